@@ -1,0 +1,52 @@
+/** A pending call of a {@link Clock}; only good for {@link Clock.clearTimer}. */
+export type Timer = unknown;
+
+/**
+ * Where the library takes its time from. Handed in as the `clock` option, so that tests move time themselves.
+ *
+ * Moments that are written down (`storedAt`, `staleAt`, `deleteAt`) use {@link Clock.now}; everything that measures
+ * a distance inside one process (deadlines, cooldowns, leases) uses {@link Clock.monotonic}, which no
+ * administrator can set back.
+ */
+export interface Clock {
+	/** Wall clock, epoch milliseconds. */
+	now(): number;
+	/** Milliseconds since some fixed moment, never going back. */
+	monotonic(): number;
+	/** Calls `run` once after `ms` milliseconds. A timer never keeps the process alive. */
+	setTimer(run: () => void, ms: number): Timer;
+	/** Takes a timer back. A timer that has fired is ignored. */
+	clearTimer(timer: Timer): void;
+}
+
+class SystemTimer {
+	#timeout: NodeJS.Timeout;
+	#immediate: NodeJS.Immediate | undefined;
+
+	constructor(run: () => void, ms: number) {
+		this.#timeout = setTimeout(() => {
+			this.#immediate = setImmediate(run);
+		}, ms);
+		this.#timeout.unref();
+	}
+
+	clear(): void {
+		clearTimeout(this.#timeout);
+		if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+	}
+}
+
+/**
+ * The clock of the machine.
+ *
+ * Its timers let the input that was already waiting be read first: after a blocked event loop a plain timer fires
+ * before the socket that has had the answer for long, and a deadline would call a healthy Redis slow.
+ */
+export const systemClock: Clock = {
+	now: () => Date.now(),
+	monotonic: () => performance.now(),
+	setTimer: (run, ms) => new SystemTimer(run, ms),
+	clearTimer: (timer) => {
+		if (timer instanceof SystemTimer) timer.clear();
+	},
+};
