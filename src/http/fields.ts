@@ -1,0 +1,112 @@
+/**
+ * Header fields of a request or a response: lower-case name to value, repeated lines as an array
+ * (RFC 9110, section 5). The shape of node's `IncomingMessage.headers` and of `toFields(res.getHeaders())`.
+ *
+ * Read it with {@link fieldValue}, never by index: node's own records inherit from `Object.prototype`.
+ */
+export type Fields = Readonly<Record<string, string | readonly string[]>>
+
+/** A field section without fields. */
+export const NO_FIELDS: Fields = Object.freeze(Object.create(null))
+
+/**
+ * The combined value of a field: its lines in order, joined by `, ` (RFC 9110, section 5.2); `undefined` when it is absent.
+ *
+ * @param name - in lower case
+ */
+export function fieldValue(fields: Fields, name: string): string | undefined {
+  const value: unknown = fields[name]
+  if (typeof value === 'string') return value
+  return Array.isArray(value) ? value.join(', ') : undefined
+}
+
+/**
+ * The lines of a field in the order they were sent; empty when it is absent.
+ *
+ * @param name - in lower case
+ */
+export function fieldLines(fields: Fields, name: string): readonly string[] {
+  const value: unknown = fields[name]
+  if (typeof value === 'string') return [value]
+  return Array.isArray(value) ? value : []
+}
+
+/**
+ * Whether a field is there at all, be it empty.
+ *
+ * @param name - in lower case
+ */
+export function hasField(fields: Fields, name: string): boolean {
+  const value: unknown = fields[name]
+  return typeof value === 'string' || Array.isArray(value)
+}
+
+/** Fields as this library keeps them, from what node hands out: names in lower case, numbers as text, nothing undefined, no prototype. */
+export function toFields(headers: Readonly<Record<string, unknown>>): Fields {
+  const fields = emptyFields()
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]
+    if (value === undefined || value === null) continue
+    fields[name.toLowerCase()] = Array.isArray(value) ? value.map(String) : String(value)
+  }
+  return fields
+}
+
+/** A new, empty record to fill: it has no prototype, so a field named `__proto__` or `constructor` is just a field. */
+export function emptyFields(): Record<string, string | readonly string[]> {
+  return Object.create(null)
+}
+
+/**
+ * The members of a list-based field value, without surrounding whitespace and without empty ones (RFC 9110, section 5.6.1.2).
+ * Commas inside quoted strings do not separate; a quote that is never closed is an ordinary character.
+ */
+export function listMembers(value: string): string[] {
+  const members: string[] = []
+  let start = 0
+  let at = 0
+  while (at <= value.length) {
+    const char = value.charCodeAt(at)
+    if (char === 0x22) {
+      at = closingQuote(value, at) + 1
+    } else if (at === value.length || char === 0x2c) {
+      const member = trimWhitespace(value.slice(start, at))
+      if (member !== '') members.push(member)
+      at += 1
+      start = at
+    } else {
+      at += 1
+    }
+  }
+  return members
+}
+
+/** A value without the optional whitespace (spaces and tabs) around it (RFC 9110, section 5.6.3). */
+export function trimWhitespace(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && isWhitespace(value.charCodeAt(start))) start += 1
+  while (end > start && isWhitespace(value.charCodeAt(end - 1))) end -= 1
+  return start === 0 && end === value.length ? value : value.slice(start, end)
+}
+
+/** Whether a text is a token: one or more characters that need no quotes (RFC 9110, section 5.6.2). Every field name is one. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text)
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** The position of the quote that closes the one at `open`, or `open` itself when there is none. */
+function closingQuote(value: string, open: number): number {
+  for (let at = open + 1; at < value.length; at += 1) {
+    const char = value.charCodeAt(at)
+    if (char === 0x22) return at
+    if (char === 0x5c) at += 1
+  }
+  return open
+}
+
+function isWhitespace(char: number): boolean {
+  return char === 0x20 || char === 0x09
+}

@@ -1,0 +1,47 @@
+/**
+ * Why a response was not stored or not reused, or a request was not handled at all: the one closed list behind `Cache-Status; detail=…`,
+ * the events, `stats().refused` and the documentation. Each key is a reason; its text says what it means to a reader.
+ */
+export const REASONS = {
+  // The request
+  method: 'The request method is not one that this route caches (RFC 9111, section 3).',
+  authorization:
+    'The request carries Authorization, and the response does not say that it may be shared by public, s-maxage or must-revalidate (RFC 9111, section 3.5).',
+  'api-key':
+    'The request carries a credential in a header field such as X-API-Key, and the response does not say that it may be shared.',
+  cookie:
+    'The request carries a cookie that looks like a session, and the response does not say that it may be shared.',
+  'request-no-store': 'The request says Cache-Control: no-store (RFC 9111, section 5.2.1.5).',
+  range: 'The request asks for a range, and only whole responses are stored.',
+  upgrade: 'The request asks to switch to another protocol.',
+  skip: "The route's skip option, or skip() of the response, said no.",
+  // What the response says
+  status: 'The status code is none that this route stores.',
+  'must-understand':
+    'The response says must-understand and this cache does not implement its status code (RFC 9111, section 5.2.2.3).',
+  'no-store': 'The response says no-store (RFC 9111, section 5.2.2.5).',
+  private: 'The response says private (RFC 9111, section 5.2.2.7).',
+  'set-cookie': 'The response sets a cookie; storing it would hand one visitor the cookie of another.',
+  'vary-star': 'The response says Vary: *, so no other request can ever match it (RFC 9111, section 4.1).',
+  'no-freshness': 'The response states no lifetime, and the route gives none by ttl (RFC 9111, section 4.2.1).',
+  'no-validator': 'The response is stale from the start and has no validator, so it could never be used.',
+  partial: 'The response is a part of a representation (206) that this route does not store (RFC 9111, section 3.3).',
+  'content-range': 'The response has a Content-Range that cannot be understood (RFC 9110, section 14.4).',
+  'content-location':
+    'An answer to POST is stored only with explicit freshness and a Content-Location equal to its URI (RFC 9110, section 9.3.3).',
+  'event-stream': 'The response is a stream without end, such as text/event-stream.',
+  'logged-in':
+    'The handler knew who the user is (req.user, ctx.state.user or a used session), so the response may be theirs alone.',
+  'csp-nonce': 'The page carries a nonce of the Content-Security-Policy, which is valid for one response only.',
+  // The body and its fate
+  'too-large': 'The body is larger than maxBodySize.',
+  incomplete: 'The body does not have the length that Content-Length announced.',
+  aborted: 'The handler failed or the response was destroyed before its end.',
+  trailers: 'The response has trailer fields.',
+  invalidated: 'The entry was invalidated while its handler ran.',
+  'too-many-variants': 'The resource has too many variants for its Vary field.',
+  disabled: 'The cache is disabled or closed.',
+} as const
+
+/** Why a response was not stored or not reused. */
+export type Reason = keyof typeof REASONS
