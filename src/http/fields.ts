@@ -4,7 +4,7 @@
  *
  * Read it with {@link fieldValue}, never by index: node's own records inherit from `Object.prototype`.
  */
-export type Fields = Readonly<Record<string, string | readonly string[]>>
+export type Fields = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** A field section without fields. */
 export const NO_FIELDS: Fields = Object.freeze(Object.create(null))

@@ -11,8 +11,8 @@ export interface FreshnessPolicy {
   readonly ttl: Seconds | undefined
   /** The statuses that `ttl` is for. */
   readonly ttlStatuses: ReadonlySet<number>
-  /** Like `ttl`, but for single statuses; goes before it and needs no `ttlStatuses`. */
-  readonly statusTtl: ReadonlyMap<number, Seconds>
+  /** Like `ttl`, but for single statuses; goes before it and needs no `ttlStatuses`. `false`: such a response is never stored. */
+  readonly statusTtl: ReadonlyMap<number, Seconds | false>
 }
 
 /** How long a response stays fresh, and who says so. */

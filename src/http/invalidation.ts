@@ -10,7 +10,7 @@ export function isSafe(method: string): boolean {
  * they are of the same origin; none for safe methods and for errors (RFC 9111, section 4.4).
  */
 export function invalidatedPaths(
-  _request: { readonly method: string; readonly origin: string; readonly path: string },
+  _request: { readonly method: string; readonly protocol: string; readonly host: string; readonly url: string },
   _response: { readonly status: number; readonly fields: Fields },
 ): readonly string[] {
   throw new Error('not written yet')

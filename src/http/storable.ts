@@ -30,11 +30,13 @@ export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialP
 export interface StorableRequest {
   /** In upper case. */
   readonly method: string
-  /** Scheme and authority: `https://example.com`. */
-  readonly origin: string
+  /** `http` or `https`. */
+  readonly protocol: string
+  /** Host and port. */
+  readonly host: string
   /** Path and query, as received. */
-  readonly path: string
-  readonly fields: Fields
+  readonly url: string
+  readonly headers: Fields
 }
 
 /** The head of a response. */
@@ -47,6 +49,8 @@ export interface ResponseHead {
 export interface ExchangeTimes {
   readonly requestedAt: EpochMilliseconds
   readonly receivedAt: EpochMilliseconds
+  /** The lifetime that the handler gave this response from code; stronger than all that the response states. */
+  readonly ttl?: Seconds | undefined
 }
 
 /** The verdict about a response: why it may not be stored, or all that its entry needs to know. */
