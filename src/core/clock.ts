@@ -17,6 +17,8 @@ export interface Clock {
 	setTimer(run: () => void, ms: number): Timer;
 	/** Takes a timer back. A timer that has fired is ignored. */
 	clearTimer(timer: Timer): void;
+	/** Calls `run` when the input of this turn of the event loop has been read: all that came in with it can travel together. */
+	endOfTurn(run: () => void): void;
 }
 
 class SystemTimer {
@@ -48,5 +50,8 @@ export const systemClock: Clock = {
 	setTimer: (run, ms) => new SystemTimer(run, ms),
 	clearTimer: (timer) => {
 		if (timer instanceof SystemTimer) timer.clear();
+	},
+	endOfTurn: (run) => {
+		setImmediate(run);
 	},
 };
