@@ -1,8 +1,16 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // The tests start real servers and real processes, so a file gets a process of its own, and two run at a time: more
 // would make two cores wait for each other, and deadlines of 50 ms are part of what is tested.
 export default defineConfig({
+  // Examples import the package by its name, as a user would; here, as in tsconfig.json, that is the source.
+  resolve: {
+    alias: [
+      { find: /^fallback-cache$/, replacement: source('index') },
+      { find: /^fallback-cache\/(express|koa)$/, replacement: source('middleware/$1') },
+    ],
+  },
   test: {
     pool: 'forks',
     maxWorkers: 2,
@@ -45,3 +53,7 @@ export default defineConfig({
     ],
   },
 })
+
+function source(name: string): string {
+  return fileURLToPath(new URL(`src/${name}.ts`, import.meta.url))
+}

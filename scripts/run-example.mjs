@@ -1,0 +1,29 @@
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { installDependencies } from './install-dependencies.mjs'
+import { provideRedisServer } from './redis-server.mjs'
+
+// node scripts/run-example.mjs examples/demo/server.ts [arguments]: installs what is missing, then runs that file.
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const [file, ...args] = process.argv.slice(2)
+if (!file) {
+  console.error('Usage: node scripts/run-example.mjs <file> [arguments]')
+  process.exit(2)
+}
+
+installDependencies()
+const env = { ...process.env }
+if (process.env.SKIP_REDIS !== '1') {
+  const redisServer = provideRedisServer()
+  if (redisServer) env.REDIS_SERVER_BIN = redisServer
+  else console.log('Going on without Redis: answers are cached in memory.')
+}
+
+const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], { stdio: 'inherit', env })
+// Ctrl-C reaches the child by itself, through the terminal; what is sent to this process alone is passed on.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => child.kill('SIGTERM'))
+process.on('SIGHUP', () => child.kill('SIGHUP'))
+child.on('exit', (code, signal) => process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0)))

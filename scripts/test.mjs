@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { installDependencies } from './install-dependencies.mjs'
+import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
+import { provideRedisServer } from './redis-server.mjs'
+import { runVitest } from './vitest.mjs'
+
+// npm test: everything, on a machine that has Node.js and npm. With arguments (npm test -- test/http) only vitest, with
+// those. The last line is "N passed, N failed"; a step that is no test counts only when it fails.
+//
+//   SKIP_REDIS=1         leaves out the tests that need a redis-server
+//   NODE_VERSIONS=22,24  the other Node.js versions to run on; empty for none
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const started = Date.now()
+const total = { passed: 0, failed: 0, skipped: 0 }
+
+installDependencies()
+if (process.env.SKIP_REDIS === '1') {
+  console.log('SKIP_REDIS=1: the tests that need a redis-server are left out.')
+} else {
+  const redisServer = provideRedisServer()
+  if (redisServer) process.env.REDIS_SERVER_BIN = redisServer
+  else finish({ passed: 0, failed: 1, skipped: 0 })
+}
+
+const onlyThese = process.argv.slice(2)
+if (onlyThese.length > 0) finish(await runVitest(onlyThese))
+
+await step('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'])
+await step('unused files, exports and dependencies', ['node_modules/knip/bin/knip.js'])
+await step('types', ['node_modules/typescript/bin/tsc', '-p', '.'])
+const isBuilt = await step('build', ['node_modules/tsdown/dist/run.mjs', '--logLevel', 'warn'])
+if (isBuilt) await step('package', ['scripts/check-package.mjs'])
+
+await tests(`Node.js ${process.version}`, ['--project=library', '--project=latency'])
+for (const major of otherVersions()) {
+  const node = provideNode(major)
+  if (node) await tests(`Node.js ${major}`, ['--project=library'], node)
+  else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
+}
+if (isBuilt) await tests('the packed tarball', ['--project=package'])
+
+finish(total)
+
+/**
+ * Something that has to succeed and is no test. What it prints is shown only when it does not.
+ *
+ * @param {string} name
+ * @param {readonly string[]} args of node
+ * @returns {Promise<boolean>}
+ */
+async function step(name, args) {
+  const begun = Date.now()
+  const { code, output } = await capture(args)
+  console.log(`${code === 0 ? '✓' : '✗'} ${name} (${seconds(begun)})`)
+  if (code === 0) return true
+  console.log(output)
+  total.failed += 1
+  return false
+}
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} args of vitest
+ * @param {string} [node]
+ */
+async function tests(name, args, node) {
+  const begun = Date.now()
+  console.log(`\n— ${name}`)
+  const counts = await runVitest(args, node)
+  total.passed += counts.passed
+  total.failed += counts.failed
+  total.skipped += counts.skipped
+  console.log(`${counts.failed === 0 ? '✓' : '✗'} ${name}: ${summary(counts)} (${seconds(begun)})`)
+}
+
+/** The other versions are a promise that CI has to keep; a machine at home may be offline. @param {string} what */
+function missing(what) {
+  console.log(`\n${process.env.CI ? '✗' : 'SKIPPED'} ${what}`)
+  if (process.env.CI) total.failed += 1
+  else total.skipped += 1
+}
+
+function otherVersions() {
+  const wanted = process.env.NODE_VERSIONS?.split(',').filter((major) => major !== '') ?? NODE_VERSIONS
+  return wanted.filter((major) => major !== process.versions.node.split('.')[0])
+}
+
+/**
+ * @param {readonly string[]} args of node
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+function capture(args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        output += text
+      })
+    }
+    child.on('error', reject).on('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+}
+
+/** @param {number} begun */
+function seconds(begun) {
+  return `${((Date.now() - begun) / 1000).toFixed(1)} s`
+}
+
+/** @param {import('./vitest.mjs').Counts} counts */
+function summary({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+/**
+ * @param {import('./vitest.mjs').Counts} counts
+ * @returns {never}
+ */
+function finish(counts) {
+  console.log(`\nIn ${seconds(started)}:\n${summary(counts)}`)
+  process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1)
+}
