@@ -1,0 +1,105 @@
+import { execFile } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const WHO = 'lint/style/noRestrictedImports'
+const WHAT = 'lint/correctness/noUndeclaredDependencies'
+const CYCLE = 'lint/suspicious/noImportCycles'
+
+/** Lines that the linter refuses: the file, the line, the rule. */
+const REFUSED: readonly (readonly [file: string, line: string, rule: string])[] = [
+  ['src/core/a.ts', `import type { RequestHead } from '../http/exchange.js'`, WHO],
+  ['src/core/b.ts', `export * from '../middleware/express.js'`, WHO],
+  ['src/core/c.ts', `export * from '../index.js'`, WHO],
+  ['src/core/d.ts', `import type { Redis } from 'ioredis'`, WHO],
+  ['src/core/e.ts', `import type { Request } from 'express'`, WHO],
+  ['src/core/f.ts', `import { LRUCache } from 'lru-cache'`, WHO],
+  ['src/core/tiers/a.ts', `import { LRUCache } from 'lru-cache'`, WHO],
+  ['src/core/coherence/a.ts', `export const later = import('../../http/exchange.js')`, WHO],
+  ['src/http/a.ts', `export * from '../middleware/koa.js'`, WHO],
+  ['src/http/b.ts', `import type { Context } from 'koa'`, WHO],
+  ['src/http/c.ts', `import type { Redis } from 'ioredis'`, WHO],
+  ['src/middleware/express.ts', `import type { Context } from 'koa'`, WHO],
+  ['src/middleware/koa.ts', `export * from './express.js'`, WHO],
+  ['src/middleware/detached.ts', `import type { Request } from 'express'`, WHO],
+  ['src/middleware/node-response.ts', `import type { Context } from 'koa'`, WHO],
+  ['src/index.ts', `export * from './middleware/express.js'`, WHO],
+  ['src/dashboard/a.ts', `export * from '../core/fallback-cache.js'`, WHO],
+  // A framework's types cost a user nothing; its code would have to be installed.
+  ['src/middleware/express.js', `export { default } from 'express'`, WHAT],
+  ['src/core/g.ts', `import request from 'supertest'`, WHAT],
+]
+
+/** Lines that it takes. */
+const TAKEN: readonly (readonly [file: string, line: string])[] = [
+  ['src/core/tiers/memory-tier.ts', `import { LRUCache } from 'lru-cache'`],
+  ['src/core/options.ts', `import { parse } from '@lukeed/ms'`],
+  ['src/core/coherence/b.ts', `export * from '../clock.js'`],
+  ['src/core/h.ts', `export * from './coherence/b.js'`],
+  ['src/core/clock.ts', `export * from 'node:timers'`],
+  ['src/http/d.ts', `export * from '../core/clock.js'`],
+  ['src/middleware/shared.ts', `export * from '../http/d.js'`],
+]
+
+describe('the linter', () => {
+  let folder = ''
+  let found: readonly string[] = []
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'fallback-cache-lint-'))
+    for (const name of ['biome.json', 'package.json']) copyFileSync(name, join(folder, name))
+    for (const [file, line] of [...REFUSED, ...TAKEN]) write(join(folder, file), `${line}\n`)
+    write(join(folder, 'src/http/ring-a.ts'), `import type { B } from './ring-b.js'\nexport type A = B\n`)
+    write(join(folder, 'src/http/ring-b.ts'), `import type { A } from './ring-a.js'\nexport type B = A | 1\n`)
+    write(join(folder, 'src/http/any.ts'), `export const loose = (value: unknown) => value as any\n`)
+    write(join(folder, 'src/http/bang.ts'), `export const first = (values: string[]) => values[0]!.length\n`)
+    found = await lint(folder)
+  }, 60_000)
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it.each(REFUSED)('refuses in %s: %s', (file, _line, rule) => {
+    expect(found).toContain(`${file} ${rule}`)
+  })
+
+  it.each(TAKEN)('takes in %s: %s', (file) => {
+    expect(
+      found.filter((finding) => finding.startsWith(`${file} `) && /noRestricted|Undeclared|Cycles/.test(finding)),
+    ).toEqual([])
+  })
+
+  it('refuses a circle of imports, of types too', () => {
+    expect(found).toContain(`src/http/ring-a.ts ${CYCLE}`)
+  })
+
+  it('refuses any and non-null assertions', () => {
+    expect(found).toContain('src/http/any.ts lint/suspicious/noExplicitAny')
+    expect(found).toContain('src/http/bang.ts lint/style/noNonNullAssertion')
+  })
+})
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}
+
+/** Every error in the folder, as `file rule`. */
+async function lint(folder: string): Promise<string[]> {
+  const biome = resolve('node_modules/@biomejs/biome/bin/biome')
+  const args = [
+    'lint',
+    '--vcs-enabled=false',
+    '--max-diagnostics=none',
+    '--diagnostic-level=error',
+    '--reporter=github',
+    '.',
+  ]
+  const { stdout } = await promisify(execFile)(process.execPath, [biome, ...args], { cwd: folder }).catch(
+    (refusal) => refusal,
+  )
+  return Array.from(String(stdout).matchAll(/::error title=(\S+?),file=([^,]+),/g), ([, rule, file = '']) => {
+    return `${relative(folder, resolve(folder, file))} ${rule}`
+  })
+}
