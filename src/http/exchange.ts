@@ -1,4 +1,4 @@
-import type { ResponseHandle } from './response-handle.js';
+import type { ResponseHandle } from './response-handle.js'
 
 /**
  * The port: one request and its response, as a framework offers them.
@@ -11,98 +11,98 @@ import type { ResponseHandle } from './response-handle.js';
  * @typeParam Context - what the framework hands to its users (Express: `req`; Koa: `ctx`), given to their functions as it is
  */
 export interface Exchange<Context extends object = object> {
-	/** The request, as the framework resolved it. May be read lazily. */
-	readonly request: RequestHead;
-	/**
-	 * The object that is one per request and stays the same in every middleware it passes (node's `IncomingMessage`,
-	 * a web `Request`). By it a nested use finds the outer one, and a refresh finds its recording.
-	 */
-	readonly raw: object;
-	/** The argument of the user's `key`, `skip`, `tags`, `allowRefresh`, …. */
-	readonly context: Context;
-	/** A field that outer middleware has put on the response so far, by its lower-case name. */
-	field(name: string): FieldValue | undefined;
-	/** Answers from the cache: no handler runs. */
-	reply(reply: Reply): void;
-	/**
-	 * Runs the rest of the application, and tells `recording` what it answers.
-	 *
-	 * In order: make `recording.handle` visible to the handler (`res.fallbackCache`, `ctx.fallbackCache`); apply
-	 * `changes` to the request's fields; run the application; then {@link Recording.begin} before the first byte
-	 * leaves, and {@link Recording.write}, {@link Recording.end} or {@link Recording.abort} as {@link Onward.record}
-	 * asks. The request's own fields are back before middleware outside ours looks at the request again.
-	 *
-	 * @returns a promise where the framework awaits its middleware; it rejects with the application's error, never with one of ours
-	 */
-	forward(recording: Recording, changes?: FieldChanges): void | Promise<void>;
-	/**
-	 * Runs the whole application once more for no client, on a copy of the request with `changes` applied, and outside
-	 * of the present request's async context. The copy meets this middleware again, which then calls
-	 * {@link Exchange.forward} with a recording of its own. What the copy answers goes nowhere.
-	 *
-	 * @param introduce - called with the copy's {@link Exchange.raw} before the application sees it
-	 * @param done - called once, when the answer is complete or the copy is lost, whether or not it met us
-	 * @returns false when this host cannot do it (nothing was called then)
-	 */
-	refresh?(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean;
+  /** The request, as the framework resolved it. May be read lazily. */
+  readonly request: RequestHead
+  /**
+   * The object that is one per request and stays the same in every middleware it passes (node's `IncomingMessage`,
+   * a web `Request`). By it a nested use finds the outer one, and a refresh finds its recording.
+   */
+  readonly raw: object
+  /** The argument of the user's `key`, `skip`, `tags`, `allowRefresh`, …. */
+  readonly context: Context
+  /** A field that outer middleware has put on the response so far, by its lower-case name. */
+  field(name: string): FieldValue | undefined
+  /** Answers from the cache: no handler runs. */
+  reply(reply: Reply): void
+  /**
+   * Runs the rest of the application, and tells `recording` what it answers.
+   *
+   * In order: make `recording.handle` visible to the handler (`res.fallbackCache`, `ctx.fallbackCache`); apply
+   * `changes` to the request's fields; run the application; then {@link Recording.begin} before the first byte
+   * leaves, and {@link Recording.write}, {@link Recording.end} or {@link Recording.abort} as {@link Onward.record}
+   * asks. The request's own fields are back before middleware outside ours looks at the request again.
+   *
+   * @returns a promise where the framework awaits its middleware; it rejects with the application's error, never with one of ours
+   */
+  forward(recording: Recording, changes?: FieldChanges): void | Promise<void>
+  /**
+   * Runs the whole application once more for no client, on a copy of the request with `changes` applied, and outside
+   * of the present request's async context. The copy meets this middleware again, which then calls
+   * {@link Exchange.forward} with a recording of its own. What the copy answers goes nowhere.
+   *
+   * @param introduce - called with the copy's {@link Exchange.raw} before the application sees it
+   * @param done - called once, when the answer is complete or the copy is lost, whether or not it met us
+   * @returns false when this host cannot do it (nothing was called then)
+   */
+  refresh?(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean
 }
 
 /** A field's value: one line, or several (`Set-Cookie`). Never joined or split by an adapter. */
-export type FieldValue = string | readonly string[];
+export type FieldValue = string | readonly string[]
 
 /** Fields as a flat list: name, value, name, value, …; names in the case in which they go out. */
-export type FieldList = readonly FieldValue[];
+export type FieldList = readonly FieldValue[]
 
 /** Request fields to set, or to take away (`undefined`), while the handler runs; names in lower case. */
-export type FieldChanges = Readonly<Record<string, string | undefined>>;
+export type FieldChanges = Readonly<Record<string, string | undefined>>
 
 /** What a request asks for. */
 export interface RequestHead {
-	/** In upper case, as the application is going to see it. */
-	readonly method: string;
-	/** The method on the request line, where the framework knows that something (method-override) has changed it. */
-	readonly originalMethod?: string | undefined;
-	/** The target as it came: path and query, whatever the place where the middleware is mounted (`originalUrl`). */
-	readonly url: string;
-	/** `http` or `https`, as the framework resolves it (`trust proxy`). */
-	readonly protocol: string;
-	/** Host and port, as the framework resolves them; `''` when there is none. */
-	readonly host: string;
-	/** The fields by lower-case name, lines of one name joined as node joins them. */
-	readonly headers: Readonly<Record<string, FieldValue | undefined>>;
+  /** In upper case, as the application is going to see it. */
+  readonly method: string
+  /** The method on the request line, where the framework knows that something (method-override) has changed it. */
+  readonly originalMethod?: string | undefined
+  /** The target as it came: path and query, whatever the place where the middleware is mounted (`originalUrl`). */
+  readonly url: string
+  /** `http` or `https`, as the framework resolves it (`trust proxy`). */
+  readonly protocol: string
+  /** Host and port, as the framework resolves them; `''` when there is none. */
+  readonly host: string
+  /** The fields by lower-case name, lines of one name joined as node joins them. */
+  readonly headers: Readonly<Record<string, FieldValue | undefined>>
 }
 
 /** An answer from the cache, complete. */
 export interface Reply {
-	readonly status: number;
-	/** The reason phrase, if it is not the usual one. */
-	readonly reason: string | undefined;
-	/** To be laid over the fields that outer middleware has set; each replaces what has its name. `Content-Length` is among them where there is one. */
-	readonly fields: FieldList;
-	/** Names that the response must not have, whatever outer middleware has set. */
-	readonly removed: readonly string[];
-	/** The bytes, shared: they must not be changed. `undefined`: none, as for 304 and HEAD (`status` stays what it is). */
-	readonly body: Buffer | undefined;
+  readonly status: number
+  /** The reason phrase, if it is not the usual one. */
+  readonly reason: string | undefined
+  /** To be laid over the fields that outer middleware has set; each replaces what has its name. `Content-Length` is among them where there is one. */
+  readonly fields: FieldList
+  /** Names that the response must not have, whatever outer middleware has set. */
+  readonly removed: readonly string[]
+  /** The bytes, shared: they must not be changed. `undefined`: none, as for 304 and HEAD (`status` stays what it is). */
+  readonly body: Buffer | undefined
 }
 
 /** The head of an answer that the application is about to send. */
 export interface ResponseHead {
-	readonly status: number;
-	/** The reason phrase, if the handler gave one. */
-	readonly reason: string | undefined;
-	/** One field by its lower-case name, whoever has set it. */
-	field(name: string): FieldValue | undefined;
-	/** All fields, those of {@link outer} included, and those given to `writeHead(status, fields)` too. */
-	fields(): FieldList;
-	/**
-	 * The fields as they were when {@link Exchange.forward} was called, by lower-case name: what outer middleware has
-	 * set for this client. Only looked at when {@link Recording.wants} is `'response'`.
-	 */
-	readonly outer: Readonly<Record<string, FieldValue | number | undefined>>;
-	/** What authentication or session middleware has left on the request: `req.user` and `req.session`, `ctx.state.user` and `ctx.session`. */
-	readonly user: unknown;
-	/** See {@link user}. An adapter reads it without creating a session. */
-	readonly session: unknown;
+  readonly status: number
+  /** The reason phrase, if the handler gave one. */
+  readonly reason: string | undefined
+  /** One field by its lower-case name, whoever has set it. */
+  field(name: string): FieldValue | undefined
+  /** All fields, those of {@link outer} included, and those given to `writeHead(status, fields)` too. */
+  fields(): FieldList
+  /**
+   * The fields as they were when {@link Exchange.forward} was called, by lower-case name: what outer middleware has
+   * set for this client. Only looked at when {@link Recording.wants} is `'response'`.
+   */
+  readonly outer: Readonly<Record<string, FieldValue | number | undefined>>
+  /** What authentication or session middleware has left on the request: `req.user` and `req.session`, `ctx.state.user` and `ctx.session`. */
+  readonly user: unknown
+  /** See {@link user}. An adapter reads it without creating a session. */
+  readonly session: unknown
 }
 
 /**
@@ -110,45 +110,51 @@ export interface ResponseHead {
  * then one of `end` and `abort`; `abort` may also come first. Later calls are ignored. None of them throws.
  */
 export interface Recording {
-	/** `'head'`: {@link begin} is all that is wanted, nothing else needs watching. */
-	readonly wants: 'response' | 'head';
-	/** For the handler: `res.fallbackCache`, `ctx.fallbackCache`. */
-	readonly handle: ResponseHandle;
-	/**
-	 * The head is known and no byte has left.
-	 *
-	 * @param whole - the complete body, where it is known already: the answer is ended with this very call. `write` is not called then, but `end` (or `abort`) is
-	 */
-	begin(head: ResponseHead, whole?: Buffer): Onward;
-	/**
-	 * Bytes, in the order sent, as the handler gave them. They are copied before this returns, if at all.
-	 *
-	 * @returns false when no more are wanted; go on without telling
-	 */
-	write(chunk: Uint8Array): boolean;
-	/** The handler has ended the answer; whether the client is still there does not matter. */
-	end(): void;
-	/** The answer will not be completed, or is not what it said it was. */
-	abort(reason: 'aborted' | 'trailers'): void;
-	/**
-	 * The application threw instead of answering, where an adapter can see that.
-	 *
-	 * @returns what to send instead of the error; `undefined`: throw it on
-	 */
-	fail(error: unknown): Reply | undefined;
+  /** `'head'`: {@link begin} is all that is wanted, nothing else needs watching. */
+  readonly wants: 'response' | 'head'
+  /** For the handler: `res.fallbackCache`, `ctx.fallbackCache`. */
+  readonly handle: ResponseHandle
+  /**
+   * The head is known and no byte has left.
+   *
+   * @param whole - the complete body, where it is known already: the answer is ended with this very call. `write` is not called then, but `end` (or `abort`) is
+   */
+  begin(head: ResponseHead, whole?: Uint8Array | string): Onward
+  /**
+   * Bytes, in the order sent, as the handler gave them; a string stands for its UTF-8. They are copied before this
+   * returns, if at all, and so is the `whole` of {@link begin}: a handler may change its buffers afterwards.
+   *
+   * @returns false when no more are wanted; go on without telling
+   */
+  write(chunk: Uint8Array | string): boolean
+  /** The handler has ended the answer; whether the client is still there does not matter. */
+  end(): void
+  /**
+   * The client has gone. The handler may still end the answer, which is then kept as if nobody had left; but
+   * nobody waits for it any longer.
+   */
+  leave(): void
+  /** The answer will not be completed, or is not what it said it was. */
+  abort(reason: 'aborted' | 'trailers'): void
+  /**
+   * The application threw instead of answering, where an adapter can see that.
+   *
+   * @returns what to send instead of the error; `undefined`: throw it on
+   */
+  fail(error: unknown): Reply | undefined
 }
 
 /** How an answer goes on after its head is known. */
 export interface Onward {
-	/** To be laid over the fields of the answer. Nothing of them is to be recorded. */
-	readonly fields: FieldList;
-	/**
-	 * Send this in place of the answer (a stored response in place of an error, a 304 or a part in place of the whole).
-	 * The handler's bytes go nowhere but to the recording. Its `fields` are complete: {@link fields} is not applied.
-	 */
-	readonly instead: Reply | undefined;
-	/** Whether `write`, `end` and `abort` are wanted. */
-	readonly record: boolean;
-	/** The answer must not be completed before this settles (it never rejects): an invalidation on its way. */
-	readonly before: Promise<unknown> | undefined;
+  /** To be laid over the fields of the answer. Nothing of them is to be recorded. */
+  readonly fields: FieldList
+  /**
+   * Send this in place of the answer (a stored response in place of an error, a 304 or a part in place of the whole).
+   * The handler's bytes go nowhere but to the recording. Its `fields` are complete: {@link fields} is not applied.
+   */
+  readonly instead: Reply | undefined
+  /** Whether `write`, `end` and `abort` are wanted. */
+  readonly record: boolean
+  /** The answer must not be completed before this settles (it never rejects): an invalidation on its way. */
+  readonly before: Promise<unknown> | undefined
 }

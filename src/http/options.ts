@@ -1,8 +1,8 @@
-import type { FallbackCache, FallbackCacheOptions } from '../core/fallback-cache.js';
-import type { Ttl } from '../core/options.js';
+import type { FallbackCache } from '../core/fallback-cache.js'
+import type { Duration, FallbackCacheOptions } from '../core/options.js'
 
 /** A value, or a promise of one. */
-export type Awaitable<T> = T | PromiseLike<T>;
+export type Awaitable<T> = T | PromiseLike<T>
 
 /**
  * The options of `fallbackCache` in every framework: those below, and those of the core (`redis`, `maxEntries`, …),
@@ -13,79 +13,79 @@ export type Awaitable<T> = T | PromiseLike<T>;
  * @typeParam Context - the argument of the functions: `req` in Express, `ctx` in Koa
  */
 export interface FallbackCacheMiddlewareOptions<Context extends object = object> extends FallbackCacheOptions {
-	/**
-	 * A core to share: several middlewares, or a middleware and your own `get` and `set`. Not together with the options of
-	 * the core, and not closed by the middleware's `close()`.
-	 */
-	readonly cache?: FallbackCache | undefined;
-	/**
-	 * The freshness lifetime of responses that state none: with `Cache-Control: s-maxage`, `max-age`, a targeted field or
-	 * `Expires` the response is taken at its word. Without `ttl` responses that state none are not stored. It is the
-	 * lifetime on the server; nothing is told to browsers.
-	 */
-	readonly ttl?: Ttl | undefined;
-	/** The freshness lifetime by status, before `ttl`: `{ 200: '5m', 404: 10 }`. `false`: never store that status. */
-	readonly statusTtl?: Readonly<Record<number, Ttl | false>> | undefined;
-	/**
-	 * The first part of the keys: `catalog` makes `catalog:/products/1:…`. `invalidate()` without a path takes the whole
-	 * group. Letters, digits, `.`, `_`, `-`.
-	 */
-	readonly group?: string | undefined;
-	/**
-	 * Something that the response depends on beside method, origin, path and query, as a string; it joins the key and
-	 * replaces nothing. A function that throws makes the request pass by the cache.
-	 */
-	readonly key?: ((context: Context) => Awaitable<string>) | undefined;
-	/**
-	 * Whom the response is for, where it is personal: it joins the key, and the request's credentials no longer keep it
-	 * from the cache. `undefined`: for everybody, the usual refusals hold.
-	 */
-	readonly user?: ((context: Context) => Awaitable<string | undefined>) | undefined;
-	/**
-	 * Which part of the query tells resources apart: `'all'` of it as it stands, all of it `'sorted'` by name, or only the
-	 * named parameters (the order of the list, not of the query). What a handler reads must be named.
-	 *
-	 * @defaultValue `'all'`
-	 */
-	readonly query?: 'all' | 'sorted' | readonly string[] | undefined;
-	/**
-	 * `'application'`: safe in front of handlers that never thought about caching. `'proxy'`: all that RFC 9111 permits a
-	 * shared cache; sets `heuristic`, `storeSetCookie`, `storePartial`, `obeyClient` and adds `CDN-Cache-Control` to `targets`.
-	 *
-	 * @defaultValue `'application'`
-	 */
-	readonly preset?: 'application' | 'proxy' | undefined;
-	/** Guess a lifetime from `Last-Modified` where none is stated (RFC 9111, section 4.2.2). @defaultValue by `preset` */
-	readonly heuristic?: boolean | undefined;
-	/** The target list (RFC 9213): fields that overrule `Cache-Control`, the first one that is there decides. @defaultValue `['Fallback-Cache-Control']` */
-	readonly targets?: readonly string[] | undefined;
-	/** Store responses that set a cookie, and send the cookie to everybody (RFC 9111, section 7.3). @defaultValue by `preset` */
-	readonly storeSetCookie?: boolean | undefined;
-	/** Store 206 responses. @defaultValue by `preset` */
-	readonly storePartial?: boolean | undefined;
-	/** Obey the request's `Cache-Control` (`no-cache`, `max-age`, `only-if-cached`, …). @defaultValue by `preset` */
-	readonly obeyClient?: boolean | undefined;
-	/** For so long after its lifetime a response is still sent at once, while the handler makes a new one in the background (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
-	readonly staleWhileRevalidate?: Ttl | undefined;
-	/** For so long after its lifetime a response is sent in place of an error: 500, 502, 503, 504, or a handler that throws (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
-	readonly staleIfError?: Ttl | undefined;
-	/**
-	 * Request fields that responses depend on, in addition to what their `Vary` names. A credential field named here
-	 * (`authorization`, `cookie`) no longer keeps its requests from the cache: each value has responses of its own.
-	 */
-	readonly vary?: readonly string[] | undefined;
-	/** Names for `invalidateTags`, in addition to those that the response gives. */
-	readonly tags?: readonly string[] | ((context: Context) => readonly string[]) | undefined;
-	/** True: pass the cache by, both ways. A function that throws does so too. */
-	readonly skip?: ((context: Context) => Awaitable<boolean>) | undefined;
-	/** True: this client may have the handler run and the stored response replaced, by `Cache-Control: no-cache`. */
-	readonly allowRefresh?: ((context: Context) => boolean) | undefined;
-	/** Methods whose responses are stored: `GET`, `HEAD`. Others always reach the handler. @defaultValue `['GET', 'HEAD']` */
-	readonly methods?: readonly ('GET' | 'HEAD')[] | undefined;
-	/** The largest body stored, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
-	readonly maxBodySize?: number | undefined;
-	/** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */
-	readonly cacheStatus?: boolean | 'debug' | undefined;
-	/** How long a request waits for another one's handler that runs for the same response, before it runs the handler itself. @defaultValue 10 */
-	readonly collapseTimeout?: Ttl | undefined;
+  /**
+   * A core to share: several middlewares, or a middleware and your own `get` and `set`. Not together with the options of
+   * the core, and not closed by the middleware's `close()`.
+   */
+  readonly cache?: FallbackCache | undefined
+  /**
+   * The freshness lifetime of responses that state none: with `Cache-Control: s-maxage`, `max-age`, a targeted field or
+   * `Expires` the response is taken at its word. Without `ttl` responses that state none are not stored. It is the
+   * lifetime on the server; nothing is told to browsers.
+   */
+  readonly ttl?: Duration | undefined
+  /** The freshness lifetime by status, before `ttl`: `{ 200: '5m', 404: 10 }`. `false`: never store that status. */
+  readonly statusTtl?: Readonly<Record<number, Duration | false>> | undefined
+  /**
+   * The first part of the keys: `catalog` makes `catalog:/products/1:…`. `invalidate()` without a path takes the whole
+   * group. Letters, digits, `.`, `_`, `-`.
+   */
+  readonly group?: string | undefined
+  /**
+   * Something that the response depends on beside method, origin, path and query, as a string; it joins the key and
+   * replaces nothing. A function that throws makes the request pass by the cache.
+   */
+  readonly key?: ((context: Context) => Awaitable<string>) | undefined
+  /**
+   * Whom the response is for, where it is personal: it joins the key, and the request's credentials no longer keep it
+   * from the cache. `undefined`: for everybody, the usual refusals hold.
+   */
+  readonly user?: ((context: Context) => Awaitable<string | undefined>) | undefined
+  /**
+   * Which part of the query tells resources apart: `'all'` of it as it stands, all of it `'sorted'` by name, or only the
+   * named parameters (the order of the list, not of the query). What a handler reads must be named.
+   *
+   * @defaultValue `'all'`
+   */
+  readonly query?: 'all' | 'sorted' | readonly string[] | undefined
+  /**
+   * `'application'`: safe in front of handlers that never thought about caching. `'proxy'`: all that RFC 9111 permits a
+   * shared cache; sets `heuristic`, `storeSetCookie`, `storePartial`, `obeyClient` and adds `CDN-Cache-Control` to `targets`.
+   *
+   * @defaultValue `'application'`
+   */
+  readonly preset?: 'application' | 'proxy' | undefined
+  /** Guess a lifetime from `Last-Modified` where none is stated (RFC 9111, section 4.2.2). @defaultValue by `preset` */
+  readonly heuristic?: boolean | undefined
+  /** The target list (RFC 9213): fields that overrule `Cache-Control`, the first one that is there decides. @defaultValue `['Fallback-Cache-Control']` */
+  readonly targets?: readonly string[] | undefined
+  /** Store responses that set a cookie, and send the cookie to everybody (RFC 9111, section 7.3). @defaultValue by `preset` */
+  readonly storeSetCookie?: boolean | undefined
+  /** Store 206 responses. @defaultValue by `preset` */
+  readonly storePartial?: boolean | undefined
+  /** Obey the request's `Cache-Control` (`no-cache`, `max-age`, `only-if-cached`, …). @defaultValue by `preset` */
+  readonly obeyClient?: boolean | undefined
+  /** For so long after its lifetime a response is still sent at once, while the handler makes a new one in the background (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
+  readonly staleWhileRevalidate?: Duration | undefined
+  /** For so long after its lifetime a response is sent in place of an error: 500, 502, 503, 504, or a handler that throws (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
+  readonly staleIfError?: Duration | undefined
+  /**
+   * Request fields that responses depend on, in addition to what their `Vary` names. A credential field named here
+   * (`authorization`, `cookie`) no longer keeps its requests from the cache: each value has responses of its own.
+   */
+  readonly vary?: readonly string[] | undefined
+  /** Names for `invalidateTags`, in addition to those that the response gives. */
+  readonly tags?: readonly string[] | ((context: Context) => readonly string[]) | undefined
+  /** True: pass the cache by, both ways. A function that throws does so too. */
+  readonly skip?: ((context: Context) => Awaitable<boolean>) | undefined
+  /** True: this client may have the handler run and the stored response replaced, by `Cache-Control: no-cache`. */
+  readonly allowRefresh?: ((context: Context) => boolean) | undefined
+  /** Methods whose responses are stored: `GET`, `HEAD`. Others always reach the handler. @defaultValue `['GET', 'HEAD']` */
+  readonly methods?: readonly ('GET' | 'HEAD')[] | undefined
+  /** The largest body stored, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
+  readonly maxBodySize?: number | undefined
+  /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */
+  readonly cacheStatus?: boolean | 'debug' | undefined
+  /** How long a request waits for another one's handler that runs for the same response, before it runs the handler itself. @defaultValue 10 */
+  readonly collapseTimeout?: Duration | undefined
 }

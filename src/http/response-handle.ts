@@ -1,4 +1,4 @@
-import type { Ttl } from '../core/options.js';
+import type { Duration } from '../core/options.js'
 
 /**
  * What a handler can say about its own response, without an import: `res.fallbackCache` in Express,
@@ -11,13 +11,13 @@ import type { Ttl } from '../core/options.js';
  * ```
  */
 export interface ResponseHandle {
-	/** Names for `invalidateTags`, in addition to those of the options and of `Cache-Tag`. */
-	tag(...tags: readonly string[]): this;
-	/**
-	 * The freshness lifetime, in seconds or as a duration such as `'5m'`. Stronger than the `ttl` option and than what the
-	 * response's own fields say about its lifetime; it lifts no refusal (`private`, `no-store`, credentials, …).
-	 */
-	ttl(ttl: Ttl): this;
-	/** Do not store this response; `why` shows up in `Cache-Status` and in the events. */
-	skip(why?: string): this;
+  /** Names for `invalidateTags`, in addition to those of the options and of `Cache-Tag`. */
+  tag(...tags: readonly string[]): this
+  /**
+   * The freshness lifetime, in seconds or as a duration such as `'5m'`. Stronger than the `ttl` option and than what the
+   * response's own fields say about its lifetime; it lifts no refusal (`private`, `no-store`, credentials, …).
+   */
+  ttl(ttl: Duration): this
+  /** Do not store this response; `why` shows up in `Cache-Status` and in the events. */
+  skip(why?: string): this
 }
