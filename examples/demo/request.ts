@@ -1,0 +1,44 @@
+import { Agent, request } from 'node:http'
+import type { AppName } from './front.js'
+
+/** An answer, read to its end. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+}
+
+/** What to ask for, and of whom. */
+export interface Asked {
+  readonly method?: 'GET' | 'PATCH'
+  readonly path: string
+  /** The app that shall answer; either of them without it. */
+  readonly app?: AppName | undefined
+  /** Sent as JSON. */
+  readonly body?: unknown
+}
+
+/** Asks over a real socket and waits for the whole answer; connections of the agent are kept open between requests. */
+export function ask(origin: string, asked: Asked, agent: Agent): Promise<Answer> {
+  const body = asked.body === undefined ? undefined : JSON.stringify(asked.body)
+  const headers = {
+    ...(asked.app && { 'x-app': asked.app }),
+    ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+  }
+  return new Promise((resolve, reject) => {
+    const outgoing = request(origin + asked.path, { method: asked.method ?? 'GET', agent, headers }, (res) => {
+      const chunks: Buffer[] = []
+      res.on('data', (chunk) => chunks.push(chunk))
+      res.once('error', reject)
+      res.once('end', () => resolve({ status: res.statusCode ?? 0, headers: res.headers, body: Buffer.concat(chunks) }))
+    })
+    outgoing.setTimeout(10_000, () => outgoing.destroy(new Error('no answer within 10 s')))
+    outgoing.once('error', reject)
+    outgoing.end(body)
+  })
+}
+
+/** An agent that keeps its connections open. */
+export function keepAliveAgent(maxSockets: number): Agent {
+  return new Agent({ keepAlive: true, maxSockets })
+}
