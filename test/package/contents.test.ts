@@ -1,0 +1,60 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type PackedFile, pack } from './packed.js'
+
+describe('the tarball', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-tarball-'))
+  let tarball = ''
+  let files: readonly PackedFile[] = []
+
+  beforeAll(async () => {
+    ;({ tarball, files } = await pack(folder))
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('carries the compiled library and the texts beside it, and nothing else', () => {
+    const unexpected = files.filter(
+      ({ path }) => !/^(dist\/.+\.[cm]js|dist\/.+\.d\.[cm]ts|[A-Z]+\.md|LICENSE|package\.json)$/.test(path),
+    )
+    expect(unexpected).toEqual([])
+    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
+  })
+
+  it('has each file that its exports name', () => {
+    const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as { exports: object }
+    const named = JSON.stringify(exports).match(/(?<="\.\/)[^"]+\.[a-z]+(?="[,}])/g) ?? []
+    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(named))
+    expect(named.length).toBeGreaterThan(12)
+  })
+
+  it('is smaller than 300 kB', () => {
+    expect(statSync(tarball).size).toBeLessThan(300_000)
+  })
+
+  it('runs nothing when it is installed', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+    expect(Object.keys(scripts).filter((name) => /^(pre|post)?(install|prepare)$|^dependencies$/.test(name))).toEqual(
+      [],
+    )
+  })
+
+  it('needs no package of a framework or of a Redis client', () => {
+    const { dependencies, peerDependenciesMeta } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      dependencies: Record<string, string>
+      peerDependenciesMeta: Record<string, { optional: boolean }>
+    }
+    expect(Object.keys(dependencies)).not.toEqual(expect.arrayContaining(['express', 'koa', 'ioredis', 'redis']))
+    expect(Object.values(peerDependenciesMeta).every(({ optional }) => optional)).toBe(true)
+  })
+
+  it('imports no types of a Redis client', () => {
+    const declarations = files
+      .filter(({ path }) => /\.d\.[cm]ts$/.test(path))
+      .map(({ path }) => readFileSync(path, 'utf8'))
+    expect(declarations.length).toBeGreaterThan(0)
+    for (const text of declarations)
+      expect(text).not.toMatch(/(from|import\()\s*["'](ioredis|iovalkey|redis|@redis\/.*)["']/)
+  })
+})

@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
+const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  devDependencies: Record<string, string>
+}
+
+/** The tarball that `npm publish` would send, made from dist/ as it is; `npm run build` comes first. */
+export async function pack(
+  folder: string,
+): Promise<{ readonly tarball: string; readonly files: readonly PackedFile[] }> {
+  if (!existsSync('dist/index.mjs')) throw new Error('There is no dist/: run npm run build first')
+  mkdirSync(folder, { recursive: true })
+  const { stdout } = await execute('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder])
+  const [packed] = JSON.parse(stdout) as [{ filename: string; files: PackedFile[] }]
+  return { tarball: join(folder, packed.filename), files: packed.files }
+}
+
+export interface PackedFile {
+  readonly path: string
+  readonly size: number
+}
+
+/** A project in a folder of its own, outside this repository, with the tarball and nothing else but what is named. */
+export class BareProject {
+  readonly folder = mkdtempSync(join(tmpdir(), 'fallback-cache-package-'))
+
+  /**
+   * @param fixture a folder or a file in test/package/fixtures whose contents the project gets
+   * @param packages what it installs beside the tarball; without a version, the one that this repository uses
+   */
+  static async create(fixture: string, manifest: object, packages: readonly string[]): Promise<BareProject> {
+    const project = new BareProject()
+    const { tarball } = await pack(project.folder)
+    cpSync(resolve('test/package/fixtures', fixture), join(project.folder, fixture.includes('.') ? fixture : ''), {
+      recursive: true,
+    })
+    writeFileSync(join(project.folder, 'package.json'), JSON.stringify({ name: 'bare', private: true, ...manifest }))
+    const versions = packages.map((name) => (name.includes('@', 1) ? name : `${name}@${devDependencies[name]}`))
+    const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+    await project.run('npm', ['install', ...options, tarball, ...versions])
+    return project
+  }
+
+  /** Runs a program in the project's folder; what it printed. Fails, with its output, when the program does. */
+  async run(program: string, args: readonly string[]): Promise<string> {
+    // A user's project is not run by vitest.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_|TEST$)/.test(name)))
+    try {
+      const { stdout } = await execute(program, args, { cwd: this.folder, env })
+      return stdout
+    } catch (error) {
+      const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+      throw new Error(`${program} ${args.join(' ')}\n${stdout}\n${stderr}`, { cause: error })
+    }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
