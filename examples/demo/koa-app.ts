@@ -49,5 +49,7 @@ export function koaApp(atlas: Atlas, cache: FallbackCache): Koa {
     ctx.body = { ...city, durable: path.durable && tags.durable }
   })
 
-  return new Koa().use(router.routes())
+  const app = new Koa()
+  app.use(router.routes())
+  return app
 }
