@@ -31,9 +31,9 @@ export interface IoredisLike {
 	readonly status: string;
 	callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>;
 	connect(): Promise<unknown>;
-	disconnect(): void;
-	on(event: string, listener: (...args: never[]) => void): unknown;
-	off(event: string, listener: (...args: never[]) => void): unknown;
+	disconnect(reconnect?: boolean): void;
+	on(event: string, listener: (...args: unknown[]) => void): unknown;
+	off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** An ioredis or iovalkey `Cluster`. */
@@ -45,8 +45,8 @@ export interface IoredisClusterLike extends IoredisLike {
 export interface NodeRedisLike {
 	readonly isReady: boolean;
 	sendCommand(args: RedisArgument[], options?: object): Promise<unknown>;
-	on(event: string, listener: (...args: never[]) => void): unknown;
-	off(event: string, listener: (...args: never[]) => void): unknown;
+	on(event: string, listener: (...args: unknown[]) => void): unknown;
+	off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** A cluster client of node-redis 4, 5 or 6. */
@@ -54,8 +54,8 @@ export interface NodeRedisClusterLike {
 	readonly masters: readonly { readonly client?: unknown }[];
 	readonly slots: readonly unknown[];
 	sendCommand(key: string, isReadonly: boolean, args: RedisArgument[], options?: object): Promise<unknown>;
-	on(event: string, listener: (...args: never[]) => void): unknown;
-	off(event: string, listener: (...args: never[]) => void): unknown;
+	on(event: string, listener: (...args: unknown[]) => void): unknown;
+	off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** Every client the `redis` option takes as it is. */
