@@ -20,8 +20,13 @@ export interface DemoState {
 /** Something that happened, in words. */
 export interface Note {
   readonly at: number
-  readonly kind: 'redis' | 'cache' | 'write' | 'demo'
+  readonly kind: 'good' | 'bad' | 'plain'
   readonly text: string
+}
+
+/** How Redis and the circuit breaker were from a moment on. */
+export interface Condition extends Pick<DemoState, 'redis' | 'breaker'> {
+  readonly at: number
 }
 
 /** What the two apps read before and after a write. */
@@ -55,7 +60,7 @@ const KEPT_NOTES = 40
 
 interface DemoEvents {
   request: [SeenRequest]
-  state: [DemoState]
+  condition: [Condition]
   note: [Note]
   write: [WriteShown]
 }
@@ -64,6 +69,7 @@ interface DemoEvents {
 export class Demo extends EventEmitter<DemoEvents> {
   readonly requests: SeenRequest[] = []
   readonly notes: Note[] = []
+  readonly history: Condition[] = []
   lastWrite: WriteShown | undefined
 
   readonly #atlas: Atlas
@@ -80,11 +86,14 @@ export class Demo extends EventEmitter<DemoEvents> {
     this.#cache = cache
     this.#redis = redis
     this.setMaxListeners(100)
-    cache.on('circuit', ({ from, to }) => this.#say('cache', `circuit breaker: ${from} → ${to}`))
-    cache.on('outage', () => this.#say('cache', 'outage: memory answers from now on'))
+    this.#remember()
+    cache.on('circuit', ({ from, to }) =>
+      this.#say(to === 'closed' ? 'good' : 'bad', `circuit breaker: ${from} → ${to}`),
+    )
+    cache.on('outage', () => this.#say('bad', 'outage: memory answers from now on'))
     cache.on('recovery', ({ seconds, replayed, writeBack }) =>
       this.#say(
-        'cache',
+        'good',
         `recovered after ${seconds.toFixed(1)} s: ${replayed} invalidations replayed, ${writeBack} entries to write back`,
       ),
     )
@@ -118,7 +127,6 @@ export class Demo extends EventEmitter<DemoEvents> {
     else if (action === 'load') this.#toggleLoad()
     else if (action === 'clear') await this.#clear()
     else await this.#doToRedis(action)
-    this.emit('state', this.state)
   }
 
   /** Ends the load and the connections it used. */
@@ -130,38 +138,42 @@ export class Demo extends EventEmitter<DemoEvents> {
 
   async #doToRedis(action: 'kill' | 'freeze' | 'resume' | 'restart'): Promise<void> {
     const redis = this.#redis
-    if (redis === undefined) this.#say('demo', 'there is no redis-server here: memory answers alone')
-    else if (redis === 'external') this.#say('demo', 'this Redis is not ours to take down')
+    if (redis === undefined) this.#say('plain', 'there is no redis-server here: memory answers alone')
+    else if (redis === 'external') this.#say('plain', 'this Redis is not ours to take down')
     else if (action === 'restart') {
       await redis.restart()
-      this.#say('redis', `started anew and empty, pid ${redis.pid}`)
+      this.#say('good', `started anew and empty, pid ${redis.pid}`)
     } else if (redis.state === 'down') {
-      this.#say('demo', 'Redis is down: restart it first')
+      this.#say('plain', 'Redis is down: restart it first')
     } else if (action === 'kill') {
-      this.#say('redis', `SIGKILL to pid ${redis.pid}`)
+      const { pid } = redis
       await redis.kill()
+      this.#say('bad', `SIGKILL to pid ${pid}`)
     } else if (action === 'freeze') {
       redis.freeze()
-      this.#say('redis', `SIGSTOP to pid ${redis.pid}: connections stay open, nothing answers`)
+      this.#say('bad', `SIGSTOP to pid ${redis.pid}: connections stay open, nothing answers`)
     } else {
       redis.resume()
-      this.#say('redis', `SIGCONT to pid ${redis.pid}: it goes on with all that it held`)
+      this.#say('good', `SIGCONT to pid ${redis.pid}: it goes on with all that it held`)
     }
   }
 
   async #clear(): Promise<void> {
     const { durable } = await this.#cache.clear()
-    this.#say('demo', `cleared both tiers${durable ? '' : '; Redis will follow when it is back'}`)
+    this.#say('plain', `cleared both tiers${durable ? '' : '; Redis will follow when it is back'}`)
   }
 
   #toggleLoad(): void {
     if (this.#load === undefined) {
       this.#load = setInterval(() => this.#read(popularPath()).catch(() => {}), LOAD_INTERVAL_MS)
-      this.#say('demo', `load on: ${Math.round(1000 / LOAD_INTERVAL_MS)} requests a second, to Express and Koa in turn`)
+      this.#say(
+        'plain',
+        `load on: ${Math.round(1000 / LOAD_INTERVAL_MS)} requests a second, to Express and Koa in turn`,
+      )
     } else {
       clearInterval(this.#load)
       this.#load = undefined
-      this.#say('demo', 'load off')
+      this.#say('plain', 'load off')
     }
   }
 
@@ -194,7 +206,7 @@ export class Demo extends EventEmitter<DemoEvents> {
     this.lastWrite = shown
     this.emit('write', shown)
     const seenBy = shown.reads.map((read) => `${read.app} reads ${read.after} (${read.source})`).join(', ')
-    this.#say('write', `${city.name} → ${population} through ${through}; ${seenBy}`)
+    this.#say('plain', `${city.name} → ${population} through ${through}; ${seenBy}`)
   }
 
   async #readThroughBoth(path: string) {
@@ -217,6 +229,17 @@ export class Demo extends EventEmitter<DemoEvents> {
     this.notes.push(note)
     if (this.notes.length > KEPT_NOTES) this.notes.shift()
     this.emit('note', note)
-    this.emit('state', this.state)
+    this.#remember()
+  }
+
+  /** Notes the condition of Redis and the breaker, if it is another one now. */
+  #remember(): void {
+    const { redis, breaker } = this.state
+    const last = this.history.at(-1)
+    if (last?.redis === redis && last.breaker === breaker) return
+    const condition = { at: Date.now(), redis, breaker }
+    this.history.push(condition)
+    if (this.history.length > KEPT_NOTES) this.history.shift()
+    this.emit('condition', condition)
   }
 }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Demo, type DemoState, isAction, type Note, type WriteShown } from './demo.js'
+import { type Condition, type Demo, type DemoState, isAction, type Note, type WriteShown } from './demo.js'
 import type { SeenRequest } from './front.js'
 
 /** One message of the event stream. */
 interface Update {
   readonly requests: readonly SeenRequest[]
   readonly notes: readonly Note[]
+  readonly history: readonly Condition[]
   readonly state: DemoState
   readonly write?: WriteShown | undefined
 }
@@ -72,23 +73,26 @@ function streamEvents(req: IncomingMessage, res: ServerResponse, demo: Demo): vo
   res.writeHead(200, { ...HEADERS, 'Content-Type': 'text/event-stream' })
   let requests: SeenRequest[] = []
   let notes: Note[] = []
+  let history: Condition[] = []
   let write: WriteShown | undefined
   const send = (update: Update) => res.write(`data: ${JSON.stringify(update)}\n\n`)
   const onRequest = (request: SeenRequest) => void requests.push(request)
   const onNote = (note: Note) => void notes.push(note)
+  const onCondition = (condition: Condition) => void history.push(condition)
   const onWrite = (shown: WriteShown) => {
     write = shown
   }
-  send({ requests: demo.requests, notes: demo.notes, state: demo.state, write: demo.lastWrite })
-  demo.on('request', onRequest).on('note', onNote).on('write', onWrite)
+  send({ requests: demo.requests, notes: demo.notes, history: demo.history, state: demo.state, write: demo.lastWrite })
+  demo.on('request', onRequest).on('note', onNote).on('condition', onCondition).on('write', onWrite)
   const timer = setInterval(() => {
-    send({ requests, notes, state: demo.state, write })
+    send({ requests, notes, history, state: demo.state, write })
     requests = []
     notes = []
+    history = []
     write = undefined
   }, UPDATE_INTERVAL_MS)
   req.once('close', () => {
     clearInterval(timer)
-    demo.off('request', onRequest).off('note', onNote).off('write', onWrite)
+    demo.off('request', onRequest).off('note', onNote).off('condition', onCondition).off('write', onWrite)
   })
 }

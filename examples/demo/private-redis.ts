@@ -11,8 +11,12 @@ export type RedisState = 'up' | 'frozen' | 'down'
 const NAMES = ['redis-server', 'valkey-server']
 const MORE_FOLDERS = ['/usr/local/bin', '/opt/homebrew/bin', '/usr/bin']
 
-/** The path of a redis-server: what REDIS_SERVER_BIN says, else redis-server or valkey-server where programs lie; undefined when there is none. */
+/**
+ * The path of a redis-server: what REDIS_SERVER_BIN says, else redis-server or valkey-server where programs lie; undefined when
+ * there is none, or when SKIP_REDIS=1 wants none.
+ */
 export function findRedisServer(): string | undefined {
+  if (process.env.SKIP_REDIS === '1') return undefined
   const folders = [...(process.env.PATH ?? '').split(delimiter), ...MORE_FOLDERS]
   const places = process.env.REDIS_SERVER_BIN
     ? [process.env.REDIS_SERVER_BIN]

@@ -9,7 +9,7 @@ const seconds = (at) => new Date(at).toTimeString().slice(0, 8)
 const NAMES = { redis: 'Redis', memory: 'memory', handler: 'handler', collapsed: 'waited', none: 'not cached' }
 const APPS = { express: 'Express', koa: 'Koa' }
 
-/** Requests of the last minute, oldest first; what was the matter with Redis and the breaker since when. */
+/** Requests of the last minute, oldest first; how Redis and the breaker were, and since when. */
 let requests = []
 let states = []
 let notes = []
@@ -20,7 +20,8 @@ new EventSource('/demo/events').addEventListener('message', ({ data }) => {
   const now = Date.now()
   requests = [...requests, ...update.requests].filter((request) => request.at > now - MINUTE)
   notes = [...notes, ...update.notes].slice(-NOTES)
-  keepState(now, update.state)
+  states = [...states, ...update.history]
+  states = states.filter((_, i) => (states[i + 1]?.at ?? now) > now - MINUTE)
   if (update.notes.length > 0) showNotes()
   if (update.write) showWrite(update.write)
   if (update.requests.length > 0 && !looking) showRequests()
@@ -57,12 +58,6 @@ function look(value) {
 function draw() {
   drawTimeline(byId('timeline'), requests, states, Date.now(), MINUTE)
   requestAnimationFrame(draw)
-}
-
-function keepState(at, { redis, breaker }) {
-  const last = states.at(-1)
-  if (last?.redis === redis && last?.breaker === breaker) return
-  states = [...states.filter((_, i) => (states[i + 1]?.at ?? Infinity) > at - MINUTE), { at, redis, breaker }]
 }
 
 function showState({ redis, breaker, load, stats }) {
