@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import { useStage } from './contract-stage.js'
+import type { CacheFace, CommonOptions, Host } from './hosts/host.js'
+
+/** A fault of the cache, or of what the user gave it, never changes an answer. */
+export function faultsContract<M extends CacheFace>(host: Host<M>): void {
+  const stage = useStage(host)
+  const boom = () => {
+    throw new Error('boom')
+  }
+
+  describe('a fault', () => {
+    const options: Record<string, CommonOptions> = {
+      'key()': { key: boom },
+      'skip()': { skip: boom },
+      'tags()': { tags: boom },
+    }
+    for (const [title, option] of Object.entries(options)) {
+      it(`of ${title} leaves the answer to the handler`, async () => {
+        const client = await stage.page(({ run }) => ({ body: `run ${run}` }), { ttl: 60, ...option })
+        for (const run of [1, 2]) {
+          const got = await client.get('/page')
+          expect([got.status, got.text]).toEqual([200, `run ${run}`])
+        }
+      })
+    }
+
+    it('of a listener changes nothing', async () => {
+      const cached = stage.cached({ ttl: 60 })
+      for (const event of ['hit', 'miss', 'store', 'skip', 'bypass'] as const) cached.cache.on(event, boom)
+      const client = await stage.serve({
+        use: [cached],
+        routes: [{ path: '/page', answer: ({ run }) => ({ body: `run ${run}` }) }],
+      })
+      expect((await client.get('/page')).text).toBe('run 1')
+      expect((await client.get('/page')).text).toBe('run 1')
+    })
+
+    it('of the handler stays its own: status, body and the next run', async () => {
+      const client = await stage.page(({ run }) => {
+        if (run === 1) throw Object.assign(new Error('teapot'), { status: 418, expose: true })
+        return { body: `run ${run}` }
+      })
+      expect((await client.get('/page')).status).toBe(418)
+      expect((await client.get('/page')).text).toBe('run 2')
+    })
+
+    it('after close() is none: handlers go on answering', async () => {
+      const cached = stage.cached({ ttl: 60 })
+      const client = await stage.serve({
+        use: [cached],
+        routes: [{ path: '/page', answer: ({ run }) => ({ body: `run ${run}` }) }],
+      })
+      await client.get('/page')
+      await cached.close()
+      const got = await client.get('/page')
+      expect([got.status, got.text]).toEqual([200, 'run 2'])
+    })
+
+    it('of a route that nobody has is a 404, as without a cache', async () => {
+      const client = await stage.page(() => ({ body: 'page' }))
+      for (let i = 0; i < 2; i++) {
+        const got = await client.get('/nowhere')
+        expect(got.status).toBe(404)
+        expect(got.cacheStatus.stored).toBe(false)
+      }
+    })
+
+    it('in an option is told at construction', () => {
+      expect(() => stage.cached({ ttl: -1 })).toThrow(/ttl/)
+      expect(() => stage.cached({ tll: 60 } as CommonOptions)).toThrow(/ttl/)
+      expect(() => stage.cached({ vary: 'accept' as unknown as readonly string[] })).toThrow(/vary/)
+    })
+  })
+}

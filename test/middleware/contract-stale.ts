@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest'
+import { gate, useStage } from './contract-stage.js'
+import type { CacheFace, Host } from './hosts/host.js'
+
+/** What happens after the freshness lifetime (RFC 5861). */
+export function staleContract<M extends CacheFace>(host: Host<M>): void {
+  const stage = useStage(host)
+
+  describe('stale-while-revalidate', () => {
+    it('answers at once and runs the handler once in the background', async () => {
+      const { opened, open } = gate()
+      let runs = 0
+      const client = await stage.page(
+        async ({ run }) => {
+          runs = run
+          if (run === 2) await opened
+          return { body: `run ${run}` }
+        },
+        { ttl: 60, staleWhileRevalidate: 30 },
+      )
+      await client.get('/page')
+      stage.clock.advance(70_000)
+      const stale = await Promise.all([client.get('/page'), client.get('/page'), client.get('/page')])
+      for (const got of stale) {
+        expect(got.text).toBe('run 1')
+        expect(got.field('age')).toBe('70')
+        expect(got.cacheStatus).toMatchObject({ hit: true, ttl: -10 })
+      }
+      await expect.poll(() => runs).toBe(2)
+      expect((await client.get('/page')).text).toBe('run 1')
+      open()
+      await expect.poll(async () => (await client.get('/page')).text).toBe('run 2')
+      expect(runs).toBe(2)
+      expect((await client.get('/page')).cacheStatus).toMatchObject({ hit: true, ttl: 60 })
+    })
+
+    it('is taken from the answer itself', async () => {
+      let runs = 0
+      const client = await stage.page(({ run }) => {
+        runs = run
+        return { fields: { 'cache-control': 'max-age=10, stale-while-revalidate=20' }, body: `run ${run}` }
+      }, {})
+      await client.get('/page')
+      stage.clock.advance(15_000)
+      expect((await client.get('/page')).text).toBe('run 1')
+      await expect.poll(() => runs).toBe(2)
+      stage.clock.advance(40_000)
+      expect((await client.get('/page')).text).toBe('run 3')
+    })
+
+    it('runs the whole application for the refresh, as an anonymous request to the same URL', async () => {
+      const seen: string[] = []
+      const client = await stage.serve({
+        outer: (call) => call.setField('x-request-id', String(call.fields.host)),
+        use: [stage.cached({ ttl: 60, staleWhileRevalidate: 60 })],
+        routes: [
+          {
+            path: '/page/:id',
+            answer: ({ run, path, query, fields, method }) => {
+              seen.push(`${run} ${method} ${path} ${query.get('a')} ${fields['if-none-match']} ${fields.range}`)
+              return { fields: { etag: `"${run}"` }, body: `run ${run}` }
+            },
+          },
+        ],
+      })
+      await client.get('/page/1?a=b')
+      stage.clock.advance(70_000)
+      const stale = await client.get('/page/1?a=b', { 'if-none-match': '"1"', range: 'bytes=0-1' })
+      expect(stale.status).toBe(304)
+      await expect.poll(() => seen).toHaveLength(2)
+      expect(seen[1]).toMatch(/^2 GET \/page\/1 b ("1"|undefined) undefined$/)
+      await expect.poll(async () => (await client.get('/page/1?a=b')).text).toBe('run 2')
+    })
+
+    it('keeps the stale answer when the refresh fails, and tries again', async () => {
+      let runs = 0
+      const client = await stage.page(
+        ({ run }) => {
+          runs = run
+          if (run === 2) throw new Error('down')
+          return { body: `run ${run}` }
+        },
+        { ttl: 60, staleWhileRevalidate: 300 },
+      )
+      await client.get('/page')
+      stage.clock.advance(70_000)
+      expect((await client.get('/page')).text).toBe('run 1')
+      await expect.poll(() => runs).toBe(2)
+      await expect.poll(async () => (await client.get('/page')).text).toBe('run 3')
+    })
+
+    it('is over at the end of its window', async () => {
+      const client = await stage.page(({ run }) => ({ body: `run ${run}` }), { ttl: 60, staleWhileRevalidate: 30 })
+      await client.get('/page')
+      stage.clock.advance(91_000)
+      expect((await client.get('/page')).text).toBe('run 2')
+    })
+
+    it('is forbidden by must-revalidate', async () => {
+      const client = await stage.page(
+        ({ run }) => ({ fields: { 'cache-control': 'max-age=60, must-revalidate' }, body: `run ${run}` }),
+        { staleWhileRevalidate: 30 },
+      )
+      await client.get('/page')
+      stage.clock.advance(61_000)
+      expect((await client.get('/page')).text).toBe('run 2')
+    })
+  })
+
+  describe('stale-if-error', () => {
+    const faults = {
+      throws: () => {
+        throw new Error('down')
+      },
+      'answers 500': () => ({ status: 500, body: 'down' }),
+      'answers 503': () => ({ status: 503, body: { json: { error: 'down' } } }),
+    }
+    for (const [title, fault] of Object.entries(faults)) {
+      it(`sends the stale answer when the handler ${title}`, async () => {
+        const client = await stage.page(
+          ({ run }) =>
+            run === 2 ? fault() : { fields: { 'content-type': 'text/plain', etag: `"${run}"` }, body: `run ${run}` },
+          { ttl: 60, staleIfError: 300 },
+        )
+        const first = await client.get('/page')
+        stage.clock.advance(70_000)
+        const stale = await client.get('/page')
+        expect([stale.status, stale.text]).toEqual([200, 'run 1'])
+        expect(stale.field('content-type')).toBe(first.field('content-type'))
+        expect(stale.field('content-length')).toBe('5')
+        expect(stale.field('etag')).toBe('"1"')
+        expect(stale.field('age')).toBe('70')
+        expect((await client.get('/page')).text).toBe('run 3')
+      })
+    }
+
+    it('does not hide other answers', async () => {
+      const client = await stage.page(({ run }) => ({ status: run === 2 ? 404 : 200, body: `run ${run}` }), {
+        ttl: 60,
+        staleIfError: 300,
+      })
+      await client.get('/page')
+      stage.clock.advance(70_000)
+      expect((await client.get('/page')).status).toBe(404)
+    })
+
+    it('is over at the end of its window', async () => {
+      const client = await stage.page(
+        ({ run }) => {
+          if (run > 1) throw new Error('down')
+          return { body: `run ${run}` }
+        },
+        { ttl: 60, staleIfError: 30 },
+      )
+      await client.get('/page')
+      stage.clock.advance(91_000)
+      expect((await client.get('/page')).status).toBe(500)
+    })
+  })
+}

@@ -1,0 +1,31 @@
+import { describe } from 'vitest'
+import { conditionalContract } from './contract-conditional.js'
+import { faultsContract } from './contract-faults.js'
+import { flightContract } from './contract-flight.js'
+import { identityContract } from './contract-identity.js'
+import { invalidationContract } from './contract-invalidation.js'
+import { redisContract } from './contract-redis.js'
+import { refusalsContract } from './contract-refusals.js'
+import { replayContract } from './contract-replay.js'
+import { staleContract } from './contract-stale.js'
+import { streamsContract } from './contract-streams.js'
+import type { CacheFace, Host } from './hosts/host.js'
+
+/**
+ * What a user of any adapter sees, whatever the framework: the one suite that every adapter is held to, over real
+ * sockets.
+ */
+export function adapterContract<M extends CacheFace>(name: string, host: Host<M>): void {
+  describe(`fallbackCache in ${name}`, () => {
+    replayContract(host)
+    conditionalContract(host)
+    refusalsContract(host)
+    identityContract(host)
+    invalidationContract(host)
+    flightContract(host)
+    staleContract(host)
+    streamsContract(host)
+    faultsContract(host)
+    redisContract(host, host)
+  })
+}

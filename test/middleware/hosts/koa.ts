@@ -1,0 +1,81 @@
+import Router from '@koa/router'
+import Koa from 'koa'
+import Koa2 from 'koa2'
+import { type FallbackCacheMiddleware, fallbackCache } from '../../../src/middleware/koa.js'
+import type { Answer, Call, Host, Route, Site } from './host.js'
+import { listen } from './listen.js'
+import { Runs } from './runs.js'
+
+/** Koa 3 with @koa/router. */
+export const koa: Host<FallbackCacheMiddleware> = koaHost(Koa)
+
+/** Koa 2 with @koa/router. */
+export const koa2: Host<FallbackCacheMiddleware> = koaHost(Koa2)
+
+function koaHost(Application: typeof Koa): Host<FallbackCacheMiddleware> {
+  return {
+    fallbackCache,
+    start(site) {
+      const app = new Application({ proxy: site.trustProxy ?? false })
+      app.silent = true
+      if (site.outer) app.use(outer(site.outer))
+      for (const middleware of site.use ?? []) app.use(middleware)
+      const router = new Router()
+      const runs = new Runs()
+      for (const route of site.routes) {
+        router.register(
+          route.path,
+          [(route.method ?? 'GET').toLowerCase()],
+          [...(route.use ?? []), handler(route, runs)],
+        )
+      }
+      app.use(router.routes())
+      return listen(app.callback())
+    },
+  }
+}
+
+function outer(run: NonNullable<Site<unknown>['outer']>): Koa.Middleware {
+  return (ctx, next) => {
+    run({
+      fields: ctx.req.headers,
+      setField: (name, value) => ctx.set(name, typeof value === 'string' ? value : [...value]),
+      signIn: (user) => {
+        ctx.state.user = user
+      },
+    })
+    return next()
+  }
+}
+
+function handler(route: Route<unknown>, runs: Runs): Koa.Middleware {
+  return async (ctx) => {
+    const answer = await route.answer({
+      run: runs.next(route),
+      method: ctx.method,
+      path: new URL(ctx.originalUrl, 'http://host').pathname,
+      query: new URL(ctx.originalUrl, 'http://host').searchParams,
+      fields: ctx.req.headers,
+      host: ctx.hostname,
+      handle: ctx.fallbackCache as Call['handle'],
+      signIn: (user) => {
+        ctx.state.user = user
+      },
+      session: (session) => {
+        ctx.session = session
+      },
+      closed: new Promise((resolve) => ctx.res.once('close', resolve)),
+    })
+    send(ctx, answer)
+  }
+}
+
+function send(ctx: Koa.Context, { status = 200, fields = {}, body }: Answer): void {
+  ctx.status = status
+  for (const [name, value] of Object.entries(fields)) ctx.set(name, typeof value === 'string' ? value : [...value])
+  if (body !== undefined) ctx.body = isJson(body) ? body.json : body
+}
+
+function isJson(body: Answer['body']): body is { readonly json: unknown } {
+  return typeof body === 'object' && 'json' in body
+}
