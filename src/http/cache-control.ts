@@ -1,3 +1,5 @@
+import { closingQuote, isToken, isTokenCharacter, listMembers } from './fields.js'
+
 /** A duration in seconds. */
 export type Seconds = number
 
@@ -65,23 +67,201 @@ export const NO_DIRECTIVES: CacheControl = collectDirectives([])
 /**
  * The directives of a Cache-Control field value (RFC 9111, section 5.2). Never throws; the result is shared and frozen.
  *
- * Names in any case; unknown ones ignored; arguments as tokens or quoted strings. Of a repeated lifetime the first counts; of a repeated
- * restriction the stricter.
+ * Names in any case; unknown ones ignored; arguments as tokens or quoted strings. Of a repeated lifetime the first
+ * counts; of a repeated restriction the stricter.
  *
  * @param value - the combined field value; `undefined` when the field is absent
  */
 export function parseCacheControl(value: string | undefined): CacheControl {
-  if (value === undefined) return NO_DIRECTIVES
-  throw new Error('not written yet')
+  if (value === undefined || value === '') return NO_DIRECTIVES
+  const known = PARSED.get(value)
+  if (known !== undefined) return known
+  const control = collectDirectives(readDirectives(value))
+  if (value.length <= 256) {
+    if (PARSED.size >= 256) PARSED.clear()
+    PARSED.set(value, control)
+  }
+  return control
 }
 
+/** Field values seen lately. An application has a handful of them, and clients send three. */
+const PARSED = new Map<string, CacheControl>()
+
 /** What a list of directives amounts to: the common end of Cache-Control and of targeted fields (RFC 9213, section 2.2). */
-export function collectDirectives(_directives: Iterable<Directive>): CacheControl {
-  return {} as CacheControl
+export function collectDirectives(directives: Iterable<Directive>): CacheControl {
+  const found = {
+    noStore: false,
+    noCache: false,
+    noCacheFields: [] as string[],
+    private: false,
+    privateFields: [] as string[],
+    public: false,
+    mustRevalidate: false,
+    proxyRevalidate: false,
+    mustUnderstand: false,
+    noTransform: false,
+    immutable: false,
+    onlyIfCached: false,
+    maxAge: undefined as Seconds | undefined,
+    sMaxage: undefined as Seconds | undefined,
+    maxStale: undefined as Seconds | undefined,
+    minFresh: undefined as Seconds | undefined,
+    staleWhileRevalidate: undefined as Seconds | undefined,
+    staleIfError: undefined as Seconds | undefined,
+  }
+  for (const directive of directives) {
+    switch (directive.name) {
+      case 'no-store':
+        found.noStore = true
+        break
+      case 'no-cache':
+        found.noCache = !addFieldNames(found.noCacheFields, directive) || found.noCache
+        break
+      case 'private':
+        found.private = !addFieldNames(found.privateFields, directive) || found.private
+        break
+      case 'public':
+        found.public ||= directive.wellFormed && directive.argument === undefined
+        break
+      case 'must-revalidate':
+        found.mustRevalidate = true
+        break
+      case 'proxy-revalidate':
+        found.proxyRevalidate = true
+        break
+      case 'must-understand':
+        found.mustUnderstand ||= directive.wellFormed
+        break
+      case 'no-transform':
+        found.noTransform = true
+        break
+      case 'immutable':
+        // "If any arguments are present, they have no meaning and MUST be ignored" (RFC 8246, section 2).
+        found.immutable ||= directive.wellFormed
+        break
+      case 'only-if-cached':
+        found.onlyIfCached = true
+        break
+      case 'max-age':
+        found.maxAge ??= lifetime(directive)
+        break
+      case 's-maxage':
+        found.sMaxage ??= lifetime(directive)
+        break
+      case 'max-stale':
+        found.maxStale ??= isBare(directive) ? MAX_DELTA_SECONDS : lifetime(directive)
+        break
+      case 'min-fresh':
+        found.minFresh ??= deltaSeconds(directive)
+        break
+      case 'stale-while-revalidate':
+        found.staleWhileRevalidate ??= lifetime(directive)
+        break
+      case 'stale-if-error':
+        found.staleIfError ??= lifetime(directive)
+        break
+    }
+  }
+  return Object.freeze(found)
 }
 
 /** Delta-seconds, cut off at {@link MAX_DELTA_SECONDS}; `undefined` when the text is anything but digits (RFC 9111, section 1.2.2). */
 export function parseDeltaSeconds(text: string): Seconds | undefined {
   if (!/^[0-9]+$/.test(text)) return undefined
   return Math.min(Number(text), MAX_DELTA_SECONDS)
+}
+
+/** Invalid freshness information means stale (RFC 9111, section 4.2.1). */
+function lifetime(directive: Directive): Seconds {
+  return deltaSeconds(directive) ?? 0
+}
+
+function deltaSeconds(directive: Directive): Seconds | undefined {
+  return directive.wellFormed && directive.argument !== undefined ? parseDeltaSeconds(directive.argument) : undefined
+}
+
+function isBare(directive: Directive): boolean {
+  return directive.wellFormed && directive.argument === undefined
+}
+
+/** Adds the field names of the qualified form; false when the directive is not of that form and so means all. */
+function addFieldNames(names: string[], directive: Directive): boolean {
+  if (!directive.wellFormed || directive.argument === undefined) return false
+  const listed = listMembers(directive.argument)
+  if (listed.length === 0 || !listed.every(isToken)) return false
+  for (const name of listed) names.push(name.toLowerCase())
+  return true
+}
+
+/**
+ * The directives in the order they stand. What is no directive is skipped; what stands beside it up to the next comma, and all that follows
+ * a quote without end, is ill-formed.
+ */
+function readDirectives(value: string): Directive[] {
+  const directives: Directive[] = []
+  let at = 0
+  let clean = true
+  let quotes = true
+  while (at < value.length) {
+    const char = value.charCodeAt(at)
+    if (char === COMMA) {
+      clean = quotes
+      at += 1
+      continue
+    }
+    if (char === SPACE || char === TAB) {
+      at += 1
+      continue
+    }
+    const nameEnd = endOfToken(value, at)
+    if (nameEnd === at) {
+      clean = false
+      const close = char === QUOTE && quotes ? closingQuote(value, at) : at
+      if (char === QUOTE && close === at) quotes = false
+      at = close + 1
+      continue
+    }
+    const name = value.slice(at, nameEnd).toLowerCase()
+    let argument: string | undefined
+    at = nameEnd
+    if (value.charCodeAt(at) === EQUALS) {
+      at += 1
+      if (value.charCodeAt(at) === QUOTE && quotes) {
+        const close = closingQuote(value, at)
+        if (close === at) {
+          quotes = false
+          clean = false
+        } else {
+          argument = unquote(value.slice(at + 1, close))
+        }
+        at = close + 1
+      } else {
+        const argumentEnd = endOfToken(value, at)
+        argument = value.slice(at, argumentEnd)
+        if (argumentEnd === at) clean = false
+        at = argumentEnd
+      }
+    }
+    while (value.charCodeAt(at) === SPACE || value.charCodeAt(at) === TAB) at += 1
+    if (at < value.length && value.charCodeAt(at) !== COMMA) clean = false
+    directives.push({ name, argument, wellFormed: clean })
+  }
+  return directives
+}
+
+const TAB = 0x09
+const SPACE = 0x20
+const QUOTE = 0x22
+const COMMA = 0x2c
+const EQUALS = 0x3d
+
+function endOfToken(value: string, start: number): number {
+  let at = start
+  while (at < value.length && isTokenCharacter(value.charCodeAt(at))) at += 1
+  return at
+}
+
+/** Each quoted-pair as the character that it quotes (RFC 9110, section 5.6.4). */
+function unquote(text: string): string {
+  return text.includes('\\') ? text.replace(/\\(.)/gs, '$1') : text
 }

@@ -1,4 +1,5 @@
 import type { Seconds } from './cache-control.js'
+import { serializeString, serializeStringOrToken } from './structured-fields.js'
 
 /** Why a request went on to the handler (RFC 9211, section 2.2). */
 export type Forward = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'miss' | 'request' | 'stale' | 'partial'
@@ -22,17 +23,41 @@ export interface CacheStatus {
   readonly detail?: string | undefined
 }
 
-/** One member of a Cache-Status list (RFC 9211, section 2): `fallback-cache; hit; ttl=42; detail=memory`. */
-export function cacheStatusMember(_cache: string, _status: CacheStatus): string {
-  throw new Error('not written yet')
+/**
+ * One member of a Cache-Status list (RFC 9211, section 2): `fallback-cache; hit; ttl=42; detail=memory`. What means nothing
+ * without `fwd` is left out where there is none.
+ *
+ * @param cache - the name of this cache
+ */
+export function cacheStatusMember(cache: string, status: CacheStatus): string {
+  let member = serializeStringOrToken(cache)
+  if (status.hit === true) {
+    member += '; hit'
+  } else if (status.fwd !== undefined) {
+    member += `; fwd=${status.fwd}`
+    if (status.fwdStatus !== undefined) member += `; fwd-status=${integer(status.fwdStatus)}`
+    if (status.stored !== undefined) member += status.stored ? '; stored' : '; stored=?0'
+    if (status.collapsed !== undefined) member += status.collapsed ? '; collapsed' : '; collapsed=?0'
+  }
+  if (status.ttl !== undefined) member += `; ttl=${integer(status.ttl)}`
+  if (status.key !== undefined) member += `; key=${serializeString(status.key)}`
+  if (status.detail !== undefined) member += `; detail=${serializeStringOrToken(status.detail)}`
+  return member
 }
 
 /**
- * A Cache-Status value with our member after those of the caches nearer to the origin: "the last member represents the cache closest to the user"
- * (RFC 9211, section 2).
+ * A Cache-Status value with our member after those of the caches nearer to the origin: "the last member represents the
+ * cache closest to the user" (RFC 9211, section 2).
  *
  * @param upstream - what the response already carries
  */
 export function appendCacheStatus(upstream: string | undefined, member: string): string {
   return upstream === undefined || upstream === '' ? member : `${upstream}, ${member}`
+}
+
+/** An Integer has fifteen digits at most (RFC 9651, section 3.3.1). */
+function integer(value: number): number {
+  const whole = Math.floor(value)
+  if (Number.isNaN(whole)) return 0
+  return Math.max(-999_999_999_999_999, Math.min(whole, 999_999_999_999_999))
 }

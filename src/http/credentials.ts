@@ -1,5 +1,5 @@
 import type { CacheControl } from './cache-control.js'
-import type { Fields } from './fields.js'
+import { type Fields, fieldValue, hasField } from './fields.js'
 
 /** The kind of credential that a request carries; each is also the reason for which its response is refused. */
 export type Credential = 'authorization' | 'api-key' | 'cookie'
@@ -10,10 +10,10 @@ export interface CredentialPolicy {
   readonly credentialFields: readonly string[]
   /** Whether a cookie of this name is a session's; `undefined`: no cookie is a credential, as in the proxy preset. */
   readonly isSessionCookie: ((name: string) => boolean) | undefined
-  /** Request fields, in lower case, that the route's `key` or `vary` option takes into the key: they separate users, so they are no reason to refuse. */
+  /** Request fields, in lower case, that the route's options take into the key: they keep users apart, so they are no reason to refuse. */
   readonly keyedFields: readonly string[]
-  /** Whether a request with Authorization may get what was stored for a request without (RFC 9111 does not forbid it; handlers that never thought about it do). */
-  readonly reuseForAuthorization: boolean
+  /** Whether a request with credentials may get what was stored for a request without. RFC 9111 does not forbid it, but the handler might have made another page for this user. */
+  readonly reuseForCredentials: boolean
 }
 
 /** Fields that carry an API key or a token beside Authorization. */
@@ -25,27 +25,79 @@ export const CREDENTIAL_FIELDS: readonly string[] = [
   'x-access-token',
 ]
 
-/** The credentials that a request carries; empty for an anonymous one. */
-export function credentialsOf(_request: Fields, _policy: CredentialPolicy): readonly Credential[] {
-  throw new Error('not written yet')
-}
-
-/** Whether the name of a cookie looks like a session, an account or a token: `connect.sid`, `koa.sess`, `…session…`, `…auth…`, `__Host-…`. Analytics cookies do not. */
-export function isSessionCookie(_name: string): boolean {
-  throw new Error('not written yet')
+/**
+ * The first credential of a request that keeps its response from being stored; `undefined` when there is none or the
+ * response is for everybody all the same.
+ *
+ * Authorization gives way to public, s-maxage and must-revalidate (RFC 9111, section 3.5), the others to public and
+ * s-maxage, and to a Vary that names their field, so that each user has a variant.
+ *
+ * @param vary - the selecting fields of the response, in lower case
+ */
+export function unsharedCredential(
+  request: Fields,
+  control: CacheControl,
+  vary: readonly string[],
+  policy: CredentialPolicy,
+): Credential | undefined {
+  const shared = control.public || control.sMaxage !== undefined
+  if (hasField(request, 'authorization') && !policy.keyedFields.includes('authorization')) {
+    if (!shared && !control.mustRevalidate) return 'authorization'
+  }
+  if (shared) return undefined
+  const separated = (name: string) => policy.keyedFields.includes(name) || vary.includes(name)
+  for (const name of policy.credentialFields) {
+    if (hasField(request, name) && !separated(name)) return 'api-key'
+  }
+  if (carriesSession(request, policy) && !separated('cookie')) return 'cookie'
+  return undefined
 }
 
 /**
- * The first credential of a request that keeps its response from being stored, and stored responses from being sent to it; `undefined` when nothing does.
- * A response that says public, s-maxage or must-revalidate is for everybody (RFC 9111, section 3.5).
+ * The first credential of a request that keeps a stored response from being sent to it; `undefined` when nothing does. By the letter of RFC 9111 nothing
+ * ever does; {@link CredentialPolicy.reuseForCredentials} says whether the letter counts.
  *
- * @param vary - the selecting fields of the response, in lower case: one that names Cookie or the API key's field keeps users apart
+ * @param control - the directives of the stored response
+ * @param vary - its selecting fields, in lower case
  */
-export function unsharedCredential(
-  _request: Fields,
-  _control: CacheControl,
-  _vary: readonly string[],
-  _policy: CredentialPolicy,
+export function unservedCredential(
+  request: Fields,
+  control: CacheControl,
+  vary: readonly string[],
+  policy: CredentialPolicy,
 ): Credential | undefined {
-  throw new Error('not written yet')
+  return policy.reuseForCredentials ? undefined : unsharedCredential(request, control, vary, policy)
+}
+
+/** Whether a request carries anything that {@link CredentialPolicy} takes for a credential: the quick question before a look-up. */
+export function hasCredentials(request: Fields, policy: CredentialPolicy): boolean {
+  if (hasField(request, 'authorization')) return true
+  for (const name of policy.credentialFields) if (hasField(request, name)) return true
+  return carriesSession(request, policy)
+}
+
+/**
+ * Whether the name of a cookie looks like a session, an account or a token: `connect.sid`, `koa.sess`, `PHPSESSID`,
+ * `…auth…`, `…token…`, `__Host-…`. The cookies of the usual analytics scripts do not, whatever their names contain.
+ */
+export function isSessionCookie(name: string): boolean {
+  return SESSION.test(name) && !ANALYTICS.test(name)
+}
+
+const SESSION =
+  /sess|auth|token|jwt|csrf|xsrf|login|logged|remember|passport|credential|bearer|api-?_?key|(?:^|[._-])sid(?:$|[._-])|^sid|^user(?:$|[._-]?(?:id|name)$)|^__(?:host|secure)-|^\.aspnet/i
+
+const ANALYTICS =
+  /^(?:_ga|_gid|_gat|_gcl|_dc_gtm|__utm|_hj|_pk_|_mtm|mtm_|_fb[pc]$|_uet|_clck|_clsk|_pin_unauth|ai_(?:session|user)$|amp_|amplitude|mp_|ajs_|optimizely|_vwo|_vis_opt|__hs|hubspotutk|__cf|cf_clearance|_scid|_sctr|_tt[a-z]*$)/i
+
+function carriesSession(request: Fields, policy: CredentialPolicy): boolean {
+  if (policy.isSessionCookie === undefined) return false
+  const cookies = fieldValue(request, 'cookie')
+  if (cookies === undefined) return false
+  for (const pair of cookies.split(/[;,]/)) {
+    const equals = pair.indexOf('=')
+    const name = (equals < 0 ? pair : pair.slice(0, equals)).trim()
+    if (name !== '' && policy.isSessionCookie(name)) return true
+  }
+  return false
 }

@@ -63,22 +63,32 @@ export function emptyFields(): Record<string, string | readonly string[]> {
  */
 export function listMembers(value: string): string[] {
   const members: string[] = []
-  let start = 0
-  let at = 0
-  while (at <= value.length) {
-    const char = value.charCodeAt(at)
-    if (char === 0x22) {
-      at = closingQuote(value, at) + 1
-    } else if (at === value.length || char === 0x2c) {
-      const member = trimWhitespace(value.slice(start, at))
-      if (member !== '') members.push(member)
-      at += 1
-      start = at
-    } else {
-      at += 1
-    }
+  for (const part of splitList(value)) {
+    if (part !== '') members.push(part)
   }
   return members
+}
+
+/** Like {@link listMembers}, but with its empty members: for fields that may be no lists at all. */
+export function splitList(value: string): string[] {
+  const parts: string[] = []
+  let start = 0
+  let at = 0
+  let quotes = value.includes('"')
+  while (at < value.length) {
+    const char = value.charCodeAt(at)
+    if (char === 0x2c) {
+      parts.push(trimWhitespace(value.slice(start, at)))
+      start = at + 1
+    } else if (char === 0x22 && quotes) {
+      const close = closingQuote(value, at)
+      if (close === at) quotes = false
+      at = close
+    }
+    at += 1
+  }
+  parts.push(trimWhitespace(value.slice(start)))
+  return parts
 }
 
 /** A value without the optional whitespace (spaces and tabs) around it (RFC 9110, section 5.6.3). */
@@ -95,10 +105,19 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text)
 }
 
+/** Whether a character may stand in a token (RFC 9110, section 5.6.2). */
+export function isTokenCharacter(char: number): boolean {
+  return char < 0x80 && TOKEN_CHARACTERS[char] === true
+}
+
+const TOKEN_CHARACTERS = Array.from({ length: 0x80 }, (_, char) =>
+  /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(char)),
+)
+
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** The position of the quote that closes the one at `open`, or `open` itself when there is none. */
-function closingQuote(value: string, open: number): number {
+/** The position of the quote that closes the one at `open`, or `open` itself when there is none (RFC 9110, section 5.6.4). */
+export function closingQuote(value: string, open: number): number {
   for (let at = open + 1; at < value.length; at += 1) {
     const char = value.charCodeAt(at)
     if (char === 0x22) return at

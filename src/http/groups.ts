@@ -1,21 +1,50 @@
-import type { Fields } from './fields.js'
+import { type Fields, fieldValue, listMembers } from './fields.js'
+import { isNonError, isSafe } from './invalidation.js'
+import { parseList } from './structured-fields.js'
 
 /** The groups that a response belongs to (RFC 9875, section 2); none when Cache-Groups is no List of Strings. */
-export function cacheGroups(_fields: Fields): readonly string[] {
-  throw new Error('not written yet')
+export function cacheGroups(fields: Fields): readonly string[] {
+  return stringsOf(fieldValue(fields, 'cache-groups'))
 }
 
 /** The groups that an answer to this method invalidates (RFC 9875, section 3): none for safe methods and errors. */
-export function invalidatedGroups(_method: string, _status: number, _fields: Fields): readonly string[] {
-  throw new Error('not written yet')
+export function invalidatedGroups(method: string, status: number, fields: Fields): readonly string[] {
+  if (isSafe(method) || !isNonError(status)) return []
+  return stringsOf(fieldValue(fields, 'cache-group-invalidation'))
 }
 
-/** The tag that a group has in the core: groups of two origins are two tags (RFC 9875, section 2.1). */
+/**
+ * The tag that a group has in the core: groups of two origins are two tags (RFC 9875, section 2.1).
+ *
+ * @param origin - scheme and authority: `https://example.com`
+ */
 export function groupTag(origin: string, group: string): string {
   return `${origin} ${group}`
 }
 
-/** The tags of a response: the members of Cache-Tag, the groups by name, for invalidation from code, and the groups by origin, for Cache-Group-Invalidation. */
-export function responseTags(_fields: Fields, _origin: string): readonly string[] {
-  throw new Error('not written yet')
+/**
+ * The tags that a response gives itself, each once: the members of Cache-Tag and the groups by name, for invalidation from code; and the groups by
+ * {@link groupTag}, for Cache-Group-Invalidation.
+ */
+export function responseTags(fields: Fields, origin: string): readonly string[] {
+  const named = fieldValue(fields, 'cache-tag')
+  const groups = cacheGroups(fields)
+  if (named === undefined && groups.length === 0) return NO_TAGS
+  const tags = new Set(named === undefined ? [] : listMembers(named))
+  for (const group of groups) tags.add(group).add(groupTag(origin, group))
+  return [...tags]
+}
+
+const NO_TAGS: readonly string[] = Object.freeze([])
+
+function stringsOf(value: string | undefined): readonly string[] {
+  if (value === undefined) return NO_TAGS
+  const members = parseList(value)
+  if (members === undefined) return NO_TAGS
+  const strings = new Set<string>()
+  for (const member of members) {
+    if (member.type !== 'string') return NO_TAGS
+    strings.add(member.value)
+  }
+  return [...strings]
 }

@@ -1,3 +1,5 @@
+import { trimWhitespace } from './fields.js'
+
 /** A moment: milliseconds since 1970-01-01T00:00:00Z. */
 export type EpochMilliseconds = number
 
@@ -8,11 +10,74 @@ export type EpochMilliseconds = number
  * have or the weekday contradicts. Case does not matter (RFC 9111, section 4.2). A two-digit year more than 50 years ahead of `now` is in the past.
  */
 export function parseHttpDate(value: string | undefined, now: EpochMilliseconds): EpochMilliseconds | undefined {
-  if (value === undefined) return undefined
-  throw new Error(`not written yet: ${now}`)
+  if (value === undefined || value.length < 24 || value.length > 40) return undefined
+  const text = trimWhitespace(value)
+  const imf = IMF_FIXDATE.exec(text)
+  if (imf !== null) {
+    const [, weekday = '', day = '', month = '', year = '', time = ''] = imf
+    return moment(Number(year), month, Number(day), time, weekday)
+  }
+  const asctime = ASCTIME_DATE.exec(text)
+  if (asctime !== null) {
+    const [, weekday = '', month = '', day = '', time = '', year = ''] = asctime
+    return moment(Number(year), month, Number(day), time, weekday)
+  }
+  const rfc850 = RFC850_DATE.exec(text)
+  if (rfc850 !== null) {
+    const [, weekday = '', day = '', month = '', year = '', time = ''] = rfc850
+    return momentOfTwoDigitYear(Number(year), month, Number(day), time, weekday, now)
+  }
+  return undefined
 }
 
 /** A moment as an IMF-fixdate, the only format that may be sent (RFC 9110, section 5.6.7); fractions of a second are cut off. */
 export function formatHttpDate(moment: EpochMilliseconds): string {
   return new Date(moment).toUTCString()
+}
+
+const IMF_FIXDATE = /^(mon|tue|wed|thu|fri|sat|sun), (\d\d) ([a-z]{3}) (\d{4}) (\d\d:\d\d:\d\d) gmt$/i
+const ASCTIME_DATE = /^(mon|tue|wed|thu|fri|sat|sun) ([a-z]{3}) (\d\d| \d) (\d\d:\d\d:\d\d) (\d{4})$/i
+const RFC850_DATE =
+  /^(monday|tuesday|wednesday|thursday|friday|saturday|sunday), (\d\d)-([a-z]{3})-(\d\d) (\d\d:\d\d:\d\d) gmt$/i
+
+const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
+
+/** The latest year with these two digits that is not more than 50 years ahead. */
+function momentOfTwoDigitYear(
+  year: number,
+  month: string,
+  day: number,
+  time: string,
+  weekday: string,
+  now: EpochMilliseconds,
+): EpochMilliseconds | undefined {
+  const horizon = new Date(now)
+  horizon.setUTCFullYear(horizon.getUTCFullYear() + 50)
+  const latestYear = horizon.getUTCFullYear()
+  const candidate = latestYear - ((((latestYear - year) % 100) + 100) % 100)
+  const found = moment(candidate, month, day, time, weekday)
+  if (candidate < latestYear || (found !== undefined && found <= horizon.getTime())) return found
+  return moment(candidate - 100, month, day, time, weekday)
+}
+
+function moment(
+  year: number,
+  monthName: string,
+  day: number,
+  time: string,
+  weekday: string,
+): EpochMilliseconds | undefined {
+  const month = MONTHS.indexOf(monthName.toLowerCase())
+  const hour = Number(time.slice(0, 2))
+  const minute = Number(time.slice(3, 5))
+  const second = Number(time.slice(6, 8))
+  if (month < 0 || day < 1 || hour > 23 || minute > 59 || second > 60) return undefined
+  const date = new Date(0)
+  // Date.UTC would take the years 0 to 99 for 1900 to 1999.
+  date.setUTCFullYear(year, month, day)
+  if (date.getUTCMonth() !== month) return undefined
+  if (WEEKDAYS[date.getUTCDay()] !== weekday.slice(0, 3).toLowerCase()) return undefined
+  // A leap second has no moment of its own; the one before it is the nearest earlier (RFC 9111, section 4.2).
+  return date.setUTCHours(hour, minute, Math.min(second, 59), 0)
 }

@@ -1,17 +1,41 @@
-import type { Fields } from './fields.js'
+import { type Fields, fieldValue } from './fields.js'
 
 /** Whether a method is defined as safe (RFC 9110, section 9.2.1). An unknown one is not. */
 export function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE' || method === 'QUERY'
 }
 
+/** Whether a status is 2xx or 3xx, the "non-error response" of RFC 9111, section 4.4. */
+export function isNonError(status: number): boolean {
+  return status >= 200 && status < 400
+}
+
 /**
- * The paths (with query), on the request's own origin, whose stored responses an answer invalidates: the target URI, and Location and Content-Location when
- * they are of the same origin; none for safe methods and for errors (RFC 9111, section 4.4).
+ * The paths (with query), on the request's own origin, whose stored responses an answer invalidates: the target URI, and
+ * those of Location and Content-Location that are of the same origin; none for safe methods and for errors (RFC 9111, section 4.4).
  */
 export function invalidatedPaths(
-  _request: { readonly method: string; readonly protocol: string; readonly host: string; readonly url: string },
-  _response: { readonly status: number; readonly fields: Fields },
+  request: { readonly method: string; readonly protocol: string; readonly host: string; readonly url: string },
+  response: { readonly status: number; readonly fields: Fields },
 ): readonly string[] {
-  throw new Error('not written yet')
+  if (isSafe(request.method) || !isNonError(response.status)) return []
+  const paths = new Set([request.url])
+  const target = parseUri(request.url, `${request.protocol}://${request.host}`)
+  if (target === undefined) return [...paths]
+  for (const name of ['location', 'content-location']) {
+    const uri = parseUri(fieldValue(response.fields, name), target.href)
+    // Another origin could be made to lose its entries by anybody who answers a POST (RFC 9111, section 4.4).
+    if (uri !== undefined && uri.origin === target.origin) paths.add(uri.pathname + uri.search)
+  }
+  return [...paths]
+}
+
+/** A URI reference resolved against a base; `undefined` when either cannot be read. */
+export function parseUri(reference: string | undefined, base: string): URL | undefined {
+  if (reference === undefined) return undefined
+  try {
+    return new URL(reference, base)
+  } catch {
+    return undefined
+  }
 }

@@ -13,7 +13,6 @@ export const REASONS = {
     'The request carries a cookie that looks like a session, and the response does not say that it may be shared.',
   'request-no-store': 'The request says Cache-Control: no-store (RFC 9111, section 5.2.1.5).',
   range: 'The request asks for a range, and only whole responses are stored.',
-  upgrade: 'The request asks to switch to another protocol.',
   skip: "The route's skip option, or skip() of the response, said no.",
   // What the response says
   status: 'The status code is none that this route stores.',
@@ -24,7 +23,8 @@ export const REASONS = {
   'set-cookie': 'The response sets a cookie; storing it would hand one visitor the cookie of another.',
   'vary-star': 'The response says Vary: *, so no other request can ever match it (RFC 9111, section 4.1).',
   'no-freshness': 'The response states no lifetime, and the route gives none by ttl (RFC 9111, section 4.2.1).',
-  'no-validator': 'The response is stale from the start and has no validator, so it could never be used.',
+  stale: 'The response is stale on arrival and may not be sent stale, so it could never be used.',
+  'no-cache': 'The response says no-cache: every use would run the handler anyway (RFC 9111, section 5.2.2.4).',
   partial: 'The response is a part of a representation (206) that this route does not store (RFC 9111, section 3.3).',
   'content-range': 'The response has a Content-Range that cannot be understood (RFC 9110, section 14.4).',
   'content-location':

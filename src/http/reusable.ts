@@ -1,7 +1,8 @@
 import type { Milliseconds } from './age.js'
-import type { CacheControl, Seconds } from './cache-control.js'
-import type { Fields } from './fields.js'
+import { type CacheControl, NO_DIRECTIVES, parseCacheControl, type Seconds } from './cache-control.js'
+import { type Fields, fieldValue, listMembers } from './fields.js'
 import type { EpochMilliseconds } from './http-date.js'
+import { forbidsStale } from './stale.js'
 
 /** What a stored response must tell to be judged. */
 export interface Reusable {
@@ -30,20 +31,61 @@ export type Reuse = 'fresh' | 'stale-while-revalidate' | 'max-stale' | 'stale' |
  *
  * @param wishes - the directives of the request; `undefined` when they do not count, as for ordinary clients in the application preset
  */
-export function mayReuse(_stored: Reusable, _wishes: CacheControl | undefined, _now: EpochMilliseconds): Reuse {
-  throw new Error('not written yet')
+export function mayReuse(stored: Reusable, wishes: CacheControl | undefined, now: EpochMilliseconds): Reuse {
+  if (stored.control.noCache) return 'no-cache'
+  if (now < stored.staleAt) return wishes === undefined || acceptsFresh(stored, wishes, now) ? 'fresh' : 'request'
+  if (forbidsStale(stored.control)) return 'stale'
+  if (wishes !== undefined && asksForFresh(wishes)) {
+    return wishes.maxStale !== undefined && acceptsStale(stored, wishes, now) ? 'max-stale' : 'stale'
+  }
+  if (isWithin(stored, stored.staleWhileRevalidate, now)) return 'stale-while-revalidate'
+  return wishes !== undefined && acceptsStale(stored, wishes, now) ? 'max-stale' : 'stale'
 }
 
 /** Whether a stored response may be sent in place of an error (RFC 9111, section 4.2.4; RFC 5861, section 4). */
-export function mayReuseOnError(
-  _stored: Reusable,
-  _wishes: CacheControl | undefined,
-  _now: EpochMilliseconds,
-): boolean {
-  throw new Error('not written yet')
+export function mayReuseOnError(stored: Reusable, wishes: CacheControl | undefined, now: EpochMilliseconds): boolean {
+  if (stored.control.noCache) return false
+  if (wishes?.noCache === true && wishes.staleIfError === undefined) return false
+  if (now < stored.staleAt) return true
+  if (forbidsStale(stored.control)) return false
+  return isWithin(stored, wishes?.staleIfError ?? stored.staleIfError, now)
 }
 
 /** The directives of a request: of Cache-Control, or `no-cache` for `Pragma: no-cache` without it (RFC 9111, sections 5.2.1 and 5.4); `undefined` when it has none. */
-export function requestControl(_request: Fields): CacheControl | undefined {
-  throw new Error('not written yet')
+export function requestControl(request: Fields): CacheControl | undefined {
+  const value = fieldValue(request, 'cache-control')
+  if (value !== undefined) return parseCacheControl(value)
+  const pragma = fieldValue(request, 'pragma')
+  if (pragma === undefined) return undefined
+  return listMembers(pragma.toLowerCase()).includes('no-cache') ? PRAGMA_NO_CACHE : undefined
+}
+
+const PRAGMA_NO_CACHE: CacheControl = Object.freeze({ ...NO_DIRECTIVES, noCache: true })
+
+function acceptsFresh(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
+  if (wishes.noCache) return false
+  if (wishes.minFresh !== undefined && stored.staleAt - now < wishes.minFresh * 1000) return false
+  // A reload sends max-age=0; an immutable response answers it as well (RFC 8246, section 2.1).
+  return stored.control.immutable || isYoungEnough(stored, wishes, now)
+}
+
+function acceptsStale(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
+  if (wishes.noCache || wishes.minFresh !== undefined || wishes.maxStale === undefined) return false
+  return isWithin(stored, wishes.maxStale, now) && isYoungEnough(stored, wishes, now)
+}
+
+/** Whether a client that has a wish about the age has not been told that a stale response will do (RFC 9111, section 5.2.1.1). */
+function asksForFresh(wishes: CacheControl): boolean {
+  return wishes.noCache || wishes.maxAge !== undefined || wishes.minFresh !== undefined
+}
+
+function isYoungEnough(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
+  if (wishes.maxAge === undefined) return true
+  // In the very millisecond of its birth nothing is older than max-age=0, and yet a reload asks for a new one.
+  return wishes.maxAge > 0 && stored.initialAge + (now - stored.receivedAt) <= wishes.maxAge * 1000
+}
+
+/** Whether the staleness is less than so many seconds. */
+function isWithin(stored: Reusable, window: Seconds, now: EpochMilliseconds): boolean {
+  return now - stored.staleAt < window * 1000
 }

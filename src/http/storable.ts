@@ -1,12 +1,23 @@
-import type { Milliseconds } from './age.js'
-import type { Seconds } from './cache-control.js'
-import type { CredentialPolicy } from './credentials.js'
-import type { Fields } from './fields.js'
-import type { Freshness, FreshnessPolicy } from './freshness.js'
+import { correctedInitialAge, type Milliseconds } from './age.js'
+import type { CacheControl, Seconds } from './cache-control.js'
+import { preconditions } from './conditional.js'
+import { CREDENTIAL_FIELDS, type CredentialPolicy, isSessionCookie, unsharedCredential } from './credentials.js'
+import { type Fields, fieldValue, hasField } from './fields.js'
+import {
+  explicitLifetime,
+  type Freshness,
+  type FreshnessPolicy,
+  freshnessLifetime,
+  isHeuristicallyCacheable,
+} from './freshness.js'
 import type { EpochMilliseconds } from './http-date.js'
+import { parseUri } from './invalidation.js'
+import { parseContentRange } from './range.js'
 import type { Reason } from './reasons.js'
-import type { StalePolicy } from './stale.js'
-import type { ResponseControl } from './targeted.js'
+import { requestControl } from './reusable.js'
+import { selectingFields } from './selecting.js'
+import { type StalePolicy, staleWindows } from './stale.js'
+import { OWN_TARGETS, type ResponseControl, responseControl } from './targeted.js'
 
 /** What a route lets the cache keep. The presets are {@link APPLICATION_STORAGE} and {@link PROXY_STORAGE}; each property is an option of its own. */
 export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialPolicy {
@@ -20,7 +31,11 @@ export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialP
   readonly storePartial: boolean
   /** The target list, in lower case (RFC 9213, section 2.2). */
   readonly targets: readonly string[]
-  /** Whether the no-store of a request keeps its response from being stored. */
+  /** Whether responses that can never be sent without asking the handler (no-cache, no lifetime left) are stored for their validators. */
+  readonly storeForValidation: boolean
+  /** Whether Vary is taken at its word; see `selectingFields`. */
+  readonly exactVary: boolean
+  /** Whether the directives of requests are obeyed (RFC 9111, section 5.2.1). */
   readonly allowRequestDirectives: boolean
   /** The largest body that is stored, in bytes. */
   readonly maxBodySize: number
@@ -73,19 +88,89 @@ export interface Storable {
   readonly staleIfError: Seconds
 }
 
-/** Whether a response may be stored, judged by request and response head alone (RFC 9111, section 3); the body is judged by {@link refuseBody}. */
+/** Safe in front of handlers that never thought about caching. */
+export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
+  methods: new Set(['GET']),
+  statuses: new Set([200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 410]),
+  heuristic: false,
+  ttl: undefined,
+  ttlStatuses: new Set([200, 203, 204, 300, 301, 308]),
+  statusTtl: new Map(),
+  staleWhileRevalidate: 0,
+  staleIfError: 0,
+  storeSetCookie: false,
+  storePartial: false,
+  storeForValidation: false,
+  allowRequestDirectives: false,
+  targets: OWN_TARGETS,
+  credentialFields: CREDENTIAL_FIELDS,
+  isSessionCookie,
+  keyedFields: [],
+  reuseForCredentials: false,
+  exactVary: false,
+  maxBodySize: 2 ** 20,
+})
+
+/** All that RFC 9111 permits a shared cache. */
+export const PROXY_STORAGE: StoragePolicy = Object.freeze({
+  ...APPLICATION_STORAGE,
+  methods: new Set(['GET', 'POST']),
+  statuses: 'final',
+  heuristic: true,
+  staleIfError: 7 * 24 * 60 * 60,
+  storeSetCookie: true,
+  storePartial: true,
+  storeForValidation: true,
+  allowRequestDirectives: true,
+  targets: [...OWN_TARGETS, 'cdn-cache-control'],
+  credentialFields: [],
+  isSessionCookie: undefined,
+  reuseForCredentials: true,
+  exactVary: true,
+})
+
+/**
+ * Whether a response may be stored, judged by request and response head alone (RFC 9111, section 3); the body is judged by
+ * {@link refuseBody}.
+ */
 export function isStorable(
-  _request: StorableRequest,
-  _response: ResponseHead,
-  _times: ExchangeTimes,
-  _policy: StoragePolicy,
+  request: StorableRequest,
+  response: ResponseHead,
+  times: ExchangeTimes,
+  policy: StoragePolicy,
 ): Storability {
-  throw new Error('not written yet')
+  const { status, fields } = response
+  const by = responseControl(fields, policy.targets)
+  const refused =
+    refuseRequest(request, policy) ??
+    refuseStatus(response, by.control, policy) ??
+    refuseDirectives(status, by.control, policy) ??
+    refuseFields(request, fields, by.control, policy)
+  if (refused !== undefined) return { storable: false, reason: refused }
+  const freshness = lifetimeOf(response, by, times, policy)
+  if (typeof freshness === 'string') return { storable: false, reason: freshness }
+  if (request.method === 'POST' && !isStorablePost(request, fields, freshness)) {
+    return { storable: false, reason: 'content-location' }
+  }
+  const initialAge = correctedInitialAge(fields, times.requestedAt, times.receivedAt)
+  const staleAt = times.receivedAt + freshness.lifetime * 1000 - initialAge
+  const windows = staleWindows(by.control, policy)
+  const usable = by.control.noCache
+    ? times.receivedAt
+    : staleAt + Math.max(windows.staleWhileRevalidate, windows.staleIfError) * 1000
+  const validatable = preconditions(fields) !== undefined
+  if (usable <= times.receivedAt && !(validatable && policy.storeForValidation)) {
+    return { storable: false, reason: by.control.noCache ? 'no-cache' : 'stale' }
+  }
+  const deleteAt = validatable ? Math.max(usable, staleAt, times.receivedAt) + retention(freshness) * 1000 : usable
+  return { storable: true, by, freshness, initialAge, staleAt, deleteAt: Math.max(deleteAt, staleAt), ...windows }
 }
 
 /** Why no response to this request can ever be stored, known before the handler runs; `undefined` when the response decides. */
-export function refuseRequest(_request: StorableRequest, _policy: StoragePolicy): Reason | undefined {
-  throw new Error('not written yet')
+export function refuseRequest(request: StorableRequest, policy: StoragePolicy): Reason | undefined {
+  if (!policy.methods.has(request.method)) return 'method'
+  if (policy.allowRequestDirectives && requestControl(request.headers)?.noStore === true) return 'request-no-store'
+  return undefined
 }
 
 /** What is known of a body once it ended, or as far as it came. */
@@ -99,11 +184,100 @@ export interface ReceivedBody {
 }
 
 /** Why a body keeps its response from being stored; `undefined` when nothing does (RFC 9111, section 3.3). */
-export function refuseBody(_response: ResponseHead, _body: ReceivedBody, _policy: StoragePolicy): Reason | undefined {
-  throw new Error('not written yet')
+export function refuseBody(response: ResponseHead, body: ReceivedBody, policy: StoragePolicy): Reason | undefined {
+  if (body.length > policy.maxBodySize) return 'too-large'
+  if (!body.ended) return 'aborted'
+  if (body.trailers) return 'trailers'
+  const announced = fieldValue(response.fields, 'content-length')
+  if (announced !== undefined && Number(announced) !== body.length) return 'incomplete'
+  return undefined
 }
 
-/** Whether a body of this type never ends, so that nobody should wait for it: event streams and their like. */
-export function isEndless(_response: Fields): boolean {
-  throw new Error('not written yet')
+/** Whether a body of this type may never end, so that nobody should wait for it: event streams and their like. */
+export function isEndless(response: Fields): boolean {
+  const type = fieldValue(response, 'content-type')
+  return type !== undefined && ENDLESS.test(type)
+}
+
+const ENDLESS = /^[ \t]*(?:text\/event-stream|multipart\/x-mixed-replace|application\/x-ndjson)[ \t]*(?:;|$)/i
+
+/** The statuses whose caching rules this cache implements: all final ones of RFC 9110 that have no rules of their own. */
+const UNDERSTOOD: ReadonlySet<number> = new Set([
+  ...[
+    200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409,
+  ],
+  ...[410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 500, 501, 502, 503, 504, 505],
+])
+
+function isUnderstood(status: number, policy: StoragePolicy): boolean {
+  return UNDERSTOOD.has(status) || (status === 206 && policy.storePartial)
+}
+
+function refuseStatus(response: ResponseHead, control: CacheControl, policy: StoragePolicy): Reason | undefined {
+  const { status, fields } = response
+  if (!(status >= 200 && status <= 599) || status === 304 || policy.statusTtl.get(status) === false) return 'status'
+  if (control.mustUnderstand && !isUnderstood(status, policy)) return 'must-understand'
+  if (status !== 206) return undefined
+  if (!policy.storePartial) return 'partial'
+  return parseContentRange(fieldValue(fields, 'content-range')) === undefined ? 'content-range' : undefined
+}
+
+function refuseDirectives(status: number, control: CacheControl, policy: StoragePolicy): Reason | undefined {
+  // must-understand comes with a no-store for those that do not know it (RFC 9111, section 5.2.2.3).
+  if (control.noStore && !(control.mustUnderstand && isUnderstood(status, policy))) return 'no-store'
+  return control.private ? 'private' : undefined
+}
+
+function refuseFields(
+  request: StorableRequest,
+  fields: Fields,
+  control: CacheControl,
+  policy: StoragePolicy,
+): Reason | undefined {
+  const selecting = selectingFields(fields, [], policy.exactVary)
+  if (selecting === '*') return 'vary-star'
+  const credential = unsharedCredential(request.headers, control, selecting, policy)
+  if (credential !== undefined) return credential
+  if (!policy.storeSetCookie && hasField(fields, 'set-cookie') && !isLeftOut('set-cookie', control)) return 'set-cookie'
+  return isEndless(fields) ? 'event-stream' : undefined
+}
+
+/** Whether `private="…"` or `no-cache="…"` keeps a field out of the store, so that it harms nobody. */
+function isLeftOut(name: string, control: CacheControl): boolean {
+  return control.privateFields.includes(name) || control.noCacheFields.includes(name)
+}
+
+/** The lifetime of a response whose status allows it to have one, or why it has none. */
+function lifetimeOf(
+  response: ResponseHead,
+  by: ResponseControl,
+  times: ExchangeTimes,
+  policy: StoragePolicy,
+): Freshness | 'status' | 'no-freshness' {
+  const { status, fields } = response
+  const permitted =
+    policy.statuses === 'final' || policy.statuses.has(status) || (status === 206 && policy.storePartial)
+  const given = permitted || policy.ttlStatuses.has(status) ? times.ttl : undefined
+  if (given !== undefined) return { lifetime: given, source: 'ttl' }
+  const explicit = explicitLifetime(fields, by, times.receivedAt)
+  if (explicit !== undefined) return permitted || policy.statusTtl.has(status) ? explicit : 'status'
+  const lifetime = freshnessLifetime(status, fields, by, times.receivedAt, policy)
+  if (lifetime !== undefined) return lifetime
+  if (policy.storeForValidation && (isHeuristicallyCacheable(status) || by.control.public)) {
+    if (preconditions(fields) !== undefined) return { lifetime: 0, source: 'heuristic' }
+  }
+  return permitted && (policy.ttl === undefined || policy.ttlStatuses.has(status)) ? 'no-freshness' : 'status'
+}
+
+/** POST needs explicit freshness and a Content-Location that is its own URI (RFC 9110, section 9.3.3). */
+function isStorablePost(request: StorableRequest, fields: Fields, freshness: Freshness): boolean {
+  if (freshness.source === 'heuristic' || freshness.source === 'ttl') return false
+  const target = parseUri(request.url, `${request.protocol}://${request.host}`)
+  if (target === undefined) return false
+  return parseUri(fieldValue(fields, 'content-location'), target.href)?.href === target.href
+}
+
+/** For how many seconds a response that can be validated is kept when it can no longer be used otherwise: as long again as it was fresh, between a minute and a day. */
+function retention(freshness: Freshness): Seconds {
+  return Math.min(Math.max(freshness.lifetime, 60), 24 * 60 * 60)
 }

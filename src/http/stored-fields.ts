@@ -1,50 +1,112 @@
 import type { CacheControl } from './cache-control.js'
-import type { Fields } from './fields.js'
-import type { EpochMilliseconds } from './http-date.js'
+import { equalsStrongly, equalsWeakly, isWeak } from './entity-tag.js'
+import { emptyFields, type Fields, fieldValue, hasField, listMembers } from './fields.js'
+import { type EpochMilliseconds, formatHttpDate, parseHttpDate } from './http-date.js'
 
 /**
- * The fields of a response that are stored (RFC 9111, section 3.1): all but hop-by-hop ones, those that Connection names, Proxy-*, those that
- * `private="…"` and `no-cache="…"` name, and Age, which is calculated anew on every use. Date is added when it is missing or unreadable.
+ * The fields of a response that are stored (RFC 9111, section 3.1): all but hop-by-hop ones, those that Connection names,
+ * Proxy-*, those that `private="…"` and `no-cache="…"` name, and Age, which is calculated anew on every use. Date is added
+ * when it is missing or unreadable (RFC 9110, section 6.6.1).
+ *
+ * @param omitted - further names to leave out, in lower case
  */
-export function storedFields(_fields: Fields, _control: CacheControl, _receivedAt: EpochMilliseconds): Fields {
-  throw new Error('not written yet')
+export function storedFields(
+  fields: Fields,
+  control: CacheControl,
+  receivedAt: EpochMilliseconds,
+  omitted: readonly string[] = [],
+): Fields {
+  const stored = withDate(endToEndFields(fields), receivedAt)
+  delete stored.age
+  for (const name of [...control.privateFields, ...control.noCacheFields, ...omitted]) delete stored[name]
+  return stored
 }
 
 /**
- * The fields of a stored response after a 304 or HEAD response came for it (RFC 9111, section 3.2): each field of the update replaces the stored one,
- * except those that are never stored, Content-Length, and those that the stored bytes depend on (Content-Encoding, Content-Type, Content-Range, Transfer-Encoding).
+ * The head of a stored response once a 304 or a HEAD response came for it (RFC 9111, section 3.2), as if it had arrived now: each field of the update replaces
+ * the stored one, except those that are not stored and those that describe the stored bytes. Age is the update's own. Judge it like a new response, then take its {@link storedFields}.
  *
  * @param control - the directives of the update
+ * @param omitted - further names that the update must not bring in, in lower case
  */
 export function updatedFields(
-  _stored: Fields,
-  _update: Fields,
-  _control: CacheControl,
-  _receivedAt: EpochMilliseconds,
+  stored: Fields,
+  update: Fields,
+  control: CacheControl,
+  receivedAt: EpochMilliseconds,
+  omitted: readonly string[] = [],
 ): Fields {
-  throw new Error('not written yet')
+  const updated: Record<string, string | readonly string[] | undefined> = Object.assign(emptyFields(), stored)
+  const fresh = storedFields(update, control, receivedAt, omitted)
+  for (const name of Object.keys(fresh)) {
+    if (!DESCRIBES_BYTES.has(name)) updated[name] = fresh[name]
+  }
+  if (hasField(update, 'age')) updated.age = update.age
+  else delete updated.age
+  return updated
 }
 
 /**
- * Whether a 304 response is about this stored response (RFC 9111, section 4.3.4): an equal strong validator; else an equal weak one; else neither has any.
+ * Whether a 304 response is about this stored response (RFC 9111, section 4.3.4): an equal strong validator; else an equal
+ * weak one. A 304 without any validator is about the stored response whose validators were sent, if it was a single one.
  *
  * @param notModified - the fields of the 304
  */
-export function isFreshenedBy(_stored: Fields, _notModified: Fields, _now: EpochMilliseconds): boolean {
-  throw new Error('not written yet')
+export function isFreshenedBy(stored: Fields, notModified: Fields, now: EpochMilliseconds): boolean {
+  const entityTag = fieldValue(notModified, 'etag')
+  if (entityTag !== undefined) {
+    const ours = fieldValue(stored, 'etag')
+    if (ours === undefined) return false
+    return isWeak(entityTag) ? equalsWeakly(entityTag, ours) : equalsStrongly(entityTag, ours)
+  }
+  const modifiedAt = parseHttpDate(fieldValue(notModified, 'last-modified'), now)
+  return modifiedAt === undefined || modifiedAt === parseHttpDate(fieldValue(stored, 'last-modified'), now)
 }
 
 /**
- * Whether a 200 response to HEAD says that the stored response is still right: its validators and its Content-Length agree (RFC 9111, section 4.3.5).
- * If not, the stored response is to be taken for stale.
+ * Whether a 200 response to HEAD says that the stored response is still right: its validators and its Content-Length agree
+ * (RFC 9111, section 4.3.5). If not, the stored response is to be taken for stale.
  *
  * @param length - the length of the stored body in bytes
  */
-export function isConfirmedByHead(_stored: Fields, _length: number, _head: Fields): boolean {
-  throw new Error('not written yet')
+export function isConfirmedByHead(stored: Fields, length: number, head: Fields): boolean {
+  for (const validator of ['etag', 'last-modified']) {
+    if (hasField(head, validator) && fieldValue(head, validator) !== fieldValue(stored, validator)) return false
+  }
+  const contentLength = fieldValue(head, 'content-length')
+  return contentLength === undefined || Number(contentLength) === length
 }
 
-/** Fields without those that are for one connection only: hop-by-hop ones and those that Connection names (RFC 9110, section 7.6.1). */
-export function endToEndFields(_fields: Fields): Fields {
-  throw new Error('not written yet')
+/** Fields without those that are for one connection only: hop-by-hop ones, those that Connection names, and Proxy-* (RFC 9110, section 7.6.1). */
+export function endToEndFields(fields: Fields): Record<string, string | readonly string[] | undefined> {
+  const kept = emptyFields()
+  const connection = fieldValue(fields, 'connection')
+  const named = connection === undefined ? [] : listMembers(connection.toLowerCase())
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]
+    if (value === undefined || HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.includes(name)) continue
+    kept[name] = value
+  }
+  return kept
+}
+
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+])
+
+/** What an update may not change, for the stored bytes stay what they are (RFC 9111, section 3.2). */
+const DESCRIBES_BYTES: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'content-range'])
+
+function withDate(
+  fields: Record<string, string | readonly string[] | undefined>,
+  receivedAt: EpochMilliseconds,
+): Record<string, string | readonly string[] | undefined> {
+  if (parseHttpDate(fieldValue(fields, 'date'), receivedAt) === undefined) fields.date = formatHttpDate(receivedAt)
+  return fields
 }
