@@ -69,11 +69,13 @@ export function unservedCredential(
   return policy.reuseForCredentials ? undefined : unsharedCredential(request, control, vary, policy)
 }
 
-/** Whether a request carries anything that {@link CredentialPolicy} takes for a credential: the quick question before a look-up. */
-export function hasCredentials(request: Fields, policy: CredentialPolicy): boolean {
-  if (hasField(request, 'authorization')) return true
-  for (const name of policy.credentialFields) if (hasField(request, name)) return true
-  return carriesSession(request, policy)
+/** The credentials that a request carries, each kind once; empty for an anonymous one. */
+export function credentialsOf(request: Fields, policy: CredentialPolicy): readonly Credential[] {
+  const found: Credential[] = []
+  if (hasField(request, 'authorization')) found.push('authorization')
+  if (policy.credentialFields.some((name) => hasField(request, name))) found.push('api-key')
+  if (carriesSession(request, policy)) found.push('cookie')
+  return found
 }
 
 /**
