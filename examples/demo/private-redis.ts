@@ -90,6 +90,7 @@ export class PrivateRedis {
       ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'no', '--daemonize', 'no'],
     ])
     this.#child = child
+    endWithThisProcess(child)
     child.once('exit', () => {
       if (this.#child !== child) return
       this.#child = undefined
@@ -118,6 +119,14 @@ function isExecutable(path: string): boolean {
   } catch {
     return false
   }
+}
+
+/** Whatever ends this process, SIGKILL included, ends the server: a shell waits for the end of its standard input. */
+function endWithThisProcess(child: ChildProcess): void {
+  const script = 'read -r _; kill -9 "$0"'
+  const watch = spawn('sh', ['-c', script, String(child.pid)], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  watch.on('error', () => {})
+  child.once('exit', () => watch.kill('SIGKILL'))
 }
 
 async function freePort(): Promise<number> {
