@@ -1,4 +1,5 @@
-import { STATUS_CODES } from 'node:http'
+import { type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
+import type Application from 'koa'
 import type { Context, Middleware, Next } from 'koa'
 import type {
   Exchange,
@@ -11,8 +12,10 @@ import type {
   ResponseHead,
 } from '../http/exchange.js'
 import type { FallbackCacheMiddlewareOptions } from '../http/options.js'
+import { readPolicy } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
+import { type CacheFace, cacheFace } from './cache-face.js'
 import { runDetached } from './detached.js'
 import { hasNoContent, type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { drain, tee } from './tee.js'
@@ -28,7 +31,7 @@ declare module 'koa' {
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
 
 /** What {@link fallbackCache} returns: a Koa middleware that carries its cache. */
-export interface FallbackCacheMiddleware extends Middleware {}
+export interface FallbackCacheMiddleware extends Middleware, CacheFace {}
 
 /**
  * A Koa middleware that answers from the cache, and keeps what the handlers below it leave at `ctx.body`. For Koa 2 and 3.
@@ -40,9 +43,10 @@ export interface FallbackCacheMiddleware extends Middleware {}
  * @throws TypeError or RangeError when an option cannot be read
  */
 export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCacheMiddleware {
-  const responses = new ResponseCache<Context>(options)
-  const middleware: Middleware = async (ctx, next) => responses.handle(new KoaExchange(ctx, next))
-  return Object.assign(middleware, {})
+  const policy = readPolicy(options)
+  const responses = new ResponseCache(policy)
+  const middleware: Middleware = (ctx, next) => responses.handle(new KoaExchange(ctx, next))
+  return Object.assign(middleware, cacheFace(policy))
 }
 
 class KoaExchange implements Exchange<Context> {
@@ -93,9 +97,21 @@ class KoaExchange implements Exchange<Context> {
   }
 
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
-    const { app, req } = this.context
-    return runDetached(listenerOf(app), req, changes, introduce, done)
+    const { app, req, originalUrl } = this.context
+    runDetached(listenerOf(app), { original: req, url: originalUrl, changes, introduce, done })
+    return true
   }
+}
+
+const listeners = new WeakMap<Application, RequestListener>()
+
+/** What an HTTP server would call; Koa composes the middleware anew for each one. */
+function listenerOf(app: Application): RequestListener {
+  const known = listeners.get(app)
+  if (known) return known
+  const listener = app.callback()
+  listeners.set(app, listener)
+  return listener
 }
 
 /** Fields of the response, as node keeps them. */
@@ -216,6 +232,11 @@ function fieldOf(ctx: Context, name: string): FieldValue | undefined {
   return typeof value === 'number' ? String(value) : value
 }
 
+/** The names of all fields in their own case, which the answers of HTTP/2 do not keep. */
+function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): string[] {
+  return res.getRawHeaderNames?.() ?? res.getHeaderNames()
+}
+
 class KoaResponseHead implements ResponseHead {
   readonly outer: OuterFields
   readonly #ctx: Context
@@ -253,7 +274,7 @@ class KoaResponseHead implements ResponseHead {
   }
 
   fields(): FieldList {
-    const names = this.#ctx.res.getRawHeaderNames().filter((name) => !this.#isReplaced(name.toLowerCase()))
+    const names = fieldNames(this.#ctx.res).filter((name) => !this.#isReplaced(name.toLowerCase()))
     const fields = names.flatMap((name): FieldValue[] => [name, fieldOf(this.#ctx, name) ?? ''])
     for (const name of ['Content-Type', 'Content-Length']) {
       const value = this.#message(name.toLowerCase())
