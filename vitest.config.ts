@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+
+const NEED_REDIS = needRedis()
 
 // The tests start real servers and real processes, so a file gets a process of its own, and two run at a time: more
 // would make two cores wait for each other, and deadlines of 50 ms are part of what is tested.
@@ -23,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'library',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.latency.test.ts', 'test/package/**', 'test/soak/**', 'test/fixtures/**'],
+          exclude: ['test/**/*.latency.test.ts', 'test/package/**', 'test/soak/**', ...NEED_REDIS],
           sequence: { groupOrder: 0 },
         },
       },
@@ -33,7 +36,7 @@ export default defineConfig({
         test: {
           name: 'latency',
           include: ['test/**/*.latency.test.ts'],
-          exclude: ['test/soak/**'],
+          exclude: ['test/soak/**', ...NEED_REDIS],
           fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
@@ -56,4 +59,19 @@ export default defineConfig({
 
 function source(name: string): string {
   return fileURLToPath(new URL(`src/${name}.ts`, import.meta.url))
+}
+
+/**
+ * With SKIP_REDIS=1, the test files that start a redis-server: they are left out, and named. Suites that need one for a
+ * part only skip that part by themselves.
+ */
+function needRedis(): string[] {
+  if (process.env.SKIP_REDIS !== '1') return []
+  const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
+    .map((file) => `test/${file.replaceAll('\\', '/')}`)
+    .filter((file) => file.endsWith('.test.ts') && readFileSync(file, 'utf8').includes('/redis-server.js'))
+  // This file is read once for each project.
+  if (!process.env.SKIP_REDIS_SAID) console.log(`SKIP_REDIS=1 leaves out ${files.join(', ')}`)
+  process.env.SKIP_REDIS_SAID = '1'
+  return files
 }
