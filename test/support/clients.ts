@@ -51,6 +51,8 @@ export interface OpenClient {
   readonly redis: string | RedisClient
   /** Commands that the client holds: not answered, or waiting for a connection. `undefined` where nobody can tell. */
   pending(): number | undefined
+  /** Connects a lazy client, as its owner would. */
+  connect(): void
   /** Ends it without waiting for anything. */
   end(): void
 }
@@ -59,7 +61,7 @@ export interface OpenClient {
 export async function makeClient(setup: ClientSetup): Promise<OpenClient> {
   switch (setup.kind) {
     case 'url':
-      return { redis: urlOf(setup), pending: () => undefined, end: () => {} }
+      return { redis: urlOf(setup), pending: () => undefined, connect: () => {}, end: () => {} }
     case 'ioredis 6':
       return fromIoredis(
         new Redis({ ...login(setup), host: '127.0.0.1', port: setup.port, lazyConnect: setup.lazy === true }),
@@ -93,7 +95,7 @@ export async function makeClient(setup: ClientSetup): Promise<OpenClient> {
       })
       client.on('error', () => {})
       client.connect().catch(() => {})
-      return { redis: client, pending: () => undefined, end: () => client.destroy() }
+      return { redis: client, pending: () => undefined, connect: () => {}, end: () => client.destroy() }
     }
   }
 }
@@ -116,6 +118,7 @@ function fromIoredis(client: Redis | Redis5 | Valkey): OpenClient {
   return {
     redis: client,
     pending: () => queueLength(client, 'commandQueue') + queueLength(client, 'offlineQueue'),
+    connect: () => void client.connect().catch(() => {}),
     end: () => client.disconnect(),
   }
 }
@@ -127,6 +130,7 @@ function fromCluster(client: Cluster | Cluster5 | ValkeyCluster): OpenClient {
       client
         .nodes()
         .reduce((sum, node) => sum + queueLength(node, 'commandQueue') + queueLength(node, 'offlineQueue'), 0),
+    connect: () => void client.connect().catch(() => {}),
     end: () => client.disconnect(),
   }
 }
@@ -149,6 +153,7 @@ function fromNodeRedis(client: AnyNodeRedis, lazy: boolean | undefined): OpenCli
   return {
     redis: client,
     pending: () => undefined,
+    connect: () => void client.connect().catch(() => {}),
     end: () => {
       if ('destroy' in client) client.destroy()
       else void client.disconnect().catch(() => {})

@@ -49,7 +49,7 @@ export async function runLoad(
   options: LoadOptions,
 ): Promise<LoadReport> {
   const { duration, rate = 500, known = 20, unknownEvery = 5, setEvery = 7 } = options
-  const stalls = new StallMeter()
+  const stalls = meter()
   const times: number[] = []
   const wrong: string[] = []
   const memoryBefore = process.memoryUsage().rss
@@ -97,7 +97,8 @@ export async function runLoad(
   await Promise.race([Promise.all(running), new Promise((resolve) => setTimeout(resolve, 15_000).unref())])
   clearTimeout(patience)
   if (running.size > 0) wrong.push(`${running.size} requests were never answered`)
-  stalls.stop()
+  const longestStall = stalls.longestSince(started)
+  releaseMeter()
 
   const answered = times.filter((time) => time !== undefined)
   const late = answered.slice(Math.floor(answered.length * 0.75))
@@ -111,7 +112,7 @@ export async function runLoad(
     lateWorst: quantile(late, 1),
     lateP50: quantile(late, 0.5),
     mostPending,
-    longestStall: stalls.longest,
+    longestStall,
     memoryGrowth: (process.memoryUsage().rss - memoryBefore) / 2 ** 20,
   }
 }
@@ -129,7 +130,6 @@ class StallMeter {
   readonly #stalls: { readonly start: number; readonly end: number }[] = []
   readonly #timer: NodeJS.Timeout
   #last = performance.now()
-  longest = 0
 
   constructor() {
     this.#timer = setInterval(() => this.#tick(), 2)
@@ -147,6 +147,11 @@ class StallMeter {
     return lost
   }
 
+  /** The longest stall after a moment. */
+  longestSince(start: number): number {
+    return Math.max(0, ...this.#stalls.filter((stall) => stall.end > start).map((stall) => stall.end - stall.start))
+  }
+
   stop(): void {
     clearInterval(this.#timer)
   }
@@ -156,8 +161,22 @@ class StallMeter {
     const late = now - this.#last - 2
     if (late > 2) {
       this.#stalls.push({ start: this.#last + 2, end: now })
-      this.longest = Math.max(this.longest, late)
     }
     this.#last = now
   }
+}
+
+/** One for all that measure in this process at the same time. */
+let shared: { readonly meter: StallMeter; users: number } | undefined
+
+function meter(): StallMeter {
+  shared ??= { meter: new StallMeter(), users: 0 }
+  shared.users++
+  return shared.meter
+}
+
+function releaseMeter(): void {
+  if (!shared || --shared.users > 0) return
+  shared.meter.stop()
+  shared = undefined
 }

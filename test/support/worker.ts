@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { guardProcess } from './guard.js'
 import type { LoadOptions, LoadReport } from './load.js'
-import type { Answer, Call, ServeOptions, WorkerMethods, WorkerSetup } from './worker-process.js'
+import type { ServeOptions, WorkerMethods, WorkerSetup } from './worker-methods.js'
+import type { Answer, Call } from './worker-process.js'
 
 export type { ServeOptions, WorkerSetup }
 
@@ -10,47 +11,39 @@ type Method = keyof WorkerMethods
 type Result<M extends Method> = Awaited<ReturnType<WorkerMethods[M]>>
 
 /**
- * A process of its own with a `FallbackCache` in it (and, after {@link Worker.serve}, an Express app), driven by
- * messages. Several of them on one Redis are what a deployment looks like.
+ * A `FallbackCache` in a process of its own (and, after {@link Worker.serve}, an Express app), driven by messages.
+ * Several of them on one Redis are what a deployment looks like.
  */
 export class Worker {
-  readonly #process: ChildProcess
-  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
-  #sequence = 0
-  #ended: Error | undefined
+  readonly #host: Host
+  readonly #instance: number
 
   /** Forks the process and resolves once its cache is constructed; it does not wait for Redis. */
   static async start(setup: WorkerSetup = {}): Promise<Worker> {
-    const child = fork(fileURLToPath(new URL('./worker-process.ts', import.meta.url)), [], {
-      execArgv: ['--import', 'tsx', '--expose-gc'],
-      serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    })
-    guardProcess(child)
-    const worker = new Worker(child)
+    const worker = new Worker(new Host(), 0)
     await worker.call('setup', setup)
     return worker
   }
 
-  private constructor(child: ChildProcess) {
-    this.#process = child
-    child.on('message', (answer: Answer) => this.#settle(answer))
-    child.once('exit', (code, signal) => this.#end(new Error(`the worker ended: ${signal ?? code}`)))
+  private constructor(host: Host, instance: number) {
+    this.#host = host
+    this.#instance = instance
+  }
+
+  /** One more cache, in the process of this one. */
+  async sibling(setup: WorkerSetup = {}): Promise<Worker> {
+    const worker = new Worker(this.#host, this.#host.nextInstance())
+    await worker.call('setup', setup)
+    return worker
   }
 
   get pid(): number {
-    return this.#process.pid ?? 0
+    return this.#host.pid
   }
 
   /** Calls a method in the process; rejects with what it threw. */
   async call<M extends Method>(method: M, ...args: Parameters<WorkerMethods[M]>): Promise<Result<M>> {
-    if (this.#ended) throw this.#ended
-    const id = ++this.#sequence
-    const call: Call = { id, method, args }
-    return (await new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject })
-      this.#process.send(call, (error) => error && this.#settle({ id, error: error.message }))
-    })) as Result<M>
+    return (await this.#host.call(this.#instance, method, args)) as Result<M>
   }
 
   get(key: string): Promise<unknown> {
@@ -129,39 +122,82 @@ export class Worker {
     return this.call('serve', options)
   }
 
-  /** Unhandled rejections, uncaught exceptions and process warnings since the start. Must be empty. */
-  troubles(): Promise<string[]> {
-    return this.call('troubles')
+  /** Unhandled rejections, uncaught exceptions and warnings of the process since the start. Must be empty. */
+  async troubles(): Promise<string[]> {
+    return (await this.#host.call(0, 'troubles', [])) as string[]
   }
 
-  /** Closes the cache as a well-behaved application does, and ends the process. */
+  /** Closes the cache as a well-behaved application does; the first cache of a process takes the process with it. */
   async stop(): Promise<void> {
-    if (this.#ended) return
+    if (this.#host.ended) return
     await this.call('close').catch(() => {})
-    await this.kill()
+    if (this.#instance === 0) await this.kill()
   }
 
-  /** Ends it at once, without a word (SIGKILL). */
+  /** Ends the process at once, without a word (SIGKILL). */
   async kill(): Promise<void> {
-    await this.#signal('SIGKILL')
+    await this.#host.end('SIGKILL')
   }
 
-  /** Asks it to end (SIGTERM), upon which it closes the cache; resolves when it has ended. */
+  /** Asks the process to end (SIGTERM), upon which it closes the cache; resolves when it has ended. */
   async terminate(): Promise<void> {
-    await this.#signal('SIGTERM')
+    await this.#host.end('SIGTERM')
   }
 
-  /** SIGSTOP and SIGCONT: a process that the machine does not run for a while. */
+  /** SIGSTOP: a process that the machine does not run for a while. */
   freeze(): void {
-    this.#process.kill('SIGSTOP')
+    this.#host.signal('SIGSTOP')
   }
 
+  /** SIGCONT. */
   resume(): void {
-    this.#process.kill('SIGCONT')
+    this.#host.signal('SIGCONT')
+  }
+}
+
+/** The process, and the calls that it has not answered. */
+class Host {
+  ended: Error | undefined
+  readonly #process: ChildProcess
+  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  #calls = 0
+  #instances = 1
+
+  constructor() {
+    this.#process = fork(fileURLToPath(new URL('./worker-process.ts', import.meta.url)), [], {
+      execArgv: ['--import', 'tsx', '--expose-gc'],
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    guardProcess(this.#process)
+    this.#process.on('message', (answer: Answer) => this.#settle(answer))
+    this.#process.once('exit', (code, signal) => this.#fail(new Error(`the worker ended: ${signal ?? code}`)))
   }
 
-  async #signal(signal: NodeJS.Signals): Promise<void> {
-    if (this.#ended) return
+  get pid(): number {
+    return this.#process.pid ?? 0
+  }
+
+  nextInstance(): number {
+    return this.#instances++
+  }
+
+  async call(instance: number, method: string, args: readonly unknown[]): Promise<unknown> {
+    if (this.ended) throw this.ended
+    const id = ++this.#calls
+    const call: Call = { id, instance, method, args }
+    return await new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#process.send(call, (error) => error && this.#settle({ id, error: error.message }))
+    })
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.ended) return
     const gone = new Promise<void>((resolve) => this.#process.once('exit', () => resolve()))
     this.#process.kill(signal)
     await gone
@@ -174,8 +210,8 @@ export class Worker {
     else waiting?.resolve(answer.value)
   }
 
-  #end(error: Error): void {
-    this.#ended = error
+  #fail(error: Error): void {
+    this.ended = error
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
   }
