@@ -5,7 +5,7 @@ import type { Atlas, CityRecord } from './atlas.js'
 import type { AppName, SeenRequest } from './front.js'
 import type { PrivateRedis, RedisState } from './private-redis.js'
 import { ask, keepAliveAgent } from './request.js'
-import { KNOWN_CITIES, popularPath } from './traffic.js'
+import { KNOWN_CITIES, popularPath, rarePath } from './traffic.js'
 
 /** Everything that the page and the terminal show beside the requests. */
 export interface DemoState {
@@ -55,7 +55,9 @@ export function isAction(name: string): name is Action {
 
 const APPS: readonly AppName[] = ['express', 'koa']
 const LOAD_INTERVAL_MS = 60
-const KEPT_REQUESTS = 600
+/** The share of the load that asks for what is in no cache. */
+const RARE = 0.03
+const KEPT_REQUESTS = 1000
 const KEPT_NOTES = 40
 
 interface DemoEvents {
@@ -165,7 +167,10 @@ export class Demo extends EventEmitter<DemoEvents> {
 
   #toggleLoad(): void {
     if (this.#load === undefined) {
-      this.#load = setInterval(() => this.#read(popularPath()).catch(() => {}), LOAD_INTERVAL_MS)
+      this.#load = setInterval(() => {
+        const path = Math.random() < RARE ? rarePath() : popularPath()
+        this.#read(path).catch(() => {})
+      }, LOAD_INTERVAL_MS)
       this.#say(
         'plain',
         `load on: ${Math.round(1000 / LOAD_INTERVAL_MS)} requests a second, to Express and Koa in turn`,

@@ -40,6 +40,12 @@ export function popularPath(random: () => number = Math.random): string {
   return POPULAR_PATHS[at] ?? '/countries'
 }
 
+/** A search that hardly anybody makes, for which a handler has to run. */
+export function rarePath(random: () => number = Math.random): string {
+  const letter = () => String.fromCharCode(97 + Math.floor(random() * 26))
+  return `/cities?q=${letter()}${letter()}${letter()}`
+}
+
 function interleave(lists: readonly (readonly string[])[]): string[] {
   const longest = Math.max(...lists.map((list) => list.length))
   return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? [])).flat()

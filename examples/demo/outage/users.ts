@@ -49,7 +49,9 @@ export class Users {
   /** Begins or stops to write, a city after the other, through both apps in turn. */
   write(on: boolean): void {
     clearInterval(this.#writing)
-    if (on) this.#writing = setInterval(() => this.#begin(this.#writeNext()), WRITE_INTERVAL_MS)
+    if (!on) return
+    this.#begin(this.#writeNext())
+    this.#writing = setInterval(() => this.#begin(this.#writeNext()), WRITE_INTERVAL_MS)
   }
 
   /** Stops, and waits for what is on its way. */

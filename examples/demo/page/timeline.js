@@ -45,7 +45,7 @@ export function drawTimeline(canvas, requests, states, now, span) {
       pen.globalAlpha = 0.13
       pen.fillRect(from, TOP, until - from, floor - TOP)
       pen.globalAlpha = 1
-      if (until - from > 60) pen.fillText(`Redis ${state.redis}`, from + 6, TOP + 14)
+      if (until - from > 42) pen.fillText(state.redis, from + 6, TOP + 14)
     }
   }
 
