@@ -93,12 +93,10 @@ export class Demo extends EventEmitter<DemoEvents> {
       this.#say(to === 'closed' ? 'good' : 'bad', `circuit breaker: ${from} → ${to}`),
     )
     cache.on('outage', () => this.#say('bad', 'outage: memory answers from now on'))
-    cache.on('recovery', ({ seconds, replayed, writeBack }) =>
-      this.#say(
-        'good',
-        `recovered after ${seconds.toFixed(1)} s: ${replayed} invalidations replayed, ${writeBack} entries to write back`,
-      ),
-    )
+    cache.on('recovery', ({ seconds, replayed, writeBack }) => {
+      const done = `${replayed} invalidations replayed, ${writeBack} entries to write back`
+      this.#say('good', `Redis is trusted again after ${seconds.toFixed(1)} s: ${done}`)
+    })
   }
 
   /** Where the apps answer; to be called once they do. */

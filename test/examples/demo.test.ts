@@ -6,11 +6,13 @@ import { ExampleProcess } from './example-process.js'
 
 const running: ExampleProcess[] = []
 
+const withoutRedis = process.env.SKIP_REDIS === '1'
+
 afterEach(async () => {
   await Promise.all(running.splice(0).map((demo) => demo.stop()))
 })
 
-describe('npm start', () => {
+describe.skipIf(withoutRedis)('npm start', () => {
   it('answers in Koa from what Express stored, and the reverse', async () => {
     const { get } = await startDemo()
     expect(await get('/cities?q=reykjvik', 'express')).toMatchObject({ source: 'handler', computedBy: 'express' })
@@ -62,6 +64,16 @@ describe('npm start', () => {
     expect(await read()).toMatchObject({ population: 150_000 })
   })
 
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends at %s and takes its redis-server along', async (signal) => {
+    const { demo } = await startDemo()
+    const pid = Number(/pid (\d+)/.exec(demo.output)?.[1])
+    expect(() => process.kill(pid, 0)).not.toThrow()
+    expect((await demo.stop(signal)).code).toBe(0)
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  })
+})
+
+describe('npm start without a redis-server', () => {
   it('runs in memory without a redis-server, and says so', async () => {
     const { get, write, act, demo } = await startDemo({ SKIP_REDIS: '1' })
     expect(demo.output).toContain('no redis-server found, so everything runs in memory')
@@ -85,14 +97,6 @@ describe('npm start', () => {
     taken.close()
     expect(code).toBe(1)
     expect(output).toContain(`cannot listen on port ${port}`)
-  })
-
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends at %s and takes its redis-server along', async (signal) => {
-    const { demo } = await startDemo()
-    const pid = Number(/pid (\d+)/.exec(demo.output)?.[1])
-    expect(() => process.kill(pid, 0)).not.toThrow()
-    expect((await demo.stop(signal)).code).toBe(0)
-    expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
 
   it('serves a page that loads nothing from elsewhere, under a strict Content-Security-Policy', async () => {
