@@ -1,7 +1,7 @@
-export { buildKey, type KeyParams } from './core/build-key.js';
-export type { Clock, Timer } from './core/clock.js';
-export type { Counters } from './core/counters.js';
-export { CacheError, type CacheErrorCode } from './core/errors.js';
-export type { CacheEvents, Tier } from './core/events.js';
-export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } from './core/fallback-cache.js';
-export type { CircuitBreakerOptions, Duration, FallbackCacheOptions, Logger } from './core/options.js';
+export { buildKey, type KeyParams } from './core/build-key.js'
+export type { Clock, Timer } from './core/clock.js'
+export type { Counters } from './core/counters.js'
+export { CacheError, type CacheErrorCode } from './core/errors.js'
+export type { CacheEvents, Tier } from './core/events.js'
+export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } from './core/fallback-cache.js'
+export type { CircuitBreakerOptions, Duration, FallbackCacheOptions, Logger } from './core/options.js'

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHash } from 'node:crypto'
 
 /** What {@link buildKey} can take as a parameter: JSON, `bigint`, and whatever has a `toJSON` or a `toString`. */
-export type KeyParams = Readonly<Record<string, unknown>>;
+export type KeyParams = Readonly<Record<string, unknown>>
 
 /**
  * A key made of a readable prefix and a short hash of parameters: `users:bb73de0958e0`.
@@ -20,105 +20,105 @@ export type KeyParams = Readonly<Record<string, unknown>>;
  * @throws TypeError when `prefix` is no string, or `params` holds itself, a function or a symbol
  */
 export function buildKey(prefix: string, params: KeyParams = {}): string {
-	if (typeof prefix !== 'string') throw new TypeError(`prefix must be a string, got ${typeof prefix}`);
-	if (params === null || typeof params !== 'object' || Array.isArray(params)) {
-		throw new TypeError('params must be an object of names and values');
-	}
-	const given: Record<string, unknown> = Object.create(null);
-	for (const name of Object.keys(params)) {
-		const value = params[name];
-		if (value !== null && value !== undefined) given[name] = value;
-	}
-	return `${prefix}:${createHash('sha256').update(pythonJson(given, [])).digest('hex').slice(0, 12)}`;
+  if (typeof prefix !== 'string') throw new TypeError(`prefix must be a string, got ${typeof prefix}`)
+  if (params === null || typeof params !== 'object' || Array.isArray(params)) {
+    throw new TypeError('params must be an object of names and values')
+  }
+  const given: Record<string, unknown> = Object.create(null)
+  for (const name of Object.keys(params)) {
+    const value = params[name]
+    if (value !== null && value !== undefined) given[name] = value
+  }
+  return `${prefix}:${createHash('sha256').update(pythonJson(given, [])).digest('hex').slice(0, 12)}`
 }
 
 function pythonJson(value: unknown, above: readonly unknown[]): string {
-	switch (typeof value) {
-		case 'string':
-			return pythonString(value);
-		case 'number':
-			return pythonNumber(value);
-		case 'bigint':
-		case 'boolean':
-			return String(value);
-		case 'undefined':
-			return 'null';
-		case 'object':
-			return value === null ? 'null' : pythonContainer(value, above);
-		default:
-			throw new TypeError(`a key parameter cannot be a ${typeof value}`);
-	}
+  switch (typeof value) {
+    case 'string':
+      return pythonString(value)
+    case 'number':
+      return pythonNumber(value)
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+    case 'undefined':
+      return 'null'
+    case 'object':
+      return value === null ? 'null' : pythonContainer(value, above)
+    default:
+      throw new TypeError(`a key parameter cannot be a ${typeof value}`)
+  }
 }
 
 function pythonContainer(value: object, above: readonly unknown[]): string {
-	if (above.includes(value)) throw new TypeError('a key parameter must not contain itself');
-	const path = [...above, value];
-	if ('toJSON' in value && typeof value.toJSON === 'function') return pythonJson(value.toJSON(), path);
-	if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, path)).join(', ')}]`;
-	if (value instanceof Set) return pythonContainer([...value], path);
-	const record: Readonly<Record<string, unknown>> =
-		value instanceof Map ? Object.fromEntries(value) : Object.assign(Object.create(null), value);
-	const names = Object.keys(record).sort(byCodePoint);
-	return `{${names.map((name) => `${pythonString(name)}: ${pythonJson(record[name], path)}`).join(', ')}}`;
+  if (above.includes(value)) throw new TypeError('a key parameter must not contain itself')
+  const path = [...above, value]
+  if ('toJSON' in value && typeof value.toJSON === 'function') return pythonJson(value.toJSON(), path)
+  if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, path)).join(', ')}]`
+  if (value instanceof Set) return pythonContainer([...value], path)
+  const record: Readonly<Record<string, unknown>> =
+    value instanceof Map ? Object.fromEntries(value) : Object.assign(Object.create(null), value)
+  const names = Object.keys(record).sort(byCodePoint)
+  return `{${names.map((name) => `${pythonString(name)}: ${pythonJson(record[name], path)}`).join(', ')}}`
 }
 
 const escapes: Readonly<Record<string, string>> = {
-	'"': '\\"',
-	'\\': '\\\\',
-	'\b': '\\b',
-	'\t': '\\t',
-	'\n': '\\n',
-	'\f': '\\f',
-	'\r': '\\r',
-};
+  '"': '\\"',
+  '\\': '\\\\',
+  '\b': '\\b',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\f': '\\f',
+  '\r': '\\r',
+}
 
 /** ASCII only, lower-case `\uXXXX`, as `ensure_ascii` does. */
 function pythonString(text: string): string {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be escaped
-	return `"${text.replace(/["\\\u0000-\u001f\u007f-\uffff]/g, escapeCharacter)}"`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be escaped
+  return `"${text.replace(/["\\\u0000-\u001f\u007f-\uffff]/g, escapeCharacter)}"`
 }
 
 function escapeCharacter(character: string): string {
-	return escapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return escapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 /** Python's `repr` of a float, except that an integral number below 2^53 is taken for an integer. */
 function pythonNumber(value: number): string {
-	if (Number.isNaN(value)) return 'NaN';
-	if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity';
-	if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value);
-	// Shortest digits are the same in both languages; only the layout differs.
-	const [mantissa = '', exponent = '0'] = value.toExponential().split('e');
-	const power = Number(exponent);
-	if (power >= -4 && power < 16) return positional(mantissa, power);
-	const sign = power < 0 ? '-' : '+';
-	return `${mantissa}e${sign}${String(Math.abs(power)).padStart(2, '0')}`;
+  if (Number.isNaN(value)) return 'NaN'
+  if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity'
+  if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value)
+  // Shortest digits are the same in both languages; only the layout differs.
+  const [mantissa = '', exponent = '0'] = value.toExponential().split('e')
+  const power = Number(exponent)
+  if (power >= -4 && power < 16) return positional(mantissa, power)
+  const sign = power < 0 ? '-' : '+'
+  return `${mantissa}e${sign}${String(Math.abs(power)).padStart(2, '0')}`
 }
 
 function positional(mantissa: string, power: number): string {
-	const minus = mantissa.startsWith('-') ? '-' : '';
-	const digits = mantissa.replace('-', '').replace('.', '');
-	if (power < 0) return `${minus}0.${'0'.repeat(-power - 1)}${digits}`;
-	const whole = digits.slice(0, power + 1).padEnd(power + 1, '0');
-	return `${minus}${whole}.${digits.slice(power + 1) || '0'}`;
+  const minus = mantissa.startsWith('-') ? '-' : ''
+  const digits = mantissa.replace('-', '').replace('.', '')
+  if (power < 0) return `${minus}0.${'0'.repeat(-power - 1)}${digits}`
+  const whole = digits.slice(0, power + 1).padEnd(power + 1, '0')
+  return `${minus}${whole}.${digits.slice(power + 1) || '0'}`
 }
 
 /** Python sorts by code point, JavaScript by UTF-16 unit: they differ above U+FFFF. */
 function byCodePoint(left: string, right: string): number {
-	const length = Math.min(left.length, right.length);
-	for (let index = 0; index < length; index++) {
-		const a = left.charCodeAt(index);
-		const b = right.charCodeAt(index);
-		if (a !== b) return rank(left, index) - rank(right, index);
-	}
-	return left.length - right.length;
+  const length = Math.min(left.length, right.length)
+  for (let index = 0; index < length; index++) {
+    const a = left.charCodeAt(index)
+    const b = right.charCodeAt(index)
+    if (a !== b) return rank(left, index) - rank(right, index)
+  }
+  return left.length - right.length
 }
 
 /** The code point that starts at, or goes on at, this unit; a lone surrogate counts as itself. */
 function rank(text: string, index: number): number {
-	const unit = text.charCodeAt(index);
-	const isTrail = unit >= 0xdc00 && unit <= 0xdfff;
-	const before = index > 0 ? text.charCodeAt(index - 1) : 0;
-	const pairStart = isTrail && before >= 0xd800 && before <= 0xdbff ? index - 1 : index;
-	return text.codePointAt(pairStart) ?? unit;
+  const unit = text.charCodeAt(index)
+  const isTrail = unit >= 0xdc00 && unit <= 0xdfff
+  const before = index > 0 ? text.charCodeAt(index - 1) : 0
+  const pairStart = isTrail && before >= 0xd800 && before <= 0xdbff ? index - 1 : index
+  return text.codePointAt(pairStart) ?? unit
 }

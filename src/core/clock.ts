@@ -1,5 +1,5 @@
 /** A pending call of a {@link Clock}; only good for {@link Clock.clearTimer}. */
-export type Timer = unknown;
+export type Timer = unknown
 
 /**
  * Where the library takes its time from. Handed in as the `clock` option, so that tests move time themselves.
@@ -9,33 +9,33 @@ export type Timer = unknown;
  * administrator can set back.
  */
 export interface Clock {
-	/** Wall clock, epoch milliseconds. */
-	now(): number;
-	/** Milliseconds since some fixed moment, never going back. */
-	monotonic(): number;
-	/** Calls `run` once after `ms` milliseconds. A timer never keeps the process alive. */
-	setTimer(run: () => void, ms: number): Timer;
-	/** Takes a timer back. A timer that has fired is ignored. */
-	clearTimer(timer: Timer): void;
-	/** Calls `run` when the input of this turn of the event loop has been read: all that came in with it can travel together. */
-	endOfTurn(run: () => void): void;
+  /** Wall clock, epoch milliseconds. */
+  now(): number
+  /** Milliseconds since some fixed moment, never going back. */
+  monotonic(): number
+  /** Calls `run` once after `ms` milliseconds. A timer never keeps the process alive. */
+  setTimer(run: () => void, ms: number): Timer
+  /** Takes a timer back. A timer that has fired is ignored. */
+  clearTimer(timer: Timer): void
+  /** Calls `run` when the input of this turn of the event loop has been read: all that came in with it can travel together. */
+  endOfTurn(run: () => void): void
 }
 
 class SystemTimer {
-	#timeout: NodeJS.Timeout;
-	#immediate: NodeJS.Immediate | undefined;
+  #timeout: NodeJS.Timeout
+  #immediate: NodeJS.Immediate | undefined
 
-	constructor(run: () => void, ms: number) {
-		this.#timeout = setTimeout(() => {
-			this.#immediate = setImmediate(run);
-		}, ms);
-		this.#timeout.unref();
-	}
+  constructor(run: () => void, ms: number) {
+    this.#timeout = setTimeout(() => {
+      this.#immediate = setImmediate(run)
+    }, ms)
+    this.#timeout.unref()
+  }
 
-	clear(): void {
-		clearTimeout(this.#timeout);
-		if (this.#immediate !== undefined) clearImmediate(this.#immediate);
-	}
+  clear(): void {
+    clearTimeout(this.#timeout)
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate)
+  }
 }
 
 /**
@@ -45,13 +45,13 @@ class SystemTimer {
  * before the socket that has had the answer for long, and a deadline would call a healthy Redis slow.
  */
 export const systemClock: Clock = {
-	now: () => Date.now(),
-	monotonic: () => performance.now(),
-	setTimer: (run, ms) => new SystemTimer(run, ms),
-	clearTimer: (timer) => {
-		if (timer instanceof SystemTimer) timer.clear();
-	},
-	endOfTurn: (run) => {
-		setImmediate(run);
-	},
-};
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer: (run, ms) => new SystemTimer(run, ms),
+  clearTimer: (timer) => {
+    if (timer instanceof SystemTimer) timer.clear()
+  },
+  endOfTurn: (run) => {
+    setImmediate(run)
+  },
+}

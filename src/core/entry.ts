@@ -1,38 +1,38 @@
 /** What is kept under a key. Immutable, but for `memo`. */
 export interface Entry {
-	/** When it was stored, epoch ms. */
-	readonly storedAt: number;
-	/** End of the freshness lifetime, epoch ms. */
-	readonly staleAt: number;
-	/** From then on it may not be used even stale, epoch ms; never before `staleAt`. */
-	readonly deleteAt: number;
-	/** What `invalidateTags` can name it by. */
-	readonly tags: readonly string[];
-	/** A short text that describes the body; `''` when there is nothing to say. */
-	readonly meta: string;
-	/** The bytes. Shared by all readers and never changed. */
-	readonly body: Buffer;
-	/** Room for the parsed form of `meta`, so that the layer above parses once per entry and not once per hit. */
-	memo: unknown;
+  /** When it was stored, epoch ms. */
+  readonly storedAt: number
+  /** End of the freshness lifetime, epoch ms. */
+  readonly staleAt: number
+  /** From then on it may not be used even stale, epoch ms; never before `staleAt`. */
+  readonly deleteAt: number
+  /** What `invalidateTags` can name it by. */
+  readonly tags: readonly string[]
+  /** A short text that describes the body; `''` when there is nothing to say. */
+  readonly meta: string
+  /** The bytes. Shared by all readers and never changed. */
+  readonly body: Buffer
+  /** Room for the parsed form of `meta`, so that the layer above parses once per entry and not once per hit. */
+  memo: unknown
 }
 
 /** An entry about to be stored. */
 export interface NewEntry {
-	/** Epoch ms; the moment of storing by default. */
-	readonly storedAt?: number;
-	readonly staleAt: number;
-	readonly deleteAt: number;
-	readonly tags?: readonly string[];
-	readonly meta?: string;
-	readonly body: Buffer;
+  /** Epoch ms; the moment of storing by default. */
+  readonly storedAt?: number
+  readonly staleAt: number
+  readonly deleteAt: number
+  readonly tags?: readonly string[]
+  readonly meta?: string
+  readonly body: Buffer
 }
 
 /** The bytes that an entry stands for in memory: body, texts (two bytes a character at worst) and bookkeeping. */
 export function entrySize(key: string, entry: Entry): number {
-	let texts = key.length + entry.meta.length;
-	for (const tag of entry.tags) texts += tag.length;
-	return entry.body.length + 2 * texts + entryOverhead;
+  let texts = key.length + entry.meta.length
+  for (const tag of entry.tags) texts += tag.length
+  return entry.body.length + 2 * texts + entryOverhead
 }
 
 /** Objects, map nodes and the Buffer's header, measured at 100,000 entries. */
-const entryOverhead = 420;
+const entryOverhead = 420

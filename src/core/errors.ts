@@ -10,28 +10,28 @@
  * - `closed`: the cache was closed.
  */
 export type CacheErrorCode =
-	| 'redis-timeout'
-	| 'redis-unavailable'
-	| 'redis-busy'
-	| 'redis-reply'
-	| 'log-broken'
-	| 'serializer'
-	| 'closed';
+  | 'redis-timeout'
+  | 'redis-unavailable'
+  | 'redis-busy'
+  | 'redis-reply'
+  | 'log-broken'
+  | 'serializer'
+  | 'closed'
 
 /** A fault of the cache. Misuse is a `TypeError` or a `RangeError` instead. */
 export class CacheError extends Error {
-	override readonly name = 'CacheError';
-	/** Which of the known faults it is. */
-	readonly code: CacheErrorCode;
+  override readonly name = 'CacheError'
+  /** Which of the known faults it is. */
+  readonly code: CacheErrorCode
 
-	/** @param code - the kind of fault; @param message - what happened; @param cause - the error underneath, if any */
-	constructor(code: CacheErrorCode, message: string, cause?: unknown) {
-		super(message, cause === undefined ? undefined : { cause });
-		this.code = code;
-	}
+  /** @param code - the kind of fault; @param message - what happened; @param cause - the error underneath, if any */
+  constructor(code: CacheErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+  }
 }
 
 /** The error as an `Error`, whatever was thrown. */
 export function asError(thrown: unknown): Error {
-	return thrown instanceof Error ? thrown : new Error(String(thrown));
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

@@ -1,46 +1,46 @@
-import { EventEmitter } from 'node:events';
-import type { EvictionReason } from './tiers/memory-tier.js';
-import type { CircuitState } from './tiers/circuit-breaker.js';
+import { EventEmitter } from 'node:events'
+import type { CircuitState } from './tiers/circuit-breaker.js'
+import type { EvictionReason } from './tiers/memory-tier.js'
 
 /** Where an answer came from. */
-export type Tier = 'memory' | 'redis';
+export type Tier = 'memory' | 'redis'
 
 /** What the cache tells those who listen; every payload is read only. */
 export interface CacheEvents {
-	/** A lookup was answered. */
-	hit: [{ readonly key: string; readonly tier: Tier; readonly stale: boolean }];
-	/** A lookup found nothing usable. */
-	miss: [{ readonly key: string }];
-	/** The cache had no part in a request. */
-	bypass: [{ readonly reason: string; readonly method: string; readonly path: string }];
-	/** An entry was stored. */
-	store: [{ readonly key: string; readonly tags: readonly string[] }];
-	/** A result was not stored. */
-	skip: [{ readonly key: string; readonly reason: string }];
-	/** An entry left memory. */
-	evict: [{ readonly key: string; readonly reason: EvictionReason }];
-	/** An invalidation took effect in this process; `covers` as in the log: a letter for its kind, then its name. */
-	invalidate: [{ readonly covers: readonly string[]; readonly origin: 'local' | 'log' }];
-	/** The circuit breaker changed. */
-	circuit: [{ readonly from: CircuitState; readonly to: CircuitState }];
-	/** Redis was lost: from now on memory answers. */
-	outage: [{ readonly cause: Error | undefined }];
-	/** Redis is trusted again. */
-	recovery: [{ readonly seconds: number; readonly replayed: number; readonly writeBack: number }];
-	/** Something of the cache failed, and nobody else was told. */
-	fault: [{ readonly error: Error }];
+  /** A lookup was answered. */
+  hit: [{ readonly key: string; readonly tier: Tier; readonly stale: boolean }]
+  /** A lookup found nothing usable. */
+  miss: [{ readonly key: string }]
+  /** The cache had no part in a request. */
+  bypass: [{ readonly reason: string; readonly method: string; readonly path: string }]
+  /** An entry was stored. */
+  store: [{ readonly key: string; readonly tags: readonly string[] }]
+  /** A result was not stored. */
+  skip: [{ readonly key: string; readonly reason: string }]
+  /** An entry left memory. */
+  evict: [{ readonly key: string; readonly reason: EvictionReason }]
+  /** An invalidation took effect in this process; `covers` as in the log: a letter for its kind, then its name. */
+  invalidate: [{ readonly covers: readonly string[]; readonly origin: 'local' | 'log' }]
+  /** The circuit breaker changed. */
+  circuit: [{ readonly from: CircuitState; readonly to: CircuitState }]
+  /** Redis was lost: from now on memory answers. */
+  outage: [{ readonly cause: Error | undefined }]
+  /** Redis is trusted again. */
+  recovery: [{ readonly seconds: number; readonly replayed: number; readonly writeBack: number }]
+  /** Something of the cache failed, and nobody else was told. */
+  fault: [{ readonly error: Error }]
 }
 
 /** An emitter whose listeners cannot break whoever tells them. */
 export class GuardedEmitter extends EventEmitter<CacheEvents> {
-	/** As `EventEmitter.emit`; what a listener throws becomes a process warning. */
-	tell<Name extends keyof CacheEvents>(name: Name, payload: CacheEvents[Name][0]): void {
-		if (this.listenerCount(name) === 0) return;
-		try {
-			// The overloads of emit do not follow a type parameter.
-			(this as EventEmitter).emit(name, payload);
-		} catch (thrown) {
-			process.emitWarning(`a listener of "${name}" threw: ${String(thrown)}`, 'FallbackCacheWarning');
-		}
-	}
+  /** As `EventEmitter.emit`; what a listener throws becomes a process warning. */
+  tell<Name extends keyof CacheEvents>(name: Name, payload: CacheEvents[Name][0]): void {
+    if (this.listenerCount(name) === 0) return
+    try {
+      // The overloads of emit do not follow a type parameter.
+      ;(this as EventEmitter).emit(name, payload)
+    } catch (thrown) {
+      process.emitWarning(`a listener of "${name}" threw: ${String(thrown)}`, 'FallbackCacheWarning')
+    }
+  }
 }

@@ -1,85 +1,98 @@
-import { buildKey } from './build-key.js';
-import type { Clock } from './clock.js';
-import { type Cover, coverText } from './coherence/cover.js';
-import { Mirror, type MirrorStats } from './coherence/mirror.js';
-import { type Counters, newCounters } from './counters.js';
-import type { Entry, NewEntry } from './entry.js';
-import { CacheError } from './errors.js';
-import { type CacheEvents, GuardedEmitter, type Tier } from './events.js';
-import { type CoreSettings, type Duration, type FallbackCacheOptions, positiveDuration, readCoreOptions } from './options.js';
-import { SingleFlight } from './single-flight.js';
-import { MemoryTier } from './tiers/memory-tier.js';
-import type { Stamp } from './wire-frame.js';
+import { buildKey } from './build-key.js'
+import type { Clock } from './clock.js'
+import { Coherence } from './coherence/coherence.js'
+import { type Cover, coverText } from './coherence/cover.js'
+import type { JournalStats } from './coherence/journal.js'
+import { Mirror, type MirrorStats } from './coherence/mirror.js'
+import { type Follow, SharedEntries } from './coherence/shared-entries.js'
+import { WriteBack } from './coherence/write-back.js'
+import { type Counters, newCounters } from './counters.js'
+import type { Entry, NewEntry } from './entry.js'
+import { CacheError } from './errors.js'
+import { type CacheEvents, GuardedEmitter, type Tier } from './events.js'
+import {
+  type CoreSettings,
+  type Duration,
+  type FallbackCacheOptions,
+  positiveDuration,
+  readCoreOptions,
+} from './options.js'
+import { SingleFlight } from './single-flight.js'
+import { type MemorySlot, MemoryTier } from './tiers/memory-tier.js'
+import { openPort } from './tiers/open-port.js'
+import { decodeFrame, encodeFrame, type Framed, frameMagic, isTombstone, type Stamp } from './wire-frame.js'
 
 /** What a lookup found. */
 export interface Found {
-	readonly entry: Entry;
-	/** Where it came from. */
-	readonly tier: Tier;
-	/** True when Redis could not be asked: others may have invalidated it within `maxStaleWhileDisconnected`. */
-	readonly disconnected: boolean;
+  readonly entry: Entry
+  /** Where it came from. */
+  readonly tier: Tier
+  /** True when Redis could not be asked: others may have invalidated it within `maxStaleWhileDisconnected`. */
+  readonly disconnected: boolean
 }
 
 /** The moment a handler started, as far as invalidations go. */
 export interface Mark {
-	/** The newest invalidation this process knew of. */
-	readonly sequence: number;
-	/** Its place in the shared log. */
-	readonly stamp: Stamp;
-	/** Monotonic milliseconds. */
-	readonly startedAt: number;
+  /** The newest invalidation this process knew of. */
+  readonly sequence: number
+  /** Its place in the shared log. */
+  readonly stamp: Stamp
+  /** Monotonic milliseconds. */
+  readonly startedAt: number
 }
 
 /** What became of a result that was to be stored. */
 export interface Stored {
-	/** Whether it is in memory now. */
-	readonly stored: boolean;
-	/** Why not, if it is not. */
-	readonly reason?: 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed';
-	/** Resolves when Redis has it, or will not have it; never rejects. */
-	readonly written: Promise<void>;
+  /** Whether it is in memory now. */
+  readonly stored: boolean
+  /** Why not, if it is not. */
+  readonly reason?: 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
+  /** Resolves when Redis has it, or will not have it; never rejects. */
+  readonly written: Promise<void>
 }
 
 /** What became of an invalidation. It always holds in this process. */
 export interface Invalidation {
-	/** True once every process is bound by it; false when Redis could not be told yet and will be. */
-	readonly durable: boolean;
+  /** True once every process is bound by it; false when Redis could not be told yet and will be. */
+  readonly durable: boolean
 }
 
 /** How long a value lives, and what can invalidate it. */
 export interface SetOptions {
-	/** Seconds or a duration text, above 0. @defaultValue `defaultTtl` */
-	readonly ttl?: Duration | undefined;
-	/** What {@link FallbackCache.invalidateTags} can name it by. */
-	readonly tags?: readonly string[] | undefined;
+  /** Seconds or a duration text, above 0. @defaultValue `defaultTtl` */
+  readonly ttl?: Duration | undefined
+  /** What {@link FallbackCache.invalidateTags} can name it by. */
+  readonly tags?: readonly string[] | undefined
 }
 
 /** What {@link FallbackCache.stats} tells. */
 export interface CacheStats {
-	/** Whether there is a Redis behind this cache. */
-	readonly backend: 'redis' | 'memory';
-	/** Entries in memory. */
-	readonly entries: number;
-	readonly maxEntries: number;
-	/** Seconds since the entry that is next to be evicted was stored; `null` when memory is empty. */
-	readonly oldestAgeSeconds: number | null;
-	/** The same as `entries`, under the name the Python original uses beside Redis. */
-	readonly memoryEntries: number;
-	readonly memoryBytes: number;
-	readonly maxBytes: number;
-	readonly keyPrefix: string;
-	readonly circuitBreakerState: 'closed' | 'open' | 'half_open';
-	readonly circuitBreakerFailureCount: number;
-	/** False while Redis is there but not trusted. */
-	readonly connected: boolean;
-	/** Invalidations that Redis and the other processes do not know of yet. */
-	readonly pendingInvalidations: number;
-	readonly mirror: MirrorStats;
-	readonly counters: Readonly<Counters>;
+  /** Whether there is a Redis behind this cache. */
+  readonly backend: 'redis' | 'memory'
+  /** Entries in memory. */
+  readonly entries: number
+  readonly maxEntries: number
+  /** Seconds since the entry that is next to be evicted was stored; `null` when memory is empty. */
+  readonly oldestAgeSeconds: number | null
+  /** The same as `entries`, under the name the Python original uses beside Redis. */
+  readonly memoryEntries: number
+  readonly memoryBytes: number
+  readonly maxBytes: number
+  readonly keyPrefix: string
+  readonly circuitBreakerState: 'closed' | 'open' | 'half_open'
+  readonly circuitBreakerFailureCount: number
+  /** False while Redis is there but not trusted. */
+  readonly connected: boolean
+  /** Invalidations that Redis and the other processes do not know of yet. */
+  readonly pendingInvalidations: number
+  readonly mirror: MirrorStats
+  /** `undefined` without Redis. */
+  readonly journal: JournalStats | undefined
+  readonly counters: Readonly<Counters>
 }
 
-const nowhere: Stamp = { incarnation: '-', position: 0 };
-const done = Promise.resolve();
+const nowhere: Stamp = { incarnation: '-', position: 0 }
+const done = Promise.resolve()
 
 /**
  * A cache of anything: Redis first, memory behind it.
@@ -89,246 +102,484 @@ const done = Promise.resolve();
  * fault of Redis.
  */
 export class FallbackCache {
-	/** See {@link buildKey}. */
-	static readonly buildKey = buildKey;
+  /** See {@link buildKey}. */
+  static readonly buildKey = buildKey
 
-	/** Where this cache takes its time from. */
-	readonly clock: Clock;
-	/** What has been counted; the HTTP layer counts here too. */
-	readonly counters: Counters = newCounters();
-	readonly #settings: CoreSettings;
-	readonly #events = new GuardedEmitter();
-	readonly #memory: MemoryTier;
-	readonly #mirror: Mirror;
-	readonly #flights = new SingleFlight<unknown>();
-	#closed = false;
+  /** Where this cache takes its time from. */
+  readonly clock: Clock
+  /** What has been counted; the HTTP layer counts here too. */
+  readonly counters: Counters = newCounters()
+  readonly #settings: CoreSettings
+  readonly #events = new GuardedEmitter()
+  readonly #memory: MemoryTier
+  readonly #mirror: Mirror
+  readonly #flights = new SingleFlight<unknown>()
+  readonly #shared: Shared | undefined
+  #closed = false
 
-	/** @throws TypeError or RangeError for options that cannot be meant */
-	constructor(options: FallbackCacheOptions = {}) {
-		this.#settings = readCoreOptions(options);
-		this.clock = this.#settings.clock;
-		this.#mirror = new Mirror(this.#settings.maxMirrorBytes);
-		this.#memory = new MemoryTier(this.#settings.maxEntries, this.#settings.maxBytes, (key, _slot, reason) => {
-			this.counters.evictions++;
-			this.#events.tell('evict', { key, reason });
-		});
-	}
+  /** @throws TypeError or RangeError for options that cannot be meant */
+  constructor(options: FallbackCacheOptions = {}) {
+    this.#settings = readCoreOptions(options)
+    this.clock = this.#settings.clock
+    this.#mirror = new Mirror(this.#settings.maxMirrorBytes)
+    this.#memory = new MemoryTier(this.#settings.maxEntries, this.#settings.maxBytes, (key, _slot, reason) => {
+      this.counters.evictions++
+      this.#events.tell('evict', { key, reason })
+    })
+    this.#shared = this.#openShared()
+  }
 
-	find(key: string): Found | undefined | Promise<Found | undefined> {
-		return this.#findInMemory(key, false);
-	}
+  /**
+   * Looks a key up, Redis first. For layers that keep entries of their own making; values are read by {@link get}.
+   *
+   * Answers at once when only memory is to be asked: without Redis, with the breaker open, in memory-first mode.
+   * Entries past `staleAt` are given until `deleteAt`: whether a stale one will do is for the caller to say.
+   * Neither throws nor rejects.
+   */
+  find(key: string): Found | undefined | Promise<Found | undefined> {
+    const shared = this.#shared
+    if (shared === undefined) return this.#findInMemory(key, false)
+    if (shared.coherence.starting !== undefined) return this.#findOnceStarted(key, shared)
+    if (!shared.coherence.isConnected) return this.#findWhileDisconnected(key, shared)
+    if (this.#settings.read === 'memory-first' && this.#leaseHolds(shared)) {
+      const found = this.#findInMemory(key, false)
+      if (found !== undefined) return found
+    }
+    return this.#findShared(key, shared)
+  }
 
-	mark(): Mark {
-		return { sequence: this.#mirror.sequence, stamp: nowhere, startedAt: this.clock.monotonic() };
-	}
+  /** The moment a handler starts: take it right before, and hand it to {@link store} with the result. */
+  mark(): Mark {
+    return {
+      sequence: this.#mirror.sequence,
+      stamp: this.#shared?.coherence.stamp ?? nowhere,
+      startedAt: this.clock.monotonic(),
+    }
+  }
 
-	isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
-		return this.#mirror.coversSince(key, tags, mark.sequence);
-	}
+  /** Whether something that covers this key or these tags was invalidated since `mark`. */
+  isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
+    return this.#mirror.coversSince(key, tags, mark.sequence)
+  }
 
-	store(key: string, entry: NewEntry, mark: Mark): Stored {
-		if (this.#closed) return { stored: false, reason: 'closed', written: done };
-		const tags = entry.tags ?? [];
-		if (this.isInvalidated(key, tags, mark)) {
-			this.counters.lateStores++;
-			return { stored: false, reason: 'invalidated', written: done };
-		}
-		const now = this.clock.now();
-		const kept: Entry = {
-			storedAt: entry.storedAt ?? now,
-			staleAt: entry.staleAt,
-			deleteAt: entry.deleteAt,
-			tags,
-			meta: entry.meta ?? '',
-			body: entry.body,
-			memo: undefined,
-		};
-		const slot = { entry: kept, sequence: mark.sequence, knownAt: mark.startedAt, stamp: mark.stamp, writtenIn: undefined };
-		const stored = this.#memory.put(key, slot);
-		this.counters.stores++;
-		this.#events.tell('store', { key, tags });
-		return stored ? { stored, written: done } : { stored, reason: 'too-large', written: done };
-	}
+  /**
+   * Stores an entry in both tiers: in memory before it returns, in Redis in the background.
+   *
+   * Refused when something that covers it was invalidated since `mark`.
+   */
+  store(key: string, entry: NewEntry, mark: Mark): Stored {
+    const tags = entry.tags ?? []
+    const refusal = this.#refusal(key, tags, entry, mark)
+    if (refusal !== undefined) {
+      if (refusal === 'invalidated') this.counters.lateStores++
+      this.#events.tell('skip', { key, reason: refusal })
+      return { stored: false, reason: refusal, written: done }
+    }
+    const kept: Entry = {
+      storedAt: entry.storedAt ?? this.clock.now(),
+      staleAt: entry.staleAt,
+      deleteAt: entry.deleteAt,
+      tags,
+      meta: entry.meta ?? '',
+      body: entry.body,
+      memo: undefined,
+    }
+    const slot: MemorySlot = {
+      entry: kept,
+      sequence: mark.sequence,
+      knownAt: mark.startedAt,
+      stamp: mark.stamp,
+      writtenIn: undefined,
+    }
+    const isNewest = this.#replace(key, slot)
+    this.counters.stores++
+    this.#events.tell('store', { key, tags })
+    const written = isNewest ? this.#writeSlot(key, slot) : done
+    if (!isNewest || this.#memory.peek(key) === slot) return { stored: true, written }
+    return { stored: false, reason: 'too-large', written }
+  }
 
-	async get<T = unknown>(key: string): Promise<T | null> {
-		checkKey(key);
-		const found = await this.find(key);
-		if (found === undefined || found.entry.staleAt <= this.clock.now()) {
-			this.counters.misses++;
-			this.#events.tell('miss', { key });
-			return null;
-		}
-		if (found.tier === 'redis') this.counters.redisHits++;
-		else this.counters.memoryHits++;
-		this.#events.tell('hit', { key, tier: found.tier, stale: false });
-		return this.#deserialize(found.entry) as T;
-	}
+  async get<T = unknown>(key: string): Promise<T | null> {
+    checkKey(key)
+    const found = await this.find(key)
+    if (found === undefined || found.entry.staleAt <= this.clock.now()) {
+      this.counters.misses++
+      this.#events.tell('miss', { key })
+      return null
+    }
+    if (found.tier === 'redis') this.counters.redisHits++
+    else this.counters.memoryHits++
+    this.#events.tell('hit', { key, tier: found.tier, stale: false })
+    return this.#deserialize(found.entry) as T
+  }
 
-	async set(key: string, value: unknown, options?: Duration | SetOptions): Promise<void> {
-		checkKey(key);
-		await this.#keep(key, value, readSetOptions(options), this.mark());
-	}
+  async set(key: string, value: unknown, options?: Duration | SetOptions): Promise<void> {
+    checkKey(key)
+    const checked = readSetOptions(options)
+    await this.#shared?.coherence.waitForStart()
+    await this.#keep(key, value, checked, this.mark())
+  }
 
-	async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
-		const checked = readSetOptions(options);
-		const known = await this.get<T>(key);
-		if (known !== null) return known;
-		const flight = this.#flights.join(
-			key,
-			(joined) => !this.isInvalidated(key, checked.tags ?? [], joined),
-			this.mark(),
-			async (mark) => {
-				const value = await compute();
-				await this.#keep(key, value, checked, mark);
-				return value;
-			},
-		);
-		return (await flight) as T;
-	}
+  async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
+    const checked = readSetOptions(options)
+    const known = await this.get<T>(key)
+    if (known !== null) return known
+    const flight = this.#flights.join(
+      key,
+      (joined) => !this.isInvalidated(key, checked.tags ?? [], joined),
+      this.mark(),
+      async (mark) => {
+        const value = await compute()
+        await this.#keep(key, value, checked, mark)
+        return value
+      },
+    )
+    return (await flight) as T
+  }
 
-	async delete(key: string): Promise<boolean> {
-		checkKey(key);
-		const had = this.#findInMemory(key, false) !== undefined;
-		await this.#invalidate([{ kind: 'key', key }]);
-		return had;
-	}
+  /** Takes a key out of both tiers. True when either had it. */
+  async delete(key: string): Promise<boolean> {
+    checkKey(key)
+    const inMemory = this.#findInMemory(key, false) !== undefined
+    const { existed } = await this.#issue([{ kind: 'key', key }])
+    return inMemory || existed.some((head) => this.#wasUsable(key, head))
+  }
 
-	invalidateKey(key: string): Promise<Invalidation> {
-		checkKey(key);
-		return this.#invalidate([{ kind: 'key', key }]);
-	}
+  /** As {@link delete}, but says whether every process is bound by it already. */
+  invalidateKey(key: string): Promise<Invalidation> {
+    checkKey(key)
+    return this.#invalidate([{ kind: 'key', key }])
+  }
 
-	invalidatePrefix(prefix: string, options: { readonly ignoreCase?: boolean } = {}): Promise<Invalidation> {
-		return this.invalidatePrefixes([prefix], options);
-	}
+  invalidatePrefix(prefix: string, options: { readonly ignoreCase?: boolean } = {}): Promise<Invalidation> {
+    return this.invalidatePrefixes([prefix], options)
+  }
 
-	invalidatePrefixes(prefixes: readonly string[], options: { readonly ignoreCase?: boolean } = {}): Promise<Invalidation> {
-		const ignoreCase = options.ignoreCase ?? false;
-		return this.#invalidate(prefixes.map((prefix) => ({ kind: 'prefix', prefix: checkKey(prefix), ignoreCase })));
-	}
+  invalidatePrefixes(
+    prefixes: readonly string[],
+    options: { readonly ignoreCase?: boolean } = {},
+  ): Promise<Invalidation> {
+    const ignoreCase = options.ignoreCase ?? false
+    return this.#invalidate(prefixes.map((prefix) => ({ kind: 'prefix', prefix: checkKey(prefix), ignoreCase })))
+  }
 
-	invalidateTags(tags: readonly string[]): Promise<Invalidation> {
-		return this.#invalidate(tags.map((tag) => ({ kind: 'tag', tag: checkKey(tag) })));
-	}
+  invalidateTags(tags: readonly string[]): Promise<Invalidation> {
+    return this.#invalidate(tags.map((tag) => ({ kind: 'tag', tag: checkKey(tag) })))
+  }
 
-	clear(): Promise<Invalidation> {
-		return this.#invalidate([{ kind: 'all' }]);
-	}
+  clear(): Promise<Invalidation> {
+    return this.#invalidate([{ kind: 'all' }])
+  }
 
-	stats(): CacheStats {
-		const memory = this.#memory.stats();
-		const oldest = this.#memory.oldest();
-		return {
-			backend: 'memory',
-			entries: memory.entries,
-			maxEntries: memory.maxEntries,
-			oldestAgeSeconds: oldest === undefined ? null : (this.clock.now() - oldest.entry.storedAt) / 1000,
-			memoryEntries: memory.entries,
-			memoryBytes: memory.bytes,
-			maxBytes: memory.maxBytes,
-			keyPrefix: this.#settings.keyPrefix,
-			circuitBreakerState: 'closed',
-			circuitBreakerFailureCount: 0,
-			connected: true,
-			pendingInvalidations: 0,
-			mirror: this.#mirror.stats(),
-			counters: { ...this.counters, refused: { ...this.counters.refused } },
-		};
-	}
+  stats(): CacheStats {
+    const shared = this.#shared
+    const journal = shared?.coherence.stats()
+    const memory = this.#memory.stats()
+    const oldest = this.#memory.oldest()
+    return {
+      backend: shared === undefined ? 'memory' : 'redis',
+      entries: memory.entries,
+      maxEntries: memory.maxEntries,
+      oldestAgeSeconds: oldest === undefined ? null : (this.clock.now() - oldest.entry.storedAt) / 1000,
+      memoryEntries: memory.entries,
+      memoryBytes: memory.bytes,
+      maxBytes: memory.maxBytes,
+      keyPrefix: this.#settings.keyPrefix,
+      circuitBreakerState: shared?.coherence.breaker.state ?? 'closed',
+      circuitBreakerFailureCount: shared?.coherence.breaker.failures ?? 0,
+      connected: shared === undefined || shared.coherence.isConnected,
+      pendingInvalidations: journal?.pending ?? 0,
+      mirror: this.#mirror.stats(),
+      journal,
+      counters: { ...this.counters, refused: { ...this.counters.refused } },
+    }
+  }
 
-	async close(): Promise<void> {
-		this.#closed = true;
-		this.#memory.clear();
-	}
+  /** Tells Redis what it does not know yet, if that takes no longer than a second, and stops. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#shared?.writeBack.stop()
+    await this.#shared?.coherence.close()
+    this.#memory.clear()
+  }
 
-	on<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
-		this.#events.on(event, listener as never);
-		return this;
-	}
+  on<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
+    this.#events.on(event, listener as never)
+    return this
+  }
 
-	once<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
-		this.#events.once(event, listener as never);
-		return this;
-	}
+  once<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
+    this.#events.once(event, listener as never)
+    return this
+  }
 
-	off<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
-		this.#events.off(event, listener as never);
-		return this;
-	}
+  off<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
+    this.#events.off(event, listener as never)
+    return this
+  }
 
-	/** For the layers above: tells the listeners of this cache. A listener that throws breaks nothing. */
-	emit<Name extends keyof CacheEvents>(event: Name, payload: CacheEvents[Name][0]): void {
-		this.#events.tell(event, payload);
-	}
+  /** For the layers above: tells the listeners of this cache. A listener that throws breaks nothing. */
+  emit<Name extends keyof CacheEvents>(event: Name, payload: CacheEvents[Name][0]): void {
+    this.#events.tell(event, payload)
+  }
 
-	listenerCount(event: keyof CacheEvents): number {
-		return this.#events.listenerCount(event);
-	}
+  listenerCount(event: keyof CacheEvents): number {
+    return this.#events.listenerCount(event)
+  }
 
-	#findInMemory(key: string, disconnected: boolean): Found | undefined {
-		const slot = this.#memory.get(key);
-		if (slot === undefined) return undefined;
-		if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) {
-			this.#memory.delete(key);
-			return undefined;
-		}
-		if (slot.entry.deleteAt <= this.clock.now()) {
-			this.#memory.delete(key);
-			return undefined;
-		}
-		slot.sequence = this.#mirror.sequence;
-		return { entry: slot.entry, tier: 'memory', disconnected };
-	}
+  #openShared(): Shared | undefined {
+    const { redis, keyPrefix } = this.#settings
+    if (redis === undefined) return undefined
+    const port = openPort(redis)
+    const coherence: Coherence = new Coherence(port, this.#mirror, this.#settings, this.counters, this.#events, {
+      onRecords: (covers) => this.#dropKeys(covers),
+      onForget: () => this.#memory.clear(),
+      onConnected: () => writeBack.start(),
+    })
+    const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
+    const entries = new SharedEntries(port, coherence.tier, this.clock, keyPrefix, coherence.headKey, follow)
+    const writeBack: WriteBack = new WriteBack(this.#memory, coherence, (key, slot) => this.#writeBackSlot(key, slot))
+    coherence.open()
+    return { coherence, entries, writeBack }
+  }
 
-	async #keep(key: string, value: unknown, options: SetOptions, mark: Mark): Promise<void> {
-		const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000;
-		const { body, meta } = this.#serialize(value);
-		const now = this.clock.now();
-		const moments = { storedAt: now, staleAt: now + lifetime, deleteAt: now + lifetime };
-		await this.store(key, { ...moments, tags: options.tags ?? [], meta, body }, mark).written;
-	}
+  #findInMemory(key: string, disconnected: boolean): Found | undefined {
+    const slot = this.#memory.get(key)
+    if (slot === undefined) return undefined
+    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) {
+      this.#memory.delete(key)
+      this.#events.tell('evict', { key, reason: 'invalidated' })
+      return undefined
+    }
+    if (slot.entry.deleteAt <= this.clock.now()) {
+      this.#memory.delete(key)
+      this.#events.tell('evict', { key, reason: 'expired' })
+      return undefined
+    }
+    // Judged against everything known: the next look has only what comes after to compare.
+    slot.sequence = this.#mirror.sequence
+    return { entry: slot.entry, tier: 'memory', disconnected }
+  }
 
-	#serialize(value: unknown): { body: Buffer; meta: string } {
-		try {
-			const data: unknown = this.#settings.serializer(value);
-			if (typeof data === 'string') return { body: ownBuffer(data), meta: '' };
-			if (Buffer.isBuffer(data)) return { body: Buffer.from(data), meta: 'b' };
-			throw new TypeError(`the serializer gave ${data === undefined ? 'undefined' : typeof data}, not a string or Buffer`);
-		} catch (thrown) {
-			this.counters.serializerErrors++;
-			throw new CacheError('serializer', `the value cannot be serialised: ${String(thrown)}`, thrown);
-		}
-	}
+  async #findOnceStarted(key: string, shared: Shared): Promise<Found | undefined> {
+    await shared.coherence.waitForStart()
+    return shared.coherence.isConnected ? this.#findShared(key, shared) : this.#findWhileDisconnected(key, shared)
+  }
 
-	#deserialize(entry: Entry): unknown {
-		const { deserializer } = this.#settings;
-		const data = entry.meta === 'b' ? Buffer.from(entry.body) : entry.body.toString();
-		return deserializer(data as never);
-	}
+  #findWhileDisconnected(key: string, shared: Shared): Found | undefined {
+    shared.coherence.noteUnavailable()
+    if (shared.coherence.isSuspect) return undefined
+    const slot = this.#memory.peek(key)
+    if (slot === undefined) return undefined
+    const knownAt = Math.max(slot.knownAt, shared.coherence.confirmedAt)
+    if (this.clock.monotonic() - knownAt > this.#settings.maxStaleWhileDisconnected) return undefined
+    const found = this.#findInMemory(key, true)
+    if (found !== undefined) this.counters.servedWhileDisconnected++
+    return found
+  }
 
-	#invalidate(covers: readonly Cover[]): Promise<Invalidation> {
-		if (covers.length === 0) return Promise.resolve({ durable: true });
-		this.counters.invalidations++;
-		this.#mirror.record(covers, 0);
-		for (const cover of covers) if (cover.kind === 'key') this.#memory.delete(cover.key);
-		this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'local' });
-		return Promise.resolve({ durable: true });
-	}
+  async #findShared(key: string, shared: Shared): Promise<Found | undefined> {
+    const askedAt = this.clock.monotonic()
+    let frame: Buffer | undefined
+    try {
+      frame = await shared.entries.read(key)
+    } catch {
+      return shared.coherence.isConnected && shared.coherence.confirmedAt >= askedAt
+        ? this.#findInMemory(key, false)
+        : this.#findWhileDisconnected(key, shared)
+    }
+    const known = this.#memory.peek(key)
+    const incarnation = shared.coherence.stamp.incarnation
+    // What could not be written to Redis yet is newer than what Redis has.
+    if (known !== undefined && known.writtenIn === undefined) {
+      const found = this.#findInMemory(key, false)
+      if (found !== undefined) return found
+    }
+    const framed = frame === undefined ? undefined : this.#judge(key, frame, incarnation)
+    if (framed === undefined) return this.#findInMemory(key, false)
+    if (known !== undefined && isSameEntry(known, framed)) {
+      const found = this.#findInMemory(key, false)
+      if (found !== undefined) return { ...found, tier: 'redis' }
+    }
+    const entry: Entry = { ...framed.entry, body: ownBytes(framed.entry.body) }
+    const { sequence } = this.#mirror
+    this.#memory.put(key, { entry, sequence, knownAt: askedAt, stamp: framed.stamp, writtenIn: incarnation })
+    return { entry, tier: 'redis', disconnected: false }
+  }
+
+  /** An entry out of Redis, if it may be used. */
+  #judge(key: string, frame: Buffer, incarnation: string): Framed | undefined {
+    const framed = decodeFrame(frame)
+    if (framed === undefined) {
+      this.counters.foreignEntries++
+      return undefined
+    }
+    if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return undefined
+    if (framed.entry.deleteAt <= this.clock.now()) return undefined
+    if (this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position)) return undefined
+    return framed
+  }
+
+  /** Whether the first bytes of what an exact invalidation took out say that it could have been served. */
+  #wasUsable(key: string, head: Buffer): boolean {
+    const [magic, incarnation, position, , , deleteAt = '0'] = head.toString('latin1').split(' ')
+    if (magic !== frameMagic || incarnation !== this.#shared?.coherence.stamp.incarnation) return false
+    return Number(deleteAt) > this.clock.now() && !this.#mirror.coversOtherwise(key, Number(position))
+  }
+
+  #leaseHolds(shared: Shared): boolean {
+    return this.clock.monotonic() - shared.coherence.confirmedAt <= this.#settings.lease
+  }
+
+  #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
+    if (this.#closed) return 'closed'
+    if (this.isInvalidated(key, tags, mark)) return 'invalidated'
+    if (this.clock.monotonic() - mark.startedAt > this.#settings.maxHandlerTime) return 'too-slow'
+    return entry.deleteAt <= this.clock.now() ? 'expired' : undefined
+  }
+
+  /** Puts a result into memory, unless one is there whose handler started later. */
+  #replace(key: string, slot: MemorySlot): boolean {
+    const known = this.#memory.peek(key)
+    if (known !== undefined && known.knownAt > slot.knownAt) return false
+    this.#memory.put(key, slot)
+    return true
+  }
+
+  /** Sends an entry to Redis; when that cannot be done now, memory keeps it for later. Never rejects. */
+  async #writeSlot(key: string, slot: MemorySlot): Promise<void> {
+    const shared = this.#shared
+    if (shared === undefined) return
+    try {
+      if (slot.entry.body.length > this.#settings.maxRedisBytes) {
+        this.counters.tooLargeForRedis++
+        if (shared.coherence.isConnected) await shared.entries.remove(key)
+        return
+      }
+      await shared.coherence.waitForStart()
+      if (!shared.coherence.isConnected) return shared.coherence.noteUnavailable()
+      await this.#write(key, slot, shared, undefined)
+    } catch {
+      shared.writeBack.remember(key)
+    }
+  }
+
+  /** True when Redis has it, or something newer. */
+  async #writeBackSlot(key: string, slot: MemorySlot): Promise<boolean> {
+    const shared = this.#shared
+    if (shared === undefined || slot.entry.body.length > this.#settings.maxRedisBytes) return false
+    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
+    if (slot.entry.deleteAt <= this.clock.now()) return false
+    const isWritten = await this.#write(key, slot, shared, slot.entry.storedAt)
+    if (isWritten) this.counters.writtenBack++
+    return isWritten
+  }
+
+  async #write(key: string, slot: MemorySlot, shared: Shared, storedAt: number | undefined): Promise<boolean> {
+    const { entry } = slot
+    const { incarnation } = shared.coherence.stamp
+    // A place in an earlier life of the log means the very beginning of this one: too low is always safe.
+    const stamp = slot.stamp.incarnation === incarnation ? slot.stamp : { incarnation, position: 0 }
+    const frame = encodeFrame(entry, entry.storedAt, stamp)
+    const isWritten = await shared.entries.write(key, frame, entry.deleteAt - this.clock.now(), stamp, storedAt)
+    slot.writtenIn = incarnation
+    return isWritten
+  }
+
+  async #keep(key: string, value: unknown, options: SetOptions, mark: Mark): Promise<void> {
+    const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000
+    const { body, meta } = this.#serialize(value)
+    const now = this.clock.now()
+    const moments = { storedAt: now, staleAt: now + lifetime, deleteAt: now + lifetime }
+    await this.store(key, { ...moments, tags: options.tags ?? [], meta, body }, mark).written
+  }
+
+  #serialize(value: unknown): { body: Buffer; meta: string } {
+    try {
+      const data: unknown = this.#settings.serializer(value)
+      if (typeof data === 'string') return { body: ownBuffer(data), meta: '' }
+      if (Buffer.isBuffer(data)) return { body: Buffer.from(data), meta: 'b' }
+      throw new TypeError(
+        `the serializer gave ${data === undefined ? 'undefined' : typeof data}, not a string or Buffer`,
+      )
+    } catch (thrown) {
+      this.counters.serializerErrors++
+      throw new CacheError('serializer', `the value cannot be serialised: ${String(thrown)}`, thrown)
+    }
+  }
+
+  #deserialize(entry: Entry): unknown {
+    const { deserializer } = this.#settings
+    const data = entry.meta === 'b' ? Buffer.from(entry.body) : entry.body.toString()
+    return deserializer(data as never)
+  }
+
+  async #invalidate(covers: readonly Cover[]): Promise<Invalidation> {
+    const { durable } = await this.#issue(covers)
+    return { durable }
+  }
+
+  async #issue(covers: readonly Cover[]): Promise<Issue> {
+    if (covers.length === 0) return { durable: true, existed: [] }
+    this.counters.invalidations++
+    // Before anything is awaited: from here on this process never again serves what is covered.
+    const recorded = this.#mirror.record(covers, this.#shared === undefined ? 0 : undefined)
+    this.#dropKeys(covers)
+    this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'local' })
+    if (this.#shared === undefined) return { durable: true, existed: [] }
+    const existed = await this.#shared.coherence.issue(recorded)
+    return existed === undefined ? { durable: false, existed: [] } : { durable: true, existed }
+  }
+
+  #dropKeys(covers: readonly Cover[]): void {
+    for (const cover of covers) if (cover.kind === 'key') this.#memory.delete(cover.key)
+  }
+}
+
+/** An invalidation that was issued, and the first bytes of what its exact keys held in Redis. */
+interface Issue extends Invalidation {
+  readonly existed: readonly Buffer[]
+}
+
+/** What there is when there is a Redis. */
+interface Shared {
+  readonly coherence: Coherence
+  readonly entries: SharedEntries
+  readonly writeBack: WriteBack
+}
+
+/** Whether memory holds what Redis has just given, so that it need not be copied again. */
+function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
+  return (
+    slot.entry.storedAt === framed.entry.storedAt &&
+    slot.stamp.position === framed.stamp.position &&
+    slot.stamp.incarnation === framed.stamp.incarnation &&
+    slot.entry.deleteAt === framed.entry.deleteAt &&
+    slot.entry.body.equals(framed.entry.body)
+  )
+}
+
+/** A view of a larger buffer would keep all of it alive. */
+function ownBytes(body: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(body.length)
+  body.copy(own)
+  return own
 }
 
 function ownBuffer(text: string): Buffer {
-	const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
-	bytes.utf8Write(text, 0);
-	return bytes;
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  bytes.write(text, 0)
+  return bytes
 }
 
 function checkKey(key: string): string {
-	if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${typeof key}`);
-	return key;
+  if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${typeof key}`)
+  return key
 }
 
 function readSetOptions(options: Duration | SetOptions | undefined): SetOptions {
-	if (options === undefined) return {};
-	if (typeof options === 'object' && options !== null) return options;
-	return { ttl: options };
+  if (options === undefined) return {}
+  if (typeof options === 'object' && options !== null) return options
+  return { ttl: options }
 }

@@ -1,133 +1,133 @@
-import { parse as parseMilliseconds } from '@lukeed/ms';
-import { type Clock, systemClock } from './clock.js';
-import type { RedisClient } from './tiers/redis-client.js';
+import { parse as parseMilliseconds } from '@lukeed/ms'
+import { type Clock, systemClock } from './clock.js'
+import type { RedisClient } from './tiers/redis-client.js'
 
 /** A length of time: seconds, or a text such as `'90s'`, `'5m'`, `'1h'`, `'2 days'`. */
-export type Duration = number | string;
+export type Duration = number | string
 
 /** Where the library says what happened: shaped like pino, and like `console`. One line a transition, none a request. */
 export interface Logger {
-	info(details: object, message: string): void;
-	warn(details: object, message: string): void;
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
 }
 
 /** When the circuit breaker opens, and when it looks again. */
 export interface CircuitBreakerOptions {
-	/** Failures in a row after which Redis is left alone; an integer from 1. @defaultValue 5 */
-	readonly threshold?: number;
-	/**
-	 * How long to wait before a probe is sent, when the client says nothing of its own: seconds or a duration text.
-	 * A client that reports a new connection is probed at once. @defaultValue 30
-	 */
-	readonly cooldown?: Duration;
+  /** Failures in a row after which Redis is left alone; an integer from 1. @defaultValue 5 */
+  readonly threshold?: number
+  /**
+   * How long to wait before a probe is sent, when the client says nothing of its own: seconds or a duration text.
+   * A client that reports a new connection is probed at once. @defaultValue 30
+   */
+  readonly cooldown?: Duration
 }
 
 /** Options of {@link FallbackCache}. `undefined` means the default; an unknown name is an error. */
 export interface FallbackCacheOptions {
-	/**
-	 * A URL (`redis://`, `rediss://`), for which a client with safe options is made and owned (needs the package
-	 * `ioredis`), or a client of yours, used as it is and never closed: ioredis 5 or 6 (`Redis` or `Cluster`), iovalkey,
-	 * node-redis 4 to 6. It may be dead, frozen or not connected yet. Without it the cache lives in memory.
-	 */
-	readonly redis?: string | RedisClient | undefined;
-	/** What every key in Redis starts with; caches that must not share take different prefixes. @defaultValue `''` */
-	readonly keyPrefix?: string | undefined;
-	/** Lifetime of a value stored without one: seconds or a duration text, above 0. @defaultValue 300 */
-	readonly defaultTtl?: Duration | undefined;
-	/** How many entries memory holds, an integer from 1; the least recently used goes first. @defaultValue 100 */
-	readonly maxEntries?: number | undefined;
-	/** How many bytes memory holds: bodies, keys, descriptions and bookkeeping; an integer from 1. @defaultValue 64 MiB */
-	readonly maxBytes?: number | undefined;
-	/** How values become text or bytes. @defaultValue `JSON.stringify` */
-	readonly serializer?: ((value: unknown) => string | Buffer) | undefined;
-	/** How they come back: gets a string when the serializer gave one, else a Buffer. @defaultValue `JSON.parse` */
-	readonly deserializer?: ((data: never) => unknown) | undefined;
-	/** See {@link CircuitBreakerOptions}. */
-	readonly circuitBreaker?: CircuitBreakerOptions | undefined;
-	/** The longest a request may wait for Redis, milliseconds from 1. @defaultValue 50 */
-	readonly redisTimeout?: number | undefined;
-	/** Commands that may wait for Redis at one time, an integer from 1; more are not sent. @defaultValue 200 */
-	readonly maxInFlight?: number | undefined;
-	/** Values larger than this stay in memory and are not sent to Redis, where they would delay everybody; bytes. @defaultValue 1 MiB */
-	readonly maxRedisBytes?: number | undefined;
-	/**
-	 * `'redis-first'`: every read asks Redis, and so sees every acknowledged invalidation of every process at once.
-	 * `'memory-first'`: a copy in memory answers without a round trip as long as the log was looked at within
-	 * {@link FallbackCacheOptions.lease}; an invalidation elsewhere is seen that much later at worst.
-	 * @defaultValue `'redis-first'`
-	 */
-	readonly read?: 'redis-first' | 'memory-first' | undefined;
-	/** How long memory may answer without looking at the log, in memory-first mode; seconds or text. @defaultValue 1 */
-	readonly lease?: Duration | undefined;
-	/**
-	 * How long memory answers for a Redis that cannot be reached, counted from the moment the copy was last known to be
-	 * right: the bound on what other processes invalidated meanwhile. Seconds or text; 0 for never. @defaultValue 60
-	 */
-	readonly maxStaleWhileDisconnected?: Duration | undefined;
-	/** A result that took longer is not kept: records of single keys are only held that long. Seconds or text. @defaultValue 60 */
-	readonly maxHandlerTime?: Duration | undefined;
-	/** Bytes that the mirror of invalidations may take; past it old entries are invalidated early. @defaultValue 4 MiB */
-	readonly maxMirrorBytes?: number | undefined;
-	/** Bytes that invalidations waiting for Redis may take; past it they become one that clears everything. @defaultValue 1 MiB */
-	readonly maxJournalBytes?: number | undefined;
-	/** A file that keeps invalidations issued during an outage, so that they survive a crash of this process. */
-	readonly journalFile?: string | undefined;
-	/** Told of outages, recoveries and misuse. @defaultValue none */
-	readonly logger?: Logger | undefined;
-	/** Where time comes from. @defaultValue the machine's clock */
-	readonly clock?: Clock | undefined;
+  /**
+   * A URL (`redis://`, `rediss://`), for which a client with safe options is made and owned (needs the package
+   * `ioredis`), or a client of yours, used as it is and never closed: ioredis 5 or 6 (`Redis` or `Cluster`), iovalkey,
+   * node-redis 4 to 6. It may be dead, frozen or not connected yet. Without it the cache lives in memory.
+   */
+  readonly redis?: string | RedisClient | undefined
+  /** What every key in Redis starts with; caches that must not share take different prefixes. @defaultValue `''` */
+  readonly keyPrefix?: string | undefined
+  /** Lifetime of a value stored without one: seconds or a duration text, above 0. @defaultValue 300 */
+  readonly defaultTtl?: Duration | undefined
+  /** How many entries memory holds, an integer from 1; the least recently used goes first. @defaultValue 100 */
+  readonly maxEntries?: number | undefined
+  /** How many bytes memory holds: bodies, keys, descriptions and bookkeeping; an integer from 1. @defaultValue 64 MiB */
+  readonly maxBytes?: number | undefined
+  /** How values become text or bytes. @defaultValue `JSON.stringify` */
+  readonly serializer?: ((value: unknown) => string | Buffer) | undefined
+  /** How they come back: gets a string when the serializer gave one, else a Buffer. @defaultValue `JSON.parse` */
+  readonly deserializer?: ((data: never) => unknown) | undefined
+  /** See {@link CircuitBreakerOptions}. */
+  readonly circuitBreaker?: CircuitBreakerOptions | undefined
+  /** The longest a request may wait for Redis, milliseconds from 1. @defaultValue 50 */
+  readonly redisTimeout?: number | undefined
+  /** Commands that may wait for Redis at one time, an integer from 1; more are not sent. @defaultValue 200 */
+  readonly maxInFlight?: number | undefined
+  /** Values larger than this stay in memory and are not sent to Redis, where they would delay everybody; bytes. @defaultValue 1 MiB */
+  readonly maxRedisBytes?: number | undefined
+  /**
+   * `'redis-first'`: every read asks Redis, and so sees every acknowledged invalidation of every process at once.
+   * `'memory-first'`: a copy in memory answers without a round trip as long as the log was looked at within
+   * {@link FallbackCacheOptions.lease}; an invalidation elsewhere is seen that much later at worst.
+   * @defaultValue `'redis-first'`
+   */
+  readonly read?: 'redis-first' | 'memory-first' | undefined
+  /** How long memory may answer without looking at the log, in memory-first mode; seconds or text. @defaultValue 1 */
+  readonly lease?: Duration | undefined
+  /**
+   * How long memory answers for a Redis that cannot be reached, counted from the moment the copy was last known to be
+   * right: the bound on what other processes invalidated meanwhile. Seconds or text; 0 for never. @defaultValue 60
+   */
+  readonly maxStaleWhileDisconnected?: Duration | undefined
+  /** A result that took longer is not kept: records of single keys are only held that long. Seconds or text. @defaultValue 60 */
+  readonly maxHandlerTime?: Duration | undefined
+  /** Bytes that the mirror of invalidations may take; past it old entries are invalidated early. @defaultValue 4 MiB */
+  readonly maxMirrorBytes?: number | undefined
+  /** Bytes that invalidations waiting for Redis may take; past it they become one that clears everything. @defaultValue 1 MiB */
+  readonly maxJournalBytes?: number | undefined
+  /** A file that keeps invalidations issued during an outage, so that they survive a crash of this process. */
+  readonly journalFile?: string | undefined
+  /** Told of outages, recoveries and misuse. @defaultValue none */
+  readonly logger?: Logger | undefined
+  /** Where time comes from. @defaultValue the machine's clock */
+  readonly clock?: Clock | undefined
 }
 
 /** The options, checked and complete; times in milliseconds. */
 export interface CoreSettings {
-	readonly redis: string | RedisClient | undefined;
-	readonly keyPrefix: string;
-	readonly defaultTtl: number;
-	readonly maxEntries: number;
-	readonly maxBytes: number;
-	readonly serializer: (value: unknown) => string | Buffer;
-	readonly deserializer: (data: never) => unknown;
-	readonly threshold: number;
-	readonly cooldown: number;
-	readonly redisTimeout: number;
-	readonly maxInFlight: number;
-	readonly maxRedisBytes: number;
-	readonly read: 'redis-first' | 'memory-first';
-	readonly lease: number;
-	readonly maxStaleWhileDisconnected: number;
-	readonly maxHandlerTime: number;
-	readonly maxMirrorBytes: number;
-	readonly maxJournalBytes: number;
-	readonly journalFile: string | undefined;
-	readonly logger: Logger | undefined;
-	readonly clock: Clock;
+  readonly redis: string | RedisClient | undefined
+  readonly keyPrefix: string
+  readonly defaultTtl: number
+  readonly maxEntries: number
+  readonly maxBytes: number
+  readonly serializer: (value: unknown) => string | Buffer
+  readonly deserializer: (data: never) => unknown
+  readonly threshold: number
+  readonly cooldown: number
+  readonly redisTimeout: number
+  readonly maxInFlight: number
+  readonly maxRedisBytes: number
+  readonly read: 'redis-first' | 'memory-first'
+  readonly lease: number
+  readonly maxStaleWhileDisconnected: number
+  readonly maxHandlerTime: number
+  readonly maxMirrorBytes: number
+  readonly maxJournalBytes: number
+  readonly journalFile: string | undefined
+  readonly logger: Logger | undefined
+  readonly clock: Clock
 }
 
-const mebibyte = 2 ** 20;
+const mebibyte = 2 ** 20
 
 /** Names of the core's options, for whoever passes options on. */
 export const coreOptionNames = [
-	'redis',
-	'keyPrefix',
-	'defaultTtl',
-	'maxEntries',
-	'maxBytes',
-	'serializer',
-	'deserializer',
-	'circuitBreaker',
-	'redisTimeout',
-	'maxInFlight',
-	'maxRedisBytes',
-	'read',
-	'lease',
-	'maxStaleWhileDisconnected',
-	'maxHandlerTime',
-	'maxMirrorBytes',
-	'maxJournalBytes',
-	'journalFile',
-	'logger',
-	'clock',
-] as const satisfies readonly (keyof FallbackCacheOptions)[];
+  'redis',
+  'keyPrefix',
+  'defaultTtl',
+  'maxEntries',
+  'maxBytes',
+  'serializer',
+  'deserializer',
+  'circuitBreaker',
+  'redisTimeout',
+  'maxInFlight',
+  'maxRedisBytes',
+  'read',
+  'lease',
+  'maxStaleWhileDisconnected',
+  'maxHandlerTime',
+  'maxMirrorBytes',
+  'maxJournalBytes',
+  'journalFile',
+  'logger',
+  'clock',
+] as const satisfies readonly (keyof FallbackCacheOptions)[]
 
 /**
  * Checks the options once, at construction.
@@ -135,34 +135,34 @@ export const coreOptionNames = [
  * @throws TypeError for a value of the wrong kind or an unknown name, RangeError for one out of range
  */
 export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
-	rejectUnknownOptions(options, coreOptionNames, 'FallbackCache');
-	const breaker = options.circuitBreaker ?? {};
-	if (typeof breaker !== 'object') throw new TypeError(`circuitBreaker must be an object, got ${shown(breaker)}`);
-	rejectUnknownOptions(breaker, ['threshold', 'cooldown'], 'circuitBreaker');
-	return {
-		redis: readRedis(options.redis),
-		keyPrefix: text(options.keyPrefix ?? '', 'keyPrefix'),
-		defaultTtl: positiveDuration(options.defaultTtl ?? 300, 'defaultTtl') * 1000,
-		maxEntries: positiveInteger(options.maxEntries ?? 100, 'maxEntries'),
-		maxBytes: positiveInteger(options.maxBytes ?? 64 * mebibyte, 'maxBytes'),
-		serializer: callable(options.serializer, 'serializer') ?? JSON.stringify,
-		deserializer: callable(options.deserializer, 'deserializer') ?? parseJson,
-		threshold: positiveInteger(breaker.threshold ?? 5, 'circuitBreaker.threshold'),
-		cooldown: positiveDuration(breaker.cooldown ?? 30, 'circuitBreaker.cooldown') * 1000,
-		redisTimeout: positiveNumber(options.redisTimeout ?? 50, 'redisTimeout', 'milliseconds'),
-		maxInFlight: positiveInteger(options.maxInFlight ?? 200, 'maxInFlight'),
-		maxRedisBytes: positiveInteger(options.maxRedisBytes ?? mebibyte, 'maxRedisBytes'),
-		read: oneOf(options.read ?? 'redis-first', ['redis-first', 'memory-first'], 'read'),
-		lease: positiveDuration(options.lease ?? 1, 'lease') * 1000,
-		maxStaleWhileDisconnected:
-			parseDuration(options.maxStaleWhileDisconnected ?? 60, 'maxStaleWhileDisconnected') * 1000,
-		maxHandlerTime: positiveDuration(options.maxHandlerTime ?? 60, 'maxHandlerTime') * 1000,
-		maxMirrorBytes: positiveInteger(options.maxMirrorBytes ?? 4 * mebibyte, 'maxMirrorBytes'),
-		maxJournalBytes: positiveInteger(options.maxJournalBytes ?? mebibyte, 'maxJournalBytes'),
-		journalFile: options.journalFile === undefined ? undefined : text(options.journalFile, 'journalFile'),
-		logger: readLogger(options.logger),
-		clock: options.clock ?? systemClock,
-	};
+  rejectUnknownOptions(options, coreOptionNames, 'FallbackCache')
+  const breaker = options.circuitBreaker ?? {}
+  if (typeof breaker !== 'object') throw new TypeError(`circuitBreaker must be an object, got ${shown(breaker)}`)
+  rejectUnknownOptions(breaker, ['threshold', 'cooldown'], 'circuitBreaker')
+  return {
+    redis: readRedis(options.redis),
+    keyPrefix: text(options.keyPrefix ?? '', 'keyPrefix'),
+    defaultTtl: positiveDuration(options.defaultTtl ?? 300, 'defaultTtl') * 1000,
+    maxEntries: positiveInteger(options.maxEntries ?? 100, 'maxEntries'),
+    maxBytes: positiveInteger(options.maxBytes ?? 64 * mebibyte, 'maxBytes'),
+    serializer: callable(options.serializer, 'serializer') ?? JSON.stringify,
+    deserializer: callable(options.deserializer, 'deserializer') ?? parseJson,
+    threshold: positiveInteger(breaker.threshold ?? 5, 'circuitBreaker.threshold'),
+    cooldown: positiveDuration(breaker.cooldown ?? 30, 'circuitBreaker.cooldown') * 1000,
+    redisTimeout: positiveNumber(options.redisTimeout ?? 50, 'redisTimeout', 'milliseconds'),
+    maxInFlight: positiveInteger(options.maxInFlight ?? 200, 'maxInFlight'),
+    maxRedisBytes: positiveInteger(options.maxRedisBytes ?? mebibyte, 'maxRedisBytes'),
+    read: oneOf(options.read ?? 'redis-first', ['redis-first', 'memory-first'], 'read'),
+    lease: positiveDuration(options.lease ?? 1, 'lease') * 1000,
+    maxStaleWhileDisconnected:
+      parseDuration(options.maxStaleWhileDisconnected ?? 60, 'maxStaleWhileDisconnected') * 1000,
+    maxHandlerTime: positiveDuration(options.maxHandlerTime ?? 60, 'maxHandlerTime') * 1000,
+    maxMirrorBytes: positiveInteger(options.maxMirrorBytes ?? 4 * mebibyte, 'maxMirrorBytes'),
+    maxJournalBytes: positiveInteger(options.maxJournalBytes ?? mebibyte, 'maxJournalBytes'),
+    journalFile: options.journalFile === undefined ? undefined : text(options.journalFile, 'journalFile'),
+    logger: readLogger(options.logger),
+    clock: options.clock ?? systemClock,
+  }
 }
 
 /**
@@ -171,142 +171,147 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
  * @throws TypeError when it cannot be read, RangeError when it is negative or not finite
  */
 export function parseDuration(value: unknown, name: string): number {
-	const rule = `${name} must be a number of seconds or a duration such as "5m", got ${shown(value)}`;
-	if (typeof value === 'number') {
-		if (!Number.isFinite(value) || value < 0) throw new RangeError(rule);
-		return value;
-	}
-	if (typeof value !== 'string') throw new TypeError(rule);
-	const milliseconds = parseMilliseconds(value);
-	// The parser takes a bare number for milliseconds, where everything else here means seconds.
-	if (milliseconds === undefined || /^[\s\d.+-]*$/.test(value)) throw new TypeError(rule);
-	if (milliseconds < 0) throw new RangeError(rule);
-	return milliseconds / 1000;
+  const rule = `${name} must be a number of seconds or a duration such as "5m", got ${shown(value)}`
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value) || value < 0) throw new RangeError(rule)
+    return value
+  }
+  if (typeof value !== 'string') throw new TypeError(rule)
+  const milliseconds = parseMilliseconds(value)
+  // The parser takes a bare number for milliseconds, where everything else here means seconds.
+  if (milliseconds === undefined || /^[\s\d.+-]*$/.test(value)) throw new TypeError(rule)
+  if (milliseconds < 0) throw new RangeError(rule)
+  return milliseconds / 1000
 }
 
 /** A duration above 0, in seconds. @throws as {@link parseDuration} */
 export function positiveDuration(value: unknown, name: string): number {
-	const rule = `${name} must be a positive number of seconds or a duration such as "5m", got ${shown(value)}`;
-	if (typeof value === 'number' && !(value > 0 && Number.isFinite(value))) throw new RangeError(rule);
-	const seconds = parseDuration(value, name);
-	if (seconds === 0) throw new RangeError(rule);
-	return seconds;
+  const rule = `${name} must be a positive number of seconds or a duration such as "5m", got ${shown(value)}`
+  if (typeof value === 'number' && !(value > 0 && Number.isFinite(value))) throw new RangeError(rule)
+  const seconds = parseDuration(value, name)
+  if (seconds === 0) throw new RangeError(rule)
+  return seconds
 }
 
 /** An integer from 1. @throws RangeError */
 export function positiveInteger(value: unknown, name: string): number {
-	if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-		throw new RangeError(`${name} must be a positive integer, got ${shown(value)}`);
-	}
-	return value;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`${name} must be a positive integer, got ${shown(value)}`)
+  }
+  return value
 }
 
 /** A finite number above 0. @throws RangeError */
 export function positiveNumber(value: unknown, name: string, unit: string): number {
-	if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-		throw new RangeError(`${name} must be a positive number of ${unit}, got ${shown(value)}`);
-	}
-	return value;
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
+    throw new RangeError(`${name} must be a positive number of ${unit}, got ${shown(value)}`)
+  }
+  return value
 }
 
 /** One of a few words. @throws TypeError */
 export function oneOf<T extends string>(value: unknown, words: readonly T[], name: string): T {
-	const found = words.find((word) => word === value);
-	if (found === undefined) {
-		throw new TypeError(`${name} must be ${words.map((word) => `"${word}"`).join(' or ')}, got ${shown(value)}`);
-	}
-	return found;
+  const found = words.find((word) => word === value)
+  if (found === undefined) {
+    throw new TypeError(`${name} must be ${words.map((word) => `"${word}"`).join(' or ')}, got ${shown(value)}`)
+  }
+  return found
 }
 
 /** A function, or `undefined`. @throws TypeError */
 export function callable<T>(value: T | undefined, name: string): T | undefined {
-	if (value !== undefined && typeof value !== 'function') {
-		throw new TypeError(`${name} must be a function, got ${shown(value)}`);
-	}
-	return value;
+  if (value !== undefined && typeof value !== 'function') {
+    throw new TypeError(`${name} must be a function, got ${shown(value)}`)
+  }
+  return value
 }
 
 /** A string. @throws TypeError */
 export function text(value: unknown, name: string): string {
-	if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${shown(value)}`);
-	return value;
+  if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${shown(value)}`)
+  return value
 }
 
 /** Refuses names nobody reads, and says which one was probably meant. @throws TypeError */
 export function rejectUnknownOptions(options: object, known: readonly string[], owner: string): void {
-	if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-		throw new TypeError(`options of ${owner} must be an object, got ${shown(options)}`);
-	}
-	for (const name of Object.keys(options)) {
-		if (known.includes(name)) continue;
-		const nearest = nearestName(name, known);
-		throw new TypeError(
-			`unknown option "${name}" of ${owner}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
-		);
-	}
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new TypeError(`options of ${owner} must be an object, got ${shown(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue
+    const nearest = nearestName(name, known)
+    throw new TypeError(
+      `unknown option "${name}" of ${owner}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
+    )
+  }
 }
 
 /** How a value is shown in a message: short, and telling text from numbers. */
 export function shown(value: unknown): string {
-	if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-	if (typeof value === 'function') return 'a function';
-	if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-	return String(value);
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return String(value)
 }
 
 function readRedis(redis: unknown): string | RedisClient | undefined {
-	if (redis === undefined) return undefined;
-	if (typeof redis === 'string') {
-		if (!/^rediss?:\/\/./.test(redis)) {
-			throw new TypeError(`redis must be a redis:// or rediss:// URL or a client, got ${shown(withoutPassword(redis))}`);
-		}
-		return redis;
-	}
-	if (redis === null || typeof redis !== 'object') {
-		throw new TypeError(`redis must be a redis:// or rediss:// URL or a client, got ${shown(redis)}`);
-	}
-	return redis as RedisClient;
+  if (redis === undefined) return undefined
+  if (typeof redis === 'string') {
+    if (!/^(rediss?|redis-sentinel):\/\/./.test(redis)) {
+      throw new TypeError(`redis must be a redis:// or rediss:// URL or a client, got ${shown(withoutPassword(redis))}`)
+    }
+    return redis
+  }
+  if (redis === null || typeof redis !== 'object') {
+    throw new TypeError(`redis must be a redis:// or rediss:// URL or a client, got ${shown(redis)}`)
+  }
+  return redis as RedisClient
 }
 
 function withoutPassword(url: string): string {
-	return url.replace(/\/\/[^@/]*@/, '//…@');
+  return url.replace(/\/\/[^@/]*@/, '//…@')
 }
 
 function readLogger(logger: Logger | undefined): Logger | undefined {
-	if (logger === undefined) return undefined;
-	if (typeof logger !== 'object' || logger === null || typeof logger.info !== 'function' || typeof logger.warn !== 'function') {
-		throw new TypeError('logger must have the methods info and warn');
-	}
-	return logger;
+  if (logger === undefined) return undefined
+  if (
+    typeof logger !== 'object' ||
+    logger === null ||
+    typeof logger.info !== 'function' ||
+    typeof logger.warn !== 'function'
+  ) {
+    throw new TypeError('logger must have the methods info and warn')
+  }
+  return logger
 }
 
 function parseJson(data: string | Buffer): unknown {
-	return JSON.parse(typeof data === 'string' ? data : data.toString());
+  return JSON.parse(typeof data === 'string' ? data : data.toString())
 }
 
 /** The known name with the fewest edits, if it is near enough to be what was meant. */
 function nearestName(name: string, known: readonly string[]): string | undefined {
-	let nearest: string | undefined;
-	let fewest = Math.max(2, Math.floor(name.length / 3)) + 1;
-	for (const candidate of known) {
-		const edits = editDistance(name.toLowerCase(), candidate.toLowerCase());
-		if (edits < fewest) {
-			fewest = edits;
-			nearest = candidate;
-		}
-	}
-	return nearest;
+  let nearest: string | undefined
+  let fewest = Math.max(2, Math.floor(name.length / 3)) + 1
+  for (const candidate of known) {
+    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (edits < fewest) {
+      fewest = edits
+      nearest = candidate
+    }
+  }
+  return nearest
 }
 
 function editDistance(a: string, b: string): number {
-	let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-	for (let row = 1; row <= a.length; row++) {
-		const current = [row];
-		for (let column = 1; column <= b.length; column++) {
-			const replace = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-			current.push(Math.min(replace, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-		}
-		previous = current;
-	}
-	return previous[b.length] ?? 0;
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const replace = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      current.push(Math.min(replace, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous[b.length] ?? 0
 }

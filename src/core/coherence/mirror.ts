@@ -1,32 +1,32 @@
-import { type Cover, coverText, foldCase } from './cover.js';
+import { type Cover, foldCase } from './cover.js'
 
 /** The newest invalidation of one key, prefix or tag. */
 interface Slot {
-	/** Place in this process's own order of things; later is larger. */
-	sequence: number;
-	/** Place in the shared log; 0 when it has none in this incarnation. */
-	position: number;
-	/** How many invalidations issued here still wait for their place in the log. */
-	pending: number;
+  /** Place in this process's own order of things; later is larger. */
+  sequence: number
+  /** Place in the shared log; 0 when it has none in this incarnation. */
+  position: number
+  /** How many invalidations issued here still wait for their place in the log. */
+  pending: number
 }
 
 /** How full the mirror is. */
 export interface MirrorStats {
-	readonly records: number;
-	readonly bytes: number;
-	readonly maxBytes: number;
-	/** How often old records were folded into "everything older", for want of room. */
-	readonly folds: number;
+  readonly records: number
+  readonly bytes: number
+  readonly maxBytes: number
+  /** How often old records were folded into "everything older", for want of room. */
+  readonly folds: number
 }
 
 /** A record as one invalidation left it, to be told its position later. */
 export interface Recorded {
-	readonly covers: readonly Cover[];
-	readonly sequence: number;
+  readonly covers: readonly Cover[]
+  readonly sequence: number
 }
 
 /** Bytes that a slot costs beside its text: object, map node, order. */
-const slotOverhead = 160;
+const slotOverhead = 160
 
 /**
  * What this process knows of invalidations: the newest one of each key, prefix and tag.
@@ -40,213 +40,223 @@ const slotOverhead = 160;
  * invalidates too much, never too little, and takes the oldest entries first.
  */
 export class Mirror {
-	#sequence = 0;
-	#position = 0;
-	#pending = 0;
-	#bytes = 0;
-	#folds = 0;
-	#floor: Slot = { sequence: 0, position: 0, pending: 0 };
-	#all: Slot = { sequence: 0, position: 0, pending: 0 };
-	readonly #keys = new Map<string, Slot>();
-	readonly #tags = new Map<string, Slot>();
-	readonly #prefixes = new PrefixSlots();
-	readonly #foldedPrefixes = new PrefixSlots();
-	readonly #maxBytes: number;
+  #sequence = 0
+  #position = 0
+  #pending = 0
+  #bytes = 0
+  #folds = 0
+  #floor: Slot = { sequence: 0, position: 0, pending: 0 }
+  #all: Slot = { sequence: 0, position: 0, pending: 0 }
+  readonly #keys = new Map<string, Slot>()
+  readonly #tags = new Map<string, Slot>()
+  readonly #prefixes = new PrefixSlots()
+  readonly #foldedPrefixes = new PrefixSlots()
+  readonly #maxBytes: number
 
-	constructor(maxBytes: number) {
-		this.#maxBytes = maxBytes;
-	}
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
 
-	/** The newest sequence; what a handler starting now has seen. */
-	get sequence(): number {
-		return this.#sequence;
-	}
+  /** The newest sequence; what a handler starting now has seen. */
+  get sequence(): number {
+    return this.#sequence
+  }
 
-	/** Records an invalidation. `position` is its place in the log, or `undefined` while it waits for one. */
-	record(covers: readonly Cover[], position: number | undefined): Recorded {
-		const sequence = ++this.#sequence;
-		if (position !== undefined && position > this.#position) this.#position = position;
-		for (const cover of covers) {
-			const slot = this.#slot(cover);
-			slot.sequence = sequence;
-			if (position === undefined) {
-				slot.pending++;
-				this.#pending++;
-			} else if (position > slot.position) slot.position = position;
-		}
-		if (this.#bytes > this.#maxBytes) this.#fold();
-		return { covers, sequence };
-	}
+  /** Records an invalidation. `position` is its place in the log, or `undefined` while it waits for one. */
+  record(covers: readonly Cover[], position: number | undefined): Recorded {
+    const sequence = ++this.#sequence
+    if (position !== undefined && position > this.#position) this.#position = position
+    for (const cover of covers) {
+      const slot = this.#slot(cover)
+      slot.sequence = sequence
+      if (position === undefined) {
+        slot.pending++
+        this.#pending++
+      } else if (position > slot.position) slot.position = position
+    }
+    if (this.#bytes > this.#maxBytes) this.#fold()
+    return { covers, sequence }
+  }
 
-	/** Gives an invalidation that was waiting its place in the log. */
-	settle(recorded: Recorded, position: number): void {
-		if (position > this.#position) this.#position = position;
-		for (const cover of recorded.covers) {
-			const slot = this.#slot(cover);
-			if (slot.pending > 0) {
-				slot.pending--;
-				this.#pending--;
-			}
-			if (position > slot.position) slot.position = position;
-		}
-	}
+  /** Gives an invalidation that was waiting its place in the log. */
+  settle(recorded: Recorded, position: number): void {
+    for (const cover of recorded.covers) {
+      const slot = this.#slot(cover)
+      if (slot.pending > 0) {
+        slot.pending--
+        this.#pending--
+      }
+    }
+    this.place(recorded.covers, position)
+  }
 
-	/** Whether something that covers this key or these tags was learned of after `sequence`. */
-	coversSince(key: string, tags: readonly string[], sequence: number): boolean {
-		if (sequence >= this.#sequence) return false;
-		return this.#some(key, tags, (slot) => slot.sequence > sequence);
-	}
+  /** Gives covers a place in the log, for a log that has to be told again. */
+  place(covers: readonly Cover[], position: number): void {
+    if (position > this.#position) this.#position = position
+    for (const cover of covers) {
+      const slot = this.#slot(cover)
+      if (position > slot.position) slot.position = position
+    }
+  }
 
-	/** Whether something that covers this key or these tags stands after `position` in the log, or waits to. */
-	coversAfter(key: string, tags: readonly string[], position: number): boolean {
-		if (position >= this.#position && this.#pending === 0) return false;
-		return this.#some(key, tags, (slot) => slot.pending > 0 || slot.position > position);
-	}
+  /** Whether something that covers this key or these tags was learned of after `sequence`. */
+  coversSince(key: string, tags: readonly string[], sequence: number): boolean {
+    if (sequence >= this.#sequence) return false
+    return this.#some(key, tags, (slot) => slot.sequence > sequence)
+  }
 
-	/** Whatever stands before this position counts as invalidated: the records that would tell are gone. */
-	raiseFloor(position: number): void {
-		if (position <= this.#floor.position) return;
-		this.#floor.position = position;
-		if (position > this.#position) this.#position = position;
-	}
+  /** Whether something that covers this key or these tags stands after `position` in the log, or waits to. */
+  coversAfter(key: string, tags: readonly string[], position: number): boolean {
+    if (position >= this.#position && this.#pending === 0) return false
+    return this.#some(key, tags, (slot) => slot.pending > 0 || slot.position > position)
+  }
 
-	/** Whatever this process made or judged until now counts as invalidated. */
-	forgetEverything(): void {
-		this.#floor.sequence = ++this.#sequence;
-	}
+  /** As {@link coversAfter} without tags, leaving out what names this very key. */
+  coversOtherwise(key: string, position: number): boolean {
+    const isNewer = (slot: Slot): boolean => slot.position > position
+    if (isNewer(this.#floor) || isNewer(this.#all) || this.#prefixes.some(key, isNewer)) return true
+    return this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), isNewer)
+  }
 
-	/** A new incarnation of the log: positions start over, what this process knows stays. */
-	startOver(): void {
-		this.#position = 0;
-		this.#floor.position = 0;
-		for (const [, slot] of this.#entries()) slot.position = 0;
-		this.#all.position = 0;
-	}
+  /** Whatever stands before this position counts as invalidated: the records that would tell are gone. */
+  raiseFloor(position: number): void {
+    if (position <= this.#floor.position) return
+    this.#floor.position = position
+    if (position > this.#position) this.#position = position
+  }
 
-	/** Forgets the record of one key, if it is no newer than `sequence`. */
-	forgetKey(key: string, sequence: number): void {
-		const slot = this.#keys.get(key);
-		if (slot === undefined || slot.sequence > sequence || slot.pending > 0) return;
-		this.#keys.delete(key);
-		this.#bytes -= slotBytes(key);
-	}
+  /** Whatever this process made or judged until now counts as invalidated. */
+  forgetEverything(): void {
+    this.#floor.sequence = ++this.#sequence
+  }
 
-	stats(): MirrorStats {
-		const records = this.#keys.size + this.#tags.size + this.#prefixes.size + this.#foldedPrefixes.size;
-		return { records, bytes: this.#bytes, maxBytes: this.#maxBytes, folds: this.#folds };
-	}
+  /** A new incarnation of the log: positions start over, what this process knows stays. */
+  startOver(): void {
+    this.#position = 0
+    this.#floor.position = 0
+    for (const [, slot] of this.#entries()) slot.position = 0
+    this.#all.position = 0
+  }
 
-	#some(key: string, tags: readonly string[], newer: (slot: Slot) => boolean): boolean {
-		if (newer(this.#floor) || newer(this.#all)) return true;
-		const exact = this.#keys.get(key);
-		if (exact !== undefined && newer(exact)) return true;
-		if (this.#prefixes.some(key, newer)) return true;
-		if (this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), newer)) return true;
-		for (const tag of tags) {
-			const slot = this.#tags.get(tag);
-			if (slot !== undefined && newer(slot)) return true;
-		}
-		return false;
-	}
+  /** Forgets the record of one key, if it is no newer than `sequence`. */
+  forgetKey(key: string, sequence: number): void {
+    const slot = this.#keys.get(key)
+    if (slot === undefined || slot.sequence > sequence || slot.pending > 0) return
+    this.#keys.delete(key)
+    this.#bytes -= slotBytes(key)
+  }
 
-	#slot(cover: Cover): Slot {
-		switch (cover.kind) {
-			case 'key':
-				return this.#make(this.#keys, cover.key);
-			case 'tag':
-				return this.#make(this.#tags, cover.tag);
-			case 'prefix':
-				return cover.ignoreCase
-					? this.#make(this.#foldedPrefixes, foldCase(cover.prefix))
-					: this.#make(this.#prefixes, cover.prefix);
-			case 'all':
-				return this.#all;
-		}
-	}
+  stats(): MirrorStats {
+    const records = this.#keys.size + this.#tags.size + this.#prefixes.size + this.#foldedPrefixes.size
+    return { records, bytes: this.#bytes, maxBytes: this.#maxBytes, folds: this.#folds }
+  }
 
-	#make(slots: SlotMap, name: string): Slot {
-		const known = slots.get(name);
-		if (known !== undefined) return known;
-		const slot: Slot = { sequence: 0, position: 0, pending: 0 };
-		slots.set(name, slot);
-		this.#bytes += slotBytes(name);
-		return slot;
-	}
+  #some(key: string, tags: readonly string[], newer: (slot: Slot) => boolean): boolean {
+    if (newer(this.#floor) || newer(this.#all)) return true
+    const exact = this.#keys.get(key)
+    if (exact !== undefined && newer(exact)) return true
+    if (this.#prefixes.some(key, newer)) return true
+    if (this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), newer)) return true
+    for (const tag of tags) {
+      const slot = this.#tags.get(tag)
+      if (slot !== undefined && newer(slot)) return true
+    }
+    return false
+  }
 
-	*#entries(): Generator<[SlotMap, Slot, string]> {
-		for (const slots of [this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
-			for (const [name, slot] of slots) yield [slots, slot, name];
-		}
-	}
+  #slot(cover: Cover): Slot {
+    switch (cover.kind) {
+      case 'key':
+        return this.#make(this.#keys, cover.key)
+      case 'tag':
+        return this.#make(this.#tags, cover.tag)
+      case 'prefix':
+        return cover.ignoreCase
+          ? this.#make(this.#foldedPrefixes, foldCase(cover.prefix))
+          : this.#make(this.#prefixes, cover.prefix)
+      case 'all':
+        return this.#all
+    }
+  }
 
-	/** Takes the older half away and remembers the newest of them as a floor. */
-	#fold(): void {
-		this.#folds++;
-		const byAge = [...this.#entries()].filter(([, slot]) => slot.pending === 0);
-		byAge.sort(([, a], [, b]) => a.sequence - b.sequence);
-		for (const [slots, slot, name] of byAge) {
-			if (this.#bytes <= this.#maxBytes / 2) break;
-			if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence;
-			if (slot.position > this.#floor.position) this.#floor.position = slot.position;
-			slots.delete(name);
-			this.#bytes -= slotBytes(name);
-		}
-	}
+  #make(slots: SlotMap, name: string): Slot {
+    const known = slots.get(name)
+    if (known !== undefined) return known
+    const slot: Slot = { sequence: 0, position: 0, pending: 0 }
+    slots.set(name, slot)
+    this.#bytes += slotBytes(name)
+    return slot
+  }
+
+  *#entries(): Generator<[SlotMap, Slot, string]> {
+    for (const slots of [this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
+      for (const [name, slot] of slots) yield [slots, slot, name]
+    }
+  }
+
+  /** Takes the older half away and remembers the newest of them as a floor. */
+  #fold(): void {
+    this.#folds++
+    const byAge = [...this.#entries()].filter(([, slot]) => slot.pending === 0)
+    byAge.sort(([, a], [, b]) => a.sequence - b.sequence)
+    for (const [slots, slot, name] of byAge) {
+      if (this.#bytes <= this.#maxBytes / 2) break
+      if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence
+      if (slot.position > this.#floor.position) this.#floor.position = slot.position
+      slots.delete(name)
+      this.#bytes -= slotBytes(name)
+    }
+  }
 }
 
 interface SlotMap extends Iterable<[string, Slot]> {
-	get(name: string): Slot | undefined;
-	set(name: string, slot: Slot): void;
-	delete(name: string): boolean;
+  get(name: string): Slot | undefined
+  set(name: string, slot: Slot): void
+  delete(name: string): boolean
 }
 
 /** Slots by prefix, grouped by length, so that a key is cut once for each length in use and never compared with all. */
 class PrefixSlots implements SlotMap {
-	readonly #byLength = new Map<number, Map<string, Slot>>();
-	#size = 0;
+  readonly #byLength = new Map<number, Map<string, Slot>>()
+  #size = 0
 
-	get size(): number {
-		return this.#size;
-	}
+  get size(): number {
+    return this.#size
+  }
 
-	get(prefix: string): Slot | undefined {
-		return this.#byLength.get(prefix.length)?.get(prefix);
-	}
+  get(prefix: string): Slot | undefined {
+    return this.#byLength.get(prefix.length)?.get(prefix)
+  }
 
-	set(prefix: string, slot: Slot): void {
-		let group = this.#byLength.get(prefix.length);
-		if (group === undefined) this.#byLength.set(prefix.length, (group = new Map()));
-		if (!group.has(prefix)) this.#size++;
-		group.set(prefix, slot);
-	}
+  set(prefix: string, slot: Slot): void {
+    let group = this.#byLength.get(prefix.length)
+    if (group === undefined) this.#byLength.set(prefix.length, (group = new Map()))
+    if (!group.has(prefix)) this.#size++
+    group.set(prefix, slot)
+  }
 
-	delete(prefix: string): boolean {
-		const group = this.#byLength.get(prefix.length);
-		if (group?.delete(prefix) !== true) return false;
-		this.#size--;
-		if (group.size === 0) this.#byLength.delete(prefix.length);
-		return true;
-	}
+  delete(prefix: string): boolean {
+    const group = this.#byLength.get(prefix.length)
+    if (group?.delete(prefix) !== true) return false
+    this.#size--
+    if (group.size === 0) this.#byLength.delete(prefix.length)
+    return true
+  }
 
-	some(key: string, newer: (slot: Slot) => boolean): boolean {
-		for (const [length, group] of this.#byLength) {
-			if (length > key.length) continue;
-			const slot = group.get(length === key.length ? key : key.slice(0, length));
-			if (slot !== undefined && newer(slot)) return true;
-		}
-		return false;
-	}
+  some(key: string, newer: (slot: Slot) => boolean): boolean {
+    for (const [length, group] of this.#byLength) {
+      if (length > key.length) continue
+      const slot = group.get(length === key.length ? key : key.slice(0, length))
+      if (slot !== undefined && newer(slot)) return true
+    }
+    return false
+  }
 
-	*[Symbol.iterator](): Generator<[string, Slot]> {
-		for (const group of this.#byLength.values()) yield* group;
-	}
+  *[Symbol.iterator](): Generator<[string, Slot]> {
+    for (const group of this.#byLength.values()) yield* group
+  }
 }
 
 function slotBytes(name: string): number {
-	return slotOverhead + 2 * name.length;
-}
-
-/** The covers as one text, for comparing and logging. */
-export function coversText(covers: readonly Cover[]): readonly string[] {
-	return covers.map(coverText);
+  return slotOverhead + 2 * name.length
 }

@@ -1,0 +1,68 @@
+import type { MemorySlot, MemoryTier } from '../tiers/memory-tier.js'
+import type { Coherence } from './coherence.js'
+
+/** Entries under way to Redis at one time while writing back: recovery must not be a storm. */
+const atOnce = 16
+
+/**
+ * Brings what only memory has to Redis: all of it when Redis is trusted again, single entries whose writing failed.
+ *
+ * Memory keeps answering for an entry until it is written, so nobody waits for this.
+ */
+export class WriteBack {
+  readonly #memory: MemoryTier
+  readonly #coherence: Coherence
+  readonly #write: (key: string, slot: MemorySlot) => Promise<boolean>
+  readonly #failed = new Set<string>()
+  #run = 0
+
+  /** @param write - sends one entry, if it is still good; rejects when Redis fails */
+  constructor(memory: MemoryTier, coherence: Coherence, write: (key: string, slot: MemorySlot) => Promise<boolean>) {
+    this.#memory = memory
+    this.#coherence = coherence
+    this.#write = write
+  }
+
+  /** Begins to write back everything that Redis is not known to hold. Gives how much that is. */
+  start(): number {
+    const { incarnation } = this.#coherence.stamp
+    this.#failed.clear()
+    const keys = this.#memory.keys().filter((key) => this.#memory.peek(key)?.writtenIn !== incarnation)
+    void this.#writeAll(keys.reverse(), ++this.#run)
+    return keys.length
+  }
+
+  /** An entry could not be written though Redis is trusted: tries again in a while. */
+  remember(key: string): void {
+    const isFirst = this.#failed.size === 0
+    this.#failed.add(key)
+    if (isFirst) this.#coherence.later(() => this.#retry())
+  }
+
+  stop(): void {
+    this.#run++
+  }
+
+  #retry(): void {
+    const keys = [...this.#failed]
+    this.#failed.clear()
+    if (this.#coherence.isConnected) void this.#writeAll(keys, this.#run)
+  }
+
+  async #writeAll(keys: readonly string[], run: number): Promise<void> {
+    for (let at = 0; at < keys.length; at += atOnce) {
+      if (run !== this.#run || !this.#coherence.isConnected) return
+      await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#writeOne(key)))
+    }
+  }
+
+  async #writeOne(key: string): Promise<void> {
+    const slot = this.#memory.peek(key)
+    if (slot === undefined || slot.writtenIn === this.#coherence.stamp.incarnation) return
+    try {
+      await this.#write(key, slot)
+    } catch {
+      if (this.#coherence.isConnected) this.remember(key)
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { createRequire } from 'node:module'
+import {
+  type IoredisClusterLike,
+  type IoredisLike,
+  isIoredisCluster,
+  type RedisArgument,
+  type RedisPort,
+} from './redis-client.js'
+
+/** The port over an ioredis or iovalkey client, single or cluster. `owned`: made by us, so ended by us. */
+export class IoredisPort implements RedisPort {
+  readonly isCluster: boolean
+  readonly #client: IoredisLike | IoredisClusterLike
+  readonly #owned: boolean
+  readonly #listeners: [string, (...args: unknown[]) => void][] = []
+
+  constructor(client: IoredisLike, owned: boolean) {
+    this.#client = client
+    this.#owned = owned
+    this.isCluster = isIoredisCluster(client)
+  }
+
+  send(_key: string, [name, ...args]: readonly [string, ...RedisArgument[]]): Promise<unknown> {
+    return this.#client.callBuffer(name, ...args)
+  }
+
+  isReady(): boolean {
+    return this.#client.status === 'ready'
+  }
+
+  async *scan(pattern: string, count: number): AsyncGenerator<string[]> {
+    const nodes = isIoredisCluster(this.#client) ? this.#client.nodes('master') : [this.#client]
+    for (const node of nodes) {
+      let cursor = '0'
+      do {
+        const reply = await node.callBuffer('SCAN', cursor, 'MATCH', pattern, 'COUNT', String(count))
+        const page = readScanPage(reply)
+        cursor = page.cursor
+        yield page.keys
+      } while (cursor !== '0')
+    }
+  }
+
+  watch(onReady: () => void, onClose: () => void): void {
+    this.#listen('ready', onReady)
+    this.#listen('close', onClose)
+    this.#listen('error', (error: unknown) => {
+      // More replies than commands: every later reply would answer the wrong command.
+      const isOutOfStep = error instanceof Error && error.message.startsWith('Command queue state error')
+      if (isOutOfStep && this.#owned) this.#client.disconnect(true)
+    })
+  }
+
+  connect(): void {
+    if (this.#client.status === 'wait') this.#client.connect().catch(ignore)
+  }
+
+  async close(): Promise<void> {
+    if (this.#owned) {
+      // quit() alone hangs on a frozen server, and reconnects a client that is not ready.
+      if (this.isReady()) await Promise.race([this.#client.callBuffer('QUIT').catch(ignore), soon(200)])
+      this.#client.disconnect()
+    }
+    for (const [event, listener] of this.#listeners) {
+      // An owned client may still fail while it ends; its errors must have somewhere to go.
+      if (event !== 'error' || !this.#owned) this.#client.off(event, listener)
+    }
+  }
+
+  #listen(event: string, listener: (...args: unknown[]) => void): void {
+    this.#client.on(event, listener)
+    this.#listeners.push([event, listener])
+  }
+}
+
+/**
+ * A client for a URL, with the only set of options known to settle every promise: no queue while there is no
+ * connection, no retry of what was in flight, and a limit on a socket that stays silent.
+ *
+ * @throws TypeError when the package `ioredis` is not installed or the URL cannot be read
+ */
+export function openIoredis(url: string): IoredisLike {
+  const { Redis } = loadIoredis()
+  const sentinel = readSentinelUrl(url)
+  const options = { ...safeOptions, ...sentinel }
+  return sentinel === undefined ? new Redis(url, options) : new Redis(options)
+}
+
+const safeOptions = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResubscribe: false,
+  connectTimeout: 1000,
+  // Ends a connection that was written to and stays silent. Above the longest stall of an event loop to be expected.
+  socketTimeout: 2000,
+  disconnectTimeout: 200,
+  keepAlive: 5000,
+  enableReadyCheck: true,
+  maxLoadingRetryTime: 1000,
+  retryStrategy: (attempt: number) =>
+    Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2000) + Math.floor(Math.random() * 100),
+  // A demoted master answers reads and refuses writes for ever; a new connection finds the new one.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+}
+
+interface SentinelOptions {
+  readonly sentinels: readonly { readonly host: string; readonly port: number }[]
+  readonly name: string
+  readonly db: number
+  readonly username?: string
+  readonly password?: string
+  readonly failoverDetector: true
+}
+
+/** `redis-sentinel://[user:password@]host:port,host:port/name-of-master[/db]`; `undefined` for any other URL. */
+function readSentinelUrl(url: string): SentinelOptions | undefined {
+  const match = /^redis-sentinel:\/\/(?:([^@/]*)@)?([^/]+)\/([^/?]+)(?:\/(\d+))?$/.exec(url)
+  if (match === null) return undefined
+  const [, login, hosts = '', name = '', db = '0'] = match
+  const [username = '', password = ''] = (login ?? '').split(':').map(decodeURIComponent)
+  const sentinels = hosts.split(',').map((host) => {
+    const [, address = host, port = '26379'] = /^(.*?)(?::(\d+))?$/.exec(host) ?? []
+    return { host: address, port: Number(port) }
+  })
+  return {
+    sentinels,
+    name: decodeURIComponent(name),
+    db: Number(db),
+    ...(username === '' ? {} : { username }),
+    ...(password === '' ? {} : { password }),
+    failoverDetector: true,
+  }
+}
+
+interface Ioredis {
+  readonly Redis: new (...args: readonly unknown[]) => IoredisLike
+}
+
+function loadIoredis(): Ioredis {
+  try {
+    return createRequire(import.meta.url)('ioredis') as Ioredis
+  } catch (cause) {
+    throw new TypeError('a redis URL needs the package "ioredis" (npm install ioredis), or hand in a client of yours', {
+      cause,
+    })
+  }
+}
+
+/** One reply of SCAN, from any client. */
+export function readScanPage(reply: unknown): { cursor: string; keys: string[] } {
+  const [cursor, keys] = Array.isArray(reply) ? (reply as unknown[]) : []
+  return { cursor: String(cursor), keys: Array.isArray(keys) ? keys.map(String) : [] }
+}
+
+function soon(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref()
+  })
+}
+
+function ignore(): void {}

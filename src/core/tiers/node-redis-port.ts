@@ -1,0 +1,73 @@
+import { readScanPage } from './ioredis-port.js'
+import {
+  isNodeRedisCluster,
+  type NodeRedisClusterLike,
+  type NodeRedisLike,
+  type RedisArgument,
+  type RedisPort,
+} from './redis-client.js'
+
+/** How node-redis is told to give bulk strings as Buffers: version 4 reads the first name, 5 and later the second. */
+const asBuffers = { returnBuffers: true, typeMapping: { 36: Buffer } }
+
+/** The port over a client of node-redis 4, 5 or 6. Such a client is always yours: we never connect or end it. */
+export class NodeRedisPort implements RedisPort {
+  readonly isCluster: boolean
+  readonly #client: NodeRedisLike | NodeRedisClusterLike
+  readonly #listeners: [string, () => void][] = []
+
+  constructor(client: NodeRedisLike | NodeRedisClusterLike) {
+    this.#client = client
+    this.isCluster = isNodeRedisCluster(client)
+  }
+
+  send(key: string, [name, ...args]: readonly [string, ...RedisArgument[]]): Promise<unknown> {
+    const command: RedisArgument[] = [name, ...args]
+    return isNodeRedisCluster(this.#client)
+      ? this.#client.sendCommand(key, false, command, asBuffers)
+      : this.#client.sendCommand(command, asBuffers)
+  }
+
+  isReady(): boolean {
+    return isNodeRedisCluster(this.#client) ? this.#client.slots.length > 0 : this.#client.isReady
+  }
+
+  async *scan(pattern: string, count: number): AsyncGenerator<string[]> {
+    for (const node of await this.#masters()) {
+      let cursor = '0'
+      do {
+        const reply = await node.sendCommand(['SCAN', cursor, 'MATCH', pattern, 'COUNT', String(count)])
+        const page = readScanPage(reply)
+        cursor = page.cursor
+        yield page.keys
+      } while (cursor !== '0')
+    }
+  }
+
+  watch(onReady: () => void, onClose: () => void): void {
+    this.#listen('ready', onReady)
+    this.#listen('connect', onReady)
+    this.#listen('reconnecting', onClose)
+    this.#listen('end', onClose)
+    this.#listen('error', () => {})
+  }
+
+  connect(): void {
+    // node-redis throws at a second connect(), and the first one is the owner's.
+  }
+
+  async close(): Promise<void> {
+    for (const [event, listener] of this.#listeners) this.#client.off(event, listener)
+  }
+
+  async #masters(): Promise<NodeRedisLike[]> {
+    if (!isNodeRedisCluster(this.#client)) return [this.#client]
+    const clients = await Promise.all(this.#client.masters.map((master) => master.client))
+    return clients.filter((client) => client !== undefined) as NodeRedisLike[]
+  }
+
+  #listen(event: string, listener: () => void): void {
+    this.#client.on(event, listener)
+    this.#listeners.push([event, listener])
+  }
+}
