@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { BareProject } from './packed.js'
@@ -7,7 +7,7 @@ const STRICT = {
   strict: true,
   exactOptionalPropertyTypes: true,
   noUncheckedIndexedAccess: true,
-  verbatimModuleSyntax: false,
+  esModuleInterop: true,
   // The declarations themselves are under test.
   skipLibCheck: false,
   noEmit: true,
@@ -16,42 +16,57 @@ const STRICT = {
   types: ['node'],
 }
 
-const SETTINGS = [
-  { settings: 'NodeNext, ESM', type: 'module', options: { module: 'NodeNext' } },
-  { settings: 'NodeNext, CommonJS', type: 'commonjs', options: { module: 'NodeNext', esModuleInterop: true } },
-  { settings: 'a bundler', type: 'module', options: { module: 'ESNext', moduleResolution: 'bundler' } },
-] as const
+const COMPILERS = {
+  'TypeScript 5.9': 'node_modules/typescript/bin/tsc',
+  'the TypeScript of this repository': resolve('node_modules/typescript/bin/tsc'),
+} as const
 
 const PROJECTS = [
   {
-    name: 'Express 5 and Koa 3',
+    types: 'Express 5 and Koa 3',
     packages: ['@types/express', '@types/koa'],
-    files: ['core.ts', 'express-app.ts', 'koa-app.ts'],
+    sources: ['core', 'express-app', 'koa-app'],
+    compilers: ['TypeScript 5.9', 'the TypeScript of this repository'],
   },
-  { name: 'Express 4', packages: ['@types/express@4'], files: ['core.ts', 'express-app.ts'] },
-  { name: 'no framework', packages: [], files: ['core.ts'] },
+  {
+    types: 'Express 4',
+    packages: ['@types/express@4'],
+    sources: ['core', 'express-app'],
+    compilers: ['TypeScript 5.9'],
+  },
+  { types: 'no framework', packages: [], sources: ['core'], compilers: ['TypeScript 5.9'] },
 ] as const
 
-describe.each(PROJECTS)('the types, with those of $name', ({ packages, files }) => {
+describe.each(PROJECTS)('the declarations, beside the types of $types', ({ packages, sources, compilers }) => {
   let project: BareProject
 
   beforeAll(async () => {
     project = await BareProject.create('types', {}, ['@types/node', 'typescript@5.9', ...packages])
+    for (const source of sources) {
+      for (const extension of ['mts', 'cts'])
+        copyFileSync(inProject(`${source}.ts`), inProject(`${source}.${extension}`))
+    }
   })
   afterAll(() => project?.remove())
 
-  describe.each([
-    { version: '5.9', compiler: 'node_modules/typescript/bin/tsc' },
-    { version: 'of this repository', compiler: resolve('node_modules/typescript/bin/tsc') },
-  ])('under TypeScript $version', ({ compiler }) => {
-    it.each(SETTINGS)('hold for $settings', async ({ type, options }) => {
-      write('package.json', { name: 'bare', private: true, type })
-      write('tsconfig.json', { compilerOptions: { ...STRICT, ...options }, files })
-      await project.run(process.execPath, [compiler, '-p', '.'])
+  describe.each(compilers)('and %s', (compiler) => {
+    it('hold in ES modules and in CommonJS (NodeNext)', async () => {
+      const files = sources.flatMap((source) => [`${source}.mts`, `${source}.cts`])
+      await compile(compiler, { module: 'NodeNext' }, files)
+    })
+
+    it('hold for a bundler', async () => {
+      const files = sources.map((source) => `${source}.ts`)
+      await compile(compiler, { module: 'ESNext', moduleResolution: 'bundler' }, files)
     })
   })
 
-  function write(file: string, value: object): void {
-    writeFileSync(join(project.folder, file), JSON.stringify(value))
+  async function compile(compiler: keyof typeof COMPILERS, options: object, files: readonly string[]): Promise<void> {
+    writeFileSync(inProject('tsconfig.json'), JSON.stringify({ compilerOptions: { ...STRICT, ...options }, files }))
+    await project.run(process.execPath, [COMPILERS[compiler], '-p', '.'])
+  }
+
+  function inProject(file: string): string {
+    return join(project.folder, file)
   }
 })
