@@ -1,0 +1,101 @@
+import { isNotModified, isRangeApplicable, notModifiedFields } from './conditional.js'
+import type { Exchange, FieldList, FieldValue, Reply } from './exchange.js'
+import { type Fields, fieldValue } from './fields.js'
+import { parseRange, partialContent, rangeNotSatisfiable } from './range.js'
+import { toFieldList } from './route-fields.js'
+import { uniteVary } from './selecting.js'
+import type { StoredResponse } from './stored-response.js'
+
+/**
+ * What one client gets of a stored response: the whole, a 304, a part, or its head (RFC 9111, section 4.3.2; RFC 9110, sections 13 and 14).
+ *
+ * @param whole - the stored response as it would go out in full
+ */
+export function answerFromStore(exchange: Exchange, stored: StoredResponse, whole: Reply, now: number): Reply {
+  const { method, headers } = exchange.request
+  const reply = withOuterVary(exchange, stored, whole)
+  if (stored.status === 200) {
+    const fields = stored.byName
+    if (isConditional(headers) && isNotModified(headers, fields, stored.receivedAt, now))
+      return notModified(stored, reply)
+    if (method === 'GET' && headers.range !== undefined && isRangeApplicable(headers, fields, now)) {
+      return part(headers, stored, reply) ?? reply
+    }
+  }
+  return method === 'HEAD' ? { ...reply, body: undefined } : reply
+}
+
+/** A response that the handler has just made, as far as it is known. */
+export interface MadeResponse {
+  readonly fields: Fields
+  /** The whole body; `undefined` while it is not known. */
+  readonly body: Buffer | undefined
+  readonly receivedAt: number
+  readonly now: number
+}
+
+/** An answer with its fields by name. */
+export interface ConditionalAnswer extends Omit<Reply, 'fields'> {
+  readonly fields: Fields
+}
+
+/** What a client gets instead of a 200 whose handler was not told of the client's conditions; `undefined`: the 200. */
+export function answerConditions(conditions: Fields, made: MadeResponse): ConditionalAnswer | undefined {
+  const { fields, body, receivedAt, now } = made
+  const reply = { reason: undefined, removed: [] }
+  if (isConditional(conditions) && isNotModified(conditions, fields, receivedAt, now)) {
+    return { ...reply, status: 304, fields: notModifiedFields(fields), body: undefined }
+  }
+  if (body === undefined || conditions.range === undefined || !isRangeApplicable(conditions, fields, now))
+    return undefined
+  const ranges = parseRange(fieldValue(conditions, 'range'), body.length)
+  if (ranges === undefined) return undefined
+  const answer =
+    ranges === 'unsatisfiable' ? rangeNotSatisfiable(fields, body.length) : partialContent(ranges, fields, body)
+  return { ...reply, status: answer.status, fields: answer.fields, body: answer.body }
+}
+
+function isConditional(headers: Fields): boolean {
+  return headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined
+}
+
+function notModified(stored: StoredResponse, whole: Reply): Reply {
+  const fields = [...listOf304(stored, whole.fields), ...whole.fields.slice(stored.list.length)]
+  return { status: 304, reason: undefined, fields, removed: whole.removed, body: undefined }
+}
+
+/** In the list that goes out, for its Vary is united already. */
+function listOf304(stored: StoredResponse, list: FieldList): FieldList {
+  const kept = notModifiedFields(stored.byName)
+  const fields: FieldValue[] = []
+  for (let at = 0; at < stored.list.length; at += 2) {
+    const name = list[at] ?? ''
+    if (kept[String(name).toLowerCase()] !== undefined) fields.push(name, list[at + 1] ?? '')
+  }
+  return fields
+}
+
+function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | undefined {
+  const { body } = stored.entry
+  const ranges = parseRange(fieldValue(headers, 'range'), body.length)
+  if (ranges === undefined) return undefined
+  const answer =
+    ranges === 'unsatisfiable'
+      ? rangeNotSatisfiable(stored.byName, body.length)
+      : partialContent(ranges, stored.byName, body)
+  const fields = [...toFieldList(answer.fields), ...whole.fields.slice(stored.list.length)]
+  return { status: answer.status, reason: undefined, fields, removed: whole.removed, body: answer.body }
+}
+
+/** Outer middleware may have made the answer depend on more than the stored response does. */
+function withOuterVary(exchange: Exchange, stored: StoredResponse, whole: Reply): Reply {
+  if (!stored.hasVary) return whole
+  const outer = fieldValue({ outer: exchange.field('vary') }, 'outer')
+  if (outer === undefined) return whole
+  const fields = [...whole.fields]
+  for (let at = 0; at < fields.length; at += 2) {
+    if (String(fields[at]).toLowerCase() !== 'vary') continue
+    fields[at + 1] = uniteVary(outer, fieldValue({ own: fields[at + 1] }, 'own')) ?? outer
+  }
+  return { ...whole, fields }
+}

@@ -1,0 +1,217 @@
+import type { FallbackCache, Mark } from '../core/fallback-cache.js'
+import { answerFromStore } from './answer.js'
+import { type CacheStatus, cacheStatusMember, type Forward } from './cache-status.js'
+import { CONDITIONAL_FIELDS } from './conditional.js'
+import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from './exchange.js'
+import type { Fields } from './fields.js'
+import { Fill, type FillPolicy } from './fill.js'
+import { Flight, type Landing } from './flight.js'
+import type { Keeper } from './keeper.js'
+import type { Lookup } from './lookup.js'
+import { type Policy, placeOf } from './policy.js'
+import type { RecentlyRefused } from './recently-refused.js'
+import { mayReuseOnError } from './reusable.js'
+import { openScope } from './scope.js'
+import type { StoragePolicy } from './storable.js'
+import { CACHE_NAME, type StoredResponse } from './stored-response.js'
+
+/** What a request is forwarded with. */
+export class Forwarding {
+  readonly recording: Recording
+  readonly changes: FieldChanges | undefined
+
+  constructor(recording: Recording, changes?: FieldChanges) {
+    this.recording = recording
+    this.changes = changes
+  }
+}
+
+/** Why a handler is to run. */
+export interface Miss {
+  readonly place: string
+  readonly fwd: Forward
+  /** The response that was found and may not be used, except perhaps in place of an error. */
+  readonly stale: StoredResponse | undefined
+}
+
+/** So many refreshes run in the background of one middleware at most. */
+const MAX_REFRESHES = 64
+
+/**
+ * The runs of handlers: one for a request, one for several that wait for the same response (single flight), or one in the
+ * background for none.
+ */
+export class HandlerRuns<Context extends object> {
+  readonly #cache: FallbackCache
+  readonly #policy: Policy<Context>
+  readonly #place: readonly unknown[]
+  readonly #keeper: Keeper
+  readonly #recentlyRefused: RecentlyRefused
+  readonly #flights = new Map<string, Flight>()
+  #refreshes = 0
+
+  constructor(policy: Policy<Context>, keeper: Keeper, recentlyRefused: RecentlyRefused) {
+    this.#cache = policy.cache
+    this.#policy = policy
+    this.#place = placeOf(policy)
+    this.#keeper = keeper
+    this.#recentlyRefused = recentlyRefused
+  }
+
+  /** The run that a request may wait for: one that began after all that was invalidated since. */
+  flightTo(place: string): Flight | undefined {
+    const flight = this.#flights.get(place)
+    if (flight === undefined || flight.isOverdue) return undefined
+    return this.#cache.isInvalidated(place, [], flight.mark) ? undefined : flight
+  }
+
+  /** Runs the handler, so that others may wait for it where that makes sense. */
+  lead(lookup: Lookup<Context>, miss: Miss, owner: object): Forwarding {
+    if (this.#recentlyRefused.has(miss.place)) return this.alone(lookup, miss, owner)
+    const mark = this.#cache.mark()
+    const conditions = conditionsOf(lookup.request)
+    return this.#run(lookup, miss, owner, mark, this.#takeOff(miss.place, mark), conditions)
+  }
+
+  /** Runs the handler for this request only; it sees the client's own conditions. */
+  alone(lookup: Lookup<Context>, miss: Miss, owner: object): Forwarding {
+    return this.#run(lookup, miss, owner, this.#cache.mark(), undefined, undefined)
+  }
+
+  /** The answer to a request that waited, out of what the run brought; `undefined`: none. */
+  answerAfter(lookup: Lookup<Context>, miss: Miss, landing: Landing): Reply | undefined {
+    if (landing.kind === 'failed') return this.#onError(lookup, miss, true)?.(undefined)
+    if (landing.kind !== 'stored') return undefined
+    const { stored } = landing
+    if (!lookup.mayUse(stored)) return undefined
+    this.#cache.counters.collapsed += 1
+    const now = this.#cache.clock.now()
+    const ttl = stored.lifetimeLeft(now)
+    return this.#answer(lookup, stored, now, { fwd: miss.fwd, fwdStatus: stored.status, collapsed: true, ttl })
+  }
+
+  /** Has a stale response made anew in the background, unless that is under way; false when this host cannot. */
+  refresh(lookup: Lookup<Context>, place: string, owner: object): boolean {
+    const { exchange } = lookup
+    if (exchange.refresh === undefined) return false
+    if (this.flightTo(place) !== undefined) return true
+    if (this.#refreshes >= MAX_REFRESHES || this.#recentlyRefused.has(place)) return true
+    const mark = this.#cache.mark()
+    const flight = this.#takeOff(place, mark)
+    const request = snapshotOf(lookup.request)
+    const fill = this.#fill(lookup, request, { place, fwd: 'stale', stale: undefined }, mark, flight, undefined)
+    const scope = { owner, place: this.#place, bypass: undefined, recording: fill, isAwaited: true }
+    const conditions = conditionsOf(lookup.request)
+    const started = exchange.refresh(
+      conditions === undefined ? {} : withoutConditions(conditions),
+      (raw) => openScope(raw, scope),
+      () => {
+        this.#refreshes -= 1
+        fill.abort('aborted')
+      },
+    )
+    if (started) this.#refreshes += 1
+    else flight.land({ kind: 'refused' })
+    return started
+  }
+
+  /** Adds what a nested middleware says to the recording of an outer one that stores in the same place. */
+  refine(fill: Fill, exchange: Exchange<Context>): void {
+    const own = this.#fillPolicy(exchange, this.#policy.storage)
+    const outer = fill.policy
+    const keyedFields = [...outer.storage.keyedFields, ...own.storage.keyedFields]
+    fill.policy = {
+      ...own,
+      storage: { ...own.storage, ttl: own.storage.ttl ?? outer.storage.ttl, keyedFields },
+      vary: [...new Set([...outer.vary, ...own.vary])],
+      tags: [...outer.tags, ...own.tags],
+    }
+  }
+
+  #run(
+    lookup: Lookup<Context>,
+    miss: Miss,
+    owner: object,
+    mark: Mark,
+    flight: Flight | undefined,
+    conditions: Fields | undefined,
+  ): Forwarding {
+    const { exchange, request } = lookup
+    const recording = this.#fill(lookup, request, miss, mark, flight, conditions)
+    openScope(exchange.raw, { owner, place: this.#place, bypass: undefined, recording, isAwaited: false })
+    return new Forwarding(recording, conditions && withoutConditions(conditions))
+  }
+
+  #fill(
+    lookup: Lookup<Context>,
+    request: RequestHead,
+    miss: Miss,
+    mark: Mark,
+    flight: Flight | undefined,
+    conditions: Fields | undefined,
+  ): Fill {
+    const { key, personal, nested, collapsed } = lookup
+    const { place, fwd } = miss
+    const requestedAt = this.#cache.clock.now()
+    const onError = this.#onError(lookup, miss, undefined)
+    return new Fill(
+      { request, key, place, mark, requestedAt, fwd, collapsed, flight, onError, conditions, personal, nested },
+      this.#fillPolicy(lookup.exchange, lookup.storage),
+      this.#keeper,
+    )
+  }
+
+  #fillPolicy(exchange: Exchange<Context>, storage: StoragePolicy): FillPolicy {
+    const { vary, exactVary, dropPerRun, cacheStatus, tags } = this.#policy
+    const named = () => (typeof tags === 'function' ? tags(exchange.context) : tags) ?? []
+    return { storage, vary, exactVary, dropPerRun, cacheStatus, tags: tags === undefined ? [] : [named] }
+  }
+
+  #takeOff(place: string, mark: Mark): Flight {
+    const flight = new Flight(mark, this.#cache.clock, this.#policy.collapseTimeout, () => {
+      if (this.#flights.get(place) === flight) this.#flights.delete(place)
+    })
+    this.#flights.set(place, flight)
+    return flight
+  }
+
+  /** What to send in place of an error, if there is a stale response that may be (RFC 5861, section 4). */
+  #onError(lookup: Lookup<Context>, { stale }: Miss, collapsed: boolean | undefined) {
+    if (stale === undefined) return undefined
+    return (fwdStatus: number | undefined): Reply | undefined => {
+      const now = this.#cache.clock.now()
+      if (!mayReuseOnError(stale, lookup.wishes, now)) return undefined
+      this.#cache.counters.stale += 1
+      const ttl = stale.lifetimeLeft(now)
+      return this.#answer(lookup, stale, now, { fwd: 'stale', fwdStatus, collapsed, ttl, detail: 'stale-if-error' })
+    }
+  }
+
+  #answer(lookup: Lookup<Context>, stored: StoredResponse, now: number, status: CacheStatus): Reply {
+    const { cacheStatus } = this.#policy
+    const key = cacheStatus === 'debug' ? lookup.key.text : undefined
+    const member = cacheStatus === false ? undefined : cacheStatusMember(CACHE_NAME, { ...status, key })
+    return answerFromStore(lookup.exchange, stored, stored.answer(stored.list, now, member), now)
+  }
+}
+
+/** The request's own conditions; `undefined` when there are none. */
+function conditionsOf(request: RequestHead): Fields | undefined {
+  let conditions: Record<string, FieldValue> | undefined
+  for (const name of CONDITIONAL_FIELDS) {
+    const value = request.headers[name]
+    if (value === undefined) continue
+    conditions ??= {}
+    conditions[name] = value
+  }
+  return conditions
+}
+
+function withoutConditions(conditions: Fields): FieldChanges {
+  return Object.fromEntries(Object.keys(conditions).map((name) => [name, undefined]))
+}
+
+/** A request as it is now: by the time that a background run ends, its own may long be gone. */
+function snapshotOf({ method, originalMethod, url, protocol, host, headers }: RequestHead): RequestHead {
+  return { method: method === 'HEAD' ? 'GET' : method, originalMethod, url, protocol, host, headers: { ...headers } }
+}

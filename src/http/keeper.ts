@@ -1,0 +1,100 @@
+import type { Clock } from '../core/clock.js'
+import { asError } from '../core/errors.js'
+import type { FallbackCache } from '../core/fallback-cache.js'
+import type { FillRequest, FillTarget } from './fill.js'
+import { pathOf } from './primary-key.js'
+import type { Reason } from './reasons.js'
+import type { RecentlyRefused } from './recently-refused.js'
+import type { RecordedHead } from './recorded-response.js'
+import type { Shelf } from './shelf.js'
+import type { StoredHead, StoredResponse } from './stored-response.js'
+
+/** How long requests of a key go on side by side after its response was refused, in milliseconds. */
+const REFUSED_FOR = 60_000
+
+/** The same after an error, which may be over soon. */
+const FAILED_FOR = 1_000
+
+/** Reasons that say nothing about the next response of the key. */
+const PASSING_REASONS: ReadonlySet<Reason> = new Set([
+  'aborted',
+  'incomplete',
+  'invalidated',
+  'authorization',
+  'api-key',
+  'cookie',
+])
+
+/** Puts recorded responses on the shelf, and takes note of those that are not stored and why. */
+export class Keeper implements FillTarget {
+  readonly clock: Clock
+  readonly #cache: FallbackCache
+  readonly #shelf: Shelf
+  readonly #recentlyRefused: RecentlyRefused
+  readonly #warned = new Set<string>()
+
+  constructor(cache: FallbackCache, shelf: Shelf, recentlyRefused: RecentlyRefused) {
+    this.clock = cache.clock
+    this.#cache = cache
+    this.#shelf = shelf
+    this.#recentlyRefused = recentlyRefused
+  }
+
+  keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): StoredResponse | undefined {
+    const kept = this.#shelf.keep(of.key, of.request, recorded, head, body, of.mark)
+    if ('refusal' in kept) {
+      const reason = REFUSALS.get(kept.refusal) ?? 'too-large'
+      this.refused(of, reason, kept.refusal)
+      return undefined
+    }
+    this.#recentlyRefused.delete(of.place)
+    return kept.stored
+  }
+
+  refused(of: FillRequest, reason: Reason, detail: string): void {
+    this.count(reason)
+    if (reason === 'status') this.#recentlyRefused.add(of.place, FAILED_FOR)
+    else if (!PASSING_REASONS.has(reason)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
+    if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
+    if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key: of.key.text, reason: detail })
+  }
+
+  /** A request or a response was refused. */
+  count(reason: Reason): void {
+    const { refused } = this.#cache.counters
+    refused[reason] = (refused[reason] ?? 0) + 1
+  }
+
+  /** Something of ours, or a function of the user's, failed; the request goes on without the cache. */
+  fault(thrown: unknown): void {
+    const error = asError(thrown)
+    this.#cache.emit('fault', { error })
+    this.#warnOnce(
+      error.message,
+      `a request passed by the cache because something failed: ${error.stack ?? error.message}`,
+    )
+  }
+
+  #warnOnce(topic: string, text: string): void {
+    // Bounded: a message may hold what a client sent.
+    if (this.#warned.size >= 20 || this.#warned.has(topic)) return
+    this.#warned.add(topic)
+    process.emitWarning(text, 'FallbackCacheWarning')
+  }
+}
+
+const REFUSALS: ReadonlyMap<string, Reason> = new Map([
+  ['invalidated', 'invalidated'],
+  ['too-slow', 'invalidated'],
+  ['too-large', 'too-large'],
+  ['expired', 'no-freshness'],
+  ['closed', 'disabled'],
+])
+
+function loggedInWarning(of: FillRequest): string {
+  return (
+    `the response to ${pathOf(of.request.url)} was not stored: its handler knew who the user is (req.user, ctx.state.user or a session with ` +
+    'something in it), and everybody would have got it. Authentication that runs after the cache is not seen by it: name the user in the ' +
+    'key with the "user" option, or keep such routes away from the cache with "skip". This is said once.'
+  )
+}

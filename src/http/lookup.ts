@@ -1,0 +1,60 @@
+import type { CacheControl } from './cache-control.js'
+import { credentialsOf, unsharedCredential } from './credentials.js'
+import type { Exchange, RequestHead } from './exchange.js'
+import type { PrimaryKey } from './primary-key.js'
+import { matchesSelecting } from './selecting.js'
+import type { StoragePolicy } from './storable.js'
+import type { StoredResponse } from './stored-response.js'
+
+/** One request that asks for a stored response. */
+export class Lookup<Context extends object> {
+  readonly exchange: Exchange<Context>
+  readonly request: RequestHead
+  readonly key: PrimaryKey
+  readonly storage: StoragePolicy
+  /** Whether the key names the user. */
+  readonly personal: boolean
+  /** The request's directives, where they count. */
+  readonly wishes: CacheControl | undefined
+  /** Whether another cache of the same request has left the work to this one. */
+  readonly nested: boolean
+  /** Whether the request carries credentials that count. */
+  readonly hasCredentials: boolean
+  /** False once it has waited for another request in vain. */
+  collapsed: boolean | undefined = undefined
+  /** How often it has been looked up. */
+  looks = 0
+
+  constructor(
+    exchange: Exchange<Context>,
+    key: PrimaryKey,
+    storage: StoragePolicy,
+    personal: boolean,
+    wishes: CacheControl | undefined,
+    nested: boolean,
+  ) {
+    this.exchange = exchange
+    this.request = exchange.request
+    this.key = key
+    this.storage = storage
+    this.personal = personal
+    this.wishes = wishes
+    this.nested = nested
+    this.hasCredentials = credentialsOf(this.request.headers, storage).length > 0
+  }
+
+  /** Why this request's credentials keep a stored response from it; `undefined`: nothing does. */
+  refusalOf(stored: StoredResponse) {
+    if (!this.hasCredentials) return undefined
+    return unsharedCredential(this.request.headers, stored.control, stored.selecting, this.storage)
+  }
+
+  /** Whether a response that was made for another request is one for this request too. */
+  mayUse(stored: StoredResponse): boolean {
+    return (
+      stored.identity === this.key.identity &&
+      stored.nested === this.nested &&
+      matchesSelecting(stored.selecting, stored.values, this.request.headers)
+    )
+  }
+}

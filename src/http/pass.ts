@@ -1,0 +1,127 @@
+import type { FallbackCache } from '../core/fallback-cache.js'
+import { appendCacheStatus, type CacheStatus, cacheStatusMember } from './cache-status.js'
+import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
+import { type Fields, fieldValue } from './fields.js'
+import { groupTag, invalidatedGroups } from './groups.js'
+import { invalidatedPaths, isSafe } from './invalidation.js'
+import { prefixesOfPath } from './primary-key.js'
+import type { ResponseHandle } from './response-handle.js'
+import { CACHE_NAME } from './stored-response.js'
+
+/** An answer that goes on as it is. */
+export const AS_IT_IS: Onward = { fields: [], instead: undefined, record: false, before: undefined }
+
+/** Watches nothing: for a middleware that another one of the same request has taken the work from. */
+export class Silent implements Recording {
+  readonly wants = 'head'
+  readonly handle: ResponseHandle
+
+  constructor(handle: ResponseHandle) {
+    this.handle = handle
+  }
+
+  begin(_head: ResponseHead): Onward {
+    return AS_IT_IS
+  }
+
+  write(): boolean {
+    return false
+  }
+
+  end(): void {}
+
+  leave(): void {}
+
+  abort(): void {}
+
+  fail(): Reply | undefined {
+    return undefined
+  }
+}
+
+/** Watches an answer that the cache has no part in, to say so in Cache-Status. */
+export class Passing extends Silent {
+  #standsDown = false
+  readonly #status: CacheStatus | undefined
+
+  /** @param status - `undefined`: no Cache-Status */
+  constructor(handle: ResponseHandle, status: CacheStatus | undefined) {
+    super(handle)
+    this.#status = status
+  }
+
+  override begin(head: ResponseHead): Onward {
+    if (this.#status === undefined || this.#standsDown) return AS_IT_IS
+    return { ...AS_IT_IS, fields: cacheStatusField(head, this.#status) }
+  }
+
+  /** Says nothing any more: a middleware further in does the work. */
+  standDown(): void {
+    this.#standsDown = true
+  }
+}
+
+/**
+ * Watches the answer to a method that is not safe: when it succeeds, what is stored for its target is taken out of use
+ * before the client hears of the success (RFC 9111, section 4.4; RFC 9875, section 3).
+ */
+export class Invalidating extends Passing {
+  readonly #cache: FallbackCache
+  readonly #request: RequestHead
+  readonly #group: string
+
+  constructor(
+    handle: ResponseHandle,
+    status: CacheStatus | undefined,
+    cache: FallbackCache,
+    request: RequestHead,
+    group: string,
+  ) {
+    super(handle, status)
+    this.#cache = cache
+    this.#request = request
+    this.#group = group
+  }
+
+  override begin(head: ResponseHead): Onward {
+    const onward = super.begin(head)
+    try {
+      return { ...onward, before: this.#invalidate(head) }
+    } catch (thrown) {
+      this.#cache.emit('fault', { error: thrown instanceof Error ? thrown : new Error(String(thrown)) })
+      return onward
+    }
+  }
+
+  #invalidate(head: ResponseHead): Promise<unknown> | undefined {
+    const { method, protocol, host, url } = this.#request
+    if (isSafe(method)) return undefined
+    const fields = this.#fieldsOf(head)
+    const paths = invalidatedPaths({ method, protocol, host, url }, { status: head.status, fields })
+    const groups = invalidatedGroups(method, head.status, fields)
+    const done: Promise<unknown>[] = []
+    if (paths.length > 0) {
+      const prefixes = paths.flatMap((path) => prefixesOfPath(this.#group, path, false))
+      done.push(this.#cache.invalidatePrefixes([...new Set(prefixes)], { ignoreCase: true }))
+    }
+    if (groups.length > 0) {
+      const origin = `${protocol}://${host.toLowerCase()}`
+      done.push(this.#cache.invalidateTags(groups.map((group) => groupTag(origin, group))))
+    }
+    return done.length === 0 ? undefined : Promise.allSettled(done)
+  }
+
+  #fieldsOf(head: ResponseHead): Fields {
+    const fields: Record<string, FieldValue | undefined> = {}
+    for (const name of INVALIDATING_FIELDS) fields[name] = head.field(name)
+    return fields
+  }
+}
+
+/** Our member of Cache-Status, after those of the caches nearer to the origin. */
+export function cacheStatusField(head: ResponseHead, status: CacheStatus): FieldList {
+  const upstream = fieldValue({ upstream: head.field('cache-status') }, 'upstream')
+  return ['Cache-Status', appendCacheStatus(upstream, cacheStatusMember(CACHE_NAME, status))]
+}
+
+const INVALIDATING_FIELDS = ['location', 'content-location', 'cache-group-invalidation'] as const

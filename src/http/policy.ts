@@ -1,0 +1,229 @@
+import { FallbackCache } from '../core/fallback-cache.js'
+import {
+  callable,
+  coreOptionNames,
+  type Duration,
+  type FallbackCacheOptions,
+  oneOf,
+  parseDuration,
+  positiveDuration,
+  positiveInteger,
+  rejectUnknownOptions,
+  shown,
+} from '../core/options.js'
+import { CREDENTIAL_FIELDS } from './credentials.js'
+import { isToken } from './fields.js'
+import type { FallbackCacheMiddlewareOptions } from './options.js'
+import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from './storable.js'
+
+/** The options of a middleware, checked and complete. */
+export interface Policy<Context extends object> {
+  readonly cache: FallbackCache
+  /** Whether `cache` was made for this middleware, which then closes it. */
+  readonly ownsCache: boolean
+  readonly storage: StoragePolicy
+  /** The same for a request whose user is part of the key: credentials keep nothing from the cache. */
+  readonly personalStorage: StoragePolicy
+  /** What keys start with: `''` or `group:`. */
+  readonly group: string
+  readonly query: 'all' | 'sorted' | readonly string[]
+  readonly key: FallbackCacheMiddlewareOptions<Context>['key']
+  readonly user: FallbackCacheMiddlewareOptions<Context>['user']
+  readonly skip: FallbackCacheMiddlewareOptions<Context>['skip']
+  readonly allowRefresh: FallbackCacheMiddlewareOptions<Context>['allowRefresh']
+  readonly tags: FallbackCacheMiddlewareOptions<Context>['tags']
+  /** In lower case. */
+  readonly vary: readonly string[]
+  /** Whether `Vary` is taken at its word, even where a field had no say. */
+  readonly exactVary: boolean
+  /** Whether responses lose what describes one run of the handler only (`Server-Timing`, …). */
+  readonly dropPerRun: boolean
+  /** Whether HEAD is answered from stored responses. */
+  readonly answersHead: boolean
+  readonly obeysClient: boolean
+  readonly cacheStatus: boolean | 'debug'
+  /** Milliseconds. */
+  readonly collapseTimeout: number
+}
+
+const ownOptionNames = [
+  'cache',
+  'ttl',
+  'statusTtl',
+  'group',
+  'key',
+  'user',
+  'query',
+  'preset',
+  'heuristic',
+  'targets',
+  'storeSetCookie',
+  'storePartial',
+  'obeyClient',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'vary',
+  'tags',
+  'skip',
+  'allowRefresh',
+  'methods',
+  'maxBodySize',
+  'cacheStatus',
+  'collapseTimeout',
+] as const satisfies readonly Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>[]
+
+const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
+
+/**
+ * Checks the options of a middleware once, at construction, and makes its core if none was handed in.
+ *
+ * @throws TypeError for a value of the wrong kind or an unknown name, RangeError for one out of range
+ */
+export function readPolicy<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>): Policy<Context> {
+  rejectUnknownOptions(options, optionNames, 'fallbackCache')
+  const preset = oneOf(options.preset ?? 'application', ['application', 'proxy'], 'preset')
+  const storage = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE)
+  const collapseTimeout = positiveDuration(options.collapseTimeout ?? 10, 'collapseTimeout') * 1000
+  return {
+    storage,
+    personalStorage: { ...storage, keyedFields: ['authorization', 'cookie', ...storage.credentialFields] },
+    group: readGroup(options.group),
+    query: readQuery(options.query),
+    key: callable(options.key, 'key'),
+    user: callable(options.user, 'user'),
+    skip: callable(options.skip, 'skip'),
+    allowRefresh: callable(options.allowRefresh, 'allowRefresh'),
+    tags: typeof options.tags === 'function' ? options.tags : names(options.tags, 'tags'),
+    vary: fieldNames(options.vary, 'vary'),
+    exactVary: preset === 'proxy',
+    dropPerRun: preset === 'application',
+    answersHead: readMethods(options.methods),
+    obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
+    cacheStatus: options.cacheStatus === 'debug' ? 'debug' : (flag(options.cacheStatus, 'cacheStatus') ?? true),
+    collapseTimeout,
+    // Last: a core that was made for options that turn out wrong would keep its connection.
+    ...readCache(options),
+  }
+}
+
+/** One string for all that decides where entries lie and who is asked before they are used; two middlewares with the same are one place. */
+export function placeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
+  const query = Array.isArray(policy.query) ? policy.query.join('&') : policy.query
+  return [policy.cache, policy.group, query, policy.key, policy.user]
+}
+
+function readStorage<Context extends object>(
+  options: FallbackCacheMiddlewareOptions<Context>,
+  base: StoragePolicy,
+): StoragePolicy {
+  return {
+    ...base,
+    ttl: options.ttl === undefined ? base.ttl : lifetime(options.ttl, 'ttl'),
+    statusTtl: readStatusTtl(options.statusTtl) ?? base.statusTtl,
+    staleWhileRevalidate: lifetime(options.staleWhileRevalidate ?? base.staleWhileRevalidate, 'staleWhileRevalidate'),
+    staleIfError: lifetime(options.staleIfError ?? base.staleIfError, 'staleIfError'),
+    heuristic: flag(options.heuristic, 'heuristic') ?? base.heuristic,
+    storeSetCookie: flag(options.storeSetCookie, 'storeSetCookie') ?? base.storeSetCookie,
+    storePartial: flag(options.storePartial, 'storePartial') ?? base.storePartial,
+    targets: options.targets === undefined ? base.targets : fieldNames(options.targets, 'targets'),
+    allowRequestDirectives: flag(options.obeyClient, 'obeyClient') ?? base.allowRequestDirectives,
+    maxBodySize:
+      options.maxBodySize === undefined ? base.maxBodySize : positiveInteger(options.maxBodySize, 'maxBodySize'),
+    keyedFields: fieldNames(options.vary, 'vary').filter(isCredentialField),
+  }
+}
+
+function readCache<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>) {
+  const given = coreOptionNames.filter((name) => options[name] !== undefined)
+  if (options.cache === undefined) {
+    return { cache: new FallbackCache(Object.fromEntries(given.map((name) => [name, options[name]]))), ownsCache: true }
+  }
+  if (given.length > 0) {
+    throw new TypeError(`${given.join(', ')} cannot be given together with cache: they are options of the core it has`)
+  }
+  const { cache } = options
+  // No instanceof: the ESM and the CommonJS build of this package may meet in one process.
+  if (typeof cache !== 'object' || cache === null || typeof cache.find !== 'function') {
+    throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
+  }
+  return { cache, ownsCache: false }
+}
+
+function isCredentialField(name: string): boolean {
+  return name === 'authorization' || name === 'cookie' || CREDENTIAL_FIELDS.includes(name)
+}
+
+const thirtyDays = 30 * 24 * 3600
+let warnedOfMilliseconds = false
+
+function lifetime(value: Duration, name: string): number {
+  const seconds = parseDuration(value, name)
+  if (typeof value === 'number' && value > thirtyDays && !warnedOfMilliseconds) {
+    warnedOfMilliseconds = true
+    process.emitWarning(
+      `${name} is ${value} seconds, more than 30 days: is it meant in milliseconds? "${Math.round(value / 86_400)} days" says it without doubt`,
+      'FallbackCacheWarning',
+    )
+  }
+  return seconds
+}
+
+function readStatusTtl(statusTtl: unknown): ReadonlyMap<number, number | false> | undefined {
+  if (statusTtl === undefined) return undefined
+  if (typeof statusTtl !== 'object' || statusTtl === null || Array.isArray(statusTtl)) {
+    throw new TypeError(`statusTtl must be an object of statuses and lifetimes, got ${shown(statusTtl)}`)
+  }
+  const lifetimes = new Map<number, number | false>()
+  for (const [status, ttl] of Object.entries(statusTtl)) {
+    if (!/^[2-5]\d\d$/.test(status))
+      throw new RangeError(`statusTtl must name statuses from 200 to 599, got ${shown(status)}`)
+    lifetimes.set(Number(status), ttl === false ? false : lifetime(ttl, `statusTtl[${status}]`))
+  }
+  return lifetimes
+}
+
+function readGroup(group: unknown): string {
+  if (group === undefined || group === '') return ''
+  if (typeof group !== 'string' || !/^[\w.-]+$/.test(group)) {
+    throw new TypeError(`group must be made of letters, digits, ".", "_" and "-", got ${shown(group)}`)
+  }
+  return `${group}:`
+}
+
+function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
+  if (query === undefined) return 'all'
+  if (query === 'all' || query === 'sorted') return query
+  if (Array.isArray(query)) return names(query, 'query')
+  throw new TypeError(`query must be "all", "sorted" or a list of parameter names, got ${shown(query)}`)
+}
+
+function readMethods(methods: unknown): boolean {
+  if (methods === undefined) return true
+  if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => one !== 'GET' && one !== 'HEAD')) {
+    throw new TypeError(`methods must be ["GET"] or ["GET", "HEAD"], got ${shown(methods)}`)
+  }
+  return methods.includes('HEAD')
+}
+
+function names(list: unknown, option: string): readonly string[] {
+  if (list === undefined) return []
+  if (!Array.isArray(list) || list.some((name) => typeof name !== 'string' || name === '')) {
+    throw new TypeError(`${option} must be a list of names, got ${shown(list)}`)
+  }
+  return [...list]
+}
+
+function fieldNames(list: unknown, option: string): readonly string[] {
+  const given = names(list, option)
+  for (const name of given) {
+    if (!isToken(name) || name === '*')
+      throw new TypeError(`${option} must be a list of field names, got ${shown(name)}`)
+  }
+  return given.map((name) => name.toLowerCase())
+}
+
+function flag(value: unknown, name: string): boolean | undefined {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
+  return value
+}

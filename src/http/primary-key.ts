@@ -1,0 +1,113 @@
+import { buildKey } from '../core/build-key.js'
+import type { RequestHead } from './exchange.js'
+
+/** Where the responses to a request lie, and what must be equal for one of them to be used (RFC 9111, section 2). */
+export interface PrimaryKey {
+  /** `group:` if any, the path, `:`, a short hash. What prefixes look at. */
+  readonly text: string
+  /** All that the hash was made of, in full: it is kept with the response and compared on read. */
+  readonly identity: string
+}
+
+/** How requests are told apart. */
+export interface KeyPolicy {
+  readonly group: string
+  readonly query: 'all' | 'sorted' | readonly string[]
+}
+
+/** As many requests as this are known by heart, twice. */
+const MEMORY = 4096
+
+/**
+ * Primary keys of requests. Those of recent requests are remembered, so that a repeated request is neither parsed nor
+ * hashed again.
+ */
+export class PrimaryKeys {
+  readonly #policy: KeyPolicy
+  #recent = new Map<string, PrimaryKey>()
+  #older = new Map<string, PrimaryKey>()
+
+  constructor(policy: KeyPolicy) {
+    this.#policy = policy
+  }
+
+  /**
+   * The key of a request; `undefined` when its target is no path (`*`, an absolute URI).
+   *
+   * @param extra - what the `key` and `user` options add, unambiguously joined; `''` for nothing
+   */
+  of(request: RequestHead, extra: string): PrimaryKey | undefined {
+    const { url } = request
+    if (url.charCodeAt(0) !== 0x2f) return undefined
+    const seen = `${request.protocol}://${request.host}${url}${extra === '' ? '' : `\n${extra}`}`
+    return this.#recent.get(seen) ?? this.#recall(seen, request, extra)
+  }
+
+  #recall(seen: string, request: RequestHead, extra: string): PrimaryKey {
+    const key = this.#older.get(seen) ?? makeKey(this.#policy, request, extra)
+    if (this.#recent.size >= MEMORY) {
+      this.#older = this.#recent
+      this.#recent = new Map()
+    }
+    this.#recent.set(seen, key)
+    return key
+  }
+}
+
+/** Where the responses of one path lie: all queries, origins and variants; with or without a trailing slash; `below`, of what lies below it too. */
+export function prefixesOfPath(group: string, path: string, below: boolean): readonly string[] {
+  const bare = pathOf(path).replace(/\/+$/, '')
+  if (bare === '') return below ? [`${group}/`] : [`${group}/:`]
+  return below ? [`${group}${bare}:`, `${group}${bare}/`] : [`${group}${bare}:`, `${group}${bare}/:`]
+}
+
+/** The path of a target, without query and fragment. */
+export function pathOf(url: string): string {
+  const end = url.search(/[?#]/)
+  return end < 0 ? url : url.slice(0, end)
+}
+
+function makeKey(policy: KeyPolicy, request: RequestHead, extra: string): PrimaryKey {
+  const path = pathOf(request.url)
+  const origin = `${request.protocol}://${request.host.toLowerCase()}`
+  const query = queryOf(request.url.slice(path.length), policy.query)
+  const parts = { method: 'GET', origin, query, ...(extra === '' ? {} : { extra }) }
+  return {
+    text: buildKey(`${policy.group}${path}`, parts),
+    identity: `GET ${origin}${path}${query}${extra === '' ? '' : `\n${extra}`}`,
+  }
+}
+
+/** The part of a query that counts, with its question mark; `''` when nothing is left. */
+function queryOf(rest: string, policy: KeyPolicy['query']): string {
+  const query = rest.startsWith('?') ? (rest.split('#', 1)[0] ?? '') : ''
+  if (query.length <= 1) return ''
+  if (policy === 'all') return query
+  const pairs = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '')
+  const wanted =
+    policy === 'sorted'
+      ? [...pairs].sort(byName)
+      : policy.flatMap((name) => pairs.filter((pair) => nameOf(pair) === name))
+  return wanted.length === 0 ? '' : `?${wanted.join('&')}`
+}
+
+/** Equal names stay in their order: `a=1&a=2` and `a=2&a=1` mean different things. */
+function byName(one: string, other: string): number {
+  const left = nameOf(one)
+  const right = nameOf(other)
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+/** `tag[]`, `tag%5B%5D` and `filter[x]` are told from `tag` and `filter`: parsers differ in what they make of brackets. */
+function nameOf(pair: string): string {
+  const name = pair.split('=', 1)[0] ?? ''
+  if (!/[%+]/.test(name)) return name
+  try {
+    return decodeURIComponent(name.replaceAll('+', ' '))
+  } catch {
+    return name
+  }
+}

@@ -1,0 +1,83 @@
+import { makeEntityTag } from './conditional.js'
+import type { RequestHead, ResponseHead } from './exchange.js'
+import type { Fields } from './fields.js'
+import { responseTags } from './groups.js'
+import type { PrimaryKey } from './primary-key.js'
+import { type RouteFields, toFieldList } from './route-fields.js'
+import { selectingFields, selectingValues } from './selecting.js'
+import type { Storable } from './storable.js'
+import { storedFields } from './stored-fields.js'
+import type { StoredHead } from './stored-response.js'
+
+/** A response that may be stored, as far as it is known once its head is: everything but the body. */
+export interface RecordedHead {
+  readonly stored: StoredHead
+  /** The stored fields by lower-case name. */
+  readonly fields: Fields
+  readonly receivedAt: number
+  readonly staleAt: number
+  readonly deleteAt: number
+  readonly tags: readonly string[]
+}
+
+/** What a {@link RecordedHead} is made of. */
+export interface RecordedParts {
+  readonly request: RequestHead
+  readonly key: PrimaryKey
+  readonly head: ResponseHead
+  readonly route: RouteFields
+  readonly storable: Storable
+  readonly receivedAt: number
+  /** The body, if it is known already. */
+  readonly body: Buffer | undefined
+  readonly vary: readonly string[]
+  readonly exactVary: boolean
+  readonly tags: readonly string[]
+  readonly nested: boolean
+}
+
+/** Puts together what is stored of a response besides its body. A whole body gets an entity tag when it has none. */
+export function recordHead(parts: RecordedParts): RecordedHead {
+  const { request, key, head, route, storable, receivedAt, body } = parts
+  const kept = storedFields(route.fields, storable.by.control, receivedAt)
+  const fields = needsEntityTag(head.status, kept) && body !== undefined ? { ...kept, etag: makeEntityTag(body) } : kept
+  const selecting = selectingFields(fields, parts.vary, parts.exactVary)
+  if (selecting === '*') throw new Error('a response with Vary: * was judged storable')
+  const origin = `${request.protocol}://${request.host.toLowerCase()}`
+  return {
+    stored: {
+      identity: key.identity,
+      status: head.status,
+      reason: head.reason,
+      fields: toFieldList(fields, namesOf(route)),
+      removed: route.removed,
+      control: storable.by.control,
+      initialAge: storable.initialAge,
+      staleWhileRevalidate: storable.staleWhileRevalidate,
+      staleIfError: storable.staleIfError,
+      selecting,
+      values: selectingValues(selecting, request.headers),
+      nested: parts.nested,
+    },
+    fields,
+    receivedAt,
+    staleAt: storable.staleAt,
+    deleteAt: storable.deleteAt,
+    tags: [...new Set([...parts.tags, ...responseTags(route.fields, origin)])],
+  }
+}
+
+/** The head with an entity tag for its body, if it has none and could use one. */
+export function withEntityTag(recorded: RecordedHead, body: Buffer): StoredHead {
+  const { stored, fields } = recorded
+  if (!needsEntityTag(stored.status, fields)) return stored
+  return { ...stored, fields: [...stored.fields, 'ETag', makeEntityTag(body)] }
+}
+
+function needsEntityTag(status: number, fields: Fields): boolean {
+  return status === 200 && fields.etag === undefined
+}
+
+function namesOf(route: RouteFields): ReadonlyMap<string, string> {
+  return new Map([['etag', 'ETag'], ['date', 'Date'], ...route.names])
+}

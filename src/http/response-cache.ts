@@ -1,0 +1,288 @@
+import type { FallbackCache, Invalidation } from '../core/fallback-cache.js'
+import { answerFromStore } from './answer.js'
+import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
+import type { CacheStatus, Forward } from './cache-status.js'
+import type { Exchange, Reply } from './exchange.js'
+import { Fill } from './fill.js'
+import type { Flight } from './flight.js'
+import { Forwarding, HandlerRuns, type Miss } from './handler-runs.js'
+import { Keeper } from './keeper.js'
+import { Lookup } from './lookup.js'
+import { Invalidating, Passing, Silent } from './pass.js'
+import { type Policy, placeOf } from './policy.js'
+import { PrimaryKeys, pathOf, prefixesOfPath } from './primary-key.js'
+import type { Reason } from './reasons.js'
+import { RecentlyRefused } from './recently-refused.js'
+import { ResponseNotes } from './response-notes.js'
+import { mayReuse, requestControl } from './reusable.js'
+import { openScope, type Scope, scopeOf } from './scope.js'
+import { type OnShelf, Shelf } from './shelf.js'
+import { refuseRequest } from './storable.js'
+import type { StoredResponse } from './stored-response.js'
+
+/** What is decided about a request: an answer, or the handler. */
+type Decision = Reply | Forwarding
+
+/** A request that has waited in vain looks again so many times before it runs the handler for itself. */
+const MAX_LOOKS = 4
+
+/**
+ * The protocol: look up, then reply, forward or refresh, then keep (RFC 9111, sections 3 and 4).
+ *
+ * @typeParam Context - what the framework hands to its users
+ */
+export class ResponseCache<Context extends object> {
+  readonly cache: FallbackCache
+  readonly #policy: Policy<Context>
+  readonly #place: readonly unknown[]
+  readonly #keys: PrimaryKeys
+  readonly #shelf: Shelf
+  readonly #keeper: Keeper
+  readonly #runs: HandlerRuns<Context>
+
+  constructor(policy: Policy<Context>) {
+    const { cache } = policy
+    const recentlyRefused = new RecentlyRefused(cache.clock)
+    this.cache = cache
+    this.#policy = policy
+    this.#place = placeOf(policy)
+    this.#keys = new PrimaryKeys(policy)
+    this.#shelf = new Shelf(cache)
+    this.#keeper = new Keeper(cache, this.#shelf, recentlyRefused)
+    this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)
+  }
+
+  /** Answers a request or forwards it. Throws or rejects only with what the application throws. */
+  handle(exchange: Exchange<Context>): void | Promise<void> {
+    const decision = this.#decideSafely(exchange)
+    if (!(decision instanceof Promise)) return this.#carryOut(exchange, decision)
+    return decision.then(
+      (made) => this.#carryOut(exchange, made),
+      (thrown: unknown) => this.#carryOut(exchange, this.#bypassFaulty(exchange, thrown)),
+    )
+  }
+
+  /** Takes out of use what is stored for a path, with all queries and variants, and for what lies below it; without a path, the whole group. */
+  invalidate(path?: string): Promise<Invalidation> {
+    const { group } = this.#policy
+    if (path === undefined) return this.cache.invalidatePrefix(group === '' ? '/' : group)
+    if (typeof path !== 'string' || !path.startsWith('/')) {
+      return Promise.reject(new TypeError(`path must start with "/", got ${JSON.stringify(path)}`))
+    }
+    return this.cache.invalidatePrefixes(prefixesOfPath(group, path, true), { ignoreCase: true })
+  }
+
+  #decideSafely(exchange: Exchange<Context>): Decision | Promise<Decision> {
+    try {
+      const scope = scopeOf(exchange.raw)
+      return scope === undefined ? this.#decide(exchange, false) : this.#decideNested(exchange, scope)
+    } catch (thrown) {
+      return this.#bypassFaulty(exchange, thrown)
+    }
+  }
+
+  #carryOut(exchange: Exchange<Context>, decision: Decision): void | Promise<void> {
+    if (decision instanceof Forwarding) return exchange.forward(decision.recording, decision.changes)
+    try {
+      exchange.reply(decision)
+    } catch (thrown) {
+      return exchange.forward(this.#bypassFaulty(exchange, thrown).recording)
+    }
+  }
+
+  #decide(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
+    const { method, originalMethod } = exchange.request
+    if (method !== 'GET' && (method !== 'HEAD' || !this.#policy.answersHead)) return this.#passMethod(exchange)
+    if (originalMethod !== undefined && originalMethod !== method) return this.#passMethod(exchange)
+    const { skip, key, user } = this.#policy
+    if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
+    return this.#ask(exchange, nested)
+  }
+
+  /** Asks the user's functions, which may be asynchronous. */
+  #ask(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
+    const { skip, key, user } = this.#policy
+    const { context } = exchange
+    const skipped = skip?.(context)
+    if (skipped === true) return this.#bypass(exchange, 'skip')
+    const answers = [skipped, key?.(context), user?.(context)]
+    if (!answers.some(isThenable)) return this.#enterWith(exchange, answers, nested)
+    return Promise.all(answers).then((settled) => this.#enterWith(exchange, settled, nested))
+  }
+
+  #enterWith(exchange: Exchange<Context>, answers: readonly unknown[], nested: boolean): Decision | Promise<Decision> {
+    const [skipped, key, user] = answers
+    if (skipped === true) return this.#bypass(exchange, 'skip')
+    if (this.#policy.key !== undefined && typeof key !== 'string') {
+      throw new TypeError(`key must return a string, got ${typeof key}`)
+    }
+    const personal = user !== undefined && user !== null && user !== ''
+    const extra = JSON.stringify([key, personal ? String(user) : undefined])
+    return this.#enter(exchange, key === undefined && !personal ? '' : extra, personal, nested)
+  }
+
+  #enter(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean): Decision | Promise<Decision> {
+    const key = this.#keys.of(exchange.request, extra)
+    if (key === undefined) return this.#bypass(exchange, 'method')
+    const storage = personal ? this.#policy.personalStorage : this.#policy.storage
+    return this.#look(new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested))
+  }
+
+  /** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */
+  #wishes(exchange: Exchange<Context>): CacheControl | undefined {
+    const { obeysClient, allowRefresh } = this.#policy
+    if (!obeysClient && allowRefresh === undefined) return undefined
+    const wishes = requestControl(exchange.request.headers)
+    if (wishes === undefined || obeysClient) return wishes
+    const refreshes = (wishes.noCache || wishes.maxAge === 0) && allowRefresh?.(exchange.context) === true
+    return refreshes ? { ...NO_DIRECTIVES, noCache: true } : undefined
+  }
+
+  #look(lookup: Lookup<Context>): Decision | Promise<Decision> {
+    lookup.looks += 1
+    const shelf = this.#shelf.find(lookup.key, lookup.request)
+    if (shelf instanceof Promise) return shelf.then((found) => this.#judge(lookup, found))
+    return this.#judge(lookup, shelf)
+  }
+
+  #judge(lookup: Lookup<Context>, shelf: OnShelf): Decision | Promise<Decision> {
+    const { place, stored, found } = shelf
+    if (stored === undefined || found === undefined)
+      return this.#miss(lookup, place, shelf.varies ? 'vary-miss' : 'uri-miss')
+    // Stored by a middleware further in, which has questions of its own to ask first: it shall look for itself.
+    if (stored.nested !== lookup.nested)
+      return this.#runs.alone(lookup, { place, fwd: 'uri-miss', stale: undefined }, this)
+    const credential = lookup.refusalOf(stored)
+    if (credential !== undefined) return this.#bypass(lookup.exchange, credential)
+    const now = this.cache.clock.now()
+    switch (mayReuse(stored, lookup.wishes, now)) {
+      case 'fresh':
+      case 'max-stale':
+        return this.#hit(lookup, shelf, stored, now)
+      case 'stale-while-revalidate':
+        if (this.#runs.refresh(lookup, place, this)) return this.#hit(lookup, shelf, stored, now)
+        return this.#miss(lookup, place, 'stale', stored)
+      case 'request':
+        return this.#miss(lookup, place, 'request', stored)
+      default:
+        return this.#miss(lookup, place, 'stale', stored)
+    }
+  }
+
+  #hit(lookup: Lookup<Context>, { found }: OnShelf, stored: StoredResponse, now: number): Reply {
+    const tier = found?.tier ?? 'memory'
+    const { cacheStatus } = this.#policy
+    this.#countHit(lookup, tier, now >= stored.staleAt, found?.disconnected === true)
+    const key = cacheStatus === 'debug' ? lookup.key.text : undefined
+    const whole = stored.asHit(now, cacheStatus === false ? undefined : tier, key)
+    return answerFromStore(lookup.exchange, stored, whole, now)
+  }
+
+  #countHit(lookup: Lookup<Context>, tier: 'memory' | 'redis', stale: boolean, disconnected: boolean): void {
+    const { cache } = this
+    const { counters } = cache
+    if (tier === 'memory') counters.memoryHits += 1
+    else counters.redisHits += 1
+    if (stale) counters.stale += 1
+    if (disconnected) counters.servedWhileDisconnected += 1
+    if (cache.listenerCount('hit') > 0) cache.emit('hit', { key: lookup.key.text, tier, stale })
+  }
+
+  #miss(lookup: Lookup<Context>, place: string, fwd: Forward, stale?: StoredResponse): Decision | Promise<Decision> {
+    const { request, exchange } = lookup
+    if (lookup.looks === 1) this.#countMiss(lookup)
+    if (lookup.wishes?.onlyIfCached === true) return gatewayTimeout()
+    if (request.method === 'HEAD') return this.#passing(exchange, { fwd }, undefined)
+    const refusal = refuseRequest(request, lookup.storage)
+    if (refusal !== undefined) return this.#bypass(exchange, refusal)
+    if (lookup.hasCredentials) return this.#runs.alone(lookup, { place, fwd: 'bypass', stale }, this)
+    const miss: Miss = { place, fwd, stale }
+    const flight = fwd === 'request' ? undefined : this.#runs.flightTo(place)
+    return flight === undefined ? this.#runs.lead(lookup, miss, this) : this.#follow(lookup, miss, flight)
+  }
+
+  #countMiss(lookup: Lookup<Context>): void {
+    this.cache.counters.misses += 1
+    if (this.cache.listenerCount('miss') > 0) this.cache.emit('miss', { key: lookup.key.text })
+  }
+
+  /** Waits for the handler that runs for another request, and takes what it brings if that is right for this one. */
+  async #follow(lookup: Lookup<Context>, miss: Miss, flight: Flight): Promise<Decision> {
+    const landing = await flight.wait()
+    const reply = this.#runs.answerAfter(lookup, miss, landing)
+    if (reply !== undefined) return reply
+    lookup.collapsed = false
+    // Somebody else has to lead now, or the response turned out to vary.
+    const again = landing.kind === 'abandoned' || landing.kind === 'stored'
+    return again && lookup.looks < MAX_LOOKS ? this.#look(lookup) : this.#runs.alone(lookup, miss, this)
+  }
+
+  #passMethod(exchange: Exchange<Context>): Forwarding {
+    const status = this.#status({ fwd: 'method' })
+    const { group } = this.#policy
+    const recording = new Invalidating(new ResponseNotes(), status, this.cache, exchange.request, group)
+    openScope(exchange.raw, { owner: this, place: this.#place, bypass: 'method', recording, isAwaited: false })
+    return new Forwarding(recording)
+  }
+
+  #bypass(exchange: Exchange<Context>, reason: Reason): Forwarding {
+    const { cache } = this
+    const { method, url } = exchange.request
+    cache.counters.bypassed += 1
+    this.#keeper.count(reason)
+    if (cache.listenerCount('bypass') > 0) cache.emit('bypass', { reason, method, path: pathOf(url) })
+    return this.#passing(exchange, { fwd: 'bypass', detail: reason }, reason)
+  }
+
+  #bypassFaulty(exchange: Exchange<Context>, thrown: unknown): Forwarding {
+    this.#keeper.fault(thrown)
+    return this.#passing(exchange, { fwd: 'bypass', detail: 'fault' }, 'fault')
+  }
+
+  #passing(exchange: Exchange<Context>, status: CacheStatus, bypass: string | undefined): Forwarding {
+    const recording = new Passing(new ResponseNotes(), this.#status(status))
+    openScope(exchange.raw, { owner: this, place: this.#place, bypass, recording, isAwaited: false })
+    return new Forwarding(recording)
+  }
+
+  #status(status: CacheStatus): CacheStatus | undefined {
+    return this.#policy.cacheStatus === false ? undefined : status
+  }
+
+  #decideNested(exchange: Exchange<Context>, scope: Scope): Decision | Promise<Decision> {
+    const { recording, owner } = scope
+    if (scope.isAwaited && owner === this) {
+      scope.isAwaited = false
+      return new Forwarding(recording)
+    }
+    if (scope.isAwaited || owner === this || scope.bypass === 'skip' || scope.bypass === 'fault') {
+      return new Forwarding(new Silent(recording.handle))
+    }
+    if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, recording)
+    if (recording instanceof Fill) this.#runs.refine(recording, exchange)
+    return new Forwarding(new Silent(recording.handle))
+  }
+
+  /** Whether this middleware looks for itself: it stores elsewhere than the outer one, or has to be asked before anything is used. */
+  #isOwnPlace(scope: Scope): boolean {
+    const { skip, allowRefresh } = this.#policy
+    if (skip !== undefined || allowRefresh !== undefined) return true
+    if (scope.bypass !== undefined && scope.bypass !== 'method') return true
+    return this.#place.some((part, at) => part !== scope.place[at])
+  }
+
+  #takeOver(exchange: Exchange<Context>, outer: Scope['recording']): Decision | Promise<Decision> {
+    if (outer instanceof Fill) outer.standDown()
+    if (outer instanceof Passing) outer.standDown()
+    return this.#decide(exchange, true)
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+/** The answer to `only-if-cached` when nothing is stored (RFC 9111, section 5.2.1.7). */
+function gatewayTimeout(): Reply {
+  return { status: 504, reason: undefined, fields: ['Content-Length', '0'], removed: [], body: undefined }
+}

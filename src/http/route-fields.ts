@@ -1,0 +1,100 @@
+import type { FieldList, FieldValue, ResponseHead } from './exchange.js'
+import { emptyFields, type Fields, fieldLines, fieldValue, listMembers } from './fields.js'
+
+/** What of a response head the route made, told from what outer middleware had set for this one client. */
+export interface RouteFields {
+  /** What the route added or changed: all that may be stored. Names in lower case. */
+  readonly fields: Fields
+  /** The names of {@link fields}, as the route wrote them. */
+  readonly names: ReadonlyMap<string, string>
+  /** What outer middleware had set and the route took away. */
+  readonly removed: readonly string[]
+  /** {@link fields}, and those that decide about caching though outer middleware has set them. */
+  readonly deciding: Fields
+}
+
+/**
+ * The difference that a route made to the fields of its response.
+ *
+ * Cookies, CORS, request ids, rate-limit counters and nonces of outer middleware are for one client and are set anew for
+ * the next one, so they are no part of a stored response.
+ *
+ * @param control - names, in lower case, of fields that count for the decision whoever has set them
+ * @param dropped - names, in lower case, of fields that describe one run of the handler only
+ */
+export function routeFields(head: ResponseHead, control: readonly string[], dropped: ReadonlySet<string>): RouteFields {
+  const list = head.fields()
+  const fields = emptyFields()
+  const names = new Map<string, string>()
+  const present = new Set<string>()
+  for (let at = 0; at < list.length; at += 2) {
+    const name = String(list[at])
+    const lower = name.toLowerCase()
+    present.add(lower)
+    if (dropped.has(lower)) continue
+    const value = contribution(lower, list[at + 1] ?? '', head.outer[lower])
+    if (value === undefined) continue
+    fields[lower] = value
+    names.set(lower, name)
+  }
+  const removed = Object.keys(head.outer).filter((name) => head.outer[name] !== undefined && !present.has(name))
+  return { fields, names, removed, deciding: withOuterControl(fields, head, control) }
+}
+
+/** Fields that describe one run of a handler and would lie about every other. */
+export const PER_RUN_FIELDS: ReadonlySet<string> = new Set(['server-timing', 'traceresponse', 'x-request-id'])
+
+/** No field at all. */
+export const NO_NAMES: ReadonlySet<string> = new Set()
+
+/** Fields as a flat list, under the names that the route wrote where it did. */
+export function toFieldList(fields: Fields, names?: ReadonlyMap<string, string>): FieldList {
+  const list: FieldValue[] = []
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]
+    if (value !== undefined) list.push(names?.get(name) ?? name, value)
+  }
+  return list
+}
+
+/** What the route did to one field; `undefined`: nothing. */
+function contribution(
+  name: string,
+  value: FieldValue,
+  before: FieldValue | number | undefined,
+): FieldValue | undefined {
+  if (before === undefined) return value
+  const outer = typeof before === 'number' ? String(before) : before
+  if (String(outer) === String(value)) return undefined
+  if (name === 'vary') return withoutMembers(value, outer)
+  if (name === 'set-cookie') return withoutLines(value, outer)
+  return value
+}
+
+function withoutMembers(value: FieldValue, outer: FieldValue): string | undefined {
+  const known = new Set(membersOf(outer).map((member) => member.toLowerCase()))
+  const added = membersOf(value).filter((member) => !known.has(member.toLowerCase()))
+  return added.length === 0 ? undefined : added.join(', ')
+}
+
+function withoutLines(value: FieldValue, outer: FieldValue): FieldValue | undefined {
+  const known = fieldLines({ outer }, 'outer')
+  const added = fieldLines({ value }, 'value').filter((line) => !known.includes(line))
+  return added.length === 0 ? undefined : added
+}
+
+function membersOf(value: FieldValue): readonly string[] {
+  return listMembers(fieldValue({ value }, 'value') ?? '')
+}
+
+function withOuterControl(fields: Fields, head: ResponseHead, control: readonly string[]): Fields {
+  let deciding: Record<string, FieldValue | undefined> | undefined
+  for (const name of control) {
+    if (fields[name] !== undefined || head.outer[name] === undefined) continue
+    const value = head.field(name)
+    if (value === undefined) continue
+    deciding ??= Object.assign(emptyFields(), fields)
+    deciding[name] = value
+  }
+  return deciding ?? fields
+}

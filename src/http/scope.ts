@@ -1,0 +1,26 @@
+import type { Recording } from './exchange.js'
+
+/** What the middlewares of one request know of each other: the outermost one that looked at it opens it. */
+export interface Scope {
+  /** The protocol that opened it. */
+  readonly owner: object
+  /** Where the owner stores, to be compared part by part. */
+  readonly place: readonly unknown[]
+  /** Why the owner passes by, if it does. */
+  readonly bypass: string | undefined
+  readonly recording: Recording
+  /** For the copy of a request that a refresh sends: it has not met its owner yet. */
+  isAwaited: boolean
+}
+
+const scopes = new WeakMap<object, Scope>()
+
+/** The scope of a request; `undefined` when no cache has looked at it yet. */
+export function scopeOf(raw: object): Scope | undefined {
+  return scopes.get(raw)
+}
+
+/** Opens the scope of a request, or replaces that of an outer middleware. */
+export function openScope(raw: object, scope: Scope): void {
+  scopes.set(raw, scope)
+}

@@ -1,0 +1,241 @@
+import type { Entry } from '../core/entry.js'
+import { currentAge } from './age.js'
+import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
+import { cacheStatusMember } from './cache-status.js'
+import type { FieldList, FieldValue, Reply } from './exchange.js'
+import { emptyFields, type Fields } from './fields.js'
+import type { Reusable } from './reusable.js'
+
+/** The name under which this cache appears in Cache-Status (RFC 9211). */
+export const CACHE_NAME = 'fallback-cache'
+
+/** The head of a response, as it is kept beside its body. */
+export interface StoredHead {
+  /** What must be equal for the response to be used, in full. */
+  readonly identity: string
+  readonly status: number
+  readonly reason: string | undefined
+  readonly fields: FieldList
+  /** Fields that the route took away from what outer middleware had set. */
+  readonly removed: readonly string[]
+  /** The directives that decided, wherever they stood. */
+  readonly control: CacheControl
+  /** Milliseconds. */
+  readonly initialAge: number
+  /** Seconds. */
+  readonly staleWhileRevalidate: number
+  /** Seconds. */
+  readonly staleIfError: number
+  /** The selecting fields and their values in the request. */
+  readonly selecting: readonly string[]
+  readonly values: readonly (string | null)[]
+  /** Whether it was stored by a middleware that another one has to ask first. */
+  readonly nested: boolean
+}
+
+/** What lies under a primary key whose responses vary: where to look further. */
+export interface VariantMarker {
+  readonly identity: string
+  /** The fields that select among the variants. */
+  readonly selecting: readonly string[]
+}
+
+/** A stored response: its head, its body, and the answers made of it (RFC 9111, section 2). */
+export class StoredResponse implements Reusable {
+  readonly entry: Entry
+  readonly identity: string
+  readonly status: number
+  readonly reason: string | undefined
+  /** As they go out, `Content-Length` included. */
+  readonly list: FieldList
+  readonly removed: readonly string[]
+  readonly control: CacheControl
+  readonly initialAge: number
+  readonly staleWhileRevalidate: number
+  readonly staleIfError: number
+  readonly selecting: readonly string[]
+  readonly values: readonly (string | null)[]
+  readonly nested: boolean
+  /** Whether {@link list} has a Vary. */
+  readonly hasVary: boolean
+  #byName: Fields | undefined
+  #whole: Reply | undefined
+  #wholeFor = ''
+  #wholeUntil = 0
+
+  constructor(entry: Entry, head: StoredHead) {
+    this.entry = entry
+    this.identity = head.identity
+    this.status = head.status
+    this.reason = head.reason
+    this.list = withContentLength(head, entry.body.length)
+    this.removed = head.removed
+    this.control = head.control
+    this.initialAge = head.initialAge
+    this.staleWhileRevalidate = head.staleWhileRevalidate
+    this.staleIfError = head.staleIfError
+    this.selecting = head.selecting
+    this.values = head.values
+    this.nested = head.nested
+    this.hasVary = this.list.some((name, at) => at % 2 === 0 && String(name).toLowerCase() === 'vary')
+  }
+
+  get receivedAt(): number {
+    return this.entry.storedAt
+  }
+
+  get staleAt(): number {
+    return this.entry.staleAt
+  }
+
+  /** The fields by lower-case name. */
+  get byName(): Fields {
+    if (this.#byName !== undefined) return this.#byName
+    const byName = emptyFields()
+    for (let at = 0; at < this.list.length; at += 2) {
+      byName[String(this.list[at]).toLowerCase()] = this.list[at + 1] ?? ''
+    }
+    this.#byName = byName
+    return byName
+  }
+
+  /** The Age field's value at a moment, seconds. */
+  ageAt(now: number): number {
+    return currentAge(this.initialAge, this.receivedAt, now)
+  }
+
+  /** What is left of the freshness lifetime, in whole seconds; negative once it is stale. */
+  lifetimeLeft(now: number): number {
+    const left = (this.staleAt - now) / 1000
+    return left >= 0 ? Math.ceil(left) : Math.floor(left)
+  }
+
+  /**
+   * The whole response as a hit. The same object as long as Age and Cache-Status say the same, so that hits within one second
+   * make nothing anew.
+   *
+   * @param detail - for Cache-Status: where it came from; `undefined`: no Cache-Status
+   * @param key - for Cache-Status, when debugging
+   */
+  asHit(now: number, detail: string | undefined, key: string | undefined): Reply {
+    const whole = this.#whole
+    const purpose = `${detail}\n${key}`
+    if (whole !== undefined && now < this.#wholeUntil && now >= this.receivedAt && purpose === this.#wholeFor)
+      return whole
+    const made = this.answer(this.list, now, this.hitStatus(now, detail, key))
+    this.#whole = made
+    this.#wholeFor = purpose
+    this.#wholeUntil = now + untilNextSecond(this, now)
+    return made
+  }
+
+  /** Our member of Cache-Status for a hit. */
+  hitStatus(now: number, detail: string | undefined, key: string | undefined): string | undefined {
+    if (detail === undefined) return undefined
+    return cacheStatusMember(CACHE_NAME, { hit: true, ttl: this.lifetimeLeft(now), detail, key })
+  }
+
+  /** The response with these fields, its Age, and our member of Cache-Status. */
+  answer(list: FieldList, now: number, cacheStatus: string | undefined): Reply {
+    const fields: FieldValue[] = [...list, 'Age', String(this.ageAt(now))]
+    if (cacheStatus !== undefined) fields.push('Cache-Status', cacheStatus)
+    return { status: this.status, reason: this.reason, fields, removed: this.removed, body: this.entry.body }
+  }
+}
+
+/** The head as the text that is kept with the body. Short names: it travels with every read. */
+export function headText(head: StoredHead): string {
+  return JSON.stringify({
+    i: head.identity,
+    s: head.status,
+    r: head.reason,
+    f: head.fields,
+    x: head.removed.length === 0 ? undefined : head.removed,
+    c: distinctive(head.control),
+    a: head.initialAge,
+    w: head.staleWhileRevalidate || undefined,
+    e: head.staleIfError || undefined,
+    v: head.selecting.length === 0 ? undefined : head.selecting,
+    u: head.selecting.length === 0 ? undefined : head.values,
+    n: head.nested || undefined,
+  })
+}
+
+/** The text of a {@link VariantMarker}. */
+export function markerText(marker: VariantMarker): string {
+  return JSON.stringify({ i: marker.identity, m: marker.selecting })
+}
+
+/** What an entry holds; `undefined` when it is none of ours or garbled. Parsed once an entry. */
+export function readStored(entry: Entry): StoredResponse | VariantMarker | undefined {
+  if (entry.memo instanceof StoredResponse) return entry.memo
+  if (isMarker(entry.memo)) return entry.memo
+  const read = parseStored(entry)
+  if (read !== undefined) entry.memo = read
+  return read
+}
+
+function isMarker(memo: unknown): memo is VariantMarker {
+  return typeof memo === 'object' && memo !== null && 'selecting' in memo
+}
+
+function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
+  const meta = parseObject(entry.meta)
+  if (meta === undefined || typeof meta.i !== 'string') return undefined
+  if (isNames(meta.m)) return { identity: meta.i, selecting: meta.m }
+  if (typeof meta.s !== 'number' || !Array.isArray(meta.f) || meta.f.length % 2 !== 0) return undefined
+  return new StoredResponse(entry, {
+    identity: meta.i,
+    status: meta.s,
+    reason: typeof meta.r === 'string' ? meta.r : undefined,
+    fields: meta.f,
+    removed: isNames(meta.x) ? meta.x : [],
+    control: { ...NO_DIRECTIVES, ...(typeof meta.c === 'object' ? meta.c : undefined) },
+    initialAge: typeof meta.a === 'number' ? meta.a : 0,
+    staleWhileRevalidate: typeof meta.w === 'number' ? meta.w : 0,
+    staleIfError: typeof meta.e === 'number' ? meta.e : 0,
+    selecting: isNames(meta.v) ? meta.v : [],
+    values: Array.isArray(meta.u) ? meta.u : [],
+    nested: meta.n === true,
+  })
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  if (!text.startsWith('{')) return undefined
+  try {
+    // What starts with a brace and parses is an object.
+    return JSON.parse(text) as Record<string, unknown>
+  } catch {
+    return undefined
+  }
+}
+
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string')
+}
+
+/** The directives that are there. */
+function distinctive(control: CacheControl): Partial<CacheControl> | undefined {
+  const there = Object.entries(control).filter(([name, value]) => {
+    const none = NO_DIRECTIVES[name as keyof CacheControl]
+    return Array.isArray(value) ? value.length > 0 : value !== none
+  })
+  return there.length === 0 ? undefined : Object.fromEntries(there)
+}
+
+function withContentLength(head: StoredHead, length: number): FieldList {
+  if (head.status === 204 || head.status === 304) return head.fields
+  for (let at = 0; at < head.fields.length; at += 2) {
+    if (String(head.fields[at]).toLowerCase() === 'content-length') return head.fields
+  }
+  return [...head.fields, 'Content-Length', String(length)]
+}
+
+/** Milliseconds until Age or the remaining lifetime says something else. */
+function untilNextSecond(stored: StoredResponse, now: number): number {
+  const age = stored.initialAge + Math.max(0, now - stored.receivedAt)
+  const left = stored.staleAt - now
+  const toAge = 1000 - (age % 1000)
+  const toLeft = left > 0 ? left - (Math.ceil(left / 1000) - 1) * 1000 : 1000 - (-left % 1000)
+  return Math.min(toAge, toLeft)
+}
