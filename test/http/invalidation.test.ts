@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import type { Fields } from '../../src/http/fields.js'
+import { invalidatedPaths, isSafe } from '../../src/http/invalidation.js'
+
+const request = { method: 'POST', protocol: 'https', host: 'example.com:8443', url: '/things/1?x=2' }
+const paths = (fields: Fields, status = 200, method = 'POST') =>
+  invalidatedPaths({ ...request, method }, { status, fields })
+
+describe('isSafe', () => {
+  it.each([
+    ['GET', true],
+    ['HEAD', true],
+    ['OPTIONS', true],
+    ['TRACE', true],
+    ['QUERY', true],
+    ['POST', false],
+    ['PUT', false],
+    ['DELETE', false],
+    ['PATCH', false],
+    ['FROB', false],
+    ['get', false],
+  ])('RFC 9110, 9.2.1: %s is safe: %s', (method, expected) => {
+    expect(isSafe(method)).toBe(expected)
+  })
+})
+
+describe('invalidatedPaths', () => {
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'FROB'])('RFC 9111, 4.4: %s invalidates its target', (method) => {
+    expect(paths({}, 200, method)).toEqual(['/things/1?x=2'])
+  })
+
+  it.each(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'])('RFC 9111, 4.4: %s invalidates nothing', (method) => {
+    expect(paths({ location: '/a' }, 200, method)).toEqual([])
+  })
+
+  it.each([
+    [200, true],
+    [204, true],
+    [302, true],
+    [399, true],
+    [199, false],
+    [400, false],
+    [404, false],
+    [500, false],
+    [503, false],
+  ])('RFC 9111, 4.4: an answer %i invalidates: %s', (status, expected) => {
+    expect(paths({}, status).length > 0).toBe(expected)
+  })
+
+  it.each<[string, Fields, readonly string[]]>([
+    ['Location as a path', { location: '/things/2?y=1' }, ['/things/2?y=1']],
+    ['Location as a relative reference', { location: '2' }, ['/things/2']],
+    ['Location as a URI of the same origin', { location: 'https://example.com:8443/a' }, ['/a']],
+    ['Location in other letters', { location: 'HTTPS://EXAMPLE.com:8443/a#f' }, ['/a']],
+    ['Content-Location', { 'content-location': '/b' }, ['/b']],
+    ['both', { location: '/a', 'content-location': '/b' }, ['/a', '/b']],
+    ['neither of another host', { location: 'https://evil.example/a' }, []],
+    ['neither of another port', { location: 'https://example.com/a' }, []],
+    ['neither of another scheme', { 'content-location': 'http://example.com:8443/a' }, []],
+    ['neither of another authority by reference', { location: '//evil.example/a' }, []],
+    ['nothing that is no URI', { location: 'http://[' }, []],
+    ['nothing of a scheme without origin', { location: 'javascript:alert(1)' }, []],
+  ])('RFC 9111, 4.4: invalidates beside the target: %s', (_title, fields, expected) => {
+    expect(paths(fields)).toEqual(['/things/1?x=2', ...expected])
+  })
+
+  it('invalidates the target even when the host cannot be read', () => {
+    const odd = { ...request, host: '[' }
+    expect(invalidatedPaths(odd, { status: 200, fields: { location: '/a' } })).toEqual(['/things/1?x=2'])
+  })
+})
