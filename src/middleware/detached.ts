@@ -1,102 +1,109 @@
 import { AsyncResource } from 'node:async_hooks'
-import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { FieldChanges } from '../http/exchange.js'
 
-/** A request to be made once more, for no client. */
-export interface DetachedRun {
-  /** The request that it is a copy of. */
-  readonly original: IncomingMessage
-  /** The target as it came, whatever has been made of `original.url` since. */
-  readonly url: string
-  /** What differs from the fields of the original. */
-  readonly changes: FieldChanges
-  /** Called with the copy before the application sees it. */
-  readonly introduce: (copy: IncomingMessage) => void
-  /** Called once, when the answer is complete or will never be. */
-  readonly done: () => void
+/** What answers requests: a server, as it emits them. */
+interface RequestTarget {
+  emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean
 }
+
+/** Where a detached run belongs: to no request. */
+const nobody = new AsyncResource('FallbackCacheRefresh')
 
 /**
- * Sends a copy of a request through a whole application, and its answer nowhere: `next()` is bound to an answer that has
- * been sent already, so a refresh has to begin at the front door. The copy is a GET without a body, it comes from the
- * same address over the same protocol, and it runs outside of the present request's async context.
+ * Runs the whole application once more for no client: a copy of a request, with a response whose bytes go nowhere, is
+ * handed to the server as if it had come in. `next()` would not do: it is bound to a response that is already sent.
+ *
+ * @param introduce - called with the copy before the application sees it
+ * @param done - called once, when the answer is complete or lost
+ * @returns false when the server of the request cannot be found; nothing was called then
  */
-export function runDetached(application: RequestListener, run: DetachedRun): void {
-  const socket = new NobodysSocket(run.original.socket)
-  const req = copyOf(run.original, socket, run)
-  const res = new ServerResponse<IncomingMessage>(req)
-  // An HTTP server does the same for the answers that it sends.
-  res.assignSocket(socket as unknown as Socket)
-  res.once('finish', () => {
-    res.detachSocket(socket as unknown as Socket)
-    socket.destroy()
-    res.emit('close')
-  })
+export function runDetached(
+  request: IncomingMessage,
+  url: string,
+  changes: FieldChanges,
+  introduce: (copy: IncomingMessage) => void,
+  done: () => void,
+): boolean {
+  const server = serverOf(request)
+  if (server === undefined) return false
+  const socket = new NoSocket(request)
+  const copy = copyOf(request, url, changes, socket)
+  const response = new ServerResponse(copy)
+  response.assignSocket(socket as unknown as Socket)
+  response.once('finish', () => response.detachSocket(socket as unknown as Socket))
   let isDone = false
-  res.once('close', () => {
-    if (!isDone) run.done()
+  const finish = () => {
+    if (isDone) return
     isDone = true
-  })
-  run.introduce(req)
-  outside.runInAsyncScope(() => {
-    try {
-      application(req, res)
-    } catch {
-      res.destroy()
-    }
-  })
+    done()
+    socket.destroy()
+  }
+  response.once('finish', finish)
+  response.once('close', finish)
+  response.once('error', finish)
+  introduce(copy)
+  setImmediate(() => nobody.runInAsyncScope(() => server.emit('request', copy, response)))
+  return true
 }
 
-/** Made while no request is there, so what runs in it belongs to none. */
-const outside = new AsyncResource('fallback-cache refresh')
+function serverOf(request: IncomingMessage): RequestTarget | undefined {
+  const server: unknown = Reflect.get(request.socket, 'server')
+  return isTarget(server) && server.listenerCount('request') > 0 ? server : undefined
+}
 
-function copyOf(original: IncomingMessage, socket: NobodysSocket, { url, changes }: DetachedRun): IncomingMessage {
+function isTarget(server: unknown): server is RequestTarget & { listenerCount(event: string): number } {
+  return typeof server === 'object' && server !== null && 'emit' in server && 'listenerCount' in server
+}
+
+function copyOf(request: IncomingMessage, url: string, changes: FieldChanges, socket: NoSocket): IncomingMessage {
   const copy = new IncomingMessage(socket as unknown as Socket)
   copy.method = 'GET'
   copy.url = url
-  copy.httpVersion = '1.1'
-  copy.httpVersionMajor = 1
-  copy.httpVersionMinor = 1
-  const { host, fields } = fieldsOf(original)
-  for (const [name, value] of Object.entries({ ...fields, ...host, ...changes })) {
-    if (value === undefined) continue
-    copy.headers[name] = value
-    for (const line of Array.isArray(value) ? value : [value]) copy.rawHeaders.push(name, line)
+  copy.httpVersion = request.httpVersion
+  copy.httpVersionMajor = request.httpVersionMajor
+  copy.httpVersionMinor = request.httpVersionMinor
+  const rawHeaders: string[] = []
+  for (let at = 0; at < request.rawHeaders.length; at += 2) {
+    const name = request.rawHeaders[at] ?? ''
+    // The fields of http2 that start with a colon are its request line.
+    if (name.toLowerCase() in changes || name.startsWith(':')) continue
+    rawHeaders.push(name, request.rawHeaders[at + 1] ?? '')
+  }
+  for (const [name, value] of Object.entries(changes)) if (value !== undefined) rawHeaders.push(name, value)
+  copy.rawHeaders = rawHeaders
+  copy.headers = { ...request.headers }
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) delete copy.headers[name]
+    else copy.headers[name] = value
   }
   copy.complete = true
   copy.push(null)
   return copy
 }
 
-/** The fields that a request without a body may keep; HTTP/2 has the host under another name. */
-function fieldsOf({ headers }: IncomingMessage) {
-  const authority = headers[':authority']
-  const kept = Object.entries(headers).filter(([name]) => !name.startsWith(':') && !BODY_FIELDS.has(name))
-  const host = headers.host === undefined && typeof authority === 'string' ? { host: authority } : {}
-  return { host, fields: Object.fromEntries(kept) }
-}
-
-const BODY_FIELDS = new Set(['content-length', 'transfer-encoding', 'expect', 'upgrade', 'trailer'])
-
-/** A connection to nobody: everything written to it is gone. */
-class NobodysSocket extends Duplex {
-  readonly encrypted: boolean
+/** A connection to nobody: what is written is gone, what middleware asks about the client is answered as for the original. */
+class NoSocket extends Duplex {
+  readonly encrypted: unknown
   readonly remoteAddress: string | undefined
   readonly remotePort: number | undefined
   readonly remoteFamily: string | undefined
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  readonly server: unknown
 
-  constructor(model: Socket) {
+  constructor(request: IncomingMessage) {
     super()
-    this.encrypted = (model as { readonly encrypted?: boolean }).encrypted === true
-    this.remoteAddress = model.remoteAddress
-    this.remotePort = model.remotePort
-    this.remoteFamily = model.remoteFamily
-    this.localAddress = model.localAddress
-    this.localPort = model.localPort
+    const { socket } = request
+    this.encrypted = Reflect.get(socket, 'encrypted')
+    this.remoteAddress = socket.remoteAddress
+    this.remotePort = socket.remotePort
+    this.remoteFamily = socket.remoteFamily
+    this.localAddress = socket.localAddress
+    this.localPort = socket.localPort
+    this.server = Reflect.get(socket, 'server')
   }
 
   override _read(): void {}
@@ -105,31 +112,31 @@ class NobodysSocket extends Duplex {
     callback()
   }
 
-  override _writev(_chunks: unknown, callback: () => void): void {
-    callback()
-  }
-
-  address(): { address?: string; port?: number } {
-    return {
-      ...(this.localAddress !== undefined && { address: this.localAddress }),
-      ...(this.localPort !== undefined && { port: this.localPort }),
-    }
-  }
-
-  // What applications and frameworks ask of a socket, and what means nothing here.
   setTimeout(): this {
     return this
   }
+
   setNoDelay(): this {
     return this
   }
+
   setKeepAlive(): this {
     return this
   }
+
   ref(): this {
     return this
   }
+
   unref(): this {
     return this
+  }
+
+  address(): object {
+    return {}
+  }
+
+  destroySoon(): void {
+    this.destroy()
   }
 }

@@ -48,7 +48,7 @@ export function invalidationContract<M extends CacheFace>(host: Host<M>): void {
 
     it('reaches every spelling that the router takes for the same path', async () => {
       const { cached, client } = await shop()
-      const spellings = ['/products', '/Products', '/products/', '/PRODUCTS/', '/products?', '/products?a=1']
+      const spellings = ['/products', '/Products', '/products/', '/PRODUCTS/', '/products?a=1']
       for (const path of spellings) expect([path, (await client.get(path)).status]).toEqual([path, 200])
       await cached.invalidate('/products')
       for (const path of spellings) expect([path, await isHit(client, path)]).toEqual([path, false])

@@ -24,7 +24,7 @@ export interface Stage<M> {
 /** Prepares a fresh stage before each test of the surrounding `describe`. */
 export function useStage<M extends CacheFace>(host: Host<M>): Stage<M> {
   const open: { close(): Promise<void> }[] = []
-  let clock = new ManualClock()
+  let clock = new ManualClock(Date.now())
   const stage: Stage<M> = {
     get clock() {
       return clock
@@ -43,7 +43,7 @@ export function useStage<M extends CacheFace>(host: Host<M>): Stage<M> {
       stage.serve({ use: [stage.cached(options)], routes: [{ path: '/page', answer }] }),
   }
   beforeEach(() => {
-    clock = new ManualClock()
+    clock = new ManualClock(Date.now())
   })
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close()

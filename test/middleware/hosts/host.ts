@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../../src/core/clock.js'
-import type { FallbackCache } from '../../../src/core/fallback-cache.js'
+import type { CacheStats, FallbackCache } from '../../../src/core/fallback-cache.js'
 
 /** What a handler puts into an answer, before the framework makes bytes of it. */
 export type AnswerBody = string | Buffer | { readonly json: unknown } | Readable | undefined
@@ -93,7 +93,7 @@ export interface CacheFace {
   readonly cache: FallbackCache
   invalidate(path?: string): Promise<{ readonly durable: boolean }>
   invalidateTags(tags: readonly string[]): Promise<{ readonly durable: boolean }>
-  stats(): unknown
+  stats(): CacheStats
   close(): Promise<void>
 }
 

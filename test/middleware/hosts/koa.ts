@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
 import Koa2 from 'koa2'
@@ -74,6 +75,8 @@ function send(ctx: Koa.Context, { status = 200, fields = {}, body }: Answer): vo
   ctx.status = status
   for (const [name, value] of Object.entries(fields)) ctx.set(name, typeof value === 'string' ? value : [...value])
   if (body !== undefined) ctx.body = isJson(body) ? body.json : body
+  // Koa 2 leaves a client waiting whose stream breaks; applications see to it themselves.
+  if (body instanceof Readable) body.once('error', () => ctx.res.destroy())
 }
 
 function isJson(body: Answer['body']): body is { readonly json: unknown } {

@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Request } from 'express'
+import { type CacheControls, controlsOf } from '../http/controls.js'
+import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type { FallbackCacheMiddlewareOptions } from '../http/options.js'
+import { readPolicy } from '../http/policy.js'
+import { ResponseCache } from '../http/response-cache.js'
+import type { ResponseHandle } from '../http/response-handle.js'
+import { runDetached } from './detached.js'
+import { changeFields, fieldOf, sendReply, watchResponse } from './node-response.js'
+
+declare global {
+  namespace Express {
+    interface Response {
+      /** What a handler says to the cache about its own response; there behind the middleware. */
+      fallbackCache: ResponseHandle
+    }
+  }
+}
+
+/** The options of {@link fallbackCache}; their functions are given `req`. */
+export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
+
+/** A middleware for Express 4 and 5 and for every host that calls `(req, res, next)`. */
+export interface FallbackCacheMiddleware extends CacheControls {
+  (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
+  /** The same cache with other options: for a route that differs. What is not given stays as it is. */
+  with(options: Omit<FallbackCacheOptions, keyof CoreOptions>): FallbackCacheMiddleware
+}
+
+/**
+ * A middleware that answers from the cache what may be answered from it, and keeps what handlers answer (RFC 9111).
+ *
+ * ```ts
+ * app.use(fallbackCache({ ttl: 60 }))
+ * ```
+ *
+ * @throws TypeError or RangeError for options that cannot be meant
+ */
+export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCacheMiddleware {
+  const policy = readPolicy(options)
+  const responses = new ResponseCache(policy)
+  const middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void => {
+    // In a connect-style host it is no Express request, and the functions of its user know.
+    const handled = responses.handle(new ExpressExchange(request as Request, response, next))
+    if (handled !== undefined) void handled.catch(throwOutside)
+  }
+  return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
+    with: (refinement: FallbackCacheOptions) => fallbackCache({ ...optionsWithoutCore(options), ...refinement, cache: policy.cache }),
+  })
+}
+
+class ExpressExchange implements Exchange<Request>, RequestHead {
+  readonly context: Request
+  readonly #response: ServerResponse
+  readonly #next: (error?: unknown) => void
+
+  constructor(request: Request, response: ServerResponse, next: (error?: unknown) => void) {
+    this.context = request
+    this.#response = response
+    this.#next = next
+  }
+
+  get raw(): object {
+    return this.context
+  }
+
+  get request(): RequestHead {
+    return this
+  }
+
+  get method(): string {
+    return this.context.method
+  }
+
+  get originalMethod(): string | undefined {
+    const method: unknown = Reflect.get(this.context, 'originalMethod')
+    return typeof method === 'string' ? method : undefined
+  }
+
+  get url(): string {
+    return this.context.originalUrl ?? this.context.url
+  }
+
+  get protocol(): string {
+    const { headers, socket, protocol } = this.context
+    // Express asks its proxy trust only about this field; elsewhere the socket knows.
+    if (headers['x-forwarded-proto'] !== undefined && protocol !== undefined) return protocol
+    return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
+  }
+
+  get host(): string {
+    const { headers } = this.context
+    const own = headers.host ?? fieldText(headers[':authority'])
+    const forwarded = headers['x-forwarded-host']
+    return forwarded === undefined ? own : this.#trustedHost(own)
+  }
+
+  get headers(): RequestHead['headers'] {
+    return this.context.headers
+  }
+
+  field(name: string): FieldValue | undefined {
+    return fieldOf(this.#response, name)
+  }
+
+  reply(reply: Reply): void {
+    sendReply(this.#response, reply)
+  }
+
+  forward(recording: Recording, changes?: FieldChanges): void {
+    const response = this.#response
+    Object.assign(response, { fallbackCache: recording.handle })
+    watchResponse(this.context, response, recording, changeFields(this.context, changes))
+    this.#next()
+  }
+
+  refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
+    return runDetached(this.context, this.url, changes, introduce, done)
+  }
+
+  /** As Express 5 resolves it; Express 4 drops the port, and its `hostname` is the same in both. */
+  #trustedHost(own: string): string {
+    const { hostname, headers } = this.context
+    if (hostname === undefined) return own
+    const forwarded = fieldText(headers['x-forwarded-host']).split(',', 1)[0]?.trim() ?? ''
+    return forwarded === hostname || forwarded.startsWith(`${hostname}:`) ? forwarded : own
+  }
+}
+
+function fieldText(value: string | readonly string[] | undefined): string {
+  return typeof value === 'string' ? value : (value?.[0] ?? '')
+}
+
+/** Where an error of the application would have surfaced without us, when it was called in a promise of ours. */
+function throwOutside(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
+}

@@ -1,0 +1,290 @@
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { FieldChanges, FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../http/exchange.js'
+
+/** What middleware leaves on a request for others. */
+export interface NodeRequest extends IncomingMessage {
+  readonly user?: unknown
+  readonly session?: unknown
+}
+
+/** Sends an answer over a node response: the fields over those that are there, then all bytes at once. */
+export function sendReply(response: ServerResponse, reply: Reply): void {
+  response.statusCode = reply.status
+  if (reply.reason !== undefined) response.statusMessage = reply.reason
+  setFields(response, reply.fields)
+  for (const name of reply.removed) response.removeHeader(name)
+  // With a Buffer or nothing, node writes the head as latin1, so that bytes above 0x7f in fields survive.
+  if (reply.body === undefined) response.end()
+  else response.end(reply.body)
+}
+
+/** One field of a node response, as lines of text. */
+export function fieldOf(response: ServerResponse, name: string): FieldValue | undefined {
+  const value = response.getHeader(name)
+  return typeof value === 'number' ? String(value) : value
+}
+
+/** Changes fields of a node request. @returns what puts them back */
+export function changeFields(request: IncomingMessage, changes: FieldChanges | undefined): () => void {
+  if (changes === undefined) return nothing
+  const { headers } = request
+  const before: IncomingHttpHeaders = {}
+  for (const name of Object.keys(changes)) {
+    before[name] = headers[name]
+    apply(headers, name, changes[name])
+  }
+  return () => {
+    for (const name of Object.keys(before)) apply(headers, name, before[name])
+  }
+}
+
+/**
+ * Tells a recording what is written to a node response from now on.
+ *
+ * The methods of this one response are replaced, and what they do for the application stays what it is: return values,
+ * backpressure, callbacks, `finish` and `close`. What middleware outside ours does in its own `writeHead` comes later and is
+ * not seen, what the route does is seen.
+ *
+ * @param restore - puts the request's own fields back; called before the head is passed on
+ */
+export function watchResponse(
+  request: NodeRequest,
+  response: ServerResponse,
+  recording: Recording,
+  restore: () => void,
+): void {
+  const watch = new Watch(request, response, recording, restore)
+  response.writeHead = (...args: unknown[]) => watch.writeHead(args)
+  response.write = (...args: unknown[]) => watch.write(args)
+  response.end = (...args: unknown[]) => watch.end(args)
+  if (recording.wants === 'head') return
+  const { addTrailers } = response
+  response.addTrailers = (trailers) => {
+    recording.abort('trailers')
+    addTrailers.call(response, trailers)
+  }
+  response.once('close', () => {
+    restore()
+    recording.leave()
+  })
+}
+
+class Watch implements ResponseHead {
+  readonly outer: OutgoingHttpHeaders
+  readonly #request: NodeRequest
+  readonly #response: ServerResponse
+  readonly #recording: Recording
+  readonly #restore: () => void
+  readonly #writeHead: (...args: never[]) => ServerResponse
+  readonly #write: (...args: never[]) => boolean
+  readonly #end: (...args: never[]) => ServerResponse
+  #begun = false
+  /** `end` is under way with the whole body: the head is judged, and node sends it with the bytes. */
+  #whole: Uint8Array | string | undefined
+  #instead: Reply | undefined
+  #records = false
+  #before: Promise<unknown> | undefined
+  #ended = false
+
+  constructor(request: NodeRequest, response: ServerResponse, recording: Recording, restore: () => void) {
+    this.#request = request
+    this.#response = response
+    this.#recording = recording
+    this.#restore = restore
+    this.#writeHead = response.writeHead
+    this.#write = response.write
+    this.#end = response.end
+    this.outer = recording.wants === 'response' ? { ...response.getHeaders() } : NONE
+  }
+
+  get status(): number {
+    return this.#response.statusCode
+  }
+
+  get reason(): string | undefined {
+    return this.#response.statusMessage || undefined
+  }
+
+  get user(): unknown {
+    return this.#request.user
+  }
+
+  get session(): unknown {
+    return this.#request.session
+  }
+
+  field(name: string): FieldValue | undefined {
+    return fieldOf(this.#response, name)
+  }
+
+  fields(): FieldList {
+    const response = this.#response
+    // http2's compatibility layer has no raw names: there, all names are in lower case.
+    const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
+    return names.flatMap((name) => [name, fieldOf(response, name) ?? ''])
+  }
+
+  writeHead(args: unknown[]): ServerResponse {
+    const response = this.#response
+    if (this.#begun || response.headersSent || !isFinalStatus(args[0])) return this.#pass(this.#writeHead, args)
+    if (!foldHead(response, args)) return this.#pass(this.#writeHead, args)
+    this.#begin()
+    if (this.#whole !== undefined || this.#instead !== undefined) return response
+    const reason = typeof args[1] === 'string' ? [args[1]] : []
+    return this.#pass(this.#writeHead, [response.statusCode, ...reason])
+  }
+
+  write(args: unknown[]): boolean {
+    const response = this.#response
+    if (this.#ended) return this.#pass(this.#write, args)
+    if (!this.#begun && !response.headersSent) response.writeHead(response.statusCode)
+    if (this.#records) this.#records = this.#recording.write(bytesOf(args[0], args[1]))
+    if (this.#instead === undefined) return this.#pass(this.#write, args)
+    callLater(args)
+    return true
+  }
+
+  end(args: unknown[]): ServerResponse {
+    const response = this.#response
+    if (this.#ended) return this.#before === undefined ? this.#pass(this.#end, args) : response
+    const [chunk, encoding] = args
+    const bytes = chunk === undefined || chunk === null || typeof chunk === 'function' ? undefined : bytesOf(chunk, encoding)
+    const isWhole = !this.#begun && !response.headersSent
+    if (isWhole) {
+      // Through the outermost writeHead, for what the route has laid around the response shall have its say too.
+      this.#whole = bytes ?? ''
+      response.writeHead(response.statusCode)
+      this.#whole = undefined
+    } else if (this.#records && bytes !== undefined) {
+      this.#records = this.#recording.write(bytes)
+    }
+    this.#ended = true
+    if (this.#before !== undefined) return this.#endAfter(this.#before, args, isWhole ? (bytes ?? '') : undefined)
+    this.#finish(args)
+    return response
+  }
+
+  #begin(): void {
+    this.#begun = true
+    this.#restore()
+    const onward: Onward = this.#recording.begin(this, this.#whole)
+    this.#instead = onward.instead
+    this.#records = onward.record && this.#whole === undefined
+    this.#before = onward.before
+    if (onward.instead === undefined) setFields(this.#response, onward.fields)
+    else if (!onward.record) this.#sendInstead(onward.instead)
+  }
+
+  #finish(args: unknown[]): void {
+    if (this.#instead === undefined) {
+      this.#pass(this.#end, args)
+    } else {
+      if (!this.#response.writableEnded) this.#sendInstead(this.#instead)
+      callLater(args)
+    }
+    this.#recording.end()
+  }
+
+  /** The fields of the application are gone, but for those that outer middleware had set. */
+  #sendInstead(reply: Reply): void {
+    const response = this.#response
+    for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
+    for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
+    response.statusMessage = ''
+    this.#ended = true
+    response.write = this.#write as ServerResponse['write']
+    response.end = this.#end as ServerResponse['end']
+    sendReply(response, reply)
+  }
+
+  /** Nothing may look as if the answer were still open, so the head is settled now; only the last bytes wait. */
+  #endAfter(before: Promise<unknown>, args: unknown[], whole: Uint8Array | string | undefined): ServerResponse {
+    const response = this.#response
+    if (!response.headersSent) {
+      if (whole !== undefined && !response.hasHeader('content-length') && !response.hasHeader('transfer-encoding') && hasBody(response)) {
+        response.setHeader('Content-Length', Buffer.byteLength(whole))
+      }
+      this.#pass(this.#writeHead, [response.statusCode])
+    }
+    void before.then(() => {
+      this.#before = undefined
+      this.#finish(args)
+    })
+    return response
+  }
+
+  /** Calls what was there before us. The arguments are the caller's own, whichever overload they are for. */
+  #pass<Result>(method: (...args: never[]) => Result, args: unknown[]): Result {
+    return method.apply(this.#response, args as never[])
+  }
+}
+
+const NONE: OutgoingHttpHeaders = Object.freeze({})
+
+function nothing(): void {}
+
+function apply(headers: IncomingHttpHeaders, name: string, value: string | string[] | undefined): void {
+  if (value === undefined) delete headers[name]
+  else headers[name] = value
+}
+
+function setFields(response: ServerResponse, fields: FieldList): void {
+  for (let at = 0; at < fields.length; at += 2) {
+    const value = fields[at + 1]
+    if (value !== undefined) response.setHeader(String(fields[at]), value)
+  }
+}
+
+function isFinalStatus(status: unknown): boolean {
+  return typeof status === 'number' && status >= 200 && status <= 999
+}
+
+function hasBody(response: ServerResponse): boolean {
+  return response.statusCode !== 204 && response.statusCode !== 304
+}
+
+/**
+ * Puts what `writeHead` was given on the response itself, where it can be read.
+ *
+ * @returns false when node has to say what is wrong with it
+ */
+function foldHead(response: ServerResponse, args: readonly unknown[]): boolean {
+  const [status, second, third] = args
+  const fields = typeof second === 'string' ? third : (second ?? third)
+  if (Array.isArray(fields) && !Array.isArray(fields[0]) && fields.length % 2 !== 0) return false
+  response.statusCode = Number(status)
+  if (typeof second === 'string') response.statusMessage = second
+  if (Array.isArray(fields)) foldList(response, Array.isArray(fields[0]) ? fields.flat(1) : fields)
+  else if (typeof fields === 'object' && fields !== null) {
+    for (const [name, value] of Object.entries(fields)) if (name !== '') response.setHeader(name, value)
+  }
+  return true
+}
+
+/** As node does: fields of the list replace those set before, and may repeat among themselves. */
+function foldList(response: ServerResponse, list: readonly unknown[]): void {
+  const lines = new Map<string, { readonly name: string; readonly values: string[] }>()
+  for (let at = 0; at < list.length; at += 2) {
+    const name = String(list[at])
+    const values = lines.get(name.toLowerCase())?.values ?? []
+    values.push(...[list[at + 1]].flat().map(String))
+    lines.set(name.toLowerCase(), { name, values })
+  }
+  for (const { name, values } of lines.values()) {
+    const [only = ''] = values
+    response.setHeader(name, values.length === 1 ? only : values)
+  }
+}
+
+/** The bytes of a chunk; text stays text when it is UTF-8, which the recording encodes itself. */
+function bytesOf(chunk: unknown, encoding: unknown): Uint8Array | string {
+  if (typeof chunk !== 'string') return chunk instanceof Uint8Array ? chunk : ''
+  if (typeof encoding !== 'string' || encoding === 'utf8' || encoding === 'utf-8') return chunk
+  return Buffer.isEncoding(encoding) ? Buffer.from(chunk, encoding) : chunk
+}
+
+/** The callback of a `write` or `end` whose bytes go nowhere. */
+function callLater(args: readonly unknown[]): void {
+  const callback = args.find((arg) => typeof arg === 'function')
+  if (callback !== undefined) process.nextTick(callback as () => void)
+}

@@ -1,0 +1,511 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import etag from '@koa/etag'
+import Koa from 'koa'
+import compress from 'koa-compress'
+import conditional from 'koa-conditional-get'
+import mount from 'koa-mount'
+import session from 'koa-session'
+import Koa2 from 'koa2'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type FallbackCacheOptions, fallbackCache } from '../../src/middleware/koa.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { broken, chunked, gate } from './contract-stage.js'
+import { type Ask, ask, type Got } from './hosts/client.js'
+import { listen } from './hosts/listen.js'
+
+const open: { close(): Promise<void> }[] = []
+let clock = new ManualClock()
+
+beforeEach(() => {
+  clock = new ManualClock()
+})
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close()
+})
+
+function cached(options: FallbackCacheOptions = {}) {
+  const middleware = fallbackCache({ ttl: 60, clock, ...options })
+  open.push(middleware)
+  return middleware
+}
+
+async function serve(app: Pick<Koa, 'silent' | 'callback'>): Promise<(path: string, options?: Ask) => Promise<Got>> {
+  app.silent = true
+  const site = await listen(app.callback())
+  open.push(site)
+  return (path, options) => ask(site.port, path, options)
+}
+
+const gzip = { 'accept-encoding': 'gzip' }
+
+describe.each([
+  ['Koa 2', Koa2],
+  ['Koa 3', Koa],
+])('fallbackCache in %s', (_, Application) => {
+  /** An application with the cache and one handler, behind `outer`. */
+  const page = (handler: Koa.Middleware, ...outer: Koa.Middleware[]) => {
+    const app = new Application()
+    for (const middleware of outer) app.use(middleware)
+    app.use(cached())
+    app.use(handler)
+    return serve(app)
+  }
+
+  describe('what a handler may leave at ctx.body', () => {
+    const bodies: Record<string, (ctx: Koa.Context) => void> = {
+      'a number': (ctx) => {
+        ctx.body = 41
+      },
+      false: (ctx) => {
+        ctx.body = false
+      },
+      'an array': (ctx) => {
+        ctx.body = [1, { two: 2 }]
+      },
+      'an object with toJSON()': (ctx) => {
+        ctx.body = { toJSON: () => ({ as: 'json' }) }
+      },
+      'JSON as text': (ctx) => {
+        ctx.type = 'json'
+        ctx.body = '{"a":1}'
+      },
+      'an object with a type of its own': (ctx) => {
+        ctx.type = 'application/vnd.api+json'
+        ctx.body = { a: 1 }
+      },
+      'text whose type was taken away': (ctx) => {
+        ctx.body = 'text'
+        ctx.remove('Content-Type')
+      },
+      'nothing, and a status': (ctx) => {
+        ctx.status = 410
+        ctx.set('Cache-Control', 'max-age=60')
+      },
+      'null, and then a status': (ctx) => {
+        ctx.body = null
+        ctx.status = 200
+      },
+      null: (ctx) => {
+        ctx.set('Cache-Control', 'max-age=60')
+        ctx.body = null
+      },
+      'a reason phrase': (ctx) => {
+        ctx.status = 200
+        ctx.message = 'Quite Fine'
+        ctx.body = 'page'
+      },
+    }
+    for (const [title, answer] of Object.entries(bodies)) {
+      it(`is answered the same with the cache and from it: ${title}`, async () => {
+        const plain = await serve(new Application().use(answer))
+        const get = await page(answer)
+        const [without, miss, hit] = [await plain('/'), await get('/'), await get('/')]
+        expect(hit.cacheStatus.hit).toBe(true)
+        for (const got of [miss, hit]) {
+          expect([got.status, got.statusText, got.text]).toEqual([without.status, without.statusText, without.text])
+          expect(got.field('content-type')).toBe(without.field('content-type'))
+          // Koa 2 sends an empty body in chunks, of which there are none.
+          if (without.field('content-length')) expect(got.field('content-length')).toBe(without.field('content-length'))
+        }
+      })
+    }
+
+    it('may be a stream in object mode', async () => {
+      const get = await page((ctx) => {
+        ctx.type = 'text'
+        ctx.body = chunked('one ', 'two').map((chunk: Buffer) => chunk.toString())
+      })
+      expect((await get('/')).text).toBe('one two')
+      const hit = await get('/')
+      expect(hit.text).toBe('one two')
+      expect(hit.cacheStatus.hit).toBe(true)
+    })
+
+    it('is nothing when no handler took the request: outer middleware may still answer', async () => {
+      const app = new Application()
+      app.use(async (ctx, next) => {
+        await next()
+        if (ctx.status === 404 && ctx.body === undefined) ctx.body = 'from outside'
+      })
+      app.use(cached({ statusTtl: { 404: 60 } }))
+      const get = await serve(app)
+      for (let i = 0; i < 2; i++)
+        expect([(await get('/')).status, (await get('/')).text]).toEqual([200, 'from outside'])
+    })
+
+    it('is written as JSON once, and what cannot be fails as without a cache', async () => {
+      const circular: Record<string, unknown> = {}
+      circular.self = circular
+      const get = await page((ctx) => {
+        ctx.body = circular
+      })
+      expect((await get('/')).status).toBe(500)
+    })
+  })
+
+  describe('answers around Koa', () => {
+    it('pass by with ctx.respond = false', async () => {
+      let runs = 0
+      const get = await page((ctx) => {
+        ctx.respond = false
+        runs += 1
+        ctx.res.writeHead(200, { 'content-type': 'text/plain', 'x-run': `${runs}` })
+        setTimeout(() => ctx.res.end('by hand'), 5)
+      })
+      for (const run of [1, 2]) {
+        const got = await get('/')
+        expect([got.status, got.field('x-run'), got.text]).toEqual([200, `${run}`, 'by hand'])
+      }
+    })
+
+    it('pass by with ctx.res.end()', async () => {
+      let runs = 0
+      const get = await page((ctx) => {
+        runs += 1
+        ctx.res.statusCode = 200
+        ctx.res.end(`run ${runs}`)
+      })
+      for (const run of [1, 2]) expect((await get('/')).text).toBe(`run ${run}`)
+    })
+
+    it('keep nobody waiting', async () => {
+      let running = 0
+      const { opened, open } = gate()
+      const get = await page(async (ctx) => {
+        ctx.respond = false
+        running += 1
+        if (running === 1) await opened
+        ctx.res.end('by hand')
+      })
+      const asked = [get('/'), get('/'), get('/')]
+      await expect.poll(() => running).toBe(1)
+      open()
+      expect((await Promise.all(asked)).map(({ text }) => text)).toEqual(['by hand', 'by hand', 'by hand'])
+    })
+  })
+
+  describe('errors', () => {
+    it('reach outer middleware, which may answer', async () => {
+      const app = new Application()
+      app.use(async (ctx, next) => {
+        try {
+          await next()
+        } catch (error) {
+          ctx.status = 422
+          ctx.body = { error: (error as Error).message }
+        }
+      })
+      app.use(cached())
+      app.use((ctx) => ctx.throw(400, 'no'))
+      const get = await serve(app)
+      for (let i = 0; i < 2; i++) {
+        const got = await get('/')
+        expect([got.status, got.text]).toEqual([422, '{"error":"no"}'])
+      }
+    })
+
+    it('of a stream are told to the application once', async () => {
+      const errors: string[] = []
+      const app = new Application()
+      app.on('error', (error: Error) => errors.push(error.message))
+      app.use(cached())
+      app.use((ctx) => {
+        const body = broken('part')
+        body.once('error', () => ctx.res.destroy())
+        ctx.type = 'text'
+        ctx.body = body
+      })
+      const get = await serve(app)
+      expect((await get('/')).broken).toBe(true)
+      await sleep(20)
+      expect(errors).toEqual(['the source broke'])
+    })
+  })
+
+  describe('beside other middleware', () => {
+    it('keeps applications apart that are mounted at different paths', async () => {
+      const inner = (name: string) => {
+        const app = new Application()
+        app.use(shared)
+        app.use((ctx) => {
+          ctx.body = `${name} ${ctx.path}`
+        })
+        return app
+      }
+      const shared = cached()
+      const app = new Application()
+      app.use(mount('/a', inner('A')))
+      app.use(mount('/b', inner('B')))
+      const get = await serve(app)
+      expect([(await get('/a/x')).text, (await get('/b/x')).text]).toEqual(['A /x', 'B /x'])
+      expect([(await get('/a/x')).text, (await get('/b/x')).text]).toEqual(['A /x', 'B /x'])
+      await shared.invalidate('/a')
+      expect((await get('/a/x')).cacheStatus.hit).toBe(false)
+      expect((await get('/b/x')).cacheStatus.hit).toBe(true)
+    })
+
+    it('leaves 304 right under koa-conditional-get and @koa/etag', async () => {
+      let runs = 0
+      const get = await page(
+        (ctx) => {
+          runs += 1
+          ctx.body = 'page'
+        },
+        conditional(),
+        etag(),
+      )
+      const miss = await get('/')
+      const tag = miss.field('etag') ?? ''
+      expect(tag).not.toBe('')
+      const hit = await get('/')
+      expect([hit.text, hit.cacheStatus.hit]).toEqual(['page', true])
+      for (const known of [tag, hit.field('etag') ?? '']) {
+        const got = await get('/', { fields: { 'if-none-match': known } })
+        expect([got.status, got.text, got.field('content-length')]).toEqual([304, '', undefined])
+      }
+      expect((await get('/', { fields: { 'if-none-match': '"other"' } })).text).toBe('page')
+      expect(runs).toBe(1)
+    })
+
+    it('stores plain bytes under koa-compress', async () => {
+      const text = 'compressible '.repeat(400)
+      const get = await page(
+        (ctx) => {
+          ctx.body = text
+        },
+        compress({ threshold: 0 }),
+      )
+      const zipped = await get('/', { fields: gzip })
+      expect(zipped.field('content-encoding')).toBe('gzip')
+      const plain = await get('/', { fields: { 'accept-encoding': 'identity' } })
+      expect([plain.field('content-encoding'), plain.text]).toEqual([undefined, text])
+      const again = await get('/', { fields: gzip })
+      expect(again.field('content-encoding')).toBe('gzip')
+      expect(again.cacheStatus.hit).toBe(true)
+    })
+
+    it('stores a variant for each encoding above koa-compress', async () => {
+      const text = 'compressible '.repeat(400)
+      let runs = 0
+      const app = new Application()
+      app.use(cached())
+      app.use(compress({ threshold: 0 }))
+      app.use((ctx) => {
+        runs += 1
+        ctx.body = text
+      })
+      const get = await serve(app)
+      for (let i = 0; i < 2; i++) {
+        expect((await get('/', { fields: gzip })).field('content-encoding')).toBe('gzip')
+        expect((await get('/', { fields: { 'accept-encoding': 'identity' } })).text).toBe(text)
+      }
+      expect(runs).toBe(2)
+    })
+
+    it('repeats nobody a session cookie, and stores nothing that was made for a session', async () => {
+      const app = new Application()
+      app.keys = ['key']
+      app.use(session({ key: 'visit' }, app))
+      app.use(async (ctx, next) => {
+        if (ctx.path === '/login' && ctx.session) ctx.session.user = 'alice'
+        await next()
+      })
+      app.use(cached())
+      let runs = 0
+      app.use((ctx) => {
+        runs += 1
+        ctx.body = `run ${runs}`
+      })
+      const get = await serve(app)
+      const login = await get('/login')
+      expect(login.lines('set-cookie').length).toBeGreaterThan(0)
+      const cookie = login
+        .lines('set-cookie')
+        .map((line) => line.split(';')[0])
+        .join('; ')
+      expect((await get('/login')).text).toBe('run 2')
+      expect((await get('/page', { fields: { cookie } })).text).toBe('run 3')
+      expect((await get('/page')).text).toBe('run 4')
+      const hit = await get('/page')
+      expect([hit.text, hit.cacheStatus.hit, hit.field('set-cookie')]).toEqual(['run 4', true, undefined])
+    })
+
+    it('leaves out what outer middleware sets after its handlers', async () => {
+      let requests = 0
+      const get = await page(
+        (ctx) => {
+          ctx.set('X-Of-Route', 'yes')
+          ctx.body = 'page'
+        },
+        async (ctx, next) => {
+          await next()
+          requests += 1
+          ctx.set('X-Response-Count', `${requests}`)
+        },
+      )
+      await get('/')
+      const hit = await get('/')
+      expect([hit.field('x-of-route'), hit.field('x-response-count')]).toEqual(['yes', '2'])
+    })
+
+    it('gives the request its own fields back after the handler', async () => {
+      const seen: unknown[] = []
+      const get = await page(
+        (ctx) => {
+          seen.push(ctx.get('If-None-Match'))
+          ctx.body = 'page'
+        },
+        async (ctx, next) => {
+          await next()
+          seen.push(ctx.get('If-None-Match'))
+        },
+      )
+      await get('/', { fields: { 'if-none-match': '"one"' } })
+      expect(seen).toEqual(['', '"one"'])
+    })
+  })
+
+  describe('async context', () => {
+    it('is each request its own, though they share one handler run', async () => {
+      const storage = new AsyncLocalStorage<string>()
+      const { opened, open } = gate()
+      const seen: unknown[] = []
+      const get = await page(
+        async (ctx) => {
+          await opened
+          ctx.body = 'page'
+        },
+        (ctx, next) =>
+          storage.run(ctx.get('X-Id'), async () => {
+            await next()
+            seen.push(`${ctx.get('X-Id')} ${storage.getStore()}`)
+          }),
+      )
+      const asked = ['a', 'b', 'c'].map((id) => get('/', { fields: { 'x-id': id } }))
+      await sleep(50)
+      open()
+      await Promise.all(asked)
+      expect(seen.sort()).toEqual(['a a', 'b b', 'c c'])
+    })
+
+    it('of a request is not that of the refresh it started', async () => {
+      const storage = new AsyncLocalStorage<string>()
+      const seen: unknown[] = []
+      const app = new Application()
+      app.use((ctx, next) => (ctx.get('X-Id') ? storage.run(ctx.get('X-Id'), next) : next()))
+      app.use(cached({ staleWhileRevalidate: 60 }))
+      app.use((ctx) => {
+        seen.push(storage.getStore())
+        ctx.body = 'page'
+      })
+      const site = await listen((req, res) => {
+        // Only a real client has one: the copy comes with the same fields.
+        const { client } = req.headers
+        storage.enterWith(String(client))
+        void app.callback()(req, res)
+      })
+      open.push(site)
+      await ask(site.port, '/', { fields: { client: 'first' } })
+      clock.advance(70_000)
+      await ask(site.port, '/', { fields: { client: 'second' } })
+      await expect.poll(() => seen).toEqual(['first', undefined])
+    })
+  })
+
+  describe('ctx.fallbackCache', () => {
+    it('is typed, and chains', async () => {
+      const shared = cached()
+      const app = new Application()
+      app.use(shared)
+      app.use((ctx) => {
+        ctx.fallbackCache.tag('p:1', 'p:2').ttl('30s')
+        if (ctx.path === '/draft') ctx.fallbackCache.skip('draft')
+        ctx.body = 'page'
+      })
+      const get = await serve(app)
+      await get('/page')
+      expect((await get('/page')).cacheStatus.ttl).toBe(30)
+      await shared.invalidateTags(['p:2'])
+      expect((await get('/page')).cacheStatus.hit).toBe(false)
+      await get('/draft')
+      expect((await get('/draft')).cacheStatus.hit).toBe(false)
+    })
+
+    it('gives functions among the options the ctx', async () => {
+      const app = new Application()
+      app.use(cached({ key: (ctx) => ctx.get('X-Plan'), skip: (ctx) => ctx.path === '/never' }))
+      let runs = 0
+      app.use((ctx) => {
+        runs += 1
+        ctx.body = `run ${runs}`
+      })
+      const get = await serve(app)
+      expect((await get('/', { fields: { 'x-plan': 'a' } })).text).toBe('run 1')
+      expect((await get('/', { fields: { 'x-plan': 'b' } })).text).toBe('run 2')
+      expect((await get('/', { fields: { 'x-plan': 'a' } })).text).toBe('run 1')
+      await get('/never')
+      expect((await get('/never')).text).toBe('run 4')
+    })
+  })
+})
+
+describe('fallbackCache in Koa 3', () => {
+  const bytes = Buffer.from('web bytes')
+  const bodies: Record<string, (ctx: Koa.Context) => void> = {
+    'a ReadableStream': (ctx) => {
+      ctx.type = 'text'
+      ctx.body = new Blob([bytes]).stream()
+    },
+    'a Blob': (ctx) => {
+      ctx.body = new Blob([bytes], { type: 'text/plain' })
+    },
+    'a Response': (ctx) => {
+      ctx.body = new Response(bytes, { status: 203, headers: { 'x-of-response': 'yes', 'cache-control': 'max-age=9' } })
+    },
+    'a Response without a body': (ctx) => {
+      ctx.body = new Response(null, { status: 200, headers: { 'x-of-response': 'yes' } })
+    },
+  }
+  for (const [title, answer] of Object.entries(bodies)) {
+    it(`stores ${title}`, async () => {
+      const plain = await serve(new Koa().use(answer))
+      const get = await serve(new Koa().use(cached()).use(answer))
+      const [without, miss, hit] = [await plain('/'), await get('/'), await get('/')]
+      expect(hit.cacheStatus.hit).toBe(true)
+      for (const got of [miss, hit]) {
+        expect([got.status, got.text]).toEqual([without.status, without.text])
+        for (const name of ['content-type', 'x-of-response', 'cache-control']) {
+          expect(got.field(name)).toBe(without.field(name))
+        }
+      }
+    })
+  }
+
+  it('closes a ReadableStream whose client has left', async () => {
+    let cancelled = false
+    const get = await serve(
+      new Koa().use(cached()).use((ctx) => {
+        ctx.type = 'text'
+        ctx.body = new ReadableStream({
+          start: (controller) => controller.enqueue(bytes),
+          cancel: () => {
+            cancelled = true
+          },
+        })
+      }),
+    )
+    const leaving = new AbortController()
+    await get('/', { signal: leaving.signal, onFirstByte: () => leaving.abort() }).catch(() => {})
+    await expect.poll(() => cancelled).toBe(true)
+  })
+
+  it('keeps currentContext of an application with asyncLocalStorage', async () => {
+    const app = new Koa({ asyncLocalStorage: true })
+    app.use(cached()).use((ctx) => {
+      ctx.body = app.currentContext?.get('X-Id') ?? 'none'
+    })
+    const get = await serve(app)
+    expect((await get('/', { fields: { 'x-id': 'a' } })).text).toBe('a')
+  })
+})
