@@ -167,10 +167,10 @@ export class Atlas {
       .sort((a, b) => b.population - a.population)
   }
 
-  /** Writes a new population and returns the row as it is now, or undefined when there is no such place. */
+  /** Writes a new population and returns the row as it is now, or undefined when there is no such place or number. */
   setPopulation(id: number, population: number): City | undefined {
     const row = this.#byId.get(id)
-    if (row === undefined) return undefined
+    if (row === undefined || !Number.isSafeInteger(population)) return undefined
     row.population = population
     row.revision = ++this.#writes
     return published(row)
