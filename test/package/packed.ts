@@ -31,7 +31,7 @@ export class BareProject {
 
   /**
    * @param fixture a folder or a file in test/package/fixtures whose contents the project gets
-   * @param packages what it installs beside the tarball; without a version, the one that this repository uses
+   * @param packages what it installs beside the tarball
    */
   static async create(fixture: string, manifest: object, packages: readonly string[]): Promise<BareProject> {
     const project = new BareProject()
@@ -40,16 +40,26 @@ export class BareProject {
       recursive: true,
     })
     writeFileSync(join(project.folder, 'package.json'), JSON.stringify({ name: 'bare', private: true, ...manifest }))
-    const versions = packages.map((name) => (name.includes('@', 1) ? name : `${name}@${devDependencies[name]}`))
-    const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-    await project.run('npm', ['install', ...options, tarball, ...versions])
+    await project.install([tarball, ...packages])
     return project
   }
 
+  /** Installs packages; those without a version in the one that this repository uses. */
+  async install(packages: readonly string[]): Promise<void> {
+    const versions = packages.map((name) => (name in devDependencies ? `${name}@${devDependencies[name]}` : name))
+    const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+    await this.run('npm', ['install', ...options, ...versions])
+  }
+
   /** Runs a program in the project's folder; what it printed. Fails, with its output, when the program does. */
-  async run(program: string, args: readonly string[]): Promise<string> {
+  async run(
+    program: string,
+    args: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     // A user's project is not run by vitest.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_|TEST$)/.test(name)))
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_|TEST$)/.test(name))
+    const env = { ...Object.fromEntries(inherited), ...variables }
     try {
       const { stdout } = await execute(program, args, { cwd: this.folder, env })
       return stdout

@@ -7,6 +7,19 @@ const KINDS = [
   { kind: 'CommonJS', file: 'commonjs.cjs', manifest: {} },
 ] as const
 
+const ANSWERED = {
+  express: [
+    { body: { runs: 1 }, cacheStatus: expect.stringMatching(/fwd=uri-miss.*stored/) },
+    { body: { runs: 1 }, cacheStatus: expect.stringMatching(/; hit/) },
+  ],
+  koa: [
+    { body: { runs: 2 }, cacheStatus: expect.stringMatching(/fwd=uri-miss.*stored/) },
+    { body: { runs: 2 }, cacheStatus: expect.stringMatching(/; hit/) },
+  ],
+  isSameClass: true,
+  key: expect.stringMatching(/^report:[0-9a-f]{12}$/),
+}
+
 describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
   let project: BareProject
 
@@ -19,19 +32,20 @@ describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
     const node = provideNode(major)
 
     it.skipIf(node === undefined)('answers from memory, in Express and in Koa', async () => {
-      const printed = JSON.parse(await project.run(node ?? '', [file]))
-      expect(printed).toEqual({
-        express: [
-          { body: { runs: 1 }, cacheStatus: expect.stringMatching(/fwd=uri-miss.*stored/) },
-          { body: { runs: 1 }, cacheStatus: expect.stringMatching(/; hit/) },
-        ],
-        koa: [
-          { body: { runs: 2 }, cacheStatus: expect.stringMatching(/fwd=uri-miss.*stored/) },
-          { body: { runs: 2 }, cacheStatus: expect.stringMatching(/; hit/) },
-        ],
-        isSameClass: true,
-        key: expect.stringMatching(/^report:[0-9a-f]{12}$/),
-      })
+      expect(JSON.parse(await project.run(node ?? '', [file]))).toEqual(ANSWERED)
+    })
+  })
+
+  describe('with the URL of a Redis', () => {
+    const env = { REDIS_URL: 'redis://127.0.0.1:1' }
+
+    it('says that ioredis is missing', async () => {
+      await expect(project.run(process.execPath, [file], env)).rejects.toThrow('npm install ioredis')
+    })
+
+    it('finds ioredis, and answers though nobody runs that Redis', async () => {
+      await project.install(['ioredis'])
+      expect(JSON.parse(await project.run(process.execPath, [file], env))).toEqual(ANSWERED)
     })
   })
 })
