@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js'
-import type { Mark } from '../core/fallback-cache.js'
+import type { Mark } from '../core/mark.js'
 import { answerConditions } from './answer.js'
 import type { CacheStatus, Forward } from './cache-status.js'
 import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../core/clock.js'
-import type { Mark } from '../core/fallback-cache.js'
+import type { Mark } from '../core/mark.js'
 import type { StoredResponse } from './stored-response.js'
 
 /**

@@ -1,4 +1,5 @@
-import type { FallbackCache, Mark } from '../core/fallback-cache.js'
+import type { FallbackCache } from '../core/fallback-cache.js'
+import type { Mark } from '../core/mark.js'
 import { answerFromStore } from './answer.js'
 import { type CacheStatus, cacheStatusMember, type Forward } from './cache-status.js'
 import { CONDITIONAL_FIELDS } from './conditional.js'

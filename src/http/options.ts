@@ -89,3 +89,9 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /** How long a request waits for another one's handler that runs for the same response, before it runs the handler itself. @defaultValue 10 */
   readonly collapseTimeout?: Duration | undefined
 }
+
+/** Options that a derived middleware may set: all but those that make or name the core. */
+export type RefiningOptions<Context extends object = object> = Omit<
+  FallbackCacheMiddlewareOptions<Context>,
+  keyof FallbackCacheOptions | 'cache'
+>

@@ -13,7 +13,7 @@ import {
 } from '../core/options.js'
 import { CREDENTIAL_FIELDS } from './credentials.js'
 import { isToken } from './fields.js'
-import type { FallbackCacheMiddlewareOptions } from './options.js'
+import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from './storable.js'
 
 /** The options of a middleware, checked and complete. */
@@ -106,7 +106,17 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
   }
 }
 
-/** One string for all that decides where entries lie and who is asked before they are used; two middlewares with the same are one place. */
+/** The options of a middleware that shares the core of another one and differs in `refinement`. */
+export function refined<Context extends object>(
+  options: FallbackCacheMiddlewareOptions<Context>,
+  refinement: RefiningOptions<Context>,
+  cache: FallbackCache,
+): FallbackCacheMiddlewareOptions<Context> {
+  const own = Object.fromEntries(ownOptionNames.map((name) => [name, options[name]]))
+  return { ...own, ...refinement, cache }
+}
+
+/** All that decides where a middleware stores. Two middlewares with the same parts store in one place. */
 export function placeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
   const query = Array.isArray(policy.query) ? policy.query.join('&') : policy.query
   return [policy.cache, policy.group, query, policy.key, policy.user]

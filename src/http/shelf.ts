@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { FallbackCache, Found, Mark } from '../core/fallback-cache.js'
+import type { FallbackCache, Found } from '../core/fallback-cache.js'
+import type { Mark } from '../core/mark.js'
 import type { RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { FieldChanges } from '../http/exchange.js'
 
@@ -33,7 +33,6 @@ export function runDetached(
   const copy = copyOf(request, url, changes, socket)
   const response = new ServerResponse(copy)
   response.assignSocket(socket as unknown as Socket)
-  response.once('finish', () => response.detachSocket(socket as unknown as Socket))
   let isDone = false
   const finish = () => {
     if (isDone) return
@@ -41,7 +40,11 @@ export function runDetached(
     done()
     socket.destroy()
   }
-  response.once('finish', finish)
+  response.once('finish', () => {
+    response.detachSocket(socket as unknown as Socket)
+    // As node's server does: what waits for the connection's end is not to wait for ever.
+    process.nextTick(() => response.emit('close'))
+  })
   response.once('close', finish)
   response.once('error', finish)
   introduce(copy)

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import { type CacheControls, controlsOf } from '../http/controls.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
-import type { FallbackCacheMiddlewareOptions } from '../http/options.js'
-import { readPolicy } from '../http/policy.js'
+import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
+import { readPolicy, refined } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
@@ -25,7 +25,7 @@ export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
 export interface FallbackCacheMiddleware extends CacheControls {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
   /** The same cache with other options: for a route that differs. What is not given stays as it is. */
-  with(options: Omit<FallbackCacheOptions, keyof CoreOptions>): FallbackCacheMiddleware
+  with(options: RefiningOptions<Request>): FallbackCacheMiddleware
 }
 
 /**
@@ -46,7 +46,7 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
     if (handled !== undefined) void handled.catch(throwOutside)
   }
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
-    with: (refinement: FallbackCacheOptions) => fallbackCache({ ...optionsWithoutCore(options), ...refinement, cache: policy.cache }),
+    with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }
 
@@ -79,13 +79,14 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get url(): string {
-    return this.context.originalUrl ?? this.context.url
+    // connect sets it where it is mounted, plain node:http never.
+    return this.context.originalUrl ?? this.context.url ?? '/'
   }
 
   get protocol(): string {
-    const { headers, socket, protocol } = this.context
-    // Express asks its proxy trust only about this field; elsewhere the socket knows.
-    if (headers['x-forwarded-proto'] !== undefined && protocol !== undefined) return protocol
+    const { headers, socket } = this.context
+    // Express asks its proxy trust only about this field; without it the socket knows.
+    if (headers['x-forwarded-proto'] !== undefined) return this.context.protocol ?? 'http'
     return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
   }
 
@@ -119,12 +120,12 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
     return runDetached(this.context, this.url, changes, introduce, done)
   }
 
-  /** As Express 5 resolves it; Express 4 drops the port, and its `hostname` is the same in both. */
+  /** As Express 5 resolves it. Express 4 drops the port from `req.host`, and connect knows of no proxies. */
   #trustedHost(own: string): string {
-    const { hostname, headers } = this.context
-    if (hostname === undefined) return own
-    const forwarded = fieldText(headers['x-forwarded-host']).split(',', 1)[0]?.trim() ?? ''
-    return forwarded === hostname || forwarded.startsWith(`${hostname}:`) ? forwarded : own
+    const { app, headers, socket } = this.context
+    const trust: unknown = app?.get?.('trust proxy fn')
+    if (typeof trust !== 'function' || trust(socket.remoteAddress, 0) !== true) return own
+    return fieldText(headers['x-forwarded-host']).split(',', 1)[0]?.trim() ?? own
   }
 }
 

@@ -7,6 +7,9 @@ export interface NodeRequest extends IncomingMessage {
   readonly session?: unknown
 }
 
+/** A response as it may be: http2's compatibility layer has no raw names, for there all names are in lower case. */
+type NodeResponse = ServerResponse & { getRawHeaderNames?(): string[] }
+
 /** Sends an answer over a node response: the fields over those that are there, then all bytes at once. */
 export function sendReply(response: ServerResponse, reply: Reply): void {
   response.statusCode = reply.status
@@ -33,7 +36,10 @@ export function changeFields(request: IncomingMessage, changes: FieldChanges | u
     before[name] = headers[name]
     apply(headers, name, changes[name])
   }
+  let isRestored = false
   return () => {
+    if (isRestored) return
+    isRestored = true
     for (const name of Object.keys(before)) apply(headers, name, before[name])
   }
 }
@@ -85,6 +91,8 @@ class Watch implements ResponseHead {
   #records = false
   #before: Promise<unknown> | undefined
   #ended = false
+  /** Our own answer is going out: what is called now is called by us. */
+  #isSending = false
 
   constructor(request: NodeRequest, response: ServerResponse, recording: Recording, restore: () => void) {
     this.#request = request
@@ -118,8 +126,7 @@ class Watch implements ResponseHead {
   }
 
   fields(): FieldList {
-    const response = this.#response
-    // http2's compatibility layer has no raw names: there, all names are in lower case.
+    const response: NodeResponse = this.#response
     const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
     return names.flatMap((name) => [name, fieldOf(response, name) ?? ''])
   }
@@ -136,7 +143,8 @@ class Watch implements ResponseHead {
 
   write(args: unknown[]): boolean {
     const response = this.#response
-    if (this.#ended) return this.#pass(this.#write, args)
+    if (this.#isSending) return this.#pass(this.#write, args)
+    if (this.#ended && this.#instead === undefined) return this.#before === undefined && this.#pass(this.#write, args)
     if (!this.#begun && !response.headersSent) response.writeHead(response.statusCode)
     if (this.#records) this.#records = this.#recording.write(bytesOf(args[0], args[1]))
     if (this.#instead === undefined) return this.#pass(this.#write, args)
@@ -146,9 +154,11 @@ class Watch implements ResponseHead {
 
   end(args: unknown[]): ServerResponse {
     const response = this.#response
-    if (this.#ended) return this.#before === undefined ? this.#pass(this.#end, args) : response
+    if (this.#isSending) return this.#pass(this.#end, args)
+    if (this.#ended) return this.#endAgain(args)
     const [chunk, encoding] = args
-    const bytes = chunk === undefined || chunk === null || typeof chunk === 'function' ? undefined : bytesOf(chunk, encoding)
+    const bytes =
+      chunk === undefined || chunk === null || typeof chunk === 'function' ? undefined : bytesOf(chunk, encoding)
     const isWhole = !this.#begun && !response.headersSent
     if (isWhole) {
       // Through the outermost writeHead, for what the route has laid around the response shall have its say too.
@@ -162,6 +172,13 @@ class Watch implements ResponseHead {
     if (this.#before !== undefined) return this.#endAfter(this.#before, args, isWhole ? (bytes ?? '') : undefined)
     this.#finish(args)
     return response
+  }
+
+  /** As node answers a second `end`, unless the first one was not ours to pass on yet. */
+  #endAgain(args: unknown[]): ServerResponse {
+    if (this.#instead === undefined && this.#before === undefined) return this.#pass(this.#end, args)
+    callLater(args)
+    return this.#response
   }
 
   #begin(): void {
@@ -191,17 +208,24 @@ class Watch implements ResponseHead {
     for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
     for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
     response.statusMessage = ''
-    this.#ended = true
-    response.write = this.#write as ServerResponse['write']
-    response.end = this.#end as ServerResponse['end']
-    sendReply(response, reply)
+    this.#isSending = true
+    try {
+      sendReply(response, reply)
+    } finally {
+      this.#isSending = false
+    }
   }
 
   /** Nothing may look as if the answer were still open, so the head is settled now; only the last bytes wait. */
   #endAfter(before: Promise<unknown>, args: unknown[], whole: Uint8Array | string | undefined): ServerResponse {
     const response = this.#response
     if (!response.headersSent) {
-      if (whole !== undefined && !response.hasHeader('content-length') && !response.hasHeader('transfer-encoding') && hasBody(response)) {
+      if (
+        whole !== undefined &&
+        !response.hasHeader('content-length') &&
+        !response.hasHeader('transfer-encoding') &&
+        hasBody(response)
+      ) {
         response.setHeader('Content-Length', Buffer.byteLength(whole))
       }
       this.#pass(this.#writeHead, [response.statusCode])
@@ -235,8 +259,10 @@ function setFields(response: ServerResponse, fields: FieldList): void {
   }
 }
 
+/** A text such as `'200'` is a status too: `res.status('200')` works in Express 4. */
 function isFinalStatus(status: unknown): boolean {
-  return typeof status === 'number' && status >= 200 && status <= 999
+  const number = Math.trunc(Number(status))
+  return number >= 200 && number <= 999
 }
 
 function hasBody(response: ServerResponse): boolean {
@@ -252,7 +278,7 @@ function foldHead(response: ServerResponse, args: readonly unknown[]): boolean {
   const [status, second, third] = args
   const fields = typeof second === 'string' ? third : (second ?? third)
   if (Array.isArray(fields) && !Array.isArray(fields[0]) && fields.length % 2 !== 0) return false
-  response.statusCode = Number(status)
+  response.statusCode = Math.trunc(Number(status))
   if (typeof second === 'string') response.statusMessage = second
   if (Array.isArray(fields)) foldList(response, Array.isArray(fields[0]) ? fields.flat(1) : fields)
   else if (typeof fields === 'object' && fields !== null) {
