@@ -14,6 +14,8 @@ import { KNOWN_CITIES, POPULAR_PATHS } from './traffic.js'
 const REQUESTS_PER_SECOND = 120
 /** How much slower than without an outage the slowest hundredth may be before a user notices, in milliseconds. */
 const NOTICED_MS = 200
+/** How long most phases take, in seconds. */
+const PHASE = 2.5
 /** Within how many seconds Redis must answer again after its return. */
 const BACK_WITHIN = 5
 
@@ -39,14 +41,14 @@ console.log(tableHead())
 try {
   await phase('warm: every page once', readEveryPage, { timed: false })
   users.start()
-  await phase('all is well', () => sleep(3))
-  const usual = await phase('all is well, records written', whileWriting(3))
+  await phase('all is well', () => sleep(PHASE))
+  const usual = await phase('all is well, records written', whileWriting(PHASE))
 
   await phase('Redis frozen', async () => {
     redis.freeze()
-    await sleep(3)
+    await sleep(PHASE)
   })
-  await phase('frozen, records written', whileWriting(3))
+  await phase('frozen, records written', whileWriting(PHASE))
   await phase('goes on, with the old entries', async () => {
     redis.resume()
     await untilRedisAnswers()
@@ -54,9 +56,9 @@ try {
 
   await phase('Redis killed', async () => {
     await redis.kill()
-    await sleep(3)
+    await sleep(PHASE)
   })
-  await phase('down, records written', whileWriting(3))
+  await phase('down, records written', whileWriting(PHASE))
   await phase('restarted, with the old entries', async () => {
     await redis.restart({ empty: false })
     await untilRedisAnswers()
@@ -64,7 +66,7 @@ try {
 
   await phase('killed again, records written', async () => {
     await redis.kill()
-    await whileWriting(3)()
+    await whileWriting(PHASE)()
   })
   await phase('restarted, empty', async () => {
     await redis.restart({ empty: true })
@@ -121,7 +123,7 @@ async function untilRedisAnswers(): Promise<void> {
   while ((await apps.state()).stats.counters.redisHits === before && waited() < 2 * BACK_WITHIN)
     await sleep(0.05 / pace)
   if (waited() > BACK_WITHIN) complaints.push(`Redis was back for ${waited().toFixed(1)} s before it was asked again`)
-  await sleep(3)
+  await sleep(PHASE)
 }
 
 function judge(limit: number): void {

@@ -37,12 +37,10 @@ export class Users {
 
   /** Begins to read. */
   start(): void {
-    const started = performance.now()
-    let sent = 0
+    const interval = 1000 / this.#perSecond
+    let due = performance.now()
     this.#reading = setInterval(() => {
-      const due = Math.floor(((performance.now() - started) / 1000) * this.#perSecond)
-      for (; sent < due; sent++)
-        this.#begin(this.read(popularPath(), undefined, started + (sent * 1000) / this.#perSecond))
+      for (; due <= performance.now(); due += interval) this.#begin(this.read(popularPath(), undefined, due))
     }, TICK_MS)
   }
 
