@@ -1,0 +1,141 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Fields } from '../../src/http/fields.js'
+import {
+  matchesSelecting,
+  parseVary,
+  selectingFields,
+  selectingValues,
+  uniteVary,
+  variantText,
+} from '../../src/http/selecting.js'
+
+const matches = (
+  name: string,
+  one: string | readonly string[] | undefined,
+  other: string | readonly string[] | undefined,
+) => matchesSelecting([name], selectingValues([name], { [name]: one }), { [name]: other })
+
+describe('parseVary', () => {
+  it.each<[string, string | undefined, readonly string[] | '*']>([
+    ['nothing for an absent field', undefined, []],
+    ['nothing for an empty field', '', []],
+    ['names in lower case, sorted, once', 'Foo, accept, FOO', ['accept', 'foo']],
+    ['names without whitespace and empty members', ' a ,, b ,', ['a', 'b']],
+    ['* alone', '*', '*'],
+    ['* first', '*, foo', '*'],
+    ['* last', 'foo, *', '*'],
+    ['* twice', '*, *', '*'],
+    ['* behind an empty member', ', *', '*'],
+    ['* for what is no field name', 'foo bar', '*'],
+  ])('RFC 9110, 12.5.5: reads %s', (_title, vary, expected) => {
+    expect(parseVary(vary)).toEqual(expected)
+  })
+})
+
+describe('selectingFields', () => {
+  it.each<[string, Fields, readonly string[], boolean, readonly string[] | '*']>([
+    ['takes Vary at its word when exact', { vary: 'Origin, Accept-Encoding' }, [], true, ['accept-encoding', 'origin']],
+    ['leaves out Origin that had no say', { vary: 'Origin, X-A' }, [], false, ['x-a']],
+    [
+      'keeps Origin that had a say',
+      { vary: 'Origin', 'access-control-allow-origin': 'https://a' },
+      [],
+      false,
+      ['origin'],
+    ],
+    ['leaves out Accept-Encoding that had no say', { vary: 'Accept-Encoding' }, [], false, []],
+    [
+      'keeps Accept-Encoding that had a say',
+      { vary: 'Accept-Encoding', 'content-encoding': 'br' },
+      [],
+      false,
+      ['accept-encoding'],
+    ],
+    ['adds the names of the route', { vary: 'X-B' }, ['x-a', 'x-b'], false, ['x-a', 'x-b']],
+    ['keeps a name of the route that had no say', { vary: 'Origin' }, ['origin'], false, ['origin']],
+    ['is * whatever the route says', { vary: 'X-A, *' }, ['x-a'], false, '*'],
+    ['joins repeated lines', { vary: ['X-A', 'X-B'] }, [], true, ['x-a', 'x-b']],
+  ])('%s', (_title, stored, routeVary, exact, expected) => {
+    expect(selectingFields(stored, routeVary, exact)).toEqual(expected)
+  })
+})
+
+describe('matchesSelecting', () => {
+  it.each<[string, string, string | readonly string[] | undefined, string | readonly string[] | undefined, boolean]>([
+    ['equal values', 'x-a', '1', '1', true],
+    ['different values', 'x-a', '1', '2', false],
+    ['absent with absent', 'x-a', undefined, undefined, true],
+    ['absent never with present', 'x-a', undefined, '1', false],
+    ['absent never with empty', 'x-a', undefined, '', false],
+    ['present never with absent', 'x-a', '1', undefined, false],
+    ['the order of unknown lists counts', 'x-a', '1, 2', '2, 1', false],
+    ['case of unknown values counts', 'x-a', 'A', 'a', false],
+    ['whitespace around commas does not', 'x-a', '1,2', ' 1 ,\t2 ', true],
+    ['whitespace inside quotes does', 'x-a', '"1, 2"', '"1,2"', false],
+    ['repeated lines are one list', 'x-a', ['1', '2'], '1, 2', true],
+    ['the comma of a cookie is part of it', 'cookie', 'a=1,2', 'a=1, 2', false],
+    ['the comma of a user agent is part of it', 'user-agent', 'X (a,b)', 'X (a, b)', false],
+    ['the case of languages does not count', 'accept-language', 'en, de', 'eN, De', true],
+    ['the order of languages does not', 'accept-language', 'en, de;q=0.5', 'de;q=0.5, en', true],
+    ['the order of equal languages does not', 'accept-language', 'en, de', 'de, en', true],
+    ['the spelling of weights does not', 'accept-language', 'en;q=1.0, de; q=0.50', 'en, de;q=0.5', true],
+    ['weights do', 'accept-language', 'en, de;q=0.5', 'en, de;q=0.6', false],
+    ['a weight of 0 does', 'accept-language', 'en, de;q=0', 'en', false],
+    ['languages do', 'accept-language', 'en', 'en-gb', false],
+    ['the order of codings does not', 'accept-encoding', 'gzip, br', 'BR,gzip', true],
+    ['codings do', 'accept-encoding', 'gzip, br', 'gzip', false],
+    ['the order of media types does not', 'accept', 'text/html, */*;q=0.8', '*/*; q=0.8, TEXT/HTML', true],
+    ['parameters of media types do', 'accept', 'text/html;level=1', 'text/html;level=2', false],
+    ['the case of parameters does', 'accept', 'text/html;v=A', 'text/html;v=a', false],
+    ['a weight that cannot be read is part of the text', 'accept-encoding', 'gzip;q=x', 'gzip', false],
+    ['a weight above 1 is part of the text', 'accept-encoding', 'gzip;q=1.5', 'gzip', false],
+    ['an empty preference is not an absent one', 'accept-encoding', '', undefined, false],
+  ])('RFC 9111, 4.1: %s', (_title, name, one, other, expected) => {
+    expect(matches(name, one, other)).toBe(expected)
+    expect(matches(name, other, one)).toBe(expected)
+  })
+
+  it('RFC 9111, 4.1: needs every field to match', () => {
+    const names = ['x-a', 'x-b']
+    const values = selectingValues(names, { 'x-a': '1', 'x-b': '2' })
+    expect(matchesSelecting(names, values, { 'x-a': '1', 'x-b': '2', 'x-c': '3' })).toBe(true)
+    expect(matchesSelecting(names, values, { 'x-a': '1', 'x-b': '3' })).toBe(false)
+    expect(matchesSelecting([], [], { 'x-a': '1' })).toBe(true)
+  })
+
+  it('takes no method of Object for a request field', () => {
+    expect(selectingValues(['constructor', '__proto__'], {})).toEqual([null, null])
+  })
+
+  it('makes two requests match exactly when their variant text is the same', () => {
+    const names = ['accept-language', 'x-a']
+    const language = fc.constantFrom('en', 'de', 'en, de', 'de,en', 'en;q=0.5', '', 'en;q=x', ',', '"', 'en;q=0.5;x')
+    const request = fc
+      .record({ 'accept-language': fc.option(language), 'x-a': fc.option(fc.string()) })
+      .map((fields) => {
+        return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as Fields
+      })
+    fc.assert(
+      fc.property(request, request, (one, other) => {
+        const values = selectingValues(names, one)
+        const same = variantText(names, values) === variantText(names, selectingValues(names, other))
+        expect(matchesSelecting(names, values, other)).toBe(same)
+        expect(matchesSelecting(names, values, one)).toBe(true)
+      }),
+    )
+  })
+})
+
+describe('uniteVary', () => {
+  it.each([
+    [undefined, undefined, undefined],
+    ['Origin', undefined, 'Origin'],
+    [undefined, 'Origin', 'Origin'],
+    ['Origin', 'Accept-Encoding', 'Origin, Accept-Encoding'],
+    ['Origin, accept', 'Accept, origin', 'Origin, accept'],
+    ['Origin', '*', '*'],
+  ])('%j and %j make %j', (one, other, expected) => {
+    expect(uniteVary(one, other)).toBe(expected)
+  })
+})
