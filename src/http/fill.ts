@@ -57,8 +57,12 @@ export interface FillTarget {
   readonly clock: Clock
   /** Stores a response; `undefined` when something kept it out at the last moment, which is told to {@link refused}. */
   keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): StoredResponse | undefined
-  /** Takes note that a response is not stored. */
-  refused(of: FillRequest, reason: Reason, detail: string): void
+  /**
+   * Takes note that a response is not stored.
+   *
+   * @param failed - the handler answered with a server error, which says little about its next answer
+   */
+  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void
   fault(thrown: unknown): void
 }
 
@@ -134,8 +138,8 @@ export class Fill implements Recording {
   }
 
   #begin(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
-    this.#failed = isStaleIfErrorStatus(head.status)
-    const instead = this.#failed ? this.of.onError?.(head.status) : undefined
+    this.#failed = head.status >= 500
+    const instead = isStaleIfErrorStatus(head.status) ? this.of.onError?.(head.status) : undefined
     if (instead !== undefined) {
       this.#finish({ kind: 'failed' })
       return { ...AS_IT_IS, instead }
@@ -235,7 +239,7 @@ export class Fill implements Recording {
   }
 
   #refuse(reason: Reason): void {
-    this.#target.refused(this.of, reason, this.#detail(reason))
+    this.#target.refused(this.of, reason, this.#detail(reason), this.#failed)
     this.#finish({ kind: this.#failed ? 'failed' : 'refused' })
   }
 

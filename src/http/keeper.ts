@@ -44,16 +44,16 @@ export class Keeper implements FillTarget {
     const kept = this.#shelf.keep(of.key, of.request, recorded, head, body, of.mark)
     if ('refusal' in kept) {
       const reason = REFUSALS.get(kept.refusal) ?? 'too-large'
-      this.refused(of, reason, kept.refusal)
+      this.refused(of, reason, kept.refusal, false)
       return undefined
     }
     this.#recentlyRefused.delete(of.place)
     return kept.stored
   }
 
-  refused(of: FillRequest, reason: Reason, detail: string): void {
+  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {
     this.count(reason)
-    if (reason === 'status') this.#recentlyRefused.add(of.place, FAILED_FOR)
+    if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
     else if (!PASSING_REASONS.has(reason)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
     if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
     if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key: of.key.text, reason: detail })
