@@ -1,61 +1,29 @@
 import { buildKey } from './build-key.js'
 import type { Clock } from './clock.js'
-import { Coherence } from './coherence/coherence.js'
-import { type Cover, coverText } from './coherence/cover.js'
 import type { JournalStats } from './coherence/journal.js'
-import { Mirror, type MirrorStats } from './coherence/mirror.js'
-import { type Follow, SharedEntries } from './coherence/shared-entries.js'
-import { WriteBack } from './coherence/write-back.js'
+import type { MirrorStats } from './coherence/mirror.js'
+import type { Turn } from './coherence/shared-turns.js'
 import { type Counters, newCounters } from './counters.js'
+import { isDueEarly } from './early-refresh.js'
 import type { Entry, NewEntry } from './entry.js'
-import { CacheError } from './errors.js'
-import { type CacheEvents, GuardedEmitter, type Tier } from './events.js'
+import { EntryStore, type Found, type Invalidation, type Stored } from './entry-store.js'
+import { asError } from './errors.js'
+import { type CacheEvents, GuardedEmitter } from './events.js'
+import type { Mark } from './mark.js'
 import {
   type CoreSettings,
   type Duration,
   type FallbackCacheOptions,
   positiveDuration,
   readCoreOptions,
+  rejectUnknownOptions,
+  shown,
 } from './options.js'
 import { SingleFlight } from './single-flight.js'
-import { type MemorySlot, MemoryTier } from './tiers/memory-tier.js'
-import { openPort } from './tiers/open-port.js'
-import { decodeFrame, encodeFrame, type Framed, frameMagic, isTombstone, type Stamp } from './wire-frame.js'
+import { costOf, ValueCodec } from './values.js'
 
-/** What a lookup found. */
-export interface Found {
-  readonly entry: Entry
-  /** Where it came from. */
-  readonly tier: Tier
-  /** True when Redis could not be asked: others may have invalidated it within `maxStaleWhileDisconnected`. */
-  readonly disconnected: boolean
-}
-
-/** The moment a handler started, as far as invalidations go. */
-export interface Mark {
-  /** The newest invalidation this process knew of. */
-  readonly sequence: number
-  /** Its place in the shared log. */
-  readonly stamp: Stamp
-  /** Monotonic milliseconds. */
-  readonly startedAt: number
-}
-
-/** What became of a result that was to be stored. */
-export interface Stored {
-  /** Whether it is in memory now. */
-  readonly stored: boolean
-  /** Why not, if it is not. */
-  readonly reason?: 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
-  /** Resolves when Redis has it, or will not have it; never rejects. */
-  readonly written: Promise<void>
-}
-
-/** What became of an invalidation. It always holds in this process. */
-export interface Invalidation {
-  /** True once every process is bound by it; false when Redis could not be told yet and will be. */
-  readonly durable: boolean
-}
+export type { Found, Invalidation, Stored } from './entry-store.js'
+export type { Mark } from './mark.js'
 
 /** How long a value lives, and what can invalidate it. */
 export interface SetOptions {
@@ -69,7 +37,7 @@ export interface SetOptions {
 export interface CacheStats {
   /** Whether there is a Redis behind this cache. */
   readonly backend: 'redis' | 'memory'
-  /** Entries in memory. */
+  /** Entries in memory, those included whose lifetime is over and that nobody has asked for since. */
   readonly entries: number
   readonly maxEntries: number
   /** Seconds since the entry that is next to be evicted was stored; `null` when memory is empty. */
@@ -85,21 +53,25 @@ export interface CacheStats {
   readonly connected: boolean
   /** Invalidations that Redis and the other processes do not know of yet. */
   readonly pendingInvalidations: number
+  /** How full the mirror of invalidations is. */
   readonly mirror: MirrorStats
-  /** `undefined` without Redis. */
+  /** How full the journal of invalidations issued here is; `undefined` without Redis. */
   readonly journal: JournalStats | undefined
   readonly counters: Readonly<Counters>
 }
 
-const nowhere: Stamp = { incarnation: '-', position: 0 }
-const done = Promise.resolve()
+/** Options of an invalidation by prefix. */
+export interface PrefixOptions {
+  /** Compare without regard to letter case. @defaultValue false */
+  readonly ignoreCase?: boolean | undefined
+}
 
 /**
  * A cache of anything: Redis first, memory behind it.
  *
  * Reads ask Redis and fall back to memory on a miss and on any failure, within `redisTimeout`; every store writes
- * both. Invalidations hold in this process at once and everywhere when they say `durable`. Nothing here throws for a
- * fault of Redis.
+ * both. Invalidations hold in this process at once, and everywhere when they say `durable`. Nothing here throws or
+ * rejects for a fault of Redis.
  */
 export class FallbackCache {
   /** See {@link buildKey}. */
@@ -111,475 +83,286 @@ export class FallbackCache {
   readonly counters: Counters = newCounters()
   readonly #settings: CoreSettings
   readonly #events = new GuardedEmitter()
-  readonly #memory: MemoryTier
-  readonly #mirror: Mirror
+  readonly #entries: EntryStore
+  readonly #codec: ValueCodec
   readonly #flights = new SingleFlight<unknown>()
-  readonly #shared: Shared | undefined
-  #closed = false
 
   /** @throws TypeError or RangeError for options that cannot be meant */
   constructor(options: FallbackCacheOptions = {}) {
     this.#settings = readCoreOptions(options)
     this.clock = this.#settings.clock
-    this.#mirror = new Mirror(this.#settings.maxMirrorBytes)
-    this.#memory = new MemoryTier(this.#settings.maxEntries, this.#settings.maxBytes, (key, _slot, reason) => {
-      this.counters.evictions++
-      this.#events.tell('evict', { key, reason })
-    })
-    this.#shared = this.#openShared()
+    this.#codec = new ValueCodec(this.#settings.serializer, this.#settings.deserializer)
+    this.#entries = new EntryStore(this.#settings, this.counters, this.#events)
   }
 
   /**
-   * Looks a key up, Redis first. For layers that keep entries of their own making; values are read by {@link get}.
-   *
-   * Answers at once when only memory is to be asked: without Redis, with the breaker open, in memory-first mode.
-   * Entries past `staleAt` are given until `deleteAt`: whether a stale one will do is for the caller to say.
-   * Neither throws nor rejects.
+   * The value of a key, or `null` when there is none that is fresh. What is given is the caller's own: changing it
+   * changes nothing here.
    */
-  find(key: string): Found | undefined | Promise<Found | undefined> {
-    const shared = this.#shared
-    if (shared === undefined) return this.#findInMemory(key, false)
-    if (shared.coherence.starting !== undefined) return this.#findOnceStarted(key, shared)
-    if (!shared.coherence.isConnected) return this.#findWhileDisconnected(key, shared)
-    if (this.#settings.read === 'memory-first' && this.#leaseHolds(shared)) {
-      const found = this.#findInMemory(key, false)
-      if (found !== undefined) return found
-    }
-    return this.#findShared(key, shared)
-  }
-
-  /** The moment a handler starts: take it right before, and hand it to {@link store} with the result. */
-  mark(): Mark {
-    return {
-      sequence: this.#mirror.sequence,
-      stamp: this.#shared?.coherence.stamp ?? nowhere,
-      startedAt: this.clock.monotonic(),
-    }
-  }
-
-  /** Whether something that covers this key or these tags was invalidated since `mark`. */
-  isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
-    return this.#mirror.coversSince(key, tags, mark.sequence)
-  }
-
-  /**
-   * Stores an entry in both tiers: in memory before it returns, in Redis in the background.
-   *
-   * Refused when something that covers it was invalidated since `mark`.
-   */
-  store(key: string, entry: NewEntry, mark: Mark): Stored {
-    const tags = entry.tags ?? []
-    const refusal = this.#refusal(key, tags, entry, mark)
-    if (refusal !== undefined) {
-      if (refusal === 'invalidated') this.counters.lateStores++
-      this.#events.tell('skip', { key, reason: refusal })
-      return { stored: false, reason: refusal, written: done }
-    }
-    const kept: Entry = {
-      storedAt: entry.storedAt ?? this.clock.now(),
-      staleAt: entry.staleAt,
-      deleteAt: entry.deleteAt,
-      tags,
-      meta: entry.meta ?? '',
-      body: entry.body,
-      memo: undefined,
-    }
-    const slot: MemorySlot = {
-      entry: kept,
-      sequence: mark.sequence,
-      knownAt: mark.startedAt,
-      stamp: mark.stamp,
-      writtenIn: undefined,
-    }
-    const isNewest = this.#replace(key, slot)
-    this.counters.stores++
-    this.#events.tell('store', { key, tags })
-    const written = isNewest ? this.#writeSlot(key, slot) : done
-    if (!isNewest || this.#memory.peek(key) === slot) return { stored: true, written }
-    return { stored: false, reason: 'too-large', written }
-  }
-
   async get<T = unknown>(key: string): Promise<T | null> {
-    checkKey(key)
-    const found = await this.find(key)
-    if (found === undefined || found.entry.staleAt <= this.clock.now()) {
-      this.counters.misses++
-      this.#events.tell('miss', { key })
-      return null
-    }
-    if (found.tier === 'redis') this.counters.redisHits++
-    else this.counters.memoryHits++
-    this.#events.tell('hit', { key, tier: found.tier, stale: false })
-    return this.#deserialize(found.entry) as T
+    const known = await this.#read(checkKey(key))
+    return known === undefined ? null : (known.value as T)
   }
 
+  /**
+   * Stores a value in both tiers. Resolves when Redis has it, or will not have it for now.
+   *
+   * @param options - the lifetime (seconds or a duration text), or lifetime and tags
+   * @throws CacheError `serializer` when the value has no serialised form; RangeError for a lifetime that is not positive
+   */
   async set(key: string, value: unknown, options?: Duration | SetOptions): Promise<void> {
     checkKey(key)
-    const checked = readSetOptions(options)
-    await this.#shared?.coherence.waitForStart()
-    await this.#keep(key, value, checked, this.mark())
+    const checked = this.#readSetOptions(options)
+    await this.#entries.waitForStart()
+    await this.#keep(key, value, checked, this.mark(), 0).written
   }
 
+  /**
+   * The value of a key, made by `compute` when there is none: once, however many ask for it at the same time, in this
+   * process and in the others. Whoever asks after an invalidation never gets what was begun before it.
+   *
+   * What `compute` throws goes to everybody who waits, and is not kept.
+   */
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
-    const checked = readSetOptions(options)
-    const known = await this.get<T>(key)
-    if (known !== null) return known
-    const flight = this.#flights.join(
-      key,
-      (joined) => !this.isInvalidated(key, checked.tags ?? [], joined),
-      this.mark(),
-      async (mark) => {
-        const value = await compute()
-        await this.#keep(key, value, checked, mark)
-        return value
-      },
-    )
-    return (await flight) as T
+    const checked = this.#readSetOptions(options)
+    const known = await this.#read(checkKey(key))
+    if (known !== undefined) {
+      if (this.#isDueEarly(known.entry)) this.#computeEarly(key, compute, checked)
+      return known.value as T
+    }
+    return (await this.#fly(key, checked, (mark) => this.#computeInTurn(key, compute, checked, mark))) as T
   }
 
   /** Takes a key out of both tiers. True when either had it. */
-  async delete(key: string): Promise<boolean> {
-    checkKey(key)
-    const inMemory = this.#findInMemory(key, false) !== undefined
-    const { existed } = await this.#issue([{ kind: 'key', key }])
-    return inMemory || existed.some((head) => this.#wasUsable(key, head))
+  delete(key: string): Promise<boolean> {
+    return this.#entries.delete(checkKey(key))
   }
 
   /** As {@link delete}, but says whether every process is bound by it already. */
   invalidateKey(key: string): Promise<Invalidation> {
-    checkKey(key)
-    return this.#invalidate([{ kind: 'key', key }])
+    return this.#entries.invalidate([{ kind: 'key', key: checkKey(key) }])
   }
 
-  invalidatePrefix(prefix: string, options: { readonly ignoreCase?: boolean } = {}): Promise<Invalidation> {
+  /**
+   * Takes every key that starts with `prefix` out of use, in every process. Takes the same time however many there
+   * are. No character is special; the empty prefix is every key under `keyPrefix`.
+   */
+  invalidatePrefix(prefix: string, options: PrefixOptions = {}): Promise<Invalidation> {
     return this.invalidatePrefixes([prefix], options)
   }
 
-  invalidatePrefixes(
-    prefixes: readonly string[],
-    options: { readonly ignoreCase?: boolean } = {},
-  ): Promise<Invalidation> {
+  /** As {@link invalidatePrefix}, for several prefixes at once. */
+  invalidatePrefixes(prefixes: readonly string[], options: PrefixOptions = {}): Promise<Invalidation> {
+    rejectUnknownOptions(options, ['ignoreCase'], 'invalidatePrefix')
     const ignoreCase = options.ignoreCase ?? false
-    return this.#invalidate(prefixes.map((prefix) => ({ kind: 'prefix', prefix: checkKey(prefix), ignoreCase })))
+    return this.#entries.invalidate(
+      checkList(prefixes, 'prefixes').map((prefix) => ({ kind: 'prefix', prefix, ignoreCase })),
+    )
   }
 
+  /** Takes every entry that has one of these tags out of use, in every process. */
   invalidateTags(tags: readonly string[]): Promise<Invalidation> {
-    return this.#invalidate(tags.map((tag) => ({ kind: 'tag', tag: checkKey(tag) })))
+    return this.#entries.invalidate(checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag })))
   }
 
+  /** Takes everything under `keyPrefix` out of use, in every process, and nothing else in the database. */
   clear(): Promise<Invalidation> {
-    return this.#invalidate([{ kind: 'all' }])
+    return this.#entries.invalidate([{ kind: 'all' }])
   }
 
+  /** What is in memory, how Redis is, what has been counted. */
   stats(): CacheStats {
-    const shared = this.#shared
-    const journal = shared?.coherence.stats()
-    const memory = this.#memory.stats()
-    const oldest = this.#memory.oldest()
+    const { memory, oldestStoredAt, mirror, journal, ...redis } = this.#entries.stats()
     return {
-      backend: shared === undefined ? 'memory' : 'redis',
+      backend: this.#entries.isShared ? 'redis' : 'memory',
       entries: memory.entries,
       maxEntries: memory.maxEntries,
-      oldestAgeSeconds: oldest === undefined ? null : (this.clock.now() - oldest.entry.storedAt) / 1000,
+      oldestAgeSeconds: oldestStoredAt === undefined ? null : (this.clock.now() - oldestStoredAt) / 1000,
       memoryEntries: memory.entries,
       memoryBytes: memory.bytes,
       maxBytes: memory.maxBytes,
       keyPrefix: this.#settings.keyPrefix,
-      circuitBreakerState: shared?.coherence.breaker.state ?? 'closed',
-      circuitBreakerFailureCount: shared?.coherence.breaker.failures ?? 0,
-      connected: shared === undefined || shared.coherence.isConnected,
+      circuitBreakerState: redis.circuitState,
+      circuitBreakerFailureCount: redis.circuitFailures,
+      connected: redis.isConnected,
       pendingInvalidations: journal?.pending ?? 0,
-      mirror: this.#mirror.stats(),
+      mirror,
       journal,
       counters: { ...this.counters, refused: { ...this.counters.refused } },
     }
   }
 
-  /** Tells Redis what it does not know yet, if that takes no longer than a second, and stops. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    this.#shared?.writeBack.stop()
-    await this.#shared?.coherence.close()
-    this.#memory.clear()
+  /**
+   * Tells Redis what it does not know yet, if that takes no longer than a second, and stops. A client that was handed
+   * in stays open. Afterwards nothing is found and nothing is kept.
+   */
+  close(): Promise<void> {
+    return this.#entries.close()
   }
 
+  /** Calls `listener` at every event of this name; what it throws becomes a process warning. */
   on<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
     this.#events.on(event, listener as never)
     return this
   }
 
+  /** As {@link on}, once. */
   once<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
     this.#events.once(event, listener as never)
     return this
   }
 
+  /** Takes a listener back. */
   off<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
     this.#events.off(event, listener as never)
     return this
   }
 
-  /** For the layers above: tells the listeners of this cache. A listener that throws breaks nothing. */
+  /** For the layers above: tells the listeners of this cache. */
   emit<Name extends keyof CacheEvents>(event: Name, payload: CacheEvents[Name][0]): void {
     this.#events.tell(event, payload)
   }
 
+  /** How many listen to an event. */
   listenerCount(event: keyof CacheEvents): number {
     return this.#events.listenerCount(event)
   }
 
-  #openShared(): Shared | undefined {
-    const { redis, keyPrefix } = this.#settings
-    if (redis === undefined) return undefined
-    const port = openPort(redis)
-    const coherence: Coherence = new Coherence(port, this.#mirror, this.#settings, this.counters, this.#events, {
-      onRecords: (covers) => this.#dropKeys(covers),
-      onForget: () => this.#memory.clear(),
-      onConnected: () => writeBack.start(),
-    })
-    const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
-    const entries = new SharedEntries(port, coherence.tier, this.clock, keyPrefix, coherence.headKey, follow)
-    const writeBack: WriteBack = new WriteBack(this.#memory, coherence, (key, slot) => this.#writeBackSlot(key, slot))
-    coherence.open()
-    return { coherence, entries, writeBack }
+  /** For the layers above: an entry of their own making. See {@link EntryStore.find}. */
+  find(key: string): Found | undefined | Promise<Found | undefined> {
+    return this.#entries.find(key)
   }
 
-  #findInMemory(key: string, disconnected: boolean): Found | undefined {
-    const slot = this.#memory.get(key)
-    if (slot === undefined) return undefined
-    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) {
-      this.#memory.delete(key)
-      this.#events.tell('evict', { key, reason: 'invalidated' })
+  /** For the layers above. See {@link EntryStore.mark}. */
+  mark(): Mark {
+    return this.#entries.mark()
+  }
+
+  /** For the layers above. See {@link EntryStore.isInvalidated}. */
+  isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
+    return this.#entries.isInvalidated(key, tags, mark)
+  }
+
+  /** For the layers above. See {@link EntryStore.store}. */
+  store(key: string, entry: NewEntry, mark: Mark): Stored {
+    return this.#entries.store(key, entry, mark)
+  }
+
+  /** For the layers above. See {@link EntryStore.takeTurn}. */
+  takeTurn(key: string, mayUse: (found: Found) => boolean): undefined | Promise<Turn<Found>> {
+    return this.#entries.takeTurn(key, mayUse)
+  }
+
+  /** For the layers above: whether a fresh entry that took `cost` ms to make should be made again already. */
+  isDueEarly(staleAt: number, cost: number): boolean {
+    return isDueEarly(staleAt, cost, this.#settings.earlyRefresh, this.clock.now())
+  }
+
+  async #read(key: string): Promise<Known | undefined> {
+    const found = await this.#entries.find(key)
+    const known = found === undefined || found.entry.staleAt <= this.clock.now() ? undefined : this.#open(found)
+    if (found === undefined || known === undefined) {
+      this.counters.misses++
+      this.#events.tell('miss', { key })
       return undefined
     }
-    if (slot.entry.deleteAt <= this.clock.now()) {
-      this.#memory.delete(key)
-      this.#events.tell('evict', { key, reason: 'expired' })
-      return undefined
-    }
-    // Judged against everything known: the next look has only what comes after to compare.
-    slot.sequence = this.#mirror.sequence
-    return { entry: slot.entry, tier: 'memory', disconnected }
+    if (found.tier === 'redis') this.counters.redisHits++
+    else this.counters.memoryHits++
+    this.#events.tell('hit', { key, tier: found.tier, stale: false })
+    return known
   }
 
-  async #findOnceStarted(key: string, shared: Shared): Promise<Found | undefined> {
-    await shared.coherence.waitForStart()
-    return shared.coherence.isConnected ? this.#findShared(key, shared) : this.#findWhileDisconnected(key, shared)
-  }
-
-  #findWhileDisconnected(key: string, shared: Shared): Found | undefined {
-    shared.coherence.noteUnavailable()
-    if (shared.coherence.isSuspect) return undefined
-    const slot = this.#memory.peek(key)
-    if (slot === undefined) return undefined
-    const knownAt = Math.max(slot.knownAt, shared.coherence.confirmedAt)
-    if (this.clock.monotonic() - knownAt > this.#settings.maxStaleWhileDisconnected) return undefined
-    const found = this.#findInMemory(key, true)
-    if (found !== undefined) this.counters.servedWhileDisconnected++
-    return found
-  }
-
-  async #findShared(key: string, shared: Shared): Promise<Found | undefined> {
-    const askedAt = this.clock.monotonic()
-    let frame: Buffer | undefined
+  #open({ entry }: Found): Known | undefined {
     try {
-      frame = await shared.entries.read(key)
-    } catch {
-      return shared.coherence.isConnected && shared.coherence.confirmedAt >= askedAt
-        ? this.#findInMemory(key, false)
-        : this.#findWhileDisconnected(key, shared)
-    }
-    const known = this.#memory.peek(key)
-    const incarnation = shared.coherence.stamp.incarnation
-    // What could not be written to Redis yet is newer than what Redis has.
-    if (known !== undefined && known.writtenIn === undefined) {
-      const found = this.#findInMemory(key, false)
-      if (found !== undefined) return found
-    }
-    const framed = frame === undefined ? undefined : this.#judge(key, frame, incarnation)
-    if (framed === undefined) return this.#findInMemory(key, false)
-    if (known !== undefined && isSameEntry(known, framed)) {
-      const found = this.#findInMemory(key, false)
-      if (found !== undefined) return { ...found, tier: 'redis' }
-    }
-    const entry: Entry = { ...framed.entry, body: ownBytes(framed.entry.body) }
-    const { sequence } = this.#mirror
-    this.#memory.put(key, { entry, sequence, knownAt: askedAt, stamp: framed.stamp, writtenIn: incarnation })
-    return { entry, tier: 'redis', disconnected: false }
-  }
-
-  /** An entry out of Redis, if it may be used. */
-  #judge(key: string, frame: Buffer, incarnation: string): Framed | undefined {
-    const framed = decodeFrame(frame)
-    if (framed === undefined) {
-      this.counters.foreignEntries++
-      return undefined
-    }
-    if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return undefined
-    if (framed.entry.deleteAt <= this.clock.now()) return undefined
-    if (this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position)) return undefined
-    return framed
-  }
-
-  /** Whether the first bytes of what an exact invalidation took out say that it could have been served. */
-  #wasUsable(key: string, head: Buffer): boolean {
-    const [magic, incarnation, position, , , deleteAt = '0'] = head.toString('latin1').split(' ')
-    if (magic !== frameMagic || incarnation !== this.#shared?.coherence.stamp.incarnation) return false
-    return Number(deleteAt) > this.clock.now() && !this.#mirror.coversOtherwise(key, Number(position))
-  }
-
-  #leaseHolds(shared: Shared): boolean {
-    return this.clock.monotonic() - shared.coherence.confirmedAt <= this.#settings.lease
-  }
-
-  #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
-    if (this.#closed) return 'closed'
-    if (this.isInvalidated(key, tags, mark)) return 'invalidated'
-    if (this.clock.monotonic() - mark.startedAt > this.#settings.maxHandlerTime) return 'too-slow'
-    return entry.deleteAt <= this.clock.now() ? 'expired' : undefined
-  }
-
-  /** Puts a result into memory, unless one is there whose handler started later. */
-  #replace(key: string, slot: MemorySlot): boolean {
-    const known = this.#memory.peek(key)
-    if (known !== undefined && known.knownAt > slot.knownAt) return false
-    this.#memory.put(key, slot)
-    return true
-  }
-
-  /** Sends an entry to Redis; when that cannot be done now, memory keeps it for later. Never rejects. */
-  async #writeSlot(key: string, slot: MemorySlot): Promise<void> {
-    const shared = this.#shared
-    if (shared === undefined) return
-    try {
-      if (slot.entry.body.length > this.#settings.maxRedisBytes) {
-        this.counters.tooLargeForRedis++
-        if (shared.coherence.isConnected) await shared.entries.remove(key)
-        return
-      }
-      await shared.coherence.waitForStart()
-      if (!shared.coherence.isConnected) return shared.coherence.noteUnavailable()
-      await this.#write(key, slot, shared, undefined)
-    } catch {
-      shared.writeBack.remember(key)
-    }
-  }
-
-  /** True when Redis has it, or something newer. */
-  async #writeBackSlot(key: string, slot: MemorySlot): Promise<boolean> {
-    const shared = this.#shared
-    if (shared === undefined || slot.entry.body.length > this.#settings.maxRedisBytes) return false
-    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
-    if (slot.entry.deleteAt <= this.clock.now()) return false
-    const isWritten = await this.#write(key, slot, shared, slot.entry.storedAt)
-    if (isWritten) this.counters.writtenBack++
-    return isWritten
-  }
-
-  async #write(key: string, slot: MemorySlot, shared: Shared, storedAt: number | undefined): Promise<boolean> {
-    const { entry } = slot
-    const { incarnation } = shared.coherence.stamp
-    // A place in an earlier life of the log means the very beginning of this one: too low is always safe.
-    const stamp = slot.stamp.incarnation === incarnation ? slot.stamp : { incarnation, position: 0 }
-    const frame = encodeFrame(entry, entry.storedAt, stamp)
-    const isWritten = await shared.entries.write(key, frame, entry.deleteAt - this.clock.now(), stamp, storedAt)
-    slot.writtenIn = incarnation
-    return isWritten
-  }
-
-  async #keep(key: string, value: unknown, options: SetOptions, mark: Mark): Promise<void> {
-    const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000
-    const { body, meta } = this.#serialize(value)
-    const now = this.clock.now()
-    const moments = { storedAt: now, staleAt: now + lifetime, deleteAt: now + lifetime }
-    await this.store(key, { ...moments, tags: options.tags ?? [], meta, body }, mark).written
-  }
-
-  #serialize(value: unknown): { body: Buffer; meta: string } {
-    try {
-      const data: unknown = this.#settings.serializer(value)
-      if (typeof data === 'string') return { body: ownBuffer(data), meta: '' }
-      if (Buffer.isBuffer(data)) return { body: Buffer.from(data), meta: 'b' }
-      throw new TypeError(
-        `the serializer gave ${data === undefined ? 'undefined' : typeof data}, not a string or Buffer`,
-      )
+      return { entry, value: this.#codec.deserialize(entry) }
     } catch (thrown) {
-      this.counters.serializerErrors++
-      throw new CacheError('serializer', `the value cannot be serialised: ${String(thrown)}`, thrown)
+      this.#fault(thrown)
+      return undefined
     }
   }
 
-  #deserialize(entry: Entry): unknown {
-    const { deserializer } = this.#settings
-    const data = entry.meta === 'b' ? Buffer.from(entry.body) : entry.body.toString()
-    return deserializer(data as never)
+  #fly(key: string, options: CheckedSet, run: (mark: Mark) => Promise<unknown>): Promise<unknown> {
+    return this.#flights.join(key, (mark) => !this.isInvalidated(key, options.tags, mark), this.mark(), run)
   }
 
-  async #invalidate(covers: readonly Cover[]): Promise<Invalidation> {
-    const { durable } = await this.#issue(covers)
-    return { durable }
+  async #computeInTurn(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<unknown> {
+    const turn = await this.#entries.takeTurn(key, ({ entry }) => entry.staleAt > this.clock.now())
+    if (turn === undefined) return this.#compute(key, compute, options, mark)
+    if ('found' in turn) {
+      const known = this.#open(turn.found)
+      return known === undefined ? this.#compute(key, compute, options, this.mark()) : known.value
+    }
+    let isKept = false
+    try {
+      // Waiting for the turn may have taken a while: what is made now has seen everything up to now.
+      const value = await this.#compute(key, compute, options, this.mark())
+      isKept = true
+      return value
+    } finally {
+      turn.end(isKept)
+    }
   }
 
-  async #issue(covers: readonly Cover[]): Promise<Issue> {
-    if (covers.length === 0) return { durable: true, existed: [] }
-    this.counters.invalidations++
-    // Before anything is awaited: from here on this process never again serves what is covered.
-    const recorded = this.#mirror.record(covers, this.#shared === undefined ? 0 : undefined)
-    this.#dropKeys(covers)
-    this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'local' })
-    if (this.#shared === undefined) return { durable: true, existed: [] }
-    const existed = await this.#shared.coherence.issue(recorded)
-    return existed === undefined ? { durable: false, existed: [] } : { durable: true, existed }
+  async #compute(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<unknown> {
+    const startedAt = this.clock.monotonic()
+    const value = await compute()
+    try {
+      await this.#keep(key, value, options, mark, this.clock.monotonic() - startedAt).written
+    } catch (thrown) {
+      this.#fault(thrown)
+    }
+    return value
   }
 
-  #dropKeys(covers: readonly Cover[]): void {
-    for (const cover of covers) if (cover.kind === 'key') this.#memory.delete(cover.key)
+  #isDueEarly(entry: Entry): boolean {
+    return this.isDueEarly(entry.staleAt, costOf(entry))
+  }
+
+  #computeEarly(key: string, compute: () => unknown, options: CheckedSet): void {
+    this.#fly(key, options, (mark) => this.#compute(key, compute, options, mark)).catch((thrown: unknown) =>
+      this.#fault(thrown),
+    )
+  }
+
+  #keep(key: string, value: unknown, options: CheckedSet, mark: Mark, cost: number): Stored {
+    const { body, meta } = this.#codec.serialize(value, cost)
+    const now = this.clock.now()
+    const moments = { storedAt: now, staleAt: now + options.lifetime, deleteAt: now + options.lifetime }
+    return this.#entries.store(key, { ...moments, tags: options.tags, meta, body }, mark)
+  }
+
+  #fault(thrown: unknown): void {
+    this.counters.serializerErrors++
+    this.#events.tell('fault', { error: asError(thrown) })
+  }
+
+  #readSetOptions(given: Duration | SetOptions | undefined): CheckedSet {
+    const options: SetOptions = typeof given === 'object' && given !== null ? given : { ttl: given }
+    rejectUnknownOptions(options, ['ttl', 'tags'], 'set')
+    const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000
+    return { lifetime, tags: options.tags === undefined ? [] : [...checkList(options.tags, 'tags')] }
   }
 }
 
-/** An invalidation that was issued, and the first bytes of what its exact keys held in Redis. */
-interface Issue extends Invalidation {
-  readonly existed: readonly Buffer[]
+interface Known {
+  readonly entry: Entry
+  readonly value: unknown
 }
 
-/** What there is when there is a Redis. */
-interface Shared {
-  readonly coherence: Coherence
-  readonly entries: SharedEntries
-  readonly writeBack: WriteBack
-}
-
-/** Whether memory holds what Redis has just given, so that it need not be copied again. */
-function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
-  return (
-    slot.entry.storedAt === framed.entry.storedAt &&
-    slot.stamp.position === framed.stamp.position &&
-    slot.stamp.incarnation === framed.stamp.incarnation &&
-    slot.entry.deleteAt === framed.entry.deleteAt &&
-    slot.entry.body.equals(framed.entry.body)
-  )
-}
-
-/** A view of a larger buffer would keep all of it alive. */
-function ownBytes(body: Buffer): Buffer {
-  const own = Buffer.allocUnsafeSlow(body.length)
-  body.copy(own)
-  return own
-}
-
-function ownBuffer(text: string): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
-  bytes.write(text, 0)
-  return bytes
+interface CheckedSet {
+  /** Milliseconds. */
+  readonly lifetime: number
+  readonly tags: readonly string[]
 }
 
 function checkKey(key: string): string {
-  if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${typeof key}`)
+  if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${shown(key)}`)
   return key
 }
 
-function readSetOptions(options: Duration | SetOptions | undefined): SetOptions {
-  if (options === undefined) return {}
-  if (typeof options === 'object' && options !== null) return options
-  return { ttl: options }
+function checkList(list: readonly string[], name: string): readonly string[] {
+  if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
+    throw new TypeError(`${name} must be an array of strings, got ${shown(list)}`)
+  }
+  return list
 }

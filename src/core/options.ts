@@ -66,6 +66,15 @@ export interface FallbackCacheOptions {
   readonly maxStaleWhileDisconnected?: Duration | undefined
   /** A result that took longer is not kept: records of single keys are only held that long. Seconds or text. @defaultValue 60 */
   readonly maxHandlerTime?: Duration | undefined
+  /**
+   * Processes that miss the same key at the same time wait for one of them; this is how long they wait for one that
+   * died. Seconds or text; `false` lets each make its own. @defaultValue 2
+   */
+  readonly singleFlightLease?: Duration | false | undefined
+  /** Part of a lifetime that is cut at random, so that what is stored together does not go stale together; 0 to 1. @defaultValue 0 */
+  readonly lifetimeJitter?: number | undefined
+  /** How eagerly a fresh value is made again before its end (XFetch's beta); 0 for never, 1 is usual. @defaultValue 0 */
+  readonly earlyRefresh?: number | undefined
   /** Bytes that the mirror of invalidations may take; past it old entries are invalidated early. @defaultValue 4 MiB */
   readonly maxMirrorBytes?: number | undefined
   /** Bytes that invalidations waiting for Redis may take; past it they become one that clears everything. @defaultValue 1 MiB */
@@ -96,6 +105,9 @@ export interface CoreSettings {
   readonly lease: number
   readonly maxStaleWhileDisconnected: number
   readonly maxHandlerTime: number
+  readonly singleFlightLease: number
+  readonly lifetimeJitter: number
+  readonly earlyRefresh: number
   readonly maxMirrorBytes: number
   readonly maxJournalBytes: number
   readonly journalFile: string | undefined
@@ -122,6 +134,9 @@ export const coreOptionNames = [
   'lease',
   'maxStaleWhileDisconnected',
   'maxHandlerTime',
+  'singleFlightLease',
+  'lifetimeJitter',
+  'earlyRefresh',
   'maxMirrorBytes',
   'maxJournalBytes',
   'journalFile',
@@ -157,6 +172,9 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
     maxStaleWhileDisconnected:
       parseDuration(options.maxStaleWhileDisconnected ?? 60, 'maxStaleWhileDisconnected') * 1000,
     maxHandlerTime: positiveDuration(options.maxHandlerTime ?? 60, 'maxHandlerTime') * 1000,
+    singleFlightLease: readLease(options.singleFlightLease ?? 2),
+    lifetimeJitter: numberWithin(options.lifetimeJitter ?? 0, 0, 1, 'lifetimeJitter'),
+    earlyRefresh: numberWithin(options.earlyRefresh ?? 0, 0, 100, 'earlyRefresh'),
     maxMirrorBytes: positiveInteger(options.maxMirrorBytes ?? 4 * mebibyte, 'maxMirrorBytes'),
     maxJournalBytes: positiveInteger(options.maxJournalBytes ?? mebibyte, 'maxJournalBytes'),
     journalFile: options.journalFile === undefined ? undefined : text(options.journalFile, 'journalFile'),
@@ -209,6 +227,14 @@ export function positiveNumber(value: unknown, name: string, unit: string): numb
   return value
 }
 
+/** A number from `least` to `most`. @throws RangeError */
+export function numberWithin(value: unknown, least: number, most: number, name: string): number {
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw new RangeError(`${name} must be a number from ${least} to ${most}, got ${shown(value)}`)
+  }
+  return value
+}
+
 /** One of a few words. @throws TypeError */
 export function oneOf<T extends string>(value: unknown, words: readonly T[], name: string): T {
   const found = words.find((word) => word === value)
@@ -252,6 +278,10 @@ export function shown(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
   return String(value)
+}
+
+function readLease(lease: unknown): number {
+  return lease === false ? 0 : positiveDuration(lease, 'singleFlightLease') * 1000
 }
 
 function readRedis(redis: unknown): string | RedisClient | undefined {

@@ -1,4 +1,4 @@
-import type { Mark } from './fallback-cache.js'
+import type { Mark } from './mark.js'
 
 interface Flight<T> {
   readonly mark: Mark

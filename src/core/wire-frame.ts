@@ -63,31 +63,51 @@ export function isTombstone(framed: Framed): boolean {
  * The body is a view of `frame`, not a copy.
  */
 export function decodeFrame(frame: Buffer): Framed | undefined {
-  const end = frame.subarray(0, longestHead).indexOf(0x0a)
-  if (end < 0) return undefined
-  const words = frame.toString('latin1', 0, end).split(' ')
-  const [magic, incarnation, position, storedAt, staleAt, deleteAt, tagBytes, metaBytes, bodyBytes] = words
+  const head = decodeHead(frame)
+  if (head === undefined || head.tags === undefined) return undefined
+  const { metaAt, bodyAt, end, tags, stamp, storedAt, staleAt, deleteAt } = head
+  if (frame.length !== end) return undefined
+  const meta = bodyAt === metaAt ? '' : frame.toString('utf8', metaAt, bodyAt)
+  return { stamp, entry: { storedAt, staleAt, deleteAt, tags, meta, body: frame.subarray(bodyAt), memo: undefined } }
+}
+
+/** The first line of a frame, and its tags. */
+export interface FrameHead {
+  readonly stamp: Stamp
+  readonly storedAt: number
+  readonly staleAt: number
+  readonly deleteAt: number
+  /** `undefined` when the bytes end before the tags do. */
+  readonly tags: readonly string[] | undefined
+  /** Where meta and body start, and where the frame ends. */
+  readonly metaAt: number
+  readonly bodyAt: number
+  readonly end: number
+}
+
+/** Reads the beginning of a frame; `undefined` when it is none. */
+export function decodeHead(bytes: Buffer): FrameHead | undefined {
+  const lineEnd = bytes.subarray(0, longestHead).indexOf(0x0a)
+  if (lineEnd < 0) return undefined
+  const words = bytes.toString('latin1', 0, lineEnd).split(' ')
+  const [magic, incarnation] = words
   if (magic !== frameMagic || words.length !== 9 || incarnation === undefined || incarnation === '') return undefined
-  const numbers = [position, storedAt, staleAt, deleteAt, tagBytes, metaBytes, bodyBytes].map(wholeNumber)
-  const [at = -1, stored = -1, stale = -1, gone = -1, tagLength = -1, metaLength = -1, bodyLength = -1] = numbers
-  if (numbers.includes(-1) || gone < stale) return undefined
-  const tagsAt = end + 1
-  const metaAt = tagsAt + tagLength
-  const bodyAt = metaAt + metaLength
-  if (frame.length !== bodyAt + bodyLength) return undefined
-  const tags = readTags(frame.toString('utf8', tagsAt, metaAt))
-  if (tags === undefined) return undefined
+  const numbers = words.slice(2).map(wholeNumber)
+  const [position = -1, storedAt = -1, staleAt = -1, deleteAt = -1, tagBytes = -1, metaBytes = -1, bodyBytes = -1] =
+    numbers
+  if (numbers.includes(-1) || deleteAt < staleAt) return undefined
+  const metaAt = lineEnd + 1 + tagBytes
+  const bodyAt = metaAt + metaBytes
+  const tags = metaAt > bytes.length ? undefined : readTags(bytes.toString('utf8', lineEnd + 1, metaAt))
   return {
-    stamp: { incarnation, position: at },
-    entry: {
-      storedAt: stored,
-      staleAt: stale,
-      deleteAt: gone,
-      tags,
-      meta: metaLength === 0 ? '' : frame.toString('utf8', metaAt, bodyAt),
-      body: frame.subarray(bodyAt),
-      memo: undefined,
-    },
+    stamp: { incarnation, position },
+    storedAt,
+    staleAt,
+    deleteAt,
+    tags,
+    metaAt,
+    bodyAt,
+    end: bodyAt + bodyBytes,
   }
 }
 

@@ -191,6 +191,13 @@ export class Coherence {
     }, 1000)
   }
 
+  /** Lets `ms` milliseconds pass. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.setTimer(resolve, ms)
+    })
+  }
+
   stats(): JournalStats {
     return this.#journal.stats()
   }

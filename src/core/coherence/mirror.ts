@@ -229,8 +229,8 @@ class PrefixSlots implements SlotMap {
   }
 
   set(prefix: string, slot: Slot): void {
-    let group = this.#byLength.get(prefix.length)
-    if (group === undefined) this.#byLength.set(prefix.length, (group = new Map()))
+    const group = this.#byLength.get(prefix.length) ?? new Map<string, Slot>()
+    this.#byLength.set(prefix.length, group)
     if (!group.has(prefix)) this.#size++
     group.set(prefix, slot)
   }

@@ -36,19 +36,15 @@ export class MemoryTier {
   readonly #maxEntries: number
   readonly #maxBytes: number
 
-  constructor(
-    maxEntries: number,
-    maxBytes: number,
-    onEvict: (key: string, slot: MemorySlot, reason: EvictionReason) => void,
-  ) {
+  constructor(maxEntries: number, maxBytes: number, onEvict: (key: string, reason: EvictionReason) => void) {
     this.#maxEntries = maxEntries
     this.#maxBytes = maxBytes
     this.#slots = new LRUCache({
       max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: (slot, key) => entrySize(key, slot.entry),
-      dispose: (slot, key, reason) => {
-        if (reason === 'evict') onEvict(key, slot, 'size')
+      dispose: (_slot, key, reason) => {
+        if (reason === 'evict') onEvict(key, 'size')
       },
     })
   }

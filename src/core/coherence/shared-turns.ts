@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.js'
+import type { RedisPort } from '../tiers/redis-client.js'
+import type { RedisTier } from '../tiers/redis-tier.js'
+import { Script } from '../tiers/script.js'
+
+/** What came of asking: another process made it meanwhile, or it is this one's turn. */
+export type Turn<Found> = { readonly found: Found } | { readonly end: (stored: boolean) => void }
+
+/** How often those who wait look again; ms, doubled up to the longest. */
+const firstPause = 5
+const longestPause = 100
+
+/** How long a key whose result could not be kept is open to everybody, so that its requests are never put in a row; ms. */
+const openFor = 1000
+
+/** Gives 1 for the turn, 2 when nobody need wait, 0 for waiting. */
+const takeScript = new Script(`
+local holder = redis.call('GET', KEYS[1])
+if holder == 'open' then return 2 end
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
+const endScript = new Script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '1' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'open', 'PX', ARGV[3]) end
+return 1
+`)
+
+/**
+ * One process at a time makes what is missing, the others wait for what it stores.
+ *
+ * A turn is a short lease in Redis that its holder renews while it works: when the holder dies, the others wait for
+ * the rest of the lease, once. Whatever fails here means that nobody waits.
+ */
+export class SharedTurns {
+  readonly #port: RedisPort
+  readonly #tier: RedisTier
+  readonly #clock: Clock
+  readonly #keyPrefix: string
+  readonly #lease: number
+
+  /** @param lease - ms */
+  constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, lease: number) {
+    this.#port = port
+    this.#tier = tier
+    this.#clock = clock
+    this.#keyPrefix = keyPrefix
+    this.#lease = lease
+  }
+
+  /**
+   * Waits for the turn, or for what the holder of the turn stores.
+   *
+   * @param look - looks whether it has been stored; called after each wait
+   */
+  async take<Found>(key: string, look: () => Promise<Found | undefined>): Promise<Turn<Found>> {
+    const name = `${this.#keyPrefix}${key}#turn`
+    const holder = randomBytes(9).toString('base64url')
+    // A holder renews its lease for as long as it works, but nobody has to believe it for ever.
+    const until = this.#clock.monotonic() + 10 * this.#lease
+    for (let pause = firstPause; this.#clock.monotonic() < until; pause = Math.min(2 * pause, longestPause)) {
+      const taken = await this.#ask(name, holder)
+      if (taken === 1) return { end: this.#hold(name, holder) }
+      if (taken === 2) break
+      await this.#wait(pause)
+      const found = await look()
+      if (found !== undefined) return { found }
+    }
+    return { end: () => {} }
+  }
+
+  /** Keeps the lease alive until the work is over. */
+  #hold(name: string, holder: string): (stored: boolean) => void {
+    let timer = this.#clock.setTimer(() => renew(), this.#lease / 3)
+    const renew = (): void => {
+      void this.#ask(name, holder)
+      timer = this.#clock.setTimer(renew, this.#lease / 3)
+    }
+    return (stored) => {
+      this.#clock.clearTimer(timer)
+      const args = [holder, stored ? '1' : '0', String(openFor)]
+      this.#tier.run(() => endScript.run(this.#port, [name], args)).catch(() => {})
+    }
+  }
+
+  async #ask(name: string, holder: string): Promise<unknown> {
+    try {
+      return await this.#tier.run(() => takeScript.run(this.#port, [name], [holder, String(Math.ceil(this.#lease))]))
+    } catch {
+      return 2
+    }
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.setTimer(resolve, ms)
+    })
+  }
+}

@@ -1,0 +1,432 @@
+import type { Clock } from './clock.js'
+import { Coherence } from './coherence/coherence.js'
+import { type Cover, coverText } from './coherence/cover.js'
+import type { JournalStats } from './coherence/journal.js'
+import { Mirror, type MirrorStats } from './coherence/mirror.js'
+import { type Follow, SharedEntries } from './coherence/shared-entries.js'
+import { SharedTurns, type Turn } from './coherence/shared-turns.js'
+import { Sweep } from './coherence/sweep.js'
+import { WriteBack } from './coherence/write-back.js'
+import type { Counters } from './counters.js'
+import { shortened } from './early-refresh.js'
+import type { Entry, NewEntry } from './entry.js'
+import type { GuardedEmitter, Tier } from './events.js'
+import type { Mark } from './mark.js'
+import type { CoreSettings } from './options.js'
+import { type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
+import { openPort } from './tiers/open-port.js'
+import { decodeFrame, encodeFrame, type Framed, frameMagic, isTombstone, type Stamp } from './wire-frame.js'
+
+/** What a lookup found. */
+export interface Found {
+  readonly entry: Entry
+  /** Where it came from. */
+  readonly tier: Tier
+  /** True when Redis could not be asked: others may have invalidated it within `maxStaleWhileDisconnected`. */
+  readonly disconnected: boolean
+}
+
+/** What became of a result that was to be stored. */
+export interface Stored {
+  /** Whether it is in memory now. */
+  readonly stored: boolean
+  /** Why not, if it is not. */
+  readonly reason?: 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
+  /** Resolves when Redis has it, or will not have it; never rejects. */
+  readonly written: Promise<void>
+}
+
+/** What became of an invalidation. It always holds in this process. */
+export interface Invalidation {
+  /** True once every process is bound by it; false when Redis could not be told yet and will be. */
+  readonly durable: boolean
+}
+
+/** What the tiers and the log look like from outside. */
+export interface EntryStoreStats {
+  readonly memory: MemoryStats
+  /** When the entry that is next to be evicted was stored, epoch ms. */
+  readonly oldestStoredAt: number | undefined
+  readonly mirror: MirrorStats
+  /** `undefined` without Redis. */
+  readonly journal: JournalStats | undefined
+  readonly isConnected: boolean
+  readonly circuitState: 'closed' | 'open' | 'half_open'
+  readonly circuitFailures: number
+}
+
+const nowhere: Stamp = { incarnation: '-', position: 0 }
+const done = Promise.resolve()
+
+/**
+ * Entries in two tiers, Redis first and memory behind it, judged by the invalidations this process knows of.
+ *
+ * Neither knows what the bytes mean. Nothing here throws or rejects for a fault of Redis.
+ */
+export class EntryStore {
+  readonly #settings: CoreSettings
+  readonly #clock: Clock
+  readonly #counters: Counters
+  readonly #events: GuardedEmitter
+  readonly #memory: MemoryTier
+  readonly #mirror: Mirror
+  readonly #shared: Shared | undefined
+  #closed = false
+
+  /** @throws TypeError when the `redis` option is a client of no known kind */
+  constructor(settings: CoreSettings, counters: Counters, events: GuardedEmitter) {
+    this.#settings = settings
+    this.#clock = settings.clock
+    this.#counters = counters
+    this.#events = events
+    this.#mirror = new Mirror(settings.maxMirrorBytes)
+    this.#memory = new MemoryTier(settings.maxEntries, settings.maxBytes, (key, reason) => {
+      counters.evictions++
+      events.tell('evict', { key, reason })
+    })
+    this.#shared = this.#openShared()
+  }
+
+  /** Whether there is a Redis behind memory. */
+  get isShared(): boolean {
+    return this.#shared !== undefined
+  }
+
+  /**
+   * Looks a key up, Redis first. For layers that keep entries of their own making; values are read by {@link get}.
+   *
+   * Answers at once when only memory is to be asked: without Redis, with the breaker open, in memory-first mode.
+   * Entries past `staleAt` are given until `deleteAt`: whether a stale one will do is for the caller to say.
+   * Neither throws nor rejects.
+   */
+  find(key: string): Found | undefined | Promise<Found | undefined> {
+    const shared = this.#shared
+    if (shared === undefined) return this.#findInMemory(key, false)
+    if (shared.coherence.starting !== undefined) return this.#findOnceStarted(key, shared)
+    if (!shared.coherence.isConnected) return this.#findWhileDisconnected(key, shared)
+    if (this.#settings.read === 'memory-first' && this.#leaseHolds(shared)) {
+      const found = this.#findInMemory(key, false)
+      if (found !== undefined) return found
+    }
+    return this.#findShared(key, shared)
+  }
+
+  /** The moment a handler starts: take it right before, and hand it to {@link store} with the result. */
+  mark(): Mark {
+    return {
+      sequence: this.#mirror.sequence,
+      stamp: this.#shared?.coherence.stamp ?? nowhere,
+      startedAt: this.#clock.monotonic(),
+    }
+  }
+
+  /** Whether something that covers this key or these tags was invalidated since `mark`. */
+  isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
+    return this.#mirror.coversSince(key, tags, mark.sequence)
+  }
+
+  /**
+   * Stores an entry in both tiers: in memory before it returns, in Redis in the background.
+   *
+   * Refused when something that covers it was invalidated since `mark`.
+   */
+  store(key: string, entry: NewEntry, mark: Mark): Stored {
+    const tags = entry.tags ?? []
+    const refusal = this.#refusal(key, tags, entry, mark)
+    if (refusal !== undefined) {
+      if (refusal === 'invalidated') this.#counters.lateStores++
+      this.#events.tell('skip', { key, reason: refusal })
+      return { stored: false, reason: refusal, written: done }
+    }
+    const kept: Entry = {
+      ...shortened(entry, entry.storedAt ?? this.#clock.now(), this.#settings.lifetimeJitter),
+      tags,
+      meta: entry.meta ?? '',
+      body: entry.body,
+      memo: undefined,
+    }
+    const slot: MemorySlot = {
+      entry: kept,
+      sequence: mark.sequence,
+      knownAt: mark.startedAt,
+      stamp: mark.stamp,
+      writtenIn: undefined,
+    }
+    const isNewest = this.#replace(key, slot)
+    this.#counters.stores++
+    this.#events.tell('store', { key, tags })
+    const written = isNewest ? this.#writeSlot(key, slot) : done
+    if (!isNewest || this.#memory.peek(key) === slot) return { stored: true, written }
+    return { stored: false, reason: 'too-large', written }
+  }
+
+  /** While the first connection is on its way: waits for it, within `redisTimeout`. */
+  async waitForStart(): Promise<void> {
+    await this.#shared?.coherence.waitForStart()
+  }
+
+  /**
+   * Asks for the turn to make what no tier has, among all processes.
+   *
+   * @param mayUse - whether an entry that another process stored meanwhile will do
+   * @returns undefined when there is nobody to ask: make it. Else the turn, or what another made meanwhile
+   */
+  takeTurn(key: string, mayUse: (found: Found) => boolean): undefined | Promise<Turn<Found>> {
+    const shared = this.#shared
+    if (shared?.turns === undefined || !shared.coherence.isConnected) return undefined
+    return shared.turns.take(key, async () => {
+      const found = await this.find(key)
+      return found !== undefined && mayUse(found) ? found : undefined
+    })
+  }
+
+  /** Takes what is covered out of use: here before this returns, everywhere when the promise says `durable`. */
+  async invalidate(covers: readonly Cover[]): Promise<Invalidation> {
+    const { durable } = await this.#issue(covers)
+    return { durable }
+  }
+
+  /** Takes one key out of use. True when either tier had something usable. */
+  async delete(key: string): Promise<boolean> {
+    const inMemory = this.#findInMemory(key, false) !== undefined
+    const { existed } = await this.#issue([{ kind: 'key', key }])
+    return inMemory || existed.some((head) => this.#wasUsable(key, head))
+  }
+
+  stats(): EntryStoreStats {
+    const coherence = this.#shared?.coherence
+    return {
+      memory: this.#memory.stats(),
+      oldestStoredAt: this.#memory.oldest()?.entry.storedAt,
+      mirror: this.#mirror.stats(),
+      journal: coherence?.stats(),
+      isConnected: coherence === undefined || coherence.isConnected,
+      circuitState: coherence?.breaker.state ?? 'closed',
+      circuitFailures: coherence?.breaker.failures ?? 0,
+    }
+  }
+
+  /** Tells Redis what it does not know yet, if that takes no longer than a second, and stops. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#shared?.writeBack.stop()
+    this.#shared?.sweep.stop()
+    await this.#shared?.coherence.close()
+    this.#memory.clear()
+  }
+
+  #openShared(): Shared | undefined {
+    const { redis, keyPrefix, singleFlightLease } = this.#settings
+    if (redis === undefined) return undefined
+    const port = openPort(redis)
+    const coherence: Coherence = new Coherence(port, this.#mirror, this.#settings, this.#counters, this.#events, {
+      onRecords: (covers) => this.#dropKeys(covers),
+      onForget: () => this.#memory.clear(),
+      onConnected: () => writeBack.start(),
+    })
+    const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
+    const entries = new SharedEntries(port, coherence.tier, this.#clock, keyPrefix, coherence.headKey, follow)
+    const writeBack: WriteBack = new WriteBack(this.#memory, coherence, (key, slot) => this.#writeBackSlot(key, slot))
+    const sweep = new Sweep(port, coherence, this.#mirror, keyPrefix, this.#counters)
+    const turns =
+      singleFlightLease > 0
+        ? new SharedTurns(port, coherence.tier, this.#clock, keyPrefix, singleFlightLease)
+        : undefined
+    coherence.open()
+    return { coherence, entries, writeBack, sweep, turns }
+  }
+
+  #findInMemory(key: string, disconnected: boolean): Found | undefined {
+    const slot = this.#memory.get(key)
+    if (slot === undefined) return undefined
+    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) {
+      this.#memory.delete(key)
+      this.#events.tell('evict', { key, reason: 'invalidated' })
+      return undefined
+    }
+    if (slot.entry.deleteAt <= this.#clock.now()) {
+      this.#memory.delete(key)
+      this.#events.tell('evict', { key, reason: 'expired' })
+      return undefined
+    }
+    // Judged against everything known: the next look has only what comes after to compare.
+    slot.sequence = this.#mirror.sequence
+    return { entry: slot.entry, tier: 'memory', disconnected }
+  }
+
+  async #findOnceStarted(key: string, shared: Shared): Promise<Found | undefined> {
+    await shared.coherence.waitForStart()
+    return shared.coherence.isConnected ? this.#findShared(key, shared) : this.#findWhileDisconnected(key, shared)
+  }
+
+  #findWhileDisconnected(key: string, shared: Shared): Found | undefined {
+    shared.coherence.noteUnavailable()
+    if (shared.coherence.isSuspect) return undefined
+    const slot = this.#memory.peek(key)
+    if (slot === undefined) return undefined
+    const knownAt = Math.max(slot.knownAt, shared.coherence.confirmedAt)
+    if (this.#clock.monotonic() - knownAt > this.#settings.maxStaleWhileDisconnected) return undefined
+    const found = this.#findInMemory(key, true)
+    if (found !== undefined) this.#counters.servedWhileDisconnected++
+    return found
+  }
+
+  async #findShared(key: string, shared: Shared): Promise<Found | undefined> {
+    const askedAt = this.#clock.monotonic()
+    let frame: Buffer | undefined
+    try {
+      frame = await shared.entries.read(key)
+    } catch {
+      return shared.coherence.isConnected && shared.coherence.confirmedAt >= askedAt
+        ? this.#findInMemory(key, false)
+        : this.#findWhileDisconnected(key, shared)
+    }
+    const known = this.#memory.peek(key)
+    const incarnation = shared.coherence.stamp.incarnation
+    // What could not be written to Redis yet is newer than what Redis has.
+    if (known !== undefined && known.writtenIn === undefined) {
+      const found = this.#findInMemory(key, false)
+      if (found !== undefined) return found
+    }
+    const framed = frame === undefined ? undefined : this.#judge(key, frame, incarnation)
+    if (framed === undefined) return this.#findInMemory(key, false)
+    if (known !== undefined && isSameEntry(known, framed)) {
+      const found = this.#findInMemory(key, false)
+      if (found !== undefined) return { ...found, tier: 'redis' }
+    }
+    const entry: Entry = { ...framed.entry, body: ownBytes(framed.entry.body) }
+    const { sequence } = this.#mirror
+    this.#memory.put(key, { entry, sequence, knownAt: askedAt, stamp: framed.stamp, writtenIn: incarnation })
+    return { entry, tier: 'redis', disconnected: false }
+  }
+
+  /** An entry out of Redis, if it may be used. */
+  #judge(key: string, frame: Buffer, incarnation: string): Framed | undefined {
+    const framed = decodeFrame(frame)
+    if (framed === undefined) {
+      this.#counters.foreignEntries++
+      return undefined
+    }
+    if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return undefined
+    if (framed.entry.deleteAt <= this.#clock.now()) return undefined
+    if (this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position)) return undefined
+    return framed
+  }
+
+  /** Whether the first bytes of what an exact invalidation took out say that it could have been served. */
+  #wasUsable(key: string, head: Buffer): boolean {
+    const [magic, incarnation, position, , , deleteAt = '0'] = head.toString('latin1').split(' ')
+    if (magic !== frameMagic || incarnation !== this.#shared?.coherence.stamp.incarnation) return false
+    return Number(deleteAt) > this.#clock.now() && !this.#mirror.coversOtherwise(key, Number(position))
+  }
+
+  #leaseHolds(shared: Shared): boolean {
+    return this.#clock.monotonic() - shared.coherence.confirmedAt <= this.#settings.lease
+  }
+
+  #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
+    if (this.#closed) return 'closed'
+    if (this.isInvalidated(key, tags, mark)) return 'invalidated'
+    if (this.#clock.monotonic() - mark.startedAt > this.#settings.maxHandlerTime) return 'too-slow'
+    return entry.deleteAt <= this.#clock.now() ? 'expired' : undefined
+  }
+
+  /** Puts a result into memory, unless one is there whose handler started later. */
+  #replace(key: string, slot: MemorySlot): boolean {
+    const known = this.#memory.peek(key)
+    if (known !== undefined && known.knownAt > slot.knownAt) return false
+    this.#memory.put(key, slot)
+    return true
+  }
+
+  /** Sends an entry to Redis; when that cannot be done now, memory keeps it for later. Never rejects. */
+  async #writeSlot(key: string, slot: MemorySlot): Promise<void> {
+    const shared = this.#shared
+    if (shared === undefined) return
+    try {
+      if (slot.entry.body.length > this.#settings.maxRedisBytes) {
+        this.#counters.tooLargeForRedis++
+        if (shared.coherence.isConnected) await shared.entries.remove(key)
+        return
+      }
+      await shared.coherence.waitForStart()
+      if (!shared.coherence.isConnected) return shared.coherence.noteUnavailable()
+      await this.#write(key, slot, shared, undefined)
+    } catch {
+      shared.writeBack.remember(key)
+    }
+  }
+
+  /** True when Redis has it, or something newer. */
+  async #writeBackSlot(key: string, slot: MemorySlot): Promise<boolean> {
+    const shared = this.#shared
+    if (shared === undefined || slot.entry.body.length > this.#settings.maxRedisBytes) return false
+    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
+    if (slot.entry.deleteAt <= this.#clock.now()) return false
+    const isWritten = await this.#write(key, slot, shared, slot.entry.storedAt)
+    if (isWritten) this.#counters.writtenBack++
+    return isWritten
+  }
+
+  async #write(key: string, slot: MemorySlot, shared: Shared, storedAt: number | undefined): Promise<boolean> {
+    const { entry } = slot
+    const { incarnation } = shared.coherence.stamp
+    // A place in an earlier life of the log means the very beginning of this one: too low is always safe.
+    const stamp = slot.stamp.incarnation === incarnation ? slot.stamp : { incarnation, position: 0 }
+    const frame = encodeFrame(entry, entry.storedAt, stamp)
+    const isWritten = await shared.entries.write(key, frame, entry.deleteAt - this.#clock.now(), stamp, storedAt)
+    slot.writtenIn = incarnation
+    return isWritten
+  }
+
+  async #issue(covers: readonly Cover[]): Promise<Issue> {
+    if (covers.length === 0) return { durable: true, existed: [] }
+    this.#counters.invalidations++
+    // Before anything is awaited: from here on this process never again serves what is covered.
+    const recorded = this.#mirror.record(covers, this.#shared === undefined ? 0 : undefined)
+    this.#dropKeys(covers)
+    this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'local' })
+    if (this.#shared === undefined) return { durable: true, existed: [] }
+    const existed = await this.#shared.coherence.issue(recorded)
+    if (existed !== undefined && covers.some((cover) => cover.kind !== 'key')) this.#shared.sweep.soon()
+    return existed === undefined ? { durable: false, existed: [] } : { durable: true, existed }
+  }
+
+  #dropKeys(covers: readonly Cover[]): void {
+    for (const cover of covers) if (cover.kind === 'key') this.#memory.delete(cover.key)
+  }
+}
+
+/** An invalidation that was issued, and the first bytes of what its exact keys held in Redis. */
+interface Issue extends Invalidation {
+  readonly existed: readonly Buffer[]
+}
+
+/** What there is when there is a Redis. */
+interface Shared {
+  readonly coherence: Coherence
+  readonly entries: SharedEntries
+  readonly writeBack: WriteBack
+  readonly sweep: Sweep
+  /** `undefined` when processes need not wait for one another. */
+  readonly turns: SharedTurns | undefined
+}
+
+/** Whether memory holds what Redis has just given, so that it need not be copied again. */
+function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
+  return (
+    slot.entry.storedAt === framed.entry.storedAt &&
+    slot.stamp.position === framed.stamp.position &&
+    slot.stamp.incarnation === framed.stamp.incarnation &&
+    slot.entry.deleteAt === framed.entry.deleteAt &&
+    slot.entry.body.equals(framed.entry.body)
+  )
+}
+
+/** A view of a larger buffer would keep all of it alive. */
+function ownBytes(body: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(body.length)
+  body.copy(own)
+  return own
+}

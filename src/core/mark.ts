@@ -1,0 +1,11 @@
+import type { Stamp } from './wire-frame.js'
+
+/** The moment a handler started, as far as invalidations go. */
+export interface Mark {
+  /** The newest invalidation this process knew of. */
+  readonly sequence: number
+  /** Its place in the shared log. */
+  readonly stamp: Stamp
+  /** Monotonic milliseconds. */
+  readonly startedAt: number
+}

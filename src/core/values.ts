@@ -1,0 +1,55 @@
+import type { Entry } from './entry.js'
+import { CacheError } from './errors.js'
+
+/** What a value is in an entry: its bytes, and what must be known to read them. */
+export interface SerializedValue {
+  readonly body: Buffer
+  /** `'b'` when the serializer gave a Buffer, then how long the value took to make, ms: `'b120'`, `'120'`, `''`. */
+  readonly meta: string
+}
+
+/** Values to bytes and back, by the `serializer` and `deserializer` options. What comes back is never what went in. */
+export class ValueCodec {
+  readonly #serializer: (value: unknown) => string | Buffer
+  readonly #deserializer: (data: never) => unknown
+
+  constructor(serializer: (value: unknown) => string | Buffer, deserializer: (data: never) => unknown) {
+    this.#serializer = serializer
+    this.#deserializer = deserializer
+  }
+
+  /** @param cost - how long the value took to make, ms @throws CacheError `serializer` when it has no serialised form */
+  serialize(value: unknown, cost: number): SerializedValue {
+    const spent = cost > 0 ? String(Math.round(cost)) : ''
+    try {
+      const data: unknown = this.#serializer(value)
+      if (typeof data === 'string') return { body: ownBuffer(data), meta: spent }
+      if (Buffer.isBuffer(data)) return { body: Buffer.from(data), meta: `b${spent}` }
+      throw new TypeError(`the serializer gave ${data === null ? 'null' : typeof data}, not a string or a Buffer`)
+    } catch (thrown) {
+      throw new CacheError('serializer', `the value cannot be serialised: ${String(thrown)}`, thrown)
+    }
+  }
+
+  /** @throws CacheError `serializer` when the bytes cannot be read */
+  deserialize(entry: Entry): unknown {
+    const data = entry.meta.startsWith('b') ? Buffer.from(entry.body) : entry.body.toString()
+    try {
+      return this.#deserializer(data as never)
+    } catch (thrown) {
+      throw new CacheError('serializer', `the value cannot be deserialised: ${String(thrown)}`, thrown)
+    }
+  }
+}
+
+/** How long the value of this entry took to make, ms; 0 when that is not known. */
+export function costOf(entry: Entry): number {
+  return Number(entry.meta.replace('b', '')) || 0
+}
+
+/** Bytes in a buffer of their own: a slice of a pooled one would keep the whole pool alive. */
+function ownBuffer(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  bytes.write(text, 0)
+  return bytes
+}
