@@ -89,11 +89,11 @@ export class Demo extends EventEmitter<DemoEvents> {
     this.#redis = redis
     this.setMaxListeners(100)
     this.#remember()
-    cache.on('circuit', ({ from, to }) =>
-      this.#say(to === 'closed' ? 'good' : 'bad', `circuit breaker: ${from} → ${to}`),
-    )
+    const moods = { closed: 'good', half_open: 'plain', open: 'bad' } as const
+    cache.on('circuit', ({ from, to }) => this.#say(moods[to], `circuit breaker: ${from} → ${to}`))
     cache.on('outage', () => this.#say('bad', 'outage: memory answers from now on'))
     cache.on('recovery', ({ seconds, replayed, writeBack }) => {
+      if (cache.stats().counters.outages === 0) return
       const done = `${replayed} invalidations replayed, ${writeBack} entries to write back`
       this.#say('good', `Redis is trusted again after ${seconds.toFixed(1)} s: ${done}`)
     })
@@ -146,9 +146,9 @@ export class Demo extends EventEmitter<DemoEvents> {
     } else if (redis.state === 'down') {
       this.#say('plain', 'Redis is down: restart it first')
     } else if (action === 'kill') {
-      const { pid } = redis
+      this.#say('bad', `SIGKILL to pid ${redis.pid}`)
       await redis.kill()
-      this.#say('bad', `SIGKILL to pid ${pid}`)
+      this.#remember()
     } else if (action === 'freeze') {
       redis.freeze()
       this.#say('bad', `SIGSTOP to pid ${redis.pid}: connections stay open, nothing answers`)

@@ -60,7 +60,7 @@ describe.skipIf(withoutRedis)('npm start', () => {
     await act('resume')
     const read = async () => (await get('/cities/3413829')).body
     for (let i = 0; i < 50; i++) expect(await read()).toMatchObject({ population: 150_000 })
-    await until('an answer from Redis', async () => (await get('/cities/3413829')).source === 'redis')
+    await until('an answer from Redis', async () => (await get('/countries/FR')).source === 'redis')
     expect(await read()).toMatchObject({ population: 150_000 })
   })
 

@@ -1,7 +1,7 @@
 import { drawTimeline } from './timeline.js'
 
 const MINUTE = 60_000
-const ROWS = 16
+const ROWS = 14
 const NOTES = 9
 
 const byId = (id) => document.getElementById(id)
