@@ -10,6 +10,7 @@ import { RedisTier } from '../tiers/redis-tier.js'
 import type { Stamp } from '../wire-frame.js'
 import { type Cover, coverText } from './cover.js'
 import { Journal, type JournalStats } from './journal.js'
+import { JournalFile } from './journal-file.js'
 import { Link } from './link.js'
 import type { Mirror, Recorded } from './mirror.js'
 import { type Head, type LogRecord, type LogState, parseHead, SharedLog } from './shared-log.js'
@@ -37,6 +38,7 @@ export class Coherence {
   readonly #link: Link
   readonly #log: SharedLog
   readonly #journal: Journal
+  readonly #file: JournalFile | undefined
   readonly #mirror: Mirror
   readonly #port: RedisPort
   readonly #clock: Clock
@@ -73,6 +75,7 @@ export class Coherence {
     this.#events = events
     this.#duties = duties
     this.#journal = new Journal(settings.clock, settings.maxJournalBytes)
+    this.#file = this.#openFile()
     this.#log = new SharedLog(port, settings.keyPrefix, settings.maxHandlerTime)
     this.breaker = new CircuitBreaker(settings.threshold, (from, to) => {
       events.tell('circuit', { from, to })
@@ -166,8 +169,14 @@ export class Coherence {
    * @returns what the exact keys held in Redis, when the log has taken it; undefined when it will have to later
    */
   async issue(recorded: Recorded): Promise<readonly Buffer[] | undefined> {
-    const nonce = `${this.#id}-${(++this.#issued).toString(36)}`
+    const nonce = this.#nonce()
     if (this.#journal.add({ nonce, recorded })) this.#foldJournal()
+    const existed = await this.#tell(nonce, recorded)
+    if (existed === undefined && this.#journal.isWaiting(nonce)) this.#file?.add(nonce, recorded.covers)
+    return existed
+  }
+
+  async #tell(nonce: string, recorded: Recorded): Promise<readonly Buffer[] | undefined> {
     await this.waitForStart()
     const head = this.#head
     if (!this.isConnected || head === undefined) {
@@ -223,6 +232,7 @@ export class Coherence {
 
   #settle(nonce: string, recorded: Recorded, head: { readonly position: number }): void {
     if (this.#journal.acknowledge(nonce) !== undefined) this.#mirror.settle(recorded, head.position)
+    this.#file?.remove(nonce)
   }
 
   #moveTo(head: Head): void {
@@ -406,8 +416,20 @@ export class Coherence {
     for (const { nonce, recorded } of waiting) {
       if (this.#journal.drop(nonce) !== undefined) this.#mirror.settle(recorded, 0)
     }
-    const recorded = this.#mirror.record([{ kind: 'all' }], undefined)
-    this.#journal.add({ nonce: this.#nonce(), recorded })
+    const everything = { nonce: this.#nonce(), recorded: this.#mirror.record([{ kind: 'all' }], undefined) }
+    this.#journal.add(everything)
+    this.#file?.add(everything.nonce, everything.recorded.covers)
+    for (const { nonce } of waiting) this.#file?.remove(nonce)
+  }
+
+  #openFile(): JournalFile | undefined {
+    const { journalFile } = this.#settings
+    if (journalFile === undefined) return undefined
+    const file = new JournalFile(journalFile, (error) => this.#events.tell('fault', { error: asError(error) }))
+    for (const { nonce, covers } of file.read()) {
+      this.#journal.add({ nonce, recorded: this.#mirror.record(covers, undefined) })
+    }
+    return file
   }
 
   #breakerOpened(): void {

@@ -51,6 +51,11 @@ export class Journal {
     return [...this.#pending.values()]
   }
 
+  /** Whether the log has yet to take it. */
+  isWaiting(nonce: string): boolean {
+    return this.#pending.has(nonce)
+  }
+
   /** The log has it: it waits no longer. Undefined when it did not. */
   acknowledge(nonce: string): Issued | undefined {
     const issued = this.drop(nonce)
