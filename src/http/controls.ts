@@ -29,8 +29,8 @@ export function controlsOf<Context extends object>(
   const { cache } = responses
   return {
     cache,
-    invalidate: (path) => responses.invalidate(path),
-    invalidateTags: (tags) => cache.invalidateTags(tags),
+    invalidate: (path) => responses.invalidations.invalidate(path),
+    invalidateTags: (tags) => responses.invalidations.invalidateTags(tags),
     stats: () => cache.stats(),
     close: () => (ownsCache ? cache.close() : Promise.resolve()),
   }

@@ -1,10 +1,9 @@
-import type { FallbackCache } from '../core/fallback-cache.js'
 import { appendCacheStatus, type CacheStatus, cacheStatusMember } from './cache-status.js'
 import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
 import { groupTag, invalidatedGroups } from './groups.js'
 import { invalidatedPaths, isSafe } from './invalidation.js'
-import { prefixesOfPath } from './primary-key.js'
+import type { Invalidations } from './invalidations.js'
 import type { ResponseHandle } from './response-handle.js'
 import { CACHE_NAME } from './stored-response.js'
 
@@ -66,29 +65,30 @@ export class Passing extends Silent {
  * before the client hears of the success (RFC 9111, section 4.4; RFC 9875, section 3).
  */
 export class Invalidating extends Passing {
-  readonly #cache: FallbackCache
   readonly #request: RequestHead
-  readonly #group: string
+  readonly #invalidations: Invalidations
+  readonly #onFault: (thrown: unknown) => void
 
   constructor(
     handle: ResponseHandle,
     status: CacheStatus | undefined,
-    cache: FallbackCache,
     request: RequestHead,
-    group: string,
+    invalidations: Invalidations,
+    onFault: (thrown: unknown) => void,
   ) {
     super(handle, status)
-    this.#cache = cache
     this.#request = request
-    this.#group = group
+    this.#invalidations = invalidations
+    this.#onFault = onFault
   }
 
   override begin(head: ResponseHead): Onward {
     const onward = super.begin(head)
     try {
-      return { ...onward, before: this.#invalidate(head) }
+      const done = this.#invalidate(head)
+      return { ...onward, before: this.#invalidations.isShared ? done : undefined }
     } catch (thrown) {
-      this.#cache.emit('fault', { error: thrown instanceof Error ? thrown : new Error(String(thrown)) })
+      this.#onFault(thrown)
       return onward
     }
   }
@@ -100,13 +100,10 @@ export class Invalidating extends Passing {
     const paths = invalidatedPaths({ method, protocol, host, url }, { status: head.status, fields })
     const groups = invalidatedGroups(method, head.status, fields)
     const done: Promise<unknown>[] = []
-    if (paths.length > 0) {
-      const prefixes = paths.flatMap((path) => prefixesOfPath(this.#group, path, false))
-      done.push(this.#cache.invalidatePrefixes([...new Set(prefixes)], { ignoreCase: true }))
-    }
+    if (paths.length > 0) done.push(this.#invalidations.invalidatePaths(paths))
     if (groups.length > 0) {
       const origin = `${protocol}://${host.toLowerCase()}`
-      done.push(this.#cache.invalidateTags(groups.map((group) => groupTag(origin, group))))
+      done.push(this.#invalidations.invalidateTags(groups.map((group) => groupTag(origin, group))))
     }
     return done.length === 0 ? undefined : Promise.allSettled(done)
   }

@@ -1,4 +1,4 @@
-import type { FallbackCache, Invalidation } from '../core/fallback-cache.js'
+import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import type { CacheStatus, Forward } from './cache-status.js'
@@ -6,11 +6,12 @@ import type { Exchange, Reply } from './exchange.js'
 import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, type Miss } from './handler-runs.js'
+import { Invalidations } from './invalidations.js'
 import { Keeper } from './keeper.js'
 import { Lookup } from './lookup.js'
 import { Invalidating, Passing, Silent } from './pass.js'
 import { type Policy, placeOf } from './policy.js'
-import { PrimaryKeys, pathOf, prefixesOfPath } from './primary-key.js'
+import { PrimaryKeys, pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
 import { ResponseNotes } from './response-notes.js'
@@ -39,11 +40,14 @@ export class ResponseCache<Context extends object> {
   readonly #shelf: Shelf
   readonly #keeper: Keeper
   readonly #runs: HandlerRuns<Context>
+  /** What invalidates the responses of this route. */
+  readonly invalidations: Invalidations
 
   constructor(policy: Policy<Context>) {
     const { cache } = policy
     const recentlyRefused = new RecentlyRefused(cache.clock)
     this.cache = cache
+    this.invalidations = new Invalidations(cache, policy.group)
     this.#policy = policy
     this.#place = placeOf(policy)
     this.#keys = new PrimaryKeys(policy)
@@ -60,16 +64,6 @@ export class ResponseCache<Context extends object> {
       (made) => this.#carryOut(exchange, made),
       (thrown: unknown) => this.#carryOut(exchange, this.#bypassFaulty(exchange, thrown)),
     )
-  }
-
-  /** Takes out of use what is stored for a path, with all queries and variants, and for what lies below it; without a path, the whole group. */
-  invalidate(path?: string): Promise<Invalidation> {
-    const { group } = this.#policy
-    if (path === undefined) return this.cache.invalidatePrefix(group === '' ? '/' : group)
-    if (typeof path !== 'string' || !path.startsWith('/')) {
-      return Promise.reject(new TypeError(`path must start with "/", got ${JSON.stringify(path)}`))
-    }
-    return this.cache.invalidatePrefixes(prefixesOfPath(group, path, true), { ignoreCase: true })
   }
 
   #decideSafely(exchange: Exchange<Context>): Decision | Promise<Decision> {
@@ -219,8 +213,9 @@ export class ResponseCache<Context extends object> {
 
   #passMethod(exchange: Exchange<Context>): Forwarding {
     const status = this.#status({ fwd: 'method' })
-    const { group } = this.#policy
-    const recording = new Invalidating(new ResponseNotes(), status, this.cache, exchange.request, group)
+    const recording = new Invalidating(new ResponseNotes(), status, exchange.request, this.invalidations, (thrown) =>
+      this.#keeper.fault(thrown),
+    )
     openScope(exchange.raw, { owner: this, place: this.#place, bypass: 'method', recording, isAwaited: false })
     return new Forwarding(recording)
   }
@@ -258,7 +253,7 @@ export class ResponseCache<Context extends object> {
     if (scope.isAwaited || owner === this || scope.bypass === 'skip' || scope.bypass === 'fault') {
       return new Forwarding(new Silent(recording.handle))
     }
-    if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, recording)
+    if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, scope)
     if (recording instanceof Fill) this.#runs.refine(recording, exchange)
     return new Forwarding(new Silent(recording.handle))
   }
@@ -271,9 +266,9 @@ export class ResponseCache<Context extends object> {
     return this.#place.some((part, at) => part !== scope.place[at])
   }
 
-  #takeOver(exchange: Exchange<Context>, outer: Scope['recording']): Decision | Promise<Decision> {
-    if (outer instanceof Fill) outer.standDown()
-    if (outer instanceof Passing) outer.standDown()
+  #takeOver(exchange: Exchange<Context>, { recording, owner }: Scope): Decision | Promise<Decision> {
+    if (recording instanceof Fill || recording instanceof Passing) recording.standDown()
+    if (owner instanceof ResponseCache) owner.invalidations.include(this.invalidations)
     return this.#decide(exchange, true)
   }
 }

@@ -1,0 +1,62 @@
+import type { FallbackCache, Invalidation } from '../core/fallback-cache.js'
+import { prefixesOfPath } from './primary-key.js'
+
+/** Invalidates the responses of a route, and of the routes within it that store elsewhere. */
+export class Invalidations {
+  /** Whether other processes have to be told, which takes a while. */
+  readonly isShared: boolean
+  readonly #cache: FallbackCache
+  readonly #group: string
+  /** As far as requests have shown. */
+  readonly #inner = new Set<Invalidations>()
+
+  /** @param group - what the keys start with: `''` or `group:` */
+  constructor(cache: FallbackCache, group: string) {
+    this.isShared = cache.stats().backend === 'redis'
+    this.#cache = cache
+    this.#group = group
+  }
+
+  /** A middleware further in stores elsewhere: what is invalidated here is to be invalidated there too. */
+  include(inner: Invalidations): void {
+    this.#inner.add(inner)
+  }
+
+  /** Takes out of use what is stored for a path, with all queries and variants, and for what lies below it; without a path, the whole group. */
+  async invalidate(path?: string): Promise<Invalidation> {
+    if (path === undefined) return this.#invalidatePrefixes((group) => [group === '' ? '/' : group])
+    if (typeof path !== 'string' || !path.startsWith('/')) {
+      throw new TypeError(`path must start with "/", got ${JSON.stringify(path)}`)
+    }
+    return this.#invalidatePrefixes((group) => prefixesOfPath(group, path, true))
+  }
+
+  /** Takes out of use what is stored for these paths, but not what lies below them. */
+  invalidatePaths(paths: readonly string[]): Promise<Invalidation> {
+    return this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path, false)))
+  }
+
+  /** Takes out of use what carries one of these tags. */
+  async invalidateTags(tags: readonly string[]): Promise<Invalidation> {
+    const caches = new Set([this.#cache, ...Array.from(this.#inner, (inner) => inner.#cache)])
+    return together(Array.from(caches, (cache) => cache.invalidateTags(tags)))
+  }
+
+  #invalidatePrefixes(prefixesIn: (group: string) => readonly string[]): Promise<Invalidation> {
+    const places = new Map<FallbackCache, Set<string>>()
+    for (const place of [this, ...this.#inner]) {
+      const prefixes = places.get(place.#cache) ?? new Set()
+      for (const prefix of prefixesIn(place.#group)) prefixes.add(prefix)
+      places.set(place.#cache, prefixes)
+    }
+    return together(
+      Array.from(places, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], { ignoreCase: true })),
+    )
+  }
+}
+
+/** Several invalidations as one: durable when all of them are. */
+async function together(invalidations: readonly Promise<Invalidation>[]): Promise<Invalidation> {
+  const done = await Promise.all(invalidations)
+  return { durable: done.every(({ durable }) => durable) }
+}
