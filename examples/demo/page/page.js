@@ -1,7 +1,7 @@
 import { drawTimeline } from './timeline.js'
 
 const MINUTE = 60_000
-const ROWS = 14
+const ROWS = 18
 const NOTES = 9
 
 const byId = (id) => document.getElementById(id)
@@ -63,7 +63,11 @@ function draw() {
 function showState({ redis, breaker, load, stats }) {
   const lamps = { up: 'good', external: 'good', frozen: 'warn', down: 'bad', none: '' }
   lamp('redis', { none: 'none: memory only', external: 'up' }[redis] ?? redis, lamps[redis])
-  lamp('breaker', redis === 'none' ? 'idle' : breaker, { closed: 'good', open: 'bad' }[breaker] ?? 'warn')
+  lamp(
+    'breaker',
+    redis === 'none' ? 'idle' : breaker,
+    redis === 'none' ? '' : ({ closed: 'good', open: 'bad' }[breaker] ?? 'warn'),
+  )
   const freeze = byId('freeze')
   freeze.dataset.do = redis === 'frozen' ? 'resume' : 'freeze'
   freeze.firstChild.data = redis === 'frozen' ? 'Resume Redis ' : 'Freeze Redis '
@@ -144,10 +148,8 @@ function showWrite({ city, path, through, durable, written, reads }) {
           [APPS[read.app]],
           [read.before.toLocaleString('en'), 'number quiet'],
           [read.after.toLocaleString('en'), read.after === written ? 'number' : 'number failed'],
-          [
-            `${NAMES[read.source]}${read.computedBy === read.app ? '' : `, computed by ${APPS[read.computedBy]}`}`,
-            `source ${read.source}`,
-          ],
+          [NAMES[read.source], `source ${read.source}`],
+          [APPS[read.computedBy] ?? '–', 'quiet'],
         ),
       ),
     )

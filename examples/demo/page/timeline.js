@@ -89,6 +89,7 @@ export function drawTimeline(canvas, requests, states, now, span) {
       const from = x(state.at)
       pen.fillRect(from, top, Math.max(1, x(states[i + 1]?.at ?? now) - from), 8)
     }
+    if (states.every((state) => state.redis === 'none')) return
     pen.fillStyle = color('quiet')
     pen.textAlign = 'right'
     pen.fillText('breaker', LEFT - 8, top + 8)
