@@ -1,23 +1,14 @@
-import { type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
-import type Application from 'koa'
 import type { Context, Middleware, Next } from 'koa'
-import type {
-  Exchange,
-  FieldChanges,
-  FieldList,
-  FieldValue,
-  Recording,
-  Reply,
-  RequestHead,
-  ResponseHead,
-} from '../http/exchange.js'
-import type { FallbackCacheMiddlewareOptions } from '../http/options.js'
-import { readPolicy } from '../http/policy.js'
+import { type CacheControls, controlsOf } from '../http/controls.js'
+import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
+import { readPolicy, refined } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
-import { type CacheFace, cacheFace } from './cache-face.js'
 import { runDetached } from './detached.js'
-import { hasNoContent, type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
+import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
+import { KoaResponseHead, layFields, type OuterFields, reply, replyInstead, setBody } from './koa-response.js'
+import { changeFields, fieldOf, watchResponse } from './node-response.js'
 import { drain, tee } from './tee.js'
 
 declare module 'koa' {
@@ -31,7 +22,10 @@ declare module 'koa' {
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
 
 /** What {@link fallbackCache} returns: a Koa middleware that carries its cache. */
-export interface FallbackCacheMiddleware extends Middleware, CacheFace {}
+export interface FallbackCacheMiddleware extends Middleware, CacheControls {
+  /** The same cache with other options: for a route that differs. What is not given stays as it is. */
+  with(options: RefiningOptions<Context>): FallbackCacheMiddleware
+}
 
 /**
  * A Koa middleware that answers from the cache, and keeps what the handlers below it leave at `ctx.body`. For Koa 2 and 3.
@@ -46,7 +40,9 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
   const middleware: Middleware = (ctx, next) => responses.handle(new KoaExchange(ctx, next))
-  return Object.assign(middleware, cacheFace(policy))
+  return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
+    with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
+  })
 }
 
 class KoaExchange implements Exchange<Context> {
@@ -69,17 +65,17 @@ class KoaExchange implements Exchange<Context> {
   }
 
   field(name: string): FieldValue | undefined {
-    return fieldOf(this.context, name)
+    return fieldOf(this.context.res, name)
   }
 
-  reply(reply: Reply): void {
-    send(this.context, reply)
+  reply(answer: Reply): void {
+    reply(this.context, answer)
   }
 
   async forward(recording: Recording, changes?: FieldChanges): Promise<void> {
     const ctx = this.context
     const outer: OuterFields = { ...ctx.res.getHeaders() }
-    const restore = changes && change(ctx.req.headers, changes)
+    const restore = changeFields(ctx.req, changes)
     const leave = () => recording.leave()
     if (recording.wants === 'response') ctx.res.once('close', leave)
     ctx.fallbackCache = recording.handle
@@ -88,34 +84,19 @@ class KoaExchange implements Exchange<Context> {
     } catch (error) {
       const instead = recording.fail(error)
       if (instead === undefined) throw error
-      return sendInstead(ctx, outer, instead)
+      return replyInstead(ctx, outer, instead)
     } finally {
       ctx.res.removeListener('close', leave)
-      restore?.()
+      restore()
     }
     await record(ctx, outer, recording)
   }
 
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
-    const { app, req, originalUrl } = this.context
-    runDetached(listenerOf(app), { original: req, url: originalUrl, changes, introduce, done })
-    return true
+    const { req, originalUrl } = this.context
+    return runDetached(req, originalUrl, changes, introduce, done)
   }
 }
-
-const listeners = new WeakMap<Application, RequestListener>()
-
-/** What an HTTP server would call; Koa composes the middleware anew for each one. */
-function listenerOf(app: Application): RequestListener {
-  const known = listeners.get(app)
-  if (known) return known
-  const listener = app.callback()
-  listeners.set(app, listener)
-  return listener
-}
-
-/** Fields of the response, as node keeps them. */
-type OuterFields = ResponseHead['outer']
 
 function requestHead(ctx: Context): RequestHead {
   const { req } = ctx
@@ -139,13 +120,18 @@ async function record(ctx: Context, outer: OuterFields, recording: Recording): P
   if (onward.before) await onward.before
   if (onward.instead) {
     if (onward.record) await finish(body, recording)
-    return sendInstead(ctx, outer, onward.instead)
+    return replyInstead(ctx, outer, onward.instead)
   }
-  lay(ctx, onward.fields)
+  layFields(ctx.res, onward.fields)
   if (onward.record) watch(ctx, body, recording)
 }
 
+/** Bytes that go around Koa are not kept. Where the head is all that matters, it is waited for. */
 function passBy(ctx: Context, outer: OuterFields, recording: Recording): void {
+  if (!ctx.headerSent && recording.wants === 'head') {
+    watchResponse(ctx.req, ctx.res, recording, () => {})
+    return
+  }
   if (ctx.headerSent) recording.begin(new KoaResponseHead(ctx, outer, { kind: 'unanswered' }))
   recording.abort('aborted')
 }
@@ -168,133 +154,3 @@ function watch(ctx: Context, body: KoaBody, recording: Recording): void {
     recording.abort('aborted')
   }
 }
-
-/** Sets `ctx.body` and nothing else: Koa gives a body a type and takes the length of the former one away. */
-function setBody(ctx: Context, body: unknown): void {
-  const kept = ['Content-Type', 'Content-Length'].map((name) => [name, ctx.res.getHeader(name)] as const)
-  ctx.body = body
-  for (const [name, value] of kept) {
-    if (value !== undefined) ctx.res.setHeader(name, value)
-    else if (name === 'Content-Type') ctx.res.removeHeader(name)
-  }
-}
-
-/** Sends a reply in place of what the handlers have put on the context. */
-function sendInstead(ctx: Context, outer: OuterFields, reply: Reply): void {
-  if (ctx.headerSent) return
-  for (const name of ctx.res.getHeaderNames()) {
-    if (!(name in outer)) ctx.res.removeHeader(name)
-  }
-  for (const [name, value] of Object.entries(outer)) {
-    if (value !== undefined) ctx.res.setHeader(name, value as string)
-  }
-  send(ctx, reply)
-}
-
-function send(ctx: Context, reply: Reply): void {
-  const { res } = ctx
-  ctx.status = reply.status
-  if (reply.reason !== undefined) ctx.message = reply.reason
-  for (const name of reply.removed) res.removeHeader(name)
-  lay(ctx, reply.fields)
-  const hasType = res.hasHeader('Content-Type')
-  const length = res.getHeader('Content-Length')
-  if (reply.body !== undefined) ctx.body = reply.body
-  else if (hasNoContent(reply.status)) ctx.body = null
-  else ctx.body = EMPTY
-  if (!hasType) res.removeHeader('Content-Type')
-  // The length of what GET would send, which HEAD does not.
-  if (ctx.method === 'HEAD' && length !== undefined) res.setHeader('Content-Length', length)
-}
-
-const EMPTY = Buffer.alloc(0)
-
-function lay(ctx: Context, fields: FieldList): void {
-  for (let i = 0; i < fields.length; i += 2) ctx.res.setHeader(fields[i] as string, fields[i + 1] as string | string[])
-}
-
-/** Changes the fields of the request, and returns what undoes it. */
-function change(headers: Context['req']['headers'], changes: FieldChanges): () => void {
-  const before = Object.keys(changes).map((name) => [name, headers[name]] as const)
-  for (const [name, value] of Object.entries(changes)) put(headers, name, value)
-  return () => {
-    for (const [name, value] of before) put(headers, name, value)
-  }
-}
-
-function put(headers: Context['req']['headers'], name: string, value: string | string[] | undefined): void {
-  if (value === undefined) delete headers[name]
-  else headers[name] = value
-}
-
-function fieldOf(ctx: Context, name: string): FieldValue | undefined {
-  const value = ctx.res.getHeader(name)
-  return typeof value === 'number' ? String(value) : value
-}
-
-/** The names of all fields in their own case, which the answers of HTTP/2 do not keep. */
-function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): string[] {
-  return res.getRawHeaderNames?.() ?? res.getHeaderNames()
-}
-
-class KoaResponseHead implements ResponseHead {
-  readonly outer: OuterFields
-  readonly #ctx: Context
-  readonly #body: KoaBody
-
-  constructor(ctx: Context, outer: OuterFields, body: KoaBody) {
-    this.outer = outer
-    this.#ctx = ctx
-    this.#body = body
-  }
-
-  get status(): number {
-    return this.#ctx.status
-  }
-
-  /** Koa sets a reason phrase with every status; only another one was the handler's. */
-  get reason(): string | undefined {
-    const { statusMessage } = this.#ctx.res
-    return statusMessage === '' || statusMessage === STATUS_CODES[this.status] ? undefined : statusMessage
-  }
-
-  get user(): unknown {
-    return this.#ctx.state.user
-  }
-
-  /** koa-session counts keys of its own among the session's, and leaves them out of `toJSON()`. */
-  get session(): unknown {
-    const session: unknown = this.#ctx.session
-    const toJson = (session as { readonly toJSON?: unknown } | undefined)?.toJSON
-    return typeof toJson === 'function' ? toJson.call(session) : session
-  }
-
-  field(name: string): FieldValue | undefined {
-    return this.#isReplaced(name) ? this.#message(name) : fieldOf(this.#ctx, name)
-  }
-
-  fields(): FieldList {
-    const names = fieldNames(this.#ctx.res).filter((name) => !this.#isReplaced(name.toLowerCase()))
-    const fields = names.flatMap((name): FieldValue[] => [name, fieldOf(this.#ctx, name) ?? ''])
-    for (const name of ['Content-Type', 'Content-Length']) {
-      const value = this.#message(name.toLowerCase())
-      if (value !== undefined) fields.push(name, value)
-    }
-    return fields
-  }
-
-  /** Whether Koa, after all middleware, takes the field away or sets another value: nothing is sent, or the reason phrase is. */
-  #isReplaced(name: string): boolean {
-    const sendsMessage = this.#body.kind === 'whole' && this.#body.from === 'message'
-    return (sendsMessage || hasNoContent(this.status)) && CONTENT_FIELDS.has(name)
-  }
-
-  /** What Koa sets when it sends the reason phrase. */
-  #message(name: string): string | undefined {
-    if (this.#body.kind !== 'whole' || this.#body.from !== 'message') return undefined
-    if (name === 'content-type') return 'text/plain; charset=utf-8'
-    return name === 'content-length' ? String(Buffer.byteLength(this.#body.bytes)) : undefined
-  }
-}
-
-const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-encoding'])

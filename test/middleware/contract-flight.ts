@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { chunked, gate, useStage } from './contract-stage.js'
 import { ask } from './hosts/client.js'
@@ -8,17 +7,30 @@ import type { CacheFace, Host, Route } from './hosts/host.js'
 export function flightContract<M extends CacheFace>(host: Host<M>): void {
   const stage = useStage(host)
 
-  /** A page whose first run waits until `crowd` requests have been sent. */
+  /** A page at `/page`, and how many requests have reached the middleware in front of the cache. */
+  const watched = async (answer: Route<M>['answer']) => {
+    let arrived = 0
+    const client = await stage.serve({
+      outer: () => {
+        arrived += 1
+      },
+      use: [stage.cached({ ttl: 60 })],
+      routes: [{ path: '/page', answer }],
+    })
+    return { client, arrivals: (count: number) => expect.poll(() => arrived, { timeout: 5_000 }).toBe(count) }
+  }
+
+  /** A page whose first run waits until `crowd` requests have come in. */
   const crowded = async (answer: Route<M>['answer'], crowd: number, fields: Record<string, string>[] = [{}]) => {
     const { opened, open } = gate()
     let runs = 0
-    const client = await stage.page(async (call) => {
+    const { client, arrivals } = await watched(async (call) => {
       runs += 1
       if (call.run === 1) await opened
       return answer(call)
     })
     const asked = Array.from({ length: crowd }, (_, i) => client.get('/page', fields[i % fields.length]))
-    await sleep(100)
+    await arrivals(crowd)
     open()
     return { answers: await Promise.all(asked), runs: () => runs, client }
   }
@@ -39,14 +51,14 @@ export function flightContract<M extends CacheFace>(host: Host<M>): void {
 
     it('each get the answer to their own method', async () => {
       const { opened, open } = gate()
-      const client = await stage.page(async () => {
+      const { client, arrivals } = await watched(async () => {
         await opened
         return { body: 'page' }
       })
       const get = client.get('/page')
-      await sleep(30)
+      await arrivals(1)
       const head = client.ask('/page', { method: 'HEAD' })
-      await sleep(30)
+      await arrivals(2)
       open()
       expect((await get).text).toBe('page')
       expect([(await head).status, (await head).text]).toEqual([200, ''])
@@ -114,33 +126,36 @@ export function flightContract<M extends CacheFace>(host: Host<M>): void {
 
     it('are answered when the first client leaves', async () => {
       const { opened, open } = gate()
-      const client = await stage.page(async ({ run }) => {
-        if (run === 1) await opened
+      const left = gate()
+      const { client, arrivals } = await watched(async ({ run, closed }) => {
+        if (run === 1) {
+          closed.then(left.open)
+          await opened
+        }
         return { body: `run ${run}` }
       })
       const leaving = new AbortController()
       const first = ask(client.port, '/page', { signal: leaving.signal }).catch(() => 'left')
-      await sleep(30)
+      await arrivals(1)
       const others = [client.get('/page'), client.get('/page')]
-      await sleep(30)
+      await arrivals(3)
       leaving.abort()
       expect(await first).toBe('left')
-      await sleep(30)
+      await left.opened
       open()
-      for (const got of await Promise.all(others))
-        expect([got.status, got.text.startsWith('run ')]).toEqual([200, true])
+      for (const got of await Promise.all(others)) expect([got.status, got.text.slice(0, 4)]).toEqual([200, 'run '])
     })
 
     it('are not delayed by a handler that never answers, beyond collapseTimeout', async () => {
-      const client = await stage.page(async ({ run, closed }) => {
+      const { client, arrivals } = await watched(async ({ run, closed }) => {
         if (run === 1) await closed
         return { body: `run ${run}` }
       })
       const leaving = new AbortController()
       const first = ask(client.port, '/page', { signal: leaving.signal }).catch(() => 'left')
-      await sleep(50)
+      await arrivals(1)
       const second = client.get('/page')
-      await sleep(50)
+      await arrivals(2)
       await stage.clock.advanceInTurns(11_000)
       expect((await second).text).toBe('run 2')
       leaving.abort()
@@ -151,23 +166,22 @@ export function flightContract<M extends CacheFace>(host: Host<M>): void {
   describe('a client that leaves', () => {
     it('does not cost others what its handler made', async () => {
       const { opened, open } = gate()
-      let runs = 0
-      const client = await stage.page(async ({ run }) => {
-        runs = run
+      const left = gate()
+      const { client, arrivals } = await watched(async ({ run, closed }) => {
+        closed.then(left.open)
         await opened
         return { body: `run ${run}` }
       })
       const leaving = new AbortController()
       const first = ask(client.port, '/page', { signal: leaving.signal }).catch(() => 'left')
-      await expect.poll(() => runs).toBe(1)
+      await arrivals(1)
       leaving.abort()
       await first
-      await sleep(30)
+      await left.opened
       open()
-      await sleep(30)
       const got = await client.get('/page')
       expect(got.text).toBe('run 1')
-      expect(got.cacheStatus.hit).toBe(true)
+      await expect.poll(async () => (await client.get('/page')).cacheStatus.hit).toBe(true)
     })
   })
 

@@ -1,0 +1,133 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { FieldList, FieldValue, Reply, ResponseHead } from '../http/exchange.js'
+import { type Answered, hasNoContent, type KoaBody } from './koa-body.js'
+import { fieldOf } from './node-response.js'
+
+/** The fields that outer middleware has set, as node keeps them. */
+export type OuterFields = ResponseHead['outer']
+
+/** What of a Koa context is an answer. */
+export interface KoaAnswer extends Answered {
+  status: number
+  message: string
+  body: unknown
+  readonly headerSent: boolean
+  readonly res: ServerResponse
+  readonly state: { readonly user?: unknown }
+  readonly session?: unknown
+}
+
+/** Has Koa send an answer from the cache. */
+export function reply(ctx: KoaAnswer, { status, reason, removed, fields, body }: Reply): void {
+  const { res } = ctx
+  ctx.status = status
+  if (reason !== undefined) ctx.message = reason
+  for (const name of removed) res.removeHeader(name)
+  layFields(res, fields)
+  if (body !== undefined) setBody(ctx, body)
+  else if (hasNoContent(status)) ctx.body = null
+  // For HEAD, Koa would take the length of what is there for that of the answer to GET.
+  else if (ctx.method !== 'HEAD' || ctx.body !== undefined) setBody(ctx, NOTHING)
+}
+
+/** Has Koa send an answer from the cache in place of what the handlers have put on the context. */
+export function replyInstead(ctx: KoaAnswer, outer: OuterFields, answer: Reply): void {
+  if (ctx.headerSent) return
+  const { res } = ctx
+  for (const name of res.getHeaderNames()) {
+    if (!(name in outer)) res.removeHeader(name)
+  }
+  for (const [name, value] of Object.entries(outer)) {
+    if (value !== undefined) res.setHeader(name, value)
+  }
+  reply(ctx, answer)
+}
+
+/** Lays fields over those that are there. */
+export function layFields(res: ServerResponse, fields: FieldList): void {
+  for (let at = 0; at < fields.length; at += 2) {
+    const value = fields[at + 1]
+    if (value !== undefined) res.setHeader(String(fields[at]), value)
+  }
+}
+
+/** Sets `ctx.body` and no field: Koa gives a body a type, and takes the length of the one before away. */
+export function setBody(ctx: KoaAnswer, body: unknown): void {
+  const { res } = ctx
+  const type = res.getHeader('Content-Type')
+  const length = res.getHeader('Content-Length')
+  ctx.body = body
+  if (type === undefined) res.removeHeader('Content-Type')
+  if (length !== undefined) res.setHeader('Content-Length', length)
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** The head of what the handlers have put on the context, as Koa is going to send it. */
+export class KoaResponseHead implements ResponseHead {
+  readonly outer: OuterFields
+  readonly #ctx: KoaAnswer
+  readonly #body: KoaBody
+
+  constructor(ctx: KoaAnswer, outer: OuterFields, body: KoaBody) {
+    this.outer = outer
+    this.#ctx = ctx
+    this.#body = body
+  }
+
+  get status(): number {
+    return this.#ctx.status
+  }
+
+  /** Koa sets a reason phrase with every status; only another one was the handler's. */
+  get reason(): string | undefined {
+    const { statusMessage } = this.#ctx.res
+    return statusMessage === '' || statusMessage === STATUS_CODES[this.status] ? undefined : statusMessage
+  }
+
+  get user(): unknown {
+    return this.#ctx.state.user
+  }
+
+  /** koa-session has properties of its own beside those of the user, and leaves them out of `toJSON()`. */
+  get session(): unknown {
+    const { session } = this.#ctx
+    const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON
+    return typeof toJson === 'function' ? toJson.call(session) : session
+  }
+
+  field(name: string): FieldValue | undefined {
+    return this.#isReplaced(name) ? this.#message(name) : fieldOf(this.#ctx.res, name)
+  }
+
+  fields(): FieldList {
+    const { res } = this.#ctx
+    const names = fieldNames(res).filter((name) => !this.#isReplaced(name.toLowerCase()))
+    const fields = names.flatMap((name): FieldValue[] => [name, fieldOf(res, name) ?? ''])
+    for (const name of ['Content-Type', 'Content-Length']) {
+      const value = this.#message(name.toLowerCase())
+      if (value !== undefined) fields.push(name, value)
+    }
+    return fields
+  }
+
+  /** Whether Koa, after all middleware, takes the field away or sets another value: nothing is sent, or the reason phrase is. */
+  #isReplaced(name: string): boolean {
+    const sendsMessage = this.#body.kind === 'whole' && this.#body.from === 'message'
+    return (sendsMessage || hasNoContent(this.status)) && CONTENT_FIELDS.has(name)
+  }
+
+  /** What Koa sets when it sends the reason phrase. */
+  #message(name: string): string | undefined {
+    if (this.#body.kind !== 'whole' || this.#body.from !== 'message') return undefined
+    if (name === 'content-type') return 'text/plain; charset=utf-8'
+    return name === 'content-length' ? String(Buffer.byteLength(this.#body.bytes)) : undefined
+  }
+}
+
+const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-encoding'])
+
+/** The names of all fields in their own case, which the answers of HTTP/2 do not keep. */
+function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): string[] {
+  return res.getRawHeaderNames?.() ?? res.getHeaderNames()
+}
