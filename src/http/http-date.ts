@@ -15,17 +15,17 @@ export function parseHttpDate(value: string | undefined, now: EpochMilliseconds)
   const imf = IMF_FIXDATE.exec(text)
   if (imf !== null) {
     const [, weekday = '', day = '', month = '', year = '', time = ''] = imf
-    return moment(Number(year), month, Number(day), time, weekday)
+    return onWeekday(momentOf(Number(year), month, Number(day), time), weekday)
   }
   const asctime = ASCTIME_DATE.exec(text)
   if (asctime !== null) {
     const [, weekday = '', month = '', day = '', time = '', year = ''] = asctime
-    return moment(Number(year), month, Number(day), time, weekday)
+    return onWeekday(momentOf(Number(year), month, Number(day), time), weekday)
   }
   const rfc850 = RFC850_DATE.exec(text)
   if (rfc850 !== null) {
     const [, weekday = '', day = '', month = '', year = '', time = ''] = rfc850
-    return momentOfTwoDigitYear(Number(year), month, Number(day), time, weekday, now)
+    return onWeekday(momentOfTwoDigitYear(Number(year), month, Number(day), time, now), weekday)
   }
   return undefined
 }
@@ -43,31 +43,23 @@ const RFC850_DATE =
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
-/** The latest year with these two digits that is not more than 50 years ahead. */
+/** In the latest year with these two digits that is not more than 50 years ahead. */
 function momentOfTwoDigitYear(
   year: number,
   month: string,
   day: number,
   time: string,
-  weekday: string,
   now: EpochMilliseconds,
 ): EpochMilliseconds | undefined {
   const horizon = new Date(now)
-  horizon.setUTCFullYear(horizon.getUTCFullYear() + 50)
-  const latestYear = horizon.getUTCFullYear()
-  const candidate = latestYear - ((((latestYear - year) % 100) + 100) % 100)
-  const found = moment(candidate, month, day, time, weekday)
-  if (candidate < latestYear || (found !== undefined && found <= horizon.getTime())) return found
-  return moment(candidate - 100, month, day, time, weekday)
+  const horizonYear = horizon.getUTCFullYear() + 50
+  horizon.setUTCFullYear(horizonYear)
+  const latestYear = horizonYear - ((horizonYear - year) % 100)
+  const latest = momentOf(latestYear, month, day, time)
+  return latest === undefined || latest <= horizon.getTime() ? latest : momentOf(latestYear - 100, month, day, time)
 }
 
-function moment(
-  year: number,
-  monthName: string,
-  day: number,
-  time: string,
-  weekday: string,
-): EpochMilliseconds | undefined {
+function momentOf(year: number, monthName: string, day: number, time: string): EpochMilliseconds | undefined {
   const month = MONTHS.indexOf(monthName.toLowerCase())
   const hour = Number(time.slice(0, 2))
   const minute = Number(time.slice(3, 5))
@@ -77,7 +69,13 @@ function moment(
   // Date.UTC would take the years 0 to 99 for 1900 to 1999.
   date.setUTCFullYear(year, month, day)
   if (date.getUTCMonth() !== month) return undefined
-  if (WEEKDAYS[date.getUTCDay()] !== weekday.slice(0, 3).toLowerCase()) return undefined
   // A leap second has no moment of its own; the one before it is the nearest earlier (RFC 9111, section 4.2).
   return date.setUTCHours(hour, minute, Math.min(second, 59), 0)
+}
+
+/** The moment if it is on that day of the week, whose name may be long or short. */
+function onWeekday(moment: EpochMilliseconds | undefined, weekday: string): EpochMilliseconds | undefined {
+  if (moment === undefined) return undefined
+  const expected = WEEKDAYS[new Date(moment).getUTCDay()]
+  return expected === weekday.slice(0, 3).toLowerCase() ? moment : undefined
 }
