@@ -1,6 +1,7 @@
 import { drawTimeline } from './timeline.js'
 
 const MINUTE = 60_000
+const REDRAW_MS = 100
 const ROWS = 18
 const NOTES = 9
 
@@ -57,7 +58,7 @@ function look(value) {
 
 function draw() {
   drawTimeline(byId('timeline'), requests, states, Date.now(), MINUTE)
-  requestAnimationFrame(draw)
+  setTimeout(requestAnimationFrame, REDRAW_MS, draw)
 }
 
 function showState({ redis, breaker, load, stats }) {
