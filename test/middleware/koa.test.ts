@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import etag from '@koa/etag'
 import Router from '@koa/router'
 import Koa from 'koa'
@@ -245,6 +244,10 @@ describe.each([
       app.on('error', (error: Error) => errors.push(error.message))
       app.use(cached())
       app.use((ctx) => {
+        if (ctx.path === '/whole') {
+          ctx.body = 'whole'
+          return
+        }
         const body = broken('part')
         body.once('error', () => ctx.res.destroy())
         ctx.type = 'text'
@@ -252,7 +255,7 @@ describe.each([
       })
       const get = await serve(app)
       expect((await get('/')).broken).toBe(true)
-      await sleep(20)
+      await get('/whole')
       expect(errors).toEqual(['the source broke'])
     })
   })
@@ -405,6 +408,7 @@ describe.each([
       const storage = new AsyncLocalStorage<string>()
       const { opened, open } = gate()
       const seen: unknown[] = []
+      let arrived = 0
       const get = await page(
         async (ctx) => {
           await opened
@@ -412,12 +416,13 @@ describe.each([
         },
         (ctx, next) =>
           storage.run(ctx.get('X-Id'), async () => {
+            arrived += 1
             await next()
             seen.push(`${ctx.get('X-Id')} ${storage.getStore()}`)
           }),
       )
       const asked = ['a', 'b', 'c'].map((id) => get('/', { fields: { 'x-id': id } }))
-      await sleep(50)
+      await expect.poll(() => arrived).toBe(3)
       open()
       await Promise.all(asked)
       expect(seen.sort()).toEqual(['a a', 'b b', 'c c'])
