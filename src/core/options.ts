@@ -179,7 +179,7 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
     maxJournalBytes: positiveInteger(options.maxJournalBytes ?? mebibyte, 'maxJournalBytes'),
     journalFile: options.journalFile === undefined ? undefined : text(options.journalFile, 'journalFile'),
     logger: readLogger(options.logger),
-    clock: options.clock ?? systemClock,
+    clock: readClock(options.clock ?? systemClock),
   }
 }
 
@@ -195,7 +195,7 @@ export function parseDuration(value: unknown, name: string): number {
     return value
   }
   if (typeof value !== 'string') throw new TypeError(rule)
-  const milliseconds = parseMilliseconds(value)
+  const milliseconds = parseZero(value) ?? parseMilliseconds(value)
   // The parser takes a bare number for milliseconds, where everything else here means seconds.
   if (milliseconds === undefined || /^[\s\d.+-]*$/.test(value)) throw new TypeError(rule)
   if (milliseconds < 0) throw new RangeError(rule)
@@ -315,11 +315,26 @@ function readLogger(logger: Logger | undefined): Logger | undefined {
   return logger
 }
 
+const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]
+
+function readClock(clock: Clock): Clock {
+  if (typeof clock !== 'object' || !clockMethods.every((name) => typeof clock[name] === 'function')) {
+    throw new TypeError('clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn')
+  }
+  return clock
+}
+
+/** The parser takes no length of time at all for a text it cannot read. */
+function parseZero(value: string): 0 | undefined {
+  const [, unit] = /^\s*0+(?:\.0+)?(\s*[a-z]+)\s*$/i.exec(value) ?? []
+  return unit !== undefined && parseMilliseconds(`1${unit}`) !== undefined ? 0 : undefined
+}
+
 function parseJson(data: string | Buffer): unknown {
   return JSON.parse(typeof data === 'string' ? data : data.toString())
 }
 
-/** The known name with the fewest edits, if it is near enough to be what was meant. */
+/** The known name with the fewest edits, if it is near enough to be what was meant, or one that the name is part of. */
 function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined
   let fewest = Math.max(2, Math.floor(name.length / 3)) + 1
@@ -330,7 +345,8 @@ function nearestName(name: string, known: readonly string[]): string | undefined
       nearest = candidate
     }
   }
-  return nearest
+  if (nearest !== undefined || name.length < 3) return nearest
+  return known.find((candidate) => candidate.toLowerCase().includes(name.toLowerCase()))
 }
 
 function editDistance(a: string, b: string): number {
