@@ -21,14 +21,20 @@ export interface Clock {
   endOfTurn(run: () => void): void
 }
 
+/** What node's timers can hold, ms (24.8 days): they fire at once for more. */
+const longestTimeout = 2 ** 31 - 1
+
 class SystemTimer {
   #timeout: NodeJS.Timeout
   #immediate: NodeJS.Immediate | undefined
 
   constructor(run: () => void, ms: number) {
-    this.#timeout = setTimeout(() => {
-      this.#immediate = setImmediate(run)
-    }, ms)
+    this.#timeout = setTimeout(
+      () => {
+        this.#immediate = setImmediate(run)
+      },
+      Math.min(ms, longestTimeout),
+    )
     this.#timeout.unref()
   }
 
