@@ -43,7 +43,8 @@ export function parseCover(text: string): Cover {
 
 /** Letter case taken out, one way for keys and prefixes. */
 export function foldCase(text: string): string {
-  return text.toLowerCase()
+  // The one letter whose lower case depends on what follows: with it a prefix would be none once the text goes on.
+  return text.toLowerCase().replaceAll('ς', 'σ')
 }
 
 /** Whether a cover takes an entry of this key and these tags out of use. */

@@ -1,0 +1,62 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Cover, coverText, foldCase, isCovered, parseCover } from '../../../src/core/coherence/cover.js'
+
+describe('coverText', () => {
+  it.each<[Cover, string]>([
+    [{ kind: 'key', key: 'user:1' }, 'kuser:1'],
+    [{ kind: 'prefix', prefix: 'us*', ignoreCase: false }, 'pus*'],
+    [{ kind: 'prefix', prefix: '/Products/', ignoreCase: true }, 'i/products/'],
+    [{ kind: 'tag', tag: 'Q1' }, 'tQ1'],
+    [{ kind: 'all' }, 'a'],
+    [{ kind: 'prefix', prefix: '', ignoreCase: false }, 'p'],
+  ])('writes %j as %s, and parseCover reads it', (cover, text) => {
+    expect(coverText(cover)).toBe(text)
+    expect(coverText(parseCover(text))).toBe(text)
+  })
+})
+
+describe('parseCover', () => {
+  it('takes a kind it does not know for everything', () => {
+    expect(parseCover('z:of a later version')).toEqual({ kind: 'all' })
+    expect(parseCover('')).toEqual({ kind: 'all' })
+  })
+})
+
+describe('foldCase', () => {
+  it('keeps a prefix a prefix', () => {
+    // Lower-case sigma has another form at the end of a word: a prefix that ends in it must not lose longer keys.
+    const letters = fc.string({ unit: fc.constantFrom('a', 'A', 'Σ', 'σ', 'ς', 'ß', 'İ', 'I', ' ', '/', 'Ж', '😀') })
+    fc.assert(
+      fc.property(letters, letters, (prefix, rest) => {
+        expect(foldCase(prefix + rest).startsWith(foldCase(prefix))).toBe(true)
+      }),
+      { examples: [['ΟΔΟΣ', 'Α']] },
+    )
+  })
+})
+
+describe('isCovered', () => {
+  const prefix = (text: string, ignoreCase = false): Cover => ({ kind: 'prefix', prefix: text, ignoreCase })
+
+  it.each<[string, Cover, string, readonly string[], boolean]>([
+    ['a key covers itself', { kind: 'key', key: 'a' }, 'a', [], true],
+    ['a key covers no longer key', { kind: 'key', key: 'a' }, 'ab', [], false],
+    ['a prefix is a string, not a path', prefix('us'), 'users:1', [], true],
+    ['a prefix covers the key that equals it', prefix('us'), 'us', [], true],
+    ['a prefix covers nothing shorter', prefix('users'), 'user', [], false],
+    ['the empty prefix covers everything', prefix(''), '', [], true],
+    ['* is a star', prefix('a*'), 'ab', [], false],
+    ['* is a star in the key too', prefix('a*'), 'a*b', [], true],
+    ['? and [ are themselves', prefix('a[1]?'), 'a[1]?x', [], true],
+    ['letter case counts', prefix('/P'), '/p/1', [], false],
+    ['unless it is to be ignored', prefix('/P', true), '/p/1', [], true],
+    ['in the key as well', prefix('/p', true), '/P/1', [], true],
+    ['a tag covers what has it', { kind: 'tag', tag: 't' }, 'a', ['s', 't'], true],
+    ['a tag is not a prefix of tags', { kind: 'tag', tag: 't' }, 'a', ['tt'], false],
+    ['a tag is not a key', { kind: 'tag', tag: 'a' }, 'a', [], false],
+    ['everything', { kind: 'all' }, '', [], true],
+  ])('%s', (_what, cover, key, tags, covered) => {
+    expect(isCovered(cover, key, tags)).toBe(covered)
+  })
+})
