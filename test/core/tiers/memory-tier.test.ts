@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest'
+import { entrySize } from '../../../src/core/entry.js'
+import { type MemorySlot, MemoryTier } from '../../../src/core/tiers/memory-tier.js'
+
+function slot(body = 'x', meta = '', tags: readonly string[] = []): MemorySlot {
+  return {
+    entry: { storedAt: 0, staleAt: 1, deleteAt: 1, tags, meta, body: Buffer.from(body), memo: undefined },
+    sequence: 0,
+    knownAt: 0,
+    stamp: { incarnation: '-', position: 0 },
+    writtenIn: undefined,
+  }
+}
+
+function make(maxEntries: number, maxBytes = 1_000_000): { tier: MemoryTier; evicted: string[] } {
+  const evicted: string[] = []
+  return { evicted, tier: new MemoryTier(maxEntries, maxBytes, (key, reason) => evicted.push(`${key} ${reason}`)) }
+}
+
+describe('MemoryTier', () => {
+  it('evicts what has not been used for longest', () => {
+    const { tier, evicted } = make(3)
+    for (const key of ['a', 'b', 'c']) tier.put(key, slot())
+    tier.get('a')
+    tier.put('d', slot())
+    expect(evicted).toEqual(['b size'])
+    expect(tier.keys()).toEqual(['c', 'a', 'd'])
+  })
+
+  it('does not count a peek as use', () => {
+    const { tier, evicted } = make(2)
+    tier.put('a', slot())
+    tier.put('b', slot())
+    tier.peek('a')
+    tier.put('c', slot())
+    expect(evicted).toEqual(['a size'])
+  })
+
+  it('evicts nothing when a key is written again, and takes it for the newest', () => {
+    const { tier, evicted } = make(2)
+    tier.put('a', slot())
+    tier.put('b', slot())
+    tier.put('a', slot('y'))
+    expect(evicted).toEqual([])
+    expect(tier.keys()).toEqual(['b', 'a'])
+  })
+
+  it('keeps to its bytes, counting key, tags, meta and bookkeeping', () => {
+    const one = slot('x'.repeat(1000), 'meta', ['tag'])
+    const size = entrySize('a', one.entry)
+    expect(size).toBe(1000 + 2 * (1 + 4 + 3) + 420)
+    const { tier, evicted } = make(100, 2 * size)
+    tier.put('a', one)
+    tier.put('b', slot('x'.repeat(1000), 'meta', ['tag']))
+    expect(tier.stats()).toEqual({ entries: 2, bytes: 2 * size, maxEntries: 100, maxBytes: 2 * size })
+    tier.put('c', slot())
+    expect(evicted).toEqual(['a size'])
+  })
+
+  it('does not keep what is larger than all of it, nor what that would replace, and leaves the rest alone', () => {
+    const { tier, evicted } = make(100, 2000)
+    tier.put('a', slot('old'))
+    tier.put('b', slot('other'))
+    expect(tier.put('a', slot('x'.repeat(3000)))).toBe(false)
+    expect(tier.peek('a')).toBeUndefined()
+    expect(tier.keys()).toEqual(['b'])
+    expect(evicted).toEqual([])
+    expect(tier.stats().entries).toBe(1)
+  })
+
+  it('does not call a deletion or a clearing an eviction', () => {
+    const { tier, evicted } = make(3)
+    for (const key of ['a', 'b', 'c']) tier.put(key, slot())
+    expect([tier.delete('a'), tier.delete('a')]).toEqual([true, false])
+    tier.clear()
+    expect(evicted).toEqual([])
+    expect(tier.stats()).toMatchObject({ entries: 0, bytes: 0 })
+  })
+
+  it('tells the entry that is next to go', () => {
+    const { tier } = make(3)
+    expect(tier.oldest()).toBeUndefined()
+    const first = slot()
+    tier.put('a', first)
+    tier.put('b', slot())
+    expect(tier.oldest()).toBe(first)
+  })
+
+  it('takes any text for a key', () => {
+    const { tier } = make(20)
+    for (const key of ['', '__proto__', 'constructor', 'toString', '\0', '😀', 'x'.repeat(100_000)]) {
+      const one = slot(key)
+      expect(tier.get(key)).toBeUndefined()
+      tier.put(key, one)
+      expect(tier.get(key)).toBe(one)
+    }
+  })
+})
