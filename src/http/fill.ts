@@ -13,7 +13,9 @@ import { type RecordedHead, recordHead, withEntityTag } from './recorded-respons
 import { ResponseNotes } from './response-notes.js'
 import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields, toFieldList } from './route-fields.js'
 import { isStaleIfErrorStatus } from './stale.js'
-import { isEndless, isStorable, refuseBody, type Storable, type StoragePolicy } from './storable.js'
+import { isStorable, type Storable } from './storable.js'
+import { isEndless, refuseBody } from './storable-body.js'
+import type { StoragePolicy } from './storage-policy.js'
 import type { StoredHead, StoredResponse } from './stored-response.js'
 
 /** What a fill has to know of its request. */
@@ -233,9 +235,9 @@ export class Fill implements Recording {
     this.#finish(stored === undefined ? { kind: 'refused' } : { kind: 'stored', stored })
   }
 
-  #refusalOfBody({ stored, fields }: RecordedHead): Reason | undefined {
+  #refusalOfBody({ fields }: RecordedHead): Reason | undefined {
     const received = { length: this.#length, ended: true, trailers: false }
-    return refuseBody({ status: stored.status, fields }, received, this.policy.storage)
+    return refuseBody({ fields }, received, this.policy.storage)
   }
 
   #refuse(reason: Reason): void {

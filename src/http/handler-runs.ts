@@ -13,7 +13,7 @@ import { type Policy, placeOf } from './policy.js'
 import type { RecentlyRefused } from './recently-refused.js'
 import { mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
-import type { StoragePolicy } from './storable.js'
+import type { StoragePolicy } from './storage-policy.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
 
 /** What a request is forwarded with. */

@@ -1,9 +1,9 @@
 import type { CacheControl } from './cache-control.js'
-import { credentialsOf, unsharedCredential } from './credentials.js'
+import { credentialsOf, unservedCredential } from './credentials.js'
 import type { Exchange, RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
 import { matchesSelecting } from './selecting.js'
-import type { StoragePolicy } from './storable.js'
+import type { StoragePolicy } from './storage-policy.js'
 import type { StoredResponse } from './stored-response.js'
 
 /** One request that asks for a stored response. */
@@ -46,7 +46,7 @@ export class Lookup<Context extends object> {
   /** Why this request's credentials keep a stored response from it; `undefined`: nothing does. */
   refusalOf(stored: StoredResponse) {
     if (!this.hasCredentials) return undefined
-    return unsharedCredential(this.request.headers, stored.control, stored.selecting, this.storage)
+    return unservedCredential(this.request.headers, stored.control, stored.selecting, this.storage)
   }
 
   /** Whether a response that was made for another request is one for this request too. */

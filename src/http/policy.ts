@@ -14,7 +14,7 @@ import {
 import { CREDENTIAL_FIELDS } from './credentials.js'
 import { isToken } from './fields.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
-import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from './storable.js'
+import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from './storage-policy.js'
 
 /** The options of a middleware, checked and complete. */
 export interface Policy<Context extends object> {

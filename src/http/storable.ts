@@ -1,45 +1,19 @@
 import { correctedInitialAge, type Milliseconds } from './age.js'
 import type { CacheControl, Seconds } from './cache-control.js'
 import { preconditions } from './conditional.js'
-import { CREDENTIAL_FIELDS, type CredentialPolicy, isSessionCookie, unsharedCredential } from './credentials.js'
+import { unsharedCredential } from './credentials.js'
 import { type Fields, fieldValue, hasField } from './fields.js'
-import {
-  explicitLifetime,
-  type Freshness,
-  type FreshnessPolicy,
-  freshnessLifetime,
-  isHeuristicallyCacheable,
-} from './freshness.js'
+import { explicitLifetime, type Freshness, freshnessLifetime, isHeuristicallyCacheable } from './freshness.js'
 import type { EpochMilliseconds } from './http-date.js'
 import { parseUri } from './invalidation.js'
 import { parseContentRange } from './range.js'
 import type { Reason } from './reasons.js'
 import { requestControl } from './reusable.js'
 import { selectingFields } from './selecting.js'
-import { type StalePolicy, staleWindows } from './stale.js'
-import { OWN_TARGETS, type ResponseControl, responseControl } from './targeted.js'
-
-/** What a route lets the cache keep. The presets are {@link APPLICATION_STORAGE} and {@link PROXY_STORAGE}; each property is an option of its own. */
-export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialPolicy {
-  /** Request methods whose responses are stored, in upper case. HEAD is answered from GET, never stored. */
-  readonly methods: ReadonlySet<string>
-  /** Statuses that are stored when the response itself states its freshness; `'final'`: any final one. */
-  readonly statuses: 'final' | ReadonlySet<number>
-  /** Whether responses with Set-Cookie are stored and replayed (RFC 9111, section 7.3). */
-  readonly storeSetCookie: boolean
-  /** Whether 206 responses are stored (RFC 9111, section 3.3). */
-  readonly storePartial: boolean
-  /** The target list, in lower case (RFC 9213, section 2.2). */
-  readonly targets: readonly string[]
-  /** Whether responses that can never be sent without asking the handler (no-cache, no lifetime left) are stored for their validators. */
-  readonly storeForValidation: boolean
-  /** Whether Vary is taken at its word; see `selectingFields`. */
-  readonly exactVary: boolean
-  /** Whether the directives of requests are obeyed (RFC 9111, section 5.2.1). */
-  readonly allowRequestDirectives: boolean
-  /** The largest body that is stored, in bytes. */
-  readonly maxBodySize: number
-}
+import { staleWindows } from './stale.js'
+import { isEndless } from './storable-body.js'
+import type { StoragePolicy } from './storage-policy.js'
+import { type ResponseControl, responseControl } from './targeted.js'
 
 /** The part of a request that decides about storing. */
 export interface StorableRequest {
@@ -88,50 +62,9 @@ export interface Storable {
   readonly staleIfError: Seconds
 }
 
-/** Safe in front of handlers that never thought about caching. */
-export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
-  methods: new Set(['GET']),
-  statuses: new Set([200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 410]),
-  heuristic: false,
-  ttl: undefined,
-  ttlStatuses: new Set([200, 203, 204, 300, 301, 308]),
-  statusTtl: new Map(),
-  staleWhileRevalidate: 0,
-  staleIfError: 0,
-  storeSetCookie: false,
-  storePartial: false,
-  storeForValidation: false,
-  allowRequestDirectives: false,
-  targets: OWN_TARGETS,
-  credentialFields: CREDENTIAL_FIELDS,
-  isSessionCookie,
-  keyedFields: [],
-  reuseForCredentials: false,
-  exactVary: false,
-  maxBodySize: 2 ** 20,
-})
-
-/** All that RFC 9111 permits a shared cache. */
-export const PROXY_STORAGE: StoragePolicy = Object.freeze({
-  ...APPLICATION_STORAGE,
-  methods: new Set(['GET', 'POST']),
-  statuses: 'final',
-  heuristic: true,
-  staleIfError: 7 * 24 * 60 * 60,
-  storeSetCookie: true,
-  storePartial: true,
-  storeForValidation: true,
-  allowRequestDirectives: true,
-  targets: [...OWN_TARGETS, 'cdn-cache-control'],
-  credentialFields: [],
-  isSessionCookie: undefined,
-  reuseForCredentials: true,
-  exactVary: true,
-})
-
 /**
  * Whether a response may be stored, judged by request and response head alone (RFC 9111, section 3); the body is judged by
- * {@link refuseBody}.
+ * `refuseBody`.
  */
 export function isStorable(
   request: StorableRequest,
@@ -172,34 +105,6 @@ export function refuseRequest(request: StorableRequest, policy: StoragePolicy): 
   if (policy.allowRequestDirectives && requestControl(request.headers)?.noStore === true) return 'request-no-store'
   return undefined
 }
-
-/** What is known of a body once it ended, or as far as it came. */
-export interface ReceivedBody {
-  /** Bytes received. */
-  readonly length: number
-  /** Whether the handler ended it and nothing failed. */
-  readonly ended: boolean
-  /** Whether trailer fields came with it. */
-  readonly trailers: boolean
-}
-
-/** Why a body keeps its response from being stored; `undefined` when nothing does (RFC 9111, section 3.3). */
-export function refuseBody(response: ResponseHead, body: ReceivedBody, policy: StoragePolicy): Reason | undefined {
-  if (body.length > policy.maxBodySize) return 'too-large'
-  if (!body.ended) return 'aborted'
-  if (body.trailers) return 'trailers'
-  const announced = fieldValue(response.fields, 'content-length')
-  if (announced !== undefined && Number(announced) !== body.length) return 'incomplete'
-  return undefined
-}
-
-/** Whether a body of this type may never end, so that nobody should wait for it: event streams and their like. */
-export function isEndless(response: Fields): boolean {
-  const type = fieldValue(response, 'content-type')
-  return type !== undefined && ENDLESS.test(type)
-}
-
-const ENDLESS = /^[ \t]*(?:text\/event-stream|multipart\/x-mixed-replace|application\/x-ndjson)[ \t]*(?:;|$)/i
 
 /** The statuses whose caching rules this cache implements: all final ones of RFC 9110 that have no rules of their own. */
 const UNDERSTOOD: ReadonlySet<number> = new Set([

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseCacheControl } from '../../src/http/cache-control.js'
 import { credentialsOf, isSessionCookie, unservedCredential, unsharedCredential } from '../../src/http/credentials.js'
 import type { Fields } from '../../src/http/fields.js'
-import { APPLICATION_STORAGE, PROXY_STORAGE } from '../../src/http/storable.js'
+import { APPLICATION_STORAGE, PROXY_STORAGE } from '../../src/http/storage-policy.js'
 
 const unshared = (request: Fields, control = '', vary: readonly string[] = [], policy = APPLICATION_STORAGE) =>
   unsharedCredential(request, parseCacheControl(control), vary, policy)

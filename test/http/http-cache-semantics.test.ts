@@ -5,7 +5,8 @@ import { parseCacheControl } from '../../src/http/cache-control.js'
 import { formatHttpDate } from '../../src/http/http-date.js'
 import { mayReuse, requestControl } from '../../src/http/reusable.js'
 import { matchesSelecting, selectingFields, selectingValues } from '../../src/http/selecting.js'
-import { isStorable, PROXY_STORAGE } from '../../src/http/storable.js'
+import { isStorable } from '../../src/http/storable.js'
+import { PROXY_STORAGE } from '../../src/http/storage-policy.js'
 
 /** What the test needs of http-cache-semantics, which declares its types in JavaScript only. */
 interface CachePolicy {

@@ -1,17 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Fields } from '../../src/http/fields.js'
 import { formatHttpDate } from '../../src/http/http-date.js'
-import { REASONS, type Reason } from '../../src/http/reasons.js'
-import {
-  APPLICATION_STORAGE,
-  isEndless,
-  isStorable,
-  PROXY_STORAGE,
-  refuseBody,
-  refuseRequest,
-  type Storability,
-  type StoragePolicy,
-} from '../../src/http/storable.js'
+import type { Reason } from '../../src/http/reasons.js'
+import { isStorable, refuseRequest, type Storability } from '../../src/http/storable.js'
+import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from '../../src/http/storage-policy.js'
 
 const receivedAt = Date.UTC(2026, 10, 22, 12)
 const at = (seconds: number) => formatHttpDate(receivedAt + seconds * 1000)
@@ -315,46 +307,5 @@ describe('refuseRequest', () => {
     expect(refuseRequest(request, application)).toBeUndefined()
     expect(refuseRequest(request, PROXY_STORAGE)).toBe('request-no-store')
     expect(refuseRequest({ ...request, method: 'DELETE' }, application)).toBe('method')
-  })
-})
-
-describe('refuseBody', () => {
-  const body = { length: 5, ended: true, trailers: false }
-  it.each<[string, Fields, Partial<typeof body>, Reason | undefined]>([
-    ['a whole body', { 'content-length': '5' }, {}, undefined],
-    ['a body of unknown length', {}, {}, undefined],
-    ['a short body', { 'content-length': '6' }, {}, 'incomplete'],
-    ['a long body', { 'content-length': '4' }, {}, 'incomplete'],
-    ['a length that is no number', { 'content-length': 'x' }, {}, 'incomplete'],
-    ['two lengths', { 'content-length': ['5', '5'] }, {}, 'incomplete'],
-    ['a body without end', {}, { ended: false }, 'aborted'],
-    ['trailers', {}, { trailers: true }, 'trailers'],
-    ['a large body', {}, { length: 2 ** 20 + 1 }, 'too-large'],
-    ['the largest body', {}, { length: 2 ** 20 }, undefined],
-  ])('RFC 9111, 3.3: %s: %s', (_title, fields, given, expected) => {
-    expect(refuseBody({ status: 200, fields }, { ...body, ...given }, application)).toBe(expected)
-  })
-})
-
-describe('isEndless', () => {
-  it.each([
-    ['text/event-stream', true],
-    ['Text/Event-Stream; charset=utf-8', true],
-    ['multipart/x-mixed-replace; boundary=x', true],
-    ['application/x-ndjson', true],
-    ['text/event-stream-like', false],
-    ['text/html', false],
-    [undefined, false],
-  ])('%s: %s', (type, expected) => {
-    expect(isEndless({ 'content-type': type })).toBe(expected)
-  })
-})
-
-describe('REASONS', () => {
-  it('explains each reason in one sentence', () => {
-    for (const [reason, text] of Object.entries(REASONS)) {
-      expect(reason).toMatch(/^[a-z]+(?:-[a-z]+)*$/)
-      expect(text).toMatch(/^[A-Z].*\.$/)
-    }
   })
 })

@@ -1,0 +1,35 @@
+import { type Fields, fieldValue } from './fields.js'
+import type { Reason } from './reasons.js'
+import type { StoragePolicy } from './storage-policy.js'
+
+/** What is known of a body once it ended, or as far as it came. */
+export interface ReceivedBody {
+  /** Bytes received. */
+  readonly length: number
+  /** Whether the handler ended it and nothing failed. */
+  readonly ended: boolean
+  /** Whether trailer fields came with it. */
+  readonly trailers: boolean
+}
+
+/** Why a body keeps its response from being stored; `undefined` when nothing does (RFC 9111, section 3.3). */
+export function refuseBody(
+  response: { readonly fields: Fields },
+  body: ReceivedBody,
+  policy: StoragePolicy,
+): Reason | undefined {
+  if (body.length > policy.maxBodySize) return 'too-large'
+  if (!body.ended) return 'aborted'
+  if (body.trailers) return 'trailers'
+  const announced = fieldValue(response.fields, 'content-length')
+  if (announced !== undefined && Number(announced) !== body.length) return 'incomplete'
+  return undefined
+}
+
+/** Whether a body of this type may never end, so that nobody should wait for it: event streams and their like. */
+export function isEndless(response: Fields): boolean {
+  const type = fieldValue(response, 'content-type')
+  return type !== undefined && ENDLESS.test(type)
+}
+
+const ENDLESS = /^[ \t]*(?:text\/event-stream|multipart\/x-mixed-replace|application\/x-ndjson)[ \t]*(?:;|$)/i

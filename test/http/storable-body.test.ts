@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import type { Fields } from '../../src/http/fields.js'
+import type { Reason } from '../../src/http/reasons.js'
+import { isEndless, refuseBody } from '../../src/http/storable-body.js'
+import { APPLICATION_STORAGE } from '../../src/http/storage-policy.js'
+
+describe('refuseBody', () => {
+  const body = { length: 5, ended: true, trailers: false }
+  it.each<[string, Fields, Partial<typeof body>, Reason | undefined]>([
+    ['a whole body', { 'content-length': '5' }, {}, undefined],
+    ['a body of unknown length', {}, {}, undefined],
+    ['a short body', { 'content-length': '6' }, {}, 'incomplete'],
+    ['a long body', { 'content-length': '4' }, {}, 'incomplete'],
+    ['a length that is no number', { 'content-length': 'x' }, {}, 'incomplete'],
+    ['two lengths', { 'content-length': ['5', '5'] }, {}, 'incomplete'],
+    ['a body without end', {}, { ended: false }, 'aborted'],
+    ['trailers', {}, { trailers: true }, 'trailers'],
+    ['a large body', {}, { length: 2 ** 20 + 1 }, 'too-large'],
+    ['the largest body', {}, { length: 2 ** 20 }, undefined],
+  ])('RFC 9111, 3.3: %s: %s', (_title, fields, given, expected) => {
+    expect(refuseBody({ fields }, { ...body, ...given }, APPLICATION_STORAGE)).toBe(expected)
+  })
+})
+
+describe('isEndless', () => {
+  it.each([
+    ['text/event-stream', true],
+    ['Text/Event-Stream; charset=utf-8', true],
+    ['multipart/x-mixed-replace; boundary=x', true],
+    ['application/x-ndjson', true],
+    ['text/event-stream-like', false],
+    ['text/html', false],
+    [undefined, false],
+  ])('%s: %s', (type, expected) => {
+    expect(isEndless({ 'content-type': type })).toBe(expected)
+  })
+})
