@@ -1,0 +1,113 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+
+// npm run docs: writes the pages that say what the source says already, docs/options.md and docs/reasons.md. A test
+// compares them with what would be written.
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** @returns {Readonly<Record<string, string>>} the pages by their path */
+export function generatedPages() {
+  return { 'docs/options.md': optionsPage(), 'docs/reasons.md': reasonsPage() }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [path, text] of Object.entries(generatedPages())) writeFileSync(`${root}${path}`, text)
+}
+
+function optionsPage() {
+  return `# Options
+
+Written from the source by \`npm run docs\`. \`undefined\` means the default; an unknown name, a value of the wrong kind or out of
+range is an error at construction.
+
+## The middleware
+
+\`fallbackCache(options)\` from \`fallback-cache/express\` and \`fallback-cache/koa\` takes these, and the options of the core below.
+
+${table('src/http/options.ts', 'FallbackCacheMiddlewareOptions')}
+
+## The core
+
+\`new FallbackCache(options)\`, and the middleware.
+
+${table('src/core/options.ts', 'FallbackCacheOptions')}
+
+\`circuitBreaker\`:
+
+${table('src/core/options.ts', 'CircuitBreakerOptions')}
+`
+}
+
+function reasonsPage() {
+  return `# Reasons
+
+Why a response was not stored or not reused, or a request was not handled. The same words are in \`Cache-Status: …; detail=\`, in the
+events \`bypass\` and \`skip\`, and in \`stats().counters.refused\`. Written from the source by \`npm run docs\`.
+
+| reason | meaning |
+|---|---|
+${reasons()
+  .map(([reason, meaning]) => `| \`${reason}\` | ${meaning} |`)
+  .join('\n')}
+`
+}
+
+/**
+ * @param {string} path
+ * @param {string} name of the interface
+ */
+function table(path, name) {
+  const rows = members(path, name).map(({ option, text, fallback }) => `| \`${option}\` | ${text} | ${fallback} |`)
+  return ['| option | meaning | default |', '|---|---|---|', ...rows].join('\n')
+}
+
+/**
+ * @param {string} path
+ * @param {string} name
+ */
+function members(path, name) {
+  const found = source(path).statements.find(
+    (statement) => ts.isInterfaceDeclaration(statement) && statement.name.text === name,
+  )
+  if (found === undefined || !ts.isInterfaceDeclaration(found)) throw new Error(`${path} declares no ${name}`)
+  return found.members.map((member) => {
+    const option = member.name?.getText() ?? ''
+    const [comment] = ts.getJSDocCommentsAndTags(member)
+    if (comment === undefined || !ts.isJSDoc(comment)) throw new Error(`${name}.${option} has no comment`)
+    const fallback = comment.tags?.find((tag) => tag.tagName.text === 'defaultValue')
+    return { option, text: cell(comment.comment), fallback: cell(fallback?.comment) }
+  })
+}
+
+/** @param {string | ts.NodeArray<ts.JSDocComment> | undefined} comment */
+function cell(comment) {
+  const text = ts.getTextOfJSDocComment(comment) ?? ''
+  return text
+    .replace(/\{@link (?:\w+\.)?(\w+)\}/g, '`$1`')
+    .replace(/\s+/g, ' ')
+    .replaceAll('|', '\\|')
+    .trim()
+}
+
+/** @returns {[string, string][]} */
+function reasons() {
+  /** @type {[string, string][]} */
+  const found = []
+  /** @param {ts.Node} node */
+  const visit = (node) => {
+    if (ts.isPropertyAssignment(node) && ts.isStringLiteralLike(node.initializer)) {
+      const name = ts.isStringLiteral(node.name) || ts.isIdentifier(node.name) ? node.name.text : ''
+      found.push([name, node.initializer.text])
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source('src/http/reasons.ts'))
+  return found
+}
+
+/** @param {string} path */
+function source(path) {
+  return ts.createSourceFile(path, readFileSync(`${root}${path}`, 'utf8'), ts.ScriptTarget.ES2022, true)
+}

@@ -1,0 +1,101 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ExampleProcess } from '../examples/example-process.js'
+
+/** What the README's programs leave to the reader, in the fewest words. */
+const LEFT_TO_THE_READER = `
+import type { Request, Response } from 'express'
+let made = 0
+async function makeReport() { return { made: ++made } }
+async function findProduct(id: string | string[]) { return { id, made: ++made } }
+async function saveProduct(_req: Request) {}
+const showProduct = async (req: Request, res: Response) => { res.json(await findProduct(req.params.id ?? '')) }
+void [makeReport, findProduct, saveProduct, showProduct]
+`
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const readme = readFileSync(`${root}README.md`, 'utf8')
+const programs = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = ''], index) => ({
+  name: `program-${index + 1}.ts`,
+  code,
+  isServer: code.includes('.listen(3000)'),
+}))
+const folder = 'examples/.readme'
+
+describe("the README's programs", () => {
+  beforeAll(() => {
+    mkdirSync(`${root}${folder}`, { recursive: true })
+    for (const { name, code } of programs) {
+      const port = `.listen(0, function (this: any) { console.log('port ' + (this ?? {}).address?.().port) })`
+      writeFileSync(
+        `${root}${folder}/${name}`,
+        `${LEFT_TO_THE_READER}${code.replace('.listen(3000)', port)}\nexport {}\n`,
+      )
+    }
+  })
+
+  afterAll(() => {
+    rmSync(`${root}${folder}`, { recursive: true, force: true })
+  })
+
+  it('are found', () => {
+    expect(programs.length).toBeGreaterThanOrEqual(5)
+  })
+
+  it('compile under strict', () => {
+    const config = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)
+    const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root)
+    const files = programs.map(({ name }) => `${root}${folder}/${name}`)
+    const program = ts.createProgram(files, {
+      ...options,
+      incremental: false,
+      noUnusedLocals: false,
+      noUnusedParameters: false,
+    })
+    const complaints = files.flatMap((file) => {
+      const source = program.getSourceFile(file)
+      return source === undefined ? [`${file} is missing`] : ts.getPreEmitDiagnostics(program, source).map(complaint)
+    })
+    expect(complaints).toEqual([])
+  }, 60_000)
+
+  for (const { name, code, isServer } of programs) {
+    if (!isServer) {
+      it(`${name} runs to its end`, async () => {
+        const example = new ExampleProcess(`.readme/${name}`)
+        const { code: exitCode, output } = await example.ended()
+        expect(output).toContain('closed')
+        expect(exitCode).toBe(0)
+      })
+      continue
+    }
+    it(`${name} answers from the cache the second time`, async () => {
+      const example = new ExampleProcess(`.readme/${name}`)
+      const port = (await example.printed(/port (\d+)/)).slice(5)
+      const path = code.includes('/products/') ? '/products/1' : '/report'
+      const first = await fetch(`http://localhost:${port}${path}`)
+      const second = await fetch(`http://localhost:${port}${path}`)
+      expect(await second.json()).toEqual(await first.json())
+      expect(second.headers.get('cache-status')).toMatch(/^fallback-cache; hit; ttl=\d+; detail=memory$/)
+      await checkWrites(port, code)
+      await example.stop()
+    })
+  }
+})
+
+/** The programs that write: the next read is new. */
+async function checkWrites(port: string, code: string): Promise<void> {
+  const [, method = '', path = ''] = /app\.(post|put)\('([^']+):id'/.exec(code) ?? []
+  if (method === '') return
+  const written = await fetch(`http://localhost:${port}${path}1`, { method: method.toUpperCase() })
+  expect(written.status).toBe(204)
+  const read = await fetch(`http://localhost:${port}/products/1`)
+  expect(read.headers.get('cache-status')).toContain('fwd=uri-miss')
+}
+
+function complaint({ messageText, file, start }: ts.Diagnostic): string {
+  const line = file === undefined || start === undefined ? '' : file.getLineAndCharacterOfPosition(start).line
+  return `${file?.fileName.split('/').pop()}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+}
