@@ -173,6 +173,31 @@ export function refusalsContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.get('/page')).cacheStatus.hit).toBe(true)
     })
 
+    it('carries the nonce of a Content-Security-Policy that middleware in front has set', async () => {
+      let nonces = 0
+      const client = await stage.serve({
+        outer: (call) => {
+          nonces += 1
+          call.setField('content-security-policy', `script-src 'nonce-${nonces}'`)
+        },
+        use: [stage.cached({ ttl: 60 })],
+        routes: [
+          {
+            path: '/page',
+            answer: () => ({ fields: { 'content-type': 'text/html' }, body: `<script nonce="${nonces}"></script>` }),
+          },
+          { path: '/data', answer: ({ run }) => ({ body: { json: { run } } }) },
+        ],
+      })
+      for (const nonce of [1, 2]) {
+        const got = await client.get('/page')
+        expect(got.text).toContain(`nonce="${nonce}"`)
+        expect(got.field('content-security-policy')).toContain(`nonce-${nonce}`)
+      }
+      await client.get('/data')
+      expect((await client.get('/data')).text).toBe('{"run":1}')
+    })
+
     it('was skipped by the handler, or by the skip option', async () => {
       const client = await stage.serve({
         routes: [

@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { clientContract } from './contract-client.js'
 import { conditionalContract } from './contract-conditional.js'
 import { faultsContract } from './contract-faults.js'
 import { flightContract } from './contract-flight.js'
@@ -25,6 +26,7 @@ export function adapterContract<M extends CacheFace>(name: string, host: Host<M>
     flightContract(host)
     staleContract(host)
     streamsContract(host)
+    clientContract(host)
     faultsContract(host)
     redisContract(host, host)
   })

@@ -1,4 +1,4 @@
-import { type IncomingMessage, request } from 'node:http'
+import { type Agent, type IncomingMessage, request } from 'node:http'
 
 /** What a client asks. */
 export interface Ask {
@@ -7,6 +7,8 @@ export interface Ask {
   readonly fields?: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string
   readonly signal?: AbortSignal
+  /** Keeps connections. @defaultValue a connection of its own */
+  readonly agent?: Agent
   /** Called when the first bytes of the body have arrived. */
   readonly onFirstByte?: () => void
 }
@@ -49,7 +51,7 @@ export function ask(port: number, path: string, options: Ask = {}): Promise<Got>
       port,
       path,
       method: options.method ?? 'GET',
-      agent: false,
+      agent: options.agent ?? false,
       headers: Object.fromEntries(
         Object.entries(options.fields ?? {}).map(([name, value]) => [
           name,

@@ -78,6 +78,8 @@ export interface CommonOptions {
   tags?: readonly string[] | (() => readonly string[])
   key?: () => string
   skip?: () => boolean
+  user?: () => string | undefined
+  allowRefresh?: () => boolean
   statusTtl?: Readonly<Record<number, number | string>>
   maxBodySize?: number
   cacheStatus?: boolean
@@ -107,6 +109,8 @@ export interface RunningSite {
 export interface Host<M extends CacheFace> {
   /** The adapter's own `fallbackCache`. */
   fallbackCache(options?: CommonOptions): M
+  /** Whether it can be told to believe X-Forwarded-*. @defaultValue true */
+  readonly trustsProxies?: boolean
   /** Serves a site on a free port of the loopback interface. */
   start(site: Site<M>): Promise<RunningSite>
 }
