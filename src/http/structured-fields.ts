@@ -47,7 +47,7 @@ const TOKEN = /[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*/y
 const NUMBER = /-?([0-9]{1,12}\.[0-9]{1,3}|[0-9]{1,15})(?![0-9.])/y
 const INTEGER = /-?[0-9]{1,15}(?![0-9.])/y
 const STRING = /"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"/y
-const BYTES = /:([A-Za-z0-9+/=]*):/y
+const BYTES = /:((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}={0,2}|[A-Za-z0-9+/]{3}=?)?):/y
 const BOOLEAN = /\?([01])/y
 const DISPLAY_STRING = /%"((?:[\x20\x21\x23\x24\x26-\x7e]|%[0-9a-f]{2})*)"/y
 

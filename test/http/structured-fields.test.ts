@@ -21,6 +21,8 @@ describe('parseDictionary', () => {
     ['a="x\\"\\\\y"', { a: { type: 'string', value: 'x"\\y' } }],
     ['a=tok:en/x', { a: { type: 'token', value: 'tok:en/x' } }],
     ['a=:aGVsbG8=:', { a: { type: 'bytes', value: 'aGVsbG8=' } }],
+    ['a=:aGVsbG8:', { a: { type: 'bytes', value: 'aGVsbG8' } }],
+    ['a=::', { a: { type: 'bytes', value: '' } }],
     ['a=@1659578233', { a: { type: 'date', value: 1659578233 } }],
     ['a=%"f%c3%bc"', { a: { type: 'display-string', value: 'fü' } }],
     [
@@ -68,6 +70,8 @@ describe('parseDictionary', () => {
     'a=(1,2)',
     'a=("a""b")',
     'a=:x',
+    'a=:x:',
+    'a=:x=yz:',
     'a=%"%zz"',
     'a=%"%C3"',
     'a=@1.5',
