@@ -160,24 +160,33 @@ export class EntryStore {
     return { stored: false, reason: 'too-large', written }
   }
 
-  /** While the first connection is on its way: waits for it, within `redisTimeout`. */
-  async waitForStart(): Promise<void> {
-    await this.#shared?.coherence.waitForStart()
+  /** While the first connection is on its way: waits for it, within `redisTimeout`. Else there is nothing to wait for. */
+  waitForStart(): undefined | Promise<void> {
+    const coherence = this.#shared?.coherence
+    return coherence?.starting === undefined ? undefined : coherence.waitForStart()
   }
 
   /**
    * Asks for the turn to make what no tier has, among all processes.
    *
    * @param mayUse - whether an entry that another process stored meanwhile will do
+   * @param tags - as far as they are known before it is made
    * @returns undefined when there is nobody to ask: make it. Else the turn, or what another made meanwhile
    */
-  takeTurn(key: string, mayUse: (found: Found) => boolean): undefined | Promise<Turn<Found>> {
+  takeTurn(
+    key: string,
+    mayUse: (found: Found) => boolean,
+    tags: readonly string[] = [],
+  ): undefined | Promise<Turn<Found>> {
     const shared = this.#shared
     if (shared?.turns === undefined || !shared.coherence.isConnected) return undefined
-    return shared.turns.take(key, async () => {
+    const look = async (): Promise<Found | undefined> => {
       const found = await this.find(key)
       return found !== undefined && mayUse(found) ? found : undefined
-    })
+    }
+    const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
+      incarnation !== shared.coherence.stamp.incarnation || this.#mirror.coversAfter(key, tags, position)
+    return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken)
   }
 
   /** Takes what is covered out of use: here before this returns, everywhere when the promise says `durable`. */

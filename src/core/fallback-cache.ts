@@ -113,7 +113,9 @@ export class FallbackCache {
   async set(key: string, value: unknown, options?: Duration | SetOptions): Promise<void> {
     checkKey(key)
     const checked = this.#readSetOptions(options)
-    await this.#entries.waitForStart()
+    const starting = this.#entries.waitForStart()
+    // No wait that is not needed: what is invalidated right after this call must find the value marked before it.
+    if (starting !== undefined) await starting
     await this.#keep(key, value, checked, this.mark(), 0).written
   }
 
@@ -249,8 +251,12 @@ export class FallbackCache {
   }
 
   /** For the layers above. See {@link EntryStore.takeTurn}. */
-  takeTurn(key: string, mayUse: (found: Found) => boolean): undefined | Promise<Turn<Found>> {
-    return this.#entries.takeTurn(key, mayUse)
+  takeTurn(
+    key: string,
+    mayUse: (found: Found) => boolean,
+    tags: readonly string[] = [],
+  ): undefined | Promise<Turn<Found>> {
+    return this.#entries.takeTurn(key, mayUse, tags)
   }
 
   /** For the layers above: whether a fresh entry that took `cost` ms to make should be made again already. */
@@ -286,7 +292,7 @@ export class FallbackCache {
   }
 
   async #computeInTurn(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<unknown> {
-    const turn = await this.#entries.takeTurn(key, ({ entry }) => entry.staleAt > this.clock.now())
+    const turn = await this.#entries.takeTurn(key, ({ entry }) => entry.staleAt > this.clock.now(), options.tags)
     if (turn === undefined) return this.#compute(key, compute, options, mark)
     if ('found' in turn) {
       const known = this.#open(turn.found)
