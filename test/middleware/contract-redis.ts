@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -34,7 +33,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
     const answer =
       (name: string) =>
       ({ run, fields }: { run: number; fields: Record<string, unknown> }) => ({
-        fields: { vary: 'Accept-Language', link: ['</1>', '</2>'], 'x-from': name },
+        fields: { vary: 'Accept-Language', link: ['</1>', '</2>'], 'cache-tag': 'page' },
         body: `${name} ${run} ${fields['accept-language'] ?? ''}`,
       })
     const bytes = () => ({ fields: { 'content-type': 'image/png' }, body: binary })
@@ -52,25 +51,28 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
         use: [b],
         routes: [
           { path: '/page', answer: answer('other') },
+          { path: '/page', method: 'PUT', answer: () => ({ body: 'put' }) },
           { path: '/bytes', answer: () => ({ body: 'not these' }) },
         ],
       }),
     }
   }
   const host = { host: 'shop.example' }
-  const stored = async () => Number(await server.command('DBSIZE'))
-  const warm = async (client: Client, path: string, fields = {}) => {
-    const before = await stored()
+  const keys = async (part: string) => {
+    const all = (await server.command('KEYS', '*')) as string[]
+    return all.filter((key) => key.includes(part)).length
+  }
+  /** Asks for a page, and waits until Redis has it under so many keys. */
+  const warm = async (client: Client, path: string, entries: number, fields = {}) => {
     const got = await client.get(path, { ...host, ...fields })
-    await expect.poll(stored).toBeGreaterThan(before)
-    await sleep(20)
+    await expect.poll(() => keys(`${path}:`), { timeout: 5_000 }).toBe(entries)
     return got
   }
 
   describe('two applications on one Redis', () => {
     it('answer from what the other one stored', async () => {
       const { one, other } = await both()
-      const miss = await warm(one, '/page')
+      const miss = await warm(one, '/page', 2)
       const hit = await other.get('/page', host)
       expect(hit.text).toBe('one 1 ')
       expect(hit.cacheStatus).toMatchObject({ hit: true })
@@ -82,9 +84,9 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
 
     it('share variants and bytes', async () => {
       const { one, other } = await both()
-      await warm(one, '/page', { 'accept-language': 'en' })
-      await warm(one, '/page', { 'accept-language': 'fr' })
-      await warm(one, '/bytes')
+      await warm(one, '/page', 2, { 'accept-language': 'en' })
+      await warm(one, '/page', 3, { 'accept-language': 'fr' })
+      await warm(one, '/bytes', 1)
       expect((await other.get('/page', { ...host, 'accept-language': 'fr' })).text).toBe('one 2 fr')
       expect((await other.get('/page', { ...host, 'accept-language': 'en' })).text).toBe('one 1 en')
       expect((await other.get('/page', { ...host, 'accept-language': 'de' })).text).toBe('other 1 de')
@@ -95,7 +97,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
 
     it('obey an invalidation by the other one from the next read on', async () => {
       const { b, one, other } = await both()
-      await warm(one, '/page')
+      await warm(one, '/page', 2)
       expect((await other.get('/page', host)).cacheStatus.hit).toBe(true)
       await expect(b.invalidate('/page')).resolves.toEqual({ durable: true })
       expect((await one.get('/page', host)).text).toBe('one 2 ')
@@ -103,7 +105,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
 
     it('keep answering from memory when Redis dies, and share again when it is back', async () => {
       const { one, other } = await both()
-      await warm(one, '/page')
+      await warm(one, '/page', 2)
       await other.get('/page', host)
       await server.kill()
       for (const client of [one, other]) {
@@ -112,7 +114,34 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
         expect((await client.get('/bytes', host)).status).toBe(200)
       }
       await server.restart()
-      await expect.poll(stored, { timeout: 8_000 }).toBeGreaterThan(0)
+      // What was stored meanwhile is written back.
+      await expect.poll(() => keys('/bytes:'), { timeout: 8_000 }).toBe(1)
+    })
+
+    it('keep answering when Redis freezes', async () => {
+      const { one, other } = await both()
+      await warm(one, '/page', 2)
+      await other.get('/page', host)
+      server.freeze()
+      try {
+        for (const client of [one, other]) {
+          expect((await client.get('/page', host)).text).toBe('one 1 ')
+          expect((await client.get('/bytes', host)).status).toBe(200)
+        }
+      } finally {
+        server.resume()
+      }
+    })
+
+    it('obey an unsafe request to the other one, and tags', async () => {
+      const { a, one, other } = await both()
+      await warm(one, '/page', 2)
+      expect((await other.get('/page', host)).text).toBe('one 1 ')
+      expect((await other.ask('/page', { method: 'PUT', fields: host })).status).toBe(200)
+      expect((await warm(one, '/page', 2)).text).toBe('one 2 ')
+      expect((await other.get('/page', host)).text).toBe('one 2 ')
+      await a.invalidateTags(['page'])
+      expect((await other.get('/page', host)).text).toBe('other 1 ')
     })
   })
 }
