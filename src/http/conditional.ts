@@ -2,8 +2,6 @@ import { equalsStrongly, equalsWeakly, listEntityTags } from './entity-tag.js'
 import { emptyFields, type Fields, fieldValue } from './fields.js'
 import { type EpochMilliseconds, parseHttpDate } from './http-date.js'
 
-export { equalsStrongly, equalsWeakly, makeEntityTag } from './entity-tag.js'
-
 /**
  * Whether a GET or HEAD request that a stored response answers is to be answered with 304: If-None-Match by weak comparison,
  * else If-Modified-Since (RFC 9110, section 13.2.2; RFC 9111, section 4.3.2). Only for stored 200 and 206 responses.

@@ -1,13 +1,10 @@
 /**
  * Header fields of a request or a response: lower-case name to value, repeated lines as an array
- * (RFC 9110, section 5). The shape of node's `IncomingMessage.headers` and of `toFields(res.getHeaders())`.
+ * (RFC 9110, section 5). The shape of node's `IncomingMessage.headers`.
  *
  * Read it with {@link fieldValue}, never by index: node's own records inherit from `Object.prototype`.
  */
 export type Fields = Readonly<Record<string, string | readonly string[] | undefined>>
-
-/** A field section without fields. */
-export const NO_FIELDS: Fields = Object.freeze(Object.create(null))
 
 /**
  * The combined value of a field: its lines in order, joined by `, ` (RFC 9110, section 5.2); `undefined` when it is absent.
@@ -39,17 +36,6 @@ export function fieldLines(fields: Fields, name: string): readonly string[] {
 export function hasField(fields: Fields, name: string): boolean {
   const value: unknown = fields[name]
   return typeof value === 'string' || Array.isArray(value)
-}
-
-/** Fields as this library keeps them, from what node hands out: names in lower case, numbers as text, nothing undefined, no prototype. */
-export function toFields(headers: Readonly<Record<string, unknown>>): Fields {
-  const fields = emptyFields()
-  for (const name of Object.keys(headers)) {
-    const value = headers[name]
-    if (value === undefined || value === null) continue
-    fields[name.toLowerCase()] = Array.isArray(value) ? value.map(String) : String(value)
-  }
-  return fields
 }
 
 /** A new, empty record to fill: it has no prototype, so a field named `__proto__` or `constructor` is just a field. */

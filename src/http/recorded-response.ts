@@ -1,4 +1,4 @@
-import { makeEntityTag } from './conditional.js'
+import { makeEntityTag } from './entity-tag.js'
 import type { RequestHead, ResponseHead } from './exchange.js'
 import type { Fields } from './fields.js'
 import { responseTags } from './groups.js'
