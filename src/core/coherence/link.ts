@@ -143,6 +143,7 @@ export class Link {
 
   #schedule(ms: number): void {
     this.#unschedule()
+    if (this.#closed) return
     this.#timer = this.#clock.setTimer(() => {
       this.#timer = undefined
       void this.lookNow()
