@@ -26,7 +26,23 @@ export default defineConfig({
         test: {
           name: 'library',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.latency.test.ts', 'test/package/**', 'test/soak/**', ...NEED_REDIS],
+          exclude: [
+            'test/**/*.latency.test.ts',
+            'test/package/**',
+            'test/simulation/**',
+            'test/soak/**',
+            ...NEED_REDIS,
+          ],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Thousands of seeds: processor time, no machine outside the process.
+        extends: true,
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 180_000,
           sequence: { groupOrder: 0 },
         },
       },

@@ -32,7 +32,7 @@ if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 // The type checker takes as long as the others together.
 const [isBuilt] = await Promise.all([lintAndBuild(), step('types', ['node_modules/typescript/bin/tsc', '-p', '.'])])
 
-await tests(`Node.js ${process.version}`, ['--project=library', '--project=latency'])
+await tests(`Node.js ${process.version}`, ['--project=library', '--project=simulation', '--project=latency'])
 for (const major of otherVersions()) {
   const node = provideNode(major)
   if (node) await tests(`Node.js ${major}`, ['--project=library', ...ON_EVERY_NODE], node)
