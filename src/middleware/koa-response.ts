@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../http/exchange.js'
 import { type Answered, hasNoContent, type KoaBody } from './koa-body.js'
 import { fieldOf } from './node-response.js'
@@ -12,6 +12,7 @@ export interface KoaAnswer extends Answered {
   message: string
   body: unknown
   readonly headerSent: boolean
+  readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly state: { readonly user?: unknown }
   readonly session?: unknown
@@ -79,8 +80,9 @@ export class KoaResponseHead implements ResponseHead {
     return this.#ctx.status
   }
 
-  /** Koa sets a reason phrase with every status; only another one was the handler's. */
+  /** Koa sets a reason phrase with every status; only another one was the handler's. HTTP/2 has none, and warns who reads it. */
   get reason(): string | undefined {
+    if (this.#ctx.req.httpVersionMajor >= 2) return undefined
     const { statusMessage } = this.#ctx.res
     return statusMessage === '' || statusMessage === STATUS_CODES[this.status] ? undefined : statusMessage
   }

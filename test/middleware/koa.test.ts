@@ -1,5 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { Socket } from 'node:net'
+import { once } from 'node:events'
+import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { connect, createServer as createHttp2Server, type IncomingHttpHeaders } from 'node:http2'
+import { type AddressInfo, Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import etag from '@koa/etag'
 import Router from '@koa/router'
 import Koa from 'koa'
@@ -121,6 +126,41 @@ describe.each([
       const hit = await get('/')
       expect(hit.text).toBe('one two')
       expect(hit.cacheStatus.hit).toBe(true)
+    })
+
+    it('may be a file', async () => {
+      const path = fileURLToPath(import.meta.url)
+      const get = await page((ctx) => {
+        ctx.type = 'text'
+        ctx.length = statSync(path).size
+        ctx.body = createReadStream(path)
+      })
+      const whole = readFileSync(path, 'utf8')
+      for (const hit of [false, true]) {
+        const got = await get('/')
+        expect([got.text === whole, got.field('content-length'), got.cacheStatus.hit]).toEqual([
+          true,
+          String(Buffer.byteLength(whole)),
+          hit,
+        ])
+      }
+    })
+
+    it('may be a file that is not there: it fails as without a cache', async () => {
+      const answer = (ctx: Koa.Context) => {
+        ctx.type = 'text'
+        const body = createReadStream('/nowhere/at/all')
+        body.once('error', () => setImmediate(() => ctx.res.destroy()))
+        ctx.body = body
+      }
+      const outcome = (get: (path: string) => Promise<Got>) =>
+        get('/').then(
+          ({ status, text }) => `${status} ${text}`,
+          ({ code }) => code,
+        )
+      const plain = await outcome(await serve(new Application().use(answer)))
+      const get = await page(answer)
+      expect([await outcome(get), await outcome(get)]).toEqual([plain, plain])
     })
 
     it('is nothing when no handler took the request: outer middleware may still answer', async () => {
@@ -471,6 +511,46 @@ describe.each([
       })
       expect((await get('/', { method: 'HEAD' })).status).toBe(200)
       await expect.poll(() => closed).toBe(true)
+    })
+  })
+
+  describe('HTTP/2', () => {
+    it('is answered from the cache as HTTP/1 is', async () => {
+      const warnings: string[] = []
+      const warn = ({ message }: Error) => warnings.push(message)
+      process.on('warning', warn)
+      let runs = 0
+      const app = new Application()
+      app.use(cached({ staleWhileRevalidate: 60 }))
+      app.use((ctx) => {
+        runs += 1
+        ctx.set('X-Of-Route', 'yes')
+        ctx.body = `${ctx.host} ${runs}`
+      })
+      const server = createHttp2Server(app.callback())
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+      open.push({
+        close: async () => {
+          session.destroy()
+          server.close()
+          process.off('warning', warn)
+        },
+      })
+      const get = async (method = 'GET') => {
+        const stream = session.request({ ':path': '/', ':method': method, ':authority': 'shop.example' })
+        const [fields] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+        return { fields, body: await text(stream) }
+      }
+      await get()
+      const hit = await get()
+      expect([hit.body, hit.fields['x-of-route'], hit.fields.age]).toEqual(['shop.example 1', 'yes', '0'])
+      // Koa 2 never ends the answer to HEAD over HTTP/2, whatever is in front.
+      if (Application === Koa) expect((await get('HEAD')).body).toBe('')
+      clock.advance(70_000)
+      expect((await get()).body).toBe('shop.example 1')
+      await expect.poll(async () => (await get()).body).toBe('shop.example 2')
+      expect(warnings).toEqual([])
     })
   })
 
