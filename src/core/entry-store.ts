@@ -1,15 +1,15 @@
 import type { Clock } from './clock.js'
 import { Coherence } from './coherence/coherence.js'
-import { type Cover, coverText } from './coherence/cover.js'
+import { type Cover, coverText, isCovered } from './coherence/cover.js'
 import type { JournalStats } from './coherence/journal.js'
-import { Mirror, type MirrorStats } from './coherence/mirror.js'
+import { Mirror, type MirrorStats, type Recorded } from './coherence/mirror.js'
 import { type Follow, SharedEntries } from './coherence/shared-entries.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
 import { Sweep } from './coherence/sweep.js'
 import { WriteBack } from './coherence/write-back.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
-import type { Entry, NewEntry } from './entry.js'
+import { type Entry, type NewEntry, wholeMoments } from './entry.js'
 import type { GuardedEmitter, Tier } from './events.js'
 import type { Mark } from './mark.js'
 import type { CoreSettings } from './options.js'
@@ -71,6 +71,8 @@ export class EntryStore {
   readonly #memory: MemoryTier
   readonly #mirror: Mirror
   readonly #shared: Shared | undefined
+  /** What was invalidated here before the first connection came, or failed. */
+  readonly #issuedEarly: Recorded[] = []
   #closed = false
 
   /** @throws TypeError when the `redis` option is a client of no known kind */
@@ -139,7 +141,7 @@ export class EntryStore {
       return { stored: false, reason: refusal, written: done }
     }
     const kept: Entry = {
-      ...shortened(entry, entry.storedAt ?? this.#clock.now(), this.#settings.lifetimeJitter),
+      ...shortened(wholeMoments(entry), Math.floor(entry.storedAt ?? this.#clock.now()), this.#settings.lifetimeJitter),
       tags,
       meta: entry.meta ?? '',
       body: entry.body,
@@ -164,6 +166,17 @@ export class EntryStore {
   waitForStart(): undefined | Promise<void> {
     const coherence = this.#shared?.coherence
     return coherence?.starting === undefined ? undefined : coherence.waitForStart()
+  }
+
+  /**
+   * The mark of a value that was handed in before the first connection, now that it has come: what the log held before
+   * is older than the value, but what was invalidated here meanwhile is not.
+   */
+  markOnceStarted(key: string, tags: readonly string[], mark: Mark): Mark {
+    const isOvertaken = this.#issuedEarly.some(
+      ({ covers, sequence }) => sequence > mark.sequence && covers.some((cover) => isCovered(cover, key, tags)),
+    )
+    return isOvertaken ? mark : this.mark()
   }
 
   /**
@@ -397,6 +410,7 @@ export class EntryStore {
     this.#dropKeys(covers)
     this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'local' })
     if (this.#shared === undefined) return { durable: true, existed: [] }
+    if (this.#shared.coherence.starting !== undefined) this.#issuedEarly.push(recorded)
     const existed = await this.#shared.coherence.issue(recorded)
     if (existed !== undefined && covers.some((cover) => cover.kind !== 'key')) this.#shared.sweep.soon()
     return existed === undefined ? { durable: false, existed: [] } : { durable: true, existed }

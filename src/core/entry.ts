@@ -27,6 +27,13 @@ export interface NewEntry {
   readonly body: Buffer
 }
 
+/** The end of its lifetimes in whole milliseconds, as they are written down; none is after the last moment of a `Date`. */
+export function wholeMoments({ staleAt, deleteAt }: NewEntry): { staleAt: number; deleteAt: number } {
+  return { staleAt: Math.min(Math.ceil(staleAt), lastMoment), deleteAt: Math.min(Math.ceil(deleteAt), lastMoment) }
+}
+
+const lastMoment = 8_640_000_000_000_000
+
 /** The bytes that an entry stands for in memory: body, texts (two bytes a character at worst) and bookkeeping. */
 export function entrySize(key: string, entry: Entry): number {
   let texts = key.length + entry.meta.length

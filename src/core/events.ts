@@ -33,6 +33,15 @@ export interface CacheEvents {
 
 /** An emitter whose listeners cannot break whoever tells them. */
 export class GuardedEmitter extends EventEmitter<CacheEvents> {
+  constructor() {
+    super({ captureRejections: true })
+  }
+
+  /** Where node brings what an asynchronous listener rejected with. */
+  override [EventEmitter.captureRejectionSymbol](thrown: unknown, ...[name]: readonly unknown[]): void {
+    warn(String(name), thrown)
+  }
+
   /** As `EventEmitter.emit`; what a listener throws becomes a process warning. */
   tell<Name extends keyof CacheEvents>(name: Name, payload: CacheEvents[Name][0]): void {
     if (this.listenerCount(name) === 0) return
@@ -40,7 +49,11 @@ export class GuardedEmitter extends EventEmitter<CacheEvents> {
       // The overloads of emit do not follow a type parameter.
       ;(this as EventEmitter).emit(name, payload)
     } catch (thrown) {
-      process.emitWarning(`a listener of "${name}" threw: ${String(thrown)}`, 'FallbackCacheWarning')
+      warn(name, thrown)
     }
   }
+}
+
+function warn(name: string, thrown: unknown): void {
+  process.emitWarning(`a listener of "${name}" threw: ${String(thrown)}`, 'FallbackCacheWarning')
 }

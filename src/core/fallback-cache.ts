@@ -20,7 +20,7 @@ import {
   shown,
 } from './options.js'
 import { SingleFlight } from './single-flight.js'
-import { costOf, ValueCodec } from './values.js'
+import { costOf, type SerializedValue, ValueCodec } from './values.js'
 
 export type { Found, Invalidation, Stored } from './entry-store.js'
 export type { Mark } from './mark.js'
@@ -113,10 +113,13 @@ export class FallbackCache {
   async set(key: string, value: unknown, options?: Duration | SetOptions): Promise<void> {
     checkKey(key)
     const checked = this.#readSetOptions(options)
+    const serialized = this.#codec.serialize(value, 0)
+    const mark = this.mark()
     const starting = this.#entries.waitForStart()
     // No wait that is not needed: what is invalidated right after this call must find the value marked before it.
-    if (starting !== undefined) await starting
-    await this.#keep(key, value, checked, this.mark(), 0).written
+    if (starting === undefined) return this.#keep(key, serialized, checked, mark).written
+    await starting
+    await this.#keep(key, serialized, checked, this.#entries.markOnceStarted(key, checked.tags, mark)).written
   }
 
   /**
@@ -282,7 +285,7 @@ export class FallbackCache {
     try {
       return { entry, value: this.#codec.deserialize(entry) }
     } catch (thrown) {
-      this.#fault(thrown)
+      this.#noteSerializer(thrown)
       return undefined
     }
   }
@@ -313,9 +316,10 @@ export class FallbackCache {
     const startedAt = this.clock.monotonic()
     const value = await compute()
     try {
-      await this.#keep(key, value, options, mark, this.clock.monotonic() - startedAt).written
+      const serialized = this.#codec.serialize(value, this.clock.monotonic() - startedAt)
+      await this.#keep(key, serialized, options, mark).written
     } catch (thrown) {
-      this.#fault(thrown)
+      this.#noteSerializer(thrown)
     }
     return value
   }
@@ -326,18 +330,17 @@ export class FallbackCache {
 
   #computeEarly(key: string, compute: () => unknown, options: CheckedSet): void {
     this.#fly(key, options, (mark) => this.#compute(key, compute, options, mark)).catch((thrown: unknown) =>
-      this.#fault(thrown),
+      this.emit('fault', { error: asError(thrown) }),
     )
   }
 
-  #keep(key: string, value: unknown, options: CheckedSet, mark: Mark, cost: number): Stored {
-    const { body, meta } = this.#codec.serialize(value, cost)
+  #keep(key: string, { body, meta }: SerializedValue, options: CheckedSet, mark: Mark): Stored {
     const now = this.clock.now()
     const moments = { storedAt: now, staleAt: now + options.lifetime, deleteAt: now + options.lifetime }
     return this.#entries.store(key, { ...moments, tags: options.tags, meta, body }, mark)
   }
 
-  #fault(thrown: unknown): void {
+  #noteSerializer(thrown: unknown): void {
     this.counters.serializerErrors++
     this.#events.tell('fault', { error: asError(thrown) })
   }
@@ -361,8 +364,12 @@ interface CheckedSet {
   readonly tags: readonly string[]
 }
 
+/** Half a surrogate pair: it has no UTF-8, so Redis could not tell it from any other half. */
+const halfPair = /\p{Surrogate}/u
+
 function checkKey(key: string): string {
   if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${shown(key)}`)
+  if (halfPair.test(key)) throw new TypeError(`a key must be well-formed Unicode, got ${shown(key)}`)
   return key
 }
 
@@ -370,5 +377,7 @@ function checkList(list: readonly string[], name: string): readonly string[] {
   if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
     throw new TypeError(`${name} must be an array of strings, got ${shown(list)}`)
   }
+  const broken = list.find((item) => halfPair.test(item))
+  if (broken !== undefined) throw new TypeError(`${name} must be well-formed Unicode, got ${shown(broken)}`)
   return list
 }

@@ -23,8 +23,8 @@ export class ValueCodec {
     const spent = cost > 0 ? String(Math.round(cost)) : ''
     try {
       const data: unknown = this.#serializer(value)
-      if (typeof data === 'string') return { body: ownBuffer(data), meta: spent }
-      if (Buffer.isBuffer(data)) return { body: Buffer.from(data), meta: `b${spent}` }
+      if (typeof data === 'string') return { body: ownText(data), meta: spent }
+      if (Buffer.isBuffer(data)) return { body: ownBytes(data), meta: `b${spent}` }
       throw new TypeError(`the serializer gave ${data === null ? 'null' : typeof data}, not a string or a Buffer`)
     } catch (thrown) {
       throw new CacheError('serializer', `the value cannot be serialised: ${String(thrown)}`, thrown)
@@ -48,8 +48,14 @@ export function costOf(entry: Entry): number {
 }
 
 /** Bytes in a buffer of their own: a slice of a pooled one would keep the whole pool alive. */
-function ownBuffer(text: string): Buffer {
+function ownText(text: string): Buffer {
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
   bytes.write(text, 0)
+  return bytes
+}
+
+function ownBytes(data: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(data.length)
+  data.copy(bytes)
   return bytes
 }

@@ -63,10 +63,8 @@ describe('CircuitBreaker', () => {
     const commands = fc.commands([fail, succeed, halfOpen, close].map((one) => fc.constant(one)))
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), commands, (threshold, run) => {
-        fc.modelRun(
-          () => ({ model: { state: 'closed', failures: 0, changes: 0, threshold }, real: make(threshold) }),
-          run,
-        )
+        const model: Model = { state: 'closed', failures: 0, changes: 0, threshold }
+        fc.modelRun(() => ({ model, real: make(threshold) }), run)
       }),
     )
   })
