@@ -6,6 +6,8 @@ interface LockedPackage {
   readonly hasInstallScript?: boolean
   readonly dev?: boolean
   readonly devOptional?: boolean
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
 
@@ -15,6 +17,11 @@ const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
 const locked = Object.entries(packages)
 
 describe('package-lock.json', () => {
+  it('locks what package.json asks for', () => {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as LockedPackage
+    expect(packages['']).toMatchObject({ dependencies, devDependencies })
+  })
+
   // npm leaves out an optional package that its registry does not have, and npm ci then refuses the whole file.
   it('names the optional packages of every platform', () => {
     const missing = locked.flatMap(([path, { optionalDependencies = {} }]) =>
