@@ -18,6 +18,9 @@ export interface KeyPolicy {
 /** As many requests as this are known by heart, twice. */
 const MEMORY = 4096
 
+/** Longer ones are not remembered: how long a target is, is up to clients. */
+const MAX_LENGTH = 1024
+
 /**
  * Primary keys of requests. Those of recent requests are remembered, so that a repeated request is neither parsed nor
  * hashed again.
@@ -45,6 +48,7 @@ export class PrimaryKeys {
 
   #recall(seen: string, request: RequestHead, extra: string): PrimaryKey {
     const key = this.#older.get(seen) ?? makeKey(this.#policy, request, extra)
+    if (seen.length > MAX_LENGTH) return key
     if (this.#recent.size >= MEMORY) {
       this.#older = this.#recent
       this.#recent = new Map()

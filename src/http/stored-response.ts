@@ -60,7 +60,9 @@ export class StoredResponse implements Reusable {
   readonly hasVary: boolean
   #byName: Fields | undefined
   #whole: Reply | undefined
-  #wholeFor = ''
+  #detail: string | undefined
+  #key: string | undefined
+  #wholeFrom = 0
   #wholeUntil = 0
 
   constructor(entry: Entry, head: StoredHead) {
@@ -119,12 +121,20 @@ export class StoredResponse implements Reusable {
    */
   asHit(now: number, detail: string | undefined, key: string | undefined): Reply {
     const whole = this.#whole
-    const purpose = `${detail}\n${key}`
-    if (whole !== undefined && now < this.#wholeUntil && now >= this.receivedAt && purpose === this.#wholeFor)
+    if (
+      whole !== undefined &&
+      now < this.#wholeUntil &&
+      now >= this.#wholeFrom &&
+      detail === this.#detail &&
+      key === this.#key
+    ) {
       return whole
+    }
     const made = this.answer(this.list, now, this.hitStatus(now, detail, key))
     this.#whole = made
-    this.#wholeFor = purpose
+    this.#detail = detail
+    this.#key = key
+    this.#wholeFrom = now
     this.#wholeUntil = now + untilNextSecond(this, now)
     return made
   }

@@ -110,6 +110,8 @@ class Watch implements ResponseHead {
   }
 
   get reason(): string | undefined {
+    // http2 has no reason phrases, and warns when asked for one.
+    if (this.#request.httpVersionMajor > 1) return undefined
     return this.#response.statusMessage || undefined
   }
 
@@ -207,7 +209,7 @@ class Watch implements ResponseHead {
     const response = this.#response
     for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
     for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
-    response.statusMessage = ''
+    if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
     this.#isSending = true
     try {
       sendReply(response, reply)

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { Flight } from '../../src/http/flight.js'
+import { RecentlyRefused } from '../../src/http/recently-refused.js'
+import { ManualClock } from '../support/manual-clock.js'
+
+describe('Flight', () => {
+  const take = () => {
+    const clock = new ManualClock()
+    const cache = new FallbackCache({ clock })
+    let landings = 0
+    const flight = new Flight(cache.mark(), clock, 10_000, () => landings++)
+    return { clock, flight, landings: () => landings }
+  }
+
+  it('gives everybody who waits how it landed first', async () => {
+    const { flight, landings } = take()
+    const waiting = [flight.wait(), flight.wait()]
+    flight.land({ kind: 'failed' })
+    flight.land({ kind: 'refused' })
+    expect(await Promise.all([...waiting, flight.wait()])).toEqual(Array(3).fill({ kind: 'failed' }))
+    expect(landings()).toBe(1)
+  })
+
+  it('keeps nobody waiting beyond its limit, and leaves no timer behind', async () => {
+    const { clock, flight } = take()
+    const waiting = flight.wait()
+    expect(flight.isOverdue).toBe(false)
+    clock.advance(10_000)
+    expect(await waiting).toEqual({ kind: 'refused' })
+    expect(flight.isOverdue).toBe(true)
+    const other = take()
+    void other.flight.wait()
+    other.flight.land({ kind: 'failed' })
+    expect(other.clock.pending).toBe(0)
+  })
+})
+
+describe('RecentlyRefused', () => {
+  it('remembers a key for its time, or until it is stored', () => {
+    const clock = new ManualClock()
+    const refused = new RecentlyRefused(clock)
+    refused.add('a', 1_000)
+    refused.add('b', 1_000)
+    refused.delete('b')
+    expect([refused.has('a'), refused.has('b')]).toEqual([true, false])
+    clock.advance(1_000)
+    expect(refused.has('a')).toBe(false)
+  })
+
+  it('forgets the oldest when there are too many', () => {
+    const refused = new RecentlyRefused(new ManualClock())
+    for (let index = 0; index < 10_001; index++) refused.add(String(index), 1_000)
+    expect([refused.has('0'), refused.has('1'), refused.has('10000')]).toEqual([false, true, true])
+  })
+})

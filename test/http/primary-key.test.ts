@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest'
+import type { RequestHead } from '../../src/http/exchange.js'
+import { type KeyPolicy, PrimaryKeys, prefixesOfPath } from '../../src/http/primary-key.js'
+
+const policy: KeyPolicy = { group: '', query: 'all' }
+
+function keyOf(url: string, more: Partial<KeyPolicy & RequestHead> & { extra?: string } = {}) {
+  const { group = '', query = 'all', extra = '', ...head } = more
+  return new PrimaryKeys({ group, query }).of(
+    { method: 'GET', url, protocol: 'http', host: 'a.example', headers: {}, ...head },
+    extra,
+  )
+}
+
+describe('PrimaryKeys', () => {
+  it('makes keys of group, path and a short hash', () => {
+    expect(keyOf('/products/1?a=1')?.text).toMatch(/^\/products\/1:[0-9a-f]{12}$/)
+    expect(keyOf('/products/1', { group: 'catalog:' })?.text).toMatch(/^catalog:\/products\/1:[0-9a-f]{12}$/)
+  })
+
+  const apart: readonly (readonly [string, ReturnType<typeof keyOf>, ReturnType<typeof keyOf>])[] = [
+    ['queries', keyOf('/a?x=1'), keyOf('/a?x=2')],
+    ['the order of parameters', keyOf('/a?x=1&y=2'), keyOf('/a?y=2&x=1')],
+    ['letter case of the path', keyOf('/a'), keyOf('/A')],
+    ['a trailing slash', keyOf('/a'), keyOf('/a/')],
+    ['hosts', keyOf('/a'), keyOf('/a', { host: 'b.example' })],
+    ['ports', keyOf('/a'), keyOf('/a', { host: 'a.example:8080' })],
+    ['protocols', keyOf('/a'), keyOf('/a', { protocol: 'https' })],
+    ['what the key option adds', keyOf('/a'), keyOf('/a', { extra: 'x' })],
+    [
+      'equal names in another order',
+      keyOf('/a?x=1&x=2', { query: 'sorted' }),
+      keyOf('/a?x=2&x=1', { query: 'sorted' }),
+    ],
+    ['a query in the path', keyOf('/a?b'), keyOf('/a%3Fb')],
+  ]
+  for (const [what, one, other] of apart) {
+    it(`tells apart ${what}`, () => {
+      expect(one?.text).not.toBe(other?.text)
+      expect(one?.identity).not.toBe(other?.identity)
+    })
+  }
+
+  const same: readonly (readonly [string, ReturnType<typeof keyOf>, ReturnType<typeof keyOf>])[] = [
+    ['GET and HEAD', keyOf('/a'), keyOf('/a', { method: 'HEAD' })],
+    ['letter case of the host', keyOf('/a'), keyOf('/a', { host: 'A.Example' })],
+    ['an empty query and none', keyOf('/a'), keyOf('/a?')],
+    ['a sorted query', keyOf('/a?y=2&x=1', { query: 'sorted' }), keyOf('/a?x=1&y=2', { query: 'sorted' })],
+    ['parameters that do not count', keyOf('/a?x=1&utm=2', { query: ['x'] }), keyOf('/a?x=1', { query: ['x'] })],
+    [
+      'the order of parameters that count',
+      keyOf('/a?y=2&x=1', { query: ['x', 'y'] }),
+      keyOf('/a?x=1&y=2', { query: ['x', 'y'] }),
+    ],
+    ['spellings of a name', keyOf('/a?%78=1', { query: ['x'] }), keyOf('/a?%78=1&z=2', { query: ['x'] })],
+  ]
+  for (const [what, one, other] of same) {
+    it(`takes for the same ${what}`, () => {
+      expect(one).toBeDefined()
+      expect(one).toEqual(other)
+    })
+  }
+
+  it('has none for a target that is no path', () => {
+    expect(keyOf('*')).toBeUndefined()
+    expect(keyOf('http://a.example/a')).toBeUndefined()
+  })
+
+  it('remembers thousands of requests and forgets older ones', () => {
+    const keys = new PrimaryKeys(policy)
+    const head = (url: string): RequestHead => ({ method: 'GET', url, protocol: 'http', host: 'a', headers: {} })
+    const first = keys.of(head('/0'), '')
+    for (let index = 1; index < 10_000; index++) keys.of(head(`/${index}`), '')
+    expect(keys.of(head('/0'), '')).toEqual(first)
+    expect(keys.of(head('/9999'), '')).toBe(keys.of(head('/9999'), ''))
+  })
+
+  it('survives a query that cannot be decoded', () => {
+    expect(keyOf('/a?%zz=1', { query: ['x'] })?.identity).toBe('GET http://a.example/a')
+  })
+})
+
+describe('prefixesOfPath', () => {
+  const cases: readonly (readonly [string, string, boolean, readonly string[]])[] = [
+    ['', '/a', true, ['/a:', '/a/']],
+    ['', '/a/', true, ['/a:', '/a/']],
+    ['', '/a?q=1#f', true, ['/a:', '/a/']],
+    ['g:', '/a', true, ['g:/a:', 'g:/a/']],
+    ['', '/a', false, ['/a:', '/a/:']],
+    ['', '/', true, ['/']],
+    ['g:', '/', true, ['g:/']],
+    ['', '/', false, ['/:']],
+  ]
+  for (const [group, path, below, prefixes] of cases) {
+    it(`of ${group}${path}${below ? ' and below' : ''} are ${prefixes.join(' and ')}`, () => {
+      expect(prefixesOfPath(group, path, below)).toEqual(prefixes)
+    })
+  }
+})

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import type { FieldValue, ResponseHead } from '../../src/http/exchange.js'
+import { NO_NAMES, PER_RUN_FIELDS, routeFields } from '../../src/http/route-fields.js'
+
+/** The head of a response whose fields were `outer` at first and are `now` in the end. */
+function head(outer: ResponseHead['outer'], now: Record<string, FieldValue>): ResponseHead {
+  const lower = Object.fromEntries(Object.entries(now).map(([name, value]) => [name.toLowerCase(), value]))
+  return {
+    status: 200,
+    reason: undefined,
+    outer,
+    user: undefined,
+    session: undefined,
+    field: (name) => lower[name],
+    fields: () => Object.entries(now).flat(),
+  }
+}
+
+describe('routeFields', () => {
+  const cases: readonly (readonly [
+    string,
+    ResponseHead['outer'],
+    Record<string, FieldValue>,
+    Record<string, FieldValue>,
+  ])[] = [
+    ['what the route added', {}, { 'X-Total': '7' }, { 'x-total': '7' }],
+    ['nothing of what outer middleware set', { 'x-id': '1', 'x-count': 3 }, { 'X-Id': '1', 'X-Count': '3' }, {}],
+    [
+      'what the route changed',
+      { 'x-frame-options': 'DENY' },
+      { 'X-Frame-Options': 'SAMEORIGIN' },
+      { 'x-frame-options': 'SAMEORIGIN' },
+    ],
+    ['what the route added to Vary', { vary: 'Origin' }, { Vary: 'origin, Accept' }, { vary: 'Accept' }],
+    ['no Vary when nothing was added', { vary: 'Origin, Accept' }, { Vary: 'Accept, Origin' }, {}],
+    [
+      'the cookies of the route alone',
+      { 'set-cookie': 'a=1' },
+      { 'Set-Cookie': ['a=1', 'b=2'] },
+      { 'set-cookie': ['b=2'] },
+    ],
+    [
+      'no Server-Timing, trace or request id',
+      {},
+      { 'Server-Timing': 'db', traceresponse: '00', 'X-Request-Id': '1' },
+      {},
+    ],
+  ]
+  for (const [what, outer, now, stored] of cases) {
+    it(`are ${what}`, () => {
+      const { fields } = routeFields(head(outer, now), [], PER_RUN_FIELDS)
+      expect({ ...fields }).toEqual(stored)
+    })
+  }
+
+  it('remember names as they were written, and what was taken away', () => {
+    const route = routeFields(head({ 'x-powered-by': 'Express' }, { ETag: '"1"' }), [], NO_NAMES)
+    expect(route.names.get('etag')).toBe('ETag')
+    expect(route.removed).toEqual(['x-powered-by'])
+  })
+
+  it('let outer Cache-Control decide without storing it', () => {
+    const route = routeFields(
+      head({ 'cache-control': 'no-store' }, { 'Cache-Control': 'no-store' }),
+      ['cache-control'],
+      NO_NAMES,
+    )
+    expect({ ...route.fields }).toEqual({})
+    expect({ ...route.deciding }).toEqual({ 'cache-control': 'no-store' })
+  })
+})
