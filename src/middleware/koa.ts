@@ -83,7 +83,7 @@ class KoaExchange implements Exchange<Context> {
       await this.#next()
     } catch (error) {
       const instead = recording.fail(error)
-      if (instead === undefined) throw error
+      if (instead === undefined || ctx.headerSent) throw error
       return replyInstead(ctx, outer, instead)
     } finally {
       ctx.res.removeListener('close', leave)

@@ -278,6 +278,30 @@ describe.each([
       }
     })
 
+    it('thrown after the head was sent are not replaced by a stale answer', async () => {
+      const app = new Application()
+      const errors: string[] = []
+      app.on('error', (error: Error) => errors.push(error.message))
+      app.use(cached({ staleIfError: 300 }))
+      let runs = 0
+      app.use((ctx) => {
+        runs += 1
+        if (runs === 1) {
+          ctx.body = 'page'
+          return
+        }
+        ctx.status = 200
+        ctx.flushHeaders()
+        setImmediate(() => ctx.res.destroy())
+        throw new Error('late')
+      })
+      const get = await serve(app)
+      await get('/')
+      clock.advance(70_000)
+      expect((await get('/')).broken).toBe(true)
+      expect(errors).toEqual(['late'])
+    })
+
     it('of a stream are told to the application once', async () => {
       const errors: string[] = []
       const app = new Application()
