@@ -29,6 +29,9 @@ if (binary === undefined) {
   process.exit(1)
 }
 
+// What was started here ends with this process, when it leaves by this door.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
+
 const pace = process.argv.includes('--short') ? 0.4 : 1
 const phases: Phase[] = []
 const complaints: string[] = []

@@ -43,6 +43,9 @@ const front = createFront(
   (request) => demo.saw(request),
 )
 
+let stopping = false
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stop())
+
 const origin = await listen()
 demo.open(origin)
 
@@ -53,8 +56,6 @@ if (process.stdin.isTTY) console.log(`  ${KEYS_HELP}`)
 
 listenForKeys(demo, () => void stop())
 if (process.env.DEMO_LOAD !== 'off') await demo.do('load')
-process.on('SIGINT', () => void stop())
-process.on('SIGTERM', () => void stop())
 
 /** Prefers PORT; without it 3000, or a free port when that one is taken. */
 async function listen(): Promise<string> {
@@ -84,8 +85,6 @@ function redisNews(): string {
   if (redis !== undefined) return `Redis: ${binary}, pid ${redis.pid}, ${redis.url}`
   return 'Redis: no redis-server found, so everything runs in memory. To see Redis killed: apt-get install redis-server, or brew install redis'
 }
-
-let stopping = false
 
 /** Ends everything that was started here. A second signal does not wait. */
 async function stop(): Promise<void> {
