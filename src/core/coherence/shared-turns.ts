@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
+import type { Stamp } from '../wire-frame.js'
 
 /** What came of asking: another process made it meanwhile, or it is this one's turn. */
 export type Turn<Found> = { readonly found: Found } | { readonly end: (stored: boolean) => void }
@@ -14,13 +15,18 @@ const longestPause = 100
 /** How long a key whose result could not be kept is open to everybody, so that its requests are never put in a row; ms. */
 const openFor = 1000
 
-/** Gives 1 for the turn, 2 when nobody need wait, 0 for waiting. */
+/** Gives 1 for the turn, 2 when nobody need wait, or who has it. ARGV[3]: a holder whose turn is void. */
 const takeScript = new Script(`
 local holder = redis.call('GET', KEYS[1])
 if holder == 'open' then return 2 end
-if holder and holder ~= ARGV[1] then return 0 end
+if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return holder end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
+`)
+
+const renewScript = new Script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `)
 
 const endScript = new Script(`
@@ -54,17 +60,30 @@ export class SharedTurns {
   /**
    * Waits for the turn, or for what the holder of the turn stores.
    *
+   * @param at - where this process stands in the log
    * @param look - looks whether it has been stored; called after each wait
+   * @param isOvertaken - whether what started at a place in the log will not be kept: nobody waits for that
    */
-  async take<Found>(key: string, look: () => Promise<Found | undefined>): Promise<Turn<Found>> {
+  async take<Found>(
+    key: string,
+    at: Stamp,
+    look: () => Promise<Found | undefined>,
+    isOvertaken: (startedAt: Stamp) => boolean,
+  ): Promise<Turn<Found>> {
     const name = `${this.#keyPrefix}${key}#turn`
-    const holder = randomBytes(9).toString('base64url')
+    const holder = `${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
+    let voided = ''
     // A holder renews its lease for as long as it works, but nobody has to believe it for ever.
     const until = this.#clock.monotonic() + 10 * this.#lease
     for (let pause = firstPause; this.#clock.monotonic() < until; pause = Math.min(2 * pause, longestPause)) {
-      const taken = await this.#ask(name, holder)
+      const taken = await this.#ask(name, holder, voided)
       if (taken === 1) return { end: this.#hold(name, holder) }
       if (taken === 2) break
+      const other = String(taken)
+      if (other !== voided && isOvertaken(startOf(other))) {
+        voided = other
+        continue
+      }
       await this.#wait(pause)
       const found = await look()
       if (found !== undefined) return { found }
@@ -76,7 +95,8 @@ export class SharedTurns {
   #hold(name: string, holder: string): (stored: boolean) => void {
     let timer = this.#clock.setTimer(() => renew(), this.#lease / 3)
     const renew = (): void => {
-      void this.#ask(name, holder)
+      const args = [holder, String(Math.ceil(this.#lease))]
+      this.#tier.run(() => renewScript.run(this.#port, [name], args)).catch(() => {})
       timer = this.#clock.setTimer(renew, this.#lease / 3)
     }
     return (stored) => {
@@ -86,9 +106,10 @@ export class SharedTurns {
     }
   }
 
-  async #ask(name: string, holder: string): Promise<unknown> {
+  async #ask(name: string, holder: string, voided: string): Promise<unknown> {
+    const args = [holder, String(Math.ceil(this.#lease)), voided]
     try {
-      return await this.#tier.run(() => takeScript.run(this.#port, [name], [holder, String(Math.ceil(this.#lease))]))
+      return await this.#tier.run(() => takeScript.run(this.#port, [name], args))
     } catch {
       return 2
     }
@@ -99,4 +120,10 @@ export class SharedTurns {
       this.#clock.setTimer(resolve, ms)
     })
   }
+}
+
+/** Where in the log a holder stood when it took its turn. */
+function startOf(holder: string): Stamp {
+  const [, incarnation = '', position = '0'] = holder.split(' ')
+  return { incarnation, position: Number(position) }
 }
