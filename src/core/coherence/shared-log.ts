@@ -76,9 +76,29 @@ local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
 return { redis.call('GET', KEYS[1]), run, first[1] and first[1][1] or '', redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES') }
 `)
 
+/**
+ * Keeps the records that are left: one of them may have been acknowledged after the loss, and binds those who come to
+ * the new life of the log. Where none is left, any may have been lost: then the new life begins by covering everything.
+ */
 const rotateScript = new Script(`${begin}
 local head = redis.call('GET', KEYS[1])
-if not head or string.match(head, '^%S+') == ARGV[4] then begin(ARGV[1], ARGV[2], ARGV[3]) end
+if not head then
+  begin(ARGV[1], ARGV[2], ARGV[3])
+  return 1
+end
+local incarnation, last, floor = string.match(head, '^(%S+) (%d+) %S+ (%d+)')
+if incarnation ~= ARGV[4] then return 1 end
+local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+local top = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+local at = digits(position(math.max(tonumber(last), top), ARGV[2]))
+local covers = '[]'
+if not newest then
+  redis.call('DEL', KEYS[3])
+  covers = '["a"]'
+  floor = at
+end
+redis.call('XADD', KEYS[2], at .. '-0', 'n', ARGV[3], 'c', covers)
+redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. at .. ' ' .. ARGV[3] .. ' ' .. floor)
 return 1
 `)
 
