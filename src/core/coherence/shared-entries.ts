@@ -13,7 +13,7 @@ interface Reader {
 /** Catches up with the log as far as a head says; see `Coherence.follow`. */
 export type Follow = (head: string | undefined, askedAt: number) => undefined | Promise<void>
 
-/** Gives way to an entry with a newer position, or, for an entry that comes late, to one stored later. */
+/** Gives way to an entry with a newer position, or, for an entry that comes late, to one not stored earlier. */
 const writeScript = new Script(`
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(old) == 'string' then
@@ -21,7 +21,7 @@ if type(old) == 'string' then
   if incarnation == ARGV[3] then
     local theirs, ours = tonumber(position), tonumber(ARGV[4])
     if theirs > ours then return 0 end
-    if theirs == ours and ARGV[5] ~= '' and tonumber(stored) > tonumber(ARGV[5]) then return 0 end
+    if theirs == ours and ARGV[5] ~= '' and tonumber(stored) >= tonumber(ARGV[5]) then return 0 end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
