@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { systemClock } from '../../src/core/clock.js'
 import type { CacheEvents } from '../../src/core/events.js'
-import { type CacheStats, FallbackCache, type Mark } from '../../src/core/fallback-cache.js'
+import { type CacheStats, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { type ClientSetup, makeClient, type OpenClient } from './clients.js'
 import { type LoadOptions, type LoadReport, runLoad } from './load.js'
@@ -126,7 +126,7 @@ export function createInstance(): WorkerMethods {
       return { value: answer, ran }
     },
     async refresh(key, value, { gate, ttl = 300, tags = [] }) {
-      const mark: Mark = cache.mark()
+      const mark = cache.mark()
       await passGate(gate)
       const now = cache.clock.now()
       const body = Buffer.from(JSON.stringify(value))
