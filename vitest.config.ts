@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -78,16 +79,26 @@ function source(name: string): string {
 }
 
 /**
- * With SKIP_REDIS=1, the test files that start a redis-server: they are left out, and named. Suites that need one for a
- * part only skip that part by themselves.
+ * With SKIP_REDIS=1, the test files that start a redis-server, by themselves or through what they import: they are left
+ * out, and named. A file that speaks of SKIP_REDIS skips by itself what it has to.
  */
 function needRedis(): string[] {
   if (process.env.SKIP_REDIS !== '1') return []
   const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
-    .map((file) => `test/${file.replaceAll('\\', '/')}`)
-    .filter((file) => file.endsWith('.test.ts') && readFileSync(file, 'utf8').includes('/redis-server.js'))
+    .map((file) => join('test', file))
+    .filter((file) => file.endsWith('.test.ts') && startsRedis(file))
   // This file is read once for each project.
   if (!process.env.SKIP_REDIS_SAID) console.log(`SKIP_REDIS=1 leaves out ${files.join(', ')}`)
   process.env.SKIP_REDIS_SAID = '1'
   return files
+}
+
+function startsRedis(file: string): boolean {
+  if (!existsSync(file)) return false
+  const text = readFileSync(file, 'utf8')
+  if (text.includes('SKIP_REDIS')) return false
+  const imported = Array.from(text.matchAll(/from '(\.[^']+)\.js'/g), ([, path = '']) =>
+    join(dirname(file), `${path}.ts`),
+  )
+  return imported.some((path) => path.endsWith('redis-server.ts') || (path.startsWith('test') && startsRedis(path)))
 }
