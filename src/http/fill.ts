@@ -16,7 +16,7 @@ import { isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody } from './storable-body.js'
 import type { StoragePolicy } from './storage-policy.js'
-import type { StoredHead, StoredResponse } from './stored-response.js'
+import type { StoredHead } from './stored-response.js'
 
 /** What a fill has to know of its request. */
 export interface FillRequest {
@@ -57,8 +57,8 @@ export interface FillPolicy {
 /** Where a fill puts what it recorded, and whom it tells. */
 export interface FillTarget {
   readonly clock: Clock
-  /** Stores a response; `undefined` when something kept it out at the last moment, which is told to {@link refused}. */
-  keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): StoredResponse | undefined
+  /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
+  keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
   /**
    * Takes note that a response is not stored.
    *
@@ -231,8 +231,7 @@ export class Fill implements Recording {
       return
     }
     const body = joined(this.#chunks, this.#length)
-    const stored = this.#target.keep(this.of, recorded, withEntityTag(recorded, body), body)
-    this.#finish(stored === undefined ? { kind: 'refused' } : { kind: 'stored', stored })
+    this.#finish(this.#target.keep(this.of, recorded, withEntityTag(recorded, body), body))
   }
 
   #refusalOfBody({ fields }: RecordedHead): Reason | undefined {

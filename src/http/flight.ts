@@ -7,7 +7,7 @@ import type { StoredResponse } from './stored-response.js'
  * - `stored`: here is the stored response;
  * - `refused`: its response was not stored, or not in time; everybody runs the handler themselves;
  * - `failed`: it answered with an error; whoever has a stale response may send it;
- * - `abandoned`: its client left; somebody else should take over.
+ * - `abandoned`: its client left, or it was invalidated meanwhile; somebody else should take over.
  */
 export type Landing =
   | { readonly kind: 'stored'; readonly stored: StoredResponse }

@@ -2,12 +2,13 @@ import type { Clock } from '../core/clock.js'
 import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import type { FillRequest, FillTarget } from './fill.js'
+import type { Landing } from './flight.js'
 import { pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import type { RecentlyRefused } from './recently-refused.js'
 import type { RecordedHead } from './recorded-response.js'
 import type { Shelf } from './shelf.js'
-import type { StoredHead, StoredResponse } from './stored-response.js'
+import type { StoredHead } from './stored-response.js'
 
 /** How long requests of a key go on side by side after its response was refused, in milliseconds. */
 const REFUSED_FOR = 60_000
@@ -40,15 +41,16 @@ export class Keeper implements FillTarget {
     this.#recentlyRefused = recentlyRefused
   }
 
-  keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): StoredResponse | undefined {
+  keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
     const kept = this.#shelf.keep(of.key, of.request, recorded, head, body, of.mark)
     if ('refusal' in kept) {
       const reason = REFUSALS.get(kept.refusal) ?? 'too-large'
       this.refused(of, reason, kept.refusal, false)
-      return undefined
+      // Those who waited run the handler once more, not once each.
+      return { kind: reason === 'invalidated' ? 'abandoned' : 'refused' }
     }
     this.#recentlyRefused.delete(of.place)
-    return kept.stored
+    return { kind: 'stored', stored: kept.stored }
   }
 
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {

@@ -550,6 +550,32 @@ for (const [name, createApplication] of [
       })
     })
 
+    describe('an invalidation while a handler runs', () => {
+      it('has those who waited run the handler once more, not once each', async () => {
+        const { opened, open: finish } = gate()
+        let runs = 0
+        const app = createApplication()
+        const middleware = cached()
+        app.use(middleware)
+        app.get('/page', async (_req, res) => {
+          const run = ++runs
+          if (run === 1) await opened
+          else await new Promise((resolve) => setTimeout(resolve, 20))
+          res.send(`run ${run}`)
+        })
+        const client = await serve(app)
+        const asked = Array.from({ length: 8 }, () => client('/page'))
+        await soon(() => middleware.stats().counters.misses === 8)
+        await middleware.invalidate('/page')
+        const after = client('/page')
+        finish()
+        const texts = (await Promise.all(asked)).map(({ text }) => text)
+        expect((await after).text).toBe('run 2')
+        expect(texts.filter((text) => text === 'run 1')).toHaveLength(1)
+        expect(runs).toBe(2)
+      })
+    })
+
     describe('the async context', () => {
       it('of a request that waits stays its own', async () => {
         const storage = new AsyncLocalStorage<string>()
