@@ -4,6 +4,7 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
 import type { Stamp } from '../wire-frame.js'
+import { entryName } from './names.js'
 
 interface Reader {
   readonly resolve: (frame: Buffer | undefined) => void
@@ -81,12 +82,13 @@ export class SharedEntries {
       String(stamp.position),
       String(storedAt ?? ''),
     ]
-    return (await this.#tier.run(() => writeScript.run(this.#port, [this.#keyPrefix + key], args))) === 1
+    return (await this.#tier.run(() => writeScript.run(this.#port, [entryName(this.#keyPrefix, key)], args))) === 1
   }
 
   /** Takes out what is under a key, whatever it is. */
   async remove(key: string): Promise<void> {
-    await this.#tier.run(() => this.#port.send(this.#keyPrefix + key, ['UNLINK', this.#keyPrefix + key]))
+    const name = entryName(this.#keyPrefix, key)
+    await this.#tier.run(() => this.#port.send(name, ['UNLINK', name]))
   }
 
   #readAll(): void {
@@ -110,7 +112,7 @@ export class SharedEntries {
 
   async #fetch(keys: readonly string[]): Promise<(Buffer | undefined)[]> {
     const askedAt = this.#clock.monotonic()
-    const names = [this.#headKey, ...keys.map((key) => this.#keyPrefix + key)]
+    const names = [this.#headKey, ...keys.map((key) => entryName(this.#keyPrefix, key))]
     const replies = this.#port.isCluster ? await this.#getEach(names) : await this.#getAll(names)
     const [head, ...frames] = replies
     const catchUp = this.#follow(head?.toString(), askedAt)

@@ -3,6 +3,7 @@ import type { RedisArgument, RedisPort } from '../tiers/redis-client.js'
 import { Script } from '../tiers/script.js'
 import { tombstoneFrame } from '../wire-frame.js'
 import { type Cover, coverText, parseCover } from './cover.js'
+import { entryName, ownName } from './names.js'
 
 /** Where the log ends, as one small key in Redis says it. */
 export interface Head {
@@ -159,9 +160,9 @@ export class SharedLog {
   constructor(port: RedisPort, keyPrefix: string, maxHandlerTime: number) {
     this.#port = port
     this.#keyPrefix = keyPrefix
-    this.headKey = `${keyPrefix}{fallback-cache}:head`
-    this.#logKey = `${keyPrefix}{fallback-cache}:log`
-    this.#marksKey = `${keyPrefix}{fallback-cache}:marks`
+    this.headKey = ownName(keyPrefix, 'head')
+    this.#logKey = ownName(keyPrefix, 'log')
+    this.#marksKey = ownName(keyPrefix, 'marks')
     this.#tombstoneTtl = Math.ceil(maxHandlerTime) + tombstoneGrace
   }
 
@@ -190,7 +191,7 @@ export class SharedLog {
    */
   async append(incarnation: string, seen: number, nonce: string, covers: readonly Cover[]): Promise<Appended> {
     const texts = covers.map(coverText)
-    const entryKeys = covers.flatMap((cover) => (cover.kind === 'key' ? [this.#keyPrefix + cover.key] : []))
+    const entryKeys = covers.flatMap((cover) => (cover.kind === 'key' ? [entryName(this.#keyPrefix, cover.key)] : []))
     const lasting = texts.filter((cover) => !cover.startsWith('k'))
     const keys: [string, ...string[]] = [...this.#keys(), ...(this.#port.isCluster ? [] : entryKeys)]
     const args: RedisArgument[] = [incarnation, String(seen), nonce, JSON.stringify(texts)]

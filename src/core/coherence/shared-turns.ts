@@ -15,10 +15,10 @@ const longestPause = 100
 /** How long a key whose result could not be kept is open to everybody, so that its requests are never put in a row; ms. */
 const openFor = 1000
 
-/** Gives 1 for the turn, 2 when nobody need wait, or who has it. ARGV[3]: a holder whose turn is void. */
+/** Gives 1 for the turn, 2 when nobody need wait, or who has it. ARGV[3]: a holder whose turn is void. An entry can bear the name. */
 const takeScript = new Script(`
 local holder = redis.call('GET', KEYS[1])
-if holder == 'open' then return 2 end
+if holder == 'open' or holder and string.sub(holder, 1, 5) ~= 'turn ' then return 2 end
 if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return holder end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
@@ -71,7 +71,7 @@ export class SharedTurns {
     isOvertaken: (startedAt: Stamp) => boolean,
   ): Promise<Turn<Found>> {
     const name = `${this.#keyPrefix}${key}#turn`
-    const holder = `${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
+    const holder = `turn ${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
     let voided = ''
     // A holder renews its lease for as long as it works, but nobody has to believe it for ever.
     const until = this.#clock.monotonic() + 10 * this.#lease
@@ -124,6 +124,6 @@ export class SharedTurns {
 
 /** Where in the log a holder stood when it took its turn. */
 function startOf(holder: string): Stamp {
-  const [, incarnation = '', position = '0'] = holder.split(' ')
+  const [, , incarnation = '', position = '0'] = holder.split(' ')
   return { incarnation, position: Number(position) }
 }

@@ -4,6 +4,7 @@ import { Script } from '../tiers/script.js'
 import { decodeHead } from '../wire-frame.js'
 import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
+import { entryKey, ownName } from './names.js'
 
 /** Keys looked at in one reply; keys of one page looked into at one time; ms between pages. */
 const pageSize = 200
@@ -69,7 +70,7 @@ export class Sweep {
   }
 
   async #sweep(): Promise<void> {
-    const lease = `${this.#keyPrefix}{fallback-cache}:sweep`
+    const lease = ownName(this.#keyPrefix, 'sweep')
     const taken = await this.#coherence.tier.run(() =>
       this.#port.send(lease, ['SET', lease, '1', 'PX', String(leaseTime), 'NX']),
     )
@@ -92,7 +93,7 @@ export class Sweep {
     const bytes = await this.#read(name)
     const head = bytes === undefined ? undefined : decodeHead(bytes)
     if (head === undefined || head.stamp.incarnation !== incarnation || head.tags === undefined) return
-    const key = name.slice(this.#keyPrefix.length)
+    const key = entryKey(this.#keyPrefix, name)
     if (!this.#mirror.coversAfter(key, head.tags, head.stamp.position)) return
     const args = [incarnation, String(head.stamp.position)]
     const removed = await this.#coherence.tier.run(() => unlinkScript.run(this.#port, [name], args))
