@@ -49,6 +49,10 @@ export class Coherence {
   readonly #id = randomBytes(6).toString('hex')
   #issued = 0
   #head: Head | undefined
+  /** When the head moved last; monotonic ms. */
+  #movedAt = Number.NEGATIVE_INFINITY
+  /** The newest record of ours that the log took and that has not been met in it since: if it is not there, the log lost it. */
+  #unseen: { readonly position: number; readonly nonce: string; readonly takenAt: number } | undefined
   #runId = ''
   #confirmedAt = Number.NEGATIVE_INFINITY
   #catchingUp: Promise<void> | undefined
@@ -156,7 +160,7 @@ export class Coherence {
    * @returns undefined when there is nothing to do; a promise that rejects when the log cannot be followed
    */
   follow(text: string | undefined, askedAt: number): undefined | Promise<void> {
-    if (text !== undefined && text === this.#head?.text) {
+    if (text !== undefined && text === this.#head?.text && this.#unseen === undefined) {
       this.#confirm(askedAt)
       return undefined
     }
@@ -227,6 +231,9 @@ export class Coherence {
     this.#settle(nonce, recorded, result.head)
     // Nothing came between what had been applied and this record: the head may move without reading the log.
     if (result.previous === this.#head?.text) this.#moveTo(result.head)
+    else if (result.head.incarnation === this.#head?.incarnation && result.head.position > this.#head.position) {
+      this.#unseen = { position: result.head.position, nonce, takenAt: this.#clock.monotonic() }
+    }
     return result.existed
   }
 
@@ -237,6 +244,7 @@ export class Coherence {
 
   #moveTo(head: Head): void {
     this.#head = head
+    this.#movedAt = this.#clock.monotonic()
     this.#mirror.raiseFloor(head.floor)
   }
 
@@ -248,13 +256,14 @@ export class Coherence {
   async #catchUpWith(text: string | undefined, askedAt: number): Promise<void> {
     if (text === undefined) return this.#lostTrack('the head of the invalidation log is gone')
     const ahead = parseHead(text)
-    while (this.#head?.text !== text) {
-      const known = this.#head
+    while (this.#head?.text !== text || this.#unseen !== undefined) {
+      const known: Head | undefined = this.#head
       if (known === undefined || known.incarnation !== ahead.incarnation) {
         return this.#lostTrack('the invalidation log is a new one')
       }
+      if (this.#wentBack(ahead, known, askedAt)) return this.#lostTrack('the invalidation log lost records')
       // A reply may overtake another: what it says has been applied already.
-      if (known.position > ahead.position) break
+      if (known.text === text || known.position > ahead.position) break
       if (known.position === ahead.position) {
         if (known.nonce !== ahead.nonce) return this.#lostTrack('the invalidation log has another history')
         this.#moveTo(ahead)
@@ -271,6 +280,13 @@ export class Coherence {
       }
     }
     this.#confirm(askedAt)
+  }
+
+  /** Whether a head that was asked for later than another was known comes before that one. */
+  #wentBack(ahead: Head, known: Head, askedAt: number): boolean {
+    const unseen = this.#unseen
+    if (ahead.position < known.position && askedAt > this.#movedAt) return true
+    return unseen !== undefined && ahead.position < unseen.position && askedAt > unseen.takenAt
   }
 
   /** Applies what the log has beyond the last record applied here. @throws CacheError when that record is not there */
@@ -292,11 +308,20 @@ export class Coherence {
     const current = this.#head
     if (current === undefined || current.incarnation !== known.incarnation || record.position <= current.position)
       return
-    this.#head = headAt(record, known)
+    this.#moveTo(headAt(record, known))
+    this.#meet(record)
     if (this.#isOwn(record.nonce) || record.covers.length === 0) return
     this.#mirror.record(record.covers, record.position)
     this.#duties.onRecords(record.covers)
     this.#events.tell('invalidate', { covers: record.covers.map(coverText), origin: 'log' })
+  }
+
+  /** @throws CacheError when the log has gone past the place of a record of ours, and it was not there */
+  #meet(record: LogRecord): void {
+    const unseen = this.#unseen
+    if (unseen === undefined || record.position < unseen.position) return
+    if (record.nonce !== unseen.nonce) throw new CacheError('log-broken', 'the invalidation log lost a record')
+    this.#unseen = undefined
   }
 
   /** Memory may have been emptied by order, or Redis by accident: only recovery can tell, so nothing answers until then. */
@@ -344,12 +369,22 @@ export class Coherence {
   async #continues(known: Head, state: LogState): Promise<'yes' | 'trimmed' | 'lost'> {
     const [record] = await this.tier.probe(() => this.#log.since(known.position, 1))
     if (record?.position === known.position && record.nonce === known.nonce) {
-      await this.#catchUp(this.#patiently)
-      return 'yes'
+      return (await this.#catchesUp()) && this.#unseen === undefined ? 'yes' : 'lost'
     }
     // Records go from the old end only, and by the thousand: a younger oldest record says trimmed, else history changed.
     const isTrimmed = state.oldest > known.position && state.head.position > known.position
     return isTrimmed ? 'trimmed' : 'lost'
+  }
+
+  /** Applies what came since; false when the log turns out to have lost something. */
+  async #catchesUp(): Promise<boolean> {
+    try {
+      await this.#catchUp(this.#patiently)
+      return true
+    } catch (thrown) {
+      if (thrown instanceof CacheError && thrown.code === 'log-broken') return false
+      throw thrown
+    }
   }
 
   /** Another life of the log: an operator's order when the server is the same, an accident when it is another. */
@@ -358,6 +393,7 @@ export class Coherence {
     const wasFlushed = isSameServer && !state.head.incarnation.endsWith(repaired)
     if (known !== undefined && wasFlushed) this.#forget()
     this.#owesRecent = true
+    this.#unseen = undefined
     this.#mirror.startOver()
     this.#applyMarks(state)
     await this.#readFromStart(state)
@@ -392,7 +428,8 @@ export class Coherence {
   /** The records in between are gone; the marks say what they did to prefixes and tags. */
   #skipTo(state: LogState): void {
     this.#applyMarks(state)
-    this.#head = state.head
+    this.#unseen = undefined
+    this.#moveTo(state.head)
   }
 
   #applyMarks(state: LogState): void {
