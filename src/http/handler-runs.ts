@@ -99,8 +99,7 @@ export class HandlerRuns<Context extends object> {
     if (this.#refreshes >= MAX_REFRESHES || this.#recentlyRefused.has(place)) return true
     const mark = this.#cache.mark()
     const flight = this.#takeOff(place, mark)
-    const request = snapshotOf(lookup.request)
-    const fill = this.#fill(lookup, request, { place, fwd: 'stale', stale: undefined }, mark, flight, undefined)
+    const fill = this.#fill(lookup, { place, fwd: 'stale', stale: undefined }, mark, flight, undefined)
     const scope = { owner, place: this.#place, bypass: undefined, recording: fill, isAwaited: true }
     const conditions = conditionsOf(lookup.request)
     const started = exchange.refresh(
@@ -137,15 +136,14 @@ export class HandlerRuns<Context extends object> {
     flight: Flight | undefined,
     conditions: Fields | undefined,
   ): Forwarding {
-    const { exchange, request } = lookup
-    const recording = this.#fill(lookup, request, miss, mark, flight, conditions)
+    const { exchange } = lookup
+    const recording = this.#fill(lookup, miss, mark, flight, conditions)
     openScope(exchange.raw, { owner, place: this.#place, bypass: undefined, recording, isAwaited: false })
     return new Forwarding(recording, conditions && withoutConditions(conditions))
   }
 
   #fill(
     lookup: Lookup<Context>,
-    request: RequestHead,
     miss: Miss,
     mark: Mark,
     flight: Flight | undefined,
@@ -153,6 +151,7 @@ export class HandlerRuns<Context extends object> {
   ): Fill {
     const { key, personal, nested, collapsed } = lookup
     const { place, fwd } = miss
+    const request = snapshotOf(lookup.request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
     return new Fill(
@@ -212,7 +211,10 @@ function withoutConditions(conditions: Fields): FieldChanges {
   return Object.fromEntries(Object.keys(conditions).map((name) => [name, undefined]))
 }
 
-/** A request as it is now: by the time that a background run ends, its own may long be gone. */
+/**
+ * A request as it came. What the application makes of it (proxies delete credentials before they send it on, others set
+ * a language) must not decide whom its response is for; and when a background run ends, the request may long be gone.
+ */
 function snapshotOf({ method, originalMethod, url, protocol, host, headers }: RequestHead): RequestHead {
   return { method: method === 'HEAD' ? 'GET' : method, originalMethod, url, protocol, host, headers: { ...headers } }
 }

@@ -115,6 +115,22 @@ describe('ResponseCache', () => {
     expect((await get('/page')).field('x-run')).toBe('2')
   })
 
+  it('goes by the request as it came, whatever the application does to its fields', async () => {
+    const { get, runs } = await site({ ttl: 60 }, (req, res) => {
+      delete req.headers.authorization
+      delete req.headers.cookie
+      req.headers['accept-language'] = 'en'
+      res.setHeader('Vary', 'Accept-Language')
+      res.end('page')
+    })
+    await get('/page', { authorization: 'alice' })
+    await get('/page', { cookie: 'session=alice' })
+    expect((await get('/page', { 'accept-language': 'fr' })).cacheStatus.hit).toBe(false)
+    expect((await get('/page', { 'accept-language': 'en' })).cacheStatus.hit).toBe(false)
+    expect((await get('/page', { 'accept-language': 'fr' })).cacheStatus.hit).toBe(true)
+    expect(runs()).toBe(4)
+  })
+
   it('never closes a core that was handed in', async () => {
     const { cached } = await site({ ttl: 60 })
     const derived = cached.with({ ttl: 10 })
