@@ -3,7 +3,7 @@ import { Coherence } from './coherence/coherence.js'
 import { type Cover, coverText, isCovered } from './coherence/cover.js'
 import type { JournalStats } from './coherence/journal.js'
 import { Mirror, type MirrorStats, type Recorded } from './coherence/mirror.js'
-import { type Follow, SharedEntries } from './coherence/shared-entries.js'
+import { type Follow, type LateEntry, SharedEntries } from './coherence/shared-entries.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
 import { Sweep } from './coherence/sweep.js'
 import { WriteBack } from './coherence/write-back.js'
@@ -374,7 +374,7 @@ export class EntryStore {
       }
       await shared.coherence.waitForStart()
       if (!shared.coherence.isConnected) return shared.coherence.noteUnavailable()
-      await this.#write(key, slot, shared, undefined)
+      await this.#write(key, slot, shared, slot.stamp)
     } catch {
       shared.writeBack.remember(key)
     }
@@ -386,18 +386,22 @@ export class EntryStore {
     if (shared === undefined || slot.entry.body.length > this.#settings.maxRedisBytes) return false
     if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
     if (slot.entry.deleteAt <= this.#clock.now()) return false
-    const isWritten = await this.#write(key, slot, shared, slot.entry.storedAt)
+    // It has been judged against every record up to here, so here is its place: what was invalidated before its handler
+    // started, and told to the log only now, must not take it along.
+    const late = { storedAt: slot.entry.storedAt, goodFrom: this.#mirror.newestCovering(key, slot.entry.tags) }
+    const isWritten = await this.#write(key, slot, shared, shared.coherence.stamp, late)
     if (isWritten) this.#counters.writtenBack++
     return isWritten
   }
 
-  async #write(key: string, slot: MemorySlot, shared: Shared, storedAt: number | undefined): Promise<boolean> {
+  async #write(key: string, slot: MemorySlot, shared: Shared, place: Stamp, late?: LateEntry): Promise<boolean> {
     const { entry } = slot
     const { incarnation } = shared.coherence.stamp
     // A place in an earlier life of the log means the very beginning of this one: too low is always safe.
-    const stamp = slot.stamp.incarnation === incarnation ? slot.stamp : { incarnation, position: 0 }
+    const { position } = place.incarnation === incarnation ? place : nowhere
+    const stamp = { incarnation, position }
     const frame = encodeFrame(entry, entry.storedAt, stamp)
-    const isWritten = await shared.entries.write(key, frame, entry.deleteAt - this.#clock.now(), stamp, storedAt)
+    const isWritten = await shared.entries.write(key, frame, entry.deleteAt - this.#clock.now(), stamp, late)
     slot.writtenIn = incarnation
     return isWritten
   }

@@ -111,6 +111,16 @@ export class Mirror {
     return this.#some(key, tags, (slot) => slot.pending > 0 || slot.position > position)
   }
 
+  /** The newest position of all that covers this key or these tags; what stands before it is invalid. */
+  newestCovering(key: string, tags: readonly string[]): number {
+    let newest = 0
+    this.#some(key, tags, ({ position }) => {
+      if (position > newest) newest = position
+      return false
+    })
+    return newest
+  }
+
   /** As {@link coversAfter} without tags, leaving out what names this very key. */
   coversOtherwise(key: string, position: number): boolean {
     const isNewer = (slot: Slot): boolean => slot.position > position

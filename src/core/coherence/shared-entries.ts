@@ -11,6 +11,13 @@ interface Reader {
   readonly reject: (error: unknown) => void
 }
 
+/** When an entry that is written late was stored, and from which position on another one under its key is good. */
+export interface LateEntry {
+  /** Epoch ms. */
+  readonly storedAt: number
+  readonly goodFrom: number
+}
+
 /** Catches up with the log as far as a head says; see `Coherence.follow`. */
 export type Follow = (head: string | undefined, askedAt: number) => undefined | Promise<void>
 
@@ -22,7 +29,7 @@ if type(old) == 'string' then
   if incarnation == ARGV[3] then
     local theirs, ours = tonumber(position), tonumber(ARGV[4])
     if theirs > ours then return 0 end
-    if theirs == ours and ARGV[5] ~= '' and tonumber(stored) >= tonumber(ARGV[5]) then return 0 end
+    if ARGV[5] ~= '' and theirs >= tonumber(ARGV[6]) and tonumber(stored) >= tonumber(ARGV[5]) then return 0 end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -71,17 +78,12 @@ export class SharedEntries {
   /**
    * Stores a frame, unless what is there is newer.
    *
-   * @param storedAt - for an entry written back after an outage: gives way to an equal position stored later
+   * @param late - for an entry written back after an outage
    * @returns false when it gave way
    */
-  async write(key: string, frame: Buffer, ttl: number, stamp: Stamp, storedAt?: number): Promise<boolean> {
-    const args = [
-      frame,
-      String(Math.max(1, Math.ceil(ttl))),
-      stamp.incarnation,
-      String(stamp.position),
-      String(storedAt ?? ''),
-    ]
+  async write(key: string, frame: Buffer, ttl: number, stamp: Stamp, late?: LateEntry): Promise<boolean> {
+    const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
+    args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0))
     return (await this.#tier.run(() => writeScript.run(this.#port, [entryName(this.#keyPrefix, key)], args))) === 1
   }
 
