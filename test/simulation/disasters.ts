@@ -1,0 +1,228 @@
+import type { FakeRedis } from './fake-redis.js'
+import type { History } from './history.js'
+import { Keyspace } from './keyspace.js'
+import type { Random } from './random.js'
+import type { Scheduler } from './scheduler.js'
+import type { SimulatedProcess } from './simulated-process.js'
+
+/** What disasters may reach. */
+export interface Stage {
+  readonly processes: () => readonly SimulatedProcess[]
+  /** Kills a process and starts another. */
+  readonly replace: (process: SimulatedProcess) => void
+  /** Whether wall clocks are wrong in this run. */
+  readonly skews: boolean
+  readonly maxHandlerTime: number
+}
+
+/** How often each kind of disaster comes, against the others. */
+const kinds = {
+  partition: 20,
+  'replies lost': 12,
+  'connection broken': 14,
+  'slow network': 10,
+  'process killed': 5,
+  'restart empty': 9,
+  failover: 9,
+  'silent failover': 4,
+  'restart from a dump': 4,
+  'server frozen': 6,
+  'server down': 5,
+  'flush all': 5,
+  'entries evicted': 8,
+  'head evicted': 2,
+  'log evicted': 2,
+  'marks evicted': 2,
+  'scripts forgotten': 3,
+  'out of memory': 4,
+  'wall clock': 4,
+}
+
+type Kind = keyof typeof kinds
+
+/** Everything that goes wrong in a run: what, when, to whom and for how long is drawn when the run is planned. */
+export class Disasters {
+  readonly #scheduler: Scheduler
+  readonly #random: Random
+  readonly #history: History
+  readonly #redis: FakeRedis
+  readonly #stage: Stage
+  readonly #heals = new Set<() => void>()
+
+  constructor(scheduler: Scheduler, random: Random, history: History, redis: FakeRedis, stage: Stage) {
+    this.#scheduler = scheduler
+    this.#random = random
+    this.#history = history
+    this.#redis = redis
+    this.#stage = stage
+  }
+
+  /** Draws what will go wrong until `end`. */
+  plan(end: number): void {
+    const count = 1 + this.#random.below(6)
+    for (let index = 0; index < count; index++) {
+      const kind = this.#random.weighted(kinds)
+      this.#scheduler.after(this.#random.between(0, end * 0.9), () => this.#strike(kind, end))
+    }
+  }
+
+  /** Everything is well again. */
+  healAll(): void {
+    this.#history.note(() => 'everything heals')
+    for (const heal of [...this.#heals]) heal()
+  }
+
+  #strike(kind: Kind, end: number): void {
+    const random = this.#random
+    const processes = this.#stage.processes()
+    const process = processes.length === 0 ? undefined : random.pick(processes)
+    const duration = random.magnitude(20, Math.max(1000, end - this.#scheduler.now))
+    this.#history.note(() => `*** ${kind} (${process?.name}, ${duration.toFixed(0)} ms)`)
+    if (process !== undefined && this.#strikeProcess(kind, process, duration)) return
+    this.#strikeServer(kind, duration)
+  }
+
+  #strikeProcess(kind: Kind, process: SimulatedProcess, duration: number): boolean {
+    const { weather } = process.client
+    const random = this.#random
+    switch (kind) {
+      case 'partition':
+        this.#change(process, duration, () => {
+          weather.blocksCommands = true
+          weather.blocksReplies = true
+        })
+        if (random.chance(0.5)) this.#breakIn(process, random.between(0, duration))
+        return true
+      case 'replies lost':
+        this.#change(process, duration, () => {
+          weather.blocksReplies = true
+        })
+        if (random.chance(0.6)) this.#breakIn(process, random.between(0, duration))
+        return true
+      case 'connection broken':
+        process.client.break(random.magnitude(1, 3000))
+        return true
+      case 'slow network':
+        this.#change(process, duration, () => {
+          weather.latency = random.between(0, 30)
+          weather.jitter = random.between(5, 60)
+        })
+        return true
+      case 'process killed':
+        this.#stage.replace(process)
+        return true
+      case 'wall clock':
+        if (this.#stage.skews) process.clock.setSkew(random.pick([0, 3_600_000, -3_600_000]))
+        return true
+      default:
+        return false
+    }
+  }
+
+  #strikeServer(kind: Kind, duration: number): void {
+    const random = this.#random
+    const downFor = Math.min(random.magnitude(10, 5000), duration)
+    if (!this.#redis.isUp) return
+    switch (kind) {
+      case 'restart empty':
+        return this.#restart(downFor, undefined)
+      case 'failover':
+        return this.#restartFromPast(random.magnitude(1, 2000), downFor, -5000)
+      case 'silent failover':
+        return this.#replaceByPast(random.magnitude(1, 2000))
+      case 'restart from a dump':
+        return this.#restartFromPast(random.magnitude(1000, 100_000), downFor, 0)
+      case 'server down':
+        return this.#restart(duration, this.#redis.snapshot())
+      case 'server frozen':
+        for (const process of this.#stage.processes()) {
+          this.#change(process, Math.min(duration, 10_000), () => {
+            process.client.weather.blocksCommands = true
+          })
+        }
+        return
+      case 'flush all':
+        this.#command('FLUSHALL')
+        return this.#history.flushed()
+      case 'entries evicted':
+        for (const key of this.#redis.keys()) if (!key.includes('{') && random.chance(0.7)) this.#command('DEL', key)
+        return
+      case 'head evicted':
+      case 'log evicted':
+      case 'marks evicted':
+        this.#command('DEL', `app:{fallback-cache}:${kind.split(' ')[0]}`)
+        return this.#history.mayForget()
+      case 'scripts forgotten':
+        return this.#redis.forgetScripts()
+      case 'out of memory':
+        this.#redis.setFull(true)
+        return this.#healIn(Math.min(duration, 10_000), () => this.#redis.setFull(false))
+    }
+  }
+
+  /** A process's weather changes for a while. */
+  #change(process: SimulatedProcess, duration: number, change: () => void): void {
+    change()
+    process.client.followWeather()
+    this.#healIn(duration, () => {
+      Object.assign(process.client.weather, { latency: 0.2, jitter: 1, blocksCommands: false, blocksReplies: false })
+      process.client.followWeather()
+    })
+  }
+
+  #breakIn(process: SimulatedProcess, ms: number): void {
+    this.#scheduler.after(ms, () => process.client.break(this.#random.between(20, 500)))
+  }
+
+  /** What the replica or the dump has is taken now; until the master dies, it lags behind. */
+  #restartFromPast(age: number, downFor: number, skew: number): void {
+    const keyspace = this.#redis.snapshot()
+    const takenAt = this.#scheduler.now
+    const { life } = this.#redis
+    this.#scheduler.after(age, () => {
+      if (this.#redis.life === life) this.#restart(downFor, keyspace, takenAt, skew)
+    })
+  }
+
+  #replaceByPast(age: number): void {
+    const keyspace = this.#redis.snapshot()
+    const takenAt = this.#scheduler.now
+    const { life } = this.#redis
+    this.#scheduler.after(age, () => {
+      if (this.#redis.life !== life || !this.#redis.isUp) return
+      this.#history.note(() => `*** another Redis, with ${takenAt.toFixed(1)}`)
+      this.#history.lost(takenAt)
+      this.#history.flushForgotten()
+      this.#redis.replace(keyspace, -5000)
+    })
+  }
+
+  /** @param keyspace - what the server comes back with; undefined for nothing */
+  #restart(downFor: number, keyspace: Keyspace | undefined, takenAt = this.#scheduler.now, skew = 0): void {
+    if (!this.#redis.isUp) return
+    const survivesUntil = keyspace === undefined ? -1 : takenAt
+    this.#history.note(() => `*** Redis goes, to be back with ${survivesUntil < 0 ? 'nothing' : `${takenAt.toFixed(1)}`}`)
+    this.#redis.stop()
+    this.#history.lost(survivesUntil)
+    this.#history.flushForgotten()
+    for (const process of this.#stage.processes()) {
+      if (this.#random.chance(0.9)) process.client.break(this.#random.between(1, 200))
+    }
+    this.#healIn(downFor, () => {
+      this.#history.note(() => '*** Redis is back')
+      this.#redis.start(keyspace ?? new Keyspace(), skew)
+    })
+  }
+
+  #command(...words: string[]): void {
+    if (this.#redis.isUp) this.#redis.execute(words.map((word) => Buffer.from(word)))
+  }
+
+  #healIn(ms: number, heal: () => void): void {
+    const once = () => {
+      if (this.#heals.delete(once)) heal()
+    }
+    this.#heals.add(once)
+    this.#scheduler.after(ms, once)
+  }
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { ErrorReply, Keyspace, type Reply } from './keyspace.js'
+import { luaMachine } from './lua-machine.js'
+import { epoch, type Scheduler } from './scheduler.js'
+
+/** A Redis server that exists in virtual time only, and does what a test tells it to. */
+export class FakeRedis {
+  readonly #scheduler: Scheduler
+  #keyspace = new Keyspace()
+  #scripts = new Map<string, string>()
+  #life = 1
+  #run = 1
+  #isUp = true
+  #skew = 0
+  #isFull = false
+  /** Called with every record that enters a stream. */
+  onAppend: (fields: readonly Buffer[]) => void = () => {}
+  /** Commands this server was asked for and does not know: the test would lie. */
+  readonly unknown = new Set<string>()
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  /** Which run of the server this is; connections end with it. */
+  get life(): number {
+    return this.#life
+  }
+
+  /** Carries out a command at once. @throws ErrorReply */
+  execute([name = Buffer.alloc(0), ...args]: readonly Buffer[]): Reply {
+    const word = name.toString().toUpperCase()
+    if (this.#isFull && mayGrow.has(word)) throw new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
+    if (word === 'EVALSHA') return this.#runScript(this.#scripts.get(String(args[0])), args)
+    if (word === 'EVAL') {
+      const source = String(args[0])
+      this.#scripts.set(createHash('sha1').update(source).digest('hex'), source)
+      return this.#runScript(source, args)
+    }
+    return this.#simple(word, args)
+  }
+
+  /** The data as a replica has it at this moment, or a dump. */
+  snapshot(): Keyspace {
+    return this.#keyspace.copy()
+  }
+
+  stop(): void {
+    this.#isUp = false
+  }
+
+  /** Another run of the server, or another server in its place. @param skew - ms by which its clock is wrong */
+  start(keyspace: Keyspace, skew: number): void {
+    this.#isUp = true
+    this.#life++
+    this.#run++
+    this.#keyspace = keyspace
+    this.#scripts = new Map()
+    this.#skew = skew
+    this.#isFull = false
+  }
+
+  /** Another server takes its place, and no connection notices, as behind a cluster client. */
+  replace(keyspace: Keyspace, skew: number): void {
+    this.#keyspace = keyspace
+    this.#run++
+    this.#skew = skew
+  }
+
+  forgetScripts(): void {
+    this.#scripts.clear()
+  }
+
+  /** Out of memory: refuses what may need more, as with the policy `noeviction`. */
+  setFull(isFull: boolean): void {
+    this.#isFull = isFull
+  }
+
+  keys(): string[] {
+    return this.#keyspace.keys()
+  }
+
+  #simple(word: string, args: readonly Buffer[]): Reply {
+    const now = epoch + this.#scheduler.now + this.#skew
+    if (word === 'TIME') {
+      const microseconds = Math.floor((now % 1000) * 1000)
+      return [Buffer.from(String(Math.floor(now / 1000))), Buffer.from(String(microseconds))]
+    }
+    if (word === 'INFO') return Buffer.from(`# Server\r\nredis_version:7.0.15\r\nrun_id:run${this.#run}\r\n`)
+    if (word === 'XADD') this.onAppend(args)
+    try {
+      return this.#keyspace.execute(word, args, now)
+    } catch (error) {
+      if (error instanceof ErrorReply && error.message.startsWith('ERR unknown command')) this.unknown.add(word)
+      throw error
+    }
+  }
+
+  #runScript(source: string | undefined, [, count, ...rest]: readonly Buffer[]): Reply {
+    if (source === undefined) throw new ErrorReply('NOSCRIPT No matching script. Please use EVAL.')
+    const keys = rest.slice(0, Number(count))
+    const call = ([name, ...args]: readonly Buffer[]): Reply => this.#simple(String(name).toUpperCase(), args)
+    return luaMachine.run(source, keys, rest.slice(keys.length), call)
+  }
+}
+
+const mayGrow: ReadonlySet<string> = new Set(['SET', 'XADD', 'ZADD', 'EVAL', 'EVALSHA'])

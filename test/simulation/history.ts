@@ -1,0 +1,325 @@
+import { type Cover, parseCover } from '../../src/core/coherence/cover.js'
+import type { Scheduler } from './scheduler.js'
+import { type Key, reaches, Truth, type Value } from './truth.js'
+
+/** A promise of the contract, or one of the two that every cache makes. */
+export type PromiseName = 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6' | 'C7' | 'C8' | 'C9' | 'liveness' | 'harness'
+
+/** A promise that was not kept. */
+export interface Violation {
+  readonly promise: PromiseName
+  readonly at: number
+  readonly text: string
+}
+
+/** A process, as far as the history needs to know it. */
+export interface Witness {
+  readonly name: string
+  /** Ms for which memory may answer without a look at the log; 0 when every read asks Redis. */
+  readonly lease: number
+  /** Ms for which memory may answer for a Redis that cannot be reached. */
+  readonly maxStale: number
+  /** Whether memory has room for every key and every invalidation, and clocks are right: then a miss must have a reason. */
+  readonly isRoomy: boolean
+}
+
+/** An invalidation, and since when it binds everybody. */
+export interface Issued {
+  readonly number: number
+  readonly by: Witness
+  readonly text: string
+  readonly issuedAt: Moment
+  /** For each key it reaches, the version from which on a value is right. */
+  readonly versions: ReadonlyMap<Key, number>
+  /** Since when it holds everywhere; undefined while it does not. */
+  boundAt: Moment | undefined
+  /** Whether the first answer said `durable`. */
+  wasDurable: boolean
+  /** Whether Redis lost it after it was bound. */
+  wasLost: boolean
+  /** Who had seen it when it was lost. */
+  readonly knownBy: Set<Witness>
+}
+
+/** A place in the order of things, and its time. */
+export interface Moment {
+  readonly tick: number
+  readonly step: number
+  readonly at: number
+}
+
+/** One run of a handler. */
+export interface Run {
+  readonly number: number
+  readonly by: Witness
+  readonly value: Value
+  readonly startedAt: Moment
+  /** What its process was sure to know when it started. */
+  readonly knownTick: number
+  finishedAt: Moment | undefined
+  /** End of its lifetime, ms of the run; 0 while it was not given to the cache. */
+  until: number
+  /** Whether memory had something else under its key when it was done. */
+  hasRival: boolean
+}
+
+/** A lookup that has begun. */
+export interface Reading {
+  readonly by: Witness
+  readonly key: Key
+  readonly how: 'find' | 'get' | 'getOrSet'
+  readonly startedAt: Moment
+}
+
+/** What a lookup gave. */
+export interface Result {
+  readonly value: Value | undefined
+  readonly tier: 'memory' | 'redis'
+  /** `undefined`: nobody said, and something did go wrong meanwhile. */
+  readonly isConnected: boolean | undefined
+  readonly hadTrouble: boolean
+}
+
+/**
+ * Everything that happened, in order, judged against the contract as it happens.
+ *
+ * Knows nothing of how the library works; only what was promised to those who call it.
+ */
+export class History {
+  readonly truth = new Truth()
+  readonly violations: Violation[] = []
+  readonly #scheduler: Scheduler
+  readonly #issued: Issued[] = []
+  readonly #runs: Run[] = []
+  readonly #appended: { readonly covers: readonly Cover[]; readonly tick: number }[] = []
+  readonly #kept = new Map<Witness, Map<Key, Run>>()
+  readonly #knownTicks = new Map<Witness, number>()
+  #tick = 0
+  #forgottenAt = 0
+  #flushedAt: Moment | undefined
+  readonly #trace: ((line: string) => void) | undefined
+
+  constructor(scheduler: Scheduler, trace: ((line: string) => void) | undefined) {
+    this.#scheduler = scheduler
+    this.#trace = trace
+  }
+
+  moment(): Moment {
+    return { tick: ++this.#tick, step: this.#scheduler.step, at: this.#scheduler.now }
+  }
+
+  note(line: () => string): void {
+    this.#trace?.(`${this.#scheduler.now.toFixed(1).padStart(9)} ${line()}`)
+  }
+
+  violate(promise: PromiseName, text: string): void {
+    this.note(() => `!!! ${promise}: ${text}`)
+    this.violations.push({ promise, at: this.#scheduler.now, text })
+  }
+
+  /** The database changes, and at once the process is told to invalidate what depends on it. */
+  issue(by: Witness, covers: readonly Cover[], text: string): Issued {
+    const versions = this.truth.change(covers)
+    const issued: Issued = {
+      number: this.#issued.length,
+      by,
+      text,
+      issuedAt: this.moment(),
+      versions,
+      boundAt: undefined,
+      wasDurable: false,
+      wasLost: false,
+      knownBy: new Set(),
+    }
+    this.#issued.push(issued)
+    this.note(() => `${by.name} issues #${issued.number} ${text}: ${show(versions)}`)
+    return issued
+  }
+
+  /** Its promise resolved with `durable`. */
+  acknowledge(issued: Issued): void {
+    issued.wasDurable = true
+    this.#bind(issued)
+    this.note(() => `${issued.by.name} has #${issued.number} acknowledged`)
+  }
+
+  /** The process trusts Redis again: everything it ever invalidated must hold everywhere. */
+  recovered(by: Witness): void {
+    this.note(() => `${by.name} is connected`)
+    for (const issued of this.#issued) if (issued.by === by) this.#bind(issued)
+  }
+
+  /** Redis is back with what it had at `survivesUntil`, or with nothing (-1): later invalidations wait to be told again. */
+  lost(survivesUntil: number): void {
+    for (const issued of this.#issued) {
+      if (issued.boundAt === undefined || issued.boundAt.at < survivesUntil) continue
+      for (const [witness, tick] of this.#knownTicks) if (tick > issued.boundAt.tick) issued.knownBy.add(witness)
+      issued.boundAt = undefined
+      issued.wasLost = true
+    }
+  }
+
+  /** A process is gone: what it still had to tell dies with it. */
+  died(by: Witness): void {
+    this.note(() => `${by.name} dies`)
+    this.#kept.delete(by)
+  }
+
+  /** A record entered the log. */
+  appended(texts: readonly string[]): void {
+    const moment = this.moment()
+    this.note(() => `the log takes ${JSON.stringify(texts)}`)
+    this.#appended.push({ covers: texts.map(parseCover), tick: moment.tick })
+  }
+
+  /** Something happened after which memory may be empty: keys of the log were taken away. */
+  mayForget(): void {
+    this.#forgottenAt = this.moment().tick
+  }
+
+  /** An operator emptied Redis. */
+  flushed(): void {
+    this.#flushedAt = this.moment()
+    this.mayForget()
+  }
+
+  /** Redis is another run: nobody can tell any more that somebody had emptied it. */
+  flushForgotten(): void {
+    this.#flushedAt = undefined
+  }
+
+  start(by: Witness, key: Key): Run {
+    const run: Run = {
+      number: this.#runs.length,
+      by,
+      value: { key, version: this.truth.version(key), run: this.#runs.length },
+      startedAt: this.moment(),
+      knownTick: this.#knownTicks.get(by) ?? 0,
+      finishedAt: undefined,
+      until: 0,
+      hasRival: false,
+    }
+    this.#runs.push(run)
+    this.note(() => `${by.name} starts run ${run.number} for ${key}@${run.value.version}`)
+    return run
+  }
+
+  /** The handler is done, and its result is given to the cache for so many ms. */
+  finish(run: Run, ttl: number, what: string): void {
+    run.finishedAt = this.moment()
+    run.until = this.#scheduler.now + ttl
+    this.note(() => `${run.by.name} finishes run ${run.number} for ${run.value.key}@${run.value.version}: ${what}`)
+    // Which of two is kept is for the library to say: known again when one of them is found.
+    if (this.#kept.get(run.by)?.delete(run.value.key)) run.hasRival = true
+  }
+
+  /** Memory took it, and has it for as long as it lives unless there is a reason. */
+  keep(run: Run): void {
+    if (!run.hasRival) this.#keptBy(run.by).set(run.value.key, run)
+  }
+
+  read(by: Witness, key: Key, how: Reading['how']): Reading {
+    return { by, key, how, startedAt: this.moment() }
+  }
+
+  /** Judges what a lookup gave. */
+  judge(reading: Reading, result: Result): void {
+    const { by, key, startedAt } = reading
+    const { value } = result
+    this.note(() => {
+      const what = value === undefined ? 'nothing' : `@${value.version} of run ${value.run} from ${result.tier}`
+      const state = result.isConnected === undefined ? ', unsure' : result.isConnected ? '' : ', disconnected'
+      return `${by.name} ${reading.how} ${key} (since ${startedAt.at.toFixed(1)}): ${what}${state}`
+    })
+    const now = this.moment()
+    if (value === undefined) this.#judgeMiss(reading, result)
+    else {
+      if (value.key !== key) this.violate('harness', `${by.name} asked for ${key} and got ${value.key}`)
+      for (const issued of this.#issued) {
+        if (value.version < (issued.versions.get(key) ?? 0)) this.#judgeMissed(reading, result, value, issued, now)
+      }
+      this.#judgeFlush(reading, result, value)
+      const run = this.#runs[value.run]
+      if (reading.how === 'find' && run?.finishedAt !== undefined) this.#keptBy(by).set(key, run)
+    }
+    const isSure = result.isConnected === true && !result.hadTrouble && by.lease === 0 && reading.how === 'find'
+    if (isSure && startedAt.tick > (this.#knownTicks.get(by) ?? 0)) this.#knownTicks.set(by, startedAt.tick)
+  }
+
+  /** Since the harness knows that nothing waits any more: what each of them invalidated holds everywhere. */
+  settled(by: Witness): void {
+    for (const issued of this.#issued) if (issued.by === by) this.#bind(issued)
+  }
+
+  #bind(issued: Issued): void {
+    issued.boundAt ??= this.moment()
+  }
+
+  #keptBy(by: Witness): Map<Key, Run> {
+    const kept = this.#kept.get(by) ?? new Map<Key, Run>()
+    this.#kept.set(by, kept)
+    return kept
+  }
+
+  #judgeMissed(reading: Reading, result: Result, value: Value, issued: Issued, now: Moment): void {
+    const { by, startedAt } = reading
+    const run = this.#runs[value.run]
+    const isLate = run?.finishedAt === undefined || run.finishedAt.tick > issued.issuedAt.tick
+    const story = () =>
+      `${by.name} got ${value.key}@${value.version} (run ${value.run} of ${run?.by.name}) by ${reading.how} from ` +
+      `${result.tier}${result.isConnected === false ? ', disconnected' : ''}, which #${issued.number} ${issued.text} of ` +
+      `${issued.by.name} had made ${issued.versions.get(value.key)} at ${issued.issuedAt.at.toFixed(1)}`
+    const wasIssued =
+      reading.how === 'getOrSet' ? issued.issuedAt.tick < startedAt.tick : issued.issuedAt.step < now.step
+    if (issued.by === by && wasIssued) {
+      this.violate(isLate ? 'C3' : 'C2', story())
+      return
+    }
+    const bound = issued.boundAt
+    if (bound === undefined) {
+      const knew = issued.knownBy.has(by) && result.isConnected === true && result.tier === 'memory'
+      if (knew) this.violate('C8', `${story()}, and had seen`)
+      return
+    }
+    if (result.isConnected === true) {
+      const isBound = by.lease === 0 ? bound.tick < startedAt.tick : bound.at < startedAt.at - by.lease - 1
+      if (!isBound) return
+      const promise = isLate ? 'C3' : issued.wasLost ? 'C8' : issued.wasDurable ? 'C1' : 'C4'
+      this.violate(promise, `${story()}; binding since ${bound.at.toFixed(1)}`)
+    } else if (reading.how === 'getOrSet' && (run?.finishedAt?.tick ?? 0) > startedAt.tick) {
+      // Not out of any tier: the handler still ran when it was asked for.
+      return
+    } else if (startedAt.at - bound.at > by.maxStale + by.lease + 1) {
+      this.violate('C9', `${story()}; binding for ${(startedAt.at - bound.at).toFixed(0)} ms`)
+    }
+  }
+
+  #judgeFlush(reading: Reading, result: Result, value: Value): void {
+    const flushed = this.#flushedAt
+    const run = this.#runs[value.run]
+    if (flushed === undefined || run === undefined || result.isConnected !== true || reading.how === 'getOrSet') return
+    const { by, startedAt } = reading
+    const isBound = by.lease === 0 ? flushed.tick < startedAt.tick : flushed.at < startedAt.at - by.lease - 1
+    if (isBound && run.startedAt.tick < flushed.tick) {
+      this.violate('C7', `${by.name} got ${value.key} of run ${value.run}, begun before Redis was emptied at ${flushed.at}`)
+    }
+  }
+
+  #judgeMiss(reading: Reading, result: Result): void {
+    const { by, key, startedAt } = reading
+    const run = this.#kept.get(by)?.get(key)
+    if (run === undefined || !by.isRoomy || result.isConnected !== true || result.hadTrouble) return
+    if (run.finishedAt === undefined || run.finishedAt.tick > startedAt.tick) return
+    if (run.until <= this.#scheduler.now + 2 || this.#forgottenAt > run.knownTick) return
+    if (this.#issued.some(({ issuedAt, versions }) => issuedAt.tick > run.startedAt.tick && versions.has(key))) return
+    const mayCover = this.#appended.some(
+      ({ covers, tick }) => tick > run.knownTick && covers.some((cover) => reaches(cover, key)),
+    )
+    if (mayCover) return
+    this.violate('C6', `${by.name} found nothing under ${key}, though it kept run ${run.number} and nothing covers it`)
+  }
+}
+
+function show(versions: ReadonlyMap<Key, number>): string {
+  return [...versions].map(([key, version]) => `${key}@${version}`).join(' ')
+}

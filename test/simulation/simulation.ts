@@ -1,0 +1,203 @@
+import type { Cover } from '../../src/core/coherence/cover.js'
+import { Disasters } from './disasters.js'
+import { FakeClient } from './fake-client.js'
+import { FakeRedis } from './fake-redis.js'
+import { History, type Violation } from './history.js'
+import { Random } from './random.js'
+import { ProcessClock, Scheduler } from './scheduler.js'
+import { longestRun, type Setup, SimulatedProcess } from './simulated-process.js'
+import { type Key, keys, tagsOf } from './truth.js'
+
+/** How a run may differ from what its seed alone would make of it. */
+export interface SimulationOptions {
+  /** Given every event, to tell how a violation came about. */
+  readonly trace?: (line: string) => void
+  /** Breaks the rules of those who use the library, or of Redis. */
+  readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'maxStale'>>
+}
+
+/** What a run came to. */
+export interface Outcome {
+  readonly violations: readonly Violation[]
+  /** What happened how often, over all processes. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/** One run: a few processes, one Redis, and a minute or more of everything that can happen, drawn from the seed. */
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  return new Simulation(seed, options).run()
+}
+
+const settleTime = 12_000
+
+class Simulation {
+  readonly #random: Random
+  readonly #scheduler = new Scheduler()
+  readonly #history: History
+  readonly #redis: FakeRedis
+  readonly #disasters: Disasters
+  readonly #options: SimulationOptions
+  readonly #setup: Setup
+  readonly #skews: boolean
+  readonly #pause: number
+  readonly #counts: Record<string, number> = {}
+  #processes: SimulatedProcess[] = []
+  #born = 0
+
+  constructor(seed: number, options: SimulationOptions) {
+    this.#random = new Random(seed)
+    this.#options = options
+    this.#history = new History(this.#scheduler, options.trace)
+    this.#redis = new FakeRedis(this.#scheduler)
+    this.#redis.onAppend = (args) => this.#history.appended(JSON.parse(String(args.at(-1))) as string[])
+    this.#skews = this.#random.chance(0.25)
+    this.#setup = this.#drawSetup()
+    this.#pause = this.#random.magnitude(30, 1000)
+    this.#disasters = new Disasters(this.#scheduler, this.#random.fork(), this.#history, this.#redis, {
+      processes: () => this.#processes,
+      replace: (process) => this.#replace(process),
+      skews: this.#skews,
+      maxHandlerTime: this.#setup.maxHandlerTime,
+    })
+  }
+
+  async run(): Promise<Outcome> {
+    const count = this.#random.pick([2, 2, 3, 3, 4])
+    for (let index = 0; index < count; index++) this.#start()
+    const end = this.#random.magnitude(20, 150) * this.#pause
+    this.#disasters.plan(end)
+    this.#act(end)
+    const isOver = () => this.#history.violations.length > 0
+    await this.#scheduler.runUntil(end, isOver)
+    this.#disasters.healAll()
+    this.#act(end + settleTime)
+    await this.#scheduler.runUntil(end + settleTime, isOver)
+    await this.#scheduler.runUntil(end + settleTime + longestRun + 1000, isOver)
+    if (!isOver()) await this.#audit()
+    for (const process of this.#processes) this.#leave(process)
+    for (const word of this.#redis.unknown) this.#history.violate('harness', `the fake Redis does not know ${word}`)
+    return { violations: this.#history.violations, counts: this.#counts }
+  }
+
+  #drawSetup(): Setup {
+    const random = this.#random
+    const isRoomy = random.chance(0.75)
+    return {
+      redisTimeout: 50,
+      cooldown: random.pick([1000, 2000, 5000]),
+      threshold: random.pick([1, 3, 5]),
+      maxStale: random.pick([0, 2000, 5000, 20_000]),
+      maxHandlerTime: random.pick([3000, 20_000]),
+      lease: 0,
+      maxEntries: isRoomy ? 100 : 3,
+      maxMirrorBytes: isRoomy ? 2 ** 20 : 900,
+      maxJournalBytes: isRoomy ? 2 ** 20 : 700,
+      isRoomy: isRoomy && !this.#skews,
+      marksAtCompletion: false,
+      ...this.#options.broken,
+    }
+  }
+
+  #start(): SimulatedProcess {
+    const random = this.#random
+    const skew = this.#skews ? random.pick([0, 3_600_000, -3_600_000, 12_000]) : 0
+    const clock = new ProcessClock(this.#scheduler, skew, random.between(1000, 1e6))
+    const habits = { queuesOffline: random.chance(0.5), resends: random.chance(0.5) }
+    const client = new FakeClient(this.#scheduler, this.#redis, random.fork(), habits)
+    const lease = random.chance(0.2) ? 1000 : 0
+    const name = `P${++this.#born}`
+    // A promise about the bound on staleness is judged by what users were promised, whatever was set.
+    const process = new SimulatedProcess(name, { ...this.#setup, lease }, this.#scheduler, this.#history, clock, client)
+    this.#processes.push(process)
+    this.#history.note(() => `${name} starts${lease > 0 ? ', memory first' : ''}, ${JSON.stringify(habits)}`)
+    return process
+  }
+
+  #replace(process: SimulatedProcess): void {
+    this.#leave(process)
+    process.kill()
+    this.#processes = this.#processes.filter((other) => other !== process)
+    this.#scheduler.after(this.#random.between(10, 2000), () => this.#start())
+  }
+
+  #leave(process: SimulatedProcess): void {
+    for (const [name, count] of Object.entries(process.cache.counters)) {
+      if (typeof count === 'number') this.#counts[name] = (this.#counts[name] ?? 0) + count
+    }
+  }
+
+  /** Users come, one after the other or several at once, until `end`. */
+  #act(end: number): void {
+    const random = this.#random
+    this.#scheduler.after(-Math.log(1 - random.fraction()) * this.#pause, () => {
+      if (this.#scheduler.now >= end) return
+      const many = random.chance(0.15) ? 1 + random.below(5) : 1
+      const key = this.#drawKey()
+      for (let index = 0; index < many && this.#processes.length > 0; index++) {
+        this.#doSomething(random.pick(this.#processes), random.chance(0.7) ? key : this.#drawKey())
+      }
+      this.#act(end)
+    })
+  }
+
+  #doSomething(process: SimulatedProcess, key: Key): void {
+    const random = this.#random
+    const what = random.weighted({ find: 50, getOrSet: 12, get: 6, handle: 6, set: 2, invalidate: 14, delete: 2 })
+    const duration = random.chance(0.8) ? random.magnitude(1, 50) : random.magnitude(50, longestRun)
+    const ttl = random.chance(0.9) ? 300_000 : random.magnitude(100, 10_000)
+    this.#count(what)
+    if (what === 'find') void this.#findOrHandle(process, key, duration, ttl)
+    else if (what === 'getOrSet') void process.getOrSet(key, duration, ttl)
+    else if (what === 'get') void process.get(key)
+    else if (what === 'handle') void process.handle(key, duration, ttl)
+    else if (what === 'set') void process.set(key, ttl)
+    else if (what === 'delete') void process.delete(key)
+    else void process.invalidate(this.#drawCover(key))
+  }
+
+  async #findOrHandle(process: SimulatedProcess, key: Key, duration: number, ttl: number): Promise<void> {
+    const found = await process.find(key)
+    if (found === undefined) this.#count('nothing')
+    else this.#count(found.disconnected ? 'found while disconnected' : `found in ${found.tier}`)
+    if (found === undefined && !process.isDead) await process.handle(key, duration, ttl)
+  }
+
+  #drawKey(): Key {
+    return this.#random.chance(0.4) ? 'a:1' : this.#random.pick(keys)
+  }
+
+  #drawCover(key: Key): Cover {
+    const random = this.#random
+    switch (random.weighted({ key: 40, prefix: 30, tag: 25, all: 3 })) {
+      case 'key':
+        return { kind: 'key', key }
+      case 'prefix':
+        return { kind: 'prefix', prefix: random.pick(['a:', 'b:', 'a', key]), ignoreCase: random.chance(0.3) }
+      case 'tag':
+        return { kind: 'tag', tag: random.pick(tagsOf[key]) }
+      case 'all':
+        return { kind: 'all' }
+    }
+  }
+
+  /** The storm is over: everybody must know everything, and what was kept in it must be in Redis. */
+  async #audit(): Promise<void> {
+    this.#history.note(() => 'the audit begins')
+    for (const process of this.#processes) {
+      const { connected, pendingInvalidations } = process.cache.stats()
+      if (!connected) this.#history.violate('liveness', `${process.name} does not recover`)
+      else if (pendingInvalidations > 0) this.#history.violate('C4', `${process.name} has untold invalidations`)
+      else this.#history.settled(process)
+      for (const name of process.unsettled()) this.#history.violate('liveness', `${process.name} ${name} never ends`)
+    }
+    const end = this.#scheduler.now + 1000
+    for (const process of this.#processes) {
+      for (const key of keys) void process.find(key)
+    }
+    await this.#scheduler.runUntil(end)
+  }
+
+  #count(what: string): void {
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1
+  }
+}
