@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.js'
 import { asError } from '../errors.js'
 import type { CircuitBreaker } from '../tiers/circuit-breaker.js'
+import { isErrorReply } from '../tiers/redis-tier.js'
 
 /**
  * - `starting`: the first connection is on its way, requests wait for it within their deadline.
@@ -24,6 +25,8 @@ const shortestPause = 250
 /** After a failed attempt while the breaker is closed; ms, doubled up to the longest. */
 const firstPause = 250
 const longestPause = 5_000
+/** While Redis answers that it cannot serve yet (LOADING): nothing else will tell when it can; ms. */
+const answeringPause = 2_000
 
 /**
  * Knows whether Redis may be trusted, and when to look again: when the client reports a connection, when a reply comes
@@ -35,6 +38,7 @@ export class Link {
   #again = false
   #lastAttemptAt = Number.NEGATIVE_INFINITY
   #failures = 0
+  #isAnswering = false
   #lostAt: number
   #timer: Timer | undefined
   #closed = false
@@ -124,6 +128,7 @@ export class Link {
       await this.#duties.recover()
     } catch (thrown) {
       this.#failures++
+      this.#isAnswering = isErrorReply(asError(thrown).cause)
       this.#breaker.fail()
       this.lose(asError(thrown))
       this.#schedule(this.#pause())
@@ -137,7 +142,9 @@ export class Link {
   }
 
   #pause(): number {
-    if (this.#breaker.state === 'open') return this.#cooldown
+    if (this.#breaker.state === 'open') {
+      return this.#isAnswering ? Math.min(answeringPause, this.#cooldown) : this.#cooldown
+    }
     return Math.min(firstPause * 2 ** Math.min(this.#failures, 6), longestPause, this.#cooldown)
   }
 

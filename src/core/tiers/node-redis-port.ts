@@ -46,7 +46,8 @@ export class NodeRedisPort implements RedisPort {
 
   watch(onReady: () => void, onClose: () => void): void {
     this.#listen('ready', onReady)
-    this.#listen('connect', onReady)
+    // A single client says 'connect' before it can be used; a cluster may say nothing else.
+    if (this.isCluster) this.#listen('connect', onReady)
     this.#listen('reconnecting', onClose)
     this.#listen('end', onClose)
     this.#listen('error', () => {})

@@ -132,10 +132,19 @@ async function start<T>(operation: () => Promise<T>): Promise<T> {
   return operation()
 }
 
-/** An error reply starts with its code in capitals; these few say that the server is not able to serve at all. */
+/** Whether Redis itself said this: an error reply starts with its code in capitals. */
+export function isErrorReply(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && replyCode(thrown) !== undefined
+}
+
+/** A few codes say that the server is not able to serve at all. */
 function isHealthyReply(error: Error): boolean {
-  const [, code] = /^-?([A-Z][A-Z0-9]+)(?:\s|$)/.exec(error.message) ?? []
+  const code = replyCode(error)
   return code !== undefined && !unableCodes.has(code)
+}
+
+function replyCode(error: Error): string | undefined {
+  return /^-?([A-Z][A-Z0-9]+)(?:\s|$)/.exec(error.message)?.[1]
 }
 
 const unableCodes: ReadonlySet<string> = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'BUSY'])
