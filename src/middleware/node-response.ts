@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { FieldChanges, FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../http/exchange.js'
+import { foldHead, isFinalStatus } from './write-head.js'
 
 /** What middleware leaves on a request for others. */
 export interface NodeRequest extends IncomingMessage {
@@ -261,47 +262,8 @@ function setFields(response: ServerResponse, fields: FieldList): void {
   }
 }
 
-/** A text such as `'200'` is a status too: `res.status('200')` works in Express 4. */
-function isFinalStatus(status: unknown): boolean {
-  const number = Math.trunc(Number(status))
-  return number >= 200 && number <= 999
-}
-
 function hasBody(response: ServerResponse): boolean {
   return response.statusCode !== 204 && response.statusCode !== 304
-}
-
-/**
- * Puts what `writeHead` was given on the response itself, where it can be read.
- *
- * @returns false when node has to say what is wrong with it
- */
-function foldHead(response: ServerResponse, args: readonly unknown[]): boolean {
-  const [status, second, third] = args
-  const fields = typeof second === 'string' ? third : (second ?? third)
-  if (Array.isArray(fields) && !Array.isArray(fields[0]) && fields.length % 2 !== 0) return false
-  response.statusCode = Math.trunc(Number(status))
-  if (typeof second === 'string') response.statusMessage = second
-  if (Array.isArray(fields)) foldList(response, Array.isArray(fields[0]) ? fields.flat(1) : fields)
-  else if (typeof fields === 'object' && fields !== null) {
-    for (const [name, value] of Object.entries(fields)) if (name !== '') response.setHeader(name, value)
-  }
-  return true
-}
-
-/** As node does: fields of the list replace those set before, and may repeat among themselves. */
-function foldList(response: ServerResponse, list: readonly unknown[]): void {
-  const lines = new Map<string, { readonly name: string; readonly values: string[] }>()
-  for (let at = 0; at < list.length; at += 2) {
-    const name = String(list[at])
-    const values = lines.get(name.toLowerCase())?.values ?? []
-    values.push(...[list[at + 1]].flat().map(String))
-    lines.set(name.toLowerCase(), { name, values })
-  }
-  for (const { name, values } of lines.values()) {
-    const [only = ''] = values
-    response.setHeader(name, values.length === 1 ? only : values)
-  }
 }
 
 /** The bytes of a chunk; text stays text when it is UTF-8, which the recording encodes itself. */
