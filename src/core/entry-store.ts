@@ -32,8 +32,8 @@ export interface Stored {
   readonly stored: boolean
   /** Why not, if it is not. */
   readonly reason?: 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
-  /** Resolves when Redis has it, or will not have it; never rejects. */
-  readonly written: Promise<void>
+  /** Resolves when Redis has it, or will not have it: true when it does. Never rejects. */
+  readonly written: Promise<boolean>
 }
 
 /** What became of an invalidation. It always holds in this process. */
@@ -56,7 +56,7 @@ export interface EntryStoreStats {
 }
 
 const nowhere: Stamp = { incarnation: '-', position: 0 }
-const done = Promise.resolve()
+const notWritten = Promise.resolve(false)
 
 /**
  * Entries in two tiers, Redis first and memory behind it, judged by the invalidations this process knows of.
@@ -138,7 +138,7 @@ export class EntryStore {
     if (refusal !== undefined) {
       if (refusal === 'invalidated') this.#counters.lateStores++
       this.#events.tell('skip', { key, reason: refusal })
-      return { stored: false, reason: refusal, written: done }
+      return { stored: false, reason: refusal, written: notWritten }
     }
     const kept: Entry = {
       ...shortened(wholeMoments(entry), Math.floor(entry.storedAt ?? this.#clock.now()), this.#settings.lifetimeJitter),
@@ -157,7 +157,7 @@ export class EntryStore {
     const isNewest = this.#replace(key, slot)
     this.#counters.stores++
     this.#events.tell('store', { key, tags })
-    const written = isNewest ? this.#writeSlot(key, slot) : done
+    const written = isNewest ? this.#writeSlot(key, slot) : notWritten
     if (!isNewest || this.#memory.peek(key) === slot) return { stored: true, written }
     return { stored: false, reason: 'too-large', written }
   }
@@ -363,21 +363,29 @@ export class EntryStore {
   }
 
   /** Sends an entry to Redis; when that cannot be done now, memory keeps it for later. Never rejects. */
-  async #writeSlot(key: string, slot: MemorySlot): Promise<void> {
+  async #writeSlot(key: string, slot: MemorySlot): Promise<boolean> {
     const shared = this.#shared
-    if (shared === undefined) return
+    if (shared === undefined) return false
     try {
       if (slot.entry.body.length > this.#settings.maxRedisBytes) {
         this.#counters.tooLargeForRedis++
-        if (shared.coherence.isConnected) await shared.entries.remove(key)
-        return
+        if (shared.coherence.isConnected) await this.#giveWay(key, slot, shared)
+        return false
       }
       await shared.coherence.waitForStart()
-      if (!shared.coherence.isConnected) return shared.coherence.noteUnavailable()
-      await this.#write(key, slot, shared, slot.stamp)
+      if (shared.coherence.isConnected) return await this.#write(key, slot, shared, slot.stamp)
+      shared.coherence.noteUnavailable()
     } catch {
       shared.writeBack.remember(key)
     }
+    return false
+  }
+
+  /** Takes out of Redis what an entry replaces that is not to be sent: whatever is found there afterwards is newer. */
+  async #giveWay(key: string, slot: MemorySlot, shared: Shared): Promise<void> {
+    const { incarnation } = shared.coherence.stamp
+    await shared.entries.remove(key)
+    slot.writtenIn = incarnation
   }
 
   /** True when Redis has it, or something newer. */

@@ -117,7 +117,10 @@ export class FallbackCache {
     const mark = this.mark()
     const starting = this.#entries.waitForStart()
     // No wait that is not needed: what is invalidated right after this call must find the value marked before it.
-    if (starting === undefined) return this.#keep(key, serialized, checked, mark).written
+    if (starting === undefined) {
+      await this.#keep(key, serialized, checked, mark).written
+      return
+    }
     await starting
     await this.#keep(key, serialized, checked, this.#entries.markOnceStarted(key, checked.tags, mark)).written
   }
@@ -304,24 +307,29 @@ export class FallbackCache {
     let isKept = false
     try {
       // Waiting for the turn may have taken a while: what is made now has seen everything up to now.
-      const value = await this.#compute(key, compute, options, this.mark())
-      isKept = true
-      return value
+      const made = await this.#make(key, compute, options, this.mark())
+      isKept = made.isKept
+      return made.value
     } finally {
       turn.end(isKept)
     }
   }
 
   async #compute(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<unknown> {
+    return (await this.#make(key, compute, options, mark)).value
+  }
+
+  /** A new value, and whether other processes will find it in Redis. */
+  async #make(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<Made> {
     const startedAt = this.clock.monotonic()
     const value = await compute()
     try {
       const serialized = this.#codec.serialize(value, this.clock.monotonic() - startedAt)
-      await this.#keep(key, serialized, options, mark).written
+      return { value, isKept: await this.#keep(key, serialized, options, mark).written }
     } catch (thrown) {
       this.#noteSerializer(thrown)
+      return { value, isKept: false }
     }
-    return value
   }
 
   #isDueEarly(entry: Entry): boolean {
@@ -356,6 +364,11 @@ export class FallbackCache {
 interface Known {
   readonly entry: Entry
   readonly value: unknown
+}
+
+interface Made {
+  readonly value: unknown
+  readonly isKept: boolean
 }
 
 interface CheckedSet {

@@ -13,7 +13,7 @@ import { Journal, type JournalStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
 import { Link } from './link.js'
 import type { Mirror, Recorded } from './mirror.js'
-import { type Head, type LogRecord, type LogState, parseHead, SharedLog } from './shared-log.js'
+import { type Head, type LogRecord, type LogState, readHead, SharedLog } from './shared-log.js'
 
 /** What coherence tells the cache that it serves. */
 export interface CoherenceDuties {
@@ -255,7 +255,8 @@ export class Coherence {
   /** Shared by all who find the head ahead; asks again when it has moved on meanwhile. */
   async #catchUpWith(text: string | undefined, askedAt: number): Promise<void> {
     if (text === undefined) return this.#lostTrack('the head of the invalidation log is gone')
-    const ahead = parseHead(text)
+    const ahead = readHead(text)
+    if (ahead === undefined) return this.#lostTrack('the head of the invalidation log is none')
     while (this.#head?.text !== text || this.#unseen !== undefined) {
       const known: Head | undefined = this.#head
       if (known === undefined || known.incarnation !== ahead.incarnation) {

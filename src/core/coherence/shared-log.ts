@@ -1,4 +1,5 @@
 import { CacheError } from '../errors.js'
+import { shown } from '../options.js'
 import type { RedisArgument, RedisPort } from '../tiers/redis-client.js'
 import { Script } from '../tiers/script.js'
 import { tombstoneFrame } from '../wire-frame.js'
@@ -70,7 +71,8 @@ end
 `
 
 const openScript = new Script(`${begin}
-if not redis.call('GET', KEYS[1]) then begin(ARGV[1], ARGV[2], ARGV[3]) end
+local known = redis.pcall('GET', KEYS[1])
+if type(known) ~= 'string' or not string.match(known, '^%S+ %d+ %S+ %d+$') then begin(ARGV[1], ARGV[2], ARGV[3]) end
 local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
@@ -226,12 +228,16 @@ export class SharedLog {
   }
 }
 
-/** Reads a head. @throws CacheError when it is none */
-export function parseHead(head: string): Head {
+/** Reads a head; `undefined` when somebody else has written there. */
+export function readHead(head: string): Head | undefined {
   const [, incarnation = '', at = '', nonce = '', floor = ''] = /^(\S+) (\d+) (\S+) (\d+)$/.exec(head) ?? []
-  if (incarnation === '')
-    throw new CacheError('log-broken', `the head of the invalidation log is ${JSON.stringify(head)}`)
-  return { incarnation, position: Number(at), nonce, floor: Number(floor), text: head }
+  return incarnation === '' ? undefined : { incarnation, position: Number(at), nonce, floor: Number(floor), text: head }
+}
+
+function parseHead(text: string): Head {
+  const head = readHead(text)
+  if (head === undefined) throw new CacheError('log-broken', `the head of the invalidation log is ${shown(text)}`)
+  return head
 }
 
 function readRecord(item: unknown): LogRecord {

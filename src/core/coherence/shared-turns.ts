@@ -12,6 +12,9 @@ export type Turn<Found> = { readonly found: Found } | { readonly end: (stored: b
 const firstPause = 5
 const longestPause = 100
 
+/** For how many leases a holder renews its turn, and others wait for it. */
+const believed = 10
+
 /** How long a key whose result could not be kept is open to everybody, so that its requests are never put in a row; ms. */
 const openFor = 1000
 
@@ -74,7 +77,7 @@ export class SharedTurns {
     const holder = `turn ${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
     let voided = ''
     // A holder renews its lease for as long as it works, but nobody has to believe it for ever.
-    const until = this.#clock.monotonic() + 10 * this.#lease
+    const until = this.#clock.monotonic() + believed * this.#lease
     for (let pause = firstPause; this.#clock.monotonic() < until; pause = Math.min(2 * pause, longestPause)) {
       const taken = await this.#ask(name, holder, voided)
       if (taken === 1) return { end: this.#hold(name, holder) }
@@ -93,8 +96,10 @@ export class SharedTurns {
 
   /** Keeps the lease alive until the work is over. */
   #hold(name: string, holder: string): (stored: boolean) => void {
+    const until = this.#clock.monotonic() + believed * this.#lease
     let timer = this.#clock.setTimer(() => renew(), this.#lease / 3)
     const renew = (): void => {
+      if (this.#clock.monotonic() > until) return
       const args = [holder, String(Math.ceil(this.#lease))]
       this.#tier.run(() => renewScript.run(this.#port, [name], args)).catch(() => {})
       timer = this.#clock.setTimer(renew, this.#lease / 3)

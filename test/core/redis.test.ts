@@ -1,0 +1,350 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { RedisServer } from '../support/redis-server.js'
+import { ShiftedClock } from '../support/shifted-clock.js'
+import { until } from '../support/until.js'
+
+let server: RedisServer
+const caches: FallbackCache[] = []
+const clients: Redis[] = []
+
+beforeAll(async () => {
+  server = await RedisServer.start()
+})
+afterAll(() => server.stop())
+beforeEach(() => server.command('FLUSHALL'))
+afterEach(async () => {
+  await Promise.all(caches.splice(0).map((cache) => cache.close()))
+  for (const client of clients.splice(0)) client.disconnect()
+})
+
+/** A cache as one process has it. Deadlines are long: what is looked at here is not how fast the machine is. */
+function make(options: FallbackCacheOptions = {}): FallbackCache {
+  const cache = new FallbackCache({ redis: server.url, redisTimeout: 2000, ...options })
+  caches.push(cache)
+  return cache
+}
+
+async function connected(...list: readonly FallbackCache[]): Promise<void> {
+  for (const cache of list) await until('connected', () => cache.stats().connected)
+}
+
+async function client(): Promise<Redis> {
+  const made = new Redis(server.url)
+  clients.push(made)
+  await once(made, 'ready')
+  return made
+}
+
+describe('FallbackCache and the rest of the database', () => {
+  it('touches nothing that is not its own, whatever it is told to clear', async () => {
+    await server.command('SET', 'other', 'text')
+    await server.command('SET', 'shop', 'text')
+    await server.command('SET', 'shopping:list', 'text')
+    await server.command('RPUSH', 'shop:queue', 'job')
+    await server.command('SET', 'shop:foreign', 'text')
+    const cache = make({ keyPrefix: 'shop:' })
+    await cache.set('mine', 1)
+    await cache.invalidatePrefix('')
+    await cache.clear()
+    await cache.delete('unknown')
+    await until('swept', () => cache.stats().counters.swept > 0)
+    expect(await server.command('MGET', 'other', 'shop', 'shopping:list', 'shop:foreign', 'shop:mine')).toEqual([
+      'text',
+      'text',
+      'text',
+      'text',
+      null,
+    ])
+    expect(await server.command('LLEN', 'shop:queue')).toBe(1)
+  })
+
+  it('touches nothing of others without a key prefix either', async () => {
+    await server.command('SET', 'other', 'text')
+    await server.command('HSET', 'hash', 'field', 'value')
+    const cache = make()
+    await cache.set('mine', 1)
+    await cache.clear()
+    await until('swept', () => cache.stats().counters.swept > 0)
+    expect(await server.command('GET', 'other')).toBe('text')
+    expect(await server.command('HGET', 'hash', 'field')).toBe('value')
+  })
+
+  it('keeps caches with different prefixes apart, on one client too', async () => {
+    const redis = await client()
+    const [a, b] = [make({ redis, keyPrefix: 'a:' }), make({ redis, keyPrefix: 'b:' })]
+    await a.set('k', 'a')
+    await b.set('k', 'b')
+    await a.clear()
+    expect([await a.get('k'), await b.get('k')]).toEqual([null, 'b'])
+    await a.close()
+    await b.set('k', 'still')
+    expect(await b.get('k')).toBe('still')
+    expect(redis.status).toBe('ready')
+  })
+
+  it('takes no characters of the key prefix for a pattern when it sweeps', async () => {
+    const cache = make({ keyPrefix: 'a*[b]?\\' })
+    const other = make({ keyPrefix: 'aXb' })
+    await cache.set('k', 1)
+    await other.set('k', 1)
+    await cache.clear()
+    await until('swept', () => cache.stats().counters.swept > 0)
+    expect(await other.get('k')).toBe(1)
+    expect(cache.stats().counters.swept).toBe(1)
+  })
+
+  it('leaves no listener on a client that was handed in, and does not end it', async () => {
+    const redis = await client()
+    const count = (): number => redis.eventNames().reduce((sum, name) => sum + redis.listenerCount(name), 0)
+    const before = count()
+    const cache = make({ redis })
+    await connected(cache)
+    expect(count()).toBeGreaterThan(before)
+    await cache.close()
+    expect(count()).toBe(before)
+    expect(await redis.ping()).toBe('PONG')
+  })
+})
+
+describe('FallbackCache and what it finds in Redis', () => {
+  it('warms memory with the lifetime that remains', async () => {
+    const clock = new ShiftedClock()
+    const first = make({ clock })
+    await first.set('k', 'v', 1000)
+    clock.advance(600_000)
+    const second = make({ clock })
+    expect(await second.get('k')).toBe('v')
+    expect(second.stats()).toMatchObject({ entries: 1, counters: { redisHits: 1 } })
+    await server.command('DEL', 'k')
+    expect(await second.get('k')).toBe('v')
+    expect(second.stats().counters.memoryHits).toBe(1)
+    clock.advance(400_000)
+    expect(await second.get('k')).toBeNull()
+  })
+
+  it('lets an entry expire in Redis with its lifetime', async () => {
+    const cache = make()
+    await cache.set('k', 1, 100)
+    const left = Number(await server.command('PTTL', 'k'))
+    expect(left).toBeGreaterThan(90_000)
+    expect(left).toBeLessThanOrEqual(100_000)
+  })
+
+  it.each<[string, (frame: Buffer) => Buffer]>([
+    ['nothing', () => Buffer.alloc(0)],
+    ['text', () => Buffer.from('hello')],
+    ['JSON of the Python original', () => Buffer.from('{"a": 1}')],
+    ['random bytes', () => Buffer.from([0x80, 0x00, 0xff, 0x0a, 0xc3])],
+    ['a frame cut short', (frame) => frame.subarray(0, frame.length - 1)],
+    ['a frame cut in its first line', (frame) => frame.subarray(0, 30)],
+    ['a frame of a later version', (frame) => Buffer.from(frame.toString('latin1').replace('/1', '/2'), 'latin1')],
+    ['two frames', (frame) => Buffer.concat([frame, frame])],
+  ])('calls %s a miss, and counts it', async (_what, change) => {
+    const writer = make()
+    await writer.set('k', { a: 1 })
+    const frame = (await server.commandBuffer('GET', 'k')) as Buffer
+    await server.command('SET', 'k', change(frame))
+    const reader = make()
+    expect(await reader.get('k')).toBeNull()
+    expect(reader.stats()).toMatchObject({
+      circuitBreakerFailureCount: 0,
+      connected: true,
+      counters: { foreignEntries: 1, misses: 1, redisErrorReplies: 0 },
+    })
+    await reader.set('k', 2)
+    expect(await writer.get('k')).toBe(2)
+  })
+
+  it.each([
+    ['a list', ['RPUSH', 'k', 'a']],
+    ['a hash', ['HSET', 'k', 'a', 'b']],
+    ['a stream', ['XADD', 'k', '*', 'a', 'b']],
+  ])('calls %s a miss, and replaces it by the next value', async (_what, [name = '', ...args]) => {
+    await server.command(name, ...args)
+    const cache = make()
+    expect(await cache.get('k')).toBeNull()
+    expect(await cache.getOrSet('other', () => 1)).toBe(1)
+    await cache.set('k', 1)
+    const reader = make()
+    expect(await reader.get('k')).toBe(1)
+    expect(cache.stats()).toMatchObject({ circuitBreakerState: 'closed', circuitBreakerFailureCount: 0 })
+  })
+
+  it('deletes a key of another type without a fault, and calls it nothing', async () => {
+    await server.command('RPUSH', 'k', 'a')
+    const cache = make()
+    expect(await cache.delete('k')).toBe(false)
+    expect(cache.stats().counters.redisErrorReplies).toBe(0)
+  })
+
+  it('reads a key once, however many ask in one turn, and several keys in one command', async () => {
+    const cache = make()
+    await connected(cache)
+    await cache.set('a', 1)
+    await server.command('CONFIG', 'RESETSTAT')
+    const values = await Promise.all(['a', 'b', 'a', 'c', 'a'].map((key) => cache.get(key)))
+    expect(values).toEqual([1, null, 1, null, 1])
+    expect(await server.commandCounts()).toMatchObject({ mget: 1 })
+    expect((await server.commandCounts()).get).toBeUndefined()
+  })
+
+  it('mends a log whose head somebody overwrote', async () => {
+    const cache = make()
+    await cache.set('k', 1)
+    await server.command('SET', '{fallback-cache}:head', 'hello')
+    await cache.get('k')
+    await until('connected again', async () => {
+      await cache.get('k')
+      return cache.stats().connected
+    })
+    await cache.set('k', 2)
+    const reader = make()
+    expect(await reader.get('k')).toBe(2)
+    await server.command('DEL', '{fallback-cache}:head')
+    await server.command('RPUSH', '{fallback-cache}:head', 'hello')
+    await until('connected once more', async () => {
+      await cache.get('k')
+      return cache.stats().connected && (await server.command('TYPE', '{fallback-cache}:head')) === 'string'
+    })
+  })
+})
+
+describe('values that are too large for Redis', () => {
+  const large = 'x'.repeat(5000)
+
+  it('stay in memory, are not sent, and are counted', async () => {
+    const cache = make({ maxRedisBytes: 1000 })
+    await cache.set('k', large)
+    expect(await cache.get('k')).toBe(large)
+    expect(await server.command('EXISTS', 'k')).toBe(0)
+    expect(cache.stats().counters.tooLargeForRedis).toBe(1)
+  })
+
+  it('take the smaller one that they replace out of Redis', async () => {
+    const [writer, reader] = [make({ maxRedisBytes: 1000 }), make()]
+    await writer.set('k', 'small')
+    await writer.set('k', large)
+    expect(await writer.get('k')).toBe(large)
+    expect(await reader.get('k')).toBeNull()
+  })
+
+  it('give way to what another process stores later', async () => {
+    const [a, b] = [make({ maxRedisBytes: 1000 }), make({ maxRedisBytes: 1000 })]
+    await a.set('k', large)
+    await b.set('k', 'newer')
+    expect(await a.get<string>('k')).toHaveLength(5)
+  })
+
+  it('are made by every process for itself, not by one after the other', async () => {
+    const processes = [make({ maxRedisBytes: 1000 }), make({ maxRedisBytes: 1000 }), make({ maxRedisBytes: 1000 })]
+    await connected(...processes)
+    let running = 0
+    let together = 0
+    const compute = async (): Promise<string> => {
+      together = Math.max(together, ++running)
+      await sleep(300)
+      running--
+      return large
+    }
+    await processes[0]?.getOrSet('k', compute)
+    await Promise.all(processes.slice(1).map((cache) => cache.getOrSet('k', compute)))
+    expect(together).toBe(2)
+  })
+})
+
+describe('getOrSet among processes', () => {
+  it('makes a value once, and gives it to all', async () => {
+    const processes = [make(), make(), make()]
+    await connected(...processes)
+    let runs = 0
+    const compute = async (): Promise<number> => {
+      await sleep(100)
+      return ++runs
+    }
+    expect(await Promise.all(processes.map((cache) => cache.getOrSet('k', compute)))).toEqual([1, 1, 1])
+  })
+
+  it('lets the next one try when the first one fails, and the error goes to those who asked there', async () => {
+    const [a, b] = [make(), make()]
+    await connected(a, b)
+    const failing = a.getOrSet('k', async () => {
+      await sleep(100)
+      throw new Error('no')
+    })
+    const other = b.getOrSet('k', () => 'made')
+    await expect(failing).rejects.toThrow('no')
+    expect(await other).toBe('made')
+  })
+
+  it('does not wait for an entry that bears the name of a turn', async () => {
+    const cache = make()
+    await cache.set('k#turn', 'a value')
+    const startedAt = performance.now()
+    expect(await cache.getOrSet('k', () => 1)).toBe(1)
+    expect(performance.now() - startedAt).toBeLessThan(1500)
+    expect(await cache.get('k#turn')).toBe('a value')
+  })
+})
+
+describe('starting and ending', () => {
+  it('keeps what is set at once, before there is a connection, in both tiers', async () => {
+    const first = make()
+    await first.set('old', 1)
+    await first.clear()
+    const cache = make()
+    await cache.set('k', 1)
+    expect(await cache.get('k')).toBe(1)
+    expect(await first.get('k')).toBe(1)
+  })
+
+  it('applies what is not awaited before there is a connection in the order of the calls', async () => {
+    const cache = make()
+    const value = { n: 1 }
+    const calls = [cache.set('k', value), cache.set('other', value), cache.invalidatePrefix('k')]
+    value.n = 2
+    await Promise.all(calls)
+    expect(await cache.get('k')).toBeNull()
+    expect(await cache.get('other')).toEqual({ n: 1 })
+    const reader = make()
+    expect(await reader.get('k')).toBeNull()
+  })
+
+  it('can be closed before there is a connection, during recovery and twice', async () => {
+    for (let waits = 0; waits < 8; waits++) {
+      const cache = make()
+      void cache.set('k', 1).catch(() => {})
+      for (let turn = 0; turn < waits; turn++) await sleep(1)
+      await Promise.all([cache.close(), cache.close()])
+      expect(await cache.get('k')).toBeNull()
+      expect(cache.stats().connected).toBe(false)
+    }
+  })
+
+  it('gives way to a caller who waits while it is closed: nothing hangs, nothing rejects', async () => {
+    const cache = make()
+    await connected(cache)
+    const waiting = Promise.allSettled([
+      cache.get('a'),
+      cache.set('b', 1),
+      cache.delete('c'),
+      cache.invalidateTags(['t']),
+      cache.clear(),
+      cache.getOrSet('d', () => 4),
+    ])
+    await cache.close()
+    for (const result of await waiting) expect(result.status).toBe('fulfilled')
+  })
+
+  it('holds the turn of a computation that never ends for ten leases, no longer', async () => {
+    const [a, b] = [make({ singleFlightLease: 0.05 }), make({ singleFlightLease: 0.05 })]
+    await connected(a, b)
+    void a.getOrSet('k', () => new Promise(() => {}))
+    expect(await b.getOrSet('k', () => 'mine')).toBe('mine')
+    await until('the turn is free', async () => (await server.command('EXISTS', 'k#turn')) === 0, { timeout: 3000 })
+  })
+})
