@@ -27,6 +27,8 @@ export interface CoherenceDuties {
 
 /** Records read in one reply when catching up. */
 const pageSize = 1000
+/** How often recovery looks whether more was issued while it told the log what had been waiting. */
+const mostRounds = 10
 
 /**
  * Keeps this process in step with the shared log of invalidations, so that an entry can be judged by what is known
@@ -188,7 +190,10 @@ export class Coherence {
       return undefined
     }
     try {
-      return await this.tier.run(() => this.#append(head.incarnation, nonce, recorded))
+      const existed = await this.tier.run(() => this.#append(head.incarnation, nonce, recorded))
+      // Others were faster. What is stored next must not seem to come from before this record.
+      if (this.#unseen !== undefined) await this.#look(this.#clock.monotonic())
+      return existed
     } catch (thrown) {
       // Until the log has it, what Redis says may be what was just invalidated.
       this.#link.lose(asError(thrown))
@@ -339,22 +344,21 @@ export class Coherence {
     const askedAt = this.#clock.monotonic()
     const known = this.#head
     let state = await this.#open()
-    if (known !== undefined && state.head.incarnation === known.incarnation) {
-      const continues = await this.#continues(known, state)
-      if (continues === 'lost') {
-        await this.tier.probe(() =>
-          this.#log.rotate(known.incarnation, newName() + repaired, known.position, this.#nonce()),
-        )
-        state = await this.#open()
-      }
-      if (continues === 'trimmed') this.#forget()
+    const isKnown = known !== undefined && state.head.incarnation === known.incarnation
+    const continues = isKnown ? await this.#continues(known, state) : 'yes'
+    // A head without any record: somebody took the log away, and nobody could ever read it from its start.
+    if (continues === 'lost' || state.oldest === 0) {
+      const from = state.head.incarnation
+      const seen = known?.position ?? 0
+      await this.tier.probe(() => this.#log.rotate(from, newName() + repaired, seen, this.#nonce()))
+      state = await this.#open()
     }
+    if (continues === 'trimmed') this.#forget()
     if (known === undefined || state.head.incarnation !== known.incarnation) await this.#adopt(state, known)
     else if (state.head.position > (this.#head?.position ?? 0)) this.#skipTo(state)
     this.#runId = state.runId
     if (this.#owesRecent) await this.#repeatRecent()
-    for (const issued of this.#journal.pending()) await this.#replay(issued.nonce, issued.recorded)
-    await this.#catchUp(this.#patiently)
+    await this.#tellPending()
     this.#confirm(askedAt)
     this.#isSuspect = false
   }
@@ -438,6 +442,15 @@ export class Coherence {
     this.#mirror.raiseFloor(state.head.floor)
   }
 
+  /** Tells the log what it does not have yet, and what is issued meanwhile; who issues without end is told of later. */
+  async #tellPending(): Promise<void> {
+    for (let round = 0; round < mostRounds; round++) {
+      for (const issued of this.#journal.pending()) await this.#replay(issued.nonce, issued.recorded)
+      await this.#catchUp(this.#patiently)
+      if (this.#journal.pending().length === 0) return
+    }
+  }
+
   async #replay(nonce: string, recorded: Recorded): Promise<void> {
     const incarnation = this.#head?.incarnation ?? ''
     await this.tier.probe(() => this.#append(incarnation, nonce, recorded))
@@ -488,6 +501,8 @@ export class Coherence {
     const details = { seconds, replayed: this.#replayed, writeBack }
     this.#settings.logger?.info(details, 'fallback-cache: Redis is trusted')
     this.#events.tell('recovery', details)
+    // Issued in the very moment between.
+    for (const { nonce, recorded } of this.#journal.pending()) void this.#tell(nonce, recorded)
   }
 
   /** Looks at the head when nobody else did, so that the mirror is never far behind. */
@@ -498,12 +513,13 @@ export class Coherence {
       if (this.#closed) return
       this.#beat()
       const now = this.#clock.monotonic()
-      if (this.isConnected && now - this.#confirmedAt >= pause / 2) this.#look(now)
+      if (this.isConnected && now - this.#confirmedAt >= pause / 2) void this.#look(now)
     }, pause)
   }
 
-  #look(askedAt: number): void {
-    this.tier
+  /** Never rejects. */
+  #look(askedAt: number): Promise<void> {
+    return this.tier
       .run(async () => {
         const reply = await this.#port.send(this.headKey, ['GET', this.headKey])
         await this.follow(reply === null || reply === undefined ? undefined : String(reply), askedAt)
