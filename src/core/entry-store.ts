@@ -182,21 +182,17 @@ export class EntryStore {
   /**
    * Asks for the turn to make what no tier has, among all processes.
    *
-   * @param mayUse - whether an entry that another process stored meanwhile will do
+   * @param look - looks whether another process has stored it meanwhile; asked after each wait
    * @param tags - as far as they are known before it is made
    * @returns undefined when there is nobody to ask: make it. Else the turn, or what another made meanwhile
    */
-  takeTurn(
+  takeTurn<T>(
     key: string,
-    mayUse: (found: Found) => boolean,
+    look: () => T | undefined | Promise<T | undefined>,
     tags: readonly string[] = [],
-  ): undefined | Promise<Turn<Found>> {
+  ): undefined | Promise<Turn<T>> {
     const shared = this.#shared
     if (shared?.turns === undefined || !shared.coherence.isConnected) return undefined
-    const look = async (): Promise<Found | undefined> => {
-      const found = await this.find(key)
-      return found !== undefined && mayUse(found) ? found : undefined
-    }
     const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
       incarnation !== shared.coherence.stamp.incarnation || this.#mirror.coversAfter(key, tags, position)
     return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken)

@@ -257,12 +257,12 @@ export class FallbackCache {
   }
 
   /** For the layers above. See {@link EntryStore.takeTurn}. */
-  takeTurn(
+  takeTurn<T>(
     key: string,
-    mayUse: (found: Found) => boolean,
+    look: () => T | undefined | Promise<T | undefined>,
     tags: readonly string[] = [],
-  ): undefined | Promise<Turn<Found>> {
-    return this.#entries.takeTurn(key, mayUse, tags)
+  ): undefined | Promise<Turn<T>> {
+    return this.#entries.takeTurn(key, look, tags)
   }
 
   /** For the layers above: whether a fresh entry that took `cost` ms to make should be made again already. */
@@ -271,8 +271,8 @@ export class FallbackCache {
   }
 
   async #read(key: string): Promise<Known | undefined> {
-    const found = await this.#entries.find(key)
-    const known = found === undefined || found.entry.staleAt <= this.clock.now() ? undefined : this.#open(found)
+    const found = await this.#findFresh(key)
+    const known = found === undefined ? undefined : this.#open(found)
     if (found === undefined || known === undefined) {
       this.counters.misses++
       this.#events.tell('miss', { key })
@@ -282,6 +282,11 @@ export class FallbackCache {
     else this.counters.memoryHits++
     this.#events.tell('hit', { key, tier: found.tier, stale: false })
     return known
+  }
+
+  async #findFresh(key: string): Promise<Found | undefined> {
+    const found = await this.#entries.find(key)
+    return found === undefined || found.entry.staleAt <= this.clock.now() ? undefined : found
   }
 
   #open({ entry }: Found): Known | undefined {
@@ -298,7 +303,7 @@ export class FallbackCache {
   }
 
   async #computeInTurn(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<unknown> {
-    const turn = await this.#entries.takeTurn(key, ({ entry }) => entry.staleAt > this.clock.now(), options.tags)
+    const turn = await this.#entries.takeTurn(key, () => this.#findFresh(key), options.tags)
     if (turn === undefined) return this.#compute(key, compute, options, mark)
     if ('found' in turn) {
       const known = this.#open(turn.found)

@@ -4,22 +4,24 @@ import type { StoredResponse } from './stored-response.js'
 
 /**
  * How a handler's run ended, for those who waited for it:
- * - `stored`: here is the stored response;
+ * - `stored`: here is the stored response, and whether Redis will have it;
  * - `refused`: its response was not stored, or not in time; everybody runs the handler themselves;
  * - `failed`: it answered with an error; whoever has a stale response may send it;
  * - `abandoned`: its client left, or it was invalidated meanwhile; somebody else should take over.
  */
 export type Landing =
-  | { readonly kind: 'stored'; readonly stored: StoredResponse }
+  | { readonly kind: 'stored'; readonly stored: StoredResponse; readonly written: Promise<boolean> }
   | { readonly kind: 'refused' | 'failed' | 'abandoned' }
 
 /** One run of a handler that other requests for the same response may wait for. */
 export class Flight {
   /** The moment the handler started, as far as invalidations go. */
   readonly mark: Mark
+  /** Called once, when it has ended. */
+  afterwards: ((landing: Landing) => void) | undefined
   readonly #clock: Clock
   readonly #limit: number
-  readonly #onLanding: () => void
+  readonly #onLanding: (landing: Landing) => void
   #landing: Landing | undefined
   #landed: Promise<Landing> | undefined
   #resolve: ((landing: Landing) => void) | undefined
@@ -29,7 +31,7 @@ export class Flight {
    * @param limit - the longest that anybody waits, in milliseconds from now
    * @param onLanding - called once, before those who wait go on
    */
-  constructor(mark: Mark, clock: Clock, limit: number, onLanding: () => void) {
+  constructor(mark: Mark, clock: Clock, limit: number, onLanding: (landing: Landing) => void) {
     this.mark = mark
     this.#onLanding = onLanding
     this.#clock = clock
@@ -58,7 +60,8 @@ export class Flight {
   land(landing: Landing): void {
     if (this.#landing !== undefined) return
     this.#landing = landing
-    this.#onLanding()
+    this.#onLanding(landing)
+    this.afterwards?.(landing)
     if (this.#resolve === undefined) return
     this.#clock.clearTimer(this.#timer)
     this.#resolve(landing)

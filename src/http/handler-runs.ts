@@ -1,3 +1,4 @@
+import type { Turn } from '../core/coherence/shared-turns.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import type { Mark } from '../core/mark.js'
 import { answerFromStore } from './answer.js'
@@ -35,6 +36,9 @@ export interface Miss {
   readonly stale: StoredResponse | undefined
 }
 
+/** Looks whether a response that a request may use has been stored. */
+export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
+
 /** So many refreshes run in the background of one middleware at most. */
 const MAX_REFRESHES = 64
 
@@ -66,12 +70,18 @@ export class HandlerRuns<Context extends object> {
     return this.#cache.isInvalidated(place, [], flight.mark) ? undefined : flight
   }
 
-  /** Runs the handler, so that others may wait for it where that makes sense. */
-  lead(lookup: Lookup<Context>, miss: Miss, owner: object): Forwarding {
+  /**
+   * Runs the handler, so that others may wait for it where that makes sense: requests here, and those of other processes.
+   *
+   * @param look - looks whether another process has stored a response meanwhile
+   */
+  lead(lookup: Lookup<Context>, miss: Miss, owner: object, look: Look): Forwarding | Promise<Reply | Forwarding> {
     if (this.#recentlyRefused.has(miss.place)) return this.alone(lookup, miss, owner)
     const mark = this.#cache.mark()
-    const conditions = conditionsOf(lookup.request)
-    return this.#run(lookup, miss, owner, mark, this.#takeOff(miss.place, mark), conditions)
+    const flight = this.#takeOff(miss.place, mark)
+    const turn = this.#cache.takeTurn(miss.place, look)
+    if (turn !== undefined) return this.#leadInTurn(lookup, miss, owner, flight, turn)
+    return this.#run(lookup, miss, owner, mark, flight, conditionsOf(lookup.request))
   }
 
   /** Runs the handler for this request only; it sees the client's own conditions. */
@@ -126,6 +136,29 @@ export class HandlerRuns<Context extends object> {
       vary: [...new Set([...outer.vary, ...own.vary])],
       tags: [...outer.tags, ...own.tags],
     }
+  }
+
+  async #leadInTurn(
+    lookup: Lookup<Context>,
+    miss: Miss,
+    owner: object,
+    flight: Flight,
+    turn: Promise<Turn<StoredResponse>>,
+  ): Promise<Reply | Forwarding> {
+    const taken = await turn
+    if ('found' in taken) {
+      const landing: Landing = { kind: 'stored', stored: taken.found, written: Promise.resolve(true) }
+      flight.land(landing)
+      lookup.collapsed = true
+      return this.answerAfter(lookup, miss, landing) ?? this.alone(lookup, miss, owner)
+    }
+    // Before the others look again, Redis must have it.
+    flight.afterwards = (landing) => {
+      if (landing.kind !== 'stored') return taken.end(landing.kind === 'abandoned')
+      void landing.written.then((isWritten) => taken.end(isWritten))
+    }
+    // Waiting may have taken a while: what the handler makes now has seen all that was invalidated meanwhile.
+    return this.#run(lookup, miss, owner, this.#cache.mark(), flight, conditionsOf(lookup.request))
   }
 
   #run(

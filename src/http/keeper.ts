@@ -50,7 +50,7 @@ export class Keeper implements FillTarget {
       return { kind: reason === 'invalidated' ? 'abandoned' : 'refused' }
     }
     this.#recentlyRefused.delete(of.place)
-    return { kind: 'stored', stored: kept.stored }
+    return { kind: 'stored', ...kept }
   }
 
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {

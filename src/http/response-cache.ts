@@ -192,7 +192,15 @@ export class ResponseCache<Context extends object> {
     if (lookup.hasCredentials) return this.#runs.alone(lookup, { place, fwd: 'bypass', stale }, this)
     const miss: Miss = { place, fwd, stale }
     const flight = fwd === 'request' ? undefined : this.#runs.flightTo(place)
-    return flight === undefined ? this.#runs.lead(lookup, miss, this) : this.#follow(lookup, miss, flight)
+    if (flight !== undefined) return this.#follow(lookup, miss, flight)
+    return this.#runs.lead(lookup, miss, this, () => this.#lookAgain(lookup))
+  }
+
+  /** The fresh response that another process has stored meanwhile, if there is one. */
+  async #lookAgain(lookup: Lookup<Context>): Promise<StoredResponse | undefined> {
+    const { stored } = await this.#shelf.find(lookup.key, lookup.request)
+    if (stored === undefined || !lookup.mayUse(stored)) return undefined
+    return mayReuse(stored, lookup.wishes, this.cache.clock.now()) === 'fresh' ? stored : undefined
   }
 
   #countMiss(lookup: Lookup<Context>): void {

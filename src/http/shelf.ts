@@ -19,7 +19,9 @@ export interface OnShelf {
 }
 
 /** What became of a response that was to be stored. */
-export type Kept = { readonly stored: StoredResponse } | { readonly refusal: string }
+export type Kept =
+  /** `written`: whether Redis will have it, or there is none. */
+  { readonly stored: StoredResponse; readonly written: Promise<boolean> } | { readonly refusal: string }
 
 interface Variants {
   readonly names: readonly string[]
@@ -68,7 +70,11 @@ export class Shelf {
     const names = [...new Set([...(known?.names ?? []), ...head.selecting])].sort()
     const place = names.length === 0 ? key.text : placeOfVariant(key, names, request)
     const meta = headText(head)
-    const { stored, reason } = this.#cache.store(place, { storedAt, staleAt, deleteAt, tags, meta, body }, mark)
+    const { stored, reason, written } = this.#cache.store(
+      place,
+      { storedAt, staleAt, deleteAt, tags, meta, body },
+      mark,
+    )
     if (!stored) return { refusal: reason ?? 'too-large' }
     if (names.length > 0) {
       const last = Math.max(deleteAt, known?.deleteAt ?? 0)
@@ -76,7 +82,8 @@ export class Shelf {
       const text = markerText({ identity: key.identity, selecting: names })
       this.#cache.store(key.text, { storedAt, staleAt: last, deleteAt: last, meta: text, body: NO_BODY }, mark)
     }
-    return { stored: new StoredResponse({ storedAt, staleAt, deleteAt, tags, meta, body, memo: undefined }, head) }
+    const entry = { storedAt, staleAt, deleteAt, tags, meta, body, memo: undefined }
+    return { stored: new StoredResponse(entry, head), written }
   }
 
   #findPrimary(key: PrimaryKey, request: RequestHead): OnShelf | Promise<OnShelf> {

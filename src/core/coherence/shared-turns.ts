@@ -70,7 +70,7 @@ export class SharedTurns {
   async take<Found>(
     key: string,
     at: Stamp,
-    look: () => Promise<Found | undefined>,
+    look: () => Found | undefined | Promise<Found | undefined>,
     isOvertaken: (startedAt: Stamp) => boolean,
   ): Promise<Turn<Found>> {
     const name = `${this.#keyPrefix}${key}#turn`

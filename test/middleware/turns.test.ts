@@ -1,0 +1,119 @@
+import express from 'express'
+import Koa from 'koa'
+import request from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+/** An application as in a process of its own: nothing shared with the others but Redis. */
+type App = Parameters<typeof request>[0]
+
+describe.skipIf(process.env.SKIP_REDIS === '1')('applications on one Redis', () => {
+  let server: RedisServer
+  let runs = 0
+  let release: () => void = () => {}
+  let held: Promise<void>
+  const cores: FallbackCache[] = []
+
+  beforeAll(async () => {
+    server = await RedisServer.start()
+  })
+  beforeEach(async () => {
+    await server.restart()
+    runs = 0
+    held = new Promise((resolve) => {
+      release = resolve
+    })
+  })
+  afterEach(async () => {
+    await Promise.all(cores.splice(0).map((core) => core.close()))
+  })
+  afterAll(() => server.stop())
+
+  const core = async (options: { singleFlightLease?: number | false } = {}) => {
+    const cache = new FallbackCache({ redis: server.url, ...options })
+    cores.push(cache)
+    await until('the core to be connected', () => cache.stats().connected || undefined)
+    return cache
+  }
+  const answer = async (fields: (name: string, value: string) => unknown) => {
+    runs++
+    await held
+    fields('Vary', 'Accept-Language')
+    return `run ${runs}`
+  }
+  const expressApp = (cache: FallbackCache): App => {
+    const app = express()
+    app.use(fallbackCache({ cache, ttl: 60 }))
+    app.get('/page', async (_req, res) => {
+      res.send(await answer((name, value) => res.setHeader(name, value)))
+    })
+    app.get('/private', async (_req, res) => {
+      runs++
+      await held
+      res.set('Cache-Control', 'private').send('mine')
+    })
+    return app
+  }
+  const koaApp = (cache: FallbackCache): App => {
+    const app = new Koa()
+    app.use(koaCache({ cache, ttl: 60 }))
+    app.use(async (ctx) => {
+      ctx.body = await answer((name, value) => ctx.set(name, value))
+    })
+    return app.callback()
+  }
+  const get = (app: App, path: string) =>
+    request(app)
+      .get(path)
+      .set('Host', 'shop.example')
+      .then((response) => response)
+
+  it('run the handler once for misses at the same time in all of them', async () => {
+    const apps = [expressApp(await core()), expressApp(await core()), koaApp(await core())]
+    const answers = apps.flatMap((app) => Array.from({ length: 10 }, () => get(app, '/page')))
+    await until('a handler to run', () => (runs > 0 ? true : undefined))
+    release()
+    const texts = (await Promise.all(answers)).map(({ text }) => text)
+    expect(new Set(texts)).toEqual(new Set(['run 1']))
+    expect(runs).toBe(1)
+  })
+
+  it('do not put the requests for what cannot be stored in a row', async () => {
+    const apps = [expressApp(await core()), expressApp(await core()), expressApp(await core())]
+    const answers = apps.map((app) => get(app, '/private'))
+    await until('a handler to run', () => (runs > 0 ? true : undefined))
+    release()
+    const statuses = (await Promise.all(answers)).map(({ status }) => status)
+    expect(statuses).toEqual([200, 200, 200])
+    expect(runs).toBe(3)
+  })
+
+  it('wait for the lease of one that died, once', async () => {
+    const dying = await core({ singleFlightLease: 0.5 })
+    const living = await core({ singleFlightLease: 0.5 })
+    let turns = 0
+    const turn = await dying.takeTurn('page', () => undefined)
+    expect(turn).toHaveProperty('end')
+    // It dies without a word: its connection goes, nothing is renewed.
+    await dying.close()
+    const began = performance.now()
+    await living.getOrSet('page', () => ++turns)
+    expect(turns).toBe(1)
+    expect(performance.now() - began).toBeLessThan(5_000)
+  })
+
+  it('each run their own with singleFlightLease: false', async () => {
+    const apps = [
+      expressApp(await core({ singleFlightLease: false })),
+      expressApp(await core({ singleFlightLease: false })),
+    ]
+    const answers = apps.map((app) => get(app, '/page'))
+    await until('both handlers to run', () => (runs === 2 ? true : undefined))
+    release()
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200])
+  })
+})
