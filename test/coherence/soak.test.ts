@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { check, type Verdict } from '../soak/checker.js'
+import type { Disaster, History, SoakRecord } from '../soak/records.js'
+import { violationText } from '../soak/report.js'
+import { runSoak } from '../soak/soak.js'
+
+describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
+  it('keeps every promise, in its short form', async () => {
+    const args = ['--import', 'tsx', 'test/soak/main.ts', '--short', '--quiet']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 80_000 })
+    expect(stdout).toMatch(/^violations( +|, )(C\d|liveness|trouble) 0(, (C\d|liveness|trouble) 0)+$/m)
+    expect(stdout).toMatch(/^reads +[1-9]\d{2,}/m)
+    expect(stdout).toMatch(/^disasters +[1-9]\d/m)
+  }, 90_000)
+
+  it('notices a process that does not follow the log', async () => {
+    const history = await runSoak({ seconds: 4, seed: 3, sabotage: true })
+    const { violations } = check(history)
+    expect(violations.map(({ promise }) => promise)).toContain('C1')
+    expect(violations.every(({ text }) => !/^[AB]\d \(.* after [AB]\d invalidated/.test(text))).toBe(true)
+  }, 60_000)
+})
+
+describe('the judge of the soak test', () => {
+  const write = {
+    type: 'write',
+    by: 'A1',
+    cover: 'key x',
+    versions: { x: 1 },
+    startAt: 100,
+    heldAt: 101,
+    endAt: 110,
+    durable: true,
+  } as const
+  const read = {
+    type: 'read',
+    by: 'B1',
+    resource: 'x',
+    how: 'get',
+    startAt: 200,
+    endAt: 201,
+    version: 0,
+    run: 'B1.1',
+    isConnected: true,
+  } as const
+  const run = { type: 'run', by: 'B1', run: 'B1.1', resource: 'x', version: 0, startAt: 10, endAt: 20 } as const
+  const trusted = { ...read, by: 'A1', resource: 'y', run: undefined, version: 0 } as const
+  const lost = { text: 'redis: killed', victims: ['A', 'B'], startAt: 150, endAt: 160 } as const
+
+  it.each([
+    ['a right answer', [write, run, { ...read, version: 1 }], []],
+    ['a stale answer that was asked for before', [write, run, { ...read, startAt: 105 }], []],
+    ['a stale answer', [write, run, read], ['C1']],
+    ['a stale answer of the process that invalidated', [write, { ...run, by: 'A1' }, { ...read, by: 'A1' }], ['C2']],
+    [
+      'the same, cut off',
+      [
+        { ...write, durable: false },
+        { ...read, by: 'A1', isConnected: false },
+      ],
+      ['C2'],
+    ],
+    ['a late store', [write, { ...run, endAt: 120 }, read], ['C3']],
+    ['an invalidation that waits for Redis', [{ ...write, durable: false }, run, read], []],
+    [
+      'one that had waited, once its process is connected',
+      [{ ...write, durable: false }, run, { ...trusted, startAt: 150, endAt: 151 }, read],
+      ['C4'],
+    ],
+    ['trust in spite of a debt', [{ type: 'link', by: 'A1', at: 50, isConnected: true, owed: 1 }], ['C4']],
+    ['a stale answer of a process that was cut off', [write, run, { ...read, isConnected: false }], []],
+    ['the same, for too long', [write, run, { ...read, isConnected: false, startAt: 1_200, endAt: 1_201 }], ['C9']],
+    ['an operation that takes too long', [{ ...run, endAt: 10_000 }], ['liveness']],
+    ['a warning', [{ type: 'trouble', by: 'A1', at: 5, text: 'warning' }], ['trouble']],
+  ] satisfies [string, SoakRecord[], string[]][])('judges %s', (_, records, promises) => {
+    expect(promisesIn(verdict(records))).toEqual(promises)
+  })
+
+  it.each([
+    ['not by an invalidation that was lost with the log', [write, run, read], []],
+    ['by one that its process has repeated', [write, run, { ...trusted, startAt: 170, endAt: 171 }, read], ['C8']],
+  ] satisfies [string, SoakRecord[], string[]][])(
+    'holds a process bound after a restart %s',
+    (_, records, promises) => {
+      expect(promisesIn(verdict(records, [{ ...lost, loses: 'everything by accident' }]))).toEqual(promises)
+    },
+  )
+
+  it('notices what a flush did not take', () => {
+    const flush = { ...lost, loses: 'everything on purpose' } as const
+    expect(promisesIn(verdict([run, read], [flush]))).toEqual(['C7'])
+    expect(promisesIn(verdict([{ ...run, startAt: 170, endAt: 180 }, read], [flush]))).toEqual([])
+  })
+
+  it('notices values that memory forgot, or that Redis was not given back', () => {
+    const set = { type: 'quiet-set', by: 'A1', key: 'q', startAt: 10, endAt: 20 } as const
+    const miss = {
+      type: 'quiet-read',
+      by: 'A1',
+      key: 'q',
+      startAt: 200,
+      endAt: 201,
+      isFound: false,
+      isConnected: true,
+    } as const
+    expect(promisesIn(verdict([set, miss]))).toEqual(['C6', 'C5'])
+    expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'everything by accident' }]))).toEqual(['C6', 'C5'])
+    expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'everything on purpose' }]))).toEqual([])
+  })
+
+  it('shows what led to a violation', () => {
+    const history = historyOf([write, run, read], [lost])
+    const [violation] = check(history).violations
+    expect(violation && violationText(history, violation).split('\n')).toEqual([
+      'C1: B1 (connected, by get) got x@0 of run B1.1 after A1 invalidated "key x" @1: binding since 90.0 ms',
+      '    -201.0  B1 runs the handler of x: run B1.1 @0, +10.0',
+      '    -111.0  A1 invalidates key x @1: held +1.0, answered +10.0, durable true',
+      '     -61.0  >>> redis: killed (A B)',
+      '     -51.0  <<< redis: killed (A B)',
+      '     -11.0  B1 get @0 of B1.1, +1.0',
+    ])
+  })
+
+  function historyOf(records: readonly SoakRecord[], disasters: readonly Disaster[]): History {
+    const alive = new Set(['A1', 'B1'])
+    return { records, disasters, quietInRedis: new Set(), alive, endAt: 20_000, maxStale: 1_000, lease: 0 }
+  }
+
+  function verdict(records: readonly SoakRecord[], disasters: readonly Disaster[] = []): Verdict {
+    return check(historyOf(records, disasters))
+  }
+
+  function promisesIn({ violations }: Verdict): string[] {
+    return violations.map(({ promise }) => promise)
+  }
+})

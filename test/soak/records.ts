@@ -1,0 +1,118 @@
+/**
+ * What is written down of a run. All moments are milliseconds of `process.hrtime`, which is one clock for all processes
+ * of a machine.
+ */
+export type SoakRecord = Read | Write | Run | LinkChange | QuietSet | QuietRead | Trouble
+
+/** A lookup, and what it gave. */
+export interface Read {
+  readonly type: 'read'
+  /** The process: its letter, and which life of it. */
+  readonly by: string
+  readonly resource: string
+  readonly how: 'find' | 'get' | 'getOrSet' | 'http'
+  readonly startAt: number
+  readonly endAt: number
+  /** `undefined` when there was nothing. */
+  readonly version: number | undefined
+  /** Which run of a handler made it. */
+  readonly run: string | undefined
+  /** Whether the cache trusted Redis all the while, and said so. */
+  readonly isConnected: boolean
+}
+
+/** A change of the truth, and the invalidation that follows it. */
+export interface Write {
+  readonly type: 'write'
+  readonly by: string
+  readonly cover: string
+  /** For each resource it changed, the version from which on an answer is right. */
+  readonly versions: Readonly<Record<string, number>>
+  readonly startAt: number
+  /** When the call had returned, or the response had come: from here on the own process is bound. */
+  readonly heldAt: number
+  /** When it was settled. */
+  readonly endAt: number
+  /** `undefined` when nobody says: an unsafe request. */
+  readonly durable: boolean | undefined
+}
+
+/** One run of a handler. */
+export interface Run {
+  readonly type: 'run'
+  readonly by: string
+  readonly run: string
+  readonly resource: string
+  readonly version: number
+  readonly startAt: number
+  readonly endAt: number
+}
+
+/** A process lost Redis, or trusts it again. */
+export interface LinkChange {
+  readonly type: 'link'
+  readonly by: string
+  readonly at: number
+  readonly isConnected: boolean
+  /** Invalidations that had been answered and that Redis did not have, at a recovery. */
+  readonly owed: number
+}
+
+/** A value that nobody ever invalidates was stored. */
+export interface QuietSet {
+  readonly type: 'quiet-set'
+  readonly by: string
+  readonly key: string
+  readonly startAt: number
+  readonly endAt: number
+}
+
+/** The process that stored it asks for it. */
+export interface QuietRead {
+  readonly type: 'quiet-read'
+  readonly by: string
+  readonly key: string
+  readonly startAt: number
+  readonly endAt: number
+  readonly isFound: boolean
+  readonly isConnected: boolean
+}
+
+/** What must not happen: an unhandled rejection, a warning, a failed request. */
+export interface Trouble {
+  readonly type: 'trouble'
+  readonly by: string
+  readonly at: number
+  readonly text: string
+}
+
+/** Something that was done to the machines, from when to when. */
+export interface Disaster {
+  readonly text: string
+  /** The letters of the processes that it hit; all of them when it hit Redis. */
+  readonly victims: readonly string[]
+  readonly startAt: number
+  readonly endAt: number
+  /** What it did to the data of Redis, if anything. */
+  readonly loses?: 'everything by accident' | 'everything on purpose' | 'entries'
+}
+
+/** All that is known of a run. */
+export interface History {
+  readonly records: readonly SoakRecord[]
+  readonly disasters: readonly Disaster[]
+  /** Keys of quiet values that Redis has at the end. */
+  readonly quietInRedis: ReadonlySet<string>
+  /** Processes that are there at the end. */
+  readonly alive: ReadonlySet<string>
+  readonly endAt: number
+  /** Milliseconds, as the caches were told. */
+  readonly maxStale: number
+  /** Milliseconds for which memory answers without looking at the log; 0 when every read asks Redis. */
+  readonly lease: number
+}
+
+/** Now, on the clock of the machine; milliseconds. */
+export function moment(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
