@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ClientSetup } from '../support/clients.js'
+import { SentinelGroup } from '../support/sentinel.js'
+import { until } from '../support/until.js'
+import type { Worker } from '../support/worker.js'
+import { Hosts, READ_MODES } from './fleet.js'
+
+let hosts: Hosts
+beforeAll(async () => {
+  hosts = await Hosts.start()
+})
+afterAll(() => hosts?.stop())
+
+/** What a client needs so that it finds the new master soon; see the operations guide. */
+const OPTIONS = { maxRetriesPerRequest: 0, enableOfflineQueue: false, socketTimeout: 2_000, failoverDetector: true }
+
+describe.each(READ_MODES)('on a Sentinel group, %s', (read) => {
+  let group: SentinelGroup
+  let workers: Worker[]
+  beforeEach(async () => {
+    group = await SentinelGroup.start()
+    const client: ClientSetup = {
+      kind: 'ioredis 6 sentinel',
+      sentinels: group.addresses,
+      name: group.name,
+      options: OPTIONS,
+    }
+    workers = await Promise.all(hosts.workers.map((host) => host.sibling({ client, cache: { read, lease: 0.2 } })))
+    for (const worker of workers) await connected(worker)
+  }, 60_000)
+  afterEach(async () => {
+    await Promise.all((workers ?? []).map((worker) => worker.stop()))
+    await group?.stop()
+    expect(await hosts.troubles()).toEqual([])
+  })
+
+  it('C8, scenario 14: a failover that loses acknowledged invalidations brings nothing back', async () => {
+    const [a, b, c] = workers
+    if (!a || !b || !c) throw new Error('no workers')
+    for (let index = 0; index < 20; index++) await spread(`k${index}`, 'old')
+    await sleep(300)
+    // From here on the replica learns nothing: what is acknowledged now is lost with the master.
+    const [replica] = group.replicas
+    replica?.freeze()
+    for (let index = 0; index < 10; index++) expect(await a.invalidateKey(`k${index}`)).toEqual({ durable: true })
+    await grace()
+    for (let index = 0; index < 10; index++) expect(await b.get(`k${index}`)).toBe(null)
+    await group.master.kill()
+    replica?.resume()
+    for (let index = 10; index < 20; index++) await a.invalidateKey(`k${index}`)
+    await group.failedOver()
+    for (const worker of workers) await connected(worker)
+    await until('told', async () => (await a.stats()).pendingInvalidations === 0, { timeout: 15_000 })
+    await grace()
+    for (let index = 0; index < 20; index++) expect(await answers(`k${index}`)).toEqual([null, null, null])
+    await a.set('k1', 'new')
+    await grace()
+    expect(await answers('k1')).toEqual(['new', 'new', 'new'])
+    expect(await c.invalidateKey('k1')).toEqual({ durable: true })
+    await grace()
+    expect(await answers('k1')).toEqual([null, null, null])
+  }, 60_000)
+
+  it('C2 C4, scenario 14: a frozen master is replaced, and what comes back with it is not believed', async () => {
+    const [a] = workers
+    if (!a) throw new Error('no workers')
+    for (let index = 0; index < 10; index++) await spread(`k${index}`, 'old')
+    const old = group.master
+    old.freeze()
+    for (let index = 0; index < 10; index++) {
+      await a.invalidateKey(`k${index}`)
+      expect(await a.get(`k${index}`)).toBe(null)
+    }
+    await group.failedOver()
+    for (const worker of workers) await connected(worker)
+    await until('told', async () => (await a.stats()).pendingInvalidations === 0, { timeout: 15_000 })
+    old.resume()
+    await grace()
+    for (let round = 0; round < 5; round++) {
+      for (let index = 0; index < 10; index++) expect(await answers(`k${index}`)).toEqual([null, null, null])
+      await sleep(200)
+    }
+  }, 60_000)
+
+  async function spread(key: string, value: string): Promise<void> {
+    await until(`${key} is everywhere`, async () => {
+      await workers[0]?.set(key, value)
+      return (await answers(key)).every((answer) => answer === value)
+    })
+  }
+
+  async function answers(key: string): Promise<unknown[]> {
+    return await Promise.all(workers.map((worker) => worker.get(key)))
+  }
+
+  async function grace(): Promise<void> {
+    if (read === 'memory-first') await sleep(220)
+  }
+})
+
+async function connected(worker: Worker): Promise<void> {
+  await until('connected', async () => (await worker.stats()).connected, { timeout: 40_000 })
+}
