@@ -88,7 +88,9 @@ export class Coherence {
       if (to === 'open') this.#breakerOpened()
     })
     this.tier = new RedisTier(port, this.breaker, settings.clock, settings, counters, () => this.#link.lookSoon())
-    this.#link = new Link(this.breaker, settings.clock, settings.cooldown, {
+    // A cluster client tells nothing of a failover: one of its nodes went, another took over, and it was ready all along.
+    const cooldown = port.isCluster ? Math.min(settings.cooldown, 2000) : settings.cooldown
+    this.#link = new Link(this.breaker, settings.clock, cooldown, {
       ping: () => this.tier.probe(() => port.send(this.#log.headKey, ['PING'])),
       recover: () => this.#recover(),
       onLost: (cause) => this.#onLost(cause),
