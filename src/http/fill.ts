@@ -163,6 +163,7 @@ export class Fill implements Recording {
       route,
       storable,
       receivedAt,
+      cost: Math.max(0, receivedAt - this.of.requestedAt),
       body,
       vary,
       exactVary,

@@ -28,6 +28,8 @@ export interface RecordedParts {
   readonly route: RouteFields
   readonly storable: Storable
   readonly receivedAt: number
+  /** How long the handler took until then, milliseconds. */
+  readonly cost: number
   /** The body, if it is known already. */
   readonly body: Buffer | undefined
   readonly vary: readonly string[]
@@ -53,6 +55,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
       removed: route.removed,
       control: storable.by.control,
       initialAge: storable.initialAge,
+      cost: parts.cost,
       staleWhileRevalidate: storable.staleWhileRevalidate,
       staleIfError: storable.staleIfError,
       selecting,

@@ -151,6 +151,8 @@ export class ResponseCache<Context extends object> {
     const now = this.cache.clock.now()
     switch (mayReuse(stored, lookup.wishes, now)) {
       case 'fresh':
+        if (this.cache.isDueEarly(stored.staleAt, stored.cost)) this.#runs.refresh(lookup, place, this)
+        return this.#hit(lookup, shelf, stored, now)
       case 'max-stale':
         return this.#hit(lookup, shelf, stored, now)
       case 'stale-while-revalidate':

@@ -22,6 +22,8 @@ export interface StoredHead {
   readonly control: CacheControl
   /** Milliseconds. */
   readonly initialAge: number
+  /** How long its handler took until the head was there, milliseconds. */
+  readonly cost: number
   /** Seconds. */
   readonly staleWhileRevalidate: number
   /** Seconds. */
@@ -51,6 +53,7 @@ export class StoredResponse implements Reusable {
   readonly removed: readonly string[]
   readonly control: CacheControl
   readonly initialAge: number
+  readonly cost: number
   readonly staleWhileRevalidate: number
   readonly staleIfError: number
   readonly selecting: readonly string[]
@@ -74,6 +77,7 @@ export class StoredResponse implements Reusable {
     this.removed = head.removed
     this.control = head.control
     this.initialAge = head.initialAge
+    this.cost = head.cost
     this.staleWhileRevalidate = head.staleWhileRevalidate
     this.staleIfError = head.staleIfError
     this.selecting = head.selecting
@@ -163,6 +167,7 @@ export function headText(head: StoredHead): string {
     x: head.removed.length === 0 ? undefined : head.removed,
     c: distinctive(head.control),
     a: head.initialAge,
+    d: head.cost || undefined,
     w: head.staleWhileRevalidate || undefined,
     e: head.staleIfError || undefined,
     v: head.selecting.length === 0 ? undefined : head.selecting,
@@ -202,6 +207,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     removed: isNames(meta.x) ? meta.x : [],
     control: { ...NO_DIRECTIVES, ...(typeof meta.c === 'object' ? meta.c : undefined) },
     initialAge: typeof meta.a === 'number' ? meta.a : 0,
+    cost: typeof meta.d === 'number' ? meta.d : 0,
     staleWhileRevalidate: typeof meta.w === 'number' ? meta.w : 0,
     staleIfError: typeof meta.e === 'number' ? meta.e : 0,
     selecting: isNames(meta.v) ? meta.v : [],

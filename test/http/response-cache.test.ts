@@ -42,6 +42,7 @@ describe('ResponseCache', () => {
     removed: [],
     control: NO_DIRECTIVES,
     initialAge: 0,
+    cost: 0,
     staleWhileRevalidate: 0,
     staleIfError: 0,
     selecting: [],

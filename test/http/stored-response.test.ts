@@ -13,6 +13,7 @@ const head: StoredHead = {
   removed: ['x-powered-by'],
   control: { ...NO_DIRECTIVES, sMaxage: 60, noCacheFields: ['x-a'] },
   initialAge: 1_500,
+  cost: 20,
   staleWhileRevalidate: 5,
   staleIfError: 0,
   selecting: ['accept'],
