@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url'
+import { build } from 'tsdown'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Where the built programs lie. */
+export const built = `${root}.cache/bench`
+
+/** Builds what is measured, as it is published: no loader has a hand in the code that runs. */
+export async function buildPrograms(): Promise<void> {
+  await build({
+    config: false,
+    cwd: root,
+    entry: { candidate: 'bench/candidate.ts', worker: 'bench/worker.ts', load: 'bench/load/own-process.ts' },
+    outDir: built,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    dts: false,
+    deps: { skipNodeModulesBundle: true },
+    clean: true,
+    logLevel: 'error',
+    alias: {
+      'fallback-cache/express': `${root}src/middleware/express.ts`,
+      'fallback-cache/koa': `${root}src/middleware/koa.ts`,
+      'fallback-cache': `${root}src/index.ts`,
+    },
+  })
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import type { RequestListener } from 'node:http'
+import { fallbackCache } from 'fallback-cache/koa'
+import { Redis } from 'ioredis'
+import Koa, { type Middleware } from 'koa'
+import { idOf } from '../page.js'
+import type { Handler, Open } from './setup.js'
+
+/** Koa without a cache. */
+export const uncached: Open = (_setup, handler) => ({ listener: application(handler) })
+
+/** The least a Koa middleware can do for a hit. Knows no HTTP. */
+export const handWritten: Open = (_setup, handler) => {
+  const kept = new Map<string, { readonly etag: string; readonly body: Buffer }>()
+  return {
+    listener: application(handler, async (ctx, next) => {
+      const hit = kept.get(ctx.originalUrl)
+      if (hit !== undefined) {
+        ctx.body = hit.body
+        ctx.res.setHeader('Content-Type', 'application/json; charset=utf-8')
+        ctx.res.setHeader('ETag', hit.etag)
+        return
+      }
+      await next()
+      const body = Buffer.from(JSON.stringify(ctx.body))
+      kept.set(ctx.originalUrl, { etag: `"${createHash('sha1').update(body).digest('base64url')}"`, body })
+    }),
+  }
+}
+
+/** The same with ioredis: `getBuffer`, auto-pipelined. */
+export const handWrittenRedis: Open = ({ redisPort }, handler) => {
+  const redis = new Redis({ host: '127.0.0.1', port: redisPort, enableAutoPipelining: true })
+  return {
+    listener: application(handler, async (ctx, next) => {
+      const hit = await redis.getBuffer(ctx.originalUrl)
+      if (hit !== null) {
+        ctx.body = hit
+        ctx.res.setHeader('Content-Type', 'application/json; charset=utf-8')
+        return
+      }
+      await next()
+      redis.set(ctx.originalUrl, JSON.stringify(ctx.body), 'EX', 300).catch(() => {})
+    }),
+  }
+}
+
+/** This library in memory. */
+export const oursMemory: Open = (_setup, handler) => ours(handler, {})
+
+/** This library, every read asking Redis. */
+export const oursRedis: Open = ({ redisPort }, handler) => ours(handler, { redis: `redis://127.0.0.1:${redisPort}` })
+
+/** koa-cash over a Map. */
+export const koaCashMemory: Open = async (_setup, handler) => {
+  const { default: koaCash } = await import('koa-cash')
+  const kept = new Map<string, unknown>()
+  const cash = koaCash({ get: (key) => kept.get(key), set: (key, value) => kept.set(key, value) })
+  return {
+    listener: application(handler, cash, async (ctx, next) => {
+      // koa-cash has no types for what it adds to ctx.
+      if (await (ctx as unknown as { cashed(): Promise<boolean> }).cashed()) return
+      await next()
+    }),
+  }
+}
+
+function ours(handler: Handler, options: { readonly redis?: string }): ReturnType<Open> {
+  const cached = fallbackCache({ ttl: 300, maxEntries: 1_000_000, maxBytes: 2 ** 30, ...options })
+  return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
+}
+
+function application(handler: Handler, ...caches: readonly Middleware[]): RequestListener {
+  const app = new Koa()
+  for (const cache of caches) app.use(cache)
+  app.use(async (ctx) => {
+    const page = handler.page(idOf(ctx.path))
+    ctx.body = page instanceof Promise ? await page : page
+  })
+  return app.callback()
+}

@@ -1,0 +1,98 @@
+import { once } from 'node:events'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { built } from '../build.js'
+import { has, spawnPinned } from '../pinned.js'
+
+/** What is asked for. */
+export interface Load {
+  /** In this order, over and over. With `unique`, each with a number appended that is never used again. */
+  readonly paths: readonly string[]
+  readonly unique?: boolean
+  readonly headers?: Readonly<Record<string, string>>
+  /** Connections, each with one request at a time. */
+  readonly connections: number
+  /** Seconds, whole. */
+  readonly seconds: number
+}
+
+/** What came of it. Latencies in milliseconds. */
+export interface Driven {
+  readonly requests: number
+  readonly perSecond: number
+  readonly p50: number
+  readonly p99: number
+  /** Answers that are no 2xx or 3xx, and connections that broke. */
+  readonly errors: number
+}
+
+/** What drives the servers: wrk where it is installed, else a load generator of our own. */
+export const generator: 'wrk' | 'own' = has('wrk') ? 'wrk' : 'own'
+
+let calls = 0
+
+/** Drives a server from the other core. */
+export async function drive(port: number, load: Load): Promise<Driven> {
+  calls += 1
+  return generator === 'wrk' ? driveWithWrk(port, load) : driveOurselves(port, load)
+}
+
+async function driveWithWrk(port: number, load: Load): Promise<Driven> {
+  const script = `${built}/load-${load.unique === true ? calls : hash(JSON.stringify(load))}.lua`
+  if (!existsSync(script)) {
+    mkdirSync(built, { recursive: true })
+    writeFileSync(script, luaOf(load))
+  }
+  const { connections, seconds } = load
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${port}/`]
+  const child = spawnPinned(1, 'wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [said] = await Promise.all([child.stdout === null ? '' : text(child.stdout), once(child, 'exit')])
+  return readWrk(said)
+}
+
+function luaOf({ paths, unique, headers = {} }: Load): string {
+  const fields = Object.entries(headers).map(([name, value]) => `[${lua(name)}] = ${lua(value)}`)
+  const start = `local headers = { ${fields.join(', ')} }\nlocal n = 0\n`
+  if (unique === true) {
+    const path = lua(`${paths[0]}-${calls}-`)
+    return `${start}request = function() n = n + 1; return wrk.format("GET", ${path} .. n, headers) end\n`
+  }
+  return (
+    `${start}local paths = { ${paths.map(lua).join(', ')} }\nlocal made = {}\n` +
+    'init = function() for i, path in ipairs(paths) do made[i] = wrk.format("GET", path, headers) end end\n' +
+    'request = function() n = n % #made + 1; return made[n] end\n'
+  )
+}
+
+function lua(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
+
+function readWrk(said: string): Driven {
+  const number = (pattern: RegExp): number => Number(pattern.exec(said)?.[1] ?? 0)
+  const latency = (percent: number): number => {
+    const [, value = 'NaN', unit = ''] = new RegExp(`^\\s+${percent}%\\s+([\\d.]+)(us|ms|s)`, 'm').exec(said) ?? []
+    return Number(value) * (unit === 'us' ? 0.001 : unit === 's' ? 1000 : 1)
+  }
+  const broken = /connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(said)?.slice(1) ?? []
+  return {
+    requests: number(/(\d+) requests in/),
+    perSecond: number(/Requests\/sec:\s+([\d.]+)/),
+    p50: latency(50),
+    p99: latency(99),
+    errors: number(/Non-2xx or 3xx responses: (\d+)/) + broken.reduce((sum, count) => sum + Number(count), 0),
+  }
+}
+
+async function driveOurselves(port: number, load: Load): Promise<Driven> {
+  const args = [`${built}/load.mjs`, JSON.stringify({ port, load, call: calls })]
+  const child = spawnPinned(1, process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [said] = await Promise.all([child.stdout === null ? '' : text(child.stdout), once(child, 'exit')])
+  return JSON.parse(said) as Driven
+}
+
+function hash(of: string): number {
+  let sum = 7
+  for (let at = 0; at < of.length; at++) sum = (sum * 31 + of.charCodeAt(at)) >>> 0
+  return sum
+}

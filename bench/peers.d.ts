@@ -1,0 +1,39 @@
+// The few calls of peers that the benchmark makes; they bring no types of their own.
+
+declare module 'apicache' {
+  const apicache: { middleware(duration: string): import('express').RequestHandler }
+  export = apicache
+}
+
+declare module 'route-cache' {
+  const routeCache: { cacheSeconds(seconds: number): import('express').RequestHandler }
+  export = routeCache
+}
+
+declare module 'express-redis-cache' {
+  const open: (options: { host: string; port: number; expire: number }) => {
+    route(): import('express').RequestHandler
+    on(event: string, listener: (error: unknown) => void): void
+  }
+  export = open
+}
+
+declare module 'koa-cash' {
+  const koaCash: (options: {
+    get(key: string): unknown
+    set(key: string, value: unknown, maxAge: number): unknown
+  }) => import('koa').Middleware
+  export = koaCash
+}
+
+declare module 'cacheable-response' {
+  interface Exchange {
+    readonly req: import('node:http').IncomingMessage
+    readonly res: import('node:http').ServerResponse
+  }
+  const cacheableResponse: (options: {
+    get(exchange: Exchange): Promise<{ data: unknown; ttl: number }>
+    send(answer: Exchange & { readonly data: never }): void
+  }) => (exchange: Exchange) => Promise<void>
+  export = cacheableResponse
+}
