@@ -4,6 +4,7 @@ import { type Cover, coverText, isCovered } from './coherence/cover.js'
 import type { JournalStats } from './coherence/journal.js'
 import { Mirror, type MirrorStats, type Recorded } from './coherence/mirror.js'
 import { type Follow, type LateEntry, SharedEntries } from './coherence/shared-entries.js'
+import { tombstoneGrace } from './coherence/shared-log.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
 import { Sweep } from './coherence/sweep.js'
 import { WriteBack } from './coherence/write-back.js'
@@ -73,6 +74,9 @@ export class EntryStore {
   readonly #shared: Shared | undefined
   /** What was invalidated here before the first connection came, or failed. */
   readonly #issuedEarly: Recorded[] = []
+  /** How long records of single keys are needed: as long as their marks in Redis are; ms. */
+  readonly #keyRecordsFor: number
+  #agedAt: number
   #closed = false
 
   /** @throws TypeError when the `redis` option is a client of no known kind */
@@ -82,6 +86,8 @@ export class EntryStore {
     this.#counters = counters
     this.#events = events
     this.#mirror = new Mirror(settings.maxMirrorBytes)
+    this.#keyRecordsFor = settings.maxHandlerTime + tombstoneGrace
+    this.#agedAt = settings.clock.monotonic()
     this.#memory = new MemoryTier(settings.maxEntries, settings.maxBytes, (key, reason) => {
       counters.evictions++
       events.tell('evict', { key, reason })
@@ -124,6 +130,8 @@ export class EntryStore {
 
   /** Whether something that covers this key or these tags was invalidated since `mark`. */
   isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
+    // Records of single keys are not kept for ever: whoever started that long ago cannot know any more.
+    if (this.#clock.monotonic() - mark.startedAt > this.#keyRecordsFor) return true
     return this.#mirror.coversSince(key, tags, mark.sequence)
   }
 
@@ -345,7 +353,7 @@ export class EntryStore {
 
   #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
     if (this.#closed) return 'closed'
-    if (this.isInvalidated(key, tags, mark)) return 'invalidated'
+    if (this.#mirror.coversSince(key, tags, mark.sequence)) return 'invalidated'
     if (this.#clock.monotonic() - mark.startedAt > this.#settings.maxHandlerTime) return 'too-slow'
     return entry.deleteAt <= this.#clock.now() ? 'expired' : undefined
   }
@@ -425,6 +433,11 @@ export class EntryStore {
   }
 
   #dropKeys(covers: readonly Cover[]): void {
+    const now = this.#clock.monotonic()
+    if (now - this.#agedAt > this.#keyRecordsFor) {
+      this.#agedAt = now
+      this.#mirror.ageKeys()
+    }
     for (const cover of covers) if (cover.kind === 'key') this.#memory.delete(cover.key)
   }
 }

@@ -229,6 +229,18 @@ describe('FallbackCache in memory', () => {
     expect(await cache.get('a')).toBeNull()
   })
 
+  it('does not lose what was stored long ago to deletions of other keys, however many', async () => {
+    const { cache, clock } = make({ maxMirrorBytes: 100_000 })
+    await cache.set('k', 1, 3600)
+    for (let index = 0; index < 5000; index++) {
+      await cache.delete(`other:${index}`)
+      clock.advance(500)
+    }
+    expect(await cache.get('k')).toBe(1)
+    expect(cache.stats().mirror).toMatchObject({ folds: 0 })
+    expect(cache.stats().mirror.bytes).toBeLessThan(100_000)
+  })
+
   it('clears everything', async () => {
     const { cache } = make()
     await cache.set('a', 1)
@@ -370,6 +382,25 @@ describe('getOrSet', () => {
     expect(await before).toBe('old')
     expect(await cache.get('k')).toBe('new')
     expect(cache.stats().counters.lateStores).toBe(1)
+  })
+
+  it('does not let anybody join what has been running for longer than invalidations are remembered', async () => {
+    const { cache, clock } = make()
+    let runs = 0
+    const hanging = (): Promise<never> => {
+      runs++
+      return new Promise(() => {})
+    }
+    void cache.getOrSet('k', hanging)
+    await turn()
+    await cache.delete('k')
+    clock.advance(120_001)
+    await cache.delete('other')
+    clock.advance(120_001)
+    await cache.delete('other')
+    void cache.getOrSet('k', hanging)
+    await turn()
+    expect(runs).toBe(2)
   })
 
   it('does not keep what took longer than maxHandlerTime', async () => {

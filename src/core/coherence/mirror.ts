@@ -47,7 +47,9 @@ export class Mirror {
   #folds = 0
   #floor: Slot = { sequence: 0, position: 0, pending: 0 }
   #all: Slot = { sequence: 0, position: 0, pending: 0 }
-  readonly #keys = new Map<string, Slot>()
+  /** Records of single keys, the recent ones and those before; see {@link Mirror.ageKeys}. */
+  #keys = new Map<string, Slot>()
+  #olderKeys = new Map<string, Slot>()
   readonly #tags = new Map<string, Slot>()
   readonly #prefixes = new PrefixSlots()
   readonly #foldedPrefixes = new PrefixSlots()
@@ -148,22 +150,30 @@ export class Mirror {
     this.#all.position = 0
   }
 
-  /** Forgets the record of one key, if it is no newer than `sequence`. */
-  forgetKey(key: string, sequence: number): void {
-    const slot = this.#keys.get(key)
-    if (slot === undefined || slot.sequence > sequence || slot.pending > 0) return
-    this.#keys.delete(key)
-    this.#bytes -= slotBytes(key)
+  /**
+   * Forgets the records of single keys that were there at the last call already and have not been renewed since.
+   *
+   * What such a record covers has been taken out of both tiers at once: it is only needed against results that were
+   * under way. Called seldom enough that none can be under way for that long.
+   */
+  ageKeys(): void {
+    for (const [key, slot] of this.#olderKeys) {
+      if (slot.pending > 0) this.#keys.set(key, slot)
+      else this.#bytes -= slotBytes(key)
+    }
+    this.#olderKeys = this.#keys
+    this.#keys = new Map()
   }
 
   stats(): MirrorStats {
-    const records = this.#keys.size + this.#tags.size + this.#prefixes.size + this.#foldedPrefixes.size
+    const keys = this.#keys.size + this.#olderKeys.size
+    const records = keys + this.#tags.size + this.#prefixes.size + this.#foldedPrefixes.size
     return { records, bytes: this.#bytes, maxBytes: this.#maxBytes, folds: this.#folds }
   }
 
   #some(key: string, tags: readonly string[], newer: (slot: Slot) => boolean): boolean {
     if (newer(this.#floor) || newer(this.#all)) return true
-    const exact = this.#keys.get(key)
+    const exact = this.#keys.get(key) ?? this.#olderKeys.get(key)
     if (exact !== undefined && newer(exact)) return true
     if (this.#prefixes.some(key, newer)) return true
     if (this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), newer)) return true
@@ -177,7 +187,7 @@ export class Mirror {
   #slot(cover: Cover): Slot {
     switch (cover.kind) {
       case 'key':
-        return this.#make(this.#keys, cover.key)
+        return this.#renew(cover.key)
       case 'tag':
         return this.#make(this.#tags, cover.tag)
       case 'prefix':
@@ -187,6 +197,14 @@ export class Mirror {
       case 'all':
         return this.#all
     }
+  }
+
+  #renew(key: string): Slot {
+    const older = this.#olderKeys.get(key)
+    if (older === undefined) return this.#make(this.#keys, key)
+    this.#olderKeys.delete(key)
+    this.#keys.set(key, older)
+    return older
   }
 
   #make(slots: SlotMap, name: string): Slot {
@@ -199,7 +217,7 @@ export class Mirror {
   }
 
   *#entries(): Generator<[SlotMap, Slot, string]> {
-    for (const slots of [this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
+    for (const slots of [this.#keys, this.#olderKeys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
       for (const [name, slot] of slots) yield [slots, slot, name]
     }
   }

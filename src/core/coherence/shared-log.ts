@@ -50,7 +50,7 @@ const longestLog = 20_000
 /** Prefixes and tags remembered for newcomers; past it the oldest are folded into the floor. */
 const mostMarks = 10_000
 /** How long the mark of an exact invalidation keeps late stores out, beyond the longest handler; ms. */
-const tombstoneGrace = 60_000
+export const tombstoneGrace = 60_000
 
 const position = `
 local function position(last, seen)

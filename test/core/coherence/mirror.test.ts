@@ -198,6 +198,28 @@ describe('Mirror', () => {
     expect(mirror.coversOtherwise('ab', 6)).toBe(false)
   })
 
+  it('lets go of the record of a key that was old twice, unless it was renewed or still waits', () => {
+    const mirror = new Mirror(roomy)
+    mirror.record([key('a'), prefix('p'), { kind: 'tag', tag: 't' }], 1)
+    const waiting = mirror.record([key('w')], undefined)
+    mirror.ageKeys()
+    mirror.record([key('b')], 2)
+    mirror.record([key('a')], 3)
+    expect(mirror.coversAfter('a', [], 2)).toBe(true)
+    mirror.ageKeys()
+    expect(mirror.coversAfter('a', [], 2)).toBe(true)
+    expect(mirror.coversAfter('b', [], 1)).toBe(true)
+    expect(mirror.coversAfter('w', [], 100)).toBe(true)
+    mirror.settle(waiting, 4)
+    mirror.ageKeys()
+    expect(mirror.coversAfter('a', [], 2)).toBe(false)
+    expect(mirror.coversAfter('b', [], 1)).toBe(false)
+    expect(mirror.coversAfter('w', [], 3)).toBe(true)
+    expect(mirror.coversAfter('p', ['t'], 0)).toBe(true)
+    mirror.ageKeys()
+    expect(mirror.stats()).toMatchObject({ records: 2, bytes: 2 * 162 })
+  })
+
   it('takes any text for a name', () => {
     const mirror = new Mirror(roomy)
     for (const odd of ['__proto__', 'constructor', '', '\0', '😀', 'x'.repeat(10_000)]) {
