@@ -272,10 +272,13 @@ describe('getOrSet among processes', () => {
   it('lets the next one try when the first one fails, and the error goes to those who asked there', async () => {
     const [a, b] = [make(), make()]
     await connected(a, b)
+    let isRunning = false
     const failing = a.getOrSet('k', async () => {
+      isRunning = true
       await sleep(100)
       throw new Error('no')
     })
+    await until('the first one to run', () => isRunning || undefined)
     const other = b.getOrSet('k', () => 'made')
     await expect(failing).rejects.toThrow('no')
     expect(await other).toBe('made')
