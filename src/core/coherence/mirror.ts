@@ -146,7 +146,7 @@ export class Mirror {
   startOver(): void {
     this.#position = 0
     this.#floor.position = 0
-    for (const [, slot] of this.#entries()) slot.position = 0
+    for (const slots of this.#maps()) for (const [, slot] of slots) slot.position = 0
     this.#all.position = 0
   }
 
@@ -216,24 +216,39 @@ export class Mirror {
     return slot
   }
 
-  *#entries(): Generator<[SlotMap, Slot, string]> {
-    for (const slots of [this.#keys, this.#olderKeys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
-      for (const [name, slot] of slots) yield [slots, slot, name]
+  #maps(): readonly SlotMap[] {
+    return [this.#keys, this.#olderKeys, this.#tags, this.#prefixes, this.#foldedPrefixes]
+  }
+
+  /** Takes the older half away, until half the room is free, and remembers the newest of them as a floor. */
+  #fold(): void {
+    this.#folds++
+    for (let last = -1; this.#bytes > this.#maxBytes / 2 && this.#bytes !== last; ) {
+      last = this.#bytes
+      this.#foldUpTo(this.#medianSequence())
     }
   }
 
-  /** Takes the older half away and remembers the newest of them as a floor. */
-  #fold(): void {
-    this.#folds++
-    const byAge = [...this.#entries()].filter(([, slot]) => slot.pending === 0)
-    byAge.sort(([, a], [, b]) => a.sequence - b.sequence)
-    for (const [slots, slot, name] of byAge) {
-      if (this.#bytes <= this.#maxBytes / 2) break
-      if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence
-      if (slot.position > this.#floor.position) this.#floor.position = slot.position
-      slots.delete(name)
-      this.#bytes -= slotBytes(name)
+  #foldUpTo(sequence: number): void {
+    for (const slots of this.#maps()) {
+      for (const [name, slot] of slots) {
+        if (slot.pending > 0 || slot.sequence > sequence) continue
+        if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence
+        if (slot.position > this.#floor.position) this.#floor.position = slot.position
+        slots.delete(name)
+        this.#bytes -= slotBytes(name)
+      }
     }
+  }
+
+  /** Of the records that can be folded. */
+  #medianSequence(): number {
+    const sequences: number[] = []
+    for (const slots of this.#maps()) {
+      for (const [, slot] of slots) if (slot.pending === 0) sequences.push(slot.sequence)
+    }
+    const inOrder = Float64Array.from(sequences).sort()
+    return inOrder[(inOrder.length - 1) >> 1] ?? 0
   }
 }
 
