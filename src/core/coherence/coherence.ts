@@ -9,7 +9,7 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import { RedisTier } from '../tiers/redis-tier.js'
 import type { Stamp } from '../wire-frame.js'
 import { type Cover, coverText } from './cover.js'
-import { Journal, type JournalStats } from './journal.js'
+import { type Issued, Journal, type JournalStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
 import { Link } from './link.js'
 import type { Mirror, Recorded } from './mirror.js'
@@ -177,10 +177,10 @@ export class Coherence {
    * @returns what the exact keys held in Redis, when the log has taken it; undefined when it will have to later
    */
   async issue(recorded: Recorded): Promise<readonly Buffer[] | undefined> {
-    const nonce = this.#nonce()
-    if (this.#journal.add({ nonce, recorded })) this.#foldJournal()
-    const existed = await this.#tell(nonce, recorded)
-    if (existed === undefined && this.#journal.isWaiting(nonce)) this.#file?.add(nonce, recorded.covers)
+    const issued = { nonce: this.#nonce(), recorded }
+    const { nonce, recorded: told } = this.#journal.add(issued) ? this.#foldJournal() : issued
+    const existed = await this.#tell(nonce, told)
+    if (existed === undefined && this.#journal.isWaiting(nonce)) this.#file?.add(nonce, told.covers)
     return existed
   }
 
@@ -464,7 +464,8 @@ export class Coherence {
     this.#duties.onForget()
   }
 
-  #foldJournal(): void {
+  /** More waits than may be kept: one invalidation of everything takes its place. */
+  #foldJournal(): Issued {
     const waiting = this.#journal.pending()
     for (const { nonce, recorded } of waiting) {
       if (this.#journal.drop(nonce) !== undefined) this.#mirror.settle(recorded, 0)
@@ -473,6 +474,7 @@ export class Coherence {
     this.#journal.add(everything)
     this.#file?.add(everything.nonce, everything.recorded.covers)
     for (const { nonce } of waiting) this.#file?.remove(nonce)
+    return everything
   }
 
   #openFile(): JournalFile | undefined {
