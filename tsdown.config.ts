@@ -1,8 +1,14 @@
 import { defineConfig } from 'tsdown'
 
-/** One entry for each subpath in `exports` of package.json: dist/<entry>.mjs, .cjs, .d.mts and .d.cts. */
+/** One entry for each subpath in `exports` and each command in `bin` of package.json: dist/<entry>.mjs, .cjs, .d.mts and .d.cts. */
 export default defineConfig({
-  entry: ['src/index.ts', 'src/middleware/express.ts', 'src/middleware/koa.ts'],
+  entry: [
+    'src/index.ts',
+    'src/middleware/express.ts',
+    'src/middleware/koa.ts',
+    'src/testing/check-coherence.ts',
+    'src/testing/command.ts',
+  ],
   format: ['esm', 'cjs'],
   dts: true,
   platform: 'node',

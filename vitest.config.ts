@@ -13,6 +13,7 @@ export default defineConfig({
     alias: [
       { find: /^fallback-cache$/, replacement: source('index') },
       { find: /^fallback-cache\/(express|koa)$/, replacement: source('middleware/$1') },
+      { find: /^fallback-cache\/testing$/, replacement: source('testing/check-coherence') },
     ],
   },
   test: {

@@ -66,7 +66,12 @@ let name = '?'
 process.on('message', (message: ToProcess) => {
   if (message.type === 'answer') waiting.get(message.id)?.(message.versions)
   else if (message.type === 'stop') isStopping = true
-  else void run(message.setup)
+  else {
+    run(message.setup).catch((thrown: unknown) => {
+      console.error(stack(thrown))
+      process.exit(1)
+    })
+  }
 })
 
 async function run(setup: SoakSetup): Promise<void> {

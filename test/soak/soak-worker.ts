@@ -29,12 +29,12 @@ export class SoakWorker {
   #ready: () => void = () => {}
   #isStopped = false
 
-  /** Resolves once it works. */
+  /** Resolves once it works. @throws Error when it ends instead */
   static async start(setup: SoakSetup, database: Database, records: SoakRecord[]): Promise<SoakWorker> {
     const worker = new SoakWorker(setup, database, records)
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
       worker.#ready = resolve
-      void worker.#gone.then(resolve)
+      void worker.#gone.then(() => reject(new Error(`${setup.name} ended while it started`)))
       worker.#send({ type: 'setup', setup })
     })
     return worker

@@ -1,0 +1,54 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { type FallbackCacheMiddleware, fallbackCache } from '../../src/middleware/express.js'
+
+/** Two Express servers over one database, each with a cache of its own. */
+export class Shop {
+  readonly urls: readonly string[]
+  readonly #servers: readonly Server[]
+  readonly #caches: readonly FallbackCacheMiddleware[]
+
+  /** @param redis - what the caches share; without it they do not know of each other */
+  static async open(redis: string | undefined): Promise<Shop> {
+    const stock = { version: 0 }
+    const caches = [1, 2].map(() => fallbackCache({ ttl: 60, redis }))
+    const servers = caches.map((cached) => createServer(appOver(stock, cached)))
+    for (const server of servers) {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    }
+    return new Shop(servers, caches)
+  }
+
+  private constructor(servers: readonly Server[], caches: readonly FallbackCacheMiddleware[]) {
+    this.#servers = servers
+    this.#caches = caches
+    this.urls = servers.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.#servers) {
+      server.closeAllConnections()
+      server.close()
+    }
+    await Promise.all(this.#caches.map((cached) => cached.close()))
+  }
+}
+
+function appOver(stock: { version: number }, cached: FallbackCacheMiddleware): express.Express {
+  const app = express()
+  // As behind a load balancer: one host for both, as it is part of the key.
+  app.set('trust proxy', true)
+  app.use(cached)
+  app.get('/stock', (_request, response) => void response.set('X-Version', `${stock.version}`).json({ stock }))
+  app.put('/stock', (_request, response) => {
+    stock.version++
+    response.json({ stock })
+  })
+  app.put('/stock/:version', async (request, response) => {
+    stock.version = Number(request.params.version)
+    await cached.invalidate('/stock')
+    response.sendStatus(204)
+  })
+  return app
+}
