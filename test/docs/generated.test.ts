@@ -11,7 +11,14 @@ describe('the pages that are written from the source', () => {
 })
 
 describe('the links of the documentation', () => {
-  for (const page of ['README.md', 'docs/architecture.md', 'docs/coherence.md', 'docs/errors.md', 'CONTRIBUTING.md']) {
+  for (const page of [
+    'README.md',
+    'docs/architecture.md',
+    'docs/coherence.md',
+    'docs/errors.md',
+    'docs/testing.md',
+    'CONTRIBUTING.md',
+  ]) {
     it(`${page} points at files that exist`, () => {
       const url = new URL(`../../${page}`, import.meta.url)
       const targets = [...readFileSync(url, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(

@@ -36,6 +36,11 @@ describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
     })
   })
 
+  it('brings a command that checks for stale answers', async () => {
+    const run = project.run(process.execPath, ['node_modules/.bin/fallback-cache-check'])
+    await expect(run).rejects.toThrow('usage: fallback-cache-check')
+  })
+
   describe('with the URL of a Redis', () => {
     const env = { REDIS_URL: 'redis://127.0.0.1:1' }
 
