@@ -1,0 +1,156 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ClientSetup } from '../support/clients.js'
+import { RedisCluster } from '../support/cluster.js'
+import { until } from '../support/until.js'
+import type { Worker } from '../support/worker.js'
+import { Hosts } from './fleet.js'
+
+let hosts: Hosts
+beforeAll(async () => {
+  hosts = await Hosts.start()
+})
+afterAll(() => hosts?.stop())
+
+const KINDS = ['ioredis 6 cluster', 'ioredis 5 cluster', 'iovalkey cluster', 'node-redis 6 cluster'] as const
+
+/**
+ * What an ioredis or iovalkey cluster needs so that it leaves a frozen master; with its defaults it waits for that node
+ * for ever, whoever uses it. node-redis 6 has nothing of the kind that would let it connect again.
+ */
+const OPTIONS = {
+  enableOfflineQueue: false,
+  slotsRefreshInterval: 2_000,
+  slotsRefreshTimeout: 1_000,
+  redisOptions: { maxRetriesPerRequest: 0, connectTimeout: 1_000, socketTimeout: 1_000 },
+}
+
+/** Keys that live on all masters. */
+const KEYS = Array.from({ length: 30 }, (_, index) => `item:${index}`)
+
+describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
+  let cluster: RedisCluster
+  let workers: Worker[]
+  beforeAll(async () => {
+    cluster = await RedisCluster.start()
+  }, 60_000)
+  afterAll(() => cluster?.stop())
+  beforeEach(async () => {
+    const options = kind.startsWith('node-redis') ? {} : OPTIONS
+    const client: ClientSetup = { kind, nodes: cluster.addresses, options }
+    workers = await Promise.all(hosts.workers.map((host) => host.sibling({ client })))
+    for (const worker of workers) await connected(worker)
+  }, 40_000)
+  afterEach(async () => {
+    await Promise.all((workers ?? []).map((worker) => worker.stop()))
+    expect(await hosts.troubles()).toEqual([])
+  })
+
+  it('C1, scenario 20: an invalidation binds every process for keys of all slots; no CROSSSLOT, no KEYS', async () => {
+    const [a] = workers
+    await spread('old')
+    for (const node of await cluster.masters()) await node.command('CONFIG', 'RESETSTAT')
+    expect(await a?.invalidatePrefix('item:')).toEqual({ durable: true })
+    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    await spread('tagged', ['t'])
+    expect(await a?.invalidateTags('t')).toEqual({ durable: true })
+    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const node of await cluster.masters()) {
+      expect(String(await node.command('INFO', 'errorstats'))).not.toContain('CROSSSLOT')
+      expect((await node.commandCounts()).keys).toBe(undefined)
+    }
+  })
+
+  it('scenario 20: the sweep of a prefix reaches every master', async () => {
+    await spread('old')
+    await workers[0]?.invalidatePrefix('item:')
+    await until(
+      'swept on every master',
+      async () => {
+        for (const node of await cluster.masters()) {
+          const [, keys] = (await node.command('SCAN', '0', 'MATCH', 'item:*', 'COUNT', 10_000)) as [string, string[]]
+          if (keys.length > 0) return false
+        }
+        return true
+      },
+      { timeout: 15_000, every: 100 },
+    )
+  })
+
+  it('C1, scenario 20: a slot that moves while its keys are invalidated', async () => {
+    await spread('old')
+    const from = await cluster.masterOf('item:1')
+    const to = (await cluster.masters()).find((node) => node !== from)
+    if (!to) throw new Error('there is one master only')
+    await cluster.moveSlot(await cluster.slotOf('item:1'), from, to, async () => {
+      const { durable } = (await workers[0]?.invalidateKey('item:1')) ?? {}
+      expect(await workers[0]?.get('item:1')).toBe(null)
+      if (durable) expect(await answers('item:1')).toEqual([null, null, null])
+    })
+    for (const worker of workers) await connected(worker)
+    await until('told', async () => (await workers[0]?.stats())?.pendingInvalidations === 0)
+    expect(await answers('item:1')).toEqual([null, null, null])
+    await workers[0]?.set('item:1', 'new')
+    await until('stored', async () => (await answers('item:1')).every((answer) => answer === 'new'))
+  })
+
+  it('C1 C2 C4 C8, scenario 20: the master of the log is killed during a fan-out', async () => {
+    await spread('old')
+    await throughFailover('kill')
+  }, 60_000)
+
+  it('C1 C2 C4 C8, scenario 20: the master of the log is frozen during a fan-out', async () => {
+    await cluster.healthy()
+    await spread('old')
+    await throughFailover('freeze')
+  }, 60_000)
+
+  async function throughFailover(fault: 'kill' | 'freeze'): Promise<void> {
+    const [a, b] = workers
+    const log = await cluster.masterOf('{fallback-cache}')
+    if (fault === 'kill') await log.kill()
+    else log.freeze()
+    const acknowledged = new Set<string>()
+    for (const key of KEYS) {
+      if ((await a?.invalidateKey(key))?.durable) acknowledged.add(key)
+      expect(await a?.get(key)).toBe(null)
+    }
+    for (const key of acknowledged) expect(await b?.get(key)).toBe(null)
+    await cluster.failedOver(log)
+    if (fault === 'freeze' && kind.startsWith('node-redis')) log.resume()
+    for (const worker of workers) await connected(worker)
+    await until('told', async () => (await a?.stats())?.pendingInvalidations === 0, { timeout: 15_000 })
+    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    if (fault === 'kill') await log.restart()
+    else if (log.frozen) log.resume()
+    await cluster.healthy()
+    for (const worker of workers) await connected(worker)
+    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    expect(await b?.invalidateKey('after')).toEqual({ durable: true })
+  }
+
+  async function spread(value: string, tags: string[] = []): Promise<void> {
+    for (const key of KEYS) {
+      await until(`${key} is everywhere`, async () => {
+        await workers[0]?.set(key, value, { tags })
+        return (await answers(key)).every((answer) => answer === value)
+      })
+    }
+  }
+
+  /** What they answer while Redis answers them: a process that was idle learns of a fault by its first read. */
+  async function answers(key: string): Promise<unknown[]> {
+    return await Promise.all(
+      workers.map(
+        async (worker) =>
+          await until('an answer that is not from an outage', async () => {
+            const found = await worker.find(key)
+            return found?.disconnected ? undefined : (found?.value ?? null)
+          }),
+      ),
+    )
+  }
+})
+
+async function connected(worker: Worker): Promise<void> {
+  await until('connected', async () => (await worker.stats()).connected, { timeout: 20_000 })
+}
