@@ -1,3 +1,5 @@
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
@@ -20,7 +22,10 @@ afterEach(async () => {
 })
 
 async function make(kind: ClientKind, options: FallbackCacheOptions = {}): Promise<FallbackCache> {
-  const client = await makeClient({ kind, port: server.port })
+  return withClient(await makeClient({ kind, port: server.port }), options)
+}
+
+async function withClient(client: OpenClient, options: FallbackCacheOptions = {}): Promise<FallbackCache> {
   clients.push(client)
   const cache = new FallbackCache({
     redis: client.redis,
@@ -110,6 +115,62 @@ describe.each(CLIENT_KINDS)('FallbackCache with %s', (kind) => {
     expect(cache.stats().pendingInvalidations).toBe(0)
     await until('written back', async () => (await server.command('EXISTS', 'other')) === 1)
     expect(await cache.get('k')).toBeNull()
+  })
+})
+
+describe('FallbackCache with a client of unusual options', () => {
+  const unusual: [string, () => Promise<OpenClient>][] = [
+    ['ioredis that gives numbers as text', async () => ioredis({ stringNumbers: true })],
+    ['ioredis with a key prefix of its own', async () => ioredis({ keyPrefix: 'mine:' })],
+    ['ioredis that speaks RESP2', async () => ioredis({ protocol: 2 })],
+    ['ioredis that pipelines by itself', async () => ioredis({ enableAutoPipelining: true })],
+    ['ioredis without a queue', async () => ioredis({ enableOfflineQueue: false, maxRetriesPerRequest: 0 })],
+    ['node-redis that speaks RESP2', async () => nodeRedis({ RESP: 2 })],
+    ['node-redis that speaks RESP3', async () => nodeRedis({ RESP: 3 })],
+    ['node-redis that gives Buffers', async () => nodeRedis({ commandOptions: { typeMapping: { 36: Buffer } } })],
+    [
+      'node-redis that gives numbers as text',
+      async () => nodeRedis({ commandOptions: { typeMapping: { 58: String } } }),
+    ],
+  ]
+
+  function ioredis(options: object): OpenClient {
+    const client = new Redis({ port: server.port, ...options })
+    return { redis: client, pending: () => 0, connect: () => {}, end: () => client.disconnect() }
+  }
+
+  async function nodeRedis(options: object): Promise<OpenClient> {
+    const client = createClient({ url: server.url, ...options })
+    client.on('error', () => {})
+    await client.connect()
+    return {
+      redis: client as unknown as OpenClient['redis'],
+      pending: () => 0,
+      connect: () => {},
+      end: () => client.destroy(),
+    }
+  }
+
+  it.each(unusual)('keeps every promise with %s', async (_what, open) => {
+    const pair = [await withClient(await open()), await withClient(await open())] as const
+    const [writer, reader] = pair
+    await writer.set('k', bytes)
+    expect((await reader.get<Buffer>('k'))?.equals(bytes)).toBe(true)
+    expect(await writer.delete('k')).toBe(true)
+    expect(await reader.get('k')).toBeNull()
+    await writer.set('k', bytes)
+    expect(await reader.get('k')).not.toBeNull()
+    expect(await writer.clear()).toEqual({ durable: true })
+    expect(await reader.get('k')).toBeNull()
+    let runs = 0
+    const compute = async (): Promise<Buffer> => {
+      runs++
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return bytes
+    }
+    await Promise.all(pair.map((cache) => cache.getOrSet('made', compute)))
+    expect(runs).toBe(1)
+    expect(writer.stats().counters).toMatchObject({ redisErrorReplies: 0, redisFailures: 0, redisTimeouts: 0 })
   })
 })
 

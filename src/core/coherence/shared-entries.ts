@@ -84,7 +84,8 @@ export class SharedEntries {
   async write(key: string, frame: Buffer, ttl: number, stamp: Stamp, late?: LateEntry): Promise<boolean> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0))
-    return (await this.#tier.run(() => writeScript.run(this.#port, [entryName(this.#keyPrefix, key)], args))) === 1
+    const name = entryName(this.#keyPrefix, key)
+    return Number(await this.#tier.run(() => writeScript.run(this.#port, [name], args))) === 1
   }
 
   /** Takes out what is under a key, whatever it is. */

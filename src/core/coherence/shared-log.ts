@@ -199,7 +199,7 @@ export class SharedLog {
     const args: RedisArgument[] = [incarnation, String(seen), nonce, JSON.stringify(texts)]
     args.push(String(longestLog), String(mostMarks), String(this.#tombstoneTtl), ...lasting)
     const [appended, previous, now, existed] = list(await appendScript.run(this.#port, keys, args))
-    if (appended !== 1) return { appended: false }
+    if (Number(appended) !== 1) return { appended: false }
     const head = parseHead(text(now))
     const before = this.#port.isCluster ? await this.#leaveTombstones(entryKeys, head) : list(existed)
     return { appended: true, head, previous: text(previous), existed: before.map(buffer) }

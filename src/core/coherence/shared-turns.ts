@@ -80,7 +80,7 @@ export class SharedTurns {
     const until = this.#clock.monotonic() + believed * this.#lease
     for (let pause = firstPause; this.#clock.monotonic() < until; pause = Math.min(2 * pause, longestPause)) {
       const taken = await this.#ask(name, holder, voided)
-      if (taken === 1) {
+      if (Number(taken) === 1) {
         const end = this.#hold(name, holder)
         // It may have been stored between the last look and the end of the other's turn.
         const found = pause > firstPause ? await look() : undefined
@@ -88,7 +88,7 @@ export class SharedTurns {
         end(true)
         return { found }
       }
-      if (taken === 2) break
+      if (Number(taken) === 2) break
       const other = String(taken)
       if (other !== voided && isOvertaken(startOf(other))) {
         voided = other

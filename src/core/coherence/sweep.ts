@@ -97,7 +97,7 @@ export class Sweep {
     if (!this.#mirror.coversAfter(key, head.tags, head.stamp.position)) return
     const args = [incarnation, String(head.stamp.position)]
     const removed = await this.#coherence.tier.run(() => unlinkScript.run(this.#port, [name], args))
-    if (removed === 1) this.#counters.swept++
+    if (Number(removed) === 1) this.#counters.swept++
   }
 
   async #read(name: string): Promise<Buffer | undefined> {

@@ -21,7 +21,7 @@ export class IoredisPort implements RedisPort {
   }
 
   send(_key: string, [name, ...args]: readonly [string, ...RedisArgument[]]): Promise<unknown> {
-    return this.#client.callBuffer(name, ...args)
+    return call(this.#client, name, args)
   }
 
   isReady(): boolean {
@@ -33,7 +33,7 @@ export class IoredisPort implements RedisPort {
     for (const node of nodes) {
       let cursor = '0'
       do {
-        const reply = await node.callBuffer('SCAN', cursor, 'MATCH', pattern, 'COUNT', String(count))
+        const reply = await call(node, 'SCAN', [cursor, 'MATCH', pattern, 'COUNT', String(count)])
         const page = readScanPage(reply)
         cursor = page.cursor
         yield page.keys
@@ -145,6 +145,15 @@ function loadIoredis(): Ioredis {
       cause,
     })
   }
+}
+
+/** A client of ioredis that pipelines by itself loses the name of a command given to `callBuffer`, and ends the process. */
+function call(client: IoredisLike, name: string, args: readonly RedisArgument[]): Promise<unknown> {
+  if (client.options?.enableAutoPipelining !== true) return client.callBuffer(name, ...args)
+  const method = (client as unknown as Record<string, (...args: readonly RedisArgument[]) => Promise<unknown>>)[
+    `${name.toLowerCase()}Buffer`
+  ]
+  return method === undefined ? client.callBuffer(name, ...args) : method.apply(client, [...args])
 }
 
 /** One reply of SCAN, from any client. */

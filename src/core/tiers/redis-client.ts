@@ -6,7 +6,8 @@ export type RedisArgument = string | Buffer
 /**
  * What we need of a client: that it sends a command and tells when its connection comes and goes.
  *
- * Replies are Buffers where Redis sends bulk strings, numbers where it sends integers. An error reply rejects with an
+ * Replies are Buffers where Redis sends bulk strings, numbers (or, as some clients can be told, texts of digits) where it
+ * sends integers. An error reply rejects with an
  * `Error` whose message starts with the error code of Redis.
  */
 export interface RedisPort {
@@ -29,6 +30,7 @@ export interface RedisPort {
 /** What an ioredis `Redis` and an iovalkey client have in common, as far as we need it. */
 export interface IoredisLike {
   readonly status: string
+  readonly options?: { readonly enableAutoPipelining?: boolean | undefined }
   callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>
   connect(): Promise<unknown>
   disconnect(reconnect?: boolean): void
