@@ -222,14 +222,23 @@ export class Coherence {
     return this.#journal.stats()
   }
 
-  /** Tries once more to tell the log what it does not know, then stops. */
+  /** Tells the log what it does not know yet, if that takes no longer than a second, then stops. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    if (this.#journal.stats().pending > 0) await this.#within(this.#link.lookNow(), 1000)
+    await this.#drain()
     this.#link.close()
     if (this.#heartbeat !== undefined) this.#clock.clearTimer(this.#heartbeat)
     await this.#port.close()
+  }
+
+  /** A connection that is only just coming back gets its chance. */
+  async #drain(): Promise<void> {
+    const end = this.#clock.monotonic() + 1000
+    for (let left = 1000; this.#journal.stats().pending > 0 && left > 0; left = end - this.#clock.monotonic()) {
+      await this.#within(this.#link.lookNow(), left)
+      if (!this.isConnected) await new Promise<void>((resolve) => this.#clock.setTimer(resolve, 50))
+    }
   }
 
   async #append(incarnation: string, nonce: string, recorded: Recorded): Promise<readonly Buffer[]> {
