@@ -12,7 +12,8 @@ export interface Stage {
   readonly replace: (process: SimulatedProcess) => void
   /** Whether wall clocks are wrong in this run. */
   readonly skews: boolean
-  readonly maxHandlerTime: number
+  /** The only kinds of disaster that happen; every kind by default. */
+  readonly only: readonly DisasterKind[] | undefined
 }
 
 /** How often each kind of disaster comes, against the others. */
@@ -38,7 +39,8 @@ const kinds = {
   'wall clock': 4,
 }
 
-type Kind = keyof typeof kinds
+/** A kind of disaster. */
+export type DisasterKind = keyof typeof kinds
 
 /** Everything that goes wrong in a run: what, when, to whom and for how long is drawn when the run is planned. */
 export class Disasters {
@@ -61,7 +63,8 @@ export class Disasters {
   plan(end: number): void {
     const count = 1 + this.#random.below(6)
     for (let index = 0; index < count; index++) {
-      const kind = this.#random.weighted(kinds)
+      const { only } = this.#stage
+      const kind = only === undefined ? this.#random.weighted(kinds) : this.#random.pick(only)
       this.#scheduler.after(this.#random.between(0, end * 0.9), () => this.#strike(kind, end))
     }
   }
@@ -72,7 +75,7 @@ export class Disasters {
     for (const heal of [...this.#heals]) heal()
   }
 
-  #strike(kind: Kind, end: number): void {
+  #strike(kind: DisasterKind, end: number): void {
     const random = this.#random
     const processes = this.#stage.processes()
     const process = processes.length === 0 ? undefined : random.pick(processes)
@@ -82,7 +85,7 @@ export class Disasters {
     this.#strikeServer(kind, duration)
   }
 
-  #strikeProcess(kind: Kind, process: SimulatedProcess, duration: number): boolean {
+  #strikeProcess(kind: DisasterKind, process: SimulatedProcess, duration: number): boolean {
     const { weather } = process.client
     const random = this.#random
     switch (kind) {
@@ -119,21 +122,26 @@ export class Disasters {
     }
   }
 
-  #strikeServer(kind: Kind, duration: number): void {
+  #strikeServer(kind: DisasterKind, duration: number): void {
     const random = this.#random
     const downFor = Math.min(random.magnitude(10, 5000), duration)
     if (!this.#redis.isUp) return
     switch (kind) {
       case 'restart empty':
-        return this.#restart(downFor, undefined)
+        this.#restart(downFor, undefined)
+        return
       case 'failover':
-        return this.#restartFromPast(random.magnitude(1, 2000), downFor, -5000)
+        this.#restartFromPast(random.magnitude(1, 2000), downFor, -5000)
+        return
       case 'silent failover':
-        return this.#replaceByPast(random.magnitude(1, 2000))
+        this.#replaceByPast(random.magnitude(1, 2000))
+        return
       case 'restart from a dump':
-        return this.#restartFromPast(random.magnitude(1000, 100_000), downFor, 0)
+        this.#restartFromPast(random.magnitude(1000, 100_000), downFor, 0)
+        return
       case 'server down':
-        return this.#restart(duration, this.#redis.snapshot())
+        this.#restart(duration, this.#redis.snapshot())
+        return
       case 'server frozen':
         for (const process of this.#stage.processes()) {
           this.#change(process, Math.min(duration, 10_000), () => {
@@ -143,20 +151,25 @@ export class Disasters {
         return
       case 'flush all':
         this.#command('FLUSHALL')
-        return this.#history.flushed()
+        this.#history.flushed(this.#stage.processes())
+        return
       case 'entries evicted':
+        this.#history.taken()
         for (const key of this.#redis.keys()) if (!key.includes('{') && random.chance(0.7)) this.#command('DEL', key)
         return
       case 'head evicted':
       case 'log evicted':
       case 'marks evicted':
         this.#command('DEL', `app:{fallback-cache}:${kind.split(' ')[0]}`)
-        return this.#history.mayForget()
+        this.#history.mayForget()
+        return
       case 'scripts forgotten':
-        return this.#redis.forgetScripts()
+        this.#redis.forgetScripts()
+        return
       case 'out of memory':
         this.#redis.setFull(true)
-        return this.#healIn(Math.min(duration, 10_000), () => this.#redis.setFull(false))
+        this.#healIn(Math.min(duration, 10_000), () => this.#redis.setFull(false))
+        return
     }
   }
 
@@ -192,7 +205,7 @@ export class Disasters {
       if (this.#redis.life !== life || !this.#redis.isUp) return
       this.#history.note(() => `*** another Redis, with ${takenAt.toFixed(1)}`)
       this.#history.lost(takenAt)
-      this.#history.flushForgotten()
+      this.#history.restarted()
       this.#redis.replace(keyspace, -5000)
     })
   }
@@ -201,10 +214,12 @@ export class Disasters {
   #restart(downFor: number, keyspace: Keyspace | undefined, takenAt = this.#scheduler.now, skew = 0): void {
     if (!this.#redis.isUp) return
     const survivesUntil = keyspace === undefined ? -1 : takenAt
-    this.#history.note(() => `*** Redis goes, to be back with ${survivesUntil < 0 ? 'nothing' : `${takenAt.toFixed(1)}`}`)
+    this.#history.note(
+      () => `*** Redis goes, to be back with ${survivesUntil < 0 ? 'nothing' : `${takenAt.toFixed(1)}`}`,
+    )
     this.#redis.stop()
     this.#history.lost(survivesUntil)
-    this.#history.flushForgotten()
+    this.#history.restarted()
     for (const process of this.#stage.processes()) {
       if (this.#random.chance(0.9)) process.client.break(this.#random.between(1, 200))
     }

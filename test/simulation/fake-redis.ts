@@ -31,10 +31,16 @@ export class FakeRedis {
     return this.#life
   }
 
+  /** What INFO calls this run. */
+  get runName(): string {
+    return `run${this.#run}`
+  }
+
   /** Carries out a command at once. @throws ErrorReply */
   execute([name = Buffer.alloc(0), ...args]: readonly Buffer[]): Reply {
     const word = name.toString().toUpperCase()
-    if (this.#isFull && mayGrow.has(word)) throw new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
+    if (this.#isFull && mayGrow.has(word))
+      throw new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
     if (word === 'EVALSHA') return this.#runScript(this.#scripts.get(String(args[0])), args)
     if (word === 'EVAL') {
       const source = String(args[0])
@@ -90,7 +96,7 @@ export class FakeRedis {
       const microseconds = Math.floor((now % 1000) * 1000)
       return [Buffer.from(String(Math.floor(now / 1000))), Buffer.from(String(microseconds))]
     }
-    if (word === 'INFO') return Buffer.from(`# Server\r\nredis_version:7.0.15\r\nrun_id:run${this.#run}\r\n`)
+    if (word === 'INFO') return Buffer.from(`# Server\r\nredis_version:7.0.15\r\nrun_id:${this.runName}\r\n`)
     if (word === 'XADD') this.onAppend(args)
     try {
       return this.#keyspace.execute(word, args, now)

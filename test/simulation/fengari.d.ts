@@ -40,5 +40,5 @@ declare module 'fengari' {
     readonly lualib: { luaL_openlibs(state: State): void }
     to_luastring(text: string): LuaString
   }
-  export default fengari
+  export = fengari
 }

@@ -59,8 +59,8 @@ export interface Run {
   finishedAt: Moment | undefined
   /** End of its lifetime, ms of the run; 0 while it was not given to the cache. */
   until: number
-  /** Whether memory had something else under its key when it was done. */
-  hasRival: boolean
+  /** Whether it was kept while its process was cut off. */
+  wasKeptAlone: boolean
 }
 
 /** A lookup that has begun. */
@@ -92,11 +92,14 @@ export class History {
   readonly #issued: Issued[] = []
   readonly #runs: Run[] = []
   readonly #appended: { readonly covers: readonly Cover[]; readonly tick: number }[] = []
-  readonly #kept = new Map<Witness, Map<Key, Run>>()
+  readonly #kept = new Map<Witness, Map<Key, Run | 'unsure'>>()
   readonly #knownTicks = new Map<Witness, number>()
   #tick = 0
   #forgottenAt = 0
+  #takenAt = 0
   #flushedAt: Moment | undefined
+  #restartedAt = 0
+  readonly #recoveredAt = new Map<Witness, number>()
   readonly #trace: ((line: string) => void) | undefined
 
   constructor(scheduler: Scheduler, trace: ((line: string) => void) | undefined) {
@@ -146,11 +149,13 @@ export class History {
   /** The process trusts Redis again: everything it ever invalidated must hold everywhere. */
   recovered(by: Witness): void {
     this.note(() => `${by.name} is connected`)
+    this.#recoveredAt.set(by, this.moment().tick)
     for (const issued of this.#issued) if (issued.by === by) this.#bind(issued)
   }
 
   /** Redis is back with what it had at `survivesUntil`, or with nothing (-1): later invalidations wait to be told again. */
   lost(survivesUntil: number): void {
+    this.taken()
     for (const issued of this.#issued) {
       if (issued.boundAt === undefined || issued.boundAt.at < survivesUntil) continue
       for (const [witness, tick] of this.#knownTicks) if (tick > issued.boundAt.tick) issued.knownBy.add(witness)
@@ -172,20 +177,28 @@ export class History {
     this.#appended.push({ covers: texts.map(parseCover), tick: moment.tick })
   }
 
+  /** Entries went from Redis: evicted, or with a server that had them. */
+  taken(): void {
+    this.#takenAt = this.moment().tick
+  }
+
   /** Something happened after which memory may be empty: keys of the log were taken away. */
   mayForget(): void {
     this.#forgottenAt = this.moment().tick
   }
 
-  /** An operator emptied Redis. */
-  flushed(): void {
-    this.#flushedAt = this.moment()
+  /** An operator emptied Redis. An order to those who know this run of it; who does not takes it for an accident. */
+  flushed(present: readonly Witness[]): void {
+    const restartedAt = this.#restartedAt
+    const areSure = present.every((witness) => (this.#recoveredAt.get(witness) ?? 0) > restartedAt)
+    if (areSure) this.#flushedAt = this.moment()
     this.mayForget()
   }
 
   /** Redis is another run: nobody can tell any more that somebody had emptied it. */
-  flushForgotten(): void {
+  restarted(): void {
     this.#flushedAt = undefined
+    this.#restartedAt = this.moment().tick
   }
 
   start(by: Witness, key: Key): Run {
@@ -197,7 +210,7 @@ export class History {
       knownTick: this.#knownTicks.get(by) ?? 0,
       finishedAt: undefined,
       until: 0,
-      hasRival: false,
+      wasKeptAlone: false,
     }
     this.#runs.push(run)
     this.note(() => `${by.name} starts run ${run.number} for ${key}@${run.value.version}`)
@@ -210,12 +223,15 @@ export class History {
     run.until = this.#scheduler.now + ttl
     this.note(() => `${run.by.name} finishes run ${run.number} for ${run.value.key}@${run.value.version}: ${what}`)
     // Which of two is kept is for the library to say: known again when one of them is found.
-    if (this.#kept.get(run.by)?.delete(run.value.key)) run.hasRival = true
+    const kept = this.#keptBy(run.by)
+    if (kept.has(run.value.key)) kept.set(run.value.key, 'unsure')
   }
 
   /** Memory took it, and has it for as long as it lives unless there is a reason. */
-  keep(run: Run): void {
-    if (!run.hasRival) this.#keptBy(run.by).set(run.value.key, run)
+  keep(run: Run, isAlone: boolean): void {
+    run.wasKeptAlone = isAlone
+    const kept = this.#keptBy(run.by)
+    if (kept.get(run.value.key) !== 'unsure') kept.set(run.value.key, run)
   }
 
   read(by: Witness, key: Key, how: Reading['how']): Reading {
@@ -240,10 +256,25 @@ export class History {
       }
       this.#judgeFlush(reading, result, value)
       const run = this.#runs[value.run]
-      if (reading.how === 'find' && run?.finishedAt !== undefined) this.#keptBy(by).set(key, run)
+      if (reading.how !== 'getOrSet' && run?.finishedAt !== undefined) this.#keptBy(by).set(key, run)
+      else this.#keptBy(by).set(key, 'unsure')
     }
     const isSure = result.isConnected === true && !result.hadTrouble && by.lease === 0 && reading.how === 'find'
     if (isSure && startedAt.tick > (this.#knownTicks.get(by) ?? 0)) this.#knownTicks.set(by, startedAt.tick)
+  }
+
+  /** What was kept while Redis could not be told must be there by now, for everybody. */
+  judgeWrittenBack(
+    by: Witness,
+    key: Key,
+    found: { readonly tier: 'memory' | 'redis'; readonly run: number } | undefined,
+  ): void {
+    const run = found === undefined ? undefined : this.#runs[found.run]
+    if (found?.tier !== 'memory' || run === undefined || by.lease > 0 || !by.isRoomy) return
+    if (run.by !== by || !run.wasKeptAlone || run.finishedAt === undefined) return
+    const isGone = this.#takenAt > run.finishedAt.tick
+    if (!isGone)
+      this.violate('C5', `${by.name} has ${key} of run ${run.number} in memory alone, kept while it was cut off`)
   }
 
   /** Since the harness knows that nothing waits any more: what each of them invalidated holds everywhere. */
@@ -255,8 +286,8 @@ export class History {
     issued.boundAt ??= this.moment()
   }
 
-  #keptBy(by: Witness): Map<Key, Run> {
-    const kept = this.#kept.get(by) ?? new Map<Key, Run>()
+  #keptBy(by: Witness): Map<Key, Run | 'unsure'> {
+    const kept = this.#kept.get(by) ?? new Map<Key, Run | 'unsure'>()
     this.#kept.set(by, kept)
     return kept
   }
@@ -277,7 +308,8 @@ export class History {
     }
     const bound = issued.boundAt
     if (bound === undefined) {
-      const knew = issued.knownBy.has(by) && result.isConnected === true && result.tier === 'memory'
+      const knew =
+        issued.knownBy.has(by) && result.isConnected === true && result.tier === 'memory' && reading.how === 'find'
       if (knew) this.violate('C8', `${story()}, and had seen`)
       return
     }
@@ -301,14 +333,17 @@ export class History {
     const { by, startedAt } = reading
     const isBound = by.lease === 0 ? flushed.tick < startedAt.tick : flushed.at < startedAt.at - by.lease - 1
     if (isBound && run.startedAt.tick < flushed.tick) {
-      this.violate('C7', `${by.name} got ${value.key} of run ${value.run}, begun before Redis was emptied at ${flushed.at}`)
+      this.violate(
+        'C7',
+        `${by.name} got ${value.key} of run ${value.run}, begun before Redis was emptied at ${flushed.at}`,
+      )
     }
   }
 
   #judgeMiss(reading: Reading, result: Result): void {
     const { by, key, startedAt } = reading
     const run = this.#kept.get(by)?.get(key)
-    if (run === undefined || !by.isRoomy || result.isConnected !== true || result.hadTrouble) return
+    if (run === undefined || run === 'unsure' || !by.isRoomy || result.isConnected !== true || result.hadTrouble) return
     if (run.finishedAt === undefined || run.finishedAt.tick > startedAt.tick) return
     if (run.until <= this.#scheduler.now + 2 || this.#forgottenAt > run.knownTick) return
     if (this.#issued.some(({ issuedAt, versions }) => issuedAt.tick > run.startedAt.tick && versions.has(key))) return

@@ -189,7 +189,10 @@ export class Keyspace {
     [, count]: readonly Buffer[],
     now: number,
   ): Reply {
-    const records = this.#range([key, start, end].map((part) => part ?? Buffer.alloc(0)), now)
+    const records = this.#range(
+      [key, start, end].map((part) => part ?? Buffer.alloc(0)),
+      now,
+    )
     const backwards = Array.isArray(records) ? [...records].reverse() : []
     return count === undefined ? backwards : backwards.slice(0, Number(count))
   }

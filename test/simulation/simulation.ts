@@ -1,19 +1,22 @@
 import type { Cover } from '../../src/core/coherence/cover.js'
-import { Disasters } from './disasters.js'
+import type { Found } from '../../src/core/fallback-cache.js'
+import { type DisasterKind, Disasters } from './disasters.js'
 import { FakeClient } from './fake-client.js'
 import { FakeRedis } from './fake-redis.js'
 import { History, type Violation } from './history.js'
 import { Random } from './random.js'
 import { ProcessClock, Scheduler } from './scheduler.js'
 import { longestRun, type Setup, SimulatedProcess } from './simulated-process.js'
-import { type Key, keys, tagsOf } from './truth.js'
+import { type Key, keys, tagsOf, type Value } from './truth.js'
 
 /** How a run may differ from what its seed alone would make of it. */
 export interface SimulationOptions {
   /** Given every event, to tell how a violation came about. */
   readonly trace?: (line: string) => void
+  /** The only kinds of disaster that happen. @defaultValue every kind */
+  readonly only?: readonly DisasterKind[]
   /** Breaks the rules of those who use the library, or of Redis. */
-  readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'maxStale'>>
+  readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'allowedStale'>>
 }
 
 /** What a run came to. */
@@ -57,7 +60,7 @@ class Simulation {
       processes: () => this.#processes,
       replace: (process) => this.#replace(process),
       skews: this.#skews,
-      maxHandlerTime: this.#setup.maxHandlerTime,
+      only: options.only,
     })
   }
 
@@ -106,7 +109,6 @@ class Simulation {
     const client = new FakeClient(this.#scheduler, this.#redis, random.fork(), habits)
     const lease = random.chance(0.2) ? 1000 : 0
     const name = `P${++this.#born}`
-    // A promise about the bound on staleness is judged by what users were promised, whatever was set.
     const process = new SimulatedProcess(name, { ...this.#setup, lease }, this.#scheduler, this.#history, clock, client)
     this.#processes.push(process)
     this.#history.note(() => `${name} starts${lease > 0 ? ', memory first' : ''}, ${JSON.stringify(habits)}`)
@@ -192,9 +194,15 @@ class Simulation {
     }
     const end = this.#scheduler.now + 1000
     for (const process of this.#processes) {
-      for (const key of keys) void process.find(key)
+      for (const key of keys) void process.find(key).then((found) => this.#judgeWrittenBack(process, key, found))
     }
     await this.#scheduler.runUntil(end)
+  }
+
+  #judgeWrittenBack(process: SimulatedProcess, key: Key, found: Found | undefined): void {
+    if (found === undefined) return
+    const { run } = JSON.parse(found.entry.body.toString()) as Value
+    this.#history.judgeWrittenBack(process, key, { tier: found.tier, run })
   }
 
   #count(what: string): void {

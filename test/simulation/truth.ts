@@ -24,9 +24,7 @@ export function reaches(cover: Cover, key: Key): boolean {
     case 'tag':
       return (tagsOf[key] as readonly string[]).includes(cover.tag)
     case 'prefix':
-      return cover.ignoreCase
-        ? key.toUpperCase().startsWith(cover.prefix.toUpperCase())
-        : key.startsWith(cover.prefix)
+      return cover.ignoreCase ? key.toUpperCase().startsWith(cover.prefix.toUpperCase()) : key.startsWith(cover.prefix)
   }
 }
 

@@ -1,0 +1,121 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Coherence } from '../../src/core/coherence/coherence.js'
+import { Journal } from '../../src/core/coherence/journal.js'
+import { SharedLog } from '../../src/core/coherence/shared-log.js'
+import { WriteBack } from '../../src/core/coherence/write-back.js'
+import { SingleFlight } from '../../src/core/single-flight.js'
+import { MemoryTier } from '../../src/core/tiers/memory-tier.js'
+import { FakeRedis } from './fake-redis.js'
+import type { PromiseName } from './history.js'
+import { type SimulationOptions, simulate } from './simulation.js'
+
+/** Each rule of the protocol is broken once; the simulation must notice, or it would prove nothing. */
+interface BrokenRule {
+  readonly rule: string
+  readonly break?: () => unknown
+  readonly options?: SimulationOptions
+  /** The promises that are no longer kept. */
+  readonly breaks: readonly PromiseName[]
+}
+
+const rules: readonly BrokenRule[] = [
+  {
+    rule: 'the mark is taken when the handler starts, not when it has finished',
+    options: { broken: { marksAtCompletion: true } },
+    breaks: ['C1', 'C2', 'C3'],
+  },
+  {
+    rule: 'what was invalidated in an outage is told to the log afterwards (the journal)',
+    break: () => vi.spyOn(Journal.prototype, 'pending').mockReturnValue([]),
+    options: { only: ['partition', 'connection broken'] },
+    breaks: ['C4'],
+  },
+  {
+    rule: 'what the log has beyond the last record known is read (catching up)',
+    break: () => {
+      const since = SharedLog.prototype.since
+      vi.spyOn(SharedLog.prototype, 'since').mockImplementation(async function (this: SharedLog, from, count) {
+        const records = await since.call(this, from, count)
+        const last = records.at(-1)
+        return records.slice(0, 1).concat(records.length > 1 && last !== undefined ? [last] : [])
+      })
+    },
+    options: { only: ['partition', 'connection broken'] },
+    breaks: ['C1', 'C3', 'C4', 'C8'],
+  },
+  {
+    rule: 'what was acknowledged recently is told again to a log that lost it (the ring)',
+    break: () => vi.spyOn(Journal.prototype, 'recent').mockReturnValue([]),
+    options: { only: ['failover', 'restart empty'] },
+    breaks: ['C8'],
+  },
+  {
+    rule: 'the head of the log is read with every entry',
+    break: () => vi.spyOn(Coherence.prototype, 'follow').mockReturnValue(undefined),
+    breaks: ['C1', 'C3'],
+  },
+  {
+    rule: 'nobody joins a flight that is older than an invalidation',
+    break: () => {
+      const join = SingleFlight.prototype.join
+      vi.spyOn(SingleFlight.prototype, 'join').mockImplementation(function (this: SingleFlight<unknown>, ...args) {
+        const [key, , ...rest] = args
+        return join.call(this, key, () => true, ...rest)
+      })
+    },
+    breaks: ['C1', 'C2', 'C3'],
+  },
+  {
+    rule: 'a log that lost records begins a new life',
+    break: () => vi.spyOn(SharedLog.prototype, 'rotate').mockResolvedValue(undefined),
+    options: { only: ['failover', 'restart from a dump'] },
+    breaks: ['C8', 'liveness'],
+  },
+  {
+    rule: 'what memory alone has is written back',
+    break: () => vi.spyOn(WriteBack.prototype, 'start').mockReturnValue(0),
+    options: { only: ['partition', 'server down', 'connection broken'] },
+    breaks: ['C5'],
+  },
+  {
+    rule: 'memory answers for what Redis does not have',
+    break: () => vi.spyOn(MemoryTier.prototype, 'get').mockReturnValue(undefined),
+    breaks: ['C6'],
+  },
+  {
+    rule: 'an order to empty Redis is told from an accident by the run of the server',
+    break: () => {
+      let runs = 0
+      vi.spyOn(FakeRedis.prototype, 'runName', 'get').mockImplementation(() => `run${++runs}`)
+    },
+    options: { only: ['flush all'] },
+    breaks: ['C7'],
+  },
+  {
+    rule: 'memory answers for a Redis out of reach only so long',
+    options: { broken: { allowedStale: 60_000 } },
+    breaks: ['C9'],
+  },
+]
+
+const mostSeeds = Number(process.env.SEEDS ?? 600)
+
+describe('the simulation turns red', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it.each(rules)('without this: $rule', { timeout: 120_000 }, async (rule) => {
+    rule.break?.()
+    const seen = new Set<PromiseName>()
+    let seed = 0
+    while (seed < mostSeeds && !rule.breaks.some((promise) => seen.has(promise))) {
+      const { violations } = await simulate(++seed, rule.options)
+      for (const { promise } of violations) seen.add(promise)
+    }
+    expect(
+      rule.breaks.filter((promise) => seen.has(promise)),
+      `seeds 1 to ${seed} saw ${[...seen]}`,
+    ).not.toEqual([])
+  })
+})
