@@ -1,3 +1,4 @@
+import { Bindings } from './bindings.js'
 import type { Disaster, History, Read, Run, SoakRecord, Write } from './records.js'
 
 /** The promises of `docs/coherence.md` that a history can break, and two that every cache makes. */
@@ -29,16 +30,8 @@ export interface Verdict {
   readonly quietReads: number
 }
 
-/** One life of the data in Redis: nothing was lost from its beginning to its end. */
-interface Epoch {
-  readonly startAt: number
-  readonly endAt: number
-}
-
 /** The longest that an operation may take: a handler, a lease of single flight, and a busy machine. ms. */
 const LONGEST = 8_000
-/** How long an acknowledged invalidation is repeated for when the log was lost; the library says 60 s. ms. */
-const REPEATED_FOR = 50_000
 /** Rounding. ms. */
 const SLACK = 2
 
@@ -51,37 +44,27 @@ class Checker {
   readonly #history: History
   readonly #violations: Violation[] = []
   readonly #staleness: number[] = []
-  readonly #epochs: readonly Epoch[]
   readonly #reads: readonly Read[]
   readonly #writes: readonly Write[]
   readonly #runs: ReadonlyMap<string, Run>
-  /** Answers out of a tier that a process trusted, by process, in the order of their start. */
-  readonly #trusted = new Map<string, Read[]>()
   /** By resource, then by version. */
   readonly #byVersion = new Map<string, (Write | undefined)[]>()
-  readonly #recoveries = new Map<string, number[]>()
-  readonly #bounds = new Map<Write, readonly (number | undefined)[]>()
+  readonly #bindings: Bindings
 
   constructor(history: History) {
     this.#history = history
-    const losses = history.disasters.filter(({ loses }) => loses?.startsWith('everything'))
-    const startsAt = [Number.NEGATIVE_INFINITY, ...losses.map(({ endAt }) => endAt)]
-    const endsAt = [...losses.map(({ startAt }) => startAt), Number.POSITIVE_INFINITY]
-    this.#epochs = startsAt.map((startAt, index) => ({ startAt, endAt: endsAt[index] ?? Number.POSITIVE_INFINITY }))
     this.#reads = only(history.records, 'read').sort((one, other) => one.startAt - other.startAt)
     this.#writes = only(history.records, 'write')
     this.#runs = new Map(only(history.records, 'run').map((run) => [run.run, run]))
-    for (const read of this.#reads) {
-      if (read.isConnected && read.version !== undefined && !this.#ranDuring(read))
-        within(this.#trusted, read.by).push(read)
-    }
+    const isTrusted = (read: Read): boolean => read.isConnected && read.version !== undefined && !this.#ranDuring(read)
+    this.#bindings = new Bindings(history, this.#reads.filter(isTrusted))
     for (const write of this.#writes) {
       for (const [resource, version] of Object.entries(write.versions)) {
-        within(this.#byVersion, resource)[version] = write
+        const versions = this.#byVersion.get(resource) ?? []
+        versions[version] = write
+        this.#byVersion.set(resource, versions)
       }
     }
-    for (const link of only(history.records, 'link'))
-      if (link.isConnected) within(this.#recoveries, link.by).push(link.at)
   }
 
   check(): Verdict {
@@ -116,11 +99,11 @@ class Checker {
         return
       }
       if (read.isConnected) {
-        const boundAt = this.#boundFor(read, write)
+        const boundAt = this.#bindings.boundAt(read, write)
         if (boundAt === undefined) continue
         this.#staleRead(this.#promiseOf(read, write), read, write, `binding since ${ago(read, boundAt)}`)
         return
-      } else if (!this.#ranDuring(read)) oldest = Math.max(oldest, this.#ageCutOff(read, write))
+      } else if (!this.#ranDuring(read)) oldest = Math.max(oldest, this.#bindings.ageCutOff(read, write))
     }
     if (oldest > 0) this.#staleness.push(oldest)
     if (oldest > this.#history.maxStale + SLACK) {
@@ -129,70 +112,22 @@ class Checker {
     this.#judgeFlush(read)
   }
 
-  /** Since when a write binds a process that says it is connected; `undefined` while it does not. */
-  #boundFor(read: Read, write: Write): number | undefined {
-    const index = this.#epochs.findIndex(({ startAt, endAt }) => startAt < read.startAt && read.endAt < endAt)
-    const boundAt = this.#boundsOf(write)[index]
-    return boundAt !== undefined && boundAt + this.#history.lease + SLACK / 10 < read.startAt ? boundAt : undefined
-  }
-
-  /** For each life of Redis, when a write had come to bind everybody. */
-  #boundsOf(write: Write): readonly (number | undefined)[] {
-    const known = this.#bounds.get(write)
-    if (known !== undefined) return known
-    const bounds = this.#epochs.map((epoch) => {
-      const isWithin = epoch.startAt < write.startAt && write.endAt < epoch.endAt
-      if (isWithin && write.durable === true) return write.endAt
-      if (write.endAt >= epoch.endAt) return undefined
-      // What could not be told, or was lost, has been told (again) before its process trusts Redis (again).
-      const trusted = this.#trustedAfter(write.by, Math.max(write.endAt, epoch.startAt))
-      if (trusted === undefined || trusted >= epoch.endAt) return undefined
-      return trusted - write.endAt < REPEATED_FOR || (isWithin && write.durable === false) ? trusted : undefined
-    })
-    this.#bounds.set(write, bounds)
-    return bounds
-  }
-
-  /** The end of the first answer after `at` that says: this process is connected. */
-  #trustedAfter(process: string, at: number): number | undefined {
-    const reads = this.#trusted.get(process) ?? []
-    const first = reads[firstIndex(reads, (read) => read.startAt - this.#history.lease > at)]
-    return first?.endAt
-  }
-
   #promiseOf(read: Read, write: Write): Violation['promise'] {
     const run = this.#runs.get(read.run ?? '')
     if (run !== undefined && run.startAt < write.heldAt && write.heldAt < run.endAt) return 'C3'
-    const wasLost = this.#epochs.some(({ startAt }) => write.startAt < startAt && startAt < read.startAt)
-    if (wasLost) return 'C8'
+    if (this.#bindings.wasLost(read, write)) return 'C8'
     return write.durable === false ? 'C4' : 'C1'
-  }
-
-  /** How long ago a process that is cut off should have heard of a write; 0 when it need not have. */
-  #ageCutOff(read: Read, write: Write): number {
-    const recoveries = this.#recoveries.get(read.by) ?? []
-    let age = 0
-    this.#epochs.forEach((epoch, index) => {
-      const boundAt = this.#boundsOf(write)[index]
-      if (boundAt === undefined || boundAt >= read.startAt) return
-      // It has since been told another history, in which the write was lost.
-      if (recoveries.some((at) => at > epoch.endAt && at < read.startAt)) return
-      age = Math.max(age, read.startAt - boundAt)
-    })
-    return age
   }
 
   #judgeFlush(read: Read): void {
     const run = this.#runs.get(read.run ?? '')
     if (run === undefined || !read.isConnected || this.#ranDuring(read)) return
-    for (const { endAt, startAt, loses } of this.#history.disasters) {
-      if (loses !== 'everything on purpose' || read.startAt - this.#history.lease <= endAt || run.startAt >= startAt)
-        continue
+    for (const disaster of this.#history.disasters) {
+      const isAfter = disaster.endAt < read.startAt - this.#history.lease && run.startAt < disaster.startAt
       // Once the server is another, nobody can tell any more.
-      const life = this.#epochs.find((epoch) => epoch.startAt === endAt)
-      if (life !== undefined && read.endAt < life.endAt) {
-        this.#stale('C7', read, `${read.by} served what was made before Redis was flushed, ${ago(read, endAt)}`)
-      }
+      if (disaster.loses !== 'everything on purpose' || !isAfter || !this.#bindings.isInLifeAfter(disaster, read))
+        continue
+      this.#stale('C7', read, `${read.by} served what was made before Redis was flushed, ${ago(read, disaster.endAt)}`)
     }
   }
 
@@ -296,23 +231,4 @@ function ago(read: { readonly startAt: number }, at: number): string {
 
 function only<Type extends SoakRecord['type']>(records: readonly SoakRecord[], type: Type) {
   return records.filter((record): record is Extract<SoakRecord, { type: Type }> => record.type === type)
-}
-
-function within<Item>(lists: Map<string, Item[]>, name: string): Item[] {
-  const list = lists.get(name) ?? []
-  lists.set(name, list)
-  return list
-}
-
-/** The first place at which a predicate holds that holds from there on. */
-function firstIndex<Item>(list: readonly Item[], holds: (item: Item) => boolean): number {
-  let low = 0
-  let high = list.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const item = list[middle]
-    if (item !== undefined && holds(item)) high = middle
-    else low = middle + 1
-  }
-  return low
 }

@@ -1,0 +1,106 @@
+import type { Disaster, History, Read, Write } from './records.js'
+
+/** How long an acknowledged invalidation is repeated for when the log was lost; the library says 60 s. ms. */
+const REPEATED_FOR = 50_000
+/** Rounding. ms. */
+const SLACK = 0.2
+
+/** One life of the data in Redis: nothing was lost from its beginning to its end. */
+interface Life {
+  readonly startAt: number
+  readonly endAt: number
+}
+
+/** Since when which invalidation binds whom. */
+export class Bindings {
+  readonly #lives: readonly Life[]
+  readonly #lease: number
+  /** By process, in the order of their start. */
+  readonly #trusted = new Map<string, Read[]>()
+  readonly #recoveries = new Map<string, number[]>()
+  readonly #known = new Map<Write, readonly (number | undefined)[]>()
+
+  /** @param trusted - answers out of a tier that a process trusted, in the order of their start */
+  constructor(history: History, trusted: readonly Read[]) {
+    const losses = history.disasters.filter(({ loses }) => loses?.startsWith('everything'))
+    const startsAt = [Number.NEGATIVE_INFINITY, ...losses.map(({ endAt }) => endAt)]
+    const endsAt = [...losses.map(({ startAt }) => startAt), Number.POSITIVE_INFINITY]
+    this.#lives = startsAt.map((startAt, index) => ({ startAt, endAt: endsAt[index] ?? Number.POSITIVE_INFINITY }))
+    this.#lease = history.lease
+    for (const read of trusted) listOf(this.#trusted, read.by).push(read)
+    for (const record of history.records) {
+      if (record.type === 'link' && record.isConnected) listOf(this.#recoveries, record.by).push(record.at)
+    }
+  }
+
+  /** Since when a write binds the process of a read, if that is connected; `undefined` while it does not. */
+  boundAt(read: Read, write: Write): number | undefined {
+    const index = this.#lives.findIndex(({ startAt, endAt }) => startAt < read.startAt && read.endAt < endAt)
+    const boundAt = this.#boundsOf(write)[index]
+    return boundAt !== undefined && boundAt + this.#lease + SLACK < read.startAt ? boundAt : undefined
+  }
+
+  /** How long ago the process of a read, if it is cut off, should have heard of a write; 0 when it need not have. */
+  ageCutOff(read: Read, write: Write): number {
+    const recoveries = this.#recoveries.get(read.by) ?? []
+    const ages = this.#boundsOf(write).map((boundAt, index) => {
+      const endAt = this.#lives[index]?.endAt ?? 0
+      // It may have been told another history since, in which the write was lost.
+      const isOver = recoveries.some((at) => at > endAt && at < read.startAt)
+      return boundAt === undefined || isOver ? 0 : read.startAt - boundAt
+    })
+    return Math.max(0, ...ages)
+  }
+
+  /** Whether Redis lost what it had of a write before a read. */
+  wasLost(read: Read, write: Write): boolean {
+    return this.#lives.some(({ startAt }) => write.startAt < startAt && startAt < read.startAt)
+  }
+
+  /** Whether a read was over before what a disaster left in Redis was lost in its turn. */
+  isInLifeAfter({ endAt }: Disaster, read: Read): boolean {
+    return this.#lives.some((life) => life.startAt === endAt && read.endAt < life.endAt)
+  }
+
+  /** For each life, when a write had come to bind everybody. */
+  #boundsOf(write: Write): readonly (number | undefined)[] {
+    const known = this.#known.get(write)
+    if (known !== undefined) return known
+    const bounds = this.#lives.map((life) => {
+      const isWithin = life.startAt < write.startAt && write.endAt < life.endAt
+      if (isWithin && write.durable === true) return write.endAt
+      if (write.endAt >= life.endAt) return undefined
+      // What could not be told, or was lost, has been told (again) before its process trusts Redis (again).
+      const trusted = this.#trustedAfter(write.by, Math.max(write.endAt, life.startAt))
+      if (trusted === undefined || trusted >= life.endAt) return undefined
+      return trusted - write.endAt < REPEATED_FOR || (isWithin && write.durable === false) ? trusted : undefined
+    })
+    this.#known.set(write, bounds)
+    return bounds
+  }
+
+  /** The end of the first answer that was asked for after `at` and says: this process is connected. */
+  #trustedAfter(process: string, at: number): number | undefined {
+    const reads = this.#trusted.get(process) ?? []
+    return reads[firstIndex(reads, (read) => read.startAt - this.#lease > at)]?.endAt
+  }
+}
+
+/** The first place at which a predicate holds that holds from there on. */
+function firstIndex<Item>(list: readonly Item[], holds: (item: Item) => boolean): number {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const item = list[middle]
+    if (item !== undefined && holds(item)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+function listOf<Item>(lists: Map<string, Item[]>, name: string): Item[] {
+  const list = lists.get(name) ?? []
+  lists.set(name, list)
+  return list
+}
