@@ -4,8 +4,8 @@ import { Handler, type Open, type Setup } from './candidates/setup.js'
 
 /** What a candidate's process tells of itself. */
 export interface Usage {
-  /** Microseconds of processor time, user and system, since its start. */
-  readonly cpu: number
+  /** Microseconds of processor time, user and system, for one request: one figure for each tenth of a second since it was last asked. */
+  readonly cpu: readonly number[]
   /** Bytes. */
   readonly rss: number
   /** Bytes that the candidate says its memory holds. */
@@ -34,6 +34,9 @@ const candidates: Record<string, () => Promise<Open>> = {
   'koa-cash': async () => (await import('./candidates/koa.js')).koaCashMemory,
 }
 
+/** A window with fewer requests tells more of everything else. */
+const fewest = 20
+
 const setup = JSON.parse(process.argv[2] ?? '{}') as Setup
 const handler = new Handler(setup)
 const open = await candidates[setup.candidate]?.()
@@ -43,11 +46,24 @@ const server = createServer(candidate.listener)
 // A load generator that ends breaks its connections.
 server.on('clientError', (_error, socket) => socket.destroy())
 server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
+
+let requests = 0
+let last = { requests, cpu: process.cpuUsage() }
+const windows: number[] = []
+server.on('request', () => {
+  requests += 1
+})
+setInterval(() => {
+  const { user, system } = process.cpuUsage(last.cpu)
+  const done = requests - last.requests
+  if (done >= fewest) windows.push((user + system) / done)
+  last = { requests, cpu: process.cpuUsage() }
+}, 100)
+
 process.on('message', (message) => {
   if (message === 'usage after gc') globalThis.gc?.()
-  const { user, system } = process.cpuUsage()
   const usage: Usage = {
-    cpu: user + system,
+    cpu: windows.splice(0),
     rss: process.memoryUsage.rss(),
     memoryBytes: candidate.memoryBytes?.(),
     runs: handler.runs,

@@ -32,6 +32,7 @@ declare module 'cacheable-response' {
     readonly res: import('node:http').ServerResponse
   }
   const cacheableResponse: (options: {
+    staleTtl: false
     get(exchange: Exchange): Promise<{ data: unknown; ttl: number }>
     send(answer: Exchange & { readonly data: never }): void
   }) => (exchange: Exchange) => Promise<void>

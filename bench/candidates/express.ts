@@ -83,6 +83,8 @@ export const routeCacheMemory: Open = async (_setup, handler) => {
 export const cacheableResponseMemory: Open = async (_setup, handler) => {
   const { default: cacheableResponse } = await import('cacheable-response')
   const answer = cacheableResponse({
+    // Else a page with less than an hour left would be made anew at every request.
+    staleTtl: false,
     get: async ({ req }) => ({
       data: JSON.stringify(await handler.page((req.url ?? '').slice(6).split('?')[0] ?? '')),
       ttl: 300_000,
@@ -106,11 +108,11 @@ export const expressRedisCache: Open = async ({ redisPort }, handler) => {
 }
 
 function ours(
-  _setup: Setup,
+  { maxEntries }: Setup,
   handler: Handler,
   options: { readonly redis?: string; readonly read?: 'memory-first' },
 ): ReturnType<Open> {
-  const cached = fallbackCache({ ttl: 300, maxEntries: 1_000_000, maxBytes: 2 ** 30, ...options })
+  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 

@@ -4,7 +4,7 @@ import { fallbackCache } from 'fallback-cache/koa'
 import { Redis } from 'ioredis'
 import Koa, { type Middleware } from 'koa'
 import { idOf } from '../page.js'
-import type { Handler, Open } from './setup.js'
+import type { Handler, Open, Setup } from './setup.js'
 
 /** Koa without a cache. */
 export const uncached: Open = (_setup, handler) => ({ listener: application(handler) })
@@ -46,10 +46,11 @@ export const handWrittenRedis: Open = ({ redisPort }, handler) => {
 }
 
 /** This library in memory. */
-export const oursMemory: Open = (_setup, handler) => ours(handler, {})
+export const oursMemory: Open = (setup, handler) => ours(setup, handler, {})
 
 /** This library, every read asking Redis. */
-export const oursRedis: Open = ({ redisPort }, handler) => ours(handler, { redis: `redis://127.0.0.1:${redisPort}` })
+export const oursRedis: Open = (setup, handler) =>
+  ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
 
 /** koa-cash over a Map. */
 export const koaCashMemory: Open = async (_setup, handler) => {
@@ -65,8 +66,8 @@ export const koaCashMemory: Open = async (_setup, handler) => {
   }
 }
 
-function ours(handler: Handler, options: { readonly redis?: string }): ReturnType<Open> {
-  const cached = fallbackCache({ ttl: 300, maxEntries: 1_000_000, maxBytes: 2 ** 30, ...options })
+function ours({ maxEntries }: Setup, handler: Handler, options: { readonly redis?: string }): ReturnType<Open> {
+  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 

@@ -9,7 +9,9 @@ export interface Setup {
   readonly size: number
   /** Milliseconds a handler takes beside its work. */
   readonly delay: number
-  /** `''`: there is none. */
+  /** How many entries memory may hold. */
+  readonly maxEntries: number
+  /** 0: there is none. */
   readonly redisPort: number
 }
 

@@ -2,7 +2,7 @@ import type { Setup } from '../candidates/setup.js'
 import { type Driven, drive, type Load } from '../load/load.js'
 import type { Measured, Surroundings } from '../scenario.js'
 import { Started } from '../started.js'
-import { median, printTable, shown } from '../table.js'
+import { median, printTable, quantile, shown } from '../table.js'
 
 /** Candidates side by side under one load. */
 export interface Comparison {
@@ -18,17 +18,13 @@ export interface Comparison {
   readonly seconds?: number
 }
 
-/** Microseconds of processor time a request, by candidate: the median over all rounds. */
-export type CpuOf = ReadonlyMap<string, number>
-
 interface Round {
-  readonly cpu: number
+  readonly cpu: readonly number[]
   readonly driven: Driven
 }
 
 /**
- * Starts each candidate in a process of its own, checks its answers, and drives them in turn: A B C, A B C, … Ratios are
- * made within a round, between neighbours in time, and the median round is told.
+ * Starts each candidate in a process of its own, checks its answers, and drives them in turn: A B C, A B C, …
  */
 export async function compare(comparison: Comparison, around: Surroundings): Promise<Measured> {
   const rounds = new Map<Started, Round[]>()
@@ -47,10 +43,9 @@ export async function compare(comparison: Comparison, around: Surroundings): Pro
     }
     for (let round = 0; round < around.rounds; round++) {
       for (const [started, done] of rounds) {
-        const before = await started.usage()
+        await started.usage()
         const driven = await drive(started.port, loads.get(started) ?? { ...comparison.load, connections, seconds })
-        const after = await started.usage()
-        done.push({ cpu: (after.cpu - before.cpu) / driven.requests, driven })
+        done.push({ cpu: (await started.usage()).cpu, driven })
       }
     }
   } finally {
@@ -64,7 +59,13 @@ async function startRight(
   comparison: Comparison,
   around: Surroundings,
 ): Promise<Started | undefined> {
-  const setup: Setup = { candidate, size: comparison.size, delay: 0, redisPort: around.redis?.port ?? 0 }
+  const setup: Setup = {
+    candidate,
+    size: comparison.size,
+    delay: 0,
+    maxEntries: 20_000,
+    redisPort: around.redis?.port ?? 0,
+  }
   await around.redis?.client.flushall()
   let started: Started
   try {
@@ -94,19 +95,16 @@ async function conditions(started: Started, { revalidates, load }: Comparison): 
 function print(comparison: Comparison, rounds: ReadonlyMap<Started, readonly Round[]>): Measured {
   const measured: Measured = new Map()
   const named = new Map([...rounds].map(([started, done]) => [started.name, done]))
-  const ratio = (name: string, to: string): number => {
-    const [mine = [], theirs] = [named.get(name), named.get(to)]
-    if (theirs === undefined) return Number.NaN
-    return median(mine.map(({ cpu }, round) => cpu / (theirs[round]?.cpu ?? Number.NaN)))
-  }
+  const cpu = new Map([...named].map(([name, done]) => [name, lowCpu(done)]))
+  const ratio = (name: string, to: string): number => (cpu.get(name) ?? Number.NaN) / (cpu.get(to) ?? Number.NaN)
   const rows = [...named].map(([name, done]) => {
-    measured.set(`${comparison.name}: ${name}`, median(done.map(({ cpu }) => cpu)))
+    measured.set(`${comparison.name}: ${name}`, cpu.get(name) ?? Number.NaN)
     for (const other of named.keys()) measured.set(`${comparison.name}: ${name} / ${other}`, ratio(name, other))
     const middle = (of: (driven: Driven) => number): number => median(done.map(({ driven }) => of(driven)))
     const errors = done.reduce((sum, { driven }) => sum + driven.errors, 0)
     return [
       name,
-      shown(median(done.map(({ cpu }) => cpu)), 1),
+      shown(cpu.get(name), 1),
       shown(ratio(name, 'raw')),
       shown(ratio(name, comparison.ours)),
       shown(
@@ -120,4 +118,12 @@ function print(comparison: Comparison, rounds: ReadonlyMap<Started, readonly Rou
   })
   printTable(['candidate', 'CPU µs', '/ raw', `/ ${comparison.ours}`, 'per s', 'p50 ms', 'p99 ms', 'errors'], rows)
   return measured
+}
+
+/** The lower quartile of all windows: what others do on the machine makes a request dearer, and never cheaper. */
+function lowCpu(done: readonly Round[]): number {
+  return quantile(
+    done.flatMap(({ cpu }) => cpu),
+    0.25,
+  )
 }
