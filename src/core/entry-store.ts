@@ -13,7 +13,7 @@ import { shortened } from './early-refresh.js'
 import { type Entry, type NewEntry, wholeMoments } from './entry.js'
 import type { GuardedEmitter, Tier } from './events.js'
 import type { Mark } from './mark.js'
-import type { CoreSettings } from './options.js'
+import { type CoreSettings, shown } from './options.js'
 import { type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
 import { openPort } from './tiers/open-port.js'
 import { decodeFrame, encodeFrame, type Framed, frameMagic, isTombstone, type Stamp } from './wire-frame.js'
@@ -246,6 +246,9 @@ export class EntryStore {
     const { redis, keyPrefix, singleFlightLease } = this.#settings
     if (redis === undefined) return undefined
     const port = openPort(redis)
+    if (port.isCluster && /^[^{]*\{\}/.test(keyPrefix)) {
+      throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)
+    }
     const coherence: Coherence = new Coherence(port, this.#mirror, this.#settings, this.#counters, this.#events, {
       onRecords: (covers) => this.#dropKeys(covers),
       onForget: () => this.#memory.clear(),

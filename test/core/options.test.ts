@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import {
@@ -160,6 +161,14 @@ describe('FallbackCacheOptions', () => {
       ),
     )
     expect(() => new FallbackCache({ redis: Object.create(null) })).toThrow('(no class)')
+  })
+
+  it('refuses a key prefix that would spread the log over the nodes of a cluster', async () => {
+    const redis = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true })
+    expect(() => new FallbackCache({ redis, keyPrefix: 'a{}b:' })).toThrow(
+      new TypeError('keyPrefix must not begin an empty hash tag in a cluster, got "a{}b:"'),
+    )
+    redis.disconnect()
   })
 
   it('never shows the password of a URL', () => {

@@ -294,6 +294,26 @@ describe('getOrSet among processes', () => {
   })
 })
 
+describe('a Redis that takes nothing', () => {
+  it('is asked less and less often to take what it refused', async () => {
+    const cache = make()
+    await connected(cache)
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    try {
+      for (let index = 0; index < 10; index++) await cache.set(`k${index}`, index)
+      await server.command('CONFIG', 'RESETSTAT')
+      await sleep(4200)
+      // After one second and three, not after each.
+      expect((await server.commandCounts()).evalsha).toBe(20)
+      expect(await cache.get('k3')).toBe(3)
+      expect(cache.stats()).toMatchObject({ connected: true, circuitBreakerFailureCount: 0 })
+    } finally {
+      await server.command('CONFIG', 'SET', 'maxmemory', '0')
+    }
+    await until('written', async () => (await server.command('EXISTS', 'k3')) === 1)
+  })
+})
+
 describe('starting and ending', () => {
   it('keeps what is set at once, before there is a connection, in both tiers', async () => {
     const first = make()

@@ -204,11 +204,11 @@ export class Coherence {
     }
   }
 
-  /** Calls `run` after a second, unless this was closed by then. */
-  later(run: () => void): void {
+  /** Calls `run` in a while, unless this was closed by then. */
+  later(run: () => void, ms = 1000): void {
     this.#clock.setTimer(() => {
       if (!this.#closed) run()
-    }, 1000)
+    }, ms)
   }
 
   /** Lets `ms` milliseconds pass. */

@@ -4,6 +4,10 @@ import type { Coherence } from './coherence.js'
 /** Entries under way to Redis at one time while writing back: recovery must not be a storm. */
 const atOnce = 16
 
+/** Before what could not be written is tried again; ms, doubled up to the longest while Redis takes nothing. */
+const firstPause = 1000
+const longestPause = 60_000
+
 /**
  * Brings what only memory has to Redis: all of it when Redis is trusted again, single entries whose writing failed.
  *
@@ -15,6 +19,7 @@ export class WriteBack {
   readonly #write: (key: string, slot: MemorySlot) => Promise<boolean>
   readonly #failed = new Set<string>()
   #run = 0
+  #pause = firstPause
 
   /** @param write - sends one entry, if it is still good; rejects when Redis fails */
   constructor(memory: MemoryTier, coherence: Coherence, write: (key: string, slot: MemorySlot) => Promise<boolean>) {
@@ -27,6 +32,7 @@ export class WriteBack {
   start(): number {
     const { incarnation } = this.#coherence.stamp
     this.#failed.clear()
+    this.#pause = firstPause
     const keys = this.#memory.keys().filter((key) => this.#memory.peek(key)?.writtenIn !== incarnation)
     void this.#writeAll(keys.reverse(), ++this.#run)
     return keys.length
@@ -36,7 +42,7 @@ export class WriteBack {
   remember(key: string): void {
     const isFirst = this.#failed.size === 0
     this.#failed.add(key)
-    if (isFirst) this.#coherence.later(() => this.#retry())
+    if (isFirst) this.#coherence.later(() => this.#retry(), this.#pause)
   }
 
   stop(): void {
@@ -46,6 +52,7 @@ export class WriteBack {
   #retry(): void {
     const keys = [...this.#failed]
     this.#failed.clear()
+    this.#pause = Math.min(2 * this.#pause, longestPause)
     if (this.#coherence.isConnected) void this.#writeAll(keys, this.#run)
   }
 
@@ -61,6 +68,7 @@ export class WriteBack {
     if (slot === undefined || slot.writtenIn === this.#coherence.stamp.incarnation) return
     try {
       await this.#write(key, slot)
+      this.#pause = firstPause
     } catch {
       if (this.#coherence.isConnected) this.remember(key)
     }
