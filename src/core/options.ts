@@ -54,6 +54,7 @@ export interface FallbackCacheOptions {
    * `'redis-first'`: every read asks Redis, and so sees every acknowledged invalidation of every process at once.
    * `'memory-first'`: a copy in memory answers without a round trip as long as the log was looked at within
    * {@link FallbackCacheOptions.lease}; an invalidation elsewhere is seen that much later at worst.
+   * A value that is only replaced elsewhere, and not invalidated, is seen when the copy's lifetime is over.
    * @defaultValue `'redis-first'`
    */
   readonly read?: 'redis-first' | 'memory-first' | undefined
