@@ -22,6 +22,8 @@ export function invalidatedPaths(
   const paths = new Set([request.url])
   const target = parseUri(request.url, `${request.protocol}://${request.host}`)
   if (target === undefined) return [...paths]
+  // The absolute form (RFC 9112, section 3.2.2).
+  if (!request.url.startsWith('/')) paths.add(target.pathname + target.search)
   for (const name of ['location', 'content-location']) {
     const uri = parseUri(fieldValue(response.fields, name), target.href)
     // Another origin could be made to lose its entries by anybody who answers a POST (RFC 9111, section 4.4).

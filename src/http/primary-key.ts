@@ -35,18 +35,20 @@ export class PrimaryKeys {
   }
 
   /**
-   * The key of a request; `undefined` when its target is no path (`*`, an absolute URI).
+   * The key of a request; `undefined` when its target is no path (`*`, an absolute URI), has a fragment, or its host is none.
    *
    * @param extra - what the `key` and `user` options add, unambiguously joined; `''` for nothing
    */
   of(request: RequestHead, extra: string): PrimaryKey | undefined {
     const { url } = request
-    if (url.charCodeAt(0) !== 0x2f) return undefined
-    const seen = `${request.protocol}://${request.host}${url}${extra === '' ? '' : `\n${extra}`}`
+    if (url.charCodeAt(0) !== 0x2f || url.includes('#')) return undefined
+    // Clients may put a slash into Host: only what no field and no target can hold keeps the parts apart.
+    const seen = `${request.protocol}\n${request.host}\n${url}${extra === '' ? '' : `\n${extra}`}`
     return this.#recent.get(seen) ?? this.#recall(seen, request, extra)
   }
 
-  #recall(seen: string, request: RequestHead, extra: string): PrimaryKey {
+  #recall(seen: string, request: RequestHead, extra: string): PrimaryKey | undefined {
+    if (NO_HOST.test(request.host)) return undefined
     const key = this.#older.get(seen) ?? makeKey(this.#policy, request, extra)
     if (seen.length > MAX_LENGTH) return key
     if (this.#recent.size >= MEMORY) {
@@ -58,9 +60,12 @@ export class PrimaryKeys {
   }
 }
 
+/** A host that holds one of these could end where a path begins. */
+const NO_HOST = /[\s/?#@\\,]/
+
 /** Where the responses of one path lie: all queries, origins and variants; with or without a trailing slash; `below`, of what lies below it too. */
 export function prefixesOfPath(group: string, path: string, below: boolean): readonly string[] {
-  const bare = pathOf(path).replace(/\/+$/, '')
+  const bare = plainPath(pathOf(path).replace(/%(?![0-9a-f]{2})/gi, '%25'), 'utf8').replace(/\/+$/, '')
   if (bare === '') return below ? [`${group}/`] : [`${group}/:`]
   return below ? [`${group}${bare}:`, `${group}${bare}/`] : [`${group}${bare}:`, `${group}${bare}/:`]
 }
@@ -71,13 +76,36 @@ export function pathOf(url: string): string {
   return end < 0 ? url : url.slice(0, end)
 }
 
+/**
+ * A path as most of its spellings share it, for prefixes to reach them all: escaped is what cannot stand in a path as it is,
+ * and nothing else (RFC 3986, section 6.2.2.2).
+ *
+ * @param encoding - what characters beyond ASCII stand for: bytes in the target of a request, text elsewhere
+ */
+function plainPath(path: string, encoding: 'latin1' | 'utf8'): string {
+  if (PLAIN.test(path)) return path
+  return path.replace(ESCAPED, decodeURIComponent).replace(FORBIDDEN, (text) => escaped(Buffer.from(text, encoding)))
+}
+
+const PLAIN = /^[\w\-.~!$&'()*+,;=:@/]*$/
+
+/** Escapes of what may stand in a segment (RFC 3986, section 3.3). */
+const ESCAPED = /%(?:2[146-9a-e]|3[0-9abd]|40|[46][1-9a-f]|[57][0-9a]|5f|7e)/gi
+
+const FORBIDDEN = /[^\w\-.~!$&'()*+,;=:@/%]+/g
+
+function escaped(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/../g, (byte) => `%${byte.toUpperCase()}`)
+}
+
 function makeKey(policy: KeyPolicy, request: RequestHead, extra: string): PrimaryKey {
   const path = pathOf(request.url)
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
   const query = queryOf(request.url.slice(path.length), policy.query)
-  const parts = { method: 'GET', origin, query, ...(extra === '' ? {} : { extra }) }
+  const plain = plainPath(path, 'latin1')
+  const parts = { method: 'GET', origin, query, ...(extra === '' ? {} : { extra }), ...(plain === path ? {} : { path }) }
   return {
-    text: buildKey(`${policy.group}${path}`, parts),
+    text: buildKey(`${policy.group}${plain}`, parts),
     identity: `GET ${origin}${path}${query}${extra === '' ? '' : `\n${extra}`}`,
   }
 }

@@ -11,6 +11,9 @@ export const REASONS = {
     'The request carries a credential in a header field such as X-API-Key, and the response does not say that it may be shared.',
   cookie:
     'The request carries a cookie that looks like a session, and the response does not say that it may be shared.',
+  target:
+    'The request target is no path of this origin: an absolute URI, one with a fragment, or beside a Host that is none.',
+  'request-body': 'The request has a body, on which the response may depend and which is no part of the key.',
   'request-no-store': 'The request says Cache-Control: no-store (RFC 9111, section 5.2.1.5).',
   range: 'The request asks for a range, and only whole responses are stored.',
   skip: "The route's skip option, or skip() of the response, said no.",

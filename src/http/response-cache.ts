@@ -2,7 +2,7 @@ import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import type { CacheStatus, Forward } from './cache-status.js'
-import type { Exchange, Reply } from './exchange.js'
+import type { Exchange, Reply, RequestHead } from './exchange.js'
 import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, type Miss } from './handler-runs.js'
@@ -85,9 +85,10 @@ export class ResponseCache<Context extends object> {
   }
 
   #decide(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
-    const { method, originalMethod } = exchange.request
+    const { method, originalMethod, headers } = exchange.request
     if (method !== 'GET' && (method !== 'HEAD' || !this.#policy.answersHead)) return this.#passMethod(exchange)
     if (originalMethod !== undefined && originalMethod !== method) return this.#passMethod(exchange)
+    if (hasBody(headers)) return this.#bypass(exchange, 'request-body')
     const { skip, key, user } = this.#policy
     if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
     return this.#ask(exchange, nested)
@@ -97,8 +98,9 @@ export class ResponseCache<Context extends object> {
   #ask(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
     const { skip, key, user } = this.#policy
     const { context } = exchange
-    const skipped = skip?.(context)
-    if (skipped === true) return this.#bypass(exchange, 'skip')
+    const skipped: unknown = skip?.(context)
+    // As everywhere in JavaScript: whatever is truthy means yes.
+    if (skipped && !isThenable(skipped)) return this.#bypass(exchange, 'skip')
     const answers = [skipped, key?.(context), user?.(context)]
     if (!answers.some(isThenable)) return this.#enterWith(exchange, answers, nested)
     return Promise.all(answers).then((settled) => this.#enterWith(exchange, settled, nested))
@@ -106,18 +108,18 @@ export class ResponseCache<Context extends object> {
 
   #enterWith(exchange: Exchange<Context>, answers: readonly unknown[], nested: boolean): Decision | Promise<Decision> {
     const [skipped, key, user] = answers
-    if (skipped === true) return this.#bypass(exchange, 'skip')
+    if (skipped) return this.#bypass(exchange, 'skip')
     if (this.#policy.key !== undefined && typeof key !== 'string') {
       throw new TypeError(`key must return a string, got ${typeof key}`)
     }
-    const personal = user !== undefined && user !== null && user !== ''
+    const personal = isSomebody(user)
     const extra = JSON.stringify([key, personal ? String(user) : undefined])
     return this.#enter(exchange, key === undefined && !personal ? '' : extra, personal, nested)
   }
 
   #enter(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean): Decision | Promise<Decision> {
     const key = this.#keys.of(exchange.request, extra)
-    if (key === undefined) return this.#bypass(exchange, 'method')
+    if (key === undefined) return this.#bypass(exchange, 'target')
     const storage = personal ? this.#policy.personalStorage : this.#policy.storage
     return this.#look(new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested))
   }
@@ -281,6 +283,19 @@ export class ResponseCache<Context extends object> {
     if (owner instanceof ResponseCache) owner.invalidations.include(this.invalidations)
     return this.#decide(exchange, true)
   }
+}
+
+/** Whether a GET or HEAD comes with a body, be it announced only. */
+function hasBody(headers: RequestHead['headers']): boolean {
+  const length = headers['content-length']
+  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
+}
+
+/** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */
+function isSomebody(user: unknown): boolean {
+  if (user === undefined || user === null || user === '' || user === false) return false
+  if (typeof user === 'string' || typeof user === 'bigint' || Number.isFinite(user)) return true
+  throw new TypeError(`user must return a string or undefined, got ${typeof user}`)
 }
 
 function isThenable(value: unknown): boolean {
