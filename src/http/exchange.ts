@@ -79,6 +79,8 @@ export interface Reply {
   readonly reason: string | undefined
   /** To be laid over the fields that outer middleware has set; each replaces what has its name. `Content-Length` is among them where there is one. */
   readonly fields: FieldList
+  /** The names of {@link fields} in lower case; given only when names and values have been found well-formed. */
+  readonly checkedNames?: readonly string[] | undefined
   /** Names that the response must not have, whatever outer middleware has set. */
   readonly removed: readonly string[]
   /** The bytes, shared: they must not be changed. `undefined`: none, as for 304 and HEAD (`status` stays what it is). */

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Entry } from '../core/entry.js'
 import { currentAge } from './age.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
@@ -62,6 +63,7 @@ export class StoredResponse implements Reusable {
   /** Whether {@link list} has a Vary. */
   readonly hasVary: boolean
   #byName: Fields | undefined
+  #checkedNames: readonly string[] | undefined | null = null
   #whole: Reply | undefined
   #detail: string | undefined
   #key: string | undefined
@@ -134,13 +136,19 @@ export class StoredResponse implements Reusable {
     ) {
       return whole
     }
-    const made = this.answer(this.list, now, this.hitStatus(now, detail, key))
+    const made = { ...this.answer(this.list, now, this.hitStatus(now, detail, key)), checkedNames: this.#namesOfHit() }
     this.#whole = made
     this.#detail = detail
     this.#key = key
     this.#wholeFrom = now
     this.#wholeUntil = now + untilNextSecond(this, now)
     return made
+  }
+
+  /** Looked at once a response: nobody shall put a line break into a field by way of Redis. */
+  #namesOfHit(): readonly string[] | undefined {
+    if (this.#checkedNames === null) this.#checkedNames = checkedNames([...this.list, ...ADDED])
+    return this.#checkedNames
   }
 
   /** Our member of Cache-Status for a hit. */
@@ -155,6 +163,25 @@ export class StoredResponse implements Reusable {
     if (cacheStatus !== undefined) fields.push('Cache-Status', cacheStatus)
     return { status: this.status, reason: this.reason, fields, removed: this.removed, body: this.entry.body }
   }
+}
+
+/** What a hit has beside the stored fields; nothing in their values can be wrong. */
+const ADDED: FieldList = ['Age', '0', 'Cache-Status', '']
+
+/** The names of a list in lower case; `undefined` when node would refuse one of them or its value. */
+function checkedNames(list: FieldList): readonly string[] | undefined {
+  const names: string[] = []
+  try {
+    for (let at = 0; at < list.length; at += 2) {
+      const name = String(list[at])
+      validateHeaderName(name)
+      for (const line of [list[at + 1]].flat()) validateHeaderValue(name, String(line))
+      names.push(name.toLowerCase())
+    }
+  } catch {
+    return undefined
+  }
+  return names
 }
 
 /** The head as the text that is kept with the body. Short names: it travels with every read. */

@@ -2,6 +2,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../http/exchange.js'
 import { type Answered, hasNoContent, type KoaBody } from './koa-body.js'
 import { fieldOf } from './node-response.js'
+import { layFields } from './outgoing-fields.js'
 
 /** The fields that outer middleware has set, as node keeps them. */
 export type OuterFields = ResponseHead['outer']
@@ -19,13 +20,13 @@ export interface KoaAnswer extends Answered {
 }
 
 /** Has Koa send an answer from the cache. */
-export function reply(ctx: KoaAnswer, { status, reason, removed, fields, body }: Reply): void {
+export function reply(ctx: KoaAnswer, { status, reason, removed, fields, checkedNames, body }: Reply): void {
   const { res } = ctx
   ctx.status = status
   if (reason !== undefined) ctx.message = reason
   for (const name of removed) res.removeHeader(name)
-  layFields(res, fields)
-  if (body !== undefined) setBody(ctx, body)
+  layFields(res, fields, checkedNames)
+  if (body !== undefined) putBody(ctx, body)
   else if (hasNoContent(status)) ctx.body = null
   // For HEAD, Koa would take the length of what is there for that of the answer to GET.
   else if (ctx.method !== 'HEAD' || ctx.body !== undefined) setBody(ctx, NOTHING)
@@ -44,12 +45,17 @@ export function replyInstead(ctx: KoaAnswer, outer: OuterFields, answer: Reply):
   reply(ctx, answer)
 }
 
-/** Lays fields over those that are there. */
-export function layFields(res: ServerResponse, fields: FieldList): void {
-  for (let at = 0; at < fields.length; at += 2) {
-    const value = fields[at + 1]
-    if (value !== undefined) res.setHeader(String(fields[at]), value)
+/**
+ * As {@link setBody}, for bytes whose fields are all set. Where there was no body and the status is set, Koa's setter would
+ * keep them, copy all fields to see whether there is a type, and set the length once more.
+ */
+function putBody(ctx: KoaAnswer, body: Buffer): void {
+  if (ctx.body === undefined && !Object.hasOwn(ctx, 'body')) {
+    const response: { _body?: unknown } = ctx.response
+    response._body = body
+    if (ctx.body === body) return
   }
+  setBody(ctx, body)
 }
 
 /** Sets `ctx.body` and no field: Koa gives a body a type, and takes the length of the one before away. */

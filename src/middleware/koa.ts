@@ -7,8 +7,9 @@ import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
-import { KoaResponseHead, layFields, type OuterFields, reply, replyInstead, setBody } from './koa-response.js'
+import { KoaResponseHead, type OuterFields, reply, replyInstead, setBody } from './koa-response.js'
 import { changeFields, fieldOf, watchResponse } from './node-response.js'
+import { layFields } from './outgoing-fields.js'
 import { drain, tee } from './tee.js'
 
 declare module 'koa' {

@@ -1,0 +1,55 @@
+import { OutgoingMessage, type ServerResponse } from 'node:http'
+import type { FieldList, FieldValue } from '../http/exchange.js'
+
+/** Where node keeps the fields of a message that is not sent yet: by lower-case name, each with the name as it was given. */
+type OutgoingFields = Record<string, [name: string, value: FieldValue]>
+
+const { setHeader } = OutgoingMessage.prototype
+const place = findPlace()
+
+/**
+ * Lays fields over those that a response has, as `setHeader` does for each, but without looking at every character again.
+ *
+ * @param checkedNames - the names of `fields` in lower case, if names and values have been found well-formed
+ */
+export function layFields(response: ServerResponse, fields: FieldList, checkedNames?: readonly string[]): void {
+  const known = checkedNames === undefined ? undefined : fieldsOf(response)
+  for (let at = 0; at < fields.length; at += 2) {
+    const value = fields[at + 1]
+    if (value === undefined) continue
+    const name = String(fields[at])
+    const lower = checkedNames?.[at / 2]
+    if (known === undefined || lower === undefined) response.setHeader(name, value)
+    // A pair for each response: appendHeader changes it.
+    else known[lower] = [name, value]
+  }
+}
+
+/** The fields of a response as node keeps them; `undefined` where this node does so elsewhere, or somebody watches `setHeader`. */
+function fieldsOf(response: ServerResponse): OutgoingFields | undefined {
+  if (place === undefined || response.setHeader !== setHeader || response.headersSent) return undefined
+  const message = response as unknown as Record<symbol, OutgoingFields | null | undefined>
+  const known = message[place]
+  if (known !== null) return known
+  const made: OutgoingFields = Object.create(null)
+  message[place] = made
+  return made
+}
+
+/** The property of messages that holds their fields, if it is what it has been since Node.js 8. */
+function findPlace(): symbol | undefined {
+  const message = new OutgoingMessage()
+  message.setHeader('X-Field', 'one')
+  const symbol = Object.getOwnPropertySymbols(message).find((own) => own.description === 'kOutHeaders')
+  if (symbol === undefined) return undefined
+  const other = new OutgoingMessage()
+  if (Reflect.get(other, symbol) !== null) return undefined
+  const fields: OutgoingFields = Object.create(null)
+  fields['x-field'] = ['X-Field', 'one']
+  Reflect.set(other, symbol, fields)
+  const isSame =
+    JSON.stringify(Reflect.get(message, symbol)) === JSON.stringify(fields) &&
+    other.getHeader('x-FIELD') === 'one' &&
+    JSON.stringify(other.getHeaders()) === '{"x-field":"one"}'
+  return isSame ? symbol : undefined
+}
