@@ -1,18 +1,26 @@
 import { isNotModified, isRangeApplicable, notModifiedFields } from './conditional.js'
-import type { Exchange, FieldList, FieldValue, Reply } from './exchange.js'
+import type { Exchange, FieldList, FieldValue, Reply, RequestHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
 import { parseRange, partialContent, rangeNotSatisfiable } from './range.js'
 import { toFieldList } from './route-fields.js'
 import { uniteVary } from './selecting.js'
+import { fieldsOfPart, partWithin } from './stored-part.js'
 import type { StoredResponse } from './stored-response.js'
 
 /**
  * What one client gets of a stored response: the whole, a 304, a part, or its head (RFC 9111, section 4.3.2; RFC 9110, sections 13 and 14).
  *
  * @param whole - the stored response as it would go out in full
+ * @param request - the request as it came, where a handler has been run with other fields
  */
-export function answerFromStore(exchange: Exchange, stored: StoredResponse, whole: Reply, now: number): Reply {
-  const { method, headers } = exchange.request
+export function answerFromStore(
+  exchange: Exchange,
+  stored: StoredResponse,
+  whole: Reply,
+  now: number,
+  request: Pick<RequestHead, 'method' | 'headers'> = exchange.request,
+): Reply {
+  const { method, headers } = request
   const reply = withOuterVary(exchange, stored, whole)
   if (stored.status === 200) {
     const fields = stored.byName
@@ -22,7 +30,16 @@ export function answerFromStore(exchange: Exchange, stored: StoredResponse, whol
       return part(headers, stored, reply) ?? reply
     }
   }
+  if (stored.status === 206) return answerFromPart(headers, stored, reply, now)
   return method === 'HEAD' ? { ...reply, body: undefined } : reply
+}
+
+function answerFromPart(headers: Fields, stored: StoredResponse, reply: Reply, now: number): Reply {
+  if (isConditional(headers) && isNotModified(headers, stored.byName, stored.receivedAt, now)) {
+    return notModified(stored, reply)
+  }
+  const part = partWithin(headers, stored, now)
+  return part === undefined ? reply : { ...reply, fields: fieldsOfPart(reply.fields, part), body: part.body }
 }
 
 /** A response that the handler has just made, as far as it is known. */

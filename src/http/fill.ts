@@ -1,13 +1,13 @@
-import type { Clock } from '../core/clock.js'
-import type { Mark } from '../core/mark.js'
 import { answerConditions } from './answer.js'
-import type { CacheStatus, Forward } from './cache-status.js'
-import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
+import type { CacheStatus } from './cache-status.js'
+import { listEntityTags } from './entity-tag.js'
+import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
-import type { Flight, Landing } from './flight.js'
+import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
+import type { Landing } from './flight.js'
+import { freshened, updatedRoute } from './freshened.js'
 import { AS_IT_IS, cacheStatusField } from './pass.js'
 import { carriesNonce, isLoggedIn } from './personal.js'
-import type { PrimaryKey } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import { type RecordedHead, recordHead, withEntityTag } from './recorded-response.js'
 import { ResponseNotes } from './response-notes.js'
@@ -15,58 +15,7 @@ import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields, toFieldList } 
 import { isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody } from './storable-body.js'
-import type { StoragePolicy } from './storage-policy.js'
-import type { StoredHead } from './stored-response.js'
-
-/** What a fill has to know of its request. */
-export interface FillRequest {
-  readonly request: RequestHead
-  readonly key: PrimaryKey
-  /** Where the response was looked for last: the primary key, or that of a variant. */
-  readonly place: string
-  /** The moment before the handler, as far as invalidations go. */
-  readonly mark: Mark
-  /** The same as wall-clock time. */
-  readonly requestedAt: number
-  /** Why the handler runs at all. */
-  readonly fwd: Forward
-  /** False when this request waited for another one in vain. */
-  readonly collapsed: boolean | undefined
-  /** The run that others may wait for. */
-  readonly flight: Flight | undefined
-  /** What may be sent in place of an error of this status, or of a handler that threw (`undefined`). */
-  readonly onError: ((status: number | undefined) => Reply | undefined) | undefined
-  /** The client's own conditions, which are hidden from the handler; `undefined` when there are none. */
-  readonly conditions: Fields | undefined
-  /** Whether the key names the user. */
-  readonly personal: boolean
-  readonly nested: boolean
-}
-
-/** What a fill takes from its route; a nested middleware refines it. */
-export interface FillPolicy {
-  readonly storage: StoragePolicy
-  readonly vary: readonly string[]
-  readonly exactVary: boolean
-  readonly dropPerRun: boolean
-  /** Called once, when the handler has answered. */
-  readonly tags: readonly (() => readonly string[])[]
-  readonly cacheStatus: boolean | 'debug'
-}
-
-/** Where a fill puts what it recorded, and whom it tells. */
-export interface FillTarget {
-  readonly clock: Clock
-  /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
-  keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
-  /**
-   * Takes note that a response is not stored.
-   *
-   * @param failed - the handler answered with a server error, which says little about its next answer
-   */
-  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void
-  fault(thrown: unknown): void
-}
+import { isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
 
 /** Records what a handler answers, and has it stored when it may be. */
 export class Fill implements Recording {
@@ -80,6 +29,7 @@ export class Fill implements Recording {
   #chunks: Buffer[] = []
   #length = 0
   #done = false
+  #standsDown = false
 
   constructor(of: FillRequest, policy: FillPolicy, target: FillTarget) {
     this.of = of
@@ -88,7 +38,7 @@ export class Fill implements Recording {
   }
 
   begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
-    if (this.#done) return AS_IT_IS
+    if (this.#done && !this.#standsDown) return AS_IT_IS
     try {
       return this.#begin(head, whole)
     } catch (thrown) {
@@ -136,40 +86,34 @@ export class Fill implements Recording {
 
   /** Leaves the work to a middleware further in; nobody waits for this one any more. */
   standDown(): void {
+    this.#standsDown = true
     this.#finish({ kind: 'refused' })
   }
 
   #begin(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
+    const { asked } = this.of
+    // The validators on the request were ours, whoever answers it: no client may get a 304 for them.
+    if (asked?.by === '304' && head.status === 304) return this.#onNotModified(head, asked)
+    if (this.#standsDown) return AS_IT_IS
     this.#failed = head.status >= 500
     const instead = isStaleIfErrorStatus(head.status) ? this.of.onError?.(head.status) : undefined
     if (instead !== undefined) {
       this.#finish({ kind: 'failed' })
       return { ...AS_IT_IS, instead }
     }
-    const { storage, dropPerRun, vary, exactVary } = this.policy
-    const control = ['cache-control', 'expires', ...storage.targets]
-    const route = routeFields(head, control, dropPerRun ? PER_RUN_FIELDS : NO_NAMES)
+    if (asked?.by === 'HEAD') return this.#onHead(head, asked)
+    return this.#record(head, whole)
+  }
+
+  #record(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
+    const { storage } = this.policy
+    const route = this.#routeOf(head)
     const receivedAt = this.#target.clock.now()
     const storable = this.#judge(head, route, receivedAt)
     if (typeof storable === 'string') return this.#refusing(head, route, storable)
     if (announcedLength(route, whole) > storage.maxBodySize) return this.#refusing(head, route, 'too-large')
     const body = whole === undefined ? undefined : ownBytes(whole)
-    const { request, key, nested } = this.of
-    const tags = [...this.handle.tags, ...this.policy.tags.flatMap((some) => some())]
-    const recorded = recordHead({
-      request,
-      key,
-      head,
-      route,
-      storable,
-      receivedAt,
-      cost: Math.max(0, receivedAt - this.of.requestedAt),
-      body,
-      vary,
-      exactVary,
-      tags,
-      nested,
-    })
+    const recorded = this.#recordedHead(head, route, storable, receivedAt, body)
     this.#recorded = recorded
     if (body !== undefined) {
       this.#chunks = [body]
@@ -178,13 +122,82 @@ export class Fill implements Recording {
     return this.#storing(head, recorded, storable, body)
   }
 
+  #routeOf(head: ResponseHead): RouteFields {
+    const { storage, dropPerRun } = this.policy
+    return routeFields(head, ['cache-control', 'expires', ...storage.targets], dropPerRun ? PER_RUN_FIELDS : NO_NAMES)
+  }
+
+  #recordedHead(
+    head: Pick<ResponseHead, 'status' | 'reason'>,
+    route: RouteFields,
+    storable: Storable,
+    receivedAt: number,
+    body: Buffer | undefined,
+  ): RecordedHead {
+    const { request, key, nested, requestedAt } = this.of
+    const { vary, exactVary } = this.policy
+    const tags = [...this.handle.tags, ...this.policy.tags.flatMap((some) => some())]
+    const cost = Math.max(0, receivedAt - requestedAt)
+    return recordHead({ request, key, head, route, storable, receivedAt, cost, body, vary, exactVary, tags, nested })
+  }
+
+  /** The stored response is right: its fields are updated, and the client gets it (RFC 9111, section 4.3.4). */
+  #onNotModified(head: ResponseHead, asked: Asked): Onward {
+    const route = this.#routeOf(head)
+    if (isFreshenedBy(asked.stored.validators, route.fields, this.#target.clock.now())) {
+      return { ...AS_IT_IS, instead: this.#update(head, route, asked) }
+    }
+    this.#target.discard(this.of.place)
+    this.#finish({ kind: 'abandoned' })
+    const { conditions = {} } = this.of
+    const known = listEntityTags(fieldValue(conditions, 'if-none-match') ?? '')
+    const isForClient = known.includes(fieldValue(route.fields, 'etag') ?? '')
+    return isForClient ? AS_IT_IS : { ...AS_IT_IS, instead: badGateway(this.#status(head, {})) }
+  }
+
+  /** What a HEAD tells of the stored response to GET (RFC 9111, section 4.3.5). */
+  #onHead(head: ResponseHead, asked: Asked): Onward {
+    const status = this.#status(head, {})
+    if (head.status === 200) {
+      const route = this.#routeOf(head)
+      const { stored } = asked
+      if (!isConfirmedByHead(stored.validators, stored.entry.body.length, route.fields)) {
+        this.#target.discard(this.of.place)
+      } else if (VALIDATORS.some((name) => route.fields[name] !== undefined)) {
+        this.#update(head, route, asked)
+      }
+    }
+    this.#finish({ kind: 'refused' })
+    return { ...AS_IT_IS, fields: status }
+  }
+
+  #update(head: ResponseHead, route: RouteFields, asked: Asked): Reply {
+    const { stored } = asked
+    const receivedAt = this.#target.clock.now()
+    const updated = updatedRoute(stored, route, this.policy.storage.targets, receivedAt)
+    const verdict = this.#judge(head, updated, receivedAt, stored.status)
+    if (this.#standsDown || typeof verdict === 'string') {
+      if (!this.#standsDown) {
+        this.#target.discard(this.of.place)
+        this.#refuse(typeof verdict === 'string' ? verdict : 'skip')
+      }
+      return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), false)
+    }
+    const recorded = this.#recordedHead(stored, updated, verdict, receivedAt, undefined)
+    const storedHead = { ...recorded.stored, ownEntityTag: stored.ownEntityTag }
+    const landing = this.#target.keep(this.of, recorded, storedHead, stored.entry.body)
+    this.#finish(landing)
+    if (landing.kind === 'stored') return asked.answer(landing.stored, true)
+    return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), false)
+  }
+
   /** Why the response is not stored, or all that its entry needs. */
-  #judge(head: ResponseHead, route: RouteFields, receivedAt: number): Reason | Storable {
+  #judge(head: ResponseHead, route: RouteFields, receivedAt: number, status = head.status): Reason | Storable {
     const { handle, of } = this
     if (handle.fault !== undefined) this.#target.fault(handle.fault)
     if (handle.fault !== undefined || handle.skipped !== undefined) return 'skip'
     if (isEndless(route.deciding)) return 'event-stream'
-    const response = { status: head.status, fields: route.deciding }
+    const response = { status, fields: route.deciding }
     const times = { requestedAt: of.requestedAt, receivedAt, ttl: handle.lifetime }
     const verdict = isStorable(of.request, response, times, this.policy.storage)
     if (!verdict.storable) return verdict.reason
@@ -254,6 +267,15 @@ export class Fill implements Recording {
     this.#chunks = []
     this.of.flight?.land(landing)
   }
+}
+
+/** A HEAD without any of them says nothing about the stored bytes. */
+const VALIDATORS = ['etag', 'last-modified', 'content-length'] as const
+
+/** The handler said that something is not modified which nobody has asked about. */
+function badGateway(status: FieldList): Reply {
+  const fields = ['Content-Length', '0', ...status]
+  return { status: 502, reason: undefined, fields, removed: [], body: undefined }
 }
 
 /** How long a body is going to be, as far as that is known. */

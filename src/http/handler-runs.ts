@@ -3,10 +3,11 @@ import type { FallbackCache } from '../core/fallback-cache.js'
 import type { Mark } from '../core/mark.js'
 import { answerFromStore } from './answer.js'
 import { type CacheStatus, cacheStatusMember, type Forward } from './cache-status.js'
-import { CONDITIONAL_FIELDS } from './conditional.js'
+import { CONDITIONAL_FIELDS, preconditions } from './conditional.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from './exchange.js'
 import type { Fields } from './fields.js'
-import { Fill, type FillPolicy } from './fill.js'
+import { Fill } from './fill.js'
+import type { Asked, FillPolicy } from './fill-request.js'
 import { Flight, type Landing } from './flight.js'
 import type { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
@@ -81,12 +82,20 @@ export class HandlerRuns<Context extends object> {
     const flight = this.#takeOff(miss.place, mark)
     const turn = this.#cache.takeTurn(miss.place, look)
     if (turn !== undefined) return this.#leadInTurn(lookup, miss, owner, flight, turn)
-    return this.#run(lookup, miss, owner, mark, flight, conditionsOf(lookup.request))
+    return this.#run(lookup, miss, owner, mark, flight)
   }
 
   /** Runs the handler for this request only; it sees the client's own conditions. */
   alone(lookup: Lookup<Context>, miss: Miss, owner: object): Forwarding {
-    return this.#run(lookup, miss, owner, this.#cache.mark(), undefined, undefined)
+    const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined)
+    return this.#forward(lookup, owner, fill, undefined)
+  }
+
+  /** Runs the handler for a HEAD, which tells whether the stored response to GET is still right. */
+  check(lookup: Lookup<Context>, miss: Miss, stored: StoredResponse, owner: object): Forwarding {
+    const asked = this.#asked(lookup, miss, stored, 'HEAD')
+    const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, asked)
+    return this.#forward(lookup, owner, fill, undefined)
   }
 
   /** The answer to a request that waited, out of what the run brought; `undefined`: none. */
@@ -94,26 +103,28 @@ export class HandlerRuns<Context extends object> {
     if (landing.kind === 'failed') return this.#onError(lookup, miss, true)?.(undefined)
     if (landing.kind !== 'stored') return undefined
     const { stored } = landing
-    if (!lookup.mayUse(stored)) return undefined
-    this.#cache.counters.collapsed += 1
     const now = this.#cache.clock.now()
+    if (!lookup.mayUse(stored, now)) return undefined
+    this.#cache.counters.collapsed += 1
     const ttl = stored.lifetimeLeft(now)
     return this.#answer(lookup, stored, now, { fwd: miss.fwd, fwdStatus: stored.status, collapsed: true, ttl })
   }
 
   /** Has a stale response made anew in the background, unless that is under way; false when this host cannot. */
-  refresh(lookup: Lookup<Context>, place: string, owner: object): boolean {
+  refresh(lookup: Lookup<Context>, place: string, stored: StoredResponse, owner: object): boolean {
     const { exchange } = lookup
     if (exchange.refresh === undefined) return false
     if (this.flightTo(place) !== undefined) return true
     if (this.#refreshes >= MAX_REFRESHES || this.#recentlyRefused.has(place)) return true
     const mark = this.#cache.mark()
     const flight = this.#takeOff(place, mark)
-    const fill = this.#fill(lookup, { place, fwd: 'stale', stale: undefined }, mark, flight, undefined)
+    const miss: Miss = { place, fwd: 'stale', stale: undefined }
+    const asked = this.#asked(lookup, miss, stored, '304')
+    const fill = this.#fill(lookup, miss, mark, flight, undefined, asked)
     const scope = { owner, place: this.#place, bypass: undefined, recording: fill, isAwaited: true }
     const conditions = conditionsOf(lookup.request)
     const started = exchange.refresh(
-      conditions === undefined ? {} : withoutConditions(conditions),
+      changesFor(conditions, asked) ?? {},
       (raw) => openScope(raw, scope),
       () => {
         this.#refreshes -= 1
@@ -158,21 +169,19 @@ export class HandlerRuns<Context extends object> {
       void landing.written.then((isWritten) => taken.end(isWritten))
     }
     // Waiting may have taken a while: what the handler makes now has seen all that was invalidated meanwhile.
-    return this.#run(lookup, miss, owner, this.#cache.mark(), flight, conditionsOf(lookup.request))
+    return this.#run(lookup, miss, owner, this.#cache.mark(), flight)
   }
 
-  #run(
-    lookup: Lookup<Context>,
-    miss: Miss,
-    owner: object,
-    mark: Mark,
-    flight: Flight | undefined,
-    conditions: Fields | undefined,
-  ): Forwarding {
-    const { exchange } = lookup
-    const recording = this.#fill(lookup, miss, mark, flight, conditions)
+  #run(lookup: Lookup<Context>, miss: Miss, owner: object, mark: Mark, flight: Flight): Forwarding {
+    const conditions = conditionsOf(lookup.request)
+    const asked = miss.stale && this.#asked(lookup, miss, miss.stale, '304')
+    const fill = this.#fill(lookup, miss, mark, flight, conditions, asked)
+    return this.#forward(lookup, owner, fill, changesFor(conditions, asked))
+  }
+
+  #forward({ exchange }: Lookup<Context>, owner: object, recording: Fill, changes: FieldChanges | undefined) {
     openScope(exchange.raw, { owner, place: this.#place, bypass: undefined, recording, isAwaited: false })
-    return new Forwarding(recording, conditions && withoutConditions(conditions))
+    return new Forwarding(recording, changes)
   }
 
   #fill(
@@ -181,6 +190,7 @@ export class HandlerRuns<Context extends object> {
     mark: Mark,
     flight: Flight | undefined,
     conditions: Fields | undefined,
+    asked: Asked | undefined,
   ): Fill {
     const { key, personal, nested, collapsed } = lookup
     const { place, fwd } = miss
@@ -188,10 +198,27 @@ export class HandlerRuns<Context extends object> {
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
     return new Fill(
-      { request, key, place, mark, requestedAt, fwd, collapsed, flight, onError, conditions, personal, nested },
+      { request, key, place, mark, requestedAt, fwd, collapsed, flight, onError, conditions, asked, personal, nested },
       this.#fillPolicy(lookup.exchange, lookup.storage),
       this.#keeper,
     )
+  }
+
+  /** A stored response to ask the handler about; `undefined` when it has no validator to ask by (RFC 9111, section 4.3.1). */
+  #asked(lookup: Lookup<Context>, miss: Miss, stored: StoredResponse, by: Asked['by']): Asked | undefined {
+    // A 304 says nothing about a part: whether the rest is still the same is not known.
+    if (by === '304' && (stored.status === 206 || preconditions(stored.validators) === undefined)) return undefined
+    const asItCame = requestOf(lookup)
+    return {
+      stored,
+      by,
+      answer: (updated, isKept) => {
+        const now = this.#cache.clock.now()
+        const ttl = isKept ? updated.lifetimeLeft(now) : undefined
+        const { fwd } = miss
+        return this.#answer(lookup, updated, now, { fwd, fwdStatus: 304, stored: isKept || undefined, ttl }, asItCame)
+      },
+    }
   }
 
   #fillPolicy(exchange: Exchange<Context>, storage: StoragePolicy): FillPolicy {
@@ -211,21 +238,34 @@ export class HandlerRuns<Context extends object> {
   /** What to send in place of an error, if there is a stale response that may be (RFC 5861, section 4). */
   #onError(lookup: Lookup<Context>, { stale }: Miss, collapsed: boolean | undefined) {
     if (stale === undefined) return undefined
+    const asItCame = requestOf(lookup)
     return (fwdStatus: number | undefined): Reply | undefined => {
       const now = this.#cache.clock.now()
       if (!mayReuseOnError(stale, lookup.wishes, now)) return undefined
       this.#cache.counters.stale += 1
       const ttl = stale.lifetimeLeft(now)
-      return this.#answer(lookup, stale, now, { fwd: 'stale', fwdStatus, collapsed, ttl, detail: 'stale-if-error' })
+      const status = { fwd: 'stale', fwdStatus, collapsed, ttl, detail: 'stale-if-error' } as const
+      return this.#answer(lookup, stale, now, status, asItCame)
     }
   }
 
-  #answer(lookup: Lookup<Context>, stored: StoredResponse, now: number, status: CacheStatus): Reply {
+  #answer(
+    lookup: Lookup<Context>,
+    stored: StoredResponse,
+    now: number,
+    status: CacheStatus,
+    asItCame?: Pick<RequestHead, 'method' | 'headers'>,
+  ): Reply {
     const { cacheStatus } = this.#policy
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
     const member = cacheStatus === false ? undefined : cacheStatusMember(CACHE_NAME, { ...status, key })
-    return answerFromStore(lookup.exchange, stored, stored.answer(stored.list, now, member), now)
+    return answerFromStore(lookup.exchange, stored, stored.answer(stored.list, now, member), now, asItCame)
   }
+}
+
+/** What the client asked for, whatever fields the handler is going to be run with. */
+function requestOf({ request }: { readonly request: RequestHead }): Pick<RequestHead, 'method' | 'headers'> {
+  return { method: request.method, headers: { ...request.headers } }
 }
 
 /** The request's own conditions; `undefined` when there are none. */
@@ -240,8 +280,11 @@ function conditionsOf(request: RequestHead): Fields | undefined {
   return conditions
 }
 
-function withoutConditions(conditions: Fields): FieldChanges {
-  return Object.fromEntries(Object.keys(conditions).map((name) => [name, undefined]))
+/** What a request is sent on with: without the client's conditions, and with ours (RFC 9111, section 4.3.1). */
+function changesFor(conditions: Fields | undefined, asked: Asked | undefined): FieldChanges | undefined {
+  if (conditions === undefined && asked === undefined) return undefined
+  const hidden = Object.keys(conditions ?? {}).map((name) => [name, undefined] as const)
+  return { ...Object.fromEntries(hidden), ...(asked && preconditions(asked.stored.validators)) }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.js'
 import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
-import type { FillRequest, FillTarget } from './fill.js'
+import type { FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
 import { pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
@@ -59,6 +59,10 @@ export class Keeper implements FillTarget {
     else if (!PASSING_REASONS.has(reason)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
     if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
     if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key: of.key.text, reason: detail })
+  }
+
+  discard(place: string): void {
+    void this.#cache.invalidateKey(place)
   }
 
   /** A request or a response was refused. */

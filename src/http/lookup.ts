@@ -4,6 +4,7 @@ import type { Exchange, RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
 import { matchesSelecting } from './selecting.js'
 import type { StoragePolicy } from './storage-policy.js'
+import { partWithin } from './stored-part.js'
 import type { StoredResponse } from './stored-response.js'
 
 /** One request that asks for a stored response. */
@@ -49,9 +50,16 @@ export class Lookup<Context extends object> {
     return unservedCredential(this.request.headers, stored.control, stored.selecting, this.storage)
   }
 
+  /** Whether a stored response holds all that is asked for, which a part may not (RFC 9111, section 3.3). */
+  isWithin(stored: StoredResponse, now: number): boolean {
+    if (stored.status !== 206) return true
+    return this.request.method === 'GET' && partWithin(this.request.headers, stored, now) !== undefined
+  }
+
   /** Whether a response that was made for another request is one for this request too. */
-  mayUse(stored: StoredResponse): boolean {
+  mayUse(stored: StoredResponse, now: number): boolean {
     return (
+      this.isWithin(stored, now) &&
       stored.identity === this.key.identity &&
       stored.nested === this.nested &&
       matchesSelecting(stored.selecting, stored.values, this.request.headers)

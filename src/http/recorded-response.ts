@@ -24,7 +24,7 @@ export interface RecordedHead {
 export interface RecordedParts {
   readonly request: RequestHead
   readonly key: PrimaryKey
-  readonly head: ResponseHead
+  readonly head: Pick<ResponseHead, 'status' | 'reason'>
   readonly route: RouteFields
   readonly storable: Storable
   readonly receivedAt: number
@@ -42,7 +42,8 @@ export interface RecordedParts {
 export function recordHead(parts: RecordedParts): RecordedHead {
   const { request, key, head, route, storable, receivedAt, body } = parts
   const kept = storedFields(route.fields, storable.by.control, receivedAt)
-  const fields = needsEntityTag(head.status, kept) && body !== undefined ? { ...kept, etag: makeEntityTag(body) } : kept
+  const ownEntityTag = needsEntityTag(head.status, kept) && body !== undefined
+  const fields = ownEntityTag ? { ...kept, etag: makeEntityTag(body) } : kept
   const selecting = selectingFields(fields, parts.vary, parts.exactVary)
   if (selecting === '*') throw new Error('a response with Vary: * was judged storable')
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
@@ -52,6 +53,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
       status: head.status,
       reason: head.reason,
       fields: toFieldList(fields, namesOf(route)),
+      ownEntityTag,
       removed: route.removed,
       control: storable.by.control,
       initialAge: storable.initialAge,
@@ -74,7 +76,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
 export function withEntityTag(recorded: RecordedHead, body: Buffer): StoredHead {
   const { stored, fields } = recorded
   if (!needsEntityTag(stored.status, fields)) return stored
-  return { ...stored, fields: [...stored.fields, 'ETag', makeEntityTag(body)] }
+  return { ...stored, fields: [...stored.fields, 'ETag', makeEntityTag(body)], ownEntityTag: true }
 }
 
 function needsEntityTag(status: number, fields: Fields): boolean {

@@ -151,14 +151,15 @@ export class ResponseCache<Context extends object> {
     const credential = lookup.refusalOf(stored)
     if (credential !== undefined) return this.#bypass(lookup.exchange, credential)
     const now = this.cache.clock.now()
+    if (!lookup.isWithin(stored, now)) return this.#miss(lookup, place, 'partial')
     switch (mayReuse(stored, lookup.wishes, now)) {
       case 'fresh':
-        if (this.cache.isDueEarly(stored.staleAt, stored.cost)) this.#runs.refresh(lookup, place, this)
+        if (this.cache.isDueEarly(stored.staleAt, stored.cost)) this.#runs.refresh(lookup, place, stored, this)
         return this.#hit(lookup, shelf, stored, now)
       case 'max-stale':
         return this.#hit(lookup, shelf, stored, now)
       case 'stale-while-revalidate':
-        if (this.#runs.refresh(lookup, place, this)) return this.#hit(lookup, shelf, stored, now)
+        if (this.#runs.refresh(lookup, place, stored, this)) return this.#hit(lookup, shelf, stored, now)
         return this.#miss(lookup, place, 'stale', stored)
       case 'request':
         return this.#miss(lookup, place, 'request', stored)
@@ -190,7 +191,10 @@ export class ResponseCache<Context extends object> {
     const { request, exchange } = lookup
     if (lookup.looks === 1) this.#countMiss(lookup)
     if (lookup.wishes?.onlyIfCached === true) return gatewayTimeout()
-    if (request.method === 'HEAD') return this.#passing(exchange, { fwd }, undefined)
+    if (request.method === 'HEAD') {
+      if (stale === undefined || lookup.hasCredentials) return this.#passing(exchange, { fwd }, undefined)
+      return this.#runs.check(lookup, { place, fwd, stale }, stale, this)
+    }
     const refusal = refuseRequest(request, lookup.storage)
     if (refusal !== undefined) return this.#bypass(exchange, refusal)
     if (lookup.hasCredentials) return this.#runs.alone(lookup, { place, fwd: 'bypass', stale }, this)
@@ -203,8 +207,9 @@ export class ResponseCache<Context extends object> {
   /** The fresh response that another process has stored meanwhile, if there is one. */
   async #lookAgain(lookup: Lookup<Context>): Promise<StoredResponse | undefined> {
     const { stored } = await this.#shelf.find(lookup.key, lookup.request)
-    if (stored === undefined || !lookup.mayUse(stored)) return undefined
-    return mayReuse(stored, lookup.wishes, this.cache.clock.now()) === 'fresh' ? stored : undefined
+    const now = this.cache.clock.now()
+    if (stored === undefined || !lookup.mayUse(stored, now)) return undefined
+    return mayReuse(stored, lookup.wishes, now) === 'fresh' ? stored : undefined
   }
 
   #countMiss(lookup: Lookup<Context>): void {

@@ -2,9 +2,9 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Entry } from '../core/entry.js'
 import { currentAge } from './age.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
-import { cacheStatusMember } from './cache-status.js'
+import { appendCacheStatus, cacheStatusMember } from './cache-status.js'
 import type { FieldList, FieldValue, Reply } from './exchange.js'
-import { emptyFields, type Fields } from './fields.js'
+import { emptyFields, type Fields, fieldValue } from './fields.js'
 import type { Reusable } from './reusable.js'
 
 /** The name under which this cache appears in Cache-Status (RFC 9211). */
@@ -17,6 +17,8 @@ export interface StoredHead {
   readonly status: number
   readonly reason: string | undefined
   readonly fields: FieldList
+  /** Whether the entity tag among them is made by this cache: nobody behind it knows it. */
+  readonly ownEntityTag: boolean
   /** Fields that the route took away from what outer middleware had set. */
   readonly removed: readonly string[]
   /** The directives that decided, wherever they stood. */
@@ -51,6 +53,7 @@ export class StoredResponse implements Reusable {
   readonly reason: string | undefined
   /** As they go out, `Content-Length` included. */
   readonly list: FieldList
+  readonly ownEntityTag: boolean
   readonly removed: readonly string[]
   readonly control: CacheControl
   readonly initialAge: number
@@ -63,6 +66,7 @@ export class StoredResponse implements Reusable {
   /** Whether {@link list} has a Vary. */
   readonly hasVary: boolean
   #byName: Fields | undefined
+  readonly #upstream: string | undefined
   #checkedNames: readonly string[] | undefined | null = null
   #whole: Reply | undefined
   #detail: string | undefined
@@ -76,6 +80,7 @@ export class StoredResponse implements Reusable {
     this.status = head.status
     this.reason = head.reason
     this.list = withContentLength(head, entry.body.length)
+    this.ownEntityTag = head.ownEntityTag
     this.removed = head.removed
     this.control = head.control
     this.initialAge = head.initialAge
@@ -86,6 +91,7 @@ export class StoredResponse implements Reusable {
     this.values = head.values
     this.nested = head.nested
     this.hasVary = this.list.some((name, at) => at % 2 === 0 && String(name).toLowerCase() === 'vary')
+    this.#upstream = valueIn(this.list, 'cache-status')
   }
 
   get receivedAt(): number {
@@ -105,6 +111,11 @@ export class StoredResponse implements Reusable {
     }
     this.#byName = byName
     return byName
+  }
+
+  /** {@link byName}, without an entity tag that the handler cannot know: what it may be asked about. */
+  get validators(): Fields {
+    return this.ownEntityTag ? { ...this.byName, etag: undefined } : this.byName
   }
 
   /** The Age field's value at a moment, seconds. */
@@ -160,9 +171,17 @@ export class StoredResponse implements Reusable {
   /** The response with these fields, its Age, and our member of Cache-Status. */
   answer(list: FieldList, now: number, cacheStatus: string | undefined): Reply {
     const fields: FieldValue[] = [...list, 'Age', String(this.ageAt(now))]
-    if (cacheStatus !== undefined) fields.push('Cache-Status', cacheStatus)
+    // Over the members of caches nearer to the origin, which are in the list (RFC 9211, section 2).
+    if (cacheStatus !== undefined) fields.push('Cache-Status', appendCacheStatus(this.#upstream, cacheStatus))
     return { status: this.status, reason: this.reason, fields, removed: this.removed, body: this.entry.body }
   }
+}
+
+function valueIn(list: FieldList, name: string): string | undefined {
+  for (let at = 0; at < list.length; at += 2) {
+    if (String(list[at]).toLowerCase() === name) return fieldValue({ value: list[at + 1] }, 'value')
+  }
+  return undefined
 }
 
 /** What a hit has beside the stored fields; nothing in their values can be wrong. */
@@ -191,6 +210,7 @@ export function headText(head: StoredHead): string {
     s: head.status,
     r: head.reason,
     f: head.fields,
+    o: head.ownEntityTag || undefined,
     x: head.removed.length === 0 ? undefined : head.removed,
     c: distinctive(head.control),
     a: head.initialAge,
@@ -231,6 +251,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     status: meta.s,
     reason: typeof meta.r === 'string' ? meta.r : undefined,
     fields: meta.f,
+    ownEntityTag: meta.o === true,
     removed: isNames(meta.x) ? meta.x : [],
     control: { ...NO_DIRECTIVES, ...(typeof meta.c === 'object' ? meta.c : undefined) },
     initialAge: typeof meta.a === 'number' ? meta.a : 0,

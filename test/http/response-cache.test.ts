@@ -39,6 +39,7 @@ describe('ResponseCache', () => {
     status: 200,
     reason: undefined,
     fields: ['X-Run', '0'],
+    ownEntityTag: false,
     removed: [],
     control: NO_DIRECTIVES,
     initialAge: 0,

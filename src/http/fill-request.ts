@@ -1,0 +1,74 @@
+import type { Clock } from '../core/clock.js'
+import type { Mark } from '../core/mark.js'
+import type { Forward } from './cache-status.js'
+import type { Reply, RequestHead } from './exchange.js'
+import type { Fields } from './fields.js'
+import type { Flight, Landing } from './flight.js'
+import type { PrimaryKey } from './primary-key.js'
+import type { Reason } from './reasons.js'
+import type { RecordedHead } from './recorded-response.js'
+import type { StoragePolicy } from './storage-policy.js'
+import type { StoredHead, StoredResponse } from './stored-response.js'
+
+/** What a fill has to know of its request. */
+export interface FillRequest {
+  readonly request: RequestHead
+  readonly key: PrimaryKey
+  /** Where the response was looked for last: the primary key, or that of a variant. */
+  readonly place: string
+  /** The moment before the handler, as far as invalidations go. */
+  readonly mark: Mark
+  /** The same as wall-clock time. */
+  readonly requestedAt: number
+  /** Why the handler runs at all. */
+  readonly fwd: Forward
+  /** False when this request waited for another one in vain. */
+  readonly collapsed: boolean | undefined
+  /** The run that others may wait for. */
+  readonly flight: Flight | undefined
+  /** What may be sent in place of an error of this status, or of a handler that threw (`undefined`). */
+  readonly onError: ((status: number | undefined) => Reply | undefined) | undefined
+  /** The client's own conditions, which are hidden from the handler; `undefined` when there are none. */
+  readonly conditions: Fields | undefined
+  /** The stored response that the handler's answer may confirm; `undefined` when there is none. */
+  readonly asked: Asked | undefined
+  /** Whether the key names the user. */
+  readonly personal: boolean
+  readonly nested: boolean
+}
+
+/** A stored response about which the handler is asked (RFC 9111, section 4.3). */
+export interface Asked {
+  readonly stored: StoredResponse
+  /** `'304'`: its validators are put on the request; `'HEAD'`: the client's own request is a HEAD, whose answer tells by the way. */
+  readonly by: '304' | 'HEAD'
+  /** What the client gets of it once it is updated. */
+  answer(updated: StoredResponse, isKept: boolean): Reply
+}
+
+/** What a fill takes from its route; a nested middleware refines it. */
+export interface FillPolicy {
+  readonly storage: StoragePolicy
+  readonly vary: readonly string[]
+  readonly exactVary: boolean
+  readonly dropPerRun: boolean
+  /** Called once, when the handler has answered. */
+  readonly tags: readonly (() => readonly string[])[]
+  readonly cacheStatus: boolean | 'debug'
+}
+
+/** Where a fill puts what it recorded, and whom it tells. */
+export interface FillTarget {
+  readonly clock: Clock
+  /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
+  keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
+  /**
+   * Takes note that a response is not stored.
+   *
+   * @param failed - the handler answered with a server error, which says little about its next answer
+   */
+  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void
+  /** Takes out of use what is stored at a place: it turned out to be wrong, or may not be stored any longer. */
+  discard(place: string): void
+  fault(thrown: unknown): void
+}
