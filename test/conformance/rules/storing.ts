@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { section } from '../rule.js'
+
+const numbers = section(9111, '1.2.2')
+const storing = section(9111, '3')
+const fields = section(9111, '3.1')
+const incomplete = section(9111, '3.3')
+const authenticated = section(9111, '3.5')
+
+const FRESH = { 'Cache-Control': 'max-age=60' }
+
+/** RFC 9111, sections 1.2.2 and 3: what may be stored, and which of its fields. */
+export const storingRules = [
+  numbers('MUST', 'a max-age too great to represent counts as 2^31', async (t) => {
+    await t.reuses({ fields: { 'Cache-Control': 'max-age=99999999999999999999' } }, { after: 3600 })
+  }),
+  numbers('MUST', 'an Age too great to represent counts as 2^31, so the response is stale', async (t) => {
+    await t.forwards({ fields: { ...FRESH, Age: '99999999999999999999' } })
+  }),
+
+  storing('MUST NOT', 'store the response to a method that is not understood', async (t) => {
+    await t.forwards({ fields: FRESH }, { first: { method: 'PROPFIND' } })
+  }),
+  storing('MUST NOT', 'answer GET with a stored response to PROPFIND', async (t) => {
+    const got = await t.forwards({ fields: FRESH }, { first: { method: 'PROPFIND' }, second: {} })
+    assert.equal(got.text, 'body 2')
+  }),
+  storing('MUST NOT', 'store a 304 as a response of its own', async (t) => {
+    await t.forwards(({ run }) => ({ status: run === 1 ? 304 : 200, fields: { ...FRESH, ETag: '"a"' } }))
+  }),
+  storing('MUST NOT', 'store what says no-store', async (t) => {
+    await t.forwards({ fields: { 'Cache-Control': 'no-store, max-age=60' } })
+  }),
+  storing('MUST NOT', 'store what says private', async (t) => {
+    await t.forwards({ fields: { 'Cache-Control': 'private, max-age=60' } })
+  }),
+  storing('MUST NOT', 'store the answer to Authorization without a directive that allows it', async (t) => {
+    await t.forwards({ fields: FRESH }, { first: { fields: { Authorization: 'Basic YTpi' } } })
+  }),
+  storing('MUST NOT', 'store what has neither freshness nor a heuristically cacheable status', async (t) => {
+    await t.forwards({ status: 202, fields: { 'Last-Modified': t.date(-100_000) } })
+  }),
+  storing('MAY', 'store what has max-age', async (t) => {
+    await t.reuses({ fields: FRESH })
+  }),
+  storing('MAY', 'store what has s-maxage', async (t) => {
+    await t.reuses({ fields: { 'Cache-Control': 's-maxage=60' } })
+  }),
+  storing('MAY', 'store what has Expires', async (t) => {
+    await t.reuses({ fields: { Expires: t.date(60), Date: t.date() } })
+  }),
+  ...[203, 204, 300, 301, 308, 404, 410].map((status) =>
+    storing('MAY', `store a ${status} with explicit freshness`, async (t) => {
+      const got = await t.reuses({ status, fields: FRESH })
+      assert.equal(got.status, status)
+    }),
+  ),
+  ...[400, 403, 500, 503, 599].map((status) =>
+    storing(
+      'MAY',
+      `store a ${status} with explicit freshness`,
+      async (t) => {
+        const got = await t.reuses({ status, fields: FRESH })
+        assert.equal(got.status, status)
+      },
+      { application: 'errors are not stored unless the route says so by statusTtl' },
+    ),
+  ),
+  storing('MUST', 'keep the body to the byte', async (t) => {
+    const got = await t.reuses({ fields: FRESH, body: 'é\r\n\u0000\u{1f600}' })
+    assert.equal(got.text, 'é\r\n\u0000\u{1f600}')
+    assert.ok(got.complete)
+  }),
+
+  fields('MUST', 'store all fields, unrecognised ones too', async (t) => {
+    const got = await t.reuses({ fields: { ...FRESH, 'X-Unheard-Of': 'a', 'Content-Type': 'text/x-plain' } })
+    assert.deepEqual([got.field('x-unheard-of'), got.field('content-type')], ['a', 'text/x-plain'])
+  }),
+  fields('MUST', 'keep several lines of one field and their order', async (t) => {
+    const got = await t.reuses({ fields: { ...FRESH, Link: ['</b>; rel=b', '</a>; rel=a'] } })
+    assert.equal(got.field('link'), '</b>; rel=b, </a>; rel=a')
+  }),
+  fields('MUST', 'remove Connection and what it names before forwarding', async (t) => {
+    const got = await t.reuses({ fields: { ...FRESH, Connection: 'close, X-Hop', 'X-Hop': 'a', 'X-End': 'b' } })
+    assert.deepEqual([got.field('x-hop'), got.field('x-end')], [undefined, 'b'])
+  }),
+  ...['Proxy-Authenticate', 'Proxy-Authentication-Info', 'Proxy-Authorization'].map((name) =>
+    fields('MUST NOT', `store ${name}`, async (t) => {
+      const got = await t.reuses({ fields: { ...FRESH, [name]: 'Basic' } })
+      assert.equal(got.field(name), undefined)
+    }),
+  ),
+  fields('MUST NOT', 'store fields that no-cache="…" names', async (t) => {
+    const got = await t.reuses({ fields: { 'Cache-Control': 'max-age=60, no-cache="x-mine"', 'X-Mine': 'a' } })
+    assert.equal(got.field('x-mine'), undefined)
+  }),
+  fields('MUST NOT', 'store fields that private="…" names', async (t) => {
+    const got = await t.reuses({ fields: { 'Cache-Control': 'max-age=60, private="X-MINE"', 'x-mine': 'a' } })
+    assert.equal(got.field('x-mine'), undefined)
+  }),
+
+  incomplete('MUST NOT', 'reuse a response that broke off', async (t) => {
+    t.answer(({ run }) =>
+      run === 1
+        ? { fields: { ...FRESH, 'Content-Length': '10' }, body: 'short', breaks: true }
+        : { fields: FRESH, body: 'whole' },
+    )
+    await t.get().catch(() => undefined)
+    assert.equal((await t.get()).text, 'whole')
+  }),
+  incomplete(
+    'MAY',
+    'reuse a stored 206 for the same range',
+    async (t) => {
+      const range = { fields: { Range: 'bytes=0-3' } }
+      const got = await t.reuses(partOfTen(0, 3), { first: range })
+      assert.deepEqual([got.status, got.text, got.field('content-range')], [206, '0123', 'bytes 0-3/10'])
+    },
+    { application: 'parts are not stored; the handler is asked for the whole, and parts are made of it' },
+  ),
+  incomplete(
+    'MAY',
+    'answer a range within a stored 206',
+    async (t) => {
+      const got = await t.reuses(partOfTen(0, 7), {
+        first: { fields: { Range: 'bytes=0-7' } },
+        second: { fields: { Range: 'bytes=2-4' } },
+      })
+      assert.deepEqual([got.status, got.text, got.field('content-range')], [206, '234', 'bytes 2-4/10'])
+    },
+    { application: 'parts are not stored; the handler is asked for the whole, and parts are made of it' },
+  ),
+  incomplete('MUST NOT', 'answer a request for the whole with a stored 206', async (t) => {
+    await t.forwards(({ run }) => (run === 1 ? partOfTen(0, 3) : { fields: FRESH, body: '0123456789' }), {
+      first: { fields: { Range: 'bytes=0-3' } },
+      second: {},
+    })
+  }),
+  incomplete('MUST NOT', 'answer a range with a stored 206 of another one', async (t) => {
+    const got = await t.forwards(({ run }) => (run === 1 ? partOfTen(0, 3) : partOfTen(2, 5)), {
+      first: { fields: { Range: 'bytes=0-3' } },
+      second: { fields: { Range: 'bytes=2-5' } },
+    })
+    assert.equal(got.text, '2345')
+  }),
+  incomplete('MUST NOT', 'send a part without status 206', async (t) => {
+    const got = await t.reuses({ fields: FRESH, body: '0123456789' }, { second: { fields: { Range: 'bytes=0-3' } } })
+    assert.deepEqual([got.status, got.text], [206, '0123'])
+  }),
+
+  ...['public, max-age=60', 's-maxage=60', 'max-age=60, must-revalidate'].map((control) =>
+    authenticated('MAY', `store the answer to Authorization with ${control}`, async (t) => {
+      await t.reuses({ fields: { 'Cache-Control': control } }, { first: { fields: { Authorization: 'Basic YTpi' } } })
+    }),
+  ),
+  authenticated('MUST', 'go to the handler when such a response is stale', async (t) => {
+    const first = { fields: { Authorization: 'Basic YTpi' } }
+    await t.forwards({ fields: { 'Cache-Control': 'max-age=60, must-revalidate' } }, { first, after: 61 })
+  }),
+]
+
+/** A 206 with some of ten digits. */
+function partOfTen(first: number, last: number) {
+  return {
+    status: 206,
+    fields: { ...FRESH, ETag: '"ten"', 'Content-Range': `bytes ${first}-${last}/10` },
+    body: '0123456789'.slice(first, last + 1),
+  }
+}
