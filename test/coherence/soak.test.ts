@@ -90,8 +90,14 @@ describe('the judge of the soak test', () => {
 
   it('notices what a flush did not take', () => {
     const flush = { ...lost, loses: 'everything on purpose' } as const
-    expect(promisesIn(verdict([run, read], [flush]))).toEqual(['C7'])
-    expect(promisesIn(verdict([{ ...run, startAt: 170, endAt: 180 }, read], [flush]))).toEqual([])
+    const late = { ...run, startAt: 170, endAt: 180 }
+    const restart = { ...flush, startAt: 90, endAt: 100, loses: 'everything by accident' } as const
+    const met = { ...trusted, by: 'B1', startAt: 120, endAt: 121 } as const
+    expect(promisesIn(verdict([run, met, read], [flush]))).toEqual(['C7'])
+    expect(promisesIn(verdict([late, met, read], [flush]))).toEqual([])
+    expect(promisesIn(verdict([run, met, read], [restart, flush]))).toEqual(['C7'])
+    // To a process that had not met the server, it is one that came back empty.
+    expect(promisesIn(verdict([run, { ...met, startAt: 80, endAt: 81 }, read], [restart, flush]))).toEqual([])
   })
 
   it('notices values that memory forgot, or that Redis was not given back', () => {
@@ -107,7 +113,13 @@ describe('the judge of the soak test', () => {
     } as const
     expect(promisesIn(verdict([set, miss]))).toEqual(['C6', 'C5'])
     expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'everything by accident' }]))).toEqual(['C6', 'C5'])
-    expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'everything on purpose' }]))).toEqual([])
+    const flush = { ...lost, loses: 'everything on purpose' } as const
+    expect(promisesIn(verdict([set, miss], [flush]))).toEqual([])
+    const afterwards = { ...set, startAt: 180, endAt: 190 }
+    // Not before the process that stored it has heard of the flush.
+    expect(promisesIn(verdict([afterwards, miss], [flush]))).toEqual([])
+    const hit = { ...miss, startAt: 170, endAt: 171, isFound: true }
+    expect(promisesIn(verdict([afterwards, hit, miss], [flush]))).toEqual(['C6', 'C5'])
   })
 
   it('shows what led to a violation', () => {

@@ -15,9 +15,12 @@ interface Life {
 export class Bindings {
   readonly #lives: readonly Life[]
   readonly #lease: number
+  /** When Redis was another server. */
+  readonly #restarts: readonly number[]
   /** By process, in the order of their start. */
   readonly #trusted = new Map<string, Read[]>()
   readonly #recoveries = new Map<string, number[]>()
+  readonly #met = new Map<Disaster, boolean>()
   readonly #known = new Map<Write, readonly (number | undefined)[]>()
 
   /** @param trusted - answers out of a tier that a process trusted, in the order of their start */
@@ -27,6 +30,7 @@ export class Bindings {
     const endsAt = [...losses.map(({ startAt }) => startAt), Number.POSITIVE_INFINITY]
     this.#lives = startsAt.map((startAt, index) => ({ startAt, endAt: endsAt[index] ?? Number.POSITIVE_INFINITY }))
     this.#lease = history.lease
+    this.#restarts = losses.filter(({ loses }) => loses === 'everything by accident').map(({ endAt }) => endAt)
     for (const read of trusted) listOf(this.#trusted, read.by).push(read)
     for (const record of history.records) {
       if (record.type === 'link' && record.isConnected) listOf(this.#recoveries, record.by).push(record.at)
@@ -57,9 +61,26 @@ export class Bindings {
     return this.#lives.some(({ startAt }) => write.startAt < startAt && startAt < read.startAt)
   }
 
-  /** Whether a read was over before what a disaster left in Redis was lost in its turn. */
-  isInLifeAfter({ endAt }: Disaster, read: Read): boolean {
-    return this.#lives.some((life) => life.startAt === endAt && read.endAt < life.endAt)
+  /**
+   * Whether everything made before a flush had to be gone at a read: all processes that lived through it had met that
+   * server before (to others it is one that came back empty), and the server has not been lost since.
+   */
+  isFlushKnown(flush: Disaster, read: Read): boolean {
+    const life = this.#lives.find(({ startAt }) => startAt === flush.endAt)
+    return life !== undefined && read.endAt < life.endAt && this.#haveAllMet(flush)
+  }
+
+  #haveAllMet(flush: Disaster): boolean {
+    const known = this.#met.get(flush)
+    if (known !== undefined) return known
+    const server = this.#restarts.findLast((at) => at < flush.startAt) ?? Number.NEGATIVE_INFINITY
+    const haveMet = Array.from(this.#trusted.values()).every((reads) => {
+      const before = reads.filter(({ endAt }) => endAt < flush.startAt)
+      const livedThrough = before.length > 0 && before.length < reads.length
+      return !livedThrough || before.some(({ startAt }) => startAt - this.#lease > server)
+    })
+    this.#met.set(flush, haveMet)
+    return haveMet
   }
 
   /** For each life, when a write had come to bind everybody. */

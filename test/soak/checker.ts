@@ -1,5 +1,5 @@
 import { Bindings } from './bindings.js'
-import type { Disaster, History, Read, Run, SoakRecord, Write } from './records.js'
+import type { Disaster, History, QuietRead, QuietSet, Read, Run, SoakRecord, Write } from './records.js'
 
 /** The promises of `docs/coherence.md` that a history can break, and two that every cache makes. */
 export const PROMISES = ['C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'C7', 'C8', 'C9', 'liveness', 'trouble'] as const
@@ -124,8 +124,7 @@ class Checker {
     if (run === undefined || !read.isConnected || this.#ranDuring(read)) return
     for (const disaster of this.#history.disasters) {
       const isAfter = disaster.endAt < read.startAt - this.#history.lease && run.startAt < disaster.startAt
-      // Once the server is another, nobody can tell any more.
-      if (disaster.loses !== 'everything on purpose' || !isAfter || !this.#bindings.isInLifeAfter(disaster, read))
+      if (disaster.loses !== 'everything on purpose' || !isAfter || !this.#bindings.isFlushKnown(disaster, read))
         continue
       this.#stale('C7', read, `${read.by} served what was made before Redis was flushed, ${ago(read, disaster.endAt)}`)
     }
@@ -138,28 +137,29 @@ class Checker {
 
   #judgeQuiet(): void {
     const sets = only(this.#history.records, 'quiet-set')
-    const losses = this.#history.disasters.filter(({ loses }) => loses !== undefined)
-    const flushes = losses.filter(({ loses }) => loses === 'everything on purpose')
-    for (const read of only(this.#history.records, 'quiet-read')) {
+    const reads = only(this.#history.records, 'quiet-read')
+    for (const read of reads) {
       const set = sets.findLast(({ key, endAt }) => key === read.key && endAt <= read.startAt)
-      if (set === undefined || read.isFound || !read.isConnected) continue
-      if (flushes.some(({ startAt, endAt }) => startAt < read.endAt && endAt > set.startAt)) continue
-      const text = `${read.by} stored ${read.key}, nobody invalidated it, and ${ago(read, set.endAt)} it was gone`
+      if (set === undefined || read.isFound || !read.isConnected || this.#mayBeFlushed(set, reads, read.endAt)) continue
+      const text = `${read.by} stored ${read.key}, nobody invalidated it, and ${ago(read, set.endAt)} later it was gone`
       this.#violate({ promise: 'C6', text, from: set.startAt, to: read.endAt, resource: undefined, run: undefined })
     }
+    const { alive, disasters, quietInRedis, endAt } = this.#history
     for (const set of sets) {
-      if (!this.#history.alive.has(set.by) || this.#history.quietInRedis.has(set.key)) continue
-      if (losses.some(({ endAt, loses }) => loses !== 'everything by accident' && endAt > set.startAt)) continue
+      if (!alive.has(set.by) || quietInRedis.has(set.key) || this.#mayBeFlushed(set, reads, endAt)) continue
+      if (disasters.some((disaster) => disaster.loses === 'entries' && disaster.endAt > set.startAt)) continue
       const text = `${set.by} stored ${set.key}, and Redis does not have it at the end`
-      this.#violate({
-        promise: 'C5',
-        text,
-        from: set.startAt,
-        to: this.#history.endAt,
-        resource: undefined,
-        run: undefined,
-      })
+      this.#violate({ promise: 'C5', text, from: set.startAt, to: endAt, resource: undefined, run: undefined })
     }
+  }
+
+  /** Whether a flush before `until` took what a process had stored before it heard of that flush. */
+  #mayBeFlushed(set: QuietSet, reads: readonly QuietRead[], until: number): boolean {
+    return this.#history.disasters.some((flush) => {
+      if (flush.loses !== 'everything on purpose' || flush.startAt > until) return false
+      const heard = reads.find((read) => read.by === set.by && read.isConnected && read.startAt > flush.endAt)
+      return heard === undefined || heard.endAt > set.startAt
+    })
   }
 
   #judgeRest(): void {
