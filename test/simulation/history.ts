@@ -97,6 +97,7 @@ export class History {
   #tick = 0
   #forgottenAt = 0
   #takenAt = 0
+  #wentBackAt = 0
   #flushedAt: Moment | undefined
   #restartedAt = 0
   readonly #recoveredAt = new Map<Witness, number>()
@@ -156,6 +157,7 @@ export class History {
   /** Redis is back with what it had at `survivesUntil`, or with nothing (-1): later invalidations wait to be told again. */
   lost(survivesUntil: number): void {
     this.taken()
+    if (survivesUntil >= 0) this.#wentBackAt = this.moment().tick
     for (const issued of this.#issued) {
       if (issued.boundAt === undefined || issued.boundAt.at < survivesUntil) continue
       for (const [witness, tick] of this.#knownTicks) if (tick > issued.boundAt.tick) issued.knownBy.add(witness)
@@ -347,8 +349,10 @@ export class History {
     if (run.finishedAt === undefined || run.finishedAt.tick > startedAt.tick) return
     if (run.until <= this.#scheduler.now + 2 || this.#forgottenAt > run.knownTick) return
     if (this.#issued.some(({ issuedAt, versions }) => issuedAt.tick > run.startedAt.tick && versions.has(key))) return
+    // A log that lost records is read as a whole once more, and covers what it covers, judged before or not.
+    const since = this.#wentBackAt > run.knownTick ? 0 : run.knownTick
     const mayCover = this.#appended.some(
-      ({ covers, tick }) => tick > run.knownTick && covers.some((cover) => reaches(cover, key)),
+      ({ covers, tick }) => tick > since && covers.some((cover) => reaches(cover, key)),
     )
     if (mayCover) return
     this.violate('C6', `${by.name} found nothing under ${key}, though it kept run ${run.number} and nothing covers it`)

@@ -4,7 +4,7 @@ import { simulate } from './simulation.js'
 /** `SEED=7` replays one run and tells all of it; `SEEDS=100000` runs more, `FIRST=5000` others. */
 const only = process.env.SEED === undefined ? undefined : Number(process.env.SEED)
 const first = only ?? Number(process.env.FIRST ?? 1)
-const count = only === undefined ? Number(process.env.SEEDS ?? 1500) : 1
+const count = only === undefined ? Number(process.env.SEEDS ?? 2000) : 1
 
 /** Lines of a failed run that are shown. */
 const shownLines = 150
