@@ -18,20 +18,27 @@ export class Bindings {
   /** When Redis was another server. */
   readonly #restarts: readonly number[]
   /** By process, in the order of their start. */
+  readonly #reads = new Map<string, Read[]>()
   readonly #trusted = new Map<string, Read[]>()
   readonly #recoveries = new Map<string, number[]>()
   readonly #met = new Map<Disaster, boolean>()
   readonly #known = new Map<Write, readonly (number | undefined)[]>()
 
-  /** @param trusted - answers out of a tier that a process trusted, in the order of their start */
-  constructor(history: History, trusted: readonly Read[]) {
+  /**
+   * @param reads - in the order of their start
+   * @param isTrusted - whether an answer came out of a tier that its process trusted
+   */
+  constructor(history: History, reads: readonly Read[], isTrusted: (read: Read) => boolean) {
     const losses = history.disasters.filter(({ loses }) => loses?.startsWith('everything'))
     const startsAt = [Number.NEGATIVE_INFINITY, ...losses.map(({ endAt }) => endAt)]
     const endsAt = [...losses.map(({ startAt }) => startAt), Number.POSITIVE_INFINITY]
     this.#lives = startsAt.map((startAt, index) => ({ startAt, endAt: endsAt[index] ?? Number.POSITIVE_INFINITY }))
     this.#lease = history.lease
     this.#restarts = losses.filter(({ loses }) => loses === 'everything by accident').map(({ endAt }) => endAt)
-    for (const read of trusted) listOf(this.#trusted, read.by).push(read)
+    for (const read of reads) {
+      listOf(this.#reads, read.by).push(read)
+      if (isTrusted(read)) listOf(this.#trusted, read.by).push(read)
+    }
     for (const record of history.records) {
       if (record.type === 'link' && record.isConnected) listOf(this.#recoveries, record.by).push(record.at)
     }
@@ -74,10 +81,13 @@ export class Bindings {
     const known = this.#met.get(flush)
     if (known !== undefined) return known
     const server = this.#restarts.findLast((at) => at < flush.startAt) ?? Number.NEGATIVE_INFINITY
-    const haveMet = Array.from(this.#trusted.values()).every((reads) => {
-      const before = reads.filter(({ endAt }) => endAt < flush.startAt)
-      const livedThrough = before.length > 0 && before.length < reads.length
-      return !livedThrough || before.some(({ startAt }) => startAt - this.#lease > server)
+    const haveMet = Array.from(this.#reads).every(([process, reads]) => {
+      const livedThrough =
+        reads.some(({ endAt }) => endAt < flush.startAt) && (reads.at(-1)?.startAt ?? 0) > flush.startAt
+      const trusted = this.#trusted.get(process) ?? []
+      return (
+        !livedThrough || trusted.some(({ startAt, endAt }) => startAt - this.#lease > server && endAt < flush.startAt)
+      )
     })
     this.#met.set(flush, haveMet)
     return haveMet

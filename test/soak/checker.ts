@@ -57,7 +57,7 @@ class Checker {
     this.#writes = only(history.records, 'write')
     this.#runs = new Map(only(history.records, 'run').map((run) => [run.run, run]))
     const isTrusted = (read: Read): boolean => read.isConnected && read.version !== undefined && !this.#ranDuring(read)
-    this.#bindings = new Bindings(history, this.#reads.filter(isTrusted))
+    this.#bindings = new Bindings(history, this.#reads, isTrusted)
     for (const write of this.#writes) {
       for (const [resource, version] of Object.entries(write.versions)) {
         const versions = this.#byVersion.get(resource) ?? []
