@@ -7,6 +7,11 @@ import { generator } from './load/load.js'
 import { canPin, pin } from './pinned.js'
 import type { Measured, Scenario, Surroundings } from './scenario.js'
 import { hits } from './scenarios/hits.js'
+import { invalidation } from './scenarios/invalidation.js'
+import { memory } from './scenarios/memory.js'
+import { outage } from './scenarios/outage.js'
+import { stampede } from './scenarios/stampede.js'
+import { printTargets } from './targets.js'
 
 // npm run bench                     everything
 // npm run bench -- hot-1k 304       these scenarios
@@ -14,7 +19,7 @@ import { hits } from './scenarios/hits.js'
 //
 //   --node=/path/to/node   runs the candidates   --rounds=5   more rounds   --large   a million keys too
 
-const scenarios: readonly Scenario[] = [...hits]
+const scenarios: readonly Scenario[] = [...hits, stampede, outage, invalidation, memory]
 
 const { values: flags, positionals: wanted } = parseArgs({
   allowPositionals: true,
@@ -56,6 +61,8 @@ try {
     else for (const [name, value] of await scenario.run(around)) measured.set(name, value)
     console.log(`${scenario.name} took ${((Date.now() - begun) / 1000).toFixed(0)} s\n`)
   }
+  console.log('## targets')
+  printTargets(measured)
 } finally {
   await redis?.stop()
 }

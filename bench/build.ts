@@ -11,7 +11,7 @@ export async function buildPrograms(): Promise<void> {
   await build({
     config: false,
     cwd: root,
-    entry: { candidate: 'bench/candidate.ts', worker: 'bench/worker.ts', load: 'bench/load/own-process.ts' },
+    entry: { candidate: 'bench/candidate.ts', load: 'bench/load/own-process.ts' },
     outDir: built,
     format: 'esm',
     platform: 'node',
