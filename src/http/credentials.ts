@@ -6,8 +6,8 @@ export type Credential = 'authorization' | 'api-key' | 'cookie'
 
 /** What counts as a credential. */
 export interface CredentialPolicy {
-  /** Request fields that name a user as Authorization does, in lower case. The proxy preset has none. */
-  readonly credentialFields: readonly string[]
+  /** Whether a request field of this name, in lower case, names a user as Authorization does; `undefined`: none does, as in the proxy preset. */
+  readonly isCredentialField: ((name: string) => boolean) | undefined
   /** Whether a cookie of this name is a session's; `undefined`: no cookie is a credential, as in the proxy preset. */
   readonly isSessionCookie: ((name: string) => boolean) | undefined
   /** Request fields, in lower case, that the route's options take into the key: they keep users apart, so they are no reason to refuse. */
@@ -16,14 +16,28 @@ export interface CredentialPolicy {
   readonly reuseForCredentials: boolean
 }
 
-/** Fields that carry an API key or a token beside Authorization. */
-export const CREDENTIAL_FIELDS: readonly string[] = [
-  'proxy-authorization',
-  'x-api-key',
-  'api-key',
-  'x-auth-token',
-  'x-access-token',
-]
+/**
+ * Whether the name of a request field, in lower case, looks like an API key, a token, a session, a tenant, or the user whom a
+ * proxy has authenticated: `x-api-key`, `…-token`, `x-forwarded-user`, `…-jwt-assertion`, `x-tenant-id`. Authorization itself has
+ * rules of its own. What browsers and platforms send with every request does not, whatever its name contains.
+ */
+export function isCredentialField(name: string): boolean {
+  const known = FIELD_NAMES.get(name)
+  if (known !== undefined) return known
+  const answer = name !== 'authorization' && CREDENTIAL.test(name) && !EVERYDAY.test(name)
+  // Bounded: names are up to clients.
+  if (FIELD_NAMES.size >= 1_000) FIELD_NAMES.clear()
+  if (name.length <= 64) FIELD_NAMES.set(name, answer)
+  return answer
+}
+
+/** Names seen lately. */
+const FIELD_NAMES = new Map<string, boolean>()
+
+const CREDENTIAL =
+  /auth(?!ority)|token|api-?key|jwt|sess|secret|credential|assertion|oidc|principal|client-(?:cert|s-dn|dn)|e?mail$|user(?:$|-?(?:id|name|groups?)$)|forwarded-groups|(?:tenant|account|customer|member|organi[sz]ation|workspace)(?:-?id)?$/
+
+const EVERYDAY = /^(?::|sec-|x-vercel-|x-forwarded-client-cert$)/
 
 /**
  * The first credential of a request that keeps its response from being stored; `undefined` when there is none or the
@@ -46,9 +60,7 @@ export function unsharedCredential(
   }
   if (shared) return undefined
   const separated = (name: string) => policy.keyedFields.includes(name) || vary.includes(name)
-  for (const name of policy.credentialFields) {
-    if (hasField(request, name) && !separated(name)) return 'api-key'
-  }
+  if (someCredentialField(request, policy, (name) => !separated(name))) return 'api-key'
   if (carriesSession(request, policy) && !separated('cookie')) return 'cookie'
   return undefined
 }
@@ -73,7 +85,7 @@ export function unservedCredential(
 export function credentialsOf(request: Fields, policy: CredentialPolicy): readonly Credential[] {
   const found: Credential[] = []
   if (hasField(request, 'authorization')) found.push('authorization')
-  if (policy.credentialFields.some((name) => hasField(request, name))) found.push('api-key')
+  if (someCredentialField(request, policy)) found.push('api-key')
   if (carriesSession(request, policy)) found.push('cookie')
   return found
 }
@@ -87,10 +99,20 @@ export function isSessionCookie(name: string): boolean {
 }
 
 const SESSION =
-  /sess|auth|token|jwt|csrf|xsrf|login|logged|remember|passport|credential|bearer|api-?_?key|(?:^|[._-])sid(?:$|[._-])|^sid|^user(?:$|[._-]?(?:id|name)$)|^__(?:host|secure)-|^\.aspnet/i
+  /sess|auth|token|jwt|csrf|xsrf|login|logged|remember|passport|credential|bearer|identity|impersonat|saml|current[._-]?user|api-?_?key|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^user(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$|^__(?:host|secure)-|^\.aspnet/i
 
 const ANALYTICS =
-  /^(?:_ga|_gid|_gat|_gcl|_dc_gtm|__utm|_hj|_pk_|_mtm|mtm_|_fb[pc]$|_uet|_clck|_clsk|_pin_unauth|ai_(?:session|user)$|amp_|amplitude|mp_|ajs_|optimizely|_vwo|_vis_opt|__hs|hubspotutk|__cf|cf_clearance|_scid|_sctr|_tt[a-z]*$)/i
+  /^(?:_ga(?:$|_)|_gid$|_gat(?:$|_)|_gcl_|_dc_gtm_|__utm[a-z]*$|_hj[a-z]*session[a-z]*(?:_\d+)?$|_pk_|_?mtm_|_fb[pc]$|_uet[a-z]id|_clck|_clsk|_pin_unauth$|ai_(?:session|user)$|amp_[0-9a-f]{6}|amplitude_|mp_\w+_mixpanel$|ajs_|optimizely|_vwo_|_vis_opt_|__hs[a-z]{2,3}$|hubspotutk$|__cf(?:$|duid$|_bm$|ruid$)|cf_clearance$|_scid|_sctr|_tt[a-z]?$)/i
+
+function someCredentialField(request: Fields, policy: CredentialPolicy, counts?: (name: string) => boolean): boolean {
+  const { isCredentialField: isOne } = policy
+  if (isOne === undefined) return false
+  for (const name of Object.keys(request)) {
+    // Proxies send an empty one for visitors whom they do not know.
+    if (isOne(name) && request[name] !== undefined && request[name] !== '' && counts?.(name) !== false) return true
+  }
+  return false
+}
 
 function carriesSession(request: Fields, policy: CredentialPolicy): boolean {
   if (policy.isSessionCookie === undefined) return false

@@ -12,7 +12,7 @@ import type { Reason } from './reasons.js'
 import { type RecordedHead, recordHead, withEntityTag } from './recorded-response.js'
 import { ResponseNotes } from './response-notes.js'
 import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields, toFieldList } from './route-fields.js'
-import { isStaleIfErrorStatus } from './stale.js'
+import { isClientError, isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody } from './storable-body.js'
 import { isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
@@ -78,8 +78,12 @@ export class Fill implements Recording {
     if (!this.#done) this.#refuse(reason)
   }
 
-  fail(): Reply | undefined {
+  fail(error: unknown): Reply | undefined {
     if (this.#done) return undefined
+    if (isClientError(error)) {
+      this.#refuse('status')
+      return undefined
+    }
     this.#finish({ kind: 'failed' })
     return this.of.onError?.(undefined)
   }

@@ -13,7 +13,7 @@ import type { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
 import { type Policy, placeOf } from './policy.js'
 import type { RecentlyRefused } from './recently-refused.js'
-import { mayReuseOnError } from './reusable.js'
+import { isForSeveral, mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
 import type { StoragePolicy } from './storage-policy.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
@@ -105,6 +105,7 @@ export class HandlerRuns<Context extends object> {
     const { stored } = landing
     const now = this.#cache.clock.now()
     if (!lookup.mayUse(stored, now)) return undefined
+    if (!isForSeveral(stored, this.#cache.clock.now())) return undefined
     this.#cache.counters.collapsed += 1
     const ttl = stored.lifetimeLeft(now)
     return this.#answer(lookup, stored, now, { fwd: miss.fwd, fwdStatus: stored.status, collapsed: true, ttl })

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js'
 import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
+import { credentialsOf } from './credentials.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
 import { pathOf } from './primary-key.js'
@@ -8,6 +9,7 @@ import type { Reason } from './reasons.js'
 import type { RecentlyRefused } from './recently-refused.js'
 import type { RecordedHead } from './recorded-response.js'
 import type { Shelf } from './shelf.js'
+import { APPLICATION_STORAGE } from './storage-policy.js'
 import type { StoredHead } from './stored-response.js'
 
 /** How long requests of a key go on side by side after its response was refused, in milliseconds. */
@@ -56,7 +58,7 @@ export class Keeper implements FillTarget {
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {
     this.count(reason)
     if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
-    else if (!PASSING_REASONS.has(reason)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
+    else if (!PASSING_REASONS.has(reason) && isAnonymous(of)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
     if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
     if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key: of.key.text, reason: detail })
   }
@@ -87,6 +89,11 @@ export class Keeper implements FillTarget {
     this.#warned.add(topic)
     process.emitWarning(text, 'FallbackCacheWarning')
   }
+}
+
+/** What is not stored for somebody with credentials may well be stored for the next visitor. */
+function isAnonymous({ request }: FillRequest): boolean {
+  return credentialsOf(request.headers, APPLICATION_STORAGE).length === 0
 }
 
 const REFUSALS: ReadonlyMap<string, Reason> = new Map([

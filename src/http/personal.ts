@@ -9,8 +9,9 @@ export function isLoggedIn(user: unknown, session: unknown): boolean {
 /** Whether a page is bound by the nonce of its Content-Security-Policy to this one response: stored, its scripts are blocked or unprotected. */
 export function carriesNonce(head: ResponseHead): boolean {
   const type = fieldOf(head, 'content-type')
-  if (type === undefined || !/html/i.test(type)) return false
-  return POLICIES.some((name) => fieldOf(head, name)?.includes("'nonce-"))
+  // Without a type, browsers find out by themselves that it is HTML.
+  if (type !== undefined && !/html/i.test(type)) return false
+  return POLICIES.some((name) => /'nonce-/i.test(fieldOf(head, name) ?? ''))
 }
 
 const POLICIES = ['content-security-policy', 'content-security-policy-report-only'] as const

@@ -11,7 +11,7 @@ import {
   rejectUnknownOptions,
   shown,
 } from '../core/options.js'
-import { CREDENTIAL_FIELDS } from './credentials.js'
+import { isCredentialField } from './credentials.js'
 import { isToken } from './fields.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from './storage-policy.js'
@@ -86,7 +86,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
   const collapseTimeout = positiveDuration(options.collapseTimeout ?? 10, 'collapseTimeout') * 1000
   return {
     storage,
-    personalStorage: { ...storage, keyedFields: ['authorization', 'cookie', ...storage.credentialFields] },
+    personalStorage: { ...storage, keyedFields: ['authorization', 'cookie'], isCredentialField: undefined },
     group: readGroup(options.group),
     query: readQuery(options.query),
     key: callable(options.key, 'key'),
@@ -139,7 +139,7 @@ function readStorage<Context extends object>(
     allowRequestDirectives: flag(options.obeyClient, 'obeyClient') ?? base.allowRequestDirectives,
     maxBodySize:
       options.maxBodySize === undefined ? base.maxBodySize : positiveInteger(options.maxBodySize, 'maxBodySize'),
-    keyedFields: fieldNames(options.vary, 'vary').filter(isCredentialField),
+    keyedFields: fieldNames(options.vary, 'vary').filter(isCredential),
   }
 }
 
@@ -159,8 +159,8 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
   return { cache, ownsCache: false }
 }
 
-function isCredentialField(name: string): boolean {
-  return name === 'authorization' || name === 'cookie' || CREDENTIAL_FIELDS.includes(name)
+function isCredential(name: string): boolean {
+  return name === 'authorization' || name === 'cookie' || isCredentialField(name)
 }
 
 const thirtyDays = 30 * 24 * 3600

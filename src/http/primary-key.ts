@@ -103,7 +103,13 @@ function makeKey(policy: KeyPolicy, request: RequestHead, extra: string): Primar
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
   const query = queryOf(request.url.slice(path.length), policy.query)
   const plain = plainPath(path, 'latin1')
-  const parts = { method: 'GET', origin, query, ...(extra === '' ? {} : { extra }), ...(plain === path ? {} : { path }) }
+  const parts = {
+    method: 'GET',
+    origin,
+    query,
+    ...(extra === '' ? {} : { extra }),
+    ...(plain === path ? {} : { path }),
+  }
   return {
     text: buildKey(`${policy.group}${plain}`, parts),
     identity: `GET ${origin}${path}${query}${extra === '' ? '' : `\n${extra}`}`,

@@ -3,6 +3,9 @@ import type { Clock } from '../core/clock.js'
 /** As many keys as this are remembered at most; past it, those refused longest ago are forgotten. */
 const MEMORY = 10_000
 
+/** Longer keys are not remembered. */
+const MAX_LENGTH = 1_024
+
 /**
  * Keys whose responses were lately not stored. Their requests go to the handler side by side: to let them wait for one
  * another would serialise traffic that no response can ever serve ("hit for miss").
@@ -17,6 +20,8 @@ export class RecentlyRefused {
 
   /** Remembers a key for so many milliseconds. */
   add(key: string, duration: number): void {
+    // How long a path is, is up to clients: ten thousand long ones would not be forgotten soon enough.
+    if (key.length > MAX_LENGTH) return
     this.#until.delete(key)
     this.#until.set(key, this.#clock.monotonic() + duration)
     if (this.#until.size <= MEMORY) return

@@ -15,7 +15,7 @@ import { PrimaryKeys, pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
 import { ResponseNotes } from './response-notes.js'
-import { mayReuse, requestControl } from './reusable.js'
+import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { openScope, type Scope, scopeOf } from './scope.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { refuseRequest } from './storable.js'
@@ -224,7 +224,9 @@ export class ResponseCache<Context extends object> {
     if (reply !== undefined) return reply
     lookup.collapsed = false
     // Somebody else has to lead now, or the response turned out to vary.
-    const again = landing.kind === 'abandoned' || landing.kind === 'stored'
+    const again =
+      landing.kind === 'abandoned' ||
+      (landing.kind === 'stored' && isForSeveral(landing.stored, this.cache.clock.now()))
     return again && lookup.looks < MAX_LOOKS ? this.#look(lookup) : this.#runs.alone(lookup, miss, this)
   }
 

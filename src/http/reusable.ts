@@ -51,6 +51,12 @@ export function mayReuseOnError(stored: Reusable, wishes: CacheControl | undefin
   return isWithin(stored, wishes?.staleIfError ?? stored.staleIfError, now)
 }
 
+/** Whether a response may be sent to several who have waited for it at the same time: it needs no validation (RFC 9111, section 4). */
+export function isForSeveral(stored: Reusable, now: EpochMilliseconds): boolean {
+  const reuse = mayReuse(stored, undefined, now)
+  return reuse === 'fresh' || reuse === 'stale-while-revalidate'
+}
+
 /** The directives of a request: of Cache-Control, or `no-cache` for `Pragma: no-cache` without it (RFC 9111, sections 5.2.1 and 5.4); `undefined` when it has none. */
 export function requestControl(request: Fields): CacheControl | undefined {
   const value = fieldValue(request, 'cache-control')

@@ -96,5 +96,11 @@ function withOuterControl(fields: Fields, head: ResponseHead, control: readonly 
     deciding ??= Object.assign(emptyFields(), fields)
     deciding[name] = value
   }
+  // What outer middleware has negotiated, the route may have used: a language, say.
+  const vary = head.outer.vary === undefined ? undefined : head.field('vary')
+  if (vary !== undefined) {
+    deciding ??= Object.assign(emptyFields(), fields)
+    deciding.vary = vary
+  }
   return deciding ?? fields
 }

@@ -32,6 +32,9 @@ interface Variants {
 /** The selecting fields of so many primary keys are remembered. */
 const MEMORY = 10_000
 
+/** But for keys longer than this: how long a path is, is up to clients. */
+const MAX_LENGTH = 1_024
+
 /**
  * Where responses lie in the core: under their primary key, or, when they vary, each under a key of its own with a marker
  * under the primary key that names the selecting fields (RFC 9111, section 4.1).
@@ -123,6 +126,7 @@ export class Shelf {
   }
 
   #remember(key: string, variants: Variants): void {
+    if (key.length > MAX_LENGTH) return
     if (this.#variants.size >= MEMORY) this.#variants.clear()
     this.#variants.set(key, variants)
   }

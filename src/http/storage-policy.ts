@@ -1,4 +1,4 @@
-import { CREDENTIAL_FIELDS, type CredentialPolicy, isSessionCookie } from './credentials.js'
+import { type CredentialPolicy, isCredentialField, isSessionCookie } from './credentials.js'
 import type { FreshnessPolicy } from './freshness.js'
 import type { StalePolicy } from './stale.js'
 import { OWN_TARGETS } from './targeted.js'
@@ -40,7 +40,7 @@ export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
   storeForValidation: false,
   allowRequestDirectives: false,
   targets: OWN_TARGETS,
-  credentialFields: CREDENTIAL_FIELDS,
+  isCredentialField,
   isSessionCookie,
   keyedFields: [],
   reuseForCredentials: false,
@@ -60,7 +60,7 @@ export const PROXY_STORAGE: StoragePolicy = Object.freeze({
   storeForValidation: true,
   allowRequestDirectives: true,
   targets: [...OWN_TARGETS, 'cdn-cache-control'],
-  credentialFields: [],
+  isCredentialField: undefined,
   isSessionCookie: undefined,
   reuseForCredentials: true,
   exactVary: true,

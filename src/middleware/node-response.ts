@@ -16,7 +16,7 @@ export interface NodeRequest extends IncomingMessage {
 }
 
 /** A response as it may be: http2's compatibility layer has no raw names, for there all names are in lower case. */
-type NodeResponse = ServerResponse & { getRawHeaderNames?(): string[] }
+type NodeResponse = ServerResponse & { getRawHeaderNames?(): string[]; readonly locals?: { readonly user?: unknown } }
 
 /** Sends an answer over a node response: the fields over those that are there, then all bytes at once. */
 export function sendReply(response: ServerResponse, reply: Reply): void {
@@ -130,7 +130,7 @@ class Watch implements ResponseHead {
   }
 
   get user(): unknown {
-    return this.#request.user
+    return this.#request.user || (this.#response as NodeResponse).locals?.user
   }
 
   get session(): unknown {
