@@ -22,5 +22,7 @@ export interface Scenario {
   /** In a sentence, for whoever reads the table. */
   readonly about: string
   readonly needsRedis?: boolean
+  /** Whether `--short` tries it. */
+  readonly isInShort?: boolean
   run(around: Surroundings): Promise<Measured>
 }

@@ -12,7 +12,7 @@ export interface Load {
   readonly headers?: Readonly<Record<string, string>>
   /** Connections, each with one request at a time. */
   readonly connections: number
-  /** Seconds, whole. */
+  /** wrk takes whole ones only. */
   readonly seconds: number
 }
 
@@ -34,7 +34,7 @@ let calls = 0
 /** Drives a server from the other core. */
 export async function drive(port: number, load: Load): Promise<Driven> {
   calls += 1
-  return generator === 'wrk' ? driveWithWrk(port, load) : driveOurselves(port, load)
+  return generator === 'wrk' && Number.isInteger(load.seconds) ? driveWithWrk(port, load) : driveOurselves(port, load)
 }
 
 async function driveWithWrk(port: number, load: Load): Promise<Driven> {

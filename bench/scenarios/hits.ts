@@ -53,6 +53,7 @@ export const hits: readonly Scenario[] = [
   {
     name: 'hot-1k',
     about: 'one key, 1 KB, from memory',
+    isInShort: true,
     run: (around) =>
       compare(
         { name: 'hot-1k', candidates: inMemory, ours: 'ours express', size: 1024, load: { paths: ['/page/1'] } },
@@ -79,7 +80,7 @@ export const hits: readonly Scenario[] = [
           ours: 'ours express',
           size: 1024,
           load: { paths: zipf(10_000, 50_000) },
-          seconds: around.isShort ? 1 : 2,
+          seconds: 2,
         },
         around,
       ),
@@ -87,6 +88,7 @@ export const hits: readonly Scenario[] = [
   {
     name: 'redis-1k',
     about: 'one key, 1 KB, from Redis',
+    isInShort: true,
     needsRedis: true,
     run: (around) =>
       compare(
@@ -112,7 +114,7 @@ export const hits: readonly Scenario[] = [
           ours: 'ours express, redis-first',
           size: 1024,
           load: { paths: zipf(10_000, 50_000) },
-          seconds: around.isShort ? 1 : 2,
+          seconds: 2,
         },
         around,
       ),
@@ -139,7 +141,7 @@ export const hits: readonly Scenario[] = [
       compare(
         {
           name: '304',
-          candidates: ['raw', 'express uncached', 'ours express', 'apicache', 'route-cache', 'ours koa'],
+          candidates: ['raw', 'express uncached', 'ours express', 'route-cache', 'ours koa'],
           ours: 'ours express',
           size: 1024,
           load: { paths: ['/page/1'] },

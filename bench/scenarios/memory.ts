@@ -14,10 +14,10 @@ export const memory: Scenario = {
       const setup = { candidate, size: 1024, delay: 0, maxEntries: 400_000, redisPort: 0 }
       const server = await Started.start(around.node, setup, '--expose-gc')
       try {
-        const warm = around.isShort ? 50 : 2000
+        const warm = 2000
         await fill(server, warm, 'warm')
         const before = await server.usage('usage after gc')
-        await fill(server, around.isShort ? 500 : 100_000, 'page')
+        await fill(server, 100_000, 'page')
         const after = await server.usage('usage after gc')
         const stored = after.runs - before.runs
         const each = (after.rss - before.rss) / stored
