@@ -6,6 +6,7 @@ import { appendCacheStatus, cacheStatusMember } from './cache-status.js'
 import type { FieldList, FieldValue, Reply } from './exchange.js'
 import { emptyFields, type Fields, fieldValue } from './fields.js'
 import type { Reusable } from './reusable.js'
+import { isAmount, isFieldList, isFieldNames, isFinalStatus, isPartOfControl, isReasonPhrase } from './well-formed.js'
 
 /** The name under which this cache appears in Cache-Status (RFC 9211). */
 export const CACHE_NAME = 'fallback-cache'
@@ -244,22 +245,30 @@ function isMarker(memo: unknown): memo is VariantMarker {
 function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   const meta = parseObject(entry.meta)
   if (meta === undefined || typeof meta.i !== 'string') return undefined
-  if (isNames(meta.m)) return { identity: meta.i, selecting: meta.m }
-  if (typeof meta.s !== 'number' || !Array.isArray(meta.f) || meta.f.length % 2 !== 0) return undefined
+  if (isFieldNames(meta.m)) return { identity: meta.i, selecting: meta.m }
+  const { s: status, r: reason, f: fields, x: removed = [], c: control = {}, v: selecting = [], u: values = [] } = meta
+  const { a: initialAge = 0, d: cost = 0, w: staleWhileRevalidate = 0, e: staleIfError = 0 } = meta
+  // What is well-formed for JSON and not for HTTP was written by somebody else.
+  if (!isFinalStatus(status) || !(reason === undefined || isReasonPhrase(reason)) || !isFieldList(fields))
+    return undefined
+  if (!isFieldNames(removed) || !isPartOfControl(control) || !isFieldNames(selecting)) return undefined
+  if (!Array.isArray(values) || values.length !== selecting.length) return undefined
+  if (!isAmount(initialAge) || !isAmount(cost) || !isAmount(staleWhileRevalidate) || !isAmount(staleIfError))
+    return undefined
   return new StoredResponse(entry, {
     identity: meta.i,
-    status: meta.s,
-    reason: typeof meta.r === 'string' ? meta.r : undefined,
-    fields: meta.f,
+    status,
+    reason,
+    fields,
     ownEntityTag: meta.o === true,
-    removed: isNames(meta.x) ? meta.x : [],
-    control: { ...NO_DIRECTIVES, ...(typeof meta.c === 'object' ? meta.c : undefined) },
-    initialAge: typeof meta.a === 'number' ? meta.a : 0,
-    cost: typeof meta.d === 'number' ? meta.d : 0,
-    staleWhileRevalidate: typeof meta.w === 'number' ? meta.w : 0,
-    staleIfError: typeof meta.e === 'number' ? meta.e : 0,
-    selecting: isNames(meta.v) ? meta.v : [],
-    values: Array.isArray(meta.u) ? meta.u : [],
+    removed,
+    control: { ...NO_DIRECTIVES, ...control },
+    initialAge,
+    cost,
+    staleWhileRevalidate,
+    staleIfError,
+    selecting,
+    values,
     nested: meta.n === true,
   })
 }
@@ -272,10 +281,6 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
-}
-
-function isNames(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((name) => typeof name === 'string')
 }
 
 /** The directives that are there. */
