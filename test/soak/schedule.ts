@@ -42,12 +42,12 @@ export type MachineFault = Planned<(typeof MACHINE)[number]>
 
 /** What goes wrong between the processes and Redis, without end. */
 export function networkFaults(seed: number): Generator<NetworkFault> {
-  return draw(new Random(seed), NETWORK, [100, 1_500], [50, 5_000])
+  return draw(new Random(seed), NETWORK, [200, 2_500], [50, 6_000])
 }
 
 /** What happens to machines, without end. */
 export function machineFaults(seed: number): Generator<MachineFault> {
-  return draw(new Random(seed ^ 0x5bd1e995), MACHINE, [200, 2_000], [50, 3_000])
+  return draw(new Random(seed ^ 0x5bd1e995), MACHINE, [300, 3_000], [50, 3_000])
 }
 
 /** As from a deck of cards: each kind comes once before any comes again. */

@@ -19,7 +19,7 @@ export interface SoakOptions {
 }
 
 /** Seconds; short, so that partitions outlast it. */
-const MAX_STALE = 2
+const MAX_STALE = 1
 /** Seconds. */
 const LEASE = 0.3
 /** After the last disaster, ms. */
