@@ -29,10 +29,10 @@ export function isStaleIfErrorStatus(status: number): boolean {
 
 const NEVER_STALE: StalePolicy = Object.freeze({ staleWhileRevalidate: 0, staleIfError: 0 })
 
-/** Whether what a handler threw stands for a status from 400 to 499 (`ctx.throw(404)`), or for Koa's 404: an answer, and no failure (RFC 5861, section 4). */
+/** Whether what a handler threw stands for a status from 400 to 499 (`ctx.throw(404)`): an answer, and no failure (RFC 5861, section 4). */
 export function isClientError(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
-  const { status, statusCode, code } = error as Readonly<Record<string, unknown>>
+  const { status, statusCode } = error as Readonly<Record<string, unknown>>
   const number = typeof status === 'number' ? status : statusCode
-  return code === 'ENOENT' || (typeof number === 'number' && number >= 400 && number < 500)
+  return typeof number === 'number' && number >= 400 && number < 500
 }
