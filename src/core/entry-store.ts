@@ -1,8 +1,8 @@
 import type { Clock } from './clock.js'
 import { Coherence } from './coherence/coherence.js'
-import { type Cover, coverText, isCovered } from './coherence/cover.js'
+import { type Cover, coverText } from './coherence/cover.js'
 import type { JournalStats } from './coherence/journal.js'
-import { Mirror, type MirrorStats, type Recorded } from './coherence/mirror.js'
+import { Mirror, type MirrorStats } from './coherence/mirror.js'
 import { type Follow, type LateEntry, SharedEntries } from './coherence/shared-entries.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
@@ -72,8 +72,6 @@ export class EntryStore {
   readonly #memory: MemoryTier
   readonly #mirror: Mirror
   readonly #shared: Shared | undefined
-  /** What was invalidated here before the first connection came, or failed. */
-  readonly #issuedEarly: Recorded[] = []
   /** How long records of single keys are needed: as long as their marks in Redis are; ms. */
   readonly #keyRecordsFor: number
   #agedAt: number
@@ -141,50 +139,25 @@ export class EntryStore {
    * Refused when something that covers it was invalidated since `mark`.
    */
   store(key: string, entry: NewEntry, mark: Mark): Stored {
-    const tags = entry.tags ?? []
-    const refusal = this.#refusal(key, tags, entry, mark)
-    if (refusal !== undefined) {
-      if (refusal === 'invalidated') this.#counters.lateStores++
-      this.#events.tell('skip', { key, reason: refusal })
-      return { stored: false, reason: refusal, written: notWritten }
-    }
-    const kept: Entry = {
-      ...shortened(wholeMoments(entry), Math.floor(entry.storedAt ?? this.#clock.now()), this.#settings.lifetimeJitter),
-      tags,
-      meta: entry.meta ?? '',
-      body: entry.body,
-      memo: undefined,
-    }
-    const slot: MemorySlot = {
-      entry: kept,
-      sequence: mark.sequence,
-      knownAt: mark.startedAt,
-      stamp: mark.stamp,
-      writtenIn: undefined,
-    }
-    const isNewest = this.#replace(key, slot)
-    this.#counters.stores++
-    this.#events.tell('store', { key, tags })
+    const put = this.#put(key, entry, mark)
+    if (!('slot' in put)) return { stored: false, reason: put.refusal, written: notWritten }
+    const { slot, isNewest } = put
     const written = isNewest ? this.#writeSlot(key, slot) : notWritten
     if (!isNewest || this.#memory.peek(key) === slot) return { stored: true, written }
     return { stored: false, reason: 'too-large', written }
   }
 
-  /** While the first connection is on its way: waits for it, within `redisTimeout`. Else there is nothing to wait for. */
-  waitForStart(): undefined | Promise<void> {
-    const coherence = this.#shared?.coherence
-    return coherence?.starting === undefined ? undefined : coherence.waitForStart()
-  }
-
   /**
-   * The mark of a value that was handed in before the first connection, now that it has come: what the log held before
-   * is older than the value, but what was invalidated here meanwhile is not.
+   * Stores a value that is handed in, and so is newer than everything the log holds at that moment, whether this process
+   * knows of it already or not: in memory before it returns. What is invalidated here from then on covers it.
+   *
+   * Resolves when Redis has it, or will not have it for now; never rejects.
    */
-  markOnceStarted(key: string, tags: readonly string[], mark: Mark): Mark {
-    const isOvertaken = this.#issuedEarly.some(
-      ({ covers, sequence }) => sequence > mark.sequence && covers.some((cover) => isCovered(cover, key, tags)),
-    )
-    return isOvertaken ? mark : this.mark()
+  async assign(key: string, entry: NewEntry): Promise<void> {
+    const put = this.#put(key, entry, this.mark())
+    if (!('slot' in put) || this.#shared === undefined) return
+    const advanced = await this.#advance(key, put.slot, this.#shared)
+    if (advanced !== undefined) await this.#writeSlot(key, advanced)
   }
 
   /**
@@ -354,6 +327,53 @@ export class EntryStore {
     return this.#clock.monotonic() - shared.coherence.confirmedAt <= this.#settings.lease
   }
 
+  #put(key: string, entry: NewEntry, mark: Mark): Put {
+    const tags = entry.tags ?? []
+    const refusal = this.#refusal(key, tags, entry, mark)
+    if (refusal !== undefined) {
+      if (refusal === 'invalidated') this.#counters.lateStores++
+      this.#events.tell('skip', { key, reason: refusal })
+      return { refusal }
+    }
+    const kept: Entry = {
+      ...shortened(wholeMoments(entry), Math.floor(entry.storedAt ?? this.#clock.now()), this.#settings.lifetimeJitter),
+      tags,
+      meta: entry.meta ?? '',
+      body: entry.body,
+      memo: undefined,
+    }
+    const slot: MemorySlot = {
+      entry: kept,
+      sequence: mark.sequence,
+      knownAt: mark.startedAt,
+      stamp: mark.stamp,
+      writtenIn: undefined,
+    }
+    const isNewest = this.#replace(key, slot)
+    this.#counters.stores++
+    this.#events.tell('store', { key, tags })
+    return { slot, isNewest }
+  }
+
+  /**
+   * Moves a value that was handed in beyond what the log holds, unless it was invalidated here meanwhile. `undefined` when
+   * Redis does not answer: no need to wait for it once more.
+   */
+  async #advance(key: string, slot: MemorySlot, shared: Shared): Promise<MemorySlot | undefined> {
+    await shared.coherence.waitForStart()
+    try {
+      if (shared.coherence.isConnected) await shared.entries.catchUp()
+    } catch {
+      shared.writeBack.remember(key)
+      return undefined
+    }
+    if (this.#closed || this.#mirror.issuedSince(key, slot.entry.tags, slot.sequence)) return slot
+    const advanced = { ...slot, sequence: this.#mirror.sequence, stamp: shared.coherence.stamp }
+    const known = this.#memory.peek(key)
+    if (known === undefined || known === slot) this.#memory.put(key, advanced)
+    return advanced
+  }
+
   #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
     if (this.#closed) return 'closed'
     if (this.#mirror.coversSince(key, tags, mark.sequence)) return 'invalidated'
@@ -429,7 +449,6 @@ export class EntryStore {
     this.#dropKeys(covers)
     this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'local' })
     if (this.#shared === undefined) return { durable: true, existed: [] }
-    if (this.#shared.coherence.starting !== undefined) this.#issuedEarly.push(recorded)
     const existed = await this.#shared.coherence.issue(recorded)
     if (existed !== undefined && covers.some((cover) => cover.kind !== 'key')) this.#shared.sweep.soon()
     return existed === undefined ? { durable: false, existed: [] } : { durable: true, existed }
@@ -449,6 +468,9 @@ export class EntryStore {
 interface Issue extends Invalidation {
   readonly existed: readonly Buffer[]
 }
+
+/** What became of an entry that was put into memory. */
+type Put = { readonly slot: MemorySlot; readonly isNewest: boolean } | { readonly refusal: Stored['reason'] & string }
 
 /** What there is when there is a Redis. */
 interface Shared {

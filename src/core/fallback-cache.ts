@@ -33,6 +33,15 @@ export interface SetOptions {
   readonly tags?: readonly string[] | undefined
 }
 
+/** As {@link SetOptions}, for a value that took time to make. */
+export interface AssignOptions extends SetOptions {
+  /**
+   * What {@link FallbackCache.mark} gave before the value was read or made: whatever was invalidated since then, anywhere,
+   * keeps it out. Without it the value counts as new at the call of `set`.
+   */
+  readonly since?: Mark | undefined
+}
+
 /** What {@link FallbackCache.stats} tells. */
 export interface CacheStats {
   /** Whether there is a Redis behind this cache. */
@@ -107,22 +116,19 @@ export class FallbackCache {
   /**
    * Stores a value in both tiers. Resolves when Redis has it, or will not have it for now.
    *
-   * @param options - the lifetime (seconds or a duration text), or lifetime and tags
+   * The value counts as new at the call: it replaces what was invalidated before, by any process. What took time to make
+   * may be older than an invalidation meanwhile: use {@link getOrSet}, or take a {@link mark} first and hand it in as
+   * `since`.
+   *
+   * @param options - the lifetime (seconds or a duration text), or lifetime, tags and mark
    * @throws CacheError `serializer` when the value has no serialised form; RangeError for a lifetime that is not positive
    */
-  async set(key: string, value: unknown, options?: Duration | SetOptions): Promise<void> {
+  async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {
     checkKey(key)
-    const checked = this.#readSetOptions(options)
-    const serialized = this.#codec.serialize(value, 0)
-    const mark = this.mark()
-    const starting = this.#entries.waitForStart()
-    // No wait that is not needed: what is invalidated right after this call must find the value marked before it.
-    if (starting === undefined) {
-      await this.#keep(key, serialized, checked, mark).written
-      return
-    }
-    await starting
-    await this.#keep(key, serialized, checked, this.#entries.markOnceStarted(key, checked.tags, mark)).written
+    const { since, ...rest } = typeof options === 'object' && options !== null ? options : { ttl: options }
+    const entry = this.#entryOf(this.#codec.serialize(value, 0), this.#readSetOptions(rest))
+    if (since === undefined) await this.#entries.assign(key, entry)
+    else await this.#entries.store(key, entry, since).written
   }
 
   /**
@@ -330,7 +336,7 @@ export class FallbackCache {
     const value = await compute()
     try {
       const serialized = this.#codec.serialize(value, this.clock.monotonic() - startedAt)
-      return { value, isKept: await this.#keep(key, serialized, options, mark).written }
+      return { value, isKept: await this.store(key, this.#entryOf(serialized, options), mark).written }
     } catch (thrown) {
       this.#noteSerializer(thrown)
       return { value, isKept: false }
@@ -347,10 +353,9 @@ export class FallbackCache {
     )
   }
 
-  #keep(key: string, { body, meta }: SerializedValue, options: CheckedSet, mark: Mark): Stored {
+  #entryOf({ body, meta }: SerializedValue, { lifetime, tags }: CheckedSet): NewEntry {
     const now = this.clock.now()
-    const moments = { storedAt: now, staleAt: now + options.lifetime, deleteAt: now + options.lifetime }
-    return this.#entries.store(key, { ...moments, tags: options.tags, meta, body }, mark)
+    return { storedAt: now, staleAt: now + lifetime, deleteAt: now + lifetime, tags, meta, body }
   }
 
   #noteSerializer(thrown: unknown): void {

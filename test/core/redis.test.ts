@@ -371,3 +371,28 @@ describe('starting and ending', () => {
     await until('the turn is free', async () => (await server.command('EXISTS', 'k#turn')) === 0, { timeout: 3000 })
   })
 })
+
+describe('set after an invalidation by another process', () => {
+  it('is seen by everybody, though this process had not heard of the invalidation', async () => {
+    const [a, b] = [make(), make()]
+    await connected(a, b)
+    await a.set('k', 1)
+    expect(await b.get('k')).toBe(1)
+    await a.delete('k')
+    await a.invalidatePrefix('k')
+    await b.set('k', 2)
+    expect(await a.get('k')).toBe(2)
+    expect(await b.get('k')).toBe(2)
+  })
+
+  it('does not outlive an invalidation issued here after its call', async () => {
+    const [a, b] = [make(), make()]
+    await connected(a, b)
+    await a.invalidatePrefix('k')
+    const setting = b.set('k', 1)
+    await b.delete('k')
+    await setting
+    expect(await b.get('k')).toBeNull()
+    expect(await a.get('k')).toBeNull()
+  })
+})

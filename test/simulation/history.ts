@@ -61,6 +61,8 @@ export interface Run {
   until: number
   /** Whether it was kept while its process was cut off. */
   wasKeptAlone: boolean
+  /** For a value handed to `set`: when that returned. `undefined`: it has not yet; `null`: it was not. */
+  assignedAt: Moment | undefined | null
 }
 
 /** A lookup that has begun. */
@@ -213,6 +215,7 @@ export class History {
       finishedAt: undefined,
       until: 0,
       wasKeptAlone: false,
+      assignedAt: null,
     }
     this.#runs.push(run)
     this.note(() => `${by.name} starts run ${run.number} for ${key}@${run.value.version}`)
@@ -234,6 +237,11 @@ export class History {
     run.wasKeptAlone = isAlone
     const kept = this.#keptBy(run.by)
     if (kept.get(run.value.key) !== 'unsure') kept.set(run.value.key, run)
+  }
+
+  /** Its `set` has returned. */
+  assigned(run: Run): void {
+    run.assignedAt = this.moment()
   }
 
   read(by: Witness, key: Key, how: Reading['how']): Reading {
@@ -297,6 +305,8 @@ export class History {
   #judgeMissed(reading: Reading, result: Result, value: Value, issued: Issued, now: Moment): void {
     const { by, startedAt } = reading
     const run = this.#runs[value.run]
+    // What `set` is given counts as read when `set` has its place in the log: another's invalidation at the same time is older.
+    if (run !== undefined && isAssignedBeside(run, issued)) return
     const isLate = run?.finishedAt === undefined || run.finishedAt.tick > issued.issuedAt.tick
     const story = () =>
       `${by.name} got ${value.key}@${value.version} (run ${value.run} of ${run?.by.name}) by ${reading.how} from ` +
@@ -361,4 +371,9 @@ export class History {
 
 function show(versions: ReadonlyMap<Key, number>): string {
   return [...versions].map(([key, version]) => `${key}@${version}`).join(' ')
+}
+
+function isAssignedBeside(run: Run, issued: Issued): boolean {
+  if (run.assignedAt === null || issued.by === run.by || issued.issuedAt.tick < run.startedAt.tick) return false
+  return run.assignedAt === undefined || issued.issuedAt.tick < run.assignedAt.tick
 }

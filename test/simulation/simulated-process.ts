@@ -148,12 +148,14 @@ export class SimulatedProcess implements Witness {
   /** Sets a value that was just read from the database. */
   async set(key: Key, ttl: number): Promise<void> {
     const run = this.#history.start(this, key)
+    run.assignedAt = undefined
     const limit = 2 * this.#setup.redisTimeout
     const setting = this.#timed('set', limit, () =>
       this.cache.set(key, run.value, { ttl: ttl / 1000, tags: tagsOf[key] }),
     )
     this.#history.finish(run, ttl, 'given to set')
     await setting
+    this.#history.assigned(run)
   }
 
   /** Changes the database and invalidates what depends on it. */

@@ -56,6 +56,9 @@ export class Coherence {
   /** The newest record of ours that the log took and that has not been met in it since: if it is not there, the log lost it. */
   #unseen: { readonly position: number; readonly nonce: string; readonly takenAt: number } | undefined
   #runId = ''
+  /** The last position at which this process knew everything; and what that was when this life of the log began for it. */
+  #knownUpTo = 0
+  #cameFrom = 0
   #confirmedAt = Number.NEGATIVE_INFINITY
   #catchingUp: Promise<void> | undefined
   #isSuspect = false
@@ -254,7 +257,7 @@ export class Coherence {
   }
 
   #settle(nonce: string, recorded: Recorded, head: { readonly position: number }): void {
-    if (this.#journal.acknowledge(nonce) !== undefined) this.#mirror.settle(recorded, head.position)
+    if (this.#journal.acknowledge(nonce, head.position) !== undefined) this.#mirror.settle(recorded, head.position)
     this.#file?.remove(nonce)
   }
 
@@ -266,6 +269,7 @@ export class Coherence {
 
   #confirm(askedAt: number): void {
     if (askedAt > this.#confirmedAt) this.#confirmedAt = askedAt
+    if (this.isConnected && this.#head !== undefined) this.#knownUpTo = this.#head.position
   }
 
   /** Shared by all who find the head ahead; asks again when it has moved on meanwhile. */
@@ -327,6 +331,7 @@ export class Coherence {
       return
     this.#moveTo(headAt(record, known))
     this.#meet(record)
+    if (forgottenUpTo(record) > this.#cameFrom && !this.#isOwn(record.nonce)) this.#forget()
     if (this.#isOwn(record.nonce) || record.covers.length === 0) return
     this.#mirror.record(record.covers, record.position)
     this.#duties.onRecords(record.covers)
@@ -409,6 +414,7 @@ export class Coherence {
     const wasFlushed = isSameServer && !state.head.incarnation.endsWith(repaired)
     if (known !== undefined && wasFlushed) this.#forget()
     this.#owesRecent = true
+    this.#cameFrom = this.#knownUpTo
     this.#unseen = undefined
     this.#mirror.startOver()
     this.#applyMarks(state)
@@ -427,7 +433,18 @@ export class Coherence {
       this.#mirror.place(issued.recorded.covers, result.head.position)
       this.#replayed++
     }
+    await this.#tellForgotten()
     this.#owesRecent = false
+  }
+
+  /** Whoever missed what is no longer remembered here could never learn of it: tells up to where that is. */
+  async #tellForgotten(): Promise<void> {
+    const upTo = this.#journal.forgottenUpTo
+    const head = this.#head
+    if (upTo === 0 || head === undefined) return
+    const nonce = `${this.#nonce()}${forgotten}${upTo}`
+    const { appended } = await this.tier.probe(() => this.#log.append(head.incarnation, head.position, nonce, []))
+    if (!appended) throw new CacheError('log-broken', 'the invalidation log changed during recovery')
   }
 
   /** Applies the whole of a log that is new here: what memory holds may be covered by any of it. */
@@ -566,6 +583,14 @@ function headAt({ position, nonce }: LogRecord, { incarnation, floor }: Head): H
 }
 
 const nowhere: Stamp = { incarnation: '-', position: 0 }
+
+/** In the name of a record that covers nothing: its issuer no longer remembers what it invalidated up to a position. */
+const forgotten = '-forgotten:'
+
+function forgottenUpTo({ nonce }: LogRecord): number {
+  const at = nonce.indexOf(forgotten)
+  return at < 0 ? 0 : Number(nonce.slice(at + forgotten.length))
+}
 
 /** Ends the name of a life of the log that was begun because its history had changed, not because it was gone. */
 const repaired = 'r'

@@ -28,11 +28,12 @@ const recentFor = 60_000
  */
 export class Journal {
   readonly #pending = new Map<string, Issued>()
-  readonly #recent = new Map<string, Issued & { readonly until: number }>()
+  readonly #recent = new Map<string, Issued & { readonly until: number; readonly position: number }>()
   readonly #clock: Clock
   readonly #maxBytes: number
   #pendingBytes = 0
   #recentBytes = 0
+  #forgottenUpTo = 0
 
   constructor(clock: Clock, maxBytes: number) {
     this.#clock = clock
@@ -56,11 +57,11 @@ export class Journal {
     return this.#pending.has(nonce)
   }
 
-  /** The log has it: it waits no longer. Undefined when it did not. */
-  acknowledge(nonce: string): Issued | undefined {
+  /** The log has it, at this position: it waits no longer. Undefined when it did not. */
+  acknowledge(nonce: string, position: number): Issued | undefined {
     const issued = this.drop(nonce)
     if (issued === undefined) return undefined
-    this.#recent.set(nonce, { ...issued, until: this.#clock.monotonic() + recentFor })
+    this.#recent.set(nonce, { ...issued, position, until: this.#clock.monotonic() + recentFor })
     this.#recentBytes += bytesOf(issued.recorded.covers)
     this.#forgetOld()
     return issued
@@ -77,8 +78,12 @@ export class Journal {
 
   /** What the log took recently, oldest first: to be appended again to a log that may have lost it. */
   recent(): readonly Issued[] {
-    this.#forgetOld()
     return [...this.#recent.values()]
+  }
+
+  /** The newest position of what was let go: a log that lost that cannot be told again. 0: nothing was. */
+  get forgottenUpTo(): number {
+    return this.#forgottenUpTo
   }
 
   stats(): JournalStats {
@@ -95,6 +100,7 @@ export class Journal {
     for (const [nonce, issued] of this.#recent) {
       if (issued.until > now && this.#recentBytes <= this.#maxBytes) return
       this.#recent.delete(nonce)
+      if (issued.position > this.#forgottenUpTo) this.#forgottenUpTo = issued.position
       this.#recentBytes -= bytesOf(issued.recorded.covers)
     }
   }

@@ -8,6 +8,8 @@ interface Slot {
   position: number
   /** How many invalidations issued here still wait for their place in the log. */
   pending: number
+  /** The newest sequence of those issued here. */
+  own: number
 }
 
 /** How full the mirror is. */
@@ -45,8 +47,8 @@ export class Mirror {
   #pending = 0
   #bytes = 0
   #folds = 0
-  #floor: Slot = { sequence: 0, position: 0, pending: 0 }
-  #all: Slot = { sequence: 0, position: 0, pending: 0 }
+  #floor: Slot = newSlot()
+  #all: Slot = newSlot()
   /** Records of single keys, the recent ones and those before; see {@link Mirror.ageKeys}. */
   #keys = new Map<string, Slot>()
   #olderKeys = new Map<string, Slot>()
@@ -73,6 +75,7 @@ export class Mirror {
       slot.sequence = sequence
       if (position === undefined) {
         slot.pending++
+        slot.own = sequence
         this.#pending++
       } else if (position > slot.position) slot.position = position
     }
@@ -105,6 +108,12 @@ export class Mirror {
   coversSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
     return this.#some(key, tags, (slot) => slot.sequence > sequence)
+  }
+
+  /** Whether something that covers this key or these tags was issued in this process after `sequence`. */
+  issuedSince(key: string, tags: readonly string[], sequence: number): boolean {
+    if (sequence >= this.#sequence) return false
+    return this.#some(key, tags, (slot) => slot.own > sequence)
   }
 
   /** Whether something that covers this key or these tags stands after `position` in the log, or waits to. */
@@ -210,7 +219,7 @@ export class Mirror {
   #make(slots: SlotMap, name: string): Slot {
     const known = slots.get(name)
     if (known !== undefined) return known
-    const slot: Slot = { sequence: 0, position: 0, pending: 0 }
+    const slot = newSlot()
     slots.set(name, slot)
     this.#bytes += slotBytes(name)
     return slot
@@ -235,6 +244,7 @@ export class Mirror {
         if (slot.pending > 0 || slot.sequence > sequence) continue
         if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence
         if (slot.position > this.#floor.position) this.#floor.position = slot.position
+        if (slot.own > this.#floor.own) this.#floor.own = slot.own
         slots.delete(name)
         this.#bytes -= slotBytes(name)
       }
@@ -250,6 +260,10 @@ export class Mirror {
     const inOrder = Float64Array.from(sequences).sort()
     return inOrder[(inOrder.length - 1) >> 1] ?? 0
   }
+}
+
+function newSlot(): Slot {
+  return { sequence: 0, position: 0, pending: 0, own: 0 }
 }
 
 interface SlotMap extends Iterable<[string, Slot]> {

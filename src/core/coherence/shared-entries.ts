@@ -48,6 +48,7 @@ export class SharedEntries {
   readonly #headKey: string
   readonly #follow: Follow
   #readers: Map<string, Reader[]> | undefined
+  #followers: Reader[] = []
 
   constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, headKey: string, follow: Follow) {
     this.#port = port
@@ -65,13 +66,18 @@ export class SharedEntries {
    */
   read(key: string): Promise<Buffer | undefined> {
     return new Promise((resolve, reject) => {
-      if (this.#readers === undefined) {
-        this.#readers = new Map()
-        this.#clock.endOfTurn(() => this.#readAll())
-      }
-      const waiting = this.#readers.get(key)
-      if (waiting === undefined) this.#readers.set(key, [{ resolve, reject }])
+      const readers = this.#gather()
+      const waiting = readers.get(key)
+      if (waiting === undefined) readers.set(key, [{ resolve, reject }])
       else waiting.push({ resolve, reject })
+    })
+  }
+
+  /** Catches up with the log, together with the reads of this turn. @throws as {@link read} */
+  async catchUp(): Promise<void> {
+    await new Promise((resolve, reject) => {
+      this.#gather()
+      this.#followers.push({ resolve, reject })
     })
   }
 
@@ -94,9 +100,19 @@ export class SharedEntries {
     await this.#tier.run(() => this.#port.send(name, ['UNLINK', name]))
   }
 
+  /** The reads of this turn, which go out at its end. */
+  #gather(): Map<string, Reader[]> {
+    if (this.#readers !== undefined) return this.#readers
+    this.#readers = new Map()
+    this.#clock.endOfTurn(() => this.#readAll())
+    return this.#readers
+  }
+
   #readAll(): void {
     const readers = this.#readers
+    const followers = this.#followers
     this.#readers = undefined
+    this.#followers = []
     if (readers === undefined) return
     const keys = [...readers.keys()]
     this.#tier
@@ -106,9 +122,11 @@ export class SharedEntries {
           keys.forEach((key, index) => {
             for (const reader of readers.get(key) ?? []) reader.resolve(frames[index])
           })
+          for (const follower of followers) follower.resolve(undefined)
         },
         (error: unknown) => {
           for (const waiting of readers.values()) for (const reader of waiting) reader.reject(error)
+          for (const follower of followers) follower.reject(error)
         },
       )
   }
