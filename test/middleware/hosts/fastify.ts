@@ -1,0 +1,73 @@
+import type { ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import createFastify, { type FastifyReply, type RouteHandlerMethod } from 'fastify'
+import { type FastifyCache, fastifyCache } from '../../../examples/adapters/fastify.js'
+import type { Answer, Call, Host, Route } from './host.js'
+import { Runs } from './runs.js'
+
+/** Fastify 5, through the adapter of the examples. */
+export const fastify: Host<FastifyCache> = {
+  fallbackCache: fastifyCache,
+  trustsProxies: false,
+  async start(site) {
+    const app = createFastify({ routerOptions: { caseSensitive: false, ignoreTrailingSlash: true } })
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    const { outer } = site
+    if (outer !== undefined) {
+      app.addHook('onRequest', async (request, reply) =>
+        outer({
+          fields: request.headers,
+          setField: (name, value) => void reply.header(name, value),
+          signIn: (user) => Object.assign(request, { user }),
+        }),
+      )
+    }
+    for (const cached of site.use ?? []) app.addHook('onRequest', cached.onRequest)
+    const [first] = [...(site.use ?? []), ...site.routes.flatMap((route) => route.use ?? [])]
+    if (first !== undefined) app.addHook('onSend', first.onSend)
+    const runs = new Runs()
+    for (const route of site.routes) {
+      app.route({
+        method: route.method ?? 'GET',
+        url: route.path,
+        onRequest: (route.use ?? []).map((cached) => cached.onRequest),
+        handler: handler(route, runs),
+      })
+    }
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    return {
+      port: (app.server.address() as AddressInfo).port,
+      close: async () => {
+        app.server.closeAllConnections()
+        await app.close()
+      },
+    }
+  },
+}
+
+function handler(route: Route<unknown>, runs: Runs): RouteHandlerMethod {
+  return async (request, reply) => {
+    const url = new URL(request.originalUrl, 'http://host')
+    const answer = await route.answer({
+      run: runs.next(route),
+      method: request.method,
+      path: url.pathname,
+      query: url.searchParams,
+      fields: request.headers,
+      host: request.hostname,
+      handle: (reply.raw as ServerResponse & { readonly fallbackCache?: Call['handle'] })
+        .fallbackCache as Call['handle'],
+      signIn: (user) => Object.assign(request, { user }),
+      session: (session) => Object.assign(request, { session }),
+      closed: new Promise((resolve) => reply.raw.once('close', resolve)),
+    })
+    return send(reply, answer)
+  }
+}
+
+function send(reply: FastifyReply, { status = 200, fields = {}, body }: Answer): FastifyReply {
+  reply.code(status)
+  for (const [name, value] of Object.entries(fields)) reply.header(name, value)
+  if (typeof body === 'object' && 'json' in body) return reply.send(body.json)
+  return reply.send(body)
+}
