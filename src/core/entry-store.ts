@@ -75,6 +75,8 @@ export class EntryStore {
   /** How long records of single keys are needed: as long as their marks in Redis are; ms. */
   readonly #keyRecordsFor: number
   #agedAt: number
+  /** What is being looked up in Redis since this turn began. */
+  readonly #turn = new Map<string, Promise<Found | undefined>>()
   #closed = false
 
   /** @throws TypeError when the `redis` option is a client of no known kind */
@@ -114,7 +116,7 @@ export class EntryStore {
       const found = this.#findInMemory(key, false)
       if (found !== undefined) return found
     }
-    return this.#findShared(key, shared)
+    return this.#findTogether(key, shared)
   }
 
   /** The moment a handler starts: take it right before, and hand it to {@link store} with the result. */
@@ -271,6 +273,16 @@ export class EntryStore {
     if (this.#clock.monotonic() - knownAt > this.#settings.maxStaleWhileDisconnected) return undefined
     const found = this.#findInMemory(key, true)
     if (found !== undefined) this.#counters.servedWhileDisconnected++
+    return found
+  }
+
+  /** Reads of one key in one turn of the event loop have one answer: they travel together, and are judged together. */
+  #findTogether(key: string, shared: Shared): Promise<Found | undefined> {
+    const begun = this.#turn.get(key)
+    if (begun !== undefined) return begun
+    if (this.#turn.size === 0) this.#clock.endOfTurn(() => this.#turn.clear())
+    const found = this.#findShared(key, shared)
+    this.#turn.set(key, found)
     return found
   }
 

@@ -85,17 +85,25 @@ export interface FrameHead {
   readonly end: number
 }
 
+/** Numbers are plain decimal integers. */
+const headLine = new RegExp(`^${frameMagic} ([^ ]+)${' (\\d{1,16})'.repeat(7)}$`)
+
 /** Reads the beginning of a frame; `undefined` when it is none. */
 export function decodeHead(bytes: Buffer): FrameHead | undefined {
-  const lineEnd = bytes.subarray(0, longestHead).indexOf(0x0a)
-  if (lineEnd < 0) return undefined
-  const words = bytes.toString('latin1', 0, lineEnd).split(' ')
-  const [magic, incarnation] = words
-  if (magic !== frameMagic || words.length !== 9 || incarnation === undefined || incarnation === '') return undefined
-  const numbers = words.slice(2).map(wholeNumber)
-  const [position = -1, storedAt = -1, staleAt = -1, deleteAt = -1, tagBytes = -1, metaBytes = -1, bodyBytes = -1] =
-    numbers
-  if (numbers.includes(-1) || deleteAt < staleAt) return undefined
+  const lineEnd = bytes.indexOf(0x0a)
+  if (lineEnd < 0 || lineEnd >= longestHead) return undefined
+  const words = headLine.exec(bytes.toString('latin1', 0, lineEnd))
+  const incarnation = words?.[1]
+  if (words === null || incarnation === undefined) return undefined
+  const position = Number(words[2])
+  const storedAt = Number(words[3])
+  const staleAt = Number(words[4])
+  const deleteAt = Number(words[5])
+  const tagBytes = Number(words[6])
+  const metaBytes = Number(words[7])
+  const bodyBytes = Number(words[8])
+  if (deleteAt < staleAt) return undefined
+  if (Math.max(position, storedAt, deleteAt, tagBytes, metaBytes, bodyBytes) > Number.MAX_SAFE_INTEGER) return undefined
   const metaAt = lineEnd + 1 + tagBytes
   const bodyAt = metaAt + metaBytes
   const tags = metaAt > bytes.length ? undefined : readTags(bytes.toString('utf8', lineEnd + 1, metaAt))
@@ -121,11 +129,4 @@ function readTags(text: string): readonly string[] | undefined {
   } catch {
     return undefined
   }
-}
-
-/** -1 for whatever is no plain decimal integer that a double keeps. */
-function wholeNumber(word: string | undefined): number {
-  if (word === undefined || !/^\d{1,16}$/.test(word)) return -1
-  const value = Number(word)
-  return Number.isSafeInteger(value) ? value : -1
 }
