@@ -86,6 +86,8 @@ async function run(setup: SoakSetup): Promise<void> {
     maxStaleWhileDisconnected: setup.maxStale,
     circuitBreaker: { threshold: 5, cooldown: 1 },
     maxEntries: 1000,
+    // Outages are what this is about: nobody needs to be told.
+    logger: { info: () => {}, warn: () => {} },
   }
   const cache = new FallbackCache({ ...common, keyPrefix: setup.keyPrefix, defaultTtl: 30 })
   const quiet = new FallbackCache({ ...common, keyPrefix: `quiet-${setup.keyPrefix}`, maxStaleWhileDisconnected: 600 })
