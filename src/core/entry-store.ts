@@ -52,6 +52,7 @@ export interface EntryStoreStats {
   /** `undefined` without Redis. */
   readonly journal: JournalStats | undefined
   readonly isConnected: boolean
+  readonly connectionError: Error | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
   readonly circuitFailures: number
 }
@@ -202,6 +203,7 @@ export class EntryStore {
       mirror: this.#mirror.stats(),
       journal: coherence?.stats(),
       isConnected: coherence === undefined || coherence.isConnected,
+      connectionError: coherence?.connectionError,
       circuitState: coherence?.breaker.state ?? 'closed',
       circuitFailures: coherence?.breaker.failures ?? 0,
     }

@@ -60,6 +60,8 @@ export interface CacheStats {
   readonly circuitBreakerFailureCount: number
   /** False while Redis is there but not trusted. */
   readonly connected: boolean
+  /** Why Redis cannot be used, in the words of its client; `undefined` while it can, or nobody said. */
+  readonly redisError: string | undefined
   /** Invalidations that Redis and the other processes do not know of yet. */
   readonly pendingInvalidations: number
   /** How full the mirror of invalidations is. */
@@ -199,6 +201,7 @@ export class FallbackCache {
       circuitBreakerState: redis.circuitState,
       circuitBreakerFailureCount: redis.circuitFailures,
       connected: redis.isConnected,
+      redisError: redis.connectionError?.message,
       pendingInvalidations: journal?.pending ?? 0,
       mirror,
       journal,

@@ -396,3 +396,25 @@ describe('set after an invalidation by another process', () => {
     expect(await a.get('k')).toBeNull()
   })
 })
+
+describe('a Redis that cannot be used from the start', () => {
+  it('is named in the warning, the outage and the stats: the password is wrong', async () => {
+    const locked = await RedisServer.start({ args: ['--requirepass', 'right'], login: { password: 'right' } })
+    const warnings: string[] = []
+    const warned = (warning: Error) => void warnings.push(warning.message)
+    process.on('warning', warned)
+    const causes: (string | undefined)[] = []
+    const cache = new FallbackCache({ redis: locked.url.replace('//', '//:wrong@') })
+    cache.on('outage', ({ cause }) => causes.push(cause?.message))
+    try {
+      await until('the outage', () => causes.length > 0)
+      expect(causes[0]).toMatch(/WRONGPASS|invalid/i)
+      expect(cache.stats().redisError).toMatch(/WRONGPASS|invalid/i)
+      await until('the warning', () => warnings.some((text) => /memory answers alone.*(WRONGPASS|invalid)/i.test(text)))
+    } finally {
+      process.off('warning', warned)
+      await cache.close()
+      await locked.stop()
+    }
+  })
+})

@@ -55,6 +55,8 @@ export class Coherence {
   #movedAt = Number.NEGATIVE_INFINITY
   /** The newest record of ours that the log took and that has not been met in it since: if it is not there, the log lost it. */
   #unseen: { readonly position: number; readonly nonce: string; readonly takenAt: number } | undefined
+  /** What the client said last of its connection, while it has none. */
+  #connectionError: Error | undefined
   #runId = ''
   /** The last position at which this process knew everything; and what that was when this life of the log began for it. */
   #knownUpTo = 0
@@ -104,10 +106,19 @@ export class Coherence {
   /** Starts to listen and to connect. */
   open(): void {
     this.#port.watch(
-      () => this.#link.lookSoon(),
+      () => {
+        this.#connectionError = undefined
+        this.#link.lookSoon()
+      },
       () => {
         this.tier.forgetInFlight()
-        this.#link.lose(new CacheError('redis-unavailable', 'the connection to Redis was closed'))
+        const cause = this.#connectionError
+        const why =
+          cause === undefined ? 'the connection to Redis was closed' : `Redis cannot be used: ${cause.message}`
+        this.#link.lose(new CacheError('redis-unavailable', why, cause))
+      },
+      (error) => {
+        this.#connectionError = asError(error)
       },
     )
     this.#port.connect()
@@ -219,6 +230,11 @@ export class Coherence {
     return new Promise((resolve) => {
       this.#clock.setTimer(resolve, ms)
     })
+  }
+
+  /** Why Redis cannot be used, as far as its client says; `undefined` while it can. */
+  get connectionError(): Error | undefined {
+    return this.#connectionError
   }
 
   stats(): JournalStats {
@@ -522,6 +538,10 @@ export class Coherence {
   #onLost(cause: Error | undefined): void {
     this.#counters.outages++
     this.#settings.logger?.warn({ cause: cause?.message }, 'fallback-cache: Redis is not usable, memory answers alone')
+    // A wrong address or password must not go unnoticed for want of a logger.
+    if (this.#head === undefined && this.#settings.logger === undefined) {
+      process.emitWarning(`memory answers alone: ${cause?.message ?? 'there is no Redis'}`, 'FallbackCacheWarning')
+    }
     this.#events.tell('outage', { cause })
   }
 

@@ -41,13 +41,14 @@ export class IoredisPort implements RedisPort {
     }
   }
 
-  watch(onReady: () => void, onClose: () => void): void {
+  watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void {
     this.#listen('ready', onReady)
     this.#listen('close', onClose)
     this.#listen('error', (error: unknown) => {
       // More replies than commands: every later reply would answer the wrong command.
       const isOutOfStep = error instanceof Error && error.message.startsWith('Command queue state error')
       if (isOutOfStep && this.#owned) this.#client.disconnect(true)
+      onError(error)
     })
   }
 

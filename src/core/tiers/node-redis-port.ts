@@ -14,7 +14,7 @@ const asBuffers = { returnBuffers: true, typeMapping: { 36: Buffer } }
 export class NodeRedisPort implements RedisPort {
   readonly isCluster: boolean
   readonly #client: NodeRedisLike | NodeRedisClusterLike
-  readonly #listeners: [string, () => void][] = []
+  readonly #listeners: [string, (argument: unknown) => void][] = []
 
   constructor(client: NodeRedisLike | NodeRedisClusterLike) {
     this.#client = client
@@ -44,13 +44,13 @@ export class NodeRedisPort implements RedisPort {
     }
   }
 
-  watch(onReady: () => void, onClose: () => void): void {
+  watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void {
     this.#listen('ready', onReady)
     // A single client says 'connect' before it can be used; a cluster may say nothing else.
     if (this.isCluster) this.#listen('connect', onReady)
     this.#listen('reconnecting', onClose)
     this.#listen('end', onClose)
-    this.#listen('error', () => {})
+    this.#listen('error', onError)
   }
 
   connect(): void {
@@ -67,7 +67,7 @@ export class NodeRedisPort implements RedisPort {
     return clients.filter((client) => client !== undefined) as NodeRedisLike[]
   }
 
-  #listen(event: string, listener: () => void): void {
+  #listen(event: string, listener: (argument: unknown) => void): void {
     this.#client.on(event, listener)
     this.#listeners.push([event, listener])
   }

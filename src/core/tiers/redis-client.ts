@@ -19,8 +19,9 @@ export interface RedisPort {
   readonly isCluster: boolean
   /** Walks over the keys of every master. Each yielded array is one page, possibly empty. */
   scan(pattern: string, count: number): AsyncIterable<string[]>
-  /** Starts to listen; called once. `onReady` at every new usable connection, `onClose` at every lost one. */
-  watch(onReady: () => void, onClose: () => void): void
+  /** Starts to listen; called once. `onReady` at every new usable connection, `onClose` at every lost one,
+   * `onError` with what the client has to say of it. */
+  watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void
   /** Makes a client that waits for its first command connect. */
   connect(): void
   /** Stops listening, and ends the connection when we made it. */
