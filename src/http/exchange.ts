@@ -64,6 +64,8 @@ export interface RequestHead {
   readonly originalMethod?: string | undefined
   /** The target as it came: path and query, whatever the place where the middleware is mounted (`originalUrl`). */
   readonly url: string
+  /** The target as middleware in front has left it, where that is no end of {@link url}: rewritten by a cookie or by Accept, say. */
+  readonly rewritten?: string | undefined
   /** `http` or `https`, as the framework resolves it (`trust proxy`). */
   readonly protocol: string
   /** Host and port, as the framework resolves them; `''` when there is none. */

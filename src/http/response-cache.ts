@@ -118,7 +118,8 @@ export class ResponseCache<Context extends object> {
   }
 
   #enter(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean): Decision | Promise<Decision> {
-    const key = this.#keys.of(exchange.request, extra)
+    const { rewritten } = exchange.request
+    const key = this.#keys.of(exchange.request, rewritten === undefined ? extra : JSON.stringify([extra, rewritten]))
     if (key === undefined) return this.#bypass(exchange, 'target')
     const storage = personal ? this.#policy.personalStorage : this.#policy.storage
     return this.#look(new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested))

@@ -7,7 +7,7 @@ import { readPolicy, refined } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
-import { changeFields, fieldOf, sendReply, watchResponse } from './node-response.js'
+import { changeFields, fieldOf, rewrittenUrl, sendReply, watchResponse } from './node-response.js'
 
 declare global {
   namespace Express {
@@ -81,6 +81,10 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   get url(): string {
     // connect sets it where it is mounted, plain node:http never.
     return this.context.originalUrl ?? this.context.url ?? '/'
+  }
+
+  get rewritten(): string | undefined {
+    return rewrittenUrl(this.url, this.context.url)
   }
 
   get protocol(): string {

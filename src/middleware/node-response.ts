@@ -41,6 +41,11 @@ export function fieldOf(response: ServerResponse, name: string): FieldValue | un
   return typeof value === 'number' ? String(value) : value
 }
 
+/** The URL of a request, if it is another one than it came with and not what mounting leaves of it. */
+export function rewrittenUrl(original: string, url: string | undefined): string | undefined {
+  return url === undefined || url === original || original.endsWith(url) ? undefined : url
+}
+
 /** Changes fields of a node request. @returns what puts them back */
 export function changeFields(request: IncomingMessage, changes: FieldChanges | undefined): () => void {
   if (changes === undefined) return nothing

@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest'
+import { RecentlyRefused } from '../../src/http/recently-refused.js'
+import { ManualClock } from '../support/manual-clock.js'
+
+describe('RecentlyRefused', () => {
+  it('remembers a key for its time', () => {
+    const clock = new ManualClock()
+    const refused = new RecentlyRefused(clock)
+    refused.add('/a', 1_000)
+    expect(refused.has('/a')).toBe(true)
+    clock.advance(1_000)
+    expect(refused.has('/a')).toBe(false)
+  })
+
+  it('keeps no long keys, of which a client could send ten thousand', () => {
+    const refused = new RecentlyRefused(new ManualClock())
+    const key = `/${'x'.repeat(12_000)}`
+    refused.add(key, 1_000)
+    expect(refused.has(key)).toBe(false)
+  })
+})
