@@ -66,6 +66,8 @@ export interface RequestHead {
   readonly url: string
   /** The target as middleware in front has left it, where that is no end of {@link url}: rewritten by a cookie or by Accept, say. */
   readonly rewritten?: string | undefined
+  /** Whether a body follows that no field announces, as HTTP/2 allows. */
+  readonly hasBody?: boolean | undefined
   /** `http` or `https`, as the framework resolves it (`trust proxy`). */
   readonly protocol: string
   /** Host and port, as the framework resolves them; `''` when there is none. */

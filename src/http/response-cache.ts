@@ -88,7 +88,7 @@ export class ResponseCache<Context extends object> {
     const { method, originalMethod, headers } = exchange.request
     if (method !== 'GET' && (method !== 'HEAD' || !this.#policy.answersHead)) return this.#passMethod(exchange)
     if (originalMethod !== undefined && originalMethod !== method) return this.#passMethod(exchange)
-    if (hasBody(headers)) return this.#bypass(exchange, 'request-body')
+    if (hasBody(headers) || exchange.request.hasBody === true) return this.#bypass(exchange, 'request-body')
     const { skip, key, user } = this.#policy
     if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
     return this.#ask(exchange, nested)

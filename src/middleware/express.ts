@@ -7,7 +7,7 @@ import { readPolicy, refined } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
-import { changeFields, fieldOf, rewrittenUrl, sendReply, watchResponse } from './node-response.js'
+import { changeFields, fieldOf, rewrittenUrl, sendReply, streamsBody, watchResponse } from './node-response.js'
 
 declare global {
   namespace Express {
@@ -85,6 +85,10 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get rewritten(): string | undefined {
     return rewrittenUrl(this.url, this.context.url)
+  }
+
+  get hasBody(): boolean {
+    return streamsBody(this.context)
   }
 
   get protocol(): string {

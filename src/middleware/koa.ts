@@ -8,7 +8,7 @@ import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { KoaResponseHead, type OuterFields, reply, replyInstead, setBody } from './koa-response.js'
-import { changeFields, fieldOf, rewrittenUrl, watchResponse } from './node-response.js'
+import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
 import { drain, tee } from './tee.js'
 
@@ -106,6 +106,7 @@ function requestHead(ctx: Context): RequestHead {
     // Left there by koa-methodoverride and its like.
     originalMethod: (req as { readonly originalMethod?: string }).originalMethod,
     url: ctx.originalUrl,
+    hasBody: streamsBody(req),
     rewritten: rewrittenUrl(ctx.originalUrl, ctx.url),
     protocol: ctx.protocol,
     host: ctx.host,

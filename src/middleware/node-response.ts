@@ -46,6 +46,13 @@ export function rewrittenUrl(original: string, url: string | undefined): string 
   return url === undefined || url === original || original.endsWith(url) ? undefined : url
 }
 
+/** Whether an HTTP/2 request goes on after its fields. */
+export function streamsBody(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor < 2) return false
+  const { stream } = request as { readonly stream?: { readonly endAfterHeaders?: boolean } }
+  return stream?.endAfterHeaders === false
+}
+
 /** Changes fields of a node request. @returns what puts them back */
 export function changeFields(request: IncomingMessage, changes: FieldChanges | undefined): () => void {
   if (changes === undefined) return nothing

@@ -378,9 +378,10 @@ describe('HTTP/2', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, resolve))
     const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-    const get = (cookie?: string[]) =>
+    const get = (cookie?: string[], body?: string) =>
       new Promise<string>((resolve) => {
-        const stream = session.request({ ':path': '/', ...(cookie && { cookie }) })
+        const stream = session.request({ ':path': '/', ...(cookie && { cookie }) }, { endStream: body === undefined })
+        if (body !== undefined) stream.end(body)
         let text = ''
         stream.setEncoding('utf8')
         stream.on('data', (chunk: string) => {
@@ -390,6 +391,7 @@ describe('HTTP/2', () => {
       })
     expect(await get(['a=b', 'connect.sid=alice'])).toBe('page of a=b; connect.sid=alice')
     expect(await get(['a=b', 'connect.sid=bob'])).toBe('page of a=b; connect.sid=bob')
+    expect(await get(['a=body'], 'q=2')).toBe('page of a=body')
     expect(await get()).toBe('page of undefined')
     session.close()
     server.close()
