@@ -4,7 +4,7 @@ import { reportOf, totalsOf } from './report.js'
 import { allRules } from './rules/all.js'
 
 /** What is not met yet, by name; empty when all is. */
-const KNOWN_FAILURES: readonly string[] = ['RFC 9110 section 9.3.3 #1']
+const KNOWN_FAILURES: readonly string[] = []
 
 describe('the conformance table', () => {
   it('is met in Express and Koa under both presets, but for declared exceptions and what is known', async () => {
