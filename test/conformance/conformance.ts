@@ -32,10 +32,10 @@ export async function tryAll(only?: RegExp): Promise<readonly Outcome[]> {
     }
   }
   const outcomes: Outcome[] = []
-  const next = work[Symbol.iterator]()
+  const next = work.entries()
   await Promise.all(
     Array.from({ length: AT_A_TIME }, async () => {
-      for (const one of next) outcomes.push(await one())
+      for (const [place, one] of next) outcomes[place] = await one()
     }),
   )
   return outcomes

@@ -21,7 +21,7 @@ export function totalsOf(outcomes: readonly Outcome[]): Totals {
 
 /** The outcomes as text: a table by section, then what failed, then the exceptions and their reasons. */
 export function reportOf(outcomes: readonly Outcome[]): string {
-  const sections = groupBy(outcomes, ({ rule }) => `RFC ${rule.rfc} section ${rule.section}`)
+  const sections = groupBy([...outcomes].sort(bySection), ({ rule }) => `RFC ${rule.rfc} section ${rule.section}`)
   const table = [row('section', 'rules', 'passed', 'failed', 'exceptions'), ...rowsOf(sections)]
   const byPlace = groupBy(outcomes, ({ framework, preset }) => `${framework}, preset ${preset}`)
   const places = [row('framework and preset', 'rules', 'passed', 'failed', 'exceptions'), ...rowsOf(byPlace)]
@@ -34,6 +34,11 @@ export function reportOf(outcomes: readonly Outcome[]): string {
     ...failures(outcomes),
     ...exceptions(outcomes),
   ].join('\n')
+}
+
+function bySection({ rule: one }: Outcome, { rule: other }: Outcome): number {
+  const isFirst = Number(other.rfc === 9111) - Number(one.rfc === 9111)
+  return isFirst || one.rfc - other.rfc || one.section.localeCompare(other.section, 'en', { numeric: true })
 }
 
 function rowsOf(groups: ReadonlyMap<string, readonly Outcome[]>): readonly string[] {
