@@ -177,6 +177,8 @@ export class EntryStore {
   ): undefined | Promise<Turn<T>> {
     const shared = this.#shared
     if (shared?.turns === undefined || !shared.coherence.isConnected) return undefined
+    // The last question has not been answered: nobody waits for Redis twice.
+    if (shared.coherence.breaker.failures > 0) return undefined
     const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
       incarnation !== shared.coherence.stamp.incarnation || this.#mirror.coversAfter(key, tags, position)
     return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken)

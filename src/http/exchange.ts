@@ -20,6 +20,13 @@ export interface Exchange<Context extends object = object> {
   readonly raw: object
   /** The argument of the user's `key`, `skip`, `tags`, `allowRefresh`, …. */
   readonly context: Context
+  /**
+   * Whom middleware in front of the cache has found out to be asking: `req.user`, `ctx.state.user`. Such a visitor gets
+   * nothing that was stored for others unless it is for everybody. Left out by hosts that know of no users.
+   */
+  readonly user?: unknown
+  /** As {@link user}: the session. Read without creating one. */
+  readonly session?: unknown
   /** A field that outer middleware has put on the response so far, by its lower-case name. */
   field(name: string): FieldValue | undefined
   /** Answers from the cache: no handler runs. */

@@ -2,6 +2,7 @@ import type { CacheControl } from './cache-control.js'
 import { credentialsOf, unservedCredential } from './credentials.js'
 import type { Exchange, RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
+import type { Reason } from './reasons.js'
 import { matchesSelecting } from './selecting.js'
 import type { StoragePolicy } from './storage-policy.js'
 import { partWithin } from './stored-part.js'
@@ -21,6 +22,7 @@ export class Lookup<Context extends object> {
   readonly nested: boolean
   /** Whether the request carries credentials that count. */
   readonly hasCredentials: boolean
+  readonly #isLoggedIn: boolean
   /** False once it has waited for another request in vain. */
   collapsed: boolean | undefined = undefined
   /** How often it has been looked up. */
@@ -33,6 +35,7 @@ export class Lookup<Context extends object> {
     personal: boolean,
     wishes: CacheControl | undefined,
     nested: boolean,
+    isLoggedIn: boolean,
   ) {
     this.exchange = exchange
     this.request = exchange.request
@@ -41,13 +44,16 @@ export class Lookup<Context extends object> {
     this.personal = personal
     this.wishes = wishes
     this.nested = nested
-    this.hasCredentials = credentialsOf(this.request.headers, storage).length > 0
+    this.#isLoggedIn = isLoggedIn
+    this.hasCredentials = isLoggedIn || credentialsOf(this.request.headers, storage).length > 0
   }
 
   /** Why this request's credentials keep a stored response from it; `undefined`: nothing does. */
-  refusalOf(stored: StoredResponse) {
+  refusalOf(stored: StoredResponse): Reason | undefined {
     if (!this.hasCredentials) return undefined
-    return unservedCredential(this.request.headers, stored.control, stored.selecting, this.storage)
+    const credential = unservedCredential(this.request.headers, stored.control, stored.selecting, this.storage)
+    if (credential !== undefined || !this.#isLoggedIn) return credential
+    return stored.control.public || stored.control.sMaxage !== undefined ? undefined : 'logged-in'
   }
 
   /** Whether a stored response holds all that is asked for, which a part may not (RFC 9111, section 3.3). */

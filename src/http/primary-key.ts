@@ -128,8 +128,18 @@ function queryOf(rest: string, policy: KeyPolicy['query']): string {
   const wanted =
     policy === 'sorted'
       ? [...pairs].sort(byName)
-      : policy.flatMap((name) => pairs.filter((pair) => nameOf(pair) === name))
+      : unique(policy.map(rootOf)).flatMap((root) => pairs.filter((pair) => rootOf(nameOf(pair)) === root))
   return wanted.length === 0 ? '' : `?${wanted.join('&')}`
+}
+
+/** What a parser may make one value of: with `page`, `page[x]` and `page[]` count too, or they would change what `page` is unseen. */
+function rootOf(name: string): string {
+  const end = name.search(/[[.]/)
+  return end <= 0 ? name : name.slice(0, end)
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Set(names)]
 }
 
 /** Equal names stay in their order: `a=1&a=2` and `a=2&a=1` mean different things. */

@@ -34,7 +34,7 @@ export const REASONS = {
     'An answer to POST is stored only with explicit freshness and a Content-Location equal to its URI (RFC 9110, section 9.3.3).',
   'event-stream': 'The response is a stream without end, such as text/event-stream.',
   'logged-in':
-    'The handler knew who the user is (req.user, ctx.state.user or a used session), so the response may be theirs alone.',
+    'It is known who is asking (req.user, req.auth, res.locals.user, ctx.state.user or a used session), so the response may be theirs alone.',
   'csp-nonce': 'The page carries a nonce of the Content-Security-Policy, which is valid for one response only.',
   // The body and its fate
   'too-large': 'The body is larger than maxBodySize.',

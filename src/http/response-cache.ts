@@ -10,6 +10,7 @@ import { Invalidations } from './invalidations.js'
 import { Keeper } from './keeper.js'
 import { Lookup } from './lookup.js'
 import { Invalidating, Passing, Silent } from './pass.js'
+import { isLoggedIn } from './personal.js'
 import { type Policy, placeOf } from './policy.js'
 import { PrimaryKeys, pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
@@ -122,7 +123,9 @@ export class ResponseCache<Context extends object> {
     const key = this.#keys.of(exchange.request, rewritten === undefined ? extra : JSON.stringify([extra, rewritten]))
     if (key === undefined) return this.#bypass(exchange, 'target')
     const storage = personal ? this.#policy.personalStorage : this.#policy.storage
-    return this.#look(new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested))
+    // The handler would have known who it is, and might have made another page than for those without a name.
+    const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
+    return this.#look(new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested, isKnown))
   }
 
   /** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */

@@ -7,7 +7,16 @@ import { readPolicy, refined } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
-import { changeFields, fieldOf, rewrittenUrl, sendReply, streamsBody, watchResponse } from './node-response.js'
+import {
+  changeFields,
+  fieldOf,
+  type NodeRequest,
+  rewrittenUrl,
+  sendReply,
+  streamsBody,
+  userOf,
+  watchResponse,
+} from './node-response.js'
 
 declare global {
   namespace Express {
@@ -67,6 +76,14 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get request(): RequestHead {
     return this
+  }
+
+  get user(): unknown {
+    return userOf(this.context, this.#response)
+  }
+
+  get session(): unknown {
+    return (this.context as NodeRequest).session
   }
 
   get method(): string {

@@ -97,11 +97,8 @@ export class KoaResponseHead implements ResponseHead {
     return this.#ctx.state.user
   }
 
-  /** koa-session has properties of its own beside those of the user, and leaves them out of `toJSON()`. */
   get session(): unknown {
-    const { session } = this.#ctx
-    const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON
-    return typeof toJson === 'function' ? toJson.call(session) : session
+    return sessionOf(this.#ctx)
   }
 
   field(name: string): FieldValue | undefined {
@@ -138,4 +135,11 @@ const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-enco
 /** The names of all fields in their own case, which the answers of HTTP/2 do not keep. */
 function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): string[] {
   return res.getRawHeaderNames?.() ?? res.getHeaderNames()
+}
+
+/** koa-session has properties of its own beside those of the user, and leaves them out of `toJSON()`. */
+export function sessionOf(ctx: object): unknown {
+  const session: unknown = Reflect.get(ctx, 'session')
+  const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON
+  return typeof toJson === 'function' ? toJson.call(session) : session
 }

@@ -7,7 +7,7 @@ import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
-import { KoaResponseHead, type OuterFields, reply, replyInstead, setBody } from './koa-response.js'
+import { KoaResponseHead, type OuterFields, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
 import { drain, tee } from './tee.js'
@@ -58,6 +58,14 @@ class KoaExchange implements Exchange<Context> {
 
   get raw(): object {
     return this.context.req
+  }
+
+  get user(): unknown {
+    return this.context.state.user
+  }
+
+  get session(): unknown {
+    return sessionOf(this.context)
   }
 
   get request(): RequestHead {

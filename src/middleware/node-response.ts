@@ -12,6 +12,7 @@ import { foldHead, isFinalStatus } from './write-head.js'
 /** What middleware leaves on a request for others. */
 export interface NodeRequest extends IncomingMessage {
   readonly user?: unknown
+  readonly auth?: unknown
   readonly session?: unknown
 }
 
@@ -142,7 +143,7 @@ class Watch implements ResponseHead {
   }
 
   get user(): unknown {
-    return this.#request.user || (this.#response as NodeResponse).locals?.user
+    return userOf(this.#request, this.#response)
   }
 
   get session(): unknown {
@@ -295,4 +296,11 @@ function bytesOf(chunk: unknown, encoding: unknown): Uint8Array | string {
 function callLater(args: readonly unknown[]): void {
   const callback = args.find((arg) => typeof arg === 'function')
   if (callback !== undefined) process.nextTick(callback as () => void)
+}
+
+/** Whom authentication in front of the cache or behind it has found: `req.user` (passport), `req.auth` (JWT), `res.locals.user`. */
+export function userOf(request: NodeRequest, response: ServerResponse): unknown {
+  const { auth } = request
+  const hasClaims = typeof auth === 'object' && auth !== null && Object.keys(auth).length > 0
+  return request.user || (hasClaims ? auth : undefined) || (response as NodeResponse).locals?.user
 }

@@ -1,0 +1,84 @@
+import express from 'express'
+import express4 from 'express4'
+import Koa from 'koa'
+import Koa2 from 'koa2'
+import request from 'supertest'
+import { describe, expect, it } from 'vitest'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+
+type Listener = Parameters<typeof request>[0]
+
+/** How authentication in front of the cache says who is asking; the name is a request field that no list knows. */
+const WAYS = ['user', 'auth', 'session', 'locals'] as const
+type Way = (typeof WAYS)[number]
+
+interface Page {
+  readonly name: string
+  readonly shared: boolean
+}
+
+function expressApp(make: typeof express, way: Way): Listener {
+  const app = make()
+  app.use((req, res, next) => {
+    const name = req.get('x-who')
+    if (name === undefined) return next()
+    if (way === 'locals') res.locals.user = { name }
+    else Object.assign(req, { [way]: { name } })
+    next()
+  })
+  app.use(fallbackCache({ ttl: 60 }))
+  app.get('/:page', (req, res) => {
+    const page: Page = { name: req.get('x-who') ?? 'guest', shared: req.params.page === 'shared' }
+    if (page.shared) res.set('Cache-Control', 'public')
+    res.send(`hi ${page.name}`)
+  })
+  return app
+}
+
+function koaApp(make: typeof Koa): Listener {
+  const app = new make()
+  app.use((ctx, next) => {
+    const name = ctx.get('x-who')
+    if (name !== '') ctx.state.user = { name }
+    return next()
+  })
+  app.use(koaCache({ ttl: 60 }))
+  app.use((ctx) => {
+    if (ctx.path === '/shared') ctx.set('Cache-Control', 'public')
+    ctx.body = `hi ${ctx.get('x-who') || 'guest'}`
+  })
+  return app.callback()
+}
+
+describe.each([
+  ...WAYS.map((way) => ({ host: `Express 5, ${way}`, app: () => expressApp(express, way) })),
+  ...WAYS.map((way) => ({ host: `Express 4, ${way}`, app: () => expressApp(express4 as never, way) })),
+  { host: 'Koa 3', app: () => koaApp(Koa) },
+  { host: 'Koa 2', app: () => koaApp(Koa2 as never) },
+])('a visitor whom authentication in front of the cache knows, $host', ({ app }) => {
+  it("gets a page of their own, not the guest's that is stored, and guests keep theirs", async () => {
+    const listener = app()
+    const get = (who?: string) => {
+      const asked = request(listener).get('/page').set('Host', 'shop.example')
+      return who === undefined ? asked : asked.set('x-who', who)
+    }
+    expect((await get()).text).toBe('hi guest')
+    const ann = await get('ann')
+    expect(ann.text).toBe('hi ann')
+    expect(ann.headers['cache-status']).toContain('fwd=bypass; ')
+    expect((await get('bob')).text).toBe('hi bob')
+    const guest = await get()
+    expect(guest.text).toBe('hi guest')
+    expect(guest.headers['cache-status']).toContain('hit')
+  })
+
+  it('gets what is stored when it says that it is for everybody', async () => {
+    const listener = app()
+    const get = () => request(listener).get('/shared').set('Host', 'shop.example')
+    await get()
+    const ann = await get().set('x-who', 'ann')
+    expect(ann.text).toBe('hi guest')
+    expect(ann.headers['cache-status']).toContain('hit')
+  })
+})
