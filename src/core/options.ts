@@ -221,7 +221,7 @@ export function positiveInteger(value: unknown, name: string): number {
 }
 
 /** A finite number above 0. @throws RangeError */
-export function positiveNumber(value: unknown, name: string, unit: string): number {
+function positiveNumber(value: unknown, name: string, unit: string): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
     throw new RangeError(`${name} must be a positive number of ${unit}, got ${shown(value)}`)
   }
@@ -229,7 +229,7 @@ export function positiveNumber(value: unknown, name: string, unit: string): numb
 }
 
 /** A number from `least` to `most`. @throws RangeError */
-export function numberWithin(value: unknown, least: number, most: number, name: string): number {
+function numberWithin(value: unknown, least: number, most: number, name: string): number {
   if (typeof value !== 'number' || !(value >= least && value <= most)) {
     throw new RangeError(`${name} must be a number from ${least} to ${most}, got ${shown(value)}`)
   }
@@ -254,7 +254,7 @@ export function callable<T>(value: T | undefined, name: string): T | undefined {
 }
 
 /** A string. @throws TypeError */
-export function text(value: unknown, name: string): string {
+function text(value: unknown, name: string): string {
   if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${shown(value)}`)
   return value
 }

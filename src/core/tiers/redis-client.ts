@@ -1,5 +1,3 @@
-import type { EventEmitter } from 'node:events'
-
 /** An argument of a command. Nothing else: clients turn other values into surprising text. */
 export type RedisArgument = string | Buffer
 
@@ -87,6 +85,3 @@ export function isNodeRedisCluster(client: object): client is NodeRedisClusterLi
 function has(client: object, ...methods: readonly string[]): boolean {
   return methods.every((name) => name in client && typeof (client as Record<string, unknown>)[name] === 'function')
 }
-
-/** Any object that emits; for the one listener that must always be there. */
-export type Emitter = Pick<EventEmitter, 'on' | 'off'>
