@@ -127,8 +127,9 @@ export class FallbackCache {
    */
   async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {
     checkKey(key)
-    const { since, ...rest } = typeof options === 'object' && options !== null ? options : { ttl: options }
-    const entry = this.#entryOf(this.#codec.serialize(value, 0), this.#readSetOptions(rest))
+    const checked = this.#readSetOptions(options, ['ttl', 'tags', 'since'])
+    const since = isOptions(options) ? options.since : undefined
+    const entry = this.#entryOf(this.#codec.serialize(value, 0), checked)
     if (since === undefined) await this.#entries.assign(key, entry)
     else await this.#entries.store(key, entry, since).written
   }
@@ -366,9 +367,9 @@ export class FallbackCache {
     this.#events.tell('fault', { error: asError(thrown) })
   }
 
-  #readSetOptions(given: Duration | SetOptions | undefined): CheckedSet {
-    const options: SetOptions = typeof given === 'object' && given !== null ? given : { ttl: given }
-    rejectUnknownOptions(options, ['ttl', 'tags'], 'set')
+  #readSetOptions(given: Duration | SetOptions | undefined, known: readonly string[] = ['ttl', 'tags']): CheckedSet {
+    const options: SetOptions = isOptions(given) ? given : { ttl: given }
+    rejectUnknownOptions(options, known, 'set')
     const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000
     return { lifetime, tags: options.tags === undefined ? [] : [...checkList(options.tags, 'tags')] }
   }
@@ -397,6 +398,10 @@ function checkKey(key: string): string {
   if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${shown(key)}`)
   if (halfPair.test(key)) throw new TypeError(`a key must be well-formed Unicode, got ${shown(key)}`)
   return key
+}
+
+function isOptions<T extends object>(given: T | Duration | undefined): given is T {
+  return typeof given === 'object' && given !== null
 }
 
 function checkList(list: readonly string[], name: string): readonly string[] {

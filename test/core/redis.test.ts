@@ -418,3 +418,19 @@ describe('a Redis that cannot be used from the start', () => {
     }
   })
 })
+
+describe('set with the mark of the moment when its value was read', () => {
+  it('is kept out by an invalidation of any process since then, and not by an earlier one', async () => {
+    const [a, b] = [make(), make()]
+    await connected(a, b)
+    await a.delete('k')
+    await b.get('k')
+    const since = b.mark()
+    await b.set('k', 'before', { since })
+    expect(await a.get('k')).toBe('before')
+    await a.delete('k')
+    await b.set('k', 'too old', { ttl: 60, since })
+    expect(await a.get('k')).toBeNull()
+    expect(await b.get('k')).toBeNull()
+  })
+})
