@@ -22,6 +22,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     restoreMocks: true,
+    // Real servers are killed, frozen and cut off here, and the machine is shared: what fails once there is run again, and said.
+    retry: process.env.CI ? 2 : 0,
     projects: [
       {
         extends: true,
