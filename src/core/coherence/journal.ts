@@ -16,6 +16,8 @@ export interface JournalStats {
   readonly maxBytes: number
   /** Invalidations of the last while that the log has, kept in case it loses them. */
   readonly recent: number
+  /** What those take; no more than `maxBytes` either. */
+  readonly recentBytes: number
 }
 
 /** How long an acknowledged invalidation is remembered; a failover loses less. ms. */
@@ -92,6 +94,7 @@ export class Journal {
       bytes: this.#pendingBytes,
       maxBytes: this.#maxBytes,
       recent: this.#recent.size,
+      recentBytes: this.#recentBytes,
     }
   }
 

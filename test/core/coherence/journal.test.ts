@@ -25,7 +25,7 @@ describe('Journal', () => {
     journal.acknowledge('1', 10)
     expect(journal.acknowledge('1', 10)).toBeUndefined()
     expect(journal.acknowledge('unknown', 10)).toBeUndefined()
-    expect(journal.stats()).toEqual({ pending: 0, bytes: 0, maxBytes: 10_000, recent: 1 })
+    expect(journal.stats()).toEqual({ pending: 0, bytes: 0, maxBytes: 10_000, recent: 1, recentBytes: 182 })
   })
 
   it('says when more waits than may be kept', () => {
