@@ -1,0 +1,74 @@
+import express from 'express'
+import Koa from 'koa'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+const REDIS_TIMEOUT = 50
+const ALLOWED = REDIS_TIMEOUT + 30
+
+function expressApp(cache: FallbackCache) {
+  const app = express()
+  app.use(fallbackCache({ cache, ttl: 60 }))
+  app.get('/:page', (req, res) => void res.send(req.params.page))
+  app.post('/:page', (_req, res) => void res.sendStatus(204))
+  return app
+}
+
+function koaApp(cache: FallbackCache) {
+  const app = new Koa()
+  app.use(koaCache({ cache, ttl: 60 }))
+  app.use((ctx) => {
+    if (ctx.method === 'POST') ctx.status = 204
+    else ctx.body = ctx.path.slice(1)
+  })
+  return app.callback()
+}
+
+describe.each([
+  { host: 'Express', appOf: expressApp },
+  { host: 'Koa', appOf: koaApp },
+])('requests to $host while Redis fails', ({ appOf }) => {
+  let server: RedisServer
+
+  beforeAll(async () => {
+    server = await RedisServer.start()
+  })
+  beforeEach(() => server.restart())
+  afterAll(() => server.stop())
+
+  it.each([
+    { fault: 'frozen', fail: () => server.freeze() },
+    { fault: 'killed', fail: () => server.kill() },
+  ])('are answered right and in time: $fault', async ({ fault, fail }) => {
+    const logger = { info: () => {}, warn: () => {} }
+    const cache = new FallbackCache({ redis: server.url, redisTimeout: REDIS_TIMEOUT, logger })
+    const http = request(appOf(cache))
+    try {
+      await until('connected', () => cache.stats().connected)
+      for (const page of ['/hot', '/warm']) expect((await http.get(page)).status).toBe(200)
+      await fail()
+      let worst = 0
+      const timed = async (ask: () => request.Test, status: number, text: string) => {
+        const began = performance.now()
+        const answer = await ask()
+        worst = Math.max(worst, performance.now() - began)
+        expect([answer.status, answer.text]).toEqual([status, text])
+      }
+      for (let round = 0; round < 8; round++) {
+        await timed(() => http.get('/hot'), 200, 'hot')
+        await timed(() => http.get(`/new${round}`), 200, `new${round}`)
+        await timed(() => http.post('/warm'), 204, '')
+      }
+      console.log(`${fault}: worst answer ${worst.toFixed(1)} ms`)
+      expect(worst).toBeLessThan(ALLOWED)
+    } finally {
+      if (server.frozen) server.resume()
+      await cache.close()
+    }
+  })
+})
