@@ -102,7 +102,7 @@ export class EntryStore {
   }
 
   /**
-   * Looks a key up, Redis first. For layers that keep entries of their own making; values are read by {@link get}.
+   * Looks a key up, Redis first. For layers that keep entries of their own making; values are read by `FallbackCache.get`.
    *
    * Answers at once when only memory is to be asked: without Redis, with the breaker open, in memory-first mode.
    * Entries past `staleAt` are given until `deleteAt`: whether a stale one will do is for the caller to say.

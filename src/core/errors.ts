@@ -7,7 +7,6 @@
  * - `redis-reply`: Redis answered with an error.
  * - `log-broken`: the invalidation log in Redis cannot be read or does not continue where we left it.
  * - `serializer`: the `serializer` or `deserializer` option threw, or a value has no serialised form.
- * - `closed`: the cache was closed.
  */
 export type CacheErrorCode =
   | 'redis-timeout'
@@ -16,7 +15,6 @@ export type CacheErrorCode =
   | 'redis-reply'
   | 'log-broken'
   | 'serializer'
-  | 'closed'
 
 /** A fault of the cache. Misuse is a `TypeError` or a `RangeError` instead. */
 export class CacheError extends Error {
