@@ -248,7 +248,7 @@ export class EntryStore {
   #findInMemory(key: string, disconnected: boolean): Found | undefined {
     const slot = this.#memory.get(key)
     if (slot === undefined) return undefined
-    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) {
+    if (slot.sequence < this.#mirror.sequence && this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) {
       this.#memory.delete(key)
       this.#events.tell('evict', { key, reason: 'invalidated' })
       return undefined
@@ -313,10 +313,10 @@ export class EntryStore {
       const found = this.#findInMemory(key, false)
       if (found !== undefined) return { ...found, tier: 'redis' }
     }
-    const entry: Entry = { ...framed.entry, body: ownBytes(framed.entry.body) }
-    const { sequence } = this.#mirror
-    this.#memory.put(key, { entry, sequence, knownAt: askedAt, stamp: framed.stamp, writtenIn: incarnation })
-    return { entry, tier: 'redis', disconnected: false }
+    const { entry, stamp } = framed
+    const slot: MemorySlot = { entry, sequence: this.#mirror.sequence, knownAt: askedAt, stamp, writtenIn: incarnation }
+    this.#memory.put(key, slot)
+    return { entry: slot.entry, tier: 'redis', disconnected: false }
   }
 
   /** An entry out of Redis, if it may be used. */
@@ -384,10 +384,10 @@ export class EntryStore {
       return undefined
     }
     if (this.#closed || this.#mirror.issuedSince(key, slot.entry.tags, slot.sequence)) return slot
-    const advanced = { ...slot, sequence: this.#mirror.sequence, stamp: shared.coherence.stamp }
-    const known = this.#memory.peek(key)
-    if (known === undefined || known === slot) this.#memory.put(key, advanced)
-    return advanced
+    slot.sequence = this.#mirror.sequence
+    slot.stamp = shared.coherence.stamp
+    if (this.#memory.peek(key) === undefined) this.#memory.put(key, slot)
+    return slot
   }
 
   #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
@@ -507,11 +507,4 @@ function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
     slot.entry.deleteAt === framed.entry.deleteAt &&
     slot.entry.body.equals(framed.entry.body)
   )
-}
-
-/** A view of a larger buffer would keep all of it alive. */
-function ownBytes(body: Buffer): Buffer {
-  const own = Buffer.allocUnsafeSlow(body.length)
-  body.copy(own)
-  return own
 }

@@ -34,12 +34,32 @@ export function wholeMoments({ staleAt, deleteAt }: NewEntry): { staleAt: number
 
 const lastMoment = 8_640_000_000_000_000
 
-/** The bytes that an entry stands for in memory: body, texts (two bytes a character at worst) and bookkeeping. */
-export function entrySize(key: string, entry: Entry): number {
-  let texts = key.length + entry.meta.length
-  for (const tag of entry.tags) texts += tag.length
-  return entry.body.length + 2 * texts + entryOverhead
+/** How many bytes each part of an entry takes. */
+export interface ByteSizes {
+  /** As JSON; 0 when there are none. */
+  readonly tags: number
+  readonly meta: number
+  readonly body: number
 }
 
-/** Objects, map nodes and the Buffer's header, measured at 100,000 entries. */
-const entryOverhead = 420
+/** The sizes of what an entry is made of, when it is written down. */
+export function byteSizes({ tags, meta, body }: Entry): ByteSizes {
+  return {
+    tags: tags.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(tags)),
+    meta: meta === '' ? 0 : Buffer.byteLength(meta),
+    body: body.length,
+  }
+}
+
+/** Tags out of their JSON; `undefined` when it is none. */
+export function readTags(text: string): readonly string[] | undefined {
+  if (text === '') return noTags
+  try {
+    const tags: unknown = JSON.parse(text)
+    return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const noTags: readonly string[] = Object.freeze([])

@@ -1,4 +1,5 @@
-import type { Entry, NewEntry } from './entry.js'
+import { type Entry, type NewEntry, readTags } from './entry.js'
+import { PackedEntry } from './tiers/packed-entry.js'
 
 /**
  * A place in the shared log of invalidations: everything up to here had been applied by the process that wrote the
@@ -32,19 +33,36 @@ const longestHead = 256
  * `redis-cli GETRANGE key 0 300` shows what it is and how old; Lua finds the position by a pattern.
  */
 export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp): Buffer {
+  if (entry instanceof PackedEntry) return encodePacked(entry, storedAt, stamp)
   const tags = entry.tags === undefined || entry.tags.length === 0 ? '' : JSON.stringify(entry.tags)
   const meta = entry.meta ?? ''
   const tagBytes = Buffer.byteLength(tags)
   const metaBytes = Buffer.byteLength(meta)
-  const head =
-    `${frameMagic} ${stamp.incarnation} ${stamp.position} ${storedAt} ${entry.staleAt} ${entry.deleteAt}` +
-    ` ${tagBytes} ${metaBytes} ${entry.body.length}\n`
+  const head = headOf(entry, storedAt, stamp, tagBytes, metaBytes, entry.body.length)
   const frame = Buffer.allocUnsafe(head.length + tagBytes + metaBytes + entry.body.length)
   let at = frame.write(head, 0, 'latin1')
   at += frame.write(tags, at)
   at += frame.write(meta, at)
   entry.body.copy(frame, at)
   return frame
+}
+
+/** In memory the parts lie as they do in a frame. */
+function encodePacked(entry: PackedEntry, storedAt: number, stamp: Stamp): Buffer {
+  const { tagBytes, metaBytes, bodyBytes, length } = entry
+  const head = headOf(entry, storedAt, stamp, tagBytes, metaBytes, bodyBytes)
+  const frame = Buffer.allocUnsafe(head.length + length)
+  frame.set(entry.bytes, frame.write(head, 0, 'latin1'))
+  return frame
+}
+
+function headOf(
+  { staleAt, deleteAt }: NewEntry,
+  storedAt: number,
+  { incarnation, position }: Stamp,
+  ...sizes: readonly number[]
+): string {
+  return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}\n`
 }
 
 /** The mark an exact invalidation leaves at its key: no entry, but a late store with an older position loses to it. */
@@ -116,17 +134,5 @@ export function decodeHead(bytes: Buffer): FrameHead | undefined {
     metaAt,
     bodyAt,
     end: bodyAt + bodyBytes,
-  }
-}
-
-const noTags: readonly string[] = Object.freeze([])
-
-function readTags(text: string): readonly string[] | undefined {
-  if (text === '') return noTags
-  try {
-    const tags: unknown = JSON.parse(text)
-    return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined
-  } catch {
-    return undefined
   }
 }

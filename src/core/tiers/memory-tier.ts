@@ -1,16 +1,19 @@
 import { LRUCache } from 'lru-cache'
-import { type Entry, entrySize } from '../entry.js'
+import { byteSizes, type Entry } from '../entry.js'
 import type { Stamp } from '../wire-frame.js'
+import { PackedEntry } from './packed-entry.js'
+import { Slabs } from './slabs.js'
 
 /** An entry in memory, and what coherence needs to judge it. */
 export interface MemorySlot {
-  readonly entry: Entry
+  /** Packed by the tier as it is put there. */
+  entry: Entry
   /** The newest record the entry has been judged against; raised whenever it is judged again. */
   sequence: number
   /** When its handler started, or Redis confirmed it; monotonic ms. */
   readonly knownAt: number
   /** What it is stamped with in Redis. */
-  readonly stamp: Stamp
+  stamp: Stamp
   /** The incarnation of the log under which Redis is known to hold it; `undefined` while it waits to be written. */
   writtenIn: string | undefined
 }
@@ -33,6 +36,7 @@ export interface MemoryStats {
  */
 export class MemoryTier {
   readonly #slots: LRUCache<string, MemorySlot>
+  readonly #slabs = new Slabs()
   readonly #maxEntries: number
   readonly #maxBytes: number
 
@@ -43,7 +47,8 @@ export class MemoryTier {
       max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: (slot, key) => entrySize(key, slot.entry),
-      dispose: (_slot, key, reason) => {
+      dispose: (slot, key, reason) => {
+        this.#slabs.free(slot.entry)
         if (reason === 'evict') onEvict(key, 'size')
       },
     })
@@ -61,8 +66,11 @@ export class MemoryTier {
 
   /** Puts an entry in; one that is larger than the whole tier is not kept, and what it would replace goes. */
   put(key: string, slot: MemorySlot): boolean {
+    slot.entry = this.#slabs.pack(slot.entry)
     this.#slots.set(key, slot)
-    return this.#slots.peek(key) === slot
+    if (this.#slots.peek(key) === slot) return true
+    this.#slabs.free(slot.entry)
+    return false
   }
 
   /** Takes an entry out; true when there was one. */
@@ -71,6 +79,7 @@ export class MemoryTier {
   }
 
   clear(): void {
+    this.#slabs.clear()
     this.#slots.clear()
   }
 
@@ -94,3 +103,16 @@ export class MemoryTier {
     }
   }
 }
+
+/** The bytes that an entry takes in this process: what it is made of, its key, and bookkeeping. */
+export function entrySize(key: string, entry: Entry): number {
+  if (entry instanceof PackedEntry) return entry.length + key.length + packedOverhead
+  const { tags, meta, body } = byteSizes(entry)
+  return body + 2 * (tags + meta) + key.length + ownOverhead
+}
+
+/** Objects, map nodes, and the room that slabs waste; measured at 100,000 entries. */
+const packedOverhead = 380
+
+/** The same, with a Buffer of its own. */
+const ownOverhead = 620

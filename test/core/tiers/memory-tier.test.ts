@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { entrySize } from '../../../src/core/entry.js'
-import { type MemorySlot, MemoryTier } from '../../../src/core/tiers/memory-tier.js'
+import { entrySize, type MemorySlot, MemoryTier } from '../../../src/core/tiers/memory-tier.js'
 
 function slot(body = 'x', meta = '', tags: readonly string[] = []): MemorySlot {
   return {
@@ -47,10 +46,10 @@ describe('MemoryTier', () => {
 
   it('keeps to its bytes, counting key, tags, meta and bookkeeping', () => {
     const one = slot('x'.repeat(1000), 'meta', ['tag'])
-    const size = entrySize('a', one.entry)
-    expect(size).toBe(1000 + 2 * (1 + 4 + 3) + 420)
+    const size = 1000 + 'a'.length + 'meta'.length + '["tag"]'.length + 380
     const { tier, evicted } = make(100, 2 * size)
     tier.put('a', one)
+    expect(entrySize('a', one.entry)).toBe(size)
     tier.put('b', slot('x'.repeat(1000), 'meta', ['tag']))
     expect(tier.stats()).toEqual({ entries: 2, bytes: 2 * size, maxEntries: 100, maxBytes: 2 * size })
     tier.put('c', slot())
@@ -66,6 +65,13 @@ describe('MemoryTier', () => {
     expect(tier.keys()).toEqual(['b'])
     expect(evicted).toEqual([])
     expect(tier.stats().entries).toBe(1)
+  })
+
+  it('counts the buffer that a large body has to itself', () => {
+    const { tier } = make(100)
+    const one = slot('x'.repeat(100_000))
+    tier.put('a', one)
+    expect(tier.stats().bytes).toBe(100_000 + 'a'.length + 620)
   })
 
   it('does not call a deletion or a clearing an eviction', () => {
