@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** What {@link buildKey} can take as a parameter: JSON, `bigint`, and whatever has a `toJSON` or a `toString`. */
 export type KeyParams = Readonly<Record<string, unknown>>
@@ -29,7 +29,7 @@ export function buildKey(prefix: string, params: KeyParams = {}): string {
     const value = params[name]
     if (value !== null && value !== undefined) given[name] = value
   }
-  return `${prefix}:${createHash('sha256').update(pythonJson(given, [])).digest('hex').slice(0, 12)}`
+  return `${prefix}:${hash('sha256', pythonRecord(given, []), 'hex').slice(0, 12)}`
 }
 
 function pythonJson(value: unknown, above: readonly unknown[]): string {
@@ -56,10 +56,18 @@ function pythonContainer(value: object, above: readonly unknown[]): string {
   if ('toJSON' in value && typeof value.toJSON === 'function') return pythonJson(value.toJSON(), path)
   if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, path)).join(', ')}]`
   if (value instanceof Set) return pythonContainer([...value], path)
-  const record: Readonly<Record<string, unknown>> =
-    value instanceof Map ? Object.fromEntries(value) : Object.assign(Object.create(null), value)
-  const names = Object.keys(record).sort(byCodePoint)
-  return `{${names.map((name) => `${pythonString(name)}: ${pythonJson(record[name], path)}`).join(', ')}}`
+  return pythonRecord(
+    value instanceof Map ? Object.fromEntries(value) : Object.assign(Object.create(null), value),
+    path,
+  )
+}
+
+function pythonRecord(record: Readonly<Record<string, unknown>>, path: readonly unknown[]): string {
+  let members = ''
+  for (const name of Object.keys(record).sort(byCodePoint)) {
+    members += `${members === '' ? '' : ', '}${pythonString(name)}: ${pythonJson(record[name], path)}`
+  }
+  return `{${members}}`
 }
 
 const escapes: Readonly<Record<string, string>> = {
@@ -74,9 +82,13 @@ const escapes: Readonly<Record<string, string>> = {
 
 /** ASCII only, lower-case `\uXXXX`, as `ensure_ascii` does. */
 function pythonString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be escaped
   return `"${text.replace(/["\\\u0000-\u001f\u007f-\uffff]/g, escapeCharacter)}"`
 }
+
+/** Nothing in it has to be escaped. */
+const PLAIN = /^[ !#-[\]-~]*$/
 
 function escapeCharacter(character: string): string {
   return escapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
