@@ -1,5 +1,5 @@
 import { isNotModified, isRangeApplicable, notModifiedFields } from './conditional.js'
-import type { Exchange, FieldList, FieldValue, Reply, RequestHead } from './exchange.js'
+import type { Exchange, FieldValue, Reply, RequestHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
 import { parseRange, partialContent, rangeNotSatisfiable } from './range.js'
 import { toFieldList } from './route-fields.js'
@@ -76,20 +76,31 @@ function isConditional(headers: Fields): boolean {
   return headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined
 }
 
+/** The 304 in place of a whole answer; the same object for the same one, so that hits within one second make nothing anew. */
 function notModified(stored: StoredResponse, whole: Reply): Reply {
-  const fields = [...listOf304(stored, whole.fields), ...whole.fields.slice(stored.list.length)]
-  return { status: 304, reason: undefined, fields, removed: whole.removed, body: undefined }
-}
-
-/** In the list that goes out, for its Vary is united already. */
-function listOf304(stored: StoredResponse, list: FieldList): FieldList {
+  const known = stored.notModified
+  if (known?.inPlaceOf === whole) return known.reply
   const kept = notModifiedFields(stored.byName)
   const fields: FieldValue[] = []
-  for (let at = 0; at < stored.list.length; at += 2) {
-    const name = list[at] ?? ''
-    if (kept[String(name).toLowerCase()] !== undefined) fields.push(name, list[at + 1] ?? '')
+  const checkedNames: string[] = []
+  // In the list that goes out, for its Vary is united already.
+  for (let at = 0; at < whole.fields.length; at += 2) {
+    const name = whole.fields[at] ?? ''
+    const lower = String(name).toLowerCase()
+    if (at < stored.list.length && kept[lower] === undefined) continue
+    fields.push(name, whole.fields[at + 1] ?? '')
+    checkedNames.push(lower)
   }
-  return fields
+  const reply: Reply = {
+    status: 304,
+    reason: undefined,
+    fields,
+    checkedNames: whole.checkedNames && checkedNames,
+    removed: whole.removed,
+    body: undefined,
+  }
+  stored.notModified = { inPlaceOf: whole, reply }
+  return reply
 }
 
 function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | undefined {

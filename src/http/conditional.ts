@@ -93,7 +93,7 @@ const DESCRIBES_BODY: ReadonlySet<string> = new Set([
 ])
 
 function matchesEntityTag(noneMatch: string, stored: string | undefined): boolean {
-  if (noneMatch.trim() === '*') return true
+  if (noneMatch === stored || noneMatch.trim() === '*') return true
   return stored !== undefined && listEntityTags(noneMatch).some((entityTag) => equalsWeakly(entityTag, stored))
 }
 

@@ -66,6 +66,8 @@ export class StoredResponse implements Reusable {
   readonly nested: boolean
   /** Whether {@link list} has a Vary. */
   readonly hasVary: boolean
+  /** The 304 that was made last, and the whole answer that it stands for. */
+  notModified: { readonly inPlaceOf: Reply; readonly reply: Reply } | undefined = undefined
   #byName: Fields | undefined
   readonly #upstream: string | undefined
   #checkedNames: readonly string[] | undefined | null = null
@@ -283,8 +285,9 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** The directives that are there. */
+/** The directives that are there; `undefined`: none. */
 function distinctive(control: CacheControl): Partial<CacheControl> | undefined {
+  if (control === NO_DIRECTIVES) return undefined
   const there = Object.entries(control).filter(([name, value]) => {
     const none = NO_DIRECTIVES[name as keyof CacheControl]
     return Array.isArray(value) ? value.length > 0 : value !== none
