@@ -13,14 +13,19 @@ export interface Scope {
   isAwaited: boolean
 }
 
-const scopes = new WeakMap<object, Scope>()
+/** A property, for a map of requests would be looked through at every collection of garbage. */
+const SCOPE = Symbol('fallback-cache')
+
+interface Scoped {
+  [SCOPE]?: Scope
+}
 
 /** The scope of a request; `undefined` when no cache has looked at it yet. */
 export function scopeOf(raw: object): Scope | undefined {
-  return scopes.get(raw)
+  return (raw as Scoped)[SCOPE]
 }
 
 /** Opens the scope of a request, or replaces that of an outer middleware. */
 export function openScope(raw: object, scope: Scope): void {
-  scopes.set(raw, scope)
+  ;(raw as Scoped)[SCOPE] = scope
 }
