@@ -33,6 +33,8 @@ export interface Stored {
   readonly stored: boolean
   /** Why not, if it is not. */
   readonly reason?: 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
+  /** What was put into memory. */
+  readonly entry?: Entry
   /** Resolves when Redis has it, or will not have it: true when it does. Never rejects. */
   readonly written: Promise<boolean>
 }
@@ -146,7 +148,7 @@ export class EntryStore {
     if (!('slot' in put)) return { stored: false, reason: put.refusal, written: notWritten }
     const { slot, isNewest } = put
     const written = isNewest ? this.#writeSlot(key, slot) : notWritten
-    if (!isNewest || this.#memory.peek(key) === slot) return { stored: true, written }
+    if (!isNewest || this.#memory.peek(key) === slot) return { stored: true, entry: slot.entry, written }
     return { stored: false, reason: 'too-large', written }
   }
 

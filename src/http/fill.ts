@@ -293,13 +293,16 @@ function byteLength(bytes: Uint8Array | string): number {
   return typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength
 }
 
-/** A copy that shares its memory with nothing: a slice of node's pool would keep the whole slab alive. */
+/** A copy. A large one shares its memory with nothing; small ones are copied once more as they are stored, and not kept. */
 function ownBytes(bytes: Uint8Array | string): Buffer {
+  if (bytes.length <= SMALL) return typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
   const own = Buffer.allocUnsafeSlow(byteLength(bytes))
   if (typeof bytes === 'string') own.write(bytes, 'utf8')
   else own.set(bytes)
   return own
 }
+
+const SMALL = 4096
 
 function joined(chunks: readonly Buffer[], length: number): Buffer {
   const [only] = chunks

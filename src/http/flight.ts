@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../core/clock.js'
+import type { Entry } from '../core/entry.js'
 import type { Mark } from '../core/mark.js'
-import type { StoredResponse } from './stored-response.js'
+import { type StoredHead, StoredResponse } from './stored-response.js'
 
 /**
  * How a handler's run ended, for those who waited for it:
@@ -12,6 +13,26 @@ import type { StoredResponse } from './stored-response.js'
 export type Landing =
   | { readonly kind: 'stored'; readonly stored: StoredResponse; readonly written: Promise<boolean> }
   | { readonly kind: 'refused' | 'failed' | 'abandoned' }
+
+/** A run whose response was stored; it is put together for those who waited, if there are any. */
+export class Stored {
+  readonly kind = 'stored'
+  readonly written: Promise<boolean>
+  readonly #entry: Entry
+  readonly #head: StoredHead
+  #stored: StoredResponse | undefined
+
+  constructor(entry: Entry, head: StoredHead, written: Promise<boolean>) {
+    this.#entry = entry
+    this.#head = head
+    this.written = written
+  }
+
+  get stored(): StoredResponse {
+    this.#stored ??= new StoredResponse(this.#entry, this.#head)
+    return this.#stored
+  }
+}
 
 /** One run of a handler that other requests for the same response may wait for. */
 export class Flight {

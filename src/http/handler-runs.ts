@@ -55,6 +55,7 @@ export class HandlerRuns<Context extends object> {
   readonly #recentlyRefused: RecentlyRefused
   readonly #flights = new Map<string, Flight>()
   #refreshes = 0
+  readonly #plainPolicies = new Map<StoragePolicy, FillPolicy>()
 
   constructor(policy: Policy<Context>, keeper: Keeper, recentlyRefused: RecentlyRefused) {
     this.#cache = policy.cache
@@ -224,8 +225,10 @@ export class HandlerRuns<Context extends object> {
 
   #fillPolicy(exchange: Exchange<Context>, storage: StoragePolicy): FillPolicy {
     const { vary, exactVary, dropPerRun, cacheStatus, tags } = this.#policy
-    const named = () => (typeof tags === 'function' ? tags(exchange.context) : tags) ?? []
-    return { storage, vary, exactVary, dropPerRun, cacheStatus, tags: tags === undefined ? [] : [named] }
+    const plain = this.#plainPolicies.get(storage) ?? { storage, vary, exactVary, dropPerRun, cacheStatus, tags: [] }
+    this.#plainPolicies.set(storage, plain)
+    if (tags === undefined) return plain
+    return { ...plain, tags: [() => (typeof tags === 'function' ? tags(exchange.context) : tags) ?? []] }
   }
 
   #takeOff(place: string, mark: Mark): Flight {

@@ -32,8 +32,17 @@ export function parseHttpDate(value: string | undefined, now: EpochMilliseconds)
 
 /** A moment as an IMF-fixdate, the only format that may be sent (RFC 9110, section 5.6.7); fractions of a second are cut off. */
 export function formatHttpDate(moment: EpochMilliseconds): string {
-  return new Date(moment).toUTCString()
+  const second = Math.floor(moment / 1000)
+  if (second !== latestSecond) {
+    latestDate = new Date(moment).toUTCString()
+    latestSecond = second
+  }
+  return latestDate
 }
+
+/** The last moment that was formatted: nearly always the present second. */
+let latestSecond = Number.NaN
+let latestDate = ''
 
 const IMF_FIXDATE = /^(mon|tue|wed|thu|fri|sat|sun), (\d\d) ([a-z]{3}) (\d{4}) (\d\d:\d\d:\d\d) gmt$/i
 const ASCTIME_DATE = /^(mon|tue|wed|thu|fri|sat|sun) ([a-z]{3}) (\d\d| \d) (\d\d:\d\d:\d\d) (\d{4})$/i

@@ -3,7 +3,7 @@ import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { credentialsOf } from './credentials.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
-import type { Landing } from './flight.js'
+import { type Landing, Stored } from './flight.js'
 import { pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import type { RecentlyRefused } from './recently-refused.js'
@@ -52,7 +52,7 @@ export class Keeper implements FillTarget {
       return { kind: reason === 'invalidated' ? 'abandoned' : 'refused' }
     }
     this.#recentlyRefused.delete(of.place)
-    return { kind: 'stored', ...kept }
+    return new Stored(kept.entry, head, kept.written)
   }
 
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {

@@ -52,7 +52,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
       identity: key.identity,
       status: head.status,
       reason: head.reason,
-      fields: toFieldList(fields, namesOf(route)),
+      fields: toFieldList(fields, route.names),
       ownEntityTag,
       removed: route.removed,
       control: storable.by.control,
@@ -86,8 +86,4 @@ function wholeVary({ fields, deciding }: RouteFields): string | undefined {
 
 function needsEntityTag(status: number, fields: Fields): boolean {
   return status === 200 && fields.etag === undefined
-}
-
-function namesOf(route: RouteFields): ReadonlyMap<string, string> {
-  return new Map([['etag', 'ETag'], ['date', 'Date'], ...route.names])
 }

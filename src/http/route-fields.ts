@@ -26,18 +26,18 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
   const list = head.fields()
   const fields = emptyFields()
   const names = new Map<string, string>()
-  const present = new Set<string>()
   for (let at = 0; at < list.length; at += 2) {
     const name = String(list[at])
     const lower = name.toLowerCase()
-    present.add(lower)
     if (dropped.has(lower)) continue
     const value = contribution(lower, list[at + 1] ?? '', head.outer[lower])
     if (value === undefined) continue
     fields[lower] = value
     names.set(lower, name)
   }
-  const removed = Object.keys(head.outer).filter((name) => head.outer[name] !== undefined && !present.has(name))
+  const removed = Object.keys(head.outer).filter(
+    (name) => head.outer[name] !== undefined && head.field(name) === undefined,
+  )
   return { fields, names, removed, deciding: withOuterControl(fields, head, control) }
 }
 
@@ -47,12 +47,18 @@ export const PER_RUN_FIELDS: ReadonlySet<string> = new Set(['server-timing', 'tr
 /** No field at all. */
 export const NO_NAMES: ReadonlySet<string> = new Set()
 
+/** Fields that the cache adds itself, as it writes them. */
+const OWN_NAMES: ReadonlyMap<string, string> = new Map([
+  ['etag', 'ETag'],
+  ['date', 'Date'],
+])
+
 /** Fields as a flat list, under the names that the route wrote where it did. */
 export function toFieldList(fields: Fields, names?: ReadonlyMap<string, string>): FieldList {
   const list: FieldValue[] = []
   for (const name of Object.keys(fields)) {
     const value = fields[name]
-    if (value !== undefined) list.push(names?.get(name) ?? name, value)
+    if (value !== undefined) list.push(names?.get(name) ?? OWN_NAMES.get(name) ?? name, value)
   }
   return list
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Entry } from '../core/entry.js'
 import type { FallbackCache, Found } from '../core/fallback-cache.js'
 import type { Mark } from '../core/mark.js'
 import type { RequestHead } from './exchange.js'
@@ -21,7 +22,7 @@ export interface OnShelf {
 /** What became of a response that was to be stored. */
 export type Kept =
   /** `written`: whether Redis will have it, or there is none. */
-  { readonly stored: StoredResponse; readonly written: Promise<boolean> } | { readonly refusal: string }
+  { readonly entry: Entry; readonly written: Promise<boolean> } | { readonly refusal: string }
 
 interface Variants {
   readonly names: readonly string[]
@@ -73,20 +74,15 @@ export class Shelf {
     const names = [...new Set([...(known?.names ?? []), ...head.selecting])].sort()
     const place = names.length === 0 ? key.text : placeOfVariant(key, names, request)
     const meta = headText(head)
-    const { stored, reason, written } = this.#cache.store(
-      place,
-      { storedAt, staleAt, deleteAt, tags, meta, body },
-      mark,
-    )
-    if (!stored) return { refusal: reason ?? 'too-large' }
+    const { entry, reason, written } = this.#cache.store(place, { storedAt, staleAt, deleteAt, tags, meta, body }, mark)
+    if (entry === undefined) return { refusal: reason ?? 'too-large' }
     if (names.length > 0) {
       const last = Math.max(deleteAt, known?.deleteAt ?? 0)
       this.#remember(key.text, { names, deleteAt: last })
       const text = markerText({ identity: key.identity, selecting: names })
       this.#cache.store(key.text, { storedAt, staleAt: last, deleteAt: last, meta: text, body: NO_BODY }, mark)
     }
-    const entry = { storedAt, staleAt, deleteAt, tags, meta, body, memo: undefined }
-    return { stored: new StoredResponse(entry, head), written }
+    return { entry, written }
   }
 
   #findPrimary(key: PrimaryKey, request: RequestHead): OnShelf | Promise<OnShelf> {

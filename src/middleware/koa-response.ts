@@ -107,8 +107,10 @@ export class KoaResponseHead implements ResponseHead {
 
   fields(): FieldList {
     const { res } = this.#ctx
-    const names = fieldNames(res).filter((name) => !this.#isReplaced(name.toLowerCase()))
-    const fields = names.flatMap((name): FieldValue[] => [name, fieldOf(res, name) ?? ''])
+    const fields: FieldValue[] = []
+    for (const name of fieldNames(res)) {
+      if (!this.#isReplaced(name.toLowerCase())) fields.push(name, fieldOf(res, name) ?? '')
+    }
     for (const name of ['Content-Type', 'Content-Length']) {
       const value = this.#message(name.toLowerCase())
       if (value !== undefined) fields.push(name, value)

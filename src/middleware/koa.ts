@@ -83,7 +83,7 @@ class KoaExchange implements Exchange<Context> {
 
   async forward(recording: Recording, changes?: FieldChanges): Promise<void> {
     const ctx = this.context
-    const outer: OuterFields = { ...ctx.res.getHeaders() }
+    const outer: OuterFields = ctx.res.getHeaders()
     const restore = changeFields(ctx.req, changes)
     const leave = () => recording.leave()
     if (recording.wants === 'response') ctx.res.once('close', leave)

@@ -129,7 +129,7 @@ class Watch implements ResponseHead {
     this.#writeHead = response.writeHead
     this.#write = response.write
     this.#end = response.end
-    this.outer = recording.wants === 'response' ? { ...response.getHeaders() } : NONE
+    this.outer = recording.wants === 'response' ? response.getHeaders() : NONE
   }
 
   get status(): number {
@@ -157,7 +157,9 @@ class Watch implements ResponseHead {
   fields(): FieldList {
     const response: NodeResponse = this.#response
     const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
-    return names.flatMap((name) => [name, fieldOf(response, name) ?? ''])
+    const list: FieldValue[] = []
+    for (const name of names) list.push(name, fieldOf(response, name) ?? '')
+    return list
   }
 
   writeHead(args: unknown[]): ServerResponse {
