@@ -3,14 +3,14 @@ import { Coherence } from './coherence/coherence.js'
 import { type Cover, coverText } from './coherence/cover.js'
 import type { JournalStats } from './coherence/journal.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
-import { type Follow, type LateEntry, SharedEntries } from './coherence/shared-entries.js'
+import { type Follow, type Held, type LateEntry, type Read, SharedEntries } from './coherence/shared-entries.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
 import { Sweep } from './coherence/sweep.js'
 import { WriteBack } from './coherence/write-back.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
-import { type Entry, type NewEntry, wholeMoments } from './entry.js'
+import { type Entry, makeEntryId, type NewEntry, wholeMoments } from './entry.js'
 import type { GuardedEmitter, Tier } from './events.js'
 import type { Mark } from './mark.js'
 import { type CoreSettings, shown } from './options.js'
@@ -294,9 +294,9 @@ export class EntryStore {
 
   async #findShared(key: string, shared: Shared): Promise<Found | undefined> {
     const askedAt = this.#clock.monotonic()
-    let frame: Buffer | undefined
+    let read: Read
     try {
-      frame = await shared.entries.read(key)
+      read = await shared.entries.read(key, this.#held(key, shared))
     } catch {
       return shared.coherence.isConnected && shared.coherence.confirmedAt >= askedAt
         ? this.#findInMemory(key, false)
@@ -309,7 +309,11 @@ export class EntryStore {
       const found = this.#findInMemory(key, false)
       if (found !== undefined) return found
     }
-    const framed = frame === undefined ? undefined : this.#judge(key, frame, incarnation)
+    if (read === 'unchanged') {
+      // Evicted meanwhile: it has to be sent after all.
+      return known === undefined ? this.#findShared(key, shared) : this.#findUnchanged(key, known, incarnation)
+    }
+    const framed = read === undefined ? undefined : this.#judge(key, read, incarnation)
     if (framed === undefined) return this.#findInMemory(key, false)
     if (known !== undefined && isSameEntry(known, framed)) {
       const found = this.#findInMemory(key, false)
@@ -319,6 +323,21 @@ export class EntryStore {
     const slot: MemorySlot = { entry, sequence: this.#mirror.sequence, knownAt: askedAt, stamp, writtenIn: incarnation }
     this.#memory.put(key, slot)
     return { entry: slot.entry, tier: 'redis', disconnected: false }
+  }
+
+  /** The large entry that memory holds as Redis is known to hold it. */
+  #held(key: string, { coherence }: Shared): Held | undefined {
+    const slot = this.#memory.peek(key)
+    if (slot?.entry.id === undefined || slot.writtenIn !== coherence.stamp.incarnation) return undefined
+    return { id: slot.entry.id, stamp: slot.stamp }
+  }
+
+  /** Redis has what memory had when it was asked; neither need be good any more. */
+  #findUnchanged(key: string, { entry, stamp }: MemorySlot, incarnation: string): Found | undefined {
+    const found = this.#findInMemory(key, false)
+    if (found === undefined) return undefined
+    const isConfirmed = stamp.incarnation === incarnation && !this.#mirror.coversAfter(key, entry.tags, stamp.position)
+    return isConfirmed ? { ...found, tier: 'redis' } : found
   }
 
   /** An entry out of Redis, if it may be used. */
@@ -358,6 +377,7 @@ export class EntryStore {
       tags,
       meta: entry.meta ?? '',
       body: entry.body,
+      id: this.#shared === undefined ? undefined : makeEntryId(entry.body.length),
       memo: undefined,
     }
     const slot: MemorySlot = {
@@ -507,6 +527,7 @@ function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
     slot.stamp.position === framed.stamp.position &&
     slot.stamp.incarnation === framed.stamp.incarnation &&
     slot.entry.deleteAt === framed.entry.deleteAt &&
-    slot.entry.body.equals(framed.entry.body)
+    slot.entry.id === framed.entry.id &&
+    (slot.entry.id !== undefined || slot.entry.body.equals(framed.entry.body))
   )
 }

@@ -12,6 +12,8 @@ export interface Entry {
   readonly meta: string
   /** The bytes. Shared by all readers and never changed. */
   readonly body: Buffer
+  /** Random, for a large one: where it is found again, the bytes are the same, and need not be looked at. */
+  readonly id?: string | undefined
   /** Room for the parsed form of `meta`, so that the layer above parses once per entry and not once per hit. */
   memo: unknown
 }
@@ -25,7 +27,16 @@ export interface NewEntry {
   readonly tags?: readonly string[]
   readonly meta?: string
   readonly body: Buffer
+  readonly id?: string | undefined
 }
+
+/** An id for an entry whose body has so many bytes; `undefined`: it is small, and as easily compared. */
+export function makeEntryId(bodyBytes: number): string | undefined {
+  return bodyBytes < LARGE ? undefined : Math.random().toString(36).slice(2, 14)
+}
+
+/** Bytes. Below it, asking for the beginning first costs more than it saves. */
+const LARGE = 8 * 1024
 
 /** The end of its lifetimes in whole milliseconds, as they are written down; none is after the last moment of a `Date`. */
 export function wholeMoments({ staleAt, deleteAt }: NewEntry): { staleAt: number; deleteAt: number } {

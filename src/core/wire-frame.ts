@@ -26,7 +26,7 @@ const longestHead = 256
  * An entry as bytes: one readable line, then tags, meta and body as they are.
  *
  * ```text
- * fallback-cache/1 <incarnation> <position> <storedAt> <staleAt> <deleteAt> <bytes of tags> <of meta> <of body>\n
+ * fallback-cache/1 <incarnation> <position> <storedAt> <staleAt> <deleteAt> <bytes of tags> <of meta> <of body>[ <id>]\n
  * ["tag"]{"status":200,…}<body>
  * ```
  *
@@ -57,12 +57,12 @@ function encodePacked(entry: PackedEntry, storedAt: number, stamp: Stamp): Buffe
 }
 
 function headOf(
-  { staleAt, deleteAt }: NewEntry,
+  { staleAt, deleteAt, id }: NewEntry,
   storedAt: number,
   { incarnation, position }: Stamp,
   ...sizes: readonly number[]
 ): string {
-  return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}\n`
+  return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}${id === undefined ? '' : ` ${id}`}\n`
 }
 
 /** The mark an exact invalidation leaves at its key: no entry, but a late store with an older position loses to it. */
@@ -83,10 +83,11 @@ export function isTombstone(framed: Framed): boolean {
 export function decodeFrame(frame: Buffer): Framed | undefined {
   const head = decodeHead(frame)
   if (head === undefined || head.tags === undefined) return undefined
-  const { metaAt, bodyAt, end, tags, stamp, storedAt, staleAt, deleteAt } = head
+  const { metaAt, bodyAt, end, tags, stamp, storedAt, staleAt, deleteAt, id } = head
   if (frame.length !== end) return undefined
   const meta = bodyAt === metaAt ? '' : frame.toString('utf8', metaAt, bodyAt)
-  return { stamp, entry: { storedAt, staleAt, deleteAt, tags, meta, body: frame.subarray(bodyAt), memo: undefined } }
+  const body = frame.subarray(bodyAt)
+  return { stamp, entry: { storedAt, staleAt, deleteAt, tags, meta, body, id, memo: undefined } }
 }
 
 /** The first line of a frame, and its tags. */
@@ -95,6 +96,7 @@ export interface FrameHead {
   readonly storedAt: number
   readonly staleAt: number
   readonly deleteAt: number
+  readonly id: string | undefined
   /** `undefined` when the bytes end before the tags do. */
   readonly tags: readonly string[] | undefined
   /** Where meta and body start, and where the frame ends. */
@@ -104,7 +106,10 @@ export interface FrameHead {
 }
 
 /** Numbers are plain decimal integers. */
-const headLine = new RegExp(`^${frameMagic} ([^ ]+)${' (\\d{1,16})'.repeat(7)}$`)
+const headLine = new RegExp(`^${frameMagic} ([^ ]+)${' (\\d{1,16})'.repeat(7)}(?: ([0-9a-z]{1,16}))?$`)
+
+/** So many bytes of a frame hold its first line. */
+export const headBytes = longestHead
 
 /** Reads the beginning of a frame; `undefined` when it is none. */
 export function decodeHead(bytes: Buffer): FrameHead | undefined {
@@ -130,6 +135,7 @@ export function decodeHead(bytes: Buffer): FrameHead | undefined {
     storedAt,
     staleAt,
     deleteAt,
+    id: words[9],
     tags,
     metaAt,
     bodyAt,

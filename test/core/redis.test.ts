@@ -40,6 +40,79 @@ async function client(): Promise<Redis> {
   return made
 }
 
+describe('a large value that memory holds', () => {
+  const large = 'x'.repeat(100_000)
+
+  /** Bytes that Redis sends while something is done. */
+  async function sent(act: () => Promise<unknown>): Promise<number> {
+    const before = await outputBytes()
+    await act()
+    return (await outputBytes()) - before
+  }
+
+  async function outputBytes(): Promise<number> {
+    const info = String(await server.command('INFO', 'stats'))
+    return Number(/total_net_output_bytes:(\d+)/.exec(info)?.[1])
+  }
+
+  it('is confirmed by Redis, and not sent once more', async () => {
+    const [a, b] = [make(), make()]
+    await connected(a, b)
+    await a.set('k', large)
+    expect(await sent(() => b.get('k'))).toBeGreaterThan(100_000)
+    for (const cache of [a, b]) {
+      const hits = cache.stats().counters.redisHits
+      expect(await sent(async () => expect(await cache.get('k')).toBe(large))).toBeLessThan(20_000)
+      expect(cache.stats().counters.redisHits).toBe(hits + 1)
+    }
+  })
+
+  it('is read anew once another process has stored another one', async () => {
+    const [a, b] = [make(), make()]
+    await connected(a, b)
+    await a.set('k', large)
+    await b.get('k')
+    await b.set('k', `${large}y`)
+    expect(await a.get('k')).toBe(`${large}y`)
+    await b.set('k', 'small')
+    expect(await a.get('k')).toBe('small')
+  })
+
+  it('is not used once another process has invalidated it, by key, prefix or tag', async () => {
+    const [a, b] = [make(), make()]
+    await connected(a, b)
+    const invalidations = [() => b.delete('k'), () => b.invalidatePrefix('k'), () => b.invalidateTags(['t'])]
+    for (const invalidate of invalidations) {
+      await a.set('k', large, { tags: ['t'] })
+      expect(await a.get('k')).toBe(large)
+      await invalidate()
+      expect(await a.get('k')).toBeNull()
+    }
+  })
+
+  it('answers when Redis has lost it, and when somebody else has put something of another kind there', async () => {
+    const cache = make()
+    await connected(cache)
+    await cache.set('k', large)
+    await server.command('DEL', 'k')
+    expect(await cache.get('k')).toBe(large)
+    await server.command('RPUSH', 'k', 'list')
+    expect(await cache.get('k')).toBe(large)
+    await server.command('DEL', 'k')
+    await server.command('SET', 'k', 'foreign')
+    expect(await cache.get('k')).toBe(large)
+  })
+
+  it('is sent after all to a memory that has let it go, and to readers one of whom has it', async () => {
+    const cache = make({ maxEntries: 1 })
+    await connected(cache)
+    await cache.set('k', large)
+    await cache.set('other', 1)
+    const values = await Promise.all([cache.get('k'), cache.get('k')])
+    expect(values).toEqual([large, large])
+  })
+})
+
 describe('FallbackCache and the rest of the database', () => {
   it('touches nothing that is not its own, whatever it is told to clear', async () => {
     await server.command('SET', 'other', 'text')

@@ -107,7 +107,9 @@ describe('decodeFrame', () => {
     ['a later version', line('fallback-cache/2', 'i', 1, 1, 2, 3, 0, 0, 0)],
     ['an earlier version', line('fallback-cache/0', 'i', 1, 1, 2, 3, 0, 0, 0)],
     ['a word too few', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0)],
-    ['a word too many', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, 0, 0)],
+    ['a word too many', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, 0, 'id', 0)],
+    ['an id of other letters', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, 0, 'ID')],
+    ['an empty id', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, 0, '')],
     ['an empty incarnation', line(frameMagic, '', 1, 1, 2, 3, 0, 0, 0)],
     ['a negative number', line(frameMagic, 'i', -1, 1, 2, 3, 0, 0, 0)],
     ['a fraction', line(frameMagic, 'i', 1.5, 1, 2, 3, 0, 0, 0)],
@@ -139,6 +141,7 @@ describe('decodeFrame', () => {
       body: fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
       storedAt: moment,
       staleAt: moment,
+      id: fc.option(fc.stringMatching(/^[0-9a-z]{1,12}$/), { nil: undefined }),
     })
     fc.assert(
       fc.property(entry, moment, fc.nat(), (given, extra, position) => {

@@ -29,6 +29,12 @@ export interface Setup {
 /** Time a promise may take beyond what was promised: steps that share a moment of virtual time. */
 const slack = 1
 
+/** A value as it is stored. Those of some keys are large, for a reader who has one asks Redis in another way. */
+function textOf(value: Value): string {
+  const text = JSON.stringify(value)
+  return value.key === 'a:2' || value.key === 'B:1' ? text.padEnd(10_000) : text
+}
+
 /** An application process with the real library in it, which tells the history what it does and gets. */
 export class SimulatedProcess implements Witness {
   readonly name: string
@@ -66,6 +72,7 @@ export class SimulatedProcess implements Witness {
       redis: client,
       clock,
       keyPrefix: 'app:',
+      serializer: (value) => textOf(value as Value),
       redisTimeout: setup.redisTimeout,
       circuitBreaker: { threshold: setup.threshold, cooldown: setup.cooldown / 1000 },
       maxStaleWhileDisconnected: (setup.allowedStale ?? setup.maxStale) / 1000,
@@ -191,7 +198,7 @@ export class SimulatedProcess implements Witness {
       staleAt: now + ttl,
       deleteAt: now + ttl,
       tags: tagsOf[key],
-      body: Buffer.from(JSON.stringify(run.value)),
+      body: Buffer.from(textOf(run.value)),
     }
     this.#history.finish(run, ttl, 'stores')
     const { stored, reason, written } = this.cache.store(key, entry, mark)

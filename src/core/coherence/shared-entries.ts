@@ -3,12 +3,28 @@ import { CacheError } from '../errors.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
-import type { Stamp } from '../wire-frame.js'
+import { decodeHead, headBytes, type Stamp } from '../wire-frame.js'
 import { entryName } from './names.js'
 
-interface Reader {
-  readonly resolve: (frame: Buffer | undefined) => void
+/** What a read gave: the bytes under the key, `undefined` for none, or that they are those the reader has. */
+export type Read = Buffer | undefined | 'unchanged'
+
+/** The large entry that a reader has already, and with which stamp. */
+export interface Held {
+  readonly id: string
+  readonly stamp: Stamp
+}
+
+interface Reader<T> {
+  readonly resolve: (result: T) => void
   readonly reject: (error: unknown) => void
+}
+
+/** The readers of one key in one turn. */
+interface Readers {
+  /** What all of them have. */
+  held: Held | undefined
+  readonly waiting: Reader<Read>[]
 }
 
 /** When an entry that is written late was stored, and from which position on another one under its key is good. */
@@ -47,8 +63,8 @@ export class SharedEntries {
   readonly #keyPrefix: string
   readonly #headKey: string
   readonly #follow: Follow
-  #readers: Map<string, Reader[]> | undefined
-  #followers: Reader[] = []
+  #readers: Map<string, Readers> | undefined
+  #followers: Reader<undefined>[] = []
 
   constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, headKey: string, follow: Follow) {
     this.#port = port
@@ -62,14 +78,19 @@ export class SharedEntries {
   /**
    * The bytes under a key, to be judged by a mirror that has caught up with the log since they were read.
    *
+   * @param held - a large entry that is not to be sent once more: its first line tells whether it is still there
    * @throws CacheError when Redis did not answer, or the log could not be followed, within the deadline
    */
-  read(key: string): Promise<Buffer | undefined> {
+  read(key: string, held?: Held): Promise<Read> {
     return new Promise((resolve, reject) => {
-      const readers = this.#gather()
-      const waiting = readers.get(key)
-      if (waiting === undefined) readers.set(key, [{ resolve, reject }])
-      else waiting.push({ resolve, reject })
+      const all = this.#gather()
+      const readers = all.get(key)
+      if (readers === undefined) {
+        all.set(key, { held, waiting: [{ resolve, reject }] })
+        return
+      }
+      if (readers.held?.id !== held?.id) readers.held = undefined
+      readers.waiting.push({ resolve, reject })
     })
   }
 
@@ -101,7 +122,7 @@ export class SharedEntries {
   }
 
   /** The reads of this turn, which go out at its end. */
-  #gather(): Map<string, Reader[]> {
+  #gather(): Map<string, Readers> {
     if (this.#readers !== undefined) return this.#readers
     this.#readers = new Map()
     this.#clock.endOfTurn(() => this.#readAll())
@@ -114,31 +135,52 @@ export class SharedEntries {
     this.#readers = undefined
     this.#followers = []
     if (readers === undefined) return
-    const keys = [...readers.keys()]
     this.#tier
-      .run(() => this.#fetch(keys))
+      .run(() => this.#fetch(readers))
       .then(
-        (frames) => {
-          keys.forEach((key, index) => {
-            for (const reader of readers.get(key) ?? []) reader.resolve(frames[index])
-          })
+        (found) => {
+          for (const [key, { waiting }] of readers) for (const reader of waiting) reader.resolve(found.get(key))
           for (const follower of followers) follower.resolve(undefined)
         },
         (error: unknown) => {
-          for (const waiting of readers.values()) for (const reader of waiting) reader.reject(error)
+          for (const { waiting } of readers.values()) for (const reader of waiting) reader.reject(error)
           for (const follower of followers) follower.reject(error)
         },
       )
   }
 
-  async #fetch(keys: readonly string[]): Promise<(Buffer | undefined)[]> {
+  async #fetch(readers: ReadonlyMap<string, Readers>): Promise<ReadonlyMap<string, Read>> {
     const askedAt = this.#clock.monotonic()
-    const names = [this.#headKey, ...keys.map((key) => entryName(this.#keyPrefix, key))]
-    const replies = this.#port.isCluster ? await this.#getEach(names) : await this.#getAll(names)
-    const [head, ...frames] = replies
+    const whole: string[] = []
+    const begun: Promise<readonly [string, Read]>[] = []
+    for (const [key, { held }] of readers) {
+      if (held === undefined) whole.push(key)
+      else begun.push(this.#getUnlessHeld(key, held))
+    }
+    const names = [this.#headKey, ...whole.map((key) => entryName(this.#keyPrefix, key))]
+    const [[head, ...frames], others] = await Promise.all([
+      this.#port.isCluster ? this.#getEach(names) : this.#getAll(names),
+      Promise.all(begun),
+    ])
+    const found = new Map<string, Read>(others)
+    whole.forEach((key, index) => {
+      found.set(key, frames[index])
+    })
     const catchUp = this.#follow(head?.toString(), askedAt)
     if (catchUp !== undefined) await catchUp
-    return frames
+    return found
+  }
+
+  /** Asks for the first line, and for the rest only where that is another one than the reader has. */
+  async #getUnlessHeld(key: string, { id, stamp }: Held): Promise<readonly [string, Read]> {
+    const name = entryName(this.#keyPrefix, key)
+    const begin = await this.#getOne(name, ['GETRANGE', name, '0', String(headBytes - 1)])
+    // What is not there begins with nothing.
+    if (begin === undefined || begin.length === 0) return [key, undefined]
+    const head = decodeHead(begin)
+    const isHeld =
+      head?.id === id && head.stamp.incarnation === stamp.incarnation && head.stamp.position === stamp.position
+    return [key, isHeld ? 'unchanged' : await this.#getOne(name, ['GET', name])]
   }
 
   async #getAll(names: readonly string[]): Promise<(Buffer | undefined)[]> {
@@ -147,18 +189,18 @@ export class SharedEntries {
     return reply.map(asBuffer)
   }
 
-  /** In a cluster the keys live on several nodes; a key of another type is an error there, where MGET gives nil. */
+  /** In a cluster the keys live on several nodes. A key of another type is an error, where MGET gives nil. */
   #getEach(names: readonly string[]): Promise<(Buffer | undefined)[]> {
-    return Promise.all(
-      names.map(async (name) => {
-        try {
-          return asBuffer(await this.#port.send(name, ['GET', name]))
-        } catch (error) {
-          if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return undefined
-          throw error
-        }
-      }),
-    )
+    return Promise.all(names.map((name) => this.#getOne(name, ['GET', name])))
+  }
+
+  async #getOne(name: string, command: readonly [string, ...string[]]): Promise<Buffer | undefined> {
+    try {
+      return asBuffer(await this.#port.send(name, command))
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return undefined
+      throw error
+    }
   }
 }
 

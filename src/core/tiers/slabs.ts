@@ -2,7 +2,7 @@ import { byteSizes, type Entry } from '../entry.js'
 import { PackedEntry, type Slab } from './packed-entry.js'
 
 /** Entries of more bytes keep a Buffer of their own: beside so many, what a Buffer costs does not show. */
-const largestPacked = 16 * 1024
+const largestPacked = 8 * 1024
 
 /** A slab is as large as all before it together, within these bounds: a small cache takes little. Bytes. */
 const smallestSlab = 64 * 1024
