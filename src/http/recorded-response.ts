@@ -4,7 +4,7 @@ import { type Fields, fieldValue } from './fields.js'
 import { responseTags } from './groups.js'
 import type { PrimaryKey } from './primary-key.js'
 import { type RouteFields, toFieldList } from './route-fields.js'
-import { selectingFields, selectingValues, uniteVary } from './selecting.js'
+import { selectingFields, selectingValues } from './selecting.js'
 import type { Storable } from './storable.js'
 import { storedFields } from './stored-fields.js'
 import type { StoredHead } from './stored-response.js'
@@ -44,7 +44,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
   const kept = storedFields(route.fields, storable.by.control, receivedAt)
   const ownEntityTag = needsEntityTag(head.status, kept) && body !== undefined
   const fields = ownEntityTag ? { ...kept, etag: makeEntityTag(body) } : kept
-  const selecting = selectingFields({ ...fields, vary: wholeVary(route) }, parts.vary, parts.exactVary)
+  const selecting = selectingFields(fields, parts.vary, parts.exactVary, fieldValue(route.deciding, 'vary'))
   if (selecting === '*') throw new Error('a response with Vary: * was judged storable')
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
   return {
@@ -77,11 +77,6 @@ export function withEntityTag(recorded: RecordedHead, body: Buffer): StoredHead 
   const { stored, fields } = recorded
   if (!needsEntityTag(stored.status, fields)) return stored
   return { ...stored, fields: [...stored.fields, 'ETag', makeEntityTag(body)], ownEntityTag: true }
-}
-
-/** All that the response depends on, whoever said so. */
-function wholeVary({ fields, deciding }: RouteFields): string | undefined {
-  return uniteVary(fieldValue(fields, 'vary'), fieldValue(deciding, 'vary'))
 }
 
 function needsEntityTag(status: number, fields: Fields): boolean {

@@ -15,19 +15,28 @@ export function parseVary(vary: string | undefined): SelectingFields {
 }
 
 /**
- * The fields that select among the stored responses of a URI: what Vary names and what the route's `vary` option names, without
- * those that had no say in the stored response: Origin when it holds no Access-Control-Allow-Origin, Accept-Encoding when it
- * holds no Content-Encoding. (Outer middleware such as cors and compression announces them in advance.)
+ * The fields that select among the stored responses of a URI: what Vary names and what the route's `vary` option names.
+ *
+ * What outer middleware such as cors and compression announces in advance counts only if it had a say in the stored
+ * response: Origin when that holds an Access-Control-Allow-Origin, Accept-Encoding when it holds a Content-Encoding.
  *
  * @param stored - the fields that are stored: what the route produced
  * @param routeVary - the names of the `vary` option, in lower case
- * @param exact - true takes Vary at its word, as the proxy preset does
+ * @param exact - true takes all of Vary at its word, as the proxy preset does
+ * @param outerVary - the Vary of the whole response, outer middleware's members included
  */
-export function selectingFields(stored: Fields, routeVary: readonly string[], exact: boolean): SelectingFields {
-  const named = parseVary(fieldValue(stored, 'vary'))
-  if (named === '*') return named
-  const telling = exact ? named : named.filter((name) => hadSay(name, stored))
-  return routeVary.length === 0 ? telling : [...new Set([...telling, ...routeVary])].sort()
+export function selectingFields(
+  stored: Fields,
+  routeVary: readonly string[],
+  exact: boolean,
+  outerVary?: string,
+): SelectingFields {
+  const own = parseVary(fieldValue(stored, 'vary'))
+  const outer = parseVary(outerVary)
+  if (own === '*' || outer === '*') return '*'
+  const announced = exact ? outer : outer.filter((name) => hadSay(name, stored))
+  if (announced.length === 0 && routeVary.length === 0) return own
+  return [...new Set([...own, ...announced, ...routeVary])].sort()
 }
 
 /** The values of the selecting fields of a request, normalised, in the order of the names; `null` for an absent one (RFC 9111, section 4.1). */

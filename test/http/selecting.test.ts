@@ -35,29 +35,33 @@ describe('parseVary', () => {
 
 describe('selectingFields', () => {
   it.each<[string, Fields, readonly string[], boolean, readonly string[] | '*']>([
-    ['takes Vary at its word when exact', { vary: 'Origin, Accept-Encoding' }, [], true, ['accept-encoding', 'origin']],
-    ['leaves out Origin that had no say', { vary: 'Origin, X-A' }, [], false, ['x-a']],
-    [
-      'keeps Origin that had a say',
-      { vary: 'Origin', 'access-control-allow-origin': 'https://a' },
-      [],
-      false,
-      ['origin'],
-    ],
-    ['leaves out Accept-Encoding that had no say', { vary: 'Accept-Encoding' }, [], false, []],
-    [
-      'keeps Accept-Encoding that had a say',
-      { vary: 'Accept-Encoding', 'content-encoding': 'br' },
-      [],
-      false,
-      ['accept-encoding'],
-    ],
+    ['takes Vary at its word', { vary: 'Origin, Accept-Encoding' }, [], false, ['accept-encoding', 'origin']],
     ['adds the names of the route', { vary: 'X-B' }, ['x-a', 'x-b'], false, ['x-a', 'x-b']],
-    ['keeps a name of the route that had no say', { vary: 'Origin' }, ['origin'], false, ['origin']],
     ['is * whatever the route says', { vary: 'X-A, *' }, ['x-a'], false, '*'],
     ['joins repeated lines', { vary: ['X-A', 'X-B'] }, [], true, ['x-a', 'x-b']],
   ])('%s', (_title, stored, routeVary, exact, expected) => {
     expect(selectingFields(stored, routeVary, exact)).toEqual(expected)
+  })
+
+  const allowed = { 'access-control-allow-origin': 'https://a' }
+  it.each<[string, Fields, readonly string[], boolean, string, readonly string[] | '*']>([
+    ['takes it at its word when exact', {}, [], true, 'Origin, Accept-Encoding', ['accept-encoding', 'origin']],
+    ['leaves out Origin that had no say', {}, [], false, 'Origin, X-A', ['x-a']],
+    ['keeps Origin that had a say', allowed, [], false, 'Origin', ['origin']],
+    ['keeps Origin that the route names too', { vary: 'Origin' }, [], false, 'Origin', ['origin']],
+    ['leaves out Accept-Encoding that had no say', {}, [], false, 'Accept-Encoding', []],
+    [
+      'keeps Accept-Encoding that had a say',
+      { 'content-encoding': 'br' },
+      [],
+      false,
+      'Accept-Encoding',
+      ['accept-encoding'],
+    ],
+    ['keeps a name of the route that had no say', {}, ['origin'], false, 'Origin', ['origin']],
+    ['is * whatever the route says', { vary: 'X-A' }, ['x-a'], false, '*', '*'],
+  ])('of what outer middleware announces: %s', (_title, stored, routeVary, exact, outerVary, expected) => {
+    expect(selectingFields(stored, routeVary, exact, outerVary)).toEqual(expected)
   })
 })
 
