@@ -41,8 +41,19 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
   return { fields, names, removed, deciding: withOuterControl(fields, head, control) }
 }
 
-/** Fields that describe one run of a handler and would lie about every other. */
-export const PER_RUN_FIELDS: ReadonlySet<string> = new Set(['server-timing', 'traceresponse', 'x-request-id'])
+/** Fields that describe one run of a handler, or one client of a rate limiter behind the cache, and would lie about every other. */
+export const PER_RUN_FIELDS: ReadonlySet<string> = new Set([
+  'server-timing',
+  'traceresponse',
+  'x-correlation-id',
+  'x-request-id',
+  'x-response-time',
+  'x-runtime',
+  ...['', '-limit', '-policy', '-remaining', '-reset', '-used'].flatMap((end) => [
+    `ratelimit${end}`,
+    `x-ratelimit${end}`,
+  ]),
+])
 
 /** No field at all. */
 export const NO_NAMES: ReadonlySet<string> = new Set()

@@ -40,6 +40,12 @@ describe('routeFields', () => {
       { 'set-cookie': ['b=2'] },
     ],
     [
+      'no time that one run took, and nothing of a rate limiter behind the cache',
+      {},
+      { 'X-Response-Time': '3ms', RateLimit: 'limit=9, remaining=8', 'X-RateLimit-Remaining': '8', 'X-Rate': '1' },
+      { 'x-rate': '1' },
+    ],
+    [
       'no Server-Timing, trace or request id',
       {},
       { 'Server-Timing': 'db', traceresponse: '00', 'X-Request-Id': '1' },
