@@ -25,6 +25,7 @@ export function sendReply(response: ServerResponse, reply: Reply): void {
   if (reply.reason !== undefined) response.statusMessage = reply.reason
   layFields(response, reply.fields, reply.checkedNames)
   for (const name of reply.removed) response.removeHeader(name)
+  if (reply.status === 206 && 'flush' in response) forbidTransform(response)
   // With latin1, a Buffer or nothing, node writes the head as latin1, so that bytes above 0x7f in fields survive.
   if (reply.body === undefined) response.end()
   else if (reply.body.length <= SMALL && response.end === end) response.end(reply.body.toString('latin1'), 'latin1')
@@ -35,6 +36,15 @@ const { end } = OutgoingMessage.prototype
 
 /** Node joins a text to the head and sends both in one piece; a larger body is better sent without being copied. Bytes. */
 const SMALL = 4096
+
+/**
+ * Has compression, which gives responses their `flush`, leave a part alone: compressed by itself, it is no part of
+ * anything. It obeys nothing but no-transform (RFC 9110, section 7.7).
+ */
+function forbidTransform(response: ServerResponse): void {
+  const control = response.getHeader('Cache-Control')
+  response.setHeader('Cache-Control', control === undefined ? 'no-transform' : `${control}, no-transform`)
+}
 
 /** One field of a node response, as lines of text. */
 export function fieldOf(response: ServerResponse, name: string): FieldValue | undefined {
