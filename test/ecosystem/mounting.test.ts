@@ -1,13 +1,13 @@
 import Router from '@koa/router'
-import { type Express, Router as Router5 } from 'express'
-import { Router as Router4 } from 'express4'
+import express5, { type Express } from 'express'
+import express4 from 'express4'
 import type Koa from 'koa'
 import mount from 'koa-mount'
 import { describe, expect, it } from 'vitest'
 import { type Client, expresses, koas, useStage } from './stage.js'
 
 const stage = useStage()
-const routers = { 'Express 5': Router5, 'Express 4': Router4 }
+const routers = { 'Express 5': express5.Router, 'Express 4': express4.Router }
 
 /** Each place has a page of its own, with and without a query, from the handler and from the cache. */
 async function keepsApart(get: Client, pages: Readonly<Record<string, string>>): Promise<void> {
@@ -20,7 +20,7 @@ async function keepsApart(get: Client, pages: Readonly<Record<string, string>>):
 }
 
 describe.each(expresses)('routers of %s', (version, createApplication) => {
-  const createRouter = routers[version] as typeof Router5
+  const createRouter = routers[version]
   const places = ['in front of the router', 'in the router', 'at the route'] as const
 
   it.each(places)('mounted twice are two places, with the cache %s', async (place) => {
@@ -156,7 +156,8 @@ describe.each(koas)('@koa/router and koa-mount in %s', (_, createApplication) =>
   it('answer other methods by allowedMethods(), whatever is stored', async () => {
     const router = new Router()
     router.get('/', handler)
-    const app = createApplication().use(stage.koa()).use(router.routes()).use(router.allowedMethods())
+    const app = createApplication()
+    app.use(stage.koa()).use(router.routes()).use(router.allowedMethods())
     const get = await stage.serve(app)
     await get('/')
     const options = await get('/', { method: 'OPTIONS' })
