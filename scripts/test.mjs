@@ -30,7 +30,7 @@ const onlyThese = process.argv.slice(2)
 if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 
 // The type checker takes as long as the others together.
-const [isBuilt] = await Promise.all([lintAndBuild(), step('types', ['node_modules/typescript/bin/tsc', '-p', '.'])])
+const [isBuilt] = await Promise.all([lintAndBuild(), types()])
 
 await tests(`Node.js ${process.version}`, ['--project=library', '--project=simulation', '--project=latency'])
 for (const major of otherVersions()) {
@@ -49,6 +49,12 @@ async function lintAndBuild() {
   const isBuilt = await step('build', ['node_modules/tsdown/dist/run.mjs', '--logLevel', 'warn'])
   if (isBuilt) await step('package', ['scripts/check-package.mjs'])
   return isBuilt
+}
+
+async function types() {
+  await step('types', ['node_modules/typescript/bin/tsc', '-p', '.'])
+  // Decorators of parameters are an experiment of TypeScript, and of this example alone.
+  await step('types of the NestJS example', ['node_modules/typescript/bin/tsc', '-p', 'examples/nestjs'])
 }
 
 /**

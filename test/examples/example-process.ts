@@ -33,11 +33,12 @@ export class ExampleProcess {
   }
 
   /** What a pattern finds in the output, as soon as it is there. */
-  async printed(pattern: RegExp): Promise<string> {
-    const found = await until(`${pattern} printed by the example`, () => {
+  async printed(pattern: RegExp, timeout = 20_000): Promise<string> {
+    const asked = () => {
       if (this.#child.exitCode !== null) return pattern.exec(this.#output) ?? 'ended'
       return pattern.exec(this.#output) ?? undefined
-    })
+    }
+    const found = await until(`${pattern} printed by the example`, asked, { timeout })
     if (found === 'ended') throw new Error(`the example ended: ${this.#output}`)
     return found[0] ?? ''
   }

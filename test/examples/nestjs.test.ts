@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ask, type Got } from '../middleware/hosts/client.js'
+import { ExampleProcess } from './example-process.js'
+
+let example: ExampleProcess
+let port = 0
+
+beforeAll(async () => {
+  const env = { PORT: '0', REDIS_URL: undefined, TSX_TSCONFIG_PATH: 'examples/nestjs/tsconfig.json' }
+  example = new ExampleProcess('nestjs/main.ts', env)
+  // Nest is many modules, and takes its time to load them.
+  port = Number(/\d+/.exec(await example.printed(/port: \d+/, 60_000))?.[0])
+  return () => example.stop()
+}, 70_000)
+
+const get = (path: string, key: string | undefined, options: Parameters<typeof ask>[2] = {}): Promise<Got> =>
+  ask(port, path, { ...options, fields: { ...options.fields, ...(key !== undefined && { 'x-api-key': key }) } })
+const put = (path: string) => get(path, 'secret', { method: 'PUT' })
+
+describe('examples/nestjs', () => {
+  it('answers whoever the guard lets pass from the cache, and nobody else', async () => {
+    const miss = await get('/products/1', 'secret')
+    expect([miss.status, miss.cacheStatus.stored, miss.cacheStatus.ttl]).toEqual([200, true, 300])
+    for (const key of ['secret', 'other']) {
+      const hit = await get('/products/1', key)
+      expect([hit.status, hit.text, hit.cacheStatus.hit]).toEqual([200, miss.text, true])
+      expect(hit.field('content-type')).toBe(miss.field('content-type'))
+    }
+    for (const key of [undefined, 'wrong']) {
+      const refused = await get('/products/1', key)
+      expect([refused.status, refused.cacheStatus.present]).toEqual([401, false])
+      expect(refused.text).not.toContain('price')
+    }
+    expect((await get('/products/1', 'secret')).cacheStatus.hit).toBe(true)
+  })
+
+  it('answers what is known with 304, heads and parts', async () => {
+    const { text, lines } = await get('/products/1', 'secret')
+    const known = await get('/products/1', 'secret', { fields: { 'if-none-match': lines('etag')[0] ?? '' } })
+    expect([known.status, known.text]).toEqual([304, ''])
+    const head = await get('/products/1', 'secret', { method: 'HEAD' })
+    expect([head.status, head.field('content-length'), head.cacheStatus.hit]).toEqual([200, String(text.length), true])
+    const part = await get('/products/1', 'secret', { fields: { range: 'bytes=0-3' } })
+    expect([part.status, part.text]).toEqual([206, text.slice(0, 4)])
+  })
+
+  it('runs one handler for many requests at once', async () => {
+    await put('/products/2?price=5')
+    const all = await Promise.all(Array.from({ length: 10 }, () => get('/products/2', 'secret')))
+    expect(new Set(all.map((got) => got.text)).size).toBe(1)
+  })
+
+  it('answers anew after a write, and not after a write that failed', async () => {
+    const before = await get('/products/1', 'secret')
+    expect((await put('/products/1?price=-1')).status).toBe(404)
+    expect((await get('/products/1', 'secret')).cacheStatus.hit).toBe(true)
+    expect((await put('/products/1?price=120')).status).toBe(204)
+    const after = await get('/products/1', 'secret')
+    expect([after.cacheStatus.hit, JSON.parse(after.text).price]).toEqual([false, 120])
+    expect(after.text).not.toBe(before.text)
+  })
+
+  it('stores nothing that the handler does not share, and no error that a filter has answered', async () => {
+    for (let asked = 0; asked < 2; asked++) {
+      expect((await get('/products/1/mine', 'secret')).cacheStatus.detail).toBe('api-key')
+      expect((await get('/products/1/live', 'secret')).cacheStatus.present).toBe(false)
+      const missing = await get('/products/9', 'secret')
+      expect([missing.status, missing.text, missing.cacheStatus.hit]).toEqual([404, '{"missing":"9"}', false])
+    }
+  })
+
+  it('prints no error meanwhile', () => {
+    expect(example.output).not.toMatch(/error/i)
+  })
+
+  it('needs less than 150 lines for the interceptor', () => {
+    const file = new URL('../../examples/nestjs/fallback-cache.interceptor.ts', import.meta.url)
+    expect(readFileSync(file, 'utf8').split('\n').length).toBeLessThan(150)
+  })
+})
