@@ -8,7 +8,7 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((example) => example.stop()))
 })
 
-describe.each(['express', 'koa'])('examples/%s.ts', (name) => {
+describe.each(['express', 'koa', 'node-http'])('examples/%s.ts', (name) => {
   it('answers the second request from the cache, and anew after a write', async () => {
     const example = new ExampleProcess(`${name}.ts`, { PORT: '0', REDIS_URL: undefined })
     running.push(example)
@@ -40,7 +40,7 @@ describe('examples/values.ts', () => {
   })
 })
 
-it.each(['express.ts', 'koa.ts', 'values.ts'])('examples/%s fits on one screen', (file) => {
+it.each(['express.ts', 'koa.ts', 'node-http.ts', 'values.ts'])('examples/%s fits on one screen', (file) => {
   const lines = readFileSync(new URL(`../../examples/${file}`, import.meta.url), 'utf8').split('\n')
   expect(lines.length).toBeLessThan(40)
 })
