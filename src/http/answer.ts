@@ -18,10 +18,11 @@ export function answerFromStore(
   stored: StoredResponse,
   whole: Reply,
   now: number,
-  request: Pick<RequestHead, 'method' | 'headers'> = exchange.request,
+  request: Pick<RequestHead, 'method' | 'headers' | 'isPlain'> = exchange.request,
 ): Reply {
-  const { method, headers } = request
   const reply = withOuterVary(exchange, stored, whole)
+  if (request.isPlain && request.method === 'GET') return reply
+  const { method, headers } = request
   if (stored.status === 200) {
     const fields = stored.byName
     if (isConditional(headers) && isNotModified(headers, fields, stored.receivedAt, now))

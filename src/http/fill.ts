@@ -88,6 +88,12 @@ export class Fill implements Recording {
     return this.of.onError?.(undefined)
   }
 
+  /** Leaves the request to be decided upon anew; somebody else takes over for those who wait. */
+  giveUp(): void {
+    this.leave()
+    this.standDown()
+  }
+
   /** Leaves the work to a middleware further in; nobody waits for this one any more. */
   standDown(): void {
     this.#standsDown = true

@@ -138,6 +138,11 @@ export class HandlerRuns<Context extends object> {
     return started
   }
 
+  /** Gives a recording that was begun ahead of its middleware the request as the framework has it. */
+  adopt(fill: Fill, exchange: Exchange<Context>): void {
+    fill.policy = this.#fillPolicy(exchange, fill.policy.storage)
+  }
+
   /** Adds what a nested middleware says to the recording of an outer one that stores in the same place. */
   refine(fill: Fill, exchange: Exchange<Context>): void {
     const own = this.#fillPolicy(exchange, this.#policy.storage)

@@ -45,7 +45,8 @@ export class Lookup<Context extends object> {
     this.wishes = wishes
     this.nested = nested
     this.#isLoggedIn = isLoggedIn
-    this.hasCredentials = isLoggedIn || credentialsOf(this.request.headers, storage).length > 0
+    this.hasCredentials =
+      isLoggedIn || (!this.request.isPlain && credentialsOf(this.request.headers, storage).length > 0)
   }
 
   /** Why this request's credentials keep a stored response from it; `undefined`: nothing does. */

@@ -54,6 +54,11 @@ export class Passing extends Silent {
     return { ...AS_IT_IS, fields: cacheStatusField(head, this.#status) }
   }
 
+  /** As {@link standDown}, for the same middleware, which decides anew. */
+  giveUp(): void {
+    this.standDown()
+  }
+
   /** Says nothing any more: a middleware further in does the work. */
   standDown(): void {
     this.#standsDown = true

@@ -17,7 +17,7 @@ import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
 import { ResponseNotes } from './response-notes.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
-import { openScope, type Scope, scopeOf } from './scope.js'
+import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { refuseRequest } from './storable.js'
 import type { StoredResponse } from './stored-response.js'
@@ -57,6 +57,18 @@ export class ResponseCache<Context extends object> {
     this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)
   }
 
+  /** Whether functions of the user's have a say in every request, so that none can be decided upon before the framework has it. */
+  get asksAboutRequests(): boolean {
+    const { skip, key, user } = this.#policy
+    return skip !== undefined || key !== undefined || user !== undefined
+  }
+
+  /** Whether a request can be decided upon before the framework has it: no function of the user's has a say in it. */
+  mayDecideAhead(request: RequestHead): boolean {
+    if (this.asksAboutRequests) return false
+    return this.#policy.allowRefresh === undefined || request.isPlain === true || !requestControl(request.headers)
+  }
+
   /** Answers a request or forwards it. Throws or rejects only with what the application throws. */
   handle(exchange: Exchange<Context>): void | Promise<void> {
     const decision = this.#decideSafely(exchange)
@@ -86,10 +98,10 @@ export class ResponseCache<Context extends object> {
   }
 
   #decide(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
-    const { method, originalMethod, headers } = exchange.request
+    const { method, originalMethod } = exchange.request
     if (method !== 'GET' && (method !== 'HEAD' || !this.#policy.answersHead)) return this.#passMethod(exchange)
     if (originalMethod !== undefined && originalMethod !== method) return this.#passMethod(exchange)
-    if (hasBody(headers) || exchange.request.hasBody === true) return this.#bypass(exchange, 'request-body')
+    if (hasBody(exchange.request)) return this.#bypass(exchange, 'request-body')
     const { skip, key, user } = this.#policy
     if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
     return this.#ask(exchange, nested)
@@ -131,7 +143,7 @@ export class ResponseCache<Context extends object> {
   /** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */
   #wishes(exchange: Exchange<Context>): CacheControl | undefined {
     const { obeysClient, allowRefresh } = this.#policy
-    if (!obeysClient && allowRefresh === undefined) return undefined
+    if ((!obeysClient && allowRefresh === undefined) || exchange.request.isPlain) return undefined
     const wishes = requestControl(exchange.request.headers)
     if (wishes === undefined || obeysClient) return wishes
     const refreshes = (wishes.noCache || wishes.maxAge === 0) && allowRefresh?.(exchange.context) === true
@@ -271,7 +283,7 @@ export class ResponseCache<Context extends object> {
     const { recording, owner } = scope
     if (scope.isAwaited && owner === this) {
       scope.isAwaited = false
-      return new Forwarding(recording)
+      return this.#meet(exchange, scope)
     }
     if (scope.isAwaited || owner === this || scope.bypass === 'skip' || scope.bypass === 'fault') {
       return new Forwarding(new Silent(recording.handle))
@@ -279,6 +291,23 @@ export class ResponseCache<Context extends object> {
     if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, scope)
     if (recording instanceof Fill) this.#runs.refine(recording, exchange)
     return new Forwarding(new Silent(recording.handle))
+  }
+
+  /** What was decided before the application had the request, or for the copy that a refresh sends, comes to the middleware. */
+  #meet(exchange: Exchange<Context>, { recording, ahead }: Scope): Decision | Promise<Decision> {
+    if (ahead !== undefined && this.#isAnother(exchange, ahead)) {
+      if (recording instanceof Fill || recording instanceof Passing) recording.giveUp()
+      return this.#decide(exchange, false)
+    }
+    if (recording instanceof Fill) this.#runs.adopt(recording, exchange)
+    return new Forwarding(recording, ahead?.changes)
+  }
+
+  /** Whether what stands in front of the middleware has made another request of the one that was decided upon. */
+  #isAnother({ request, user, session }: Exchange<Context>, { head }: Ahead): boolean {
+    if (request.rewritten !== undefined || isLoggedIn(user, session)) return true
+    if (request.originalMethod !== undefined && request.originalMethod !== head.method) return true
+    return AHEAD.some((part) => request[part] !== head[part])
   }
 
   /** Whether this middleware looks for itself: it stores elsewhere than the outer one, or has to be asked before anything is used. */
@@ -296,8 +325,13 @@ export class ResponseCache<Context extends object> {
   }
 }
 
+const AHEAD = ['method', 'url', 'protocol', 'host'] as const
+
 /** Whether a GET or HEAD comes with a body, be it announced only. */
-function hasBody(headers: RequestHead['headers']): boolean {
+function hasBody(request: RequestHead): boolean {
+  if (request.hasBody === true) return true
+  if (request.isPlain) return false
+  const { headers } = request
   const length = headers['content-length']
   return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
 }

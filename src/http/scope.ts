@@ -1,4 +1,12 @@
-import type { Recording } from './exchange.js'
+import type { FieldChanges, Recording, RequestHead } from './exchange.js'
+
+/** What was decided about a request before the application had it. */
+export interface Ahead {
+  /** The request as it was then. */
+  readonly head: Pick<RequestHead, 'method' | 'url' | 'protocol' | 'host'>
+  /** What it is to be forwarded with. */
+  readonly changes: FieldChanges | undefined
+}
 
 /** What the middlewares of one request know of each other: the outermost one that looked at it opens it. */
 export interface Scope {
@@ -9,8 +17,9 @@ export interface Scope {
   /** Why the owner passes by, if it does. */
   readonly bypass: string | undefined
   readonly recording: Recording
-  /** For the copy of a request that a refresh sends: it has not met its owner yet. */
+  /** For the copy of a request that a refresh sends, and for what was decided ahead: it has not met its owner yet. */
   isAwaited: boolean
+  readonly ahead?: Ahead | undefined
 }
 
 /** A property, for a map of requests would be looked through at every collection of garbage. */
@@ -28,4 +37,10 @@ export function scopeOf(raw: object): Scope | undefined {
 /** Opens the scope of a request, or replaces that of an outer middleware. */
 export function openScope(raw: object, scope: Scope): void {
   ;(raw as Scoped)[SCOPE] = scope
+}
+
+/** Has what was decided about a request wait for it to come to the middleware. */
+export function handOn(raw: object, ahead: Ahead): void {
+  const scope = scopes.get(raw)
+  if (scope !== undefined) scopes.set(raw, { ...scope, isAwaited: true, ahead })
 }
