@@ -7,6 +7,9 @@ import { readPolicy, refined } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
+import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express-interior.js'
+import { type FrontDoor, frontDoor, serveWith } from './front-door.js'
+import { checkFrontDoorOptions } from './front-door-options.js'
 import {
   changeFields,
   fieldOf,
@@ -31,7 +34,7 @@ declare global {
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
 
 /** A middleware for Express 4 and 5 and for every host that calls `(req, res, next)`. */
-export interface FallbackCacheMiddleware extends CacheControls {
+export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<ExpressApplication> {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
   /** The same cache with other options: for a route that differs. What is not given stays as it is. */
   with(options: RefiningOptions<Request>): FallbackCacheMiddleware
@@ -54,7 +57,16 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
     const handled = responses.handle(new ExpressExchange(request as Request, response, next))
     if (handled !== undefined) void handled.catch(throwOutside)
   }
+  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => {
+    if (!isExpressApplication(app)) throw new TypeError('serve and listener take an Express application')
+    checkFrontDoorOptions(options)
+    return frontDoor(responses, new ExpressInterior(app, middleware, options))
+  }
+  const serve: FallbackCacheMiddleware['serve'] = (app, options) =>
+    serveWith(listener(app, options), {}, options?.createServer)
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
+    serve,
+    listener,
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }
@@ -116,10 +128,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get host(): string {
-    const { headers } = this.context
-    const own = headers.host ?? fieldText(headers[':authority'])
-    const forwarded = headers['x-forwarded-host']
-    return forwarded === undefined ? own : this.#trustedHost(own)
+    return expressHost(this.context, this.context.app)
   }
 
   get headers(): RequestHead['headers'] {
@@ -144,18 +153,6 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
     return runDetached(this.context, this.url, changes, introduce, done)
   }
-
-  /** As Express 5 resolves it. Express 4 drops the port from `req.host`, and connect knows of no proxies. */
-  #trustedHost(own: string): string {
-    const { app, headers, socket } = this.context
-    const trust: unknown = app?.get?.('trust proxy fn')
-    if (typeof trust !== 'function' || trust(socket.remoteAddress, 0) !== true) return own
-    return fieldText(headers['x-forwarded-host']).split(',', 1)[0]?.trim() ?? own
-  }
-}
-
-function fieldText(value: string | readonly string[] | undefined): string {
-  return typeof value === 'string' ? value : (value?.[0] ?? '')
 }
 
 /** Where an error of the application would have surfaced without us, when it was called in a promise of ours. */

@@ -6,7 +6,10 @@ import { readPolicy, refined } from '../http/policy.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
+import { type FrontDoor, frontDoor, serveWith } from './front-door.js'
+import { checkFrontDoorOptions } from './front-door-options.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
+import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
 import { KoaResponseHead, type OuterFields, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
@@ -23,7 +26,7 @@ declare module 'koa' {
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
 
 /** What {@link fallbackCache} returns: a Koa middleware that carries its cache. */
-export interface FallbackCacheMiddleware extends Middleware, CacheControls {
+export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {
   /** The same cache with other options: for a route that differs. What is not given stays as it is. */
   with(options: RefiningOptions<Context>): FallbackCacheMiddleware
 }
@@ -41,7 +44,16 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
   const middleware: Middleware = (ctx, next) => responses.handle(new KoaExchange(ctx, next))
+  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => {
+    if (!isKoaApplication(app)) throw new TypeError('serve and listener take a Koa application')
+    checkFrontDoorOptions(options)
+    return frontDoor(responses, new KoaInterior(app, middleware, options))
+  }
+  const serve: FallbackCacheMiddleware['serve'] = (app, options) =>
+    serveWith(listener(app, options), {}, options?.createServer)
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
+    serve,
+    listener,
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

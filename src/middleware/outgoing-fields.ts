@@ -2,7 +2,7 @@ import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue } from '../http/exchange.js'
 
 /** Where node keeps the fields of a message that is not sent yet: by lower-case name, each with the name as it was given. */
-type OutgoingFields = Record<string, [name: string, value: FieldValue]>
+export type OutgoingFields = Record<string, [name: string, value: FieldValue]>
 
 const { setHeader } = OutgoingMessage.prototype
 const place = findPlace()
@@ -23,6 +23,16 @@ export function layFields(response: ServerResponse, fields: FieldList, checkedNa
     // A pair for each response: appendHeader changes it.
     else known[lower] = [name, value]
   }
+}
+
+/** Whether nobody has set a field of a response yet; false where this node keeps them elsewhere, or somebody watches `setHeader`. */
+export function hasNoFields(response: ServerResponse): boolean {
+  return place !== undefined && response.setHeader === setHeader && Reflect.get(response, place) === null
+}
+
+/** Shows fields to whoever asks a response for them once its head is sent and nobody can change them: one table may serve many responses. */
+export function showFields(response: ServerResponse, fields: OutgoingFields): void {
+  if (place !== undefined) (response as unknown as Record<symbol, OutgoingFields>)[place] = fields
 }
 
 /** The fields of a response as node keeps them; `undefined` where this node does so elsewhere, or somebody watches `setHeader`. */

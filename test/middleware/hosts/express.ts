@@ -1,3 +1,4 @@
+import type { RequestListener, Server } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import express5, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express'
 import express4Factory from 'express4'
@@ -12,7 +13,16 @@ export const express: Host<FallbackCacheMiddleware> = expressHost(express5)
 /** Express 4. */
 export const express4: Host<FallbackCacheMiddleware> = expressHost(express4Factory)
 
-function expressHost(createApplication: () => Express): Host<FallbackCacheMiddleware> {
+/** Express 5, its hits answered in front of it. */
+export const expressFront: Host<FallbackCacheMiddleware> = expressHost(express5, serveInFront)
+
+/** Express 4, its hits answered in front of it. */
+export const express4Front: Host<FallbackCacheMiddleware> = expressHost(express4Factory, serveInFront)
+
+function expressHost(
+  createApplication: () => Express,
+  serve: (app: Express, site: Site<FallbackCacheMiddleware>) => RequestListener | Server = (app) => app,
+): Host<FallbackCacheMiddleware> {
   return {
     fallbackCache,
     start(site) {
@@ -26,9 +36,14 @@ function expressHost(createApplication: () => Express): Host<FallbackCacheMiddle
         const register = app[(route.method ?? 'GET').toLowerCase() as 'get'].bind(app)
         register(route.path, ...(route.use ?? []), handler(route, runs))
       }
-      return listen(app)
+      return listen(serve(app, site))
     },
   }
+}
+
+function serveInFront(app: Express, { use = [], routes }: Site<FallbackCacheMiddleware>): RequestListener | Server {
+  const [cached] = [...use, ...routes.flatMap((route) => route.use ?? [])]
+  return cached === undefined ? app : cached.serve(app)
 }
 
 function outer(run: NonNullable<Site<unknown>['outer']>): RequestHandler {

@@ -1,3 +1,4 @@
+import type { RequestListener, Server } from 'node:http'
 import { Readable } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
@@ -13,7 +14,16 @@ export const koa: Host<FallbackCacheMiddleware> = koaHost(Koa)
 /** Koa 2 with @koa/router. */
 export const koa2: Host<FallbackCacheMiddleware> = koaHost(Koa2)
 
-function koaHost(Application: typeof Koa): Host<FallbackCacheMiddleware> {
+/** Koa 3, its hits answered in front of it. */
+export const koaFront: Host<FallbackCacheMiddleware> = koaHost(Koa, serveInFront)
+
+/** Koa 2, its hits answered in front of it. */
+export const koa2Front: Host<FallbackCacheMiddleware> = koaHost(Koa2, serveInFront)
+
+function koaHost(
+  Application: typeof Koa,
+  serve: (app: Koa, site: Site<FallbackCacheMiddleware>) => RequestListener | Server = (app) => app.callback(),
+): Host<FallbackCacheMiddleware> {
   return {
     fallbackCache,
     start(site) {
@@ -31,9 +41,14 @@ function koaHost(Application: typeof Koa): Host<FallbackCacheMiddleware> {
         )
       }
       app.use(router.routes())
-      return listen(app.callback())
+      return listen(serve(app, site))
     },
   }
+}
+
+function serveInFront(app: Koa, { use = [], routes }: Site<FallbackCacheMiddleware>): RequestListener | Server {
+  const [cached] = [...use, ...routes.flatMap((route) => route.use ?? [])]
+  return cached === undefined ? app.callback() : cached.serve(app)
 }
 
 function outer(run: NonNullable<Site<unknown>['outer']>): Koa.Middleware {

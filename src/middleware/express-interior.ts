@@ -1,0 +1,164 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { pathOf } from '../http/primary-key.js'
+import { allows, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from './front-door-options.js'
+import type { Interior } from './interior.js'
+
+/** What of an Express application, 4 or 5, is looked at. */
+export interface ExpressApplication extends RequestListener {
+  /** The prototypes of its requests and responses. */
+  readonly request: object
+  readonly response: object
+  // biome-ignore lint/suspicious/noExplicitAny: what Express' own declaration says
+  get: (name: string) => any
+  enabled(setting: string): boolean
+}
+
+/** One middleware or route in the stack of a router. */
+interface Layer {
+  readonly handle: (...args: never[]) => unknown
+  readonly name?: string
+  /** Express 5: it is there for every path. */
+  readonly slash?: boolean
+  /** Express 4: the same. */
+  readonly regexp?: { readonly fast_slash?: boolean }
+  readonly route?: unknown
+  match(path: string): unknown
+}
+
+/** An Express application, seen from in front of it. */
+export class ExpressInterior implements Interior {
+  readonly enter: RequestListener
+  readonly #app: ExpressApplication
+  readonly #middleware: unknown
+  readonly #skipOnHit: FrontDoorOptions['skipOnHit']
+  /** The layers up to the cache, as they were when they were looked at. */
+  #seen: readonly unknown[] = []
+  #seenLength = -1
+  #isMounted = false
+  /** What stands before the cache for every path, and must not be passed by. */
+  #blocking: readonly Layer[] = []
+  /** The same, for some paths. */
+  #blockingSome: readonly Layer[] = []
+
+  constructor(app: ExpressApplication, middleware: unknown, { skipOnHit }: FrontDoorOptions) {
+    this.enter = app
+    this.#app = app
+    this.#middleware = middleware
+    this.#skipOnHit = skipOnHit
+  }
+
+  get poweredBy(): string | undefined {
+    return this.#app.enabled('x-powered-by') ? 'Express' : undefined
+  }
+
+  get obstacle(): string | undefined {
+    if (!this.#isMounted) return NOT_MOUNTED
+    return this.#blocking.length === 0 ? undefined : describeObstacle(this.#blocking.map(nameOf))
+  }
+
+  isOpenTo(request: IncomingMessage): boolean {
+    this.#look()
+    if (!this.#isMounted || this.#blocking.length > 0) return false
+    // Mounted in a larger application, it is not the first to see the request.
+    if ('originalUrl' in request && request.originalUrl !== undefined) return false
+    return this.#blockingSome.length === 0 || !this.#isBlockedFor(request.url ?? '/')
+  }
+
+  protocolOf(request: IncomingMessage, _response: ServerResponse, forwarded: boolean): string {
+    // Express asks its proxy trust only about the field; without it the socket knows.
+    if (forwarded && request.headers['x-forwarded-proto'] !== undefined)
+      return this.#asExpress(request).protocol ?? 'http'
+    return 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
+  }
+
+  hostOf(request: IncomingMessage, _response: ServerResponse, forwarded: boolean, host: string | undefined): string {
+    return forwarded || host === undefined ? expressHost(request, this.#app) : host
+  }
+
+  /** The request with the properties that Express gives it, without changing it. */
+  #asExpress({ socket, headers }: IncomingMessage): { readonly protocol?: string } {
+    return Object.create(this.#app.request, {
+      socket: { value: socket },
+      connection: { value: socket },
+      headers: { value: headers },
+    })
+  }
+
+  /** Looks at the stack again when it is not what it was. */
+  #look(): void {
+    const stack = stackOf(this.#app)
+    if (stack.length === this.#seenLength && this.#seen.every((handle, at) => stack[at]?.handle === handle)) return
+    this.#seenLength = stack.length
+    const place = stack.findIndex(({ handle }) => handle === this.#middleware)
+    const mounted = stack[place]
+    this.#isMounted = mounted !== undefined && isForAll(mounted)
+    this.#seen = stack.slice(0, place + 1).map(({ handle }) => handle)
+    const before = stack.slice(0, Math.max(0, place)).filter((layer) => this.#isBlocking(layer))
+    this.#blocking = before.filter(isForAll)
+    this.#blockingSome = before.filter((layer) => !isForAll(layer))
+  }
+
+  #isBlocking(layer: Layer): boolean {
+    const { handle, regexp, route } = layer
+    // One of four parameters handles errors only.
+    if (route === undefined && handle.length > 3) return false
+    // What Express 4 itself puts there.
+    if (regexp !== undefined && OWN_OF_EXPRESS_4.has(handle.name)) return false
+    return !allows(this.#skipOnHit, handle, nameOf(layer))
+  }
+
+  #isBlockedFor(url: string): boolean {
+    if (url.charCodeAt(0) !== 0x2f) return true
+    try {
+      return this.#blockingSome.some((layer) => layer.match(pathOf(url)) !== false)
+    } catch {
+      return true
+    }
+  }
+}
+
+/** Whether something is an Express application. */
+export function isExpressApplication(app: unknown): app is ExpressApplication {
+  if (typeof app !== 'function') return false
+  const { request, response, enabled, handle } = app as unknown as Record<string, unknown>
+  return (
+    typeof request === 'object' &&
+    typeof response === 'object' &&
+    typeof enabled === 'function' &&
+    typeof handle === 'function'
+  )
+}
+
+/** The host of a request, as Express 5 resolves it. Express 4 drops the port from `req.host`, and connect knows of no proxies. */
+export function expressHost(
+  { headers, socket }: IncomingMessage,
+  app: Pick<ExpressApplication, 'get'> | undefined,
+): string {
+  const own = headers.host ?? fieldText(headers[':authority'])
+  const forwarded = headers['x-forwarded-host']
+  if (forwarded === undefined) return own
+  const trust: unknown = app?.get?.('trust proxy fn')
+  if (typeof trust !== 'function' || trust(socket.remoteAddress, 0) !== true) return own
+  return fieldText(forwarded).split(',', 1)[0]?.trim() ?? own
+}
+
+function fieldText(value: string | readonly string[] | undefined): string {
+  return typeof value === 'string' ? value : (value?.[0] ?? '')
+}
+
+const OWN_OF_EXPRESS_4 = new Set(['query', 'expressInit'])
+
+/** The router of Express 4 is not there before the first route; to ask for `app.router` throws there. */
+function stackOf(app: ExpressApplication): readonly Layer[] {
+  const name = 'lazyrouter' in app ? '_router' : 'router'
+  const router = Reflect.get(app, name) as { readonly stack?: readonly Layer[] } | undefined
+  return router?.stack ?? []
+}
+
+function isForAll({ slash, regexp, route }: Layer): boolean {
+  return route === undefined && (slash === true || regexp?.fast_slash === true)
+}
+
+function nameOf({ name, handle }: Layer): string {
+  return name || handle.name
+}

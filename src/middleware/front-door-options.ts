@@ -1,0 +1,45 @@
+/** How an application is served with its cache in front of it. */
+export interface FrontDoorOptions {
+  /**
+   * What is mounted before the cache and need not run for a hit, by the names of its functions (or the functions themselves);
+   * `'all'`: whatever it is. A hit in front of the application passes it by: what it checks is not checked, what it logs is not
+   * logged, and fields that it sets are missing. Never name what decides who may see a page. As long as something else stands before
+   * the cache, all requests go through the application as without a front door.
+   *
+   * @defaultValue nothing
+   */
+  readonly skipOnHit?: 'all' | readonly (string | ((...args: never[]) => unknown))[] | undefined
+}
+
+/** Said when the middleware is not where it would see every request. */
+export const NOT_MOUNTED =
+  'the cache is not mounted with app.use(cached) at the top of the application, for all paths, so every request goes through it'
+
+/** Says what stands before the cache. */
+export function describeObstacle(names: readonly string[]): string {
+  const all = names.map((name) => name || '<anonymous>').join(', ')
+  return (
+    `${all} stand${names.length === 1 ? 's' : ''} before the cache and would be passed by, so every request goes through the application. ` +
+    'Mount the cache first, or name what a hit may do without: cached.serve(app, { skipOnHit: [...] })'
+  )
+}
+
+/** Whether a hit may do without a function. */
+export function allows(skipOnHit: FrontDoorOptions['skipOnHit'], run: unknown, name: string): boolean {
+  if (skipOnHit === undefined) return false
+  if (skipOnHit === 'all') return true
+  return skipOnHit.some((one) => one === run || (one === name && name !== ''))
+}
+
+/**
+ * Checks the options of a front door.
+ *
+ * @throws TypeError for what cannot be meant
+ */
+export function checkFrontDoorOptions(options: FrontDoorOptions): void {
+  const { skipOnHit } = options
+  if (skipOnHit === undefined || skipOnHit === 'all') return
+  const isList =
+    Array.isArray(skipOnHit) && skipOnHit.every((one) => typeof one === 'function' || typeof one === 'string')
+  if (!isList) throw new TypeError('skipOnHit must be "all" or a list of functions and names of functions')
+}
