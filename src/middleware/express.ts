@@ -10,6 +10,7 @@ import { runDetached } from './detached.js'
 import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express-interior.js'
 import { type FrontDoor, frontDoor, serveWith } from './front-door.js'
 import { checkFrontDoorOptions } from './front-door-options.js'
+import { matchingPrototypes } from './matching-prototypes.js'
 import {
   changeFields,
   fieldOf,
@@ -63,7 +64,7 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
     return frontDoor(responses, new ExpressInterior(app, middleware, options))
   }
   const serve: FallbackCacheMiddleware['serve'] = (app, options) =>
-    serveWith(listener(app, options), {}, options?.createServer)
+    serveWith(listener(app, options), matchingPrototypes(app), options?.createServer)
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,
