@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Handler, type Open, type Setup } from './candidates/setup.js'
 
@@ -22,6 +22,8 @@ const candidates: Record<string, () => Promise<Open>> = {
   'ours express': async () => (await import('./candidates/express.js')).oursMemory,
   'ours express, redis-first': async () => (await import('./candidates/express.js')).oursRedis,
   'ours express, memory-first': async () => (await import('./candidates/express.js')).oursMemoryFirst,
+  'ours express, front door': async () => (await import('./candidates/express.js')).oursInFront,
+  'ours express, front door, redis-first': async () => (await import('./candidates/express.js')).oursInFrontRedis,
   apicache: async () => (await import('./candidates/express.js')).apicacheMemory,
   'route-cache': async () => (await import('./candidates/express.js')).routeCacheMemory,
   'cacheable-response': async () => (await import('./candidates/express.js')).cacheableResponseMemory,
@@ -31,6 +33,8 @@ const candidates: Record<string, () => Promise<Open>> = {
   'koa by hand, redis': async () => (await import('./candidates/koa.js')).handWrittenRedis,
   'ours koa': async () => (await import('./candidates/koa.js')).oursMemory,
   'ours koa, redis-first': async () => (await import('./candidates/koa.js')).oursRedis,
+  'ours koa, front door': async () => (await import('./candidates/koa.js')).oursInFront,
+  'ours koa, front door, redis-first': async () => (await import('./candidates/koa.js')).oursInFrontRedis,
   'koa-cash': async () => (await import('./candidates/koa.js')).koaCashMemory,
 }
 
@@ -42,7 +46,7 @@ const handler = new Handler(setup)
 const open = await candidates[setup.candidate]?.()
 if (open === undefined) throw new Error(`no candidate is called ${setup.candidate}`)
 const candidate = await open(setup, handler)
-const server = createServer(candidate.listener)
+const server: Server = candidate.server ?? createServer(candidate.listener)
 // A load generator that ends breaks its connections.
 server.on('clientError', (_error, socket) => socket.destroy())
 server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))

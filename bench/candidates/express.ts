@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { RequestListener } from 'node:http'
-import express, { type RequestHandler } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import { fallbackCache } from 'fallback-cache/express'
 import { Redis } from 'ioredis'
 import type { Handler, Open, Setup } from './setup.js'
@@ -67,6 +66,12 @@ export const oursRedis: Open = (setup, handler) => ours(setup, handler, { redis:
 export const oursMemoryFirst: Open = (setup, handler) =>
   ours(setup, handler, { redis: urlOf(setup), read: 'memory-first' })
 
+/** This library in memory, hits answered in front of Express. */
+export const oursInFront: Open = (setup, handler) => ours(setup, handler, {}, true)
+
+/** The same, every read asking Redis. */
+export const oursInFrontRedis: Open = (setup, handler) => ours(setup, handler, { redis: urlOf(setup) }, true)
+
 /** apicache in memory: with a Redis it needs node-redis 3. */
 export const apicacheMemory: Open = async (_setup, handler) => {
   const { default: apicache } = await import('apicache')
@@ -111,12 +116,15 @@ function ours(
   { maxEntries }: Setup,
   handler: Handler,
   options: { readonly redis?: string; readonly read?: 'memory-first' },
+  inFront = false,
 ): ReturnType<Open> {
   const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
-  return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
+  const app = application(handler, cached)
+  const memoryBytes = () => cached.stats().memoryBytes
+  return inFront ? { listener: app, server: cached.serve(app), memoryBytes } : { listener: app, memoryBytes }
 }
 
-function application(handler: Handler, cache?: RequestHandler): RequestListener {
+function application(handler: Handler, cache?: RequestHandler): Express {
   const app = express().disable('x-powered-by')
   if (cache !== undefined) app.use(cache)
   app.get('/page/:id', (req, res, next) => {

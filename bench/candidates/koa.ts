@@ -52,6 +52,13 @@ export const oursMemory: Open = (setup, handler) => ours(setup, handler, {})
 export const oursRedis: Open = (setup, handler) =>
   ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
 
+/** This library in memory, hits answered in front of Koa. */
+export const oursInFront: Open = (setup, handler) => ours(setup, handler, {}, true)
+
+/** The same, every read asking Redis. */
+export const oursInFrontRedis: Open = (setup, handler) =>
+  ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` }, true)
+
 /** koa-cash over a Map. */
 export const koaCashMemory: Open = async (_setup, handler) => {
   const { default: koaCash } = await import('koa-cash')
@@ -66,17 +73,28 @@ export const koaCashMemory: Open = async (_setup, handler) => {
   }
 }
 
-function ours({ maxEntries }: Setup, handler: Handler, options: { readonly redis?: string }): ReturnType<Open> {
+function ours(
+  { maxEntries }: Setup,
+  handler: Handler,
+  options: { readonly redis?: string },
+  inFront = false,
+): ReturnType<Open> {
   const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
-  return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
+  const app = koa(handler, cached)
+  const memoryBytes = () => cached.stats().memoryBytes
+  return { listener: app.callback(), memoryBytes, ...(inFront && { server: cached.serve(app) }) }
 }
 
 function application(handler: Handler, ...caches: readonly Middleware[]): RequestListener {
+  return koa(handler, ...caches).callback()
+}
+
+function koa(handler: Handler, ...caches: readonly Middleware[]): Koa {
   const app = new Koa()
   for (const cache of caches) app.use(cache)
   app.use(async (ctx) => {
     const page = handler.page(idOf(ctx.path))
     ctx.body = page instanceof Promise ? await page : page
   })
-  return app.callback()
+  return app
 }

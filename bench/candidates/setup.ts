@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Page, pageOf } from '../page.js'
 
@@ -18,6 +18,8 @@ export interface Setup {
 /** A server to be measured. */
 export interface Candidate {
   readonly listener: RequestListener
+  /** Its own server, where it makes one. */
+  readonly server?: Server
   /** Bytes that the candidate says its memory holds. */
   memoryBytes?(): number
 }

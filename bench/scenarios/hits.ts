@@ -6,12 +6,14 @@ const inMemory = [
   'express uncached',
   'express by hand',
   'ours express',
+  'ours express, front door',
   'apicache',
   'route-cache',
   'cacheable-response',
   'koa uncached',
   'koa by hand',
   'ours koa',
+  'ours koa, front door',
   'koa-cash',
 ]
 
@@ -19,10 +21,12 @@ const inRedis = [
   'raw',
   'express by hand, redis',
   'ours express, redis-first',
+  'ours express, front door, redis-first',
   'ours express, memory-first',
   'express-redis-cache',
   'koa by hand, redis',
   'ours koa, redis-first',
+  'ours koa, front door, redis-first',
 ]
 
 /** Skewed as real traffic is: the page at place n is asked for in proportion to 1/n. Always the same pages in the same order. */
@@ -141,7 +145,15 @@ export const hits: readonly Scenario[] = [
       compare(
         {
           name: '304',
-          candidates: ['raw', 'express uncached', 'ours express', 'route-cache', 'ours koa'],
+          candidates: [
+            'raw',
+            'express uncached',
+            'ours express',
+            'ours express, front door',
+            'route-cache',
+            'ours koa',
+            'ours koa, front door',
+          ],
           ours: 'ours express',
           size: 1024,
           load: { paths: ['/page/1'] },
