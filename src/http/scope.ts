@@ -41,6 +41,6 @@ export function openScope(raw: object, scope: Scope): void {
 
 /** Has what was decided about a request wait for it to come to the middleware. */
 export function handOn(raw: object, ahead: Ahead): void {
-  const scope = scopes.get(raw)
-  if (scope !== undefined) scopes.set(raw, { ...scope, isAwaited: true, ahead })
+  const scope = scopeOf(raw)
+  if (scope !== undefined) openScope(raw, { ...scope, isAwaited: true, ahead })
 }
