@@ -5,6 +5,7 @@ import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import { appendCacheStatus, cacheStatusMember } from './cache-status.js'
 import type { FieldList, FieldValue, Reply } from './exchange.js'
 import { emptyFields, type Fields, fieldValue } from './fields.js'
+import { keepParsed } from './parsed-entries.js'
 import type { Reusable } from './reusable.js'
 import { isAmount, isFieldList, isFieldNames, isFinalStatus, isPartOfControl, isReasonPhrase } from './well-formed.js'
 
@@ -231,12 +232,12 @@ export function markerText(marker: VariantMarker): string {
   return JSON.stringify({ i: marker.identity, m: marker.selecting })
 }
 
-/** What an entry holds; `undefined` when it is none of ours or garbled. Parsed once an entry. */
+/** What an entry holds; `undefined` when it is none of ours or garbled. Parsed once an entry, as long as it is among those used lately. */
 export function readStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   if (entry.memo instanceof StoredResponse) return entry.memo
   if (isMarker(entry.memo)) return entry.memo
   const read = parseStored(entry)
-  if (read !== undefined) entry.memo = read
+  if (read !== undefined) keepParsed(entry, read)
   return read
 }
 
