@@ -235,7 +235,7 @@ class Watch implements ResponseHead {
 
   #finish(args: unknown[]): void {
     if (this.#instead === undefined) {
-      this.#pass(this.#end, args)
+      this.#pass(this.#end, this.#end === end ? inOnePiece(args) : args)
     } else {
       if (!this.#response.writableEnded) this.#sendInstead(this.#instead)
       callLater(args)
@@ -285,6 +285,13 @@ class Watch implements ResponseHead {
 }
 
 const NONE: OutgoingHttpHeaders = Object.freeze({})
+
+/** The arguments of node's own `end`, with a small Buffer as text; see {@link SMALL}. */
+function inOnePiece(args: unknown[]): unknown[] {
+  const [chunk, encoding, callback] = args
+  if (!Buffer.isBuffer(chunk) || chunk.length > SMALL) return args
+  return [chunk.toString('latin1'), 'latin1', typeof encoding === 'function' ? encoding : callback]
+}
 
 function nothing(): void {}
 
