@@ -106,12 +106,15 @@ const NO_LISTS: ReadonlySet<string> = new Set([
 /** Preferences seen lately: every browser of a kind sends the same. */
 const PREFERENCES = new Map<string, string>()
 
-/** Weighted members by falling weight, then by name: their order, case and spelling of q do not matter (RFC 9110, sections 12.4.2 and 12.5). */
+/**
+ * Weighted members by falling weight: case and the spelling of q do not matter (RFC 9110, sections 12.4.2 and 12.5). Those
+ * of one weight stay in their order: it is up to a handler whether it sees a preference in it (section 12.5.4), and many do.
+ */
 function normalisePreferences(value: string): string {
   const known = PREFERENCES.get(value)
   if (known !== undefined) return known
   const members = listMembers(value).map(parsePreference)
-  members.sort((one, other) => other.weight - one.weight || (one.text < other.text ? -1 : 1))
+  members.sort((one, other) => other.weight - one.weight)
   const normal = members.map(({ text, weight }) => (weight === 1 ? text : `${text};q=${weight}`)).join(',')
   if (value.length <= 512) {
     if (PREFERENCES.size >= 512) PREFERENCES.clear()

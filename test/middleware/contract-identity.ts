@@ -41,6 +41,13 @@ export function identityContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.get('/page', { 'accept-language': 'en,fr;q=0.5' })).text).toBe('en, fr;q=0.5 1')
     })
 
+    it('tells apart the order of what is equally welcome, for a handler may take the first', async () => {
+      const client = await greeting()
+      await client.get('/page', { 'accept-language': 'en, fr' })
+      expect((await client.get('/page', { 'accept-language': 'fr, en' })).text).toBe('fr, en 2')
+      expect((await client.get('/page', { 'accept-language': 'EN,FR' })).text).toBe('en, fr 1')
+    })
+
     it('may name several fields, and all of them count', async () => {
       const client = await stage.page(({ run }) => ({ fields: { vary: 'X-One, X-Two' }, body: `${run}` }))
       await client.get('/page', { 'x-one': 'a', 'x-two': 'b' })

@@ -106,12 +106,22 @@ export const reuseRules = [
   vary('MAY', 'normalise whitespace and repeated lines', async (t) => {
     await t.reuses({ fields: { ...FRESH, Vary: 'X-A' } }, { first: on('X-A', '1, 2'), second: on('X-A', ['1', '2']) })
   }),
-  vary('MAY', 'normalise Accept-Language: order, case, weights', async (t) => {
+  vary('MAY', 'normalise Accept-Language: order of weights, case, spelling of weights', async (t) => {
     await t.reuses(
       { fields: { ...FRESH, Vary: 'Accept-Language', 'Content-Language': 'en' } },
       { first: on('Accept-Language', 'en, de;q=0.5'), second: on('Accept-Language', 'DE;q=0.50,EN;q=1.0') },
     )
   }),
+  ...['Accept-Language', 'Accept', 'Accept-Encoding'].map((name) =>
+    vary(
+      'MUST NOT',
+      `ignore the order of equal weights in ${name}, in which handlers may see a preference`,
+      async (t) => {
+        const fields = { ...FRESH, Vary: name, 'Content-Encoding': 'identity' }
+        await t.forwards({ fields }, { first: on(name, 'a/a, b/b'), second: on(name, 'b/b, a/a') })
+      },
+    ),
+  ),
   vary('MUST NOT', 'ignore a different order of equal weights in a field whose order counts', async (t) => {
     await t.forwards({ fields: { ...FRESH, Vary: 'X-A' } }, { first: on('X-A', '1, 2'), second: on('X-A', '2, 1') })
   }),
