@@ -60,6 +60,8 @@ export interface FillPolicy {
 /** Where a fill puts what it recorded, and whom it tells. */
 export interface FillTarget {
   readonly clock: Clock
+  /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
+  refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined
   /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
   keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
   /**

@@ -124,6 +124,8 @@ export class Fill implements Recording {
     if (announcedLength(route, whole) > storage.maxBodySize) return this.#refusing(head, route, 'too-large')
     const body = whole === undefined ? undefined : ownBytes(whole)
     const recorded = this.#recordedHead(head, route, storable, receivedAt, body)
+    const refused = this.#target.refuses(this.of, recorded)
+    if (refused !== undefined) return this.#refusing(head, route, refused)
     this.#recorded = recorded
     if (body !== undefined) {
       this.#chunks = [body]

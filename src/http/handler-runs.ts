@@ -7,11 +7,13 @@ import { CONDITIONAL_FIELDS, preconditions } from './conditional.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from './exchange.js'
 import type { Fields } from './fields.js'
 import { Fill } from './fill.js'
-import type { Asked, FillPolicy } from './fill-request.js'
+import type { Asked, FillPolicy, FillTarget } from './fill-request.js'
 import { Flight, type Landing } from './flight.js'
+import type { Invalidations } from './invalidations.js'
 import type { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
 import { type Policy, placeOf } from './policy.js'
+import { PostAnswer, PostTarget } from './post-answer.js'
 import type { RecentlyRefused } from './recently-refused.js'
 import { isForSeveral, mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
@@ -97,6 +99,18 @@ export class HandlerRuns<Context extends object> {
     const asked = this.#asked(lookup, miss, stored, 'HEAD')
     const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, asked)
     return this.#forward(lookup, owner, fill, undefined)
+  }
+
+  /** Runs the handler for a POST, whose answer may be stored for GET. */
+  post(lookup: Lookup<Context>, invalidations: readonly Invalidations[], owner: object): Forwarding {
+    const { request, exchange, key } = lookup
+    const miss: Miss = { place: key.text, fwd: 'method', stale: undefined }
+    const target = new PostTarget(this.#cache, this.#keeper)
+    const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined, target)
+    const status = this.#policy.cacheStatus === false ? undefined : { fwd: miss.fwd }
+    const recording = new PostAnswer(fill, target, status, request, invalidations, (thrown) => target.fault(thrown))
+    openScope(exchange.raw, { owner, place: this.#place, bypass: 'method', recording, isAwaited: false })
+    return new Forwarding(recording)
   }
 
   /** The answer to a request that waited, out of what the run brought; `undefined`: none. */
@@ -198,6 +212,7 @@ export class HandlerRuns<Context extends object> {
     flight: Flight | undefined,
     conditions: Fields | undefined,
     asked: Asked | undefined,
+    target: FillTarget = this.#keeper,
   ): Fill {
     const { key, personal, nested, collapsed } = lookup
     const { place, fwd } = miss
@@ -207,7 +222,7 @@ export class HandlerRuns<Context extends object> {
     return new Fill(
       { request, key, place, mark, requestedAt, fwd, collapsed, flight, onError, conditions, asked, personal, nested },
       this.#fillPolicy(lookup.exchange, lookup.storage),
-      this.#keeper,
+      target,
     )
   }
 

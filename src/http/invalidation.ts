@@ -32,6 +32,15 @@ export function invalidatedPaths(
   return [...paths]
 }
 
+/** The target URI of a request, or a reference resolved against it; `undefined` when it cannot be read. */
+export function targetUri(
+  request: { readonly protocol: string; readonly host: string; readonly url: string },
+  reference: string | undefined = request.url,
+): URL | undefined {
+  const target = parseUri(request.url, `${request.protocol}://${request.host}`)
+  return target && parseUri(reference, target.href)
+}
+
 /** A URI reference resolved against a base; `undefined` when either cannot be read. */
 export function parseUri(reference: string | undefined, base: string): URL | undefined {
   if (reference === undefined) return undefined

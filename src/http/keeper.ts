@@ -43,6 +43,15 @@ export class Keeper implements FillTarget {
     this.#recentlyRefused = recentlyRefused
   }
 
+  refuses(_of: FillRequest, _recorded: RecordedHead): Reason | undefined {
+    return undefined
+  }
+
+  /** Whether a response was invalidated since its handler started. */
+  isInvalidated(of: FillRequest, recorded: RecordedHead): boolean {
+    return this.#shelf.isInvalidated(of.key, of.request, recorded, of.mark)
+  }
+
   keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
     const kept = this.#shelf.keep(of.key, of.request, recorded, head, body, of.mark)
     if ('refusal' in kept) {
@@ -57,10 +66,15 @@ export class Keeper implements FillTarget {
 
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {
     this.count(reason)
-    if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
-    else if (!PASSING_REASONS.has(reason) && isAnonymous(of)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
+    // What a POST was answered says nothing about the next GET.
+    if (of.request.method !== 'POST') this.#remember(of, reason, failed)
     if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
     if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key: of.key.text, reason: detail })
+  }
+
+  #remember(of: FillRequest, reason: Reason, failed: boolean): void {
+    if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
+    else if (!PASSING_REASONS.has(reason) && isAnonymous(of)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
   }
 
   discard(place: string): void {

@@ -50,7 +50,8 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly query?: 'all' | 'sorted' | readonly string[] | undefined
   /**
    * `'application'`: safe in front of handlers that never thought about caching. `'proxy'`: all that RFC 9111 permits a
-   * shared cache; sets `heuristic`, `storeSetCookie`, `storePartial`, `obeyClient` and adds `CDN-Cache-Control` to `targets`.
+   * shared cache; sets `heuristic`, `storeSetCookie`, `storePartial`, `obeyClient`, adds `POST` to `methods` and
+   * `CDN-Cache-Control` to `targets`.
    *
    * @defaultValue `'application'`
    */
@@ -80,8 +81,14 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly skip?: ((context: Context) => Awaitable<boolean>) | undefined
   /** True: this client may have the handler run and the stored response replaced, by `Cache-Control: no-cache`. */
   readonly allowRefresh?: ((context: Context) => boolean) | undefined
-  /** Methods whose responses are stored: `GET`, `HEAD`. Others always reach the handler. @defaultValue `['GET', 'HEAD']` */
-  readonly methods?: readonly ('GET' | 'HEAD')[] | undefined
+  /**
+   * Methods whose responses are stored or answered from the store: `GET` always, `HEAD` (answered from what is stored for
+   * GET), `POST` (always reaches the handler; a 200 that states its freshness and has its own URI as `Content-Location` is
+   * stored, after what it invalidates, and answers GET and HEAD). Others always reach the handler.
+   *
+   * @defaultValue `['GET', 'HEAD']`; with `POST` in the `proxy` preset
+   */
+  readonly methods?: readonly ('GET' | 'HEAD' | 'POST')[] | undefined
   /** The largest body stored, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
   readonly maxBodySize?: number | undefined
   /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */

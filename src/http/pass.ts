@@ -12,18 +12,18 @@ export const AS_IT_IS: Onward = { fields: [], instead: undefined, record: false,
 
 /** Watches nothing: for a middleware that another one of the same request has taken the work from. */
 export class Silent implements Recording {
-  readonly wants = 'head'
+  readonly wants: Recording['wants'] = 'head'
   readonly handle: ResponseHandle
 
   constructor(handle: ResponseHandle) {
     this.handle = handle
   }
 
-  begin(_head: ResponseHead): Onward {
+  begin(_head: ResponseHead, _whole?: Uint8Array | string): Onward {
     return AS_IT_IS
   }
 
-  write(): boolean {
+  write(_chunk?: Uint8Array | string): boolean {
     return false
   }
 
@@ -31,7 +31,7 @@ export class Silent implements Recording {
 
   leave(): void {}
 
-  abort(): void {}
+  abort(_reason?: 'aborted' | 'trailers'): void {}
 
   fail(): Reply | undefined {
     return undefined
@@ -71,14 +71,14 @@ export class Passing extends Silent {
  */
 export class Invalidating extends Passing {
   readonly #request: RequestHead
-  readonly #invalidations: Invalidations
+  #invalidations: readonly Invalidations[]
   readonly #onFault: (thrown: unknown) => void
 
   constructor(
     handle: ResponseHandle,
     status: CacheStatus | undefined,
     request: RequestHead,
-    invalidations: Invalidations,
+    invalidations: readonly Invalidations[],
     onFault: (thrown: unknown) => void,
   ) {
     super(handle, status)
@@ -91,11 +91,18 @@ export class Invalidating extends Passing {
     const onward = super.begin(head)
     try {
       const done = this.#invalidate(head)
-      return { ...onward, before: this.#invalidations.isShared ? done : undefined }
+      return { ...onward, before: this.#invalidations.some(({ isShared }) => isShared) ? done : undefined }
     } catch (thrown) {
       this.#onFault(thrown)
       return onward
     }
+  }
+
+  /** Leaves what it would have invalidated to a middleware further in. */
+  release(): readonly Invalidations[] {
+    const released = this.#invalidations
+    this.#invalidations = []
+    return released
   }
 
   #invalidate(head: ResponseHead): Promise<unknown> | undefined {
@@ -105,10 +112,10 @@ export class Invalidating extends Passing {
     const paths = invalidatedPaths({ method, protocol, host, url }, { status: head.status, fields })
     const groups = invalidatedGroups(method, head.status, fields)
     const done: Promise<unknown>[] = []
-    if (paths.length > 0) done.push(this.#invalidations.invalidatePaths(paths))
-    if (groups.length > 0) {
-      const origin = `${protocol}://${host.toLowerCase()}`
-      done.push(this.#invalidations.invalidateTags(groups.map((group) => groupTag(origin, group))))
+    const tags = groups.map((group) => groupTag(`${protocol}://${host.toLowerCase()}`, group))
+    for (const invalidations of this.#invalidations) {
+      if (paths.length > 0) done.push(invalidations.invalidatePaths(paths))
+      if (tags.length > 0) done.push(invalidations.invalidateTags(tags))
     }
     return done.length === 0 ? undefined : Promise.allSettled(done)
   }

@@ -97,7 +97,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     vary: fieldNames(options.vary, 'vary'),
     exactVary: preset === 'proxy',
     dropPerRun: preset === 'application',
-    answersHead: readMethods(options.methods),
+    answersHead: options.methods === undefined || options.methods.includes('HEAD'),
     obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
     cacheStatus: options.cacheStatus === 'debug' ? 'debug' : (flag(options.cacheStatus, 'cacheStatus') ?? true),
     collapseTimeout,
@@ -128,6 +128,7 @@ function readStorage<Context extends object>(
 ): StoragePolicy {
   return {
     ...base,
+    methods: options.methods === undefined ? base.methods : readMethods(options.methods),
     ttl: options.ttl === undefined ? base.ttl : lifetime(options.ttl, 'ttl'),
     statusTtl: readStatusTtl(options.statusTtl) ?? base.statusTtl,
     staleWhileRevalidate: lifetime(options.staleWhileRevalidate ?? base.staleWhileRevalidate, 'staleWhileRevalidate'),
@@ -207,13 +208,15 @@ function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
   throw new TypeError(`query must be "all", "sorted" or a list of parameter names, got ${shown(query)}`)
 }
 
-function readMethods(methods: unknown): boolean {
-  if (methods === undefined) return true
-  if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => one !== 'GET' && one !== 'HEAD')) {
-    throw new TypeError(`methods must be ["GET"] or ["GET", "HEAD"], got ${shown(methods)}`)
+/** The methods whose responses are stored: of HEAD there is nothing to store. */
+function readMethods(methods: unknown): ReadonlySet<string> {
+  if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => !METHODS.has(one))) {
+    throw new TypeError(`methods must be a list of "GET" and any of "HEAD" and "POST", got ${shown(methods)}`)
   }
-  return methods.includes('HEAD')
+  return new Set(methods.filter((method) => method !== 'HEAD'))
 }
+
+const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST'])
 
 function names(list: unknown, option: string): readonly string[] {
   if (list === undefined) return []

@@ -31,7 +31,7 @@ export const REASONS = {
   partial: 'The response is a part of a representation (206) that this route does not store (RFC 9111, section 3.3).',
   'content-range': 'The response has a Content-Range that cannot be understood (RFC 9110, section 14.4).',
   'content-location':
-    'An answer to POST is stored only with explicit freshness and a Content-Location equal to its URI (RFC 9110, section 9.3.3).',
+    'An answer to POST is stored only with status 200, explicit freshness and a Content-Location equal to its URI (RFC 9110, section 9.3.3).',
   'event-stream': 'The response is a stream without end, such as text/event-stream.',
   'logged-in':
     'It is known who is asking (req.user, req.auth, res.locals.user, ctx.state.user or a used session), so the response may be theirs alone.',

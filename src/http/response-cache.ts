@@ -12,6 +12,7 @@ import { Lookup } from './lookup.js'
 import { Invalidating, Passing, Silent } from './pass.js'
 import { isLoggedIn } from './personal.js'
 import { type Policy, placeOf } from './policy.js'
+import { PostAnswer } from './post-answer.js'
 import { PrimaryKeys, pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
@@ -99,12 +100,17 @@ export class ResponseCache<Context extends object> {
 
   #decide(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
     const { method, originalMethod } = exchange.request
-    if (method !== 'GET' && (method !== 'HEAD' || !this.#policy.answersHead)) return this.#passMethod(exchange)
+    if (!this.#isCached(method)) return this.#passMethod(exchange)
     if (originalMethod !== undefined && originalMethod !== method) return this.#passMethod(exchange)
-    if (hasBody(exchange.request)) return this.#bypass(exchange, 'request-body')
+    if (method !== 'POST' && hasBody(exchange.request)) return this.#bypass(exchange, 'request-body')
     const { skip, key, user } = this.#policy
     if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
     return this.#ask(exchange, nested)
+  }
+
+  /** Whether requests of a method are answered from the store, or what they are answered may be stored. */
+  #isCached(method: string): boolean {
+    return method === 'HEAD' ? this.#policy.answersHead : this.#policy.storage.methods.has(method)
   }
 
   /** Asks the user's functions, which may be asynchronous. */
@@ -137,7 +143,9 @@ export class ResponseCache<Context extends object> {
     const storage = personal ? this.#policy.personalStorage : this.#policy.storage
     // The handler would have known who it is, and might have made another page than for those without a name.
     const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
-    return this.#look(new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested, isKnown))
+    const lookup = new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested, isKnown)
+    if (exchange.request.method === 'POST') return this.#runs.post(lookup, this.#toInvalidate(exchange), this)
+    return this.#look(lookup)
   }
 
   /** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */
@@ -248,16 +256,25 @@ export class ResponseCache<Context extends object> {
 
   #passMethod(exchange: Exchange<Context>): Forwarding {
     const status = this.#status({ fwd: 'method' })
-    const recording = new Invalidating(new ResponseNotes(), status, exchange.request, this.invalidations, (thrown) =>
+    const { request } = exchange
+    const recording = new Invalidating(new ResponseNotes(), status, request, [this.invalidations], (thrown) =>
       this.#keeper.fault(thrown),
     )
     openScope(exchange.raw, { owner: this, place: this.#place, bypass: 'method', recording, isAwaited: false })
     return new Forwarding(recording)
   }
 
+  /** What a request that stores invalidates: here, and in the middlewares around, which would come later and take out what it stores. */
+  #toInvalidate(exchange: Exchange<Context>): readonly Invalidations[] {
+    const outer = scopeOf(exchange.raw)?.recording
+    return outer instanceof Invalidating ? [...outer.release(), this.invalidations] : [this.invalidations]
+  }
+
   #bypass(exchange: Exchange<Context>, reason: Reason): Forwarding {
     const { cache } = this
     const { method, url } = exchange.request
+    // The store is passed by, but not what the request invalidates.
+    if (method === 'POST') return this.#passMethod(exchange)
     cache.counters.bypassed += 1
     this.#keeper.count(reason)
     if (cache.listenerCount('bypass') > 0) cache.emit('bypass', { reason, method, path: pathOf(url) })
@@ -266,6 +283,7 @@ export class ResponseCache<Context extends object> {
 
   #bypassFaulty(exchange: Exchange<Context>, thrown: unknown): Forwarding {
     this.#keeper.fault(thrown)
+    if (exchange.request.method === 'POST') return this.#passMethod(exchange)
     return this.#passing(exchange, { fwd: 'bypass', detail: 'fault' }, 'fault')
   }
 
@@ -288,8 +306,12 @@ export class ResponseCache<Context extends object> {
     if (scope.isAwaited || owner === this || scope.bypass === 'skip' || scope.bypass === 'fault') {
       return new Forwarding(new Silent(recording.handle))
     }
-    if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, scope)
-    if (recording instanceof Fill) this.#runs.refine(recording, exchange)
+    if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, scope, true)
+    const fill = recording instanceof PostAnswer ? recording.fill : recording
+    if (fill instanceof Fill) this.#runs.refine(fill, exchange)
+    else if (scope.bypass === 'method' && this.#isCached(exchange.request.method)) {
+      return this.#takeOver(exchange, scope, false)
+    }
     return new Forwarding(new Silent(recording.handle))
   }
 
@@ -318,10 +340,10 @@ export class ResponseCache<Context extends object> {
     return this.#place.some((part, at) => part !== scope.place[at])
   }
 
-  #takeOver(exchange: Exchange<Context>, { recording, owner }: Scope): Decision | Promise<Decision> {
+  #takeOver(exchange: Exchange<Context>, { recording, owner }: Scope, nested: boolean): Decision | Promise<Decision> {
     if (recording instanceof Fill || recording instanceof Passing) recording.standDown()
     if (owner instanceof ResponseCache) owner.invalidations.include(this.invalidations)
-    return this.#decide(exchange, true)
+    return this.#decide(exchange, nested)
   }
 }
 

@@ -71,8 +71,7 @@ export class Shelf {
   ): Kept {
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
     const known = this.#variants.get(key.text)
-    const names = [...new Set([...(known?.names ?? []), ...head.selecting])].sort()
-    const place = names.length === 0 ? key.text : placeOfVariant(key, names, request)
+    const { names, place } = this.#placeToBe(key, request, head.selecting)
     const meta = headText(head)
     const { entry, reason, written } = this.#cache.store(place, { storedAt, staleAt, deleteAt, tags, meta, body }, mark)
     if (entry === undefined) return { refusal: reason ?? 'too-large' }
@@ -83,6 +82,19 @@ export class Shelf {
       this.#cache.store(key.text, { storedAt, staleAt: last, deleteAt: last, meta: text, body: NO_BODY }, mark)
     }
     return { entry, written }
+  }
+
+  /** Whether something was invalidated since `mark` that covers a response to be kept. */
+  isInvalidated(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: Mark): boolean {
+    const { place } = this.#placeToBe(key, request, recorded.stored.selecting)
+    if (this.#cache.isInvalidated(place, recorded.tags, mark)) return true
+    return place !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
+  }
+
+  #placeToBe(key: PrimaryKey, request: RequestHead, selecting: readonly string[]) {
+    const known = this.#variants.get(key.text)
+    const names = [...new Set([...(known?.names ?? []), ...selecting])].sort()
+    return { names, place: names.length === 0 ? key.text : placeOfVariant(key, names, request) }
   }
 
   #findPrimary(key: PrimaryKey, request: RequestHead): OnShelf | Promise<OnShelf> {
@@ -129,6 +141,7 @@ export class Shelf {
 }
 
 const NO_BODY = Buffer.alloc(0)
+const NO_TAGS: readonly string[] = Object.freeze([])
 
 /** The response that an entry holds, if the request selects it; the hashes of keys are too short to trust. */
 function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestHead): StoredResponse | undefined {

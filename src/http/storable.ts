@@ -5,7 +5,7 @@ import { unsharedCredential } from './credentials.js'
 import { type Fields, fieldValue, hasField } from './fields.js'
 import { explicitLifetime, type Freshness, freshnessLifetime, isHeuristicallyCacheable } from './freshness.js'
 import type { EpochMilliseconds } from './http-date.js'
-import { parseUri } from './invalidation.js'
+import { targetUri } from './invalidation.js'
 import { parseContentRange } from './range.js'
 import type { Reason } from './reasons.js'
 import { requestControl } from './reusable.js'
@@ -82,7 +82,7 @@ export function isStorable(
   if (refused !== undefined) return { storable: false, reason: refused }
   const freshness = lifetimeOf(response, by, times, policy)
   if (typeof freshness === 'string') return { storable: false, reason: freshness }
-  if (request.method === 'POST' && !isStorablePost(request, fields, freshness)) {
+  if (request.method === 'POST' && !isStorablePost(request, response, freshness)) {
     return { storable: false, reason: 'content-location' }
   }
   const initialAge = correctedInitialAge(fields, times.requestedAt, times.receivedAt)
@@ -174,12 +174,15 @@ function lifetimeOf(
   return permitted && (policy.ttl === undefined || policy.ttlStatuses.has(status)) ? 'no-freshness' : 'status'
 }
 
-/** POST needs explicit freshness and a Content-Location that is its own URI (RFC 9110, section 9.3.3). */
-function isStorablePost(request: StorableRequest, fields: Fields, freshness: Freshness): boolean {
-  if (freshness.source === 'heuristic' || freshness.source === 'ttl') return false
-  const target = parseUri(request.url, `${request.protocol}://${request.host}`)
-  if (target === undefined) return false
-  return parseUri(fieldValue(fields, 'content-location'), target.href)?.href === target.href
+/**
+ * POST needs explicit freshness and a Content-Location that is its own URI (RFC 9110, section 9.3.3). Only with a 200 does
+ * that mean that GET would get the same (section 8.7).
+ */
+function isStorablePost(request: StorableRequest, { status, fields }: ResponseHead, freshness: Freshness): boolean {
+  if (status !== 200 || freshness.source === 'heuristic' || freshness.source === 'ttl') return false
+  const location = fieldValue(fields, 'content-location')
+  const target = targetUri(request)
+  return location !== undefined && target !== undefined && targetUri(request, location)?.href === target.href
 }
 
 /** For how many seconds a response that can be validated is kept when it can no longer be used otherwise: as long again as it was fresh, between a minute and a day. */

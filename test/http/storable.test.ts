@@ -210,6 +210,12 @@ describe('isStorable', () => {
       'content-location',
     ],
     [
+      'RFC 9110, 9.3.3 POST that made something new',
+      { method: 'POST', status: 201, fields: { ...cc('max-age=60'), 'content-location': '/a?b=c' } },
+      'method',
+      'content-location',
+    ],
+    [
       'RFC 9110, 9.3.3 POST without Content-Location',
       { method: 'POST', fields: cc('max-age=60') },
       'method',

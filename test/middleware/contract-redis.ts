@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { RedisServer } from '../support/redis-server.js'
-import { type Client, useStage } from './contract-stage.js'
-import type { CacheFace, Host } from './hosts/host.js'
+import { type Client, gate, useStage } from './contract-stage.js'
+import type { CacheFace, Call, Host } from './hosts/host.js'
 
 /**
  * Two applications, each with a core of its own, on one Redis.
@@ -68,6 +68,75 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
     await expect.poll(() => keys(`${path}:`), { timeout: 5_000 }).toBe(entries)
     return got
   }
+
+  describe('a POST whose answer is stored, of two applications on one Redis', () => {
+    const shared = () => ({ ...options(), methods: ['GET', 'HEAD', 'POST'] as const })
+    const fields = { 'cache-control': 'max-age=60', 'content-location': '/page', 'cache-tag': 'page' }
+    const pair = async (wait: () => Promise<void> = async () => {}) => {
+      const a = first.cached(shared())
+      const b = second.cached(shared())
+      const routes = (name: string, post: () => Promise<void>) => [
+        { path: '/page', answer: ({ run }: Call) => ({ body: `${name} get ${run}` }) },
+        {
+          path: '/page',
+          method: 'POST',
+          async answer({ run }: Call) {
+            await post()
+            return { fields, body: `${name} post ${run}` }
+          },
+        },
+      ]
+      return {
+        b,
+        one: await first.serve({ use: [a], routes: routes('one', wait) }),
+        other: await second.serve({ use: [b], routes: routes('other', async () => {}) }),
+      }
+    }
+    const post = { method: 'POST', body: 'x', fields: host }
+
+    it('answers GET in the other one too, and takes out what was there', async () => {
+      const { one, other } = await pair()
+      await warm(other, '/page', 1)
+      expect((await one.get('/page', host)).text).toBe('other get 1')
+      expect((await one.ask('/page', post)).cacheStatus).toMatchObject({ fwd: 'method', stored: true })
+      await expect.poll(async () => (await other.get('/page', host)).text, { timeout: 5_000 }).toBe('one post 1')
+      expect((await one.get('/page', host)).text).toBe('one post 1')
+      expect((await other.ask('/page', post)).text).toBe('other post 1')
+      await expect.poll(async () => (await one.get('/page', host)).text, { timeout: 5_000 }).toBe('other post 1')
+    })
+
+    for (const [what, invalidate] of [
+      ['a path', (b: B) => b.invalidate('/page')],
+      ['a tag', (b: B) => b.invalidateTags(['page'])],
+      ['the key alone', (b: B) => b.cache.invalidatePrefix('/page:')],
+    ] as const) {
+      it(`is kept out by ${what} that the other one invalidates meanwhile`, async () => {
+        const started = gate()
+        const goOn = gate()
+        const { b, one, other } = await pair(async () => {
+          started.open()
+          await goOn.opened
+        })
+        const sent = one.ask('/page', post)
+        await started.opened
+        await expect.poll(() => invalidate(b), { timeout: 5_000 }).toEqual({ durable: true })
+        goOn.open()
+        expect((await sent).text).toBe('one post 1')
+        expect((await one.get('/page', host)).text).toMatch(/get 1$/)
+        expect((await other.get('/page', host)).text).toMatch(/get 1$/)
+      })
+    }
+
+    it('is stored in memory while Redis is away, and written back', async () => {
+      const { one, other } = await pair()
+      await one.get('/page', host)
+      await server.kill()
+      expect((await one.ask('/page', post)).text).toBe('one post 1')
+      expect((await one.get('/page', host)).text).toBe('one post 1')
+      await server.restart()
+      await expect.poll(async () => (await other.get('/page', host)).text, { timeout: 8_000 }).toBe('one post 1')
+    })
+  })
 
   describe('two applications on one Redis', () => {
     it('answer from what the other one stored', async () => {

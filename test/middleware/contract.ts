@@ -5,6 +5,7 @@ import { faultsContract } from './contract-faults.js'
 import { flightContract } from './contract-flight.js'
 import { identityContract } from './contract-identity.js'
 import { invalidationContract } from './contract-invalidation.js'
+import { postContract } from './contract-post.js'
 import { redisContract } from './contract-redis.js'
 import { refusalsContract } from './contract-refusals.js'
 import { replayContract } from './contract-replay.js'
@@ -23,6 +24,7 @@ export function adapterContract<M extends CacheFace>(name: string, host: Host<M>
     refusalsContract(host)
     identityContract(host)
     invalidationContract(host)
+    postContract(host)
     flightContract(host)
     staleContract(host)
     streamsContract(host)

@@ -905,7 +905,7 @@ describe('the options of fallbackCache', () => {
     [{ query: 'none' }, /query must be "all", "sorted" or a list/],
     [{ key: 'x' }, /key must be a function/],
     [{ vary: ['*'] }, /vary must be a list of field names, got "\*"/],
-    [{ methods: ['POST'] }, /methods must be \["GET"\] or \["GET", "HEAD"\]/],
+    [{ methods: ['POST'] }, /methods must be a list of "GET" and any of "HEAD" and "POST", got \["POST"\]/],
     [{ maxBodySize: 0 }, /maxBodySize must be a positive integer, got 0/],
     [{ preset: 'cdn' }, /preset must be "application" or "proxy", got "cdn"/],
     [{ cacheStatus: 'yes' }, /cacheStatus must be true or false/],

@@ -111,12 +111,21 @@ export const semanticsRules = [
       const got = await t.reuses({ fields: { ...FRESH, 'Content-Location': '/page' } }, { first, second: {} })
       assert.equal(got.text, 'body 1')
     },
-    {
-      application: 'answers to POST are never stored',
-      proxy:
-        'not taken yet: the POST invalidates its own URI, and nothing is stored over an invalidation that came after its handler started',
-    },
+    { application: 'answers to POST are stored where the route names the method' },
   ),
+  post('MUST NOT', 'answer POST with the stored answer to a POST', async (t) => {
+    await t.forwards({ fields: { ...FRESH, 'Content-Location': '/page' } }, { first: { method: 'POST', body: 'a' } })
+  }),
+  post('MUST NOT', 'reuse the answer to POST that states no freshness', async (t) => {
+    const fields = { 'Content-Location': '/page', 'Last-Modified': t.date(-100_000) }
+    await t.forwards({ fields }, { first: { method: 'POST', body: 'a' }, second: {} })
+  }),
+  post('MUST', 'invalidate what is stored, though the answer to POST is stored in its place', async (t) => {
+    t.answer({ fields: { ...FRESH, 'Content-Location': '/page' } })
+    await t.get()
+    await t.ask({ method: 'POST', body: 'a' })
+    assert.notEqual((await t.get()).text, 'body 1')
+  }),
   post('MUST NOT', 'reuse the answer to POST without Content-Location', async (t) => {
     await t.forwards({ fields: FRESH }, { first: { method: 'POST', body: 'a' }, second: {} })
   }),

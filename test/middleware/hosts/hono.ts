@@ -12,6 +12,7 @@ import { Runs } from './runs.js'
 export const hono: Host<HonoCache> = {
   fallbackCache: honoCache,
   trustsProxies: false,
+  nests: false,
   start(site) {
     const getPath = (request: Request) => new URL(request.url).pathname.toLowerCase().replace(/(.)\/$/, '$1')
     const app = new Hono<HonoEnv>({ getPath: getPath as never })

@@ -82,6 +82,7 @@ export interface CommonOptions {
   allowRefresh?: () => boolean
   statusTtl?: Readonly<Record<number, number | string>>
   maxBodySize?: number
+  methods?: readonly ('GET' | 'HEAD' | 'POST')[]
   cacheStatus?: boolean
   cache?: FallbackCache
   clock?: Clock
@@ -111,6 +112,8 @@ export interface Host<M extends CacheFace> {
   fallbackCache(options?: CommonOptions): M
   /** Whether it can be told to believe X-Forwarded-*. @defaultValue true */
   readonly trustsProxies?: boolean
+  /** Whether a cache within another one can store for itself. @defaultValue true */
+  readonly nests?: boolean
   /** Serves a site on a free port of the loopback interface. */
   start(site: Site<M>): Promise<RunningSite>
 }
