@@ -51,6 +51,8 @@ export interface FillPolicy {
   readonly storage: StoragePolicy
   readonly vary: readonly string[]
   readonly exactVary: boolean
+  /** So many variants lie side by side under one primary key at most; `undefined`: any number. */
+  readonly maxVariants: number | undefined
   readonly dropPerRun: boolean
   /** Called once, when the handler has answered. */
   readonly tags: readonly (() => readonly string[])[]

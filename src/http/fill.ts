@@ -147,10 +147,11 @@ export class Fill implements Recording {
     body: Buffer | undefined,
   ): RecordedHead {
     const { request, key, nested, requestedAt } = this.of
-    const { vary, exactVary } = this.policy
+    const { vary, exactVary, maxVariants } = this.policy
     const tags = [...this.handle.tags, ...this.policy.tags.flatMap((some) => some())]
     const cost = Math.max(0, receivedAt - requestedAt)
-    return recordHead({ request, key, head, route, storable, receivedAt, cost, body, vary, exactVary, tags, nested })
+    const made = { request, key, head, route, storable, receivedAt, cost, body }
+    return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested })
   }
 
   /** The stored response is right: its fields are updated, and the client gets it (RFC 9111, section 4.3.4). */

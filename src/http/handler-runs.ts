@@ -166,6 +166,7 @@ export class HandlerRuns<Context extends object> {
       ...own,
       storage: { ...own.storage, ttl: own.storage.ttl ?? outer.storage.ttl, keyedFields },
       vary: [...new Set([...outer.vary, ...own.vary])],
+      maxVariants: outer.maxVariants === undefined ? undefined : own.maxVariants,
       tags: [...outer.tags, ...own.tags],
     }
   }
@@ -244,11 +245,18 @@ export class HandlerRuns<Context extends object> {
   }
 
   #fillPolicy(exchange: Exchange<Context>, storage: StoragePolicy): FillPolicy {
-    const { vary, exactVary, dropPerRun, cacheStatus, tags } = this.#policy
-    const plain = this.#plainPolicies.get(storage) ?? { storage, vary, exactVary, dropPerRun, cacheStatus, tags: [] }
-    this.#plainPolicies.set(storage, plain)
+    const { tags } = this.#policy
+    const plain = this.#plainPolicies.get(storage) ?? this.#plainPolicy(storage)
     if (tags === undefined) return plain
     return { ...plain, tags: [() => (typeof tags === 'function' ? tags(exchange.context) : tags) ?? []] }
+  }
+
+  /** What all fills of a storage policy have in common. */
+  #plainPolicy(storage: StoragePolicy): FillPolicy {
+    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus } = this.#policy
+    const plain: FillPolicy = { storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, tags: [] }
+    this.#plainPolicies.set(storage, plain)
+    return plain
   }
 
   #takeOff(place: string, mark: Mark): Flight {

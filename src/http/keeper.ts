@@ -43,8 +43,8 @@ export class Keeper implements FillTarget {
     this.#recentlyRefused = recentlyRefused
   }
 
-  refuses(_of: FillRequest, _recorded: RecordedHead): Reason | undefined {
-    return undefined
+  refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined {
+    return this.#shelf.hasRoom(of.key, of.request, recorded, of.mark) ? undefined : 'too-many-variants'
   }
 
   /** Whether a response was invalidated since its handler started. */
@@ -114,6 +114,7 @@ const REFUSALS: ReadonlyMap<string, Reason> = new Map([
   ['invalidated', 'invalidated'],
   ['too-slow', 'invalidated'],
   ['too-large', 'too-large'],
+  ['too-many-variants', 'too-many-variants'],
   ['expired', 'no-freshness'],
   ['closed', 'disabled'],
 ])

@@ -75,6 +75,14 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * (`authorization`, `cookie`) no longer keeps its requests from the cache: each value has responses of its own.
    */
   readonly vary?: readonly string[] | undefined
+  /**
+   * So many variants (by `Vary` and `vary`) of one path, query and origin are kept side by side, an integer from 1 to 1000;
+   * a response beyond is not stored (`too-many-variants`) until one of them is out of use. Processes that store at the same
+   * moment may exceed it. `false`: no bound.
+   *
+   * @defaultValue 64; `false` where `vary` names a credential field, by which each user has variants of their own
+   */
+  readonly maxVariants?: number | false | undefined
   /** Names for `invalidateTags`, in addition to those that the response gives. */
   readonly tags?: readonly string[] | ((context: Context) => readonly string[]) | undefined
   /** True: pass the cache by, both ways. A function that throws does so too. */

@@ -36,6 +36,8 @@ export interface Policy<Context extends object> {
   readonly vary: readonly string[]
   /** Whether `Vary` is taken at its word, even where a field had no say. */
   readonly exactVary: boolean
+  /** So many variants lie side by side under one primary key at most; `undefined`: any number. */
+  readonly maxVariants: number | undefined
   /** Whether responses lose what describes one run of the handler only (`Server-Timing`, …). */
   readonly dropPerRun: boolean
   /** Whether HEAD is answered from stored responses. */
@@ -63,6 +65,7 @@ const ownOptionNames = [
   'staleWhileRevalidate',
   'staleIfError',
   'vary',
+  'maxVariants',
   'tags',
   'skip',
   'allowRefresh',
@@ -96,6 +99,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     tags: typeof options.tags === 'function' ? options.tags : names(options.tags, 'tags'),
     vary: fieldNames(options.vary, 'vary'),
     exactVary: preset === 'proxy',
+    maxVariants: readMaxVariants(options.maxVariants, storage.keyedFields),
     dropPerRun: preset === 'application',
     answersHead: options.methods === undefined || options.methods.includes('HEAD'),
     obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
@@ -158,6 +162,16 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
     throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
   }
   return { cache, ownsCache: false }
+}
+
+/** Where each user has variants of their own, there are as many as there are users. */
+function readMaxVariants(maxVariants: unknown, keyedFields: readonly string[]): number | undefined {
+  if (maxVariants === false) return undefined
+  if (maxVariants === undefined) return keyedFields.length > 0 ? undefined : 64
+  if (!Number.isInteger(maxVariants) || Number(maxVariants) < 1 || Number(maxVariants) > 1000) {
+    throw new RangeError(`maxVariants must be false or an integer from 1 to 1000, got ${shown(maxVariants)}`)
+  }
+  return Number(maxVariants)
 }
 
 function isCredential(name: string): boolean {

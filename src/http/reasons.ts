@@ -42,7 +42,7 @@ export const REASONS = {
   aborted: 'The handler failed or the response was destroyed before its end.',
   trailers: 'The response has trailer fields.',
   invalidated: 'The entry was invalidated while its handler ran.',
-  'too-many-variants': 'The resource has too many variants for its Vary field.',
+  'too-many-variants': 'As many variants as maxVariants allows lie side by side under the key already.',
   disabled: 'The cache is disabled or closed.',
 } as const
 

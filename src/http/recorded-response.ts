@@ -18,6 +18,8 @@ export interface RecordedHead {
   readonly staleAt: number
   readonly deleteAt: number
   readonly tags: readonly string[]
+  /** So many variants may lie side by side with it; `undefined`: any number. */
+  readonly maxVariants: number | undefined
 }
 
 /** What a {@link RecordedHead} is made of. */
@@ -34,6 +36,7 @@ export interface RecordedParts {
   readonly body: Buffer | undefined
   readonly vary: readonly string[]
   readonly exactVary: boolean
+  readonly maxVariants: number | undefined
   readonly tags: readonly string[]
   readonly nested: boolean
 }
@@ -69,6 +72,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
     staleAt: storable.staleAt,
     deleteAt: storable.deleteAt,
     tags: [...new Set([...parts.tags, ...responseTags(route.fields, origin)])],
+    maxVariants: parts.maxVariants,
   }
 }
 

@@ -6,7 +6,14 @@ import type { RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
 import { matchesSelecting, selectingValues, variantText } from './selecting.js'
-import { headText, markerText, readStored, type StoredHead, StoredResponse } from './stored-response.js'
+import {
+  headText,
+  markerText,
+  readStored,
+  type StoredHead,
+  StoredResponse,
+  type VariantMarker,
+} from './stored-response.js'
 
 /** What was found for a request. */
 export interface OnShelf {
@@ -24,11 +31,21 @@ export type Kept =
   /** `written`: whether Redis will have it, or there is none. */
   { readonly entry: Entry; readonly written: Promise<boolean> } | { readonly refusal: string }
 
+/** What is known of the responses that lie side by side under one primary key. */
 interface Variants {
   readonly names: readonly string[]
   /** The latest moment until which one of them may be used. */
   readonly deleteAt: number
+  /** Until when each of them may be used, by what its key ends with. */
+  readonly counted: ReadonlyMap<string, number>
+  /** The tags of those counted: once one of these is invalidated, they are counted anew. */
+  readonly tags: readonly string[]
+  /** What is invalidated from then on may take them out of use. */
+  readonly mark: Mark
 }
+
+/** Of so many tags at most the variants of a key are counted anew. */
+const MAX_TAGS = 256
 
 /** The selecting fields of so many primary keys are remembered. */
 const MEMORY = 10_000
@@ -72,14 +89,20 @@ export class Shelf {
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
     const known = this.#variants.get(key.text)
     const { names, place } = this.#placeToBe(key, request, head.selecting)
+    if (!this.hasRoom(key, request, recorded, mark)) return { refusal: 'too-many-variants' }
     const meta = headText(head)
     const { entry, reason, written } = this.#cache.store(place, { storedAt, staleAt, deleteAt, tags, meta, body }, mark)
     if (entry === undefined) return { refusal: reason ?? 'too-large' }
     if (names.length > 0) {
       const last = Math.max(deleteAt, known?.deleteAt ?? 0)
-      this.#remember(key.text, { names, deleteAt: last })
-      const text = markerText({ identity: key.identity, selecting: names })
-      this.#cache.store(key.text, { storedAt, staleAt: last, deleteAt: last, meta: text, body: NO_BODY }, mark)
+      const among = this.#countedAmong(key, names, mark)
+      const isCounted = recorded.maxVariants !== undefined
+      const counted = isCounted ? new Map(among.counted).set(endOf(place), Math.ceil(deleteAt)) : NONE
+      const all = isCounted ? [...new Set([...among.tags, ...tags])].slice(0, MAX_TAGS) : NO_TAGS
+      this.#remember(key.text, { names, deleteAt: last, counted, tags: all, mark: this.#cache.mark() })
+      const text = markerText({ identity: key.identity, selecting: names, counted })
+      const marker = { storedAt, staleAt: last, deleteAt: last, tags: all, meta: text, body: NO_BODY }
+      this.#cache.store(key.text, marker, mark)
     }
     return { entry, written }
   }
@@ -89,6 +112,29 @@ export class Shelf {
     const { place } = this.#placeToBe(key, request, recorded.stored.selecting)
     if (this.#cache.isInvalidated(place, recorded.tags, mark)) return true
     return place !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
+  }
+
+  /** Whether a response is no variant, or there are not too many of them beside it. */
+  hasRoom(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: Mark): boolean {
+    const { maxVariants } = recorded
+    if (maxVariants === undefined) return true
+    const { names, place } = this.#placeToBe(key, request, recorded.stored.selecting)
+    if (names.length === 0) return true
+    const { counted } = this.#countedAmong(key, names, mark)
+    return counted.size < maxVariants || counted.has(endOf(place))
+  }
+
+  /**
+   * The variants by these names that may still be used, as far as this process knows. Once something was invalidated that one
+   * of them has a tag of, none is counted: too few are better than some that are gone.
+   */
+  #countedAmong(key: PrimaryKey, names: readonly string[], mark: Mark): Pick<Variants, 'counted' | 'tags'> {
+    const known = this.#variants.get(key.text)
+    if (known === undefined || known.counted.size === 0 || !isSame(known.names, names)) return NOTHING_COUNTED
+    const isInvalidated = (since: Mark) => this.#cache.isInvalidated(key.text, known.tags, since)
+    if (isInvalidated(known.mark) || isInvalidated(mark)) return NOTHING_COUNTED
+    const now = this.#cache.clock.now()
+    return { counted: new Map([...known.counted].filter(([, deleteAt]) => deleteAt > now)), tags: known.tags }
   }
 
   #placeToBe(key: PrimaryKey, request: RequestHead, selecting: readonly string[]) {
@@ -108,12 +154,21 @@ export class Shelf {
         if (matches) return { place: key.text, found, stored: held, varies: false }
         return { place: this.#placeFor(key, request), found: undefined, stored: undefined, varies: true }
       }
-      return this.#findVariant(key, request, held.selecting, found?.entry.deleteAt ?? 0)
+      return this.#findVariant(key, request, held, found?.entry)
     })
   }
 
-  #findVariant(key: PrimaryKey, request: RequestHead, names: readonly string[], deleteAt: number) {
-    this.#remember(key.text, { names, deleteAt })
+  #findVariant(key: PrimaryKey, request: RequestHead, { selecting: names, counted }: VariantMarker, entry?: Entry) {
+    const mark = this.#cache.mark()
+    const own = this.#countedAmong(key, names, mark)
+    this.#remember(key.text, {
+      names,
+      deleteAt: entry?.deleteAt ?? 0,
+      // Of two processes that store at one time, only one has its say in the marker.
+      counted: own.counted.size === 0 ? counted : new Map([...own.counted, ...counted]),
+      tags: [...new Set([...own.tags, ...(entry?.tags ?? [])])].slice(0, MAX_TAGS),
+      mark,
+    })
     const place = placeOfVariant(key, names, request)
     return this.#then(this.#cache.find(place), (found): OnShelf => {
       const stored = responseOf(found, key, request)
@@ -142,6 +197,19 @@ export class Shelf {
 
 const NO_BODY = Buffer.alloc(0)
 const NO_TAGS: readonly string[] = Object.freeze([])
+const NONE: ReadonlyMap<string, number> = new Map()
+const NOTHING_COUNTED = { counted: NONE, tags: NO_TAGS }
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, at) => name === other[at])
+}
+
+/** What tells a variant's key from those beside it. */
+function endOf(place: string): string {
+  return place.slice(-HASH_LENGTH)
+}
+
+const HASH_LENGTH = 12
 
 /** The response that an entry holds, if the request selects it; the hashes of keys are too short to trust. */
 function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestHead): StoredResponse | undefined {
@@ -152,5 +220,5 @@ function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestH
 
 function placeOfVariant(key: PrimaryKey, names: readonly string[], request: RequestHead): string {
   const text = variantText(names, selectingValues(names, request.headers))
-  return `${key.text}:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
+  return `${key.text}:${createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH)}`
 }

@@ -45,6 +45,8 @@ export interface VariantMarker {
   readonly identity: string
   /** The fields that select among the variants. */
   readonly selecting: readonly string[]
+  /** Until when each variant may be used, epoch ms, by what its key ends with; empty where nobody counts them. */
+  readonly counted: ReadonlyMap<string, number>
 }
 
 /** A stored response: its head, its body, and the answers made of it (RFC 9111, section 2). */
@@ -229,7 +231,8 @@ export function headText(head: StoredHead): string {
 
 /** The text of a {@link VariantMarker}. */
 export function markerText(marker: VariantMarker): string {
-  return JSON.stringify({ i: marker.identity, m: marker.selecting })
+  const counted = marker.counted.size === 0 ? undefined : Object.fromEntries(marker.counted)
+  return JSON.stringify({ i: marker.identity, m: marker.selecting, n: counted })
 }
 
 /** What an entry holds; `undefined` when it is none of ours or garbled. Parsed once an entry, as long as it is among those used lately. */
@@ -248,7 +251,7 @@ function isMarker(memo: unknown): memo is VariantMarker {
 function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   const meta = parseObject(entry.meta)
   if (meta === undefined || typeof meta.i !== 'string') return undefined
-  if (isFieldNames(meta.m)) return { identity: meta.i, selecting: meta.m }
+  if (isFieldNames(meta.m)) return { identity: meta.i, selecting: meta.m, counted: countedIn(meta.n) }
   const { s: status, r: reason, f: fields, x: removed = [], c: control = {}, v: selecting = [], u: values = [] } = meta
   const { a: initialAge = 0, d: cost = 0, w: staleWhileRevalidate = 0, e: staleIfError = 0 } = meta
   // What is well-formed for JSON and not for HTTP was written by somebody else.
@@ -275,6 +278,13 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     nested: meta.n === true,
   })
 }
+
+function countedIn(counts: unknown): ReadonlyMap<string, number> {
+  if (typeof counts !== 'object' || counts === null) return NONE_COUNTED
+  return new Map(Object.entries(counts).filter((entry): entry is [string, number] => isAmount(entry[1])))
+}
+
+const NONE_COUNTED: ReadonlyMap<string, number> = new Map()
 
 function parseObject(text: string): Record<string, unknown> | undefined {
   if (!text.startsWith('{')) return undefined

@@ -78,8 +78,17 @@ describe('StoredResponse', () => {
 
 describe('readStored', () => {
   it('reads the marker of a response that varies', () => {
-    const marker = { identity: head.identity, selecting: ['accept', 'origin'] }
-    expect(readStored(entryOf(markerText(marker)))).toEqual(marker)
+    for (const counted of [new Map(), new Map([['0123456789ab', 1_800_000_000_000]])]) {
+      const marker = { identity: head.identity, selecting: ['accept', 'origin'], counted }
+      expect(readStored(entryOf(markerText(marker)))).toEqual(marker)
+    }
+  })
+
+  it('reads a marker without a count, and one whose count is none', () => {
+    for (const count of ['', ',"n":1', ',"n":null', ',"n":["a"]', ',"n":{"a":"b"}']) {
+      const marker = { identity: 'a', selecting: ['accept'], counted: new Map() }
+      expect(readStored(entryOf(`{"i":"a","m":["accept"]${count}}`))).toEqual(marker)
+    }
   })
 
   for (const foreign of [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { useStage } from './contract-stage.js'
-import type { CacheFace, Host } from './hosts/host.js'
+import { type Client, useStage } from './contract-stage.js'
+import type { CacheFace, CommonOptions, Host, Route } from './hosts/host.js'
 
 /** Which requests are for the same stored response, and which are not. */
 export function identityContract<M extends CacheFace>(host: Host<M>): void {
@@ -63,6 +63,75 @@ export function identityContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.get('/page', { 'x-plan': 'free' })).text).toBe('free')
       expect((await client.get('/page', { 'x-plan': 'gold' })).text).toBe('gold')
       expect((await client.get('/page', { 'x-plan': 'free' })).cacheStatus.hit).toBe(true)
+    })
+  })
+
+  describe('maxVariants', () => {
+    const plans = (options: CommonOptions = {}) => {
+      const cached = stage.cached({ ttl: 60, maxVariants: 2, ...options })
+      const answer: Route<M>['answer'] = ({ run, fields }) => ({
+        fields: { vary: 'X-Plan', 'cache-tag': `plan-${fields['x-plan']}` },
+        body: `run ${run}`,
+      })
+      return stage.serve({ use: [cached], routes: [{ path: '/page', answer }] }).then((client) => ({ cached, client }))
+    }
+    const ask = (client: Client, plan: string, path = '/page') => client.get(path, { 'x-plan': plan })
+
+    it('keeps so many variants, and says why the next one is not stored', async () => {
+      const { client } = await plans()
+      for (const plan of ['a', 'b']) expect((await ask(client, plan)).cacheStatus.stored).toBe(true)
+      for (let again = 0; again < 2; again++) {
+        expect((await ask(client, 'c')).cacheStatus).toMatchObject({ stored: false, detail: 'too-many-variants' })
+        for (const plan of ['a', 'b']) expect((await ask(client, plan)).cacheStatus.hit).toBe(true)
+      }
+    })
+
+    it('counts for each query anew', async () => {
+      const { client } = await plans()
+      for (const plan of ['a', 'b', 'c']) await ask(client, plan)
+      for (const plan of ['c', 'd']) expect((await ask(client, plan, '/page?a=1')).cacheStatus.stored).toBe(true)
+    })
+
+    it('lets a variant be replaced, and another one in when a lifetime is over', async () => {
+      const { client } = await plans()
+      await ask(client, 'a')
+      stage.clock.advance(40_000)
+      await ask(client, 'b')
+      stage.clock.advance(30_000)
+      expect((await ask(client, 'a')).cacheStatus.stored).toBe(true)
+      expect((await ask(client, 'c')).cacheStatus.stored).toBe(false)
+      stage.clock.advance(200_000)
+      for (const plan of ['c', 'd']) expect((await ask(client, plan)).cacheStatus.stored).toBe(true)
+    })
+
+    for (const [what, invalidate] of [
+      ['its path', (cached: M) => cached.invalidate('/page')],
+      ['a tag', (cached: M) => cached.invalidateTags(['plan-a'])],
+      ['everything', (cached: M) => cached.cache.clear()],
+    ] as const) {
+      it(`counts anew when ${what} was invalidated`, async () => {
+        const { cached, client } = await plans()
+        for (const plan of ['a', 'b', 'c']) await ask(client, plan)
+        await invalidate(cached)
+        for (const plan of ['c', 'd']) expect((await ask(client, plan)).cacheStatus.stored).toBe(true)
+      })
+    }
+
+    it('is 64 unless the route says otherwise', async () => {
+      const { client } = await plans({ maxVariants: undefined })
+      for (let plan = 0; plan < 64; plan++) await ask(client, `${plan}`)
+      expect((await ask(client, 'one more')).cacheStatus.detail).toBe('too-many-variants')
+      expect((await ask(client, '0')).cacheStatus.hit).toBe(true)
+    })
+
+    it('is no bound where each user has variants of their own', async () => {
+      const client = await stage.page(({ fields }) => ({ body: String(fields.authorization) }), {
+        ttl: 60,
+        vary: ['authorization'],
+      })
+      for (let user = 0; user < 70; user++) await client.get('/page', { authorization: `Bearer ${user}` })
+      const got = await client.get('/page', { authorization: 'Bearer 69' })
+      expect([got.text, got.cacheStatus.hit]).toEqual(['Bearer 69', true])
     })
   })
 

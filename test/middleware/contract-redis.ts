@@ -164,6 +164,22 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       expect(bytes.field('content-type')).toBe('image/png')
     })
 
+    it('count the variants of both', async () => {
+      const a = first.cached({ ...options(), maxVariants: 2 })
+      const b = second.cached({ ...options(), maxVariants: 2 })
+      const answer = ({ run }: Call) => ({ fields: { vary: 'X-Plan', 'cache-tag': 'plans' }, body: `run ${run}` })
+      const routes = [{ path: '/page', answer }]
+      const one = await first.serve({ use: [a], routes })
+      const other = await second.serve({ use: [b], routes })
+      await warm(one, '/page', 2, { 'x-plan': 'a' })
+      await warm(other, '/page', 3, { 'x-plan': 'b' })
+      for (const client of [one, other]) {
+        expect((await client.get('/page', { ...host, 'x-plan': 'c' })).cacheStatus.detail).toBe('too-many-variants')
+      }
+      await a.invalidateTags(['plans'])
+      expect((await other.get('/page', { ...host, 'x-plan': 'c' })).cacheStatus.stored).toBe(true)
+    })
+
     it('obey an invalidation by the other one from the next read on', async () => {
       const { b, one, other } = await both()
       await warm(one, '/page', 2)

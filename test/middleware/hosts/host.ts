@@ -75,6 +75,7 @@ export interface CommonOptions {
   group?: string
   query?: 'all' | 'sorted' | readonly string[]
   vary?: readonly string[]
+  maxVariants?: number | false | undefined
   tags?: readonly string[] | (() => readonly string[])
   key?: () => string
   skip?: () => boolean
