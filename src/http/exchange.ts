@@ -1,3 +1,4 @@
+import type { RequestContent } from './request-content.js'
 import type { ResponseHandle } from './response-handle.js'
 
 /**
@@ -29,6 +30,11 @@ export interface Exchange<Context extends object = object> {
   readonly session?: unknown
   /** A field that outer middleware has put on the response so far, by its lower-case name. */
   field(name: string): FieldValue | undefined
+  /**
+   * Reads the content of the request, if it has no more than `limit` bytes, and leaves it where it was: the application can
+   * read it as if nobody had. Left out by hosts that cannot.
+   */
+  readContent?(limit: number): RequestContent | Promise<RequestContent>
   /** Answers from the cache: no handler runs. */
   reply(reply: Reply): void
   /**
@@ -45,7 +51,8 @@ export interface Exchange<Context extends object = object> {
   /**
    * Runs the whole application once more for no client, on a copy of the request with `changes` applied, and outside
    * of the present request's async context. The copy meets this middleware again, which then calls
-   * {@link Exchange.forward} with a recording of its own. What the copy answers goes nowhere.
+   * {@link Exchange.forward} with a recording of its own. What the copy answers goes nowhere. It has the content that
+   * {@link Exchange.readContent} gave.
    *
    * @param introduce - called with the copy's {@link Exchange.raw} before the application sees it
    * @param done - called once, when the answer is complete or the copy is lost, whether or not it met us

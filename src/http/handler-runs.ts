@@ -197,7 +197,8 @@ export class HandlerRuns<Context extends object> {
   #run(lookup: Lookup<Context>, miss: Miss, owner: object, mark: Mark, flight: Flight): Forwarding {
     const conditions = conditionsOf(lookup.request)
     const asked = miss.stale && this.#asked(lookup, miss, miss.stale, '304')
-    const fill = this.#fill(lookup, miss, mark, flight, conditions, asked)
+    const answered = lookup.request.method === 'QUERY' ? withoutRange(conditions) : conditions
+    const fill = this.#fill(lookup, miss, mark, flight, answered, asked)
     return this.#forward(lookup, owner, fill, changesFor(conditions, asked))
   }
 
@@ -310,6 +311,11 @@ function conditionsOf(request: RequestHead): Fields | undefined {
     conditions[name] = value
   }
   return conditions
+}
+
+/** A QUERY is answered as a whole: queries have ways of their own to ask for a part (RFC 10008, section 2.8). */
+function withoutRange(conditions: Fields | undefined): Fields | undefined {
+  return conditions && { ...conditions, range: undefined, 'if-range': undefined }
 }
 
 /** What a request is sent on with: without the client's conditions, and with ours (RFC 9111, section 4.3.1). */

@@ -92,11 +92,16 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /**
    * Methods whose responses are stored or answered from the store: `GET` always, `HEAD` (answered from what is stored for
    * GET), `POST` (always reaches the handler; a 200 that states its freshness and has its own URI as `Content-Location` is
-   * stored, after what it invalidates, and answers GET and HEAD). Others always reach the handler.
+   * stored, after what it invalidates, and answers GET and HEAD), `QUERY` (RFC 10008: like GET, but for the content of the
+   * request, which is part of the key: byte by byte, with `Content-Type` and `Content-Encoding`). Others always reach the handler.
+   *
+   * The content of a QUERY is read up to 64 KiB and given on to the handler as if nobody had read it. Behind a body parser only
+   * its bytes will do: a Buffer or a string as `rawBody` or `body`, as `express.json({ verify })` can keep them. The HTTP
+   * parser of Node.js 20.19.0 does not know the method and answers 400 by itself; 20.19.6, 22.1 and later know it.
    *
    * @defaultValue `['GET', 'HEAD']`; with `POST` in the `proxy` preset
    */
-  readonly methods?: readonly ('GET' | 'HEAD' | 'POST')[] | undefined
+  readonly methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[] | undefined
   /** The largest body stored, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
   readonly maxBodySize?: number | undefined
   /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */

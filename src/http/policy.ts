@@ -225,12 +225,12 @@ function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
 /** The methods whose responses are stored: of HEAD there is nothing to store. */
 function readMethods(methods: unknown): ReadonlySet<string> {
   if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => !METHODS.has(one))) {
-    throw new TypeError(`methods must be a list of "GET" and any of "HEAD" and "POST", got ${shown(methods)}`)
+    throw new TypeError(`methods must be a list of "GET" and any of "HEAD", "POST" and "QUERY", got ${shown(methods)}`)
   }
   return new Set(methods.filter((method) => method !== 'HEAD'))
 }
 
-const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST'])
+const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', 'QUERY'])
 
 function names(list: unknown, option: string): readonly string[] {
   if (list === undefined) return []

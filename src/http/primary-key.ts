@@ -41,10 +41,16 @@ export class PrimaryKeys {
    */
   of(request: RequestHead, extra: string): PrimaryKey | undefined {
     const { url } = request
-    if (url.charCodeAt(0) !== 0x2f || url.includes('#')) return undefined
+    if (!isPath(url)) return undefined
     // Clients may put a slash into Host: only what no field and no target can hold keeps the parts apart.
     const seen = `${request.protocol}\n${request.host}\n${url}${extra === '' ? '' : `\n${extra}`}`
     return this.#recent.get(seen) ?? this.#recall(seen, request, extra)
+  }
+
+  /** The key of a QUERY, whose content is part of it: the digest of `contentDigest`. Nothing is remembered: there is no end of contents. */
+  ofQuery(request: RequestHead, extra: string, content: string): PrimaryKey | undefined {
+    if (!isPath(request.url) || NO_HOST.test(request.host)) return undefined
+    return makeKey(this.#policy, request, extra, content)
   }
 
   #recall(seen: string, request: RequestHead, extra: string): PrimaryKey | undefined {
@@ -58,6 +64,10 @@ export class PrimaryKeys {
     this.#recent.set(seen, key)
     return key
   }
+}
+
+function isPath(url: string): boolean {
+  return url.charCodeAt(0) === 0x2f && !url.includes('#')
 }
 
 /** A host that holds one of these could end where a path begins. */
@@ -98,21 +108,24 @@ function escaped(bytes: Buffer): string {
   return bytes.toString('hex').replace(/../g, (byte) => `%${byte.toUpperCase()}`)
 }
 
-function makeKey(policy: KeyPolicy, request: RequestHead, extra: string): PrimaryKey {
+function makeKey(policy: KeyPolicy, request: RequestHead, extra: string, content?: string): PrimaryKey {
+  const method = content === undefined ? 'GET' : 'QUERY'
   const path = pathOf(request.url)
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
   const query = queryOf(request.url.slice(path.length), policy.query)
   const plain = plainPath(path, 'latin1')
   const parts = {
-    method: 'GET',
+    method,
     origin,
     query,
+    ...(content === undefined ? {} : { content }),
     ...(extra === '' ? {} : { extra }),
     ...(plain === path ? {} : { path }),
   }
   return {
     text: buildKey(`${policy.group}${plain}`, parts),
-    identity: `GET ${origin}${path}${query}${extra === '' ? '' : `\n${extra}`}`,
+    // Before what the options add, which may hold anything, stands what has no line break.
+    identity: `${method} ${origin}${path}${query}${content === undefined ? '' : `\n${content}`}${extra === '' ? '' : `\n${extra}`}`,
   }
 }
 

@@ -14,6 +14,9 @@ export const REASONS = {
   target:
     'The request target is no path of this origin: an absolute URI, one with a fragment, or beside a Host that is none.',
   'request-body': 'The request has a body, on which the response may depend and which is no part of the key.',
+  'request-too-large': 'The body of the QUERY is larger than 64 KiB: a key is made of no more.',
+  'request-consumed':
+    'Middleware in front of the cache has read the body of the QUERY and kept no copy of its bytes as rawBody, so what it asks is not known.',
   'request-no-store': 'The request says Cache-Control: no-store (RFC 9111, section 5.2.1.5).',
   range: 'The request asks for a range, and only whole responses are stored.',
   skip: "The route's skip option, or skip() of the response, said no.",

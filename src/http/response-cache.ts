@@ -13,9 +13,10 @@ import { Invalidating, Passing, Silent } from './pass.js'
 import { isLoggedIn } from './personal.js'
 import { type Policy, placeOf } from './policy.js'
 import { PostAnswer } from './post-answer.js'
-import { PrimaryKeys, pathOf } from './primary-key.js'
+import { type PrimaryKey, PrimaryKeys, pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
+import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from './request-content.js'
 import { ResponseNotes } from './response-notes.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
@@ -102,7 +103,9 @@ export class ResponseCache<Context extends object> {
     const { method, originalMethod } = exchange.request
     if (!this.#isCached(method)) return this.#passMethod(exchange)
     if (originalMethod !== undefined && originalMethod !== method) return this.#passMethod(exchange)
-    if (method !== 'POST' && hasBody(exchange.request)) return this.#bypass(exchange, 'request-body')
+    if ((method === 'GET' || method === 'HEAD') && hasBody(exchange.request)) {
+      return this.#bypass(exchange, 'request-body')
+    }
     const { skip, key, user } = this.#policy
     if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
     return this.#ask(exchange, nested)
@@ -137,8 +140,29 @@ export class ResponseCache<Context extends object> {
   }
 
   #enter(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean): Decision | Promise<Decision> {
-    const { rewritten } = exchange.request
-    const key = this.#keys.of(exchange.request, rewritten === undefined ? extra : JSON.stringify([extra, rewritten]))
+    const { rewritten, method } = exchange.request
+    const whole = rewritten === undefined ? extra : JSON.stringify([extra, rewritten])
+    if (method === 'QUERY') return this.#enterQuery(exchange, whole, personal, nested)
+    return this.#enterUnder(this.#keys.of(exchange.request, whole), exchange, personal, nested)
+  }
+
+  #enterQuery(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean) {
+    const enter = (content: RequestContent): Decision | Promise<Decision> => {
+      if (typeof content === 'string') return this.#bypass(exchange, UNKNOWN_CONTENT[content])
+      const { request } = exchange
+      const key = this.#keys.ofQuery(request, extra, contentDigest(content, request.headers))
+      return this.#enterUnder(key, exchange, personal, nested)
+    }
+    const content = exchange.readContent?.(MAX_CONTENT) ?? 'consumed'
+    return content instanceof Promise ? content.then(enter) : enter(content)
+  }
+
+  #enterUnder(
+    key: PrimaryKey | undefined,
+    exchange: Exchange<Context>,
+    personal: boolean,
+    nested: boolean,
+  ): Decision | Promise<Decision> {
     if (key === undefined) return this.#bypass(exchange, 'target')
     const storage = personal ? this.#policy.personalStorage : this.#policy.storage
     // The handler would have known who it is, and might have made another page than for those without a name.

@@ -16,6 +16,7 @@ const nobody = new AsyncResource('FallbackCacheRefresh')
  * Runs the whole application once more for no client: a copy of a request, with a response whose bytes go nowhere, is
  * handed to the server as if it had come in. `next()` would not do: it is bound to a response that is already sent.
  *
+ * @param content - what the request came with, for a QUERY; `undefined` for GET
  * @param introduce - called with the copy before the application sees it
  * @param done - called once, when the answer is complete or lost
  * @returns false when the server of the request cannot be found; nothing was called then
@@ -23,6 +24,7 @@ const nobody = new AsyncResource('FallbackCacheRefresh')
 export function runDetached(
   request: IncomingMessage,
   url: string,
+  content: Buffer | undefined,
   changes: FieldChanges,
   introduce: (copy: IncomingMessage) => void,
   done: () => void,
@@ -30,7 +32,13 @@ export function runDetached(
   const server = serverOf(request)
   if (server === undefined) return false
   const socket = new NoSocket(request)
-  const copy = copyOf(request, url, changes, socket)
+  const copy = copyOf(
+    request,
+    url,
+    content,
+    content === undefined ? changes : { ...changes, ...fieldsOf(content) },
+    socket,
+  )
   const response = new ServerResponse(copy)
   response.assignSocket(socket as unknown as Socket)
   let isDone = false
@@ -61,9 +69,20 @@ function isTarget(server: unknown): server is RequestTarget & { listenerCount(ev
   return typeof server === 'object' && server !== null && 'emit' in server && 'listenerCount' in server
 }
 
-function copyOf(request: IncomingMessage, url: string, changes: FieldChanges, socket: NoSocket): IncomingMessage {
+/** How long the content is, however it came. */
+function fieldsOf(content: Buffer): FieldChanges {
+  return { 'content-length': String(content.length), 'transfer-encoding': undefined }
+}
+
+function copyOf(
+  request: IncomingMessage,
+  url: string,
+  content: Buffer | undefined,
+  changes: FieldChanges,
+  socket: NoSocket,
+): IncomingMessage {
   const copy = new IncomingMessage(socket as unknown as Socket)
-  copy.method = 'GET'
+  copy.method = content === undefined ? 'GET' : 'QUERY'
   copy.url = url
   copy.httpVersion = request.httpVersion
   copy.httpVersionMajor = request.httpVersionMajor
@@ -83,6 +102,7 @@ function copyOf(request: IncomingMessage, url: string, changes: FieldChanges, so
     else copy.headers[name] = value
   }
   copy.complete = true
+  if (content !== undefined && content.length > 0) copy.push(content)
   copy.push(null)
   return copy
 }

@@ -4,6 +4,7 @@ import { type CacheControls, controlsOf } from '../http/controls.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
 import { readPolicy, refined } from '../http/policy.js'
+import type { RequestContent } from '../http/request-content.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
@@ -21,6 +22,7 @@ import {
   userOf,
   watchResponse,
 } from './node-response.js'
+import { keepContent, readContent } from './request-content.js'
 
 declare global {
   namespace Express {
@@ -76,6 +78,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly context: Request
   readonly #response: ServerResponse
   readonly #next: (error?: unknown) => void
+  #content: Buffer | undefined
 
   constructor(request: Request, response: ServerResponse, next: (error?: unknown) => void) {
     this.context = request
@@ -140,6 +143,12 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
     return fieldOf(this.#response, name)
   }
 
+  readContent(limit: number): RequestContent | Promise<RequestContent> {
+    return keepContent(readContent(this.context, limit, this.context), (content) => {
+      this.#content = content
+    })
+  }
+
   reply(reply: Reply): void {
     sendReply(this.#response, reply)
   }
@@ -152,7 +161,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
-    return runDetached(this.context, this.url, changes, introduce, done)
+    return runDetached(this.context, this.url, this.#content, changes, introduce, done)
   }
 }
 

@@ -3,6 +3,7 @@ import { type CacheControls, controlsOf } from '../http/controls.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
 import { readPolicy, refined } from '../http/policy.js'
+import type { RequestContent } from '../http/request-content.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { runDetached } from './detached.js'
@@ -13,6 +14,7 @@ import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interi
 import { KoaResponseHead, type OuterFields, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
+import { keepContent, type ParsedRequest, readContent } from './request-content.js'
 import { drain, tee } from './tee.js'
 
 declare module 'koa' {
@@ -62,6 +64,7 @@ class KoaExchange implements Exchange<Context> {
   readonly context: Context
   readonly #next: Next
   #request: RequestHead | undefined
+  #content: Buffer | undefined
 
   constructor(ctx: Context, next: Next) {
     this.context = ctx
@@ -87,6 +90,13 @@ class KoaExchange implements Exchange<Context> {
 
   field(name: string): FieldValue | undefined {
     return fieldOf(this.context.res, name)
+  }
+
+  readContent(limit: number): RequestContent | Promise<RequestContent> {
+    const { req, request } = this.context
+    return keepContent(readContent(req, limit, request as ParsedRequest), (content) => {
+      this.#content = content
+    })
   }
 
   reply(answer: Reply): void {
@@ -115,7 +125,7 @@ class KoaExchange implements Exchange<Context> {
 
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
     const { req, originalUrl } = this.context
-    return runDetached(req, originalUrl, changes, introduce, done)
+    return runDetached(req, originalUrl, this.#content, changes, introduce, done)
   }
 }
 

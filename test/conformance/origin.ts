@@ -39,6 +39,7 @@ export type Handler = (call: Call) => Answer | Promise<Answer>
 /** Options beside the preset. */
 export interface CacheOptions {
   readonly ttl?: number
+  readonly methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[]
   readonly targets?: readonly string[]
 }
 

@@ -13,6 +13,19 @@ function keyOf(url: string, more: Partial<KeyPolicy & RequestHead> & { extra?: s
 }
 
 describe('PrimaryKeys', () => {
+  it('makes keys of the content of a QUERY that prefixes of its path reach', () => {
+    const keys = new PrimaryKeys({ group: 'catalog:', query: 'all' })
+    const request: RequestHead = { method: 'QUERY', url: '/a?b', protocol: 'http', host: 'a.example', headers: {} }
+    const [a, b] = ['a'.repeat(64), 'b'.repeat(64)]
+    const all = [keys.of(request, ''), keys.of(request, a), keys.ofQuery(request, '', a), keys.ofQuery(request, '', b)]
+    const more = [keys.ofQuery(request, b, a), keys.ofQuery(request, a, b), keys.ofQuery(request, a, a)]
+    for (const key of [...all, ...more]) expect(key?.text).toMatch(/^catalog:\/a:[0-9a-f]{12}$/)
+    expect(new Set([...all, ...more].map((key) => key?.text)).size).toBe(7)
+    expect(new Set([...all, ...more].map((key) => key?.identity)).size).toBe(7)
+    expect(keys.ofQuery({ ...request, url: '*' }, '', a)).toBeUndefined()
+    expect(keys.ofQuery({ ...request, host: 'a/b' }, '', a)).toBeUndefined()
+  })
+
   it('makes keys of group, path and a short hash', () => {
     expect(keyOf('/products/1?a=1')?.text).toMatch(/^\/products\/1:[0-9a-f]{12}$/)
     expect(keyOf('/products/1', { group: 'catalog:' })?.text).toMatch(/^catalog:\/products\/1:[0-9a-f]{12}$/)

@@ -6,6 +6,7 @@ import { flightContract } from './contract-flight.js'
 import { identityContract } from './contract-identity.js'
 import { invalidationContract } from './contract-invalidation.js'
 import { postContract } from './contract-post.js'
+import { queryContract } from './contract-query.js'
 import { redisContract } from './contract-redis.js'
 import { refusalsContract } from './contract-refusals.js'
 import { replayContract } from './contract-replay.js'
@@ -25,6 +26,7 @@ export function adapterContract<M extends CacheFace>(name: string, host: Host<M>
     identityContract(host)
     invalidationContract(host)
     postContract(host)
+    queryContract(host)
     flightContract(host)
     staleContract(host)
     streamsContract(host)

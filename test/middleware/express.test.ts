@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { readFileSync } from 'node:fs'
-import { Agent, createServer, request as httpRequest } from 'node:http'
+import { Agent, createServer, request as httpRequest, METHODS } from 'node:http'
 import { connect, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { pipeline, Readable } from 'node:stream'
@@ -895,6 +895,60 @@ describe('fallbackCache in other hosts', () => {
   })
 })
 
+describe.skipIf(!METHODS.includes('QUERY'))('QUERY beside body parsers', () => {
+  const frameworks = { 'Express 5': express5, 'Express 4': express4 }
+  const keepBytes = (request: object, _response: unknown, bytes: Buffer) => Object.assign(request, { rawBody: bytes })
+  const json = { 'content-type': 'application/json' }
+
+  for (const [name, create] of Object.entries(frameworks)) {
+    const site = async (...steps: RequestHandler[]) => {
+      const app = create()
+      let runs = 0
+      app.use(...steps, (req, res) => {
+        res.json({ run: ++runs, body: req.body })
+      })
+      const running = await listen(app)
+      open.push(running)
+      return (body: string, fields: Ask['fields'] = json) => ask(running.port, '/', { method: 'QUERY', body, fields })
+    }
+    const querying = () => cached({ methods: ['GET', 'QUERY'] })
+
+    it(`is stored in front of the parsers of ${name}`, async () => {
+      const query = await site(querying(), express5.json(), express5.urlencoded({ extended: false }))
+      for (const hit of [false, true]) {
+        const got = await query('{"a":1}')
+        expect([got.text, got.cacheStatus.hit]).toEqual(['{"run":1,"body":{"a":1}}', hit])
+      }
+      const form = await query('a=1', { 'content-type': 'application/x-www-form-urlencoded' })
+      expect(form.text).toBe('{"run":2,"body":{"a":"1"}}')
+    })
+
+    it(`passes by behind the JSON parser of ${name}, and says so`, async () => {
+      const query = await site(express5.json(), querying())
+      for (const run of [1, 2]) {
+        const got = await query('{"a":1}')
+        expect([got.text, got.cacheStatus.detail]).toEqual([`{"run":${run},"body":{"a":1}}`, 'request-consumed'])
+      }
+    })
+
+    it(`is stored behind the JSON parser of ${name} when it keeps the bytes`, async () => {
+      const query = await site(express5.json({ verify: keepBytes }), querying())
+      for (const hit of [false, true]) expect((await query('{"a":1}')).cacheStatus.hit).toBe(hit)
+      expect((await query('{"a": 1}')).cacheStatus.hit).toBe(false)
+    })
+
+    it(`is stored behind parsers of ${name} that give text or bytes`, async () => {
+      const query = await site(express5.text(), express5.raw(), querying())
+      for (const type of ['text/plain', 'application/octet-stream']) {
+        for (const hit of [false, true]) {
+          const got = await query('abc', { 'content-type': type })
+          expect([type, got.cacheStatus.hit]).toEqual([type, hit])
+        }
+      }
+    })
+  }
+})
+
 describe('the options of fallbackCache', () => {
   const wrong: readonly (readonly [Record<string, unknown>, RegExp])[] = [
     [{ tll: 60 }, /unknown option "tll" of fallbackCache; did you mean "ttl"\?/],
@@ -907,7 +961,7 @@ describe('the options of fallbackCache', () => {
     [{ vary: ['*'] }, /vary must be a list of field names, got "\*"/],
     [{ maxVariants: 0 }, /maxVariants must be false or an integer from 1 to 1000, got 0/],
     [{ maxVariants: true as never }, /maxVariants must be false or an integer from 1 to 1000, got true/],
-    [{ methods: ['POST'] }, /methods must be a list of "GET" and any of "HEAD" and "POST", got an array/],
+    [{ methods: ['POST'] }, /methods must be a list of "GET" and any of "HEAD", "POST" and "QUERY", got an array/],
     [{ maxBodySize: 0 }, /maxBodySize must be a positive integer, got 0/],
     [{ preset: 'cdn' }, /preset must be "application" or "proxy", got "cdn"/],
     [{ cacheStatus: 'yes' }, /cacheStatus must be true or false/],

@@ -3,6 +3,8 @@ import type { Got } from '../client.js'
 import { section } from '../rule.js'
 import type { Trial } from '../trial.js'
 
+const query = section(10008, '2')
+const queryKey = section(10008, '2.7')
 const swr = section(5861, '3')
 const sie = section(5861, '4')
 const immutable = section(8246, '2')
@@ -18,9 +20,36 @@ const targetSyntax = section(9213, '2.1')
 const targets = section(9213, '2.2')
 
 const FRESH = { 'Cache-Control': 'max-age=60' }
+const QUERY = { method: 'QUERY', body: 'a', fields: { 'Content-Type': 'text/x-query' } }
 
-/** RFC 5861, 8246, 9211 and 9213. */
+/** RFC 5861, 8246, 9211, 9213 and 10008. */
 export const extensionRules = [
+  query('MUST NOT', 'invalidate by a QUERY', async (t) => {
+    t.setUp({ methods: ['GET', 'QUERY'] })
+    t.answer({ fields: { ...FRESH, Location: '/page' } })
+    await t.get()
+    await t.ask({ method: 'QUERY', body: 'a' })
+    assert.equal((await t.get()).text, 'body 1')
+  }),
+  queryKey('MAY', 'answer a QUERY with the stored response to the same one', async (t) => {
+    t.setUp({ methods: ['GET', 'QUERY'] })
+    assert.equal((await t.reuses({ fields: FRESH }, { first: QUERY })).text, 'body 1')
+  }),
+  ...Object.entries({
+    content: { ...QUERY, body: 'b' },
+    'Content-Type': { ...QUERY, fields: { 'Content-Type': 'text/x-other' } },
+    'Content-Encoding': { ...QUERY, fields: { ...QUERY.fields, 'Content-Encoding': 'x-none' } },
+    'target URI': { ...QUERY, target: '/page?a' },
+  }).map(([what, second]) =>
+    queryKey('MUST', `incorporate the ${what} of a QUERY into the cache key`, async (t) => {
+      t.setUp({ methods: ['GET', 'QUERY'] })
+      assert.equal((await t.forwards({ fields: FRESH }, { first: QUERY, second })).text, 'body 2')
+    }),
+  ),
+  queryKey('MUST NOT', 'answer GET with the stored response to a QUERY', async (t) => {
+    t.setUp({ methods: ['GET', 'QUERY'] })
+    await t.forwards({ fields: { ...FRESH, 'Content-Location': '/page' } }, { first: QUERY, second: {} })
+  }),
   swr('MAY', 'send a stale response at once and revalidate it meanwhile', async (t) => {
     t.answer(({ run }) => ({
       fields: { 'Cache-Control': 'max-age=10, stale-while-revalidate=60', 'X-Run': String(run) },

@@ -1,4 +1,4 @@
-import { type Agent, type IncomingMessage, request } from 'node:http'
+import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 
 /** What a client asks. */
 export interface Ask {
@@ -6,6 +6,10 @@ export interface Ask {
   readonly method?: string
   readonly fields?: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string
+  /** A body in pieces, each sent in a turn of its own. */
+  readonly pieces?: readonly string[]
+  /** Does not end the request after its pieces. */
+  readonly endless?: boolean
   readonly signal?: AbortSignal
   /** Keeps connections. @defaultValue a connection of its own */
   readonly agent?: Agent
@@ -70,8 +74,18 @@ export function ask(port: number, path: string, options: Ask = {}): Promise<Got>
       incoming.on('error', () => {})
       incoming.on('close', () => resolve(got(incoming, Buffer.concat(chunks))))
     })
-    outgoing.end(options.body)
+    if (options.pieces === undefined) outgoing.end(options.body)
+    else void sendPieces(outgoing, options.pieces, options.endless === true)
   })
+}
+
+async function sendPieces(outgoing: ClientRequest, pieces: readonly string[], endless: boolean): Promise<void> {
+  outgoing.flushHeaders()
+  for (const piece of pieces) {
+    outgoing.write(piece)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  if (!endless) outgoing.end()
 }
 
 function got(incoming: IncomingMessage, body: Buffer): Got {

@@ -3,6 +3,7 @@ import { pipeline, Readable } from 'node:stream'
 import express5, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express'
 import express4Factory from 'express4'
 import { type FallbackCacheMiddleware, fallbackCache } from '../../../src/middleware/express.js'
+import { bodyOf } from './body.js'
 import type { Answer, Call, Host, Route, Site } from './host.js'
 import { listen } from './listen.js'
 import { Runs } from './runs.js'
@@ -69,6 +70,7 @@ function handler(route: Route<unknown>, runs: Runs): RequestHandler {
         fields: req.headers,
         host: req.hostname,
         handle: res.fallbackCache as Call['handle'],
+        body: () => bodyOf(req),
         signIn: (user) => Object.assign(req, { user }),
         session: (session) => Object.assign(req, { session }),
         closed: new Promise((resolve) => res.once('close', resolve)),

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { METHODS, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import createFastify, { type FastifyReply, type RouteHandlerMethod } from 'fastify'
 import { type FastifyCache, fastifyCache } from '../../../examples/adapters/fastify.js'
@@ -11,7 +11,9 @@ export const fastify: Host<FastifyCache> = {
   trustsProxies: false,
   async start(site) {
     const app = createFastify({ routerOptions: { caseSensitive: false, ignoreTrailingSlash: true } })
-    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: 2 ** 20 }, (_request, body, done) => done(null, body))
+    if (METHODS.includes('QUERY')) app.addHttpMethod('QUERY', { hasBody: true })
     const { outer } = site
     if (outer !== undefined) {
       app.addHook('onRequest', async (request, reply) =>
@@ -57,6 +59,7 @@ function handler(route: Route<unknown>, runs: Runs): RouteHandlerMethod {
       host: request.hostname,
       handle: (reply.raw as ServerResponse & { readonly fallbackCache?: Call['handle'] })
         .fallbackCache as Call['handle'],
+      body: async () => String(request.body ?? ''),
       signIn: (user) => Object.assign(request, { user }),
       session: (session) => Object.assign(request, { session }),
       closed: new Promise((resolve) => reply.raw.once('close', resolve)),

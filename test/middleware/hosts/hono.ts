@@ -53,6 +53,7 @@ function handler(route: Route<unknown>, runs: Runs): Handler<HonoEnv> {
       host: incoming.headers.host ?? '',
       handle: (outgoing as ServerResponse & { readonly fallbackCache?: Call['handle'] })
         .fallbackCache as Call['handle'],
+      body: () => c.req.text(),
       signIn: (user) => c.set('user', user),
       session: (session) => c.set('session', session),
       closed: new Promise((resolve) => outgoing.once('close', resolve)),

@@ -32,6 +32,8 @@ export interface Call {
   /** What the framework takes for the host name of the request. */
   readonly host: string
   readonly handle: Handle
+  /** Reads the body of the request to its end. */
+  body(): Promise<string>
   /** What authentication does: `req.user = user`, `ctx.state.user = user`. */
   signIn(user: unknown): void
   /** What a session middleware does: `req.session`, `ctx.session`. */
@@ -83,7 +85,7 @@ export interface CommonOptions {
   allowRefresh?: () => boolean
   statusTtl?: Readonly<Record<number, number | string>>
   maxBodySize?: number
-  methods?: readonly ('GET' | 'HEAD' | 'POST')[]
+  methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[]
   cacheStatus?: boolean
   cache?: FallbackCache
   clock?: Clock

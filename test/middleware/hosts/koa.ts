@@ -4,6 +4,7 @@ import Router from '@koa/router'
 import Koa from 'koa'
 import Koa2 from 'koa2'
 import { type FallbackCacheMiddleware, fallbackCache } from '../../../src/middleware/koa.js'
+import { bodyOf } from './body.js'
 import type { Answer, Call, Host, Route, Site } from './host.js'
 import { listen } from './listen.js'
 import { Runs } from './runs.js'
@@ -74,6 +75,7 @@ function handler(route: Route<unknown>, runs: Runs): Koa.Middleware {
       fields: ctx.req.headers,
       host: ctx.hostname,
       handle: ctx.fallbackCache as Call['handle'],
+      body: () => bodyOf(ctx.req),
       signIn: (user) => {
         ctx.state.user = user
       },

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { type FallbackCacheMiddleware, fallbackCache } from '../../../src/middleware/express.js'
+import { bodyOf } from './body.js'
 import type { Answer, Call, Host, Route, Site } from './host.js'
 import { listen } from './listen.js'
 import { Runs } from './runs.js'
@@ -68,6 +69,7 @@ function handler(route: Route<unknown>, runs: Runs): Step {
         fields: req.headers,
         host: req.headers.host ?? '',
         handle: (res as ServerResponse & { readonly fallbackCache?: Call['handle'] }).fallbackCache as Call['handle'],
+        body: () => bodyOf(req),
         signIn: (user) => Object.assign(req, { user }),
         session: (session) => Object.assign(req, { session }),
         closed: new Promise((resolve) => res.once('close', resolve)),
