@@ -7,6 +7,7 @@ import type { Flight, Landing } from './flight.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import type { RecordedHead } from './recorded-response.js'
+import type { SearchKeys } from './searches.js'
 import type { StoragePolicy } from './storage-policy.js'
 import type { StoredHead, StoredResponse } from './stored-response.js'
 
@@ -14,6 +15,8 @@ import type { StoredHead, StoredResponse } from './stored-response.js'
 export interface FillRequest {
   readonly request: RequestHead
   readonly key: PrimaryKey
+  /** The keys under which the response may lie instead, depending on its No-Vary-Search; `undefined` where that does not count. */
+  readonly search: SearchKeys | undefined
   /** Where the response was looked for last: the primary key, or that of a variant. */
   readonly place: string
   /** The moment before the handler, as far as invalidations go. */

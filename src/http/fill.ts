@@ -6,6 +6,7 @@ import { type Fields, fieldValue } from './fields.js'
 import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
 import { freshened, updatedRoute } from './freshened.js'
+import { parseNoVarySearch } from './no-vary-search.js'
 import { AS_IT_IS, cacheStatusField } from './pass.js'
 import { carriesNonce, isLoggedIn } from './personal.js'
 import type { Reason } from './reasons.js'
@@ -136,7 +137,11 @@ export class Fill implements Recording {
 
   #routeOf(head: ResponseHead): RouteFields {
     const { storage, dropPerRun } = this.policy
-    return routeFields(head, ['cache-control', 'expires', ...storage.targets], dropPerRun ? PER_RUN_FIELDS : NO_NAMES)
+    return routeFields(
+      head,
+      ['cache-control', 'expires', 'no-vary-search', ...storage.targets],
+      dropPerRun ? PER_RUN_FIELDS : NO_NAMES,
+    )
   }
 
   #recordedHead(
@@ -146,11 +151,11 @@ export class Fill implements Recording {
     receivedAt: number,
     body: Buffer | undefined,
   ): RecordedHead {
-    const { request, key, nested, requestedAt } = this.of
+    const { request, nested, requestedAt } = this.of
     const { vary, exactVary, maxVariants } = this.policy
     const tags = [...this.handle.tags, ...this.policy.tags.flatMap((some) => some())]
     const cost = Math.max(0, receivedAt - requestedAt)
-    const made = { request, key, head, route, storable, receivedAt, cost, body }
+    const made = { request, ...keyOf(this.of, route), head, route, storable, receivedAt, cost, body }
     return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested })
   }
 
@@ -280,6 +285,14 @@ export class Fill implements Recording {
     this.#chunks = []
     this.of.flight?.land(landing)
   }
+}
+
+/** Where a response is to lie: by what it says of the queries that it is for, or by its own. */
+function keyOf({ key, search }: FillRequest, route: RouteFields) {
+  if (search === undefined) return { key, rule: undefined }
+  const rule = parseNoVarySearch(fieldValue(route.deciding, 'no-vary-search'))
+  const under = rule && search.under(rule)
+  return under === undefined ? { key: search.exact, rule: undefined } : { key: under, rule }
 }
 
 /** A HEAD without any of them says nothing about the stored bytes. */

@@ -216,13 +216,16 @@ export class HandlerRuns<Context extends object> {
     asked: Asked | undefined,
     target: FillTarget = this.#keeper,
   ): Fill {
-    const { key, personal, nested, collapsed } = lookup
+    const { key, search, personal, nested, collapsed } = lookup
     const { place, fwd } = miss
     const request = snapshotOf(lookup.request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
     return new Fill(
-      { request, key, place, mark, requestedAt, fwd, collapsed, flight, onError, conditions, asked, personal, nested },
+      {
+        ...{ request, key, search, place, mark, requestedAt, fwd, collapsed, flight, onError },
+        ...{ conditions, asked, personal, nested },
+      },
       this.#fillPolicy(lookup.exchange, lookup.storage),
       target,
     )

@@ -8,6 +8,7 @@ import { pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import type { RecentlyRefused } from './recently-refused.js'
 import type { RecordedHead } from './recorded-response.js'
+import type { Searches } from './searches.js'
 import type { Shelf } from './shelf.js'
 import { APPLICATION_STORAGE } from './storage-policy.js'
 import type { StoredHead } from './stored-response.js'
@@ -33,33 +34,36 @@ export class Keeper implements FillTarget {
   readonly clock: Clock
   readonly #cache: FallbackCache
   readonly #shelf: Shelf
+  readonly #searches: Searches
   readonly #recentlyRefused: RecentlyRefused
   readonly #warned = new Set<string>()
 
-  constructor(cache: FallbackCache, shelf: Shelf, recentlyRefused: RecentlyRefused) {
+  constructor(cache: FallbackCache, shelf: Shelf, searches: Searches, recentlyRefused: RecentlyRefused) {
     this.clock = cache.clock
     this.#cache = cache
     this.#shelf = shelf
+    this.#searches = searches
     this.#recentlyRefused = recentlyRefused
   }
 
   refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined {
-    return this.#shelf.hasRoom(of.key, of.request, recorded, of.mark) ? undefined : 'too-many-variants'
+    return this.#shelf.hasRoom(recorded.key, of.request, recorded, of.mark) ? undefined : 'too-many-variants'
   }
 
   /** Whether a response was invalidated since its handler started. */
   isInvalidated(of: FillRequest, recorded: RecordedHead): boolean {
-    return this.#shelf.isInvalidated(of.key, of.request, recorded, of.mark)
+    return this.#shelf.isInvalidated(recorded.key, of.request, recorded, of.mark)
   }
 
   keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
-    const kept = this.#shelf.keep(of.key, of.request, recorded, head, body, of.mark)
+    const kept = this.#shelf.keep(recorded.key, of.request, recorded, head, body, of.mark)
     if ('refusal' in kept) {
       const reason = REFUSALS.get(kept.refusal) ?? 'too-large'
       this.refused(of, reason, kept.refusal, false)
       // Those who waited run the handler once more, not once each.
       return { kind: reason === 'invalidated' ? 'abandoned' : 'refused' }
     }
+    if (of.search !== undefined) this.#searches.keep(of.search, recorded, of.mark)
     this.#recentlyRefused.delete(of.place)
     return new Stored(kept.entry, head, kept.written)
   }

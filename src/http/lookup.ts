@@ -3,6 +3,7 @@ import { credentialsOf, unservedCredential } from './credentials.js'
 import type { Exchange, RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { Reason } from './reasons.js'
+import type { SearchKeys } from './searches.js'
 import { matchesSelecting } from './selecting.js'
 import type { StoragePolicy } from './storage-policy.js'
 import { partWithin } from './stored-part.js'
@@ -12,7 +13,10 @@ import type { StoredResponse } from './stored-response.js'
 export class Lookup<Context extends object> {
   readonly exchange: Exchange<Context>
   readonly request: RequestHead
-  readonly key: PrimaryKey
+  /** Where its response lies, or would lie, as far as is known. */
+  key: PrimaryKey
+  /** Where it may lie instead; `undefined` where No-Vary-Search does not count. */
+  readonly search: SearchKeys | undefined
   readonly storage: StoragePolicy
   /** Whether the key names the user. */
   readonly personal: boolean
@@ -31,6 +35,7 @@ export class Lookup<Context extends object> {
   constructor(
     exchange: Exchange<Context>,
     key: PrimaryKey,
+    search: SearchKeys | undefined,
     storage: StoragePolicy,
     personal: boolean,
     wishes: CacheControl | undefined,
@@ -40,6 +45,7 @@ export class Lookup<Context extends object> {
     this.exchange = exchange
     this.request = exchange.request
     this.key = key
+    this.search = search
     this.storage = storage
     this.personal = personal
     this.wishes = wishes

@@ -49,6 +49,15 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    */
   readonly query?: 'all' | 'sorted' | readonly string[] | undefined
   /**
+   * Whether a response may say by `No-Vary-Search` which parameters of the query do not matter: `params=("utm_source")`,
+   * `except=("id")`, `key-order`, or the older `params` and `params, except=("id")`. It then answers all queries that are the
+   * same but for those, whoever sends them: name nothing by which the handler tells users apart, or checks a signature. The
+   * newest rule of a path counts. A rule that cannot be understood is none.
+   *
+   * @defaultValue false
+   */
+  readonly noVarySearch?: boolean | undefined
+  /**
    * `'application'`: safe in front of handlers that never thought about caching. `'proxy'`: all that RFC 9111 permits a
    * shared cache; sets `heuristic`, `storeSetCookie`, `storePartial`, `obeyClient`, adds `POST` to `methods` and
    * `CDN-Cache-Control` to `targets`.

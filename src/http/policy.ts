@@ -27,6 +27,8 @@ export interface Policy<Context extends object> {
   /** What keys start with: `''` or `group:`. */
   readonly group: string
   readonly query: 'all' | 'sorted' | readonly string[]
+  /** Whether a response may say which queries it is for. */
+  readonly noVarySearch: boolean
   readonly key: FallbackCacheMiddlewareOptions<Context>['key']
   readonly user: FallbackCacheMiddlewareOptions<Context>['user']
   readonly skip: FallbackCacheMiddlewareOptions<Context>['skip']
@@ -56,6 +58,7 @@ const ownOptionNames = [
   'key',
   'user',
   'query',
+  'noVarySearch',
   'preset',
   'heuristic',
   'targets',
@@ -92,6 +95,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     personalStorage: { ...storage, keyedFields: ['authorization', 'cookie'], isCredentialField: undefined },
     group: readGroup(options.group),
     query: readQuery(options.query),
+    noVarySearch: flag(options.noVarySearch, 'noVarySearch') ?? false,
     key: callable(options.key, 'key'),
     user: callable(options.user, 'user'),
     skip: callable(options.skip, 'skip'),
@@ -123,7 +127,7 @@ export function refined<Context extends object>(
 /** All that decides where a middleware stores. Two middlewares with the same parts store in one place. */
 export function placeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
   const query = Array.isArray(policy.query) ? policy.query.join('&') : policy.query
-  return [policy.cache, policy.group, query, policy.key, policy.user]
+  return [policy.cache, policy.group, query, policy.noVarySearch, policy.key, policy.user]
 }
 
 function readStorage<Context extends object>(

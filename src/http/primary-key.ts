@@ -1,5 +1,6 @@
 import { buildKey } from '../core/build-key.js'
 import type { RequestHead } from './exchange.js'
+import type { SearchRule } from './no-vary-search.js'
 
 /** Where the responses to a request lie, and what must be equal for one of them to be used (RFC 9111, section 2). */
 export interface PrimaryKey {
@@ -45,6 +46,26 @@ export class PrimaryKeys {
     // Clients may put a slash into Host: only what no field and no target can hold keeps the parts apart.
     const seen = `${request.protocol}\n${request.host}\n${url}${extra === '' ? '' : `\n${extra}`}`
     return this.#recent.get(seen) ?? this.#recall(seen, request, extra)
+  }
+
+  /**
+   * The key of all queries that are the same by a rule; `undefined` when this one counts as it stands.
+   *
+   * @param content - the digest of the content of a QUERY
+   */
+  under(rule: SearchRule, request: RequestHead, extra: string, content: string | undefined): PrimaryKey | undefined {
+    const { url, host } = request
+    if (!isPath(url) || NO_HOST.test(host)) return undefined
+    const query = rule.apply(queryOf(url.slice(pathOf(url).length), this.#policy.query))
+    if (query === undefined) return undefined
+    return makeKey(this.#policy, request, extra, content, { line: rule.text, query })
+  }
+
+  /** The key of the rule of a path. */
+  ofRule(request: RequestHead, extra: string, content: string | undefined): PrimaryKey {
+    // Of all contents: what of the query matters is told for the path.
+    const part = { line: RULE, query: '' }
+    return makeKey(this.#policy, request, extra, content === undefined ? undefined : '', part)
   }
 
   /** The key of a QUERY, whose content is part of it: the digest of `contentDigest`. Nothing is remembered: there is no end of contents. */
@@ -108,24 +129,35 @@ function escaped(bytes: Buffer): string {
   return bytes.toString('hex').replace(/../g, (byte) => `%${byte.toUpperCase()}`)
 }
 
-function makeKey(policy: KeyPolicy, request: RequestHead, extra: string, content?: string): PrimaryKey {
+/** Told from a rule, a digest and what the options add, which begins with a bracket. */
+const RULE = 'no-vary-search'
+
+function makeKey(
+  policy: KeyPolicy,
+  request: RequestHead,
+  extra: string,
+  content?: string,
+  search?: { readonly line: string; readonly query: string },
+): PrimaryKey {
   const method = content === undefined ? 'GET' : 'QUERY'
   const path = pathOf(request.url)
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
-  const query = queryOf(request.url.slice(path.length), policy.query)
+  const query = search?.query ?? queryOf(request.url.slice(path.length), policy.query)
   const plain = plainPath(path, 'latin1')
   const parts = {
     method,
     origin,
     query,
     ...(content === undefined ? {} : { content }),
+    ...(search === undefined ? {} : { search: search.line }),
     ...(extra === '' ? {} : { extra }),
     ...(plain === path ? {} : { path }),
   }
+  // What the options add may hold anything, and comes last; a line break is in nothing before it.
+  const lines = [content, search?.line, extra === '' ? undefined : extra].filter((line) => line !== undefined)
   return {
     text: buildKey(`${policy.group}${plain}`, parts),
-    // Before what the options add, which may hold anything, stands what has no line break.
-    identity: `${method} ${origin}${path}${query}${content === undefined ? '' : `\n${content}`}${extra === '' ? '' : `\n${extra}`}`,
+    identity: [`${method} ${origin}${path}${query}`, ...lines].join('\n'),
   }
 }
 

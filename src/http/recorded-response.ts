@@ -2,6 +2,7 @@ import { makeEntityTag } from './entity-tag.js'
 import type { RequestHead, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
 import { responseTags } from './groups.js'
+import type { SearchRule } from './no-vary-search.js'
 import type { PrimaryKey } from './primary-key.js'
 import { type RouteFields, toFieldList } from './route-fields.js'
 import { selectingFields, selectingValues } from './selecting.js'
@@ -20,12 +21,17 @@ export interface RecordedHead {
   readonly tags: readonly string[]
   /** So many variants may lie side by side with it; `undefined`: any number. */
   readonly maxVariants: number | undefined
+  /** Where it is to lie. */
+  readonly key: PrimaryKey
+  /** What it says of the queries that it is for; `undefined`: it is for its own. */
+  readonly rule: SearchRule | undefined
 }
 
 /** What a {@link RecordedHead} is made of. */
 export interface RecordedParts {
   readonly request: RequestHead
   readonly key: PrimaryKey
+  readonly rule: SearchRule | undefined
   readonly head: Pick<ResponseHead, 'status' | 'reason'>
   readonly route: RouteFields
   readonly storable: Storable
@@ -73,6 +79,8 @@ export function recordHead(parts: RecordedParts): RecordedHead {
     deleteAt: storable.deleteAt,
     tags: [...new Set([...parts.tags, ...responseTags(route.fields, origin)])],
     maxVariants: parts.maxVariants,
+    key,
+    rule: parts.rule,
   }
 }
 

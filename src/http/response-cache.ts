@@ -20,6 +20,7 @@ import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from
 import { ResponseNotes } from './response-notes.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
+import { type OnShelfUnder, Searches, type SearchKeys } from './searches.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { refuseRequest } from './storable.js'
 import type { StoredResponse } from './stored-response.js'
@@ -41,6 +42,7 @@ export class ResponseCache<Context extends object> {
   readonly #place: readonly unknown[]
   readonly #keys: PrimaryKeys
   readonly #shelf: Shelf
+  readonly #searches: Searches
   readonly #keeper: Keeper
   readonly #runs: HandlerRuns<Context>
   /** What invalidates the responses of this route. */
@@ -55,7 +57,8 @@ export class ResponseCache<Context extends object> {
     this.#place = placeOf(policy)
     this.#keys = new PrimaryKeys(policy)
     this.#shelf = new Shelf(cache)
-    this.#keeper = new Keeper(cache, this.#shelf, recentlyRefused)
+    this.#searches = new Searches(cache, this.#shelf)
+    this.#keeper = new Keeper(cache, this.#shelf, this.#searches, recentlyRefused)
     this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)
   }
 
@@ -143,15 +146,16 @@ export class ResponseCache<Context extends object> {
     const { rewritten, method } = exchange.request
     const whole = rewritten === undefined ? extra : JSON.stringify([extra, rewritten])
     if (method === 'QUERY') return this.#enterQuery(exchange, whole, personal, nested)
-    return this.#enterUnder(this.#keys.of(exchange.request, whole), exchange, personal, nested)
+    return this.#enterUnder(this.#keys.of(exchange.request, whole), exchange, whole, undefined, personal, nested)
   }
 
   #enterQuery(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean) {
     const enter = (content: RequestContent): Decision | Promise<Decision> => {
       if (typeof content === 'string') return this.#bypass(exchange, UNKNOWN_CONTENT[content])
       const { request } = exchange
-      const key = this.#keys.ofQuery(request, extra, contentDigest(content, request.headers))
-      return this.#enterUnder(key, exchange, personal, nested)
+      const digest = contentDigest(content, request.headers)
+      const key = this.#keys.ofQuery(request, extra, digest)
+      return this.#enterUnder(key, exchange, extra, digest, personal, nested)
     }
     const content = exchange.readContent?.(MAX_CONTENT) ?? 'consumed'
     return content instanceof Promise ? content.then(enter) : enter(content)
@@ -160,6 +164,8 @@ export class ResponseCache<Context extends object> {
   #enterUnder(
     key: PrimaryKey | undefined,
     exchange: Exchange<Context>,
+    extra: string,
+    content: string | undefined,
     personal: boolean,
     nested: boolean,
   ): Decision | Promise<Decision> {
@@ -167,9 +173,18 @@ export class ResponseCache<Context extends object> {
     const storage = personal ? this.#policy.personalStorage : this.#policy.storage
     // The handler would have known who it is, and might have made another page than for those without a name.
     const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
-    const lookup = new Lookup(exchange, key, storage, personal, this.#wishes(exchange), nested, isKnown)
+    const search = this.#policy.noVarySearch ? this.#searchKeys(key, exchange.request, extra, content) : undefined
+    const lookup = new Lookup(exchange, key, search, storage, personal, this.#wishes(exchange), nested, isKnown)
     if (exchange.request.method === 'POST') return this.#runs.post(lookup, this.#toInvalidate(exchange), this)
     return this.#look(lookup)
+  }
+
+  #searchKeys(exact: PrimaryKey, request: RequestHead, extra: string, content: string | undefined): SearchKeys {
+    return {
+      exact,
+      rule: this.#keys.ofRule(request, extra, content),
+      under: (rule) => this.#keys.under(rule, request, extra, content),
+    }
   }
 
   /** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */
@@ -184,9 +199,20 @@ export class ResponseCache<Context extends object> {
 
   #look(lookup: Lookup<Context>): Decision | Promise<Decision> {
     lookup.looks += 1
-    const shelf = this.#shelf.find(lookup.key, lookup.request)
+    const shelf = this.#find(lookup)
     if (shelf instanceof Promise) return shelf.then((found) => this.#judge(lookup, found))
     return this.#judge(lookup, shelf)
+  }
+
+  #find(lookup: Lookup<Context>): OnShelf | Promise<OnShelf> {
+    const { search, request } = lookup
+    if (search === undefined) return this.#shelf.find(lookup.key, request)
+    const at = ({ key, shelf }: OnShelfUnder): OnShelf => {
+      lookup.key = key
+      return shelf
+    }
+    const found = this.#searches.find(search, request)
+    return found instanceof Promise ? found.then(at) : at(found)
   }
 
   #judge(lookup: Lookup<Context>, shelf: OnShelf): Decision | Promise<Decision> {
@@ -254,7 +280,7 @@ export class ResponseCache<Context extends object> {
 
   /** The fresh response that another process has stored meanwhile, if there is one. */
   async #lookAgain(lookup: Lookup<Context>): Promise<StoredResponse | undefined> {
-    const { stored } = await this.#shelf.find(lookup.key, lookup.request)
+    const { stored } = await this.#find(lookup)
     const now = this.cache.clock.now()
     if (stored === undefined || !lookup.mayUse(stored, now)) return undefined
     return mayReuse(stored, lookup.wishes, now) === 'fresh' ? stored : undefined

@@ -65,7 +65,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
   /** Asks for a page, and waits until Redis has it under so many keys. */
   const warm = async (client: Client, path: string, entries: number, fields = {}) => {
     const got = await client.get(path, { ...host, ...fields })
-    await expect.poll(() => keys(`${path}:`), { timeout: 5_000 }).toBe(entries)
+    await expect.poll(() => keys(`${path.split('?', 1)[0]}:`), { timeout: 5_000 }).toBe(entries)
     return got
   }
 
@@ -178,6 +178,26 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       }
       await a.invalidateTags(['plans'])
       expect((await other.get('/page', { ...host, 'x-plan': 'c' })).cacheStatus.stored).toBe(true)
+    })
+
+    it('find what the other one stored by a rule of No-Vary-Search, and its next rule', async () => {
+      let rule = 'params=("utm")'
+      const answer = (name: string) => ({
+        path: '/page',
+        answer: ({ run }: Call) => ({ fields: { 'no-vary-search': rule }, body: `${name} ${run}` }),
+      })
+      const a = first.cached({ ...options(), noVarySearch: true })
+      const b = second.cached({ ...options(), noVarySearch: true })
+      const one = await first.serve({ use: [a], routes: [answer('one')] })
+      const other = await second.serve({ use: [b], routes: [answer('other')] })
+      await warm(one, '/page?utm=1', 2)
+      const got = await other.get('/page?utm=2', host)
+      expect([got.text, got.cacheStatus.hit]).toEqual(['one 1', true])
+      rule = 'except=("id")'
+      expect((await other.get('/page?id=1&x=1', host)).text).toBe('other 1')
+      await expect.poll(async () => (await one.get('/page?id=1&x=2', host)).text, { timeout: 5_000 }).toBe('other 1')
+      await expect.poll(() => b.invalidate('/page'), { timeout: 5_000 }).toEqual({ durable: true })
+      expect((await one.get('/page?id=1&x=3', host)).cacheStatus.hit).toBe(false)
     })
 
     it('obey an invalidation by the other one from the next read on', async () => {

@@ -10,6 +10,7 @@ import { queryContract } from './contract-query.js'
 import { redisContract } from './contract-redis.js'
 import { refusalsContract } from './contract-refusals.js'
 import { replayContract } from './contract-replay.js'
+import { searchesContract } from './contract-searches.js'
 import { staleContract } from './contract-stale.js'
 import { streamsContract } from './contract-streams.js'
 import type { CacheFace, Host } from './hosts/host.js'
@@ -27,6 +28,7 @@ export function adapterContract<M extends CacheFace>(name: string, host: Host<M>
     invalidationContract(host)
     postContract(host)
     queryContract(host)
+    searchesContract(host)
     flightContract(host)
     staleContract(host)
     streamsContract(host)

@@ -76,6 +76,7 @@ export interface CommonOptions {
   staleIfError?: number | string
   group?: string
   query?: 'all' | 'sorted' | readonly string[]
+  noVarySearch?: boolean
   vary?: readonly string[]
   maxVariants?: number | false | undefined
   tags?: readonly string[] | (() => readonly string[])
