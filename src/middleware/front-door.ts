@@ -175,7 +175,7 @@ class FrontExchange<Context extends object> implements Exchange<Context>, Reques
   }
 
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
-    return runDetached(this.raw, this.url, changes, introduce, done)
+    return runDetached(this.raw, this.url, undefined, changes, introduce, done)
   }
 
   /** Looks at the fields as they came, which is cheaper than having node make a record of them. */
