@@ -42,7 +42,7 @@ export function targetUri(
 }
 
 /** A URI reference resolved against a base; `undefined` when either cannot be read. */
-export function parseUri(reference: string | undefined, base: string): URL | undefined {
+function parseUri(reference: string | undefined, base: string): URL | undefined {
   if (reference === undefined) return undefined
   try {
     return new URL(reference, base)

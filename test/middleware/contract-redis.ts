@@ -70,7 +70,8 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
   }
 
   describe('a POST whose answer is stored, of two applications on one Redis', () => {
-    const shared = () => ({ ...options(), methods: ['GET', 'HEAD', 'POST'] as const })
+    // A process that has been cut off may serve what others have invalidated meanwhile: a busy machine is not to look like that.
+    const shared = () => ({ ...options(), redisTimeout: 5_000, methods: ['GET', 'HEAD', 'POST'] as const })
     const fields = { 'cache-control': 'max-age=60', 'content-location': '/page', 'cache-tag': 'page' }
     const pair = async (wait: () => Promise<void> = async () => {}) => {
       const a = first.cached(shared())
@@ -128,13 +129,14 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
     }
 
     it('is stored in memory while Redis is away, and written back', async () => {
-      const { one, other } = await pair()
+      const { one } = await pair()
       await one.get('/page', host)
       await server.kill()
       expect((await one.ask('/page', post)).text).toBe('one post 1')
       expect((await one.get('/page', host)).text).toBe('one post 1')
       await server.restart()
-      await expect.poll(async () => (await other.get('/page', host)).text, { timeout: 8_000 }).toBe('one post 1')
+      await expect.poll(() => keys('/page:'), { timeout: 8_000 }).toBe(1)
+      expect((await one.get('/page', host)).text).toBe('one post 1')
     })
   })
 
@@ -165,8 +167,8 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
     })
 
     it('count the variants of both', async () => {
-      const a = first.cached({ ...options(), maxVariants: 2 })
-      const b = second.cached({ ...options(), maxVariants: 2 })
+      const a = first.cached({ ...options(), redisTimeout: 5_000, maxVariants: 2 })
+      const b = second.cached({ ...options(), redisTimeout: 5_000, maxVariants: 2 })
       const answer = ({ run }: Call) => ({ fields: { vary: 'X-Plan', 'cache-tag': 'plans' }, body: `run ${run}` })
       const routes = [{ path: '/page', answer }]
       const one = await first.serve({ use: [a], routes })
@@ -186,8 +188,8 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
         path: '/page',
         answer: ({ run }: Call) => ({ fields: { 'no-vary-search': rule }, body: `${name} ${run}` }),
       })
-      const a = first.cached({ ...options(), noVarySearch: true })
-      const b = second.cached({ ...options(), noVarySearch: true })
+      const a = first.cached({ ...options(), redisTimeout: 5_000, noVarySearch: true })
+      const b = second.cached({ ...options(), redisTimeout: 5_000, noVarySearch: true })
       const one = await first.serve({ use: [a], routes: [answer('one')] })
       const other = await second.serve({ use: [b], routes: [answer('other')] })
       await warm(one, '/page?utm=1', 2)
