@@ -56,16 +56,21 @@ export class PrimaryKeys {
   under(rule: SearchRule, request: RequestHead, extra: string, content: string | undefined): PrimaryKey | undefined {
     const { url, host } = request
     if (!isPath(url) || NO_HOST.test(host)) return undefined
-    const query = rule.apply(queryOf(url.slice(pathOf(url).length), this.#policy.query))
-    if (query === undefined) return undefined
-    return makeKey(this.#policy, request, extra, content, { line: rule.text, query })
+    const make = () => {
+      const query = rule.apply(queryOf(url.slice(pathOf(url).length), this.#policy.query))
+      return query === undefined
+        ? undefined
+        : makeKey(this.#policy, request, extra, content, { line: rule.text, query })
+    }
+    return content === undefined ? this.#remembered(seenAs(request, url, extra, rule.text), make) : make()
   }
 
   /** The key of the rule of a path. */
   ofRule(request: RequestHead, extra: string, content: string | undefined): PrimaryKey {
     // Of all contents: what of the query matters is told for the path.
-    const part = { line: RULE, query: '' }
-    return makeKey(this.#policy, request, extra, content === undefined ? undefined : '', part)
+    const of = content === undefined ? undefined : ''
+    const make = () => makeKey(this.#policy, request, extra, of, { line: RULE, query: '' })
+    return of === undefined ? this.#remembered(seenAs(request, pathOf(request.url), extra, RULE), make) : make()
   }
 
   /** The key of a QUERY, whose content is part of it: the digest of `contentDigest`. Nothing is remembered: there is no end of contents. */
@@ -76,8 +81,12 @@ export class PrimaryKeys {
 
   #recall(seen: string, request: RequestHead, extra: string): PrimaryKey | undefined {
     if (NO_HOST.test(request.host)) return undefined
-    const key = this.#older.get(seen) ?? makeKey(this.#policy, request, extra)
-    if (seen.length > MAX_LENGTH) return key
+    return this.#remembered(seen, () => makeKey(this.#policy, request, extra))
+  }
+
+  #remembered<Key extends PrimaryKey | undefined>(seen: string, make: () => Key): Key | PrimaryKey {
+    const key = this.#recent.get(seen) ?? this.#older.get(seen) ?? make()
+    if (key === undefined || seen.length > MAX_LENGTH) return key
     if (this.#recent.size >= MEMORY) {
       this.#older = this.#recent
       this.#recent = new Map()
@@ -85,6 +94,11 @@ export class PrimaryKeys {
     this.#recent.set(seen, key)
     return key
   }
+}
+
+/** A request and a line more; there is a line break in none of the parts. */
+function seenAs({ protocol, host }: RequestHead, target: string, extra: string, line: string): string {
+  return `${protocol}\n${host}\n${target}\n${extra}\n${line}`
 }
 
 function isPath(url: string): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RequestHead } from '../../src/http/exchange.js'
+import { parseNoVarySearch } from '../../src/http/no-vary-search.js'
 import { type KeyPolicy, PrimaryKeys, prefixesOfPath } from '../../src/http/primary-key.js'
 
 const policy: KeyPolicy = { group: '', query: 'all' }
@@ -13,6 +14,39 @@ function keyOf(url: string, more: Partial<KeyPolicy & RequestHead> & { extra?: s
 }
 
 describe('PrimaryKeys', () => {
+  it('makes one key of all queries that are the same by a rule, and others of other rules', () => {
+    const keys = new PrimaryKeys({ group: '', query: 'all' })
+    const ask = (url: string, more: Partial<RequestHead> = {}): RequestHead => {
+      return { method: 'GET', url, protocol: 'http', host: 'a.example', headers: {}, ...more }
+    }
+    const rules = ['params=("u")', 'except=()', 'key-order'].map((value) => parseNoVarySearch(value))
+    const under = (at: number, request: RequestHead, extra = '', content?: string) => {
+      const rule = rules[at]
+      return rule && keys.under(rule, request, extra, content)
+    }
+    for (let round = 0; round < 2; round++) {
+      expect(under(0, ask('/a?x=1&u=1'))).toEqual(under(0, ask('/a?u=2&x=1')))
+      const all = [
+        ...[0, 1, 2].map((at) => under(at, ask('/a?x=1'))),
+        under(0, ask('/a?x=2')),
+        under(0, ask('/b?x=1')),
+        under(0, ask('/a?x=1', { host: 'b.example' })),
+        under(0, ask('/a?x=1', { protocol: 'https' })),
+        under(0, ask('/a?x=1'), '["key"]'),
+        under(0, ask('/a?x=1'), '', 'c'.repeat(64)),
+        keys.of(ask('/a?x=1'), ''),
+        keys.of(ask('/a'), ''),
+        keys.ofRule(ask('/a?x=1'), '', undefined),
+        keys.ofRule(ask('/a?x=1'), '["key"]', undefined),
+        keys.ofRule(ask('/a?x=1'), '', 'c'.repeat(64)),
+      ]
+      for (const key of all) expect(key?.text).toMatch(/^\/[ab]:[0-9a-f]{12}$/)
+      expect(new Set(all.map((key) => key?.text)).size).toBe(all.length)
+      expect(new Set(all.map((key) => key?.identity)).size).toBe(all.length)
+      expect(keys.ofRule(ask('/a?x=2'), '', undefined)).toEqual(keys.ofRule(ask('/a'), '', undefined))
+    }
+  })
+
   it('makes keys of the content of a QUERY that prefixes of its path reach', () => {
     const keys = new PrimaryKeys({ group: 'catalog:', query: 'all' })
     const request: RequestHead = { method: 'QUERY', url: '/a?b', protocol: 'http', host: 'a.example', headers: {} }
