@@ -10,13 +10,13 @@ import { Sweep } from './coherence/sweep.js'
 import { WriteBack } from './coherence/write-back.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
-import { type Entry, makeEntryId, type NewEntry, wholeMoments } from './entry.js'
+import { type Content, type Entry, makeEntryId, type NewEntry, wholeMoments } from './entry.js'
 import type { GuardedEmitter, Tier } from './events.js'
 import type { Mark } from './mark.js'
 import { type CoreSettings, shown } from './options.js'
-import { type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
+import { entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
 import { openPort } from './tiers/open-port.js'
-import { decodeFrame, encodeFrame, type Framed, frameMagic, isTombstone, type Stamp } from './wire-frame.js'
+import { decodeFrame, encodeFrame, type Framed, frameMagic, frameStart, isTombstone, type Stamp } from './wire-frame.js'
 
 /** What a lookup found. */
 export interface Found {
@@ -166,6 +166,32 @@ export class EntryStore {
   }
 
   /**
+   * Puts other content in the place of an entry's, in both tiers; its moments, its tags and its place in the log stay what
+   * they are, so whatever covers the entry covers the new content.
+   *
+   * @param was - the entry that must be in memory, before and after the new content is made
+   * @param make - gives the new content; `undefined`: leave it. Asked only if the entry is there
+   * @returns false when the entry was replaced, invalidated or given up meanwhile, or would become too large for a tier that
+   *   has it. Rejects with what `make` rejects with
+   */
+  async amend(key: string, was: Entry, make: () => Promise<Content | undefined>): Promise<boolean> {
+    if (this.#slotOf(key, was) === undefined) return false
+    const made = await make()
+    const slot = this.#slotOf(key, was)
+    if (made === undefined || slot === undefined) return false
+    const { storedAt, staleAt, deleteAt, tags } = was
+    const id = this.#shared === undefined ? undefined : makeEntryId(made.body.length)
+    const entry: Entry = { storedAt, staleAt, deleteAt, tags, meta: made.meta, body: made.body, id, memo: undefined }
+    if (entrySize(key, entry) > this.#settings.maxBytes) return false
+    const fitsRedis = entry.body.length <= this.#settings.maxRedisBytes
+    if (this.#shared !== undefined && !fitsRedis && was.body.length <= this.#settings.maxRedisBytes) return false
+    const amended: MemorySlot = { ...slot, entry }
+    this.#memory.put(key, amended)
+    if (this.#shared !== undefined && fitsRedis) await this.#amendShared(key, amended, this.#shared)
+    return true
+  }
+
+  /**
    * Asks for the turn to make what no tier has, among all processes.
    *
    * @param look - looks whether another process has stored it meanwhile; asked after each wait
@@ -296,7 +322,7 @@ export class EntryStore {
     const askedAt = this.#clock.monotonic()
     let read: Read
     try {
-      read = await shared.entries.read(key, this.#held(key, shared))
+      read = await shared.entries.read(key, this.#largeHeld(key, shared))
     } catch {
       return shared.coherence.isConnected && shared.coherence.confirmedAt >= askedAt
         ? this.#findInMemory(key, false)
@@ -326,7 +352,7 @@ export class EntryStore {
   }
 
   /** The large entry that memory holds as Redis is known to hold it. */
-  #held(key: string, { coherence }: Shared): Held | undefined {
+  #largeHeld(key: string, { coherence }: Shared): Held | undefined {
     const slot = this.#memory.peek(key)
     if (slot?.entry.id === undefined || slot.writtenIn !== coherence.stamp.incarnation) return undefined
     return { id: slot.entry.id, stamp: slot.stamp }
@@ -477,6 +503,29 @@ export class EntryStore {
     const isWritten = await shared.entries.write(key, frame, entry.deleteAt - this.#clock.now(), stamp, late)
     slot.writtenIn = incarnation
     return isWritten
+  }
+
+  /** The slot of an entry that is still in memory and may be used. */
+  #slotOf(key: string, entry: Entry): MemorySlot | undefined {
+    const slot = this.#memory.peek(key)
+    if (slot?.entry !== entry) return undefined
+    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return undefined
+    return slot.entry.deleteAt > this.#clock.now() ? slot : undefined
+  }
+
+  /** Amends what Redis has, if it is this entry. Never rejects: without it, the next read of Redis gives what was there before. */
+  async #amendShared(key: string, slot: MemorySlot, shared: Shared): Promise<void> {
+    if (!shared.coherence.isConnected) return
+    const { incarnation } = shared.coherence.stamp
+    if (slot.writtenIn !== incarnation) {
+      // It is on its way, with the content of before, or has failed to get there.
+      shared.writeBack.remember(key)
+      return
+    }
+    const stamp = { incarnation, position: slot.stamp.incarnation === incarnation ? slot.stamp.position : 0 }
+    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp)
+    const ttl = slot.entry.deleteAt - this.#clock.now()
+    await shared.entries.amend(key, frame, ttl, frameStart(slot.entry, stamp)).catch(() => {})
   }
 
   async #issue(covers: readonly Cover[]): Promise<Issue> {

@@ -18,6 +18,9 @@ export interface Entry {
   memo: unknown
 }
 
+/** What an entry holds. */
+export type Content = Pick<Entry, 'meta' | 'body'>
+
 /** An entry about to be stored. */
 export interface NewEntry {
   /** Epoch ms; the moment of storing by default. */

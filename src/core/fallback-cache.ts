@@ -5,7 +5,7 @@ import type { MirrorStats } from './coherence/mirror.js'
 import type { Turn } from './coherence/shared-turns.js'
 import { type Counters, newCounters } from './counters.js'
 import { isDueEarly } from './early-refresh.js'
-import type { Entry, NewEntry } from './entry.js'
+import type { Content, Entry, NewEntry } from './entry.js'
 import { EntryStore, type Found, type Invalidation, type Stored } from './entry-store.js'
 import { asError } from './errors.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
@@ -264,6 +264,11 @@ export class FallbackCache {
   /** For the layers above. See {@link EntryStore.store}. */
   store(key: string, entry: NewEntry, mark: Mark): Stored {
     return this.#entries.store(key, entry, mark)
+  }
+
+  /** For the layers above. See {@link EntryStore.amend}. */
+  amend(key: string, was: Entry, make: () => Promise<Content | undefined>): Promise<boolean> {
+    return this.#entries.amend(key, was, make)
   }
 
   /** For the layers above. See {@link EntryStore.takeTurn}. */

@@ -65,6 +65,11 @@ function headOf(
   return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}${id === undefined ? '' : ` ${id}`}\n`
 }
 
+/** How the frame of an entry begins: enough to see whether bytes in Redis are those of this very entry. */
+export function frameStart({ storedAt, staleAt, deleteAt }: Entry, { incarnation, position }: Stamp): string {
+  return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} `
+}
+
 /** The mark an exact invalidation leaves at its key: no entry, but a late store with an older position loses to it. */
 export function tombstoneFrame(stamp: Stamp): string {
   return `${frameMagic} ${stamp.incarnation} ${stamp.position} 0 0 0 0 0 0\n`

@@ -52,6 +52,14 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `)
 
+/** Replaces an entry by itself, with other bytes. */
+const amendScript = new Script(`
+local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
+if type(old) ~= 'string' or string.sub(old, 1, #ARGV[3]) ~= ARGV[3] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
 /**
  * Entries in Redis: all reads of one turn of the event loop in one command together with the head of the log, writes
  * that give way to what is newer.
@@ -113,6 +121,13 @@ export class SharedEntries {
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0))
     const name = entryName(this.#keyPrefix, key)
     return Number(await this.#tier.run(() => writeScript.run(this.#port, [name], args))) === 1
+  }
+
+  /** Stores a frame in the place of one that begins as `start` says, and of no other. */
+  async amend(key: string, frame: Buffer, ttl: number, start: string): Promise<void> {
+    const name = entryName(this.#keyPrefix, key)
+    const args = [frame, String(Math.max(1, Math.ceil(ttl))), start]
+    await this.#tier.run(() => amendScript.run(this.#port, [name], args))
   }
 
   /** Takes out what is under a key, whatever it is. */
