@@ -108,12 +108,16 @@ function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | un
   const { body } = stored.entry
   const ranges = parseRange(fieldValue(headers, 'range'), body.length)
   if (ranges === undefined) return undefined
-  const answer =
-    ranges === 'unsatisfiable'
-      ? rangeNotSatisfiable(stored.byName, body.length)
-      : partialContent(ranges, stored.byName, body)
+  const own = stored.hasVary ? { ...stored.byName, vary: varyOf(whole) } : stored.byName
+  const answer = ranges === 'unsatisfiable' ? rangeNotSatisfiable(own, body.length) : partialContent(ranges, own, body)
   const fields = [...toFieldList(answer.fields), ...whole.fields.slice(stored.list.length)]
   return { status: answer.status, reason: undefined, fields, removed: whole.removed, body: answer.body }
+}
+
+/** United already with that of outer middleware. */
+function varyOf({ fields }: Reply): FieldValue | undefined {
+  const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'vary')
+  return at < 0 ? undefined : fields[at + 1]
 }
 
 /** Outer middleware may have made the answer depend on more than the stored response does. */

@@ -121,6 +121,27 @@ export function conditionalContract<M extends CacheFace>(host: Host<M>): void {
       expect(got.cacheStatus.hit).toBe(true)
     })
 
+    it('gets with a part what middleware in front says in Vary', async () => {
+      const client = await stage.serve({
+        outer: ({ setField }) => setField('vary', 'Origin'),
+        use: [stage.cached({ ttl: 60 })],
+        routes: [
+          {
+            path: '/page',
+            answer: () => ({ fields: { vary: 'Accept-Language', 'content-type': 'text/plain' }, body: letters }),
+          },
+        ],
+      })
+      await client.get('/page')
+      for (const [range, status] of [
+        ['bytes=2-4', 206],
+        ['bytes=20-', 416],
+      ] as const) {
+        const got = await client.get('/page', { range })
+        expect([got.status, got.field('vary')]).toEqual([status, 'Origin, Accept-Language'])
+      }
+    })
+
     it('gets the end of a hit', async () => {
       const client = await page()
       await client.get('/page')
