@@ -16,6 +16,12 @@ export interface Counters {
   bypassed: number
   /** Entries stored. */
   stores: number
+  /** Encoded forms of stored responses made here. */
+  precompressed: number
+  /** Their bytes. */
+  precompressedBytes: number
+  /** Hits that were answered with an encoded form. */
+  precompressedHits: number
   /** Results not kept because something invalidated them while they were made. */
   lateStores: number
   /** Entries that memory gave up for want of room. */
@@ -57,6 +63,9 @@ export function newCounters(): Counters {
     collapsed: 0,
     bypassed: 0,
     stores: 0,
+    precompressed: 0,
+    precompressedBytes: 0,
+    precompressedHits: 0,
     lateStores: 0,
     evictions: 0,
     tooLargeForRedis: 0,

@@ -33,6 +33,12 @@ export interface NewEntry {
   readonly id?: string | undefined
 }
 
+/** An entry that differs in some things. By name, for an entry may keep its parts elsewhere than in properties. */
+export function entryWith(entry: Entry, changes: Partial<Omit<Entry, 'memo'>>): Entry {
+  const { storedAt, staleAt, deleteAt, tags, meta, body, id } = entry
+  return { storedAt, staleAt, deleteAt, tags, meta, body, id, ...changes, memo: undefined }
+}
+
 /** An id for an entry whose body has so many bytes; `undefined`: it is small, and as easily compared. */
 export function makeEntryId(bodyBytes: number): string | undefined {
   return bodyBytes < LARGE ? undefined : Math.random().toString(36).slice(2, 14)

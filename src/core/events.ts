@@ -15,6 +15,8 @@ export interface CacheEvents {
   bypass: [{ readonly reason: string; readonly method: string; readonly path: string }]
   /** An entry was stored. */
   store: [{ readonly key: string; readonly tags: readonly string[] }]
+  /** A stored response has an encoded form now; its own length and that of the form in bytes. */
+  precompress: [{ readonly key: string; readonly coding: string; readonly from: number; readonly to: number }]
   /** A result was not stored. */
   skip: [{ readonly key: string; readonly reason: string }]
   /** An entry left memory. */

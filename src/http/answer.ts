@@ -27,7 +27,7 @@ export function answerFromStore(
     const fields = stored.byName
     if (isConditional(headers) && isNotModified(headers, fields, stored.receivedAt, now))
       return notModified(stored, reply)
-    if (method === 'GET' && headers.range !== undefined && isRangeApplicable(headers, fields, now)) {
+    if (method === 'GET' && headers.range !== undefined && isRangeApplicable(headers, rangeValidators(stored), now)) {
       return part(headers, stored, reply) ?? reply
     }
   }
@@ -104,8 +104,13 @@ function notModified(stored: StoredResponse, whole: Reply): Reply {
   return reply
 }
 
+/** Several representations share their Last-Modified, which then says nothing about the bytes of one (RFC 9110, section 8.8.1). */
+function rangeValidators({ byName, coding }: StoredResponse): Fields {
+  return coding === undefined ? byName : { ...byName, 'last-modified': undefined }
+}
+
 function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | undefined {
-  const { body } = stored.entry
+  const { body } = stored
   const ranges = parseRange(fieldValue(headers, 'range'), body.length)
   if (ranges === undefined) return undefined
   const own = stored.hasVary ? { ...stored.byName, vary: varyOf(whole) } : stored.byName

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js'
 import type { Mark } from '../core/mark.js'
 import type { Forward } from './cache-status.js'
+import type { ContentCoding } from './content-coding.js'
 import type { Reply, RequestHead } from './exchange.js'
 import type { Fields } from './fields.js'
 import type { Flight, Landing } from './flight.js'
@@ -60,6 +61,7 @@ export interface FillPolicy {
   /** Called once, when the handler has answered. */
   readonly tags: readonly (() => readonly string[])[]
   readonly cacheStatus: boolean | 'debug'
+  readonly precompress: readonly ContentCoding[] | undefined
 }
 
 /** Where a fill puts what it recorded, and whom it tells. */

@@ -1,5 +1,8 @@
 import { answerConditions } from './answer.js'
 import type { CacheStatus } from './cache-status.js'
+import type { ContentCoding } from './content-coding.js'
+import { codingsFor } from './encodable.js'
+import { encodingsToMake } from './encodings.js'
 import { listEntityTags } from './entity-tag.js'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
@@ -13,6 +16,7 @@ import type { Reason } from './reasons.js'
 import { type RecordedHead, recordHead, withEntityTag } from './recorded-response.js'
 import { ResponseNotes } from './response-notes.js'
 import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields, toFieldList } from './route-fields.js'
+import { uniteVary } from './selecting.js'
 import { isClientError, isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody } from './storable-body.js'
@@ -26,6 +30,8 @@ export class Fill implements Recording {
   policy: FillPolicy
   readonly #target: FillTarget
   #recorded: RecordedHead | undefined
+  /** What the stored response is going to be encoded with. */
+  #codings: readonly ContentCoding[] = NO_CODINGS
   #failed = false
   #chunks: Buffer[] = []
   #length = 0
@@ -155,8 +161,22 @@ export class Fill implements Recording {
     const { vary, exactVary, maxVariants } = this.policy
     const tags = [...this.handle.tags, ...this.policy.tags.flatMap((some) => some())]
     const cost = Math.max(0, receivedAt - requestedAt)
+    this.#codings = this.#codingsOf(head.status, route, storable, body)
     const made = { request, ...keyOf(this.of, route), head, route, storable, receivedAt, cost, body }
     return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested })
+  }
+
+  #codingsOf(
+    status: number,
+    route: RouteFields,
+    storable: Storable,
+    body: Buffer | undefined,
+  ): readonly ContentCoding[] {
+    const { precompress } = this.policy
+    if (precompress === undefined) return NO_CODINGS
+    const announced = body?.length ?? fieldValue(route.fields, 'content-length')
+    const length = announced === undefined ? undefined : Number(announced)
+    return codingsFor(precompress, { status, fields: route.deciding, control: storable.by.control, length })
   }
 
   /** The stored response is right: its fields are updated, and the client gets it (RFC 9111, section 4.3.4). */
@@ -179,7 +199,7 @@ export class Fill implements Recording {
     if (head.status === 200) {
       const route = this.#routeOf(head)
       const { stored } = asked
-      if (!isConfirmedByHead(stored.validators, stored.entry.body.length, route.fields)) {
+      if (!isConfirmedByHead(stored.validators, stored.body.length, route.fields)) {
         this.#target.discard(this.of.place)
       } else if (VALIDATORS.some((name) => route.fields[name] !== undefined)) {
         this.#update(head, route, asked)
@@ -202,8 +222,11 @@ export class Fill implements Recording {
       return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), false)
     }
     const recorded = this.#recordedHead(stored, updated, verdict, receivedAt, undefined)
-    const storedHead = { ...recorded.stored, ownEntityTag: stored.ownEntityTag }
-    const landing = this.#target.keep(this.of, recorded, storedHead, stored.entry.body)
+    // The bytes are the same, and so is what they are encoded to.
+    const isEncoded = stored.encodings !== undefined && this.#codings.length > 0
+    const encodings = isEncoded ? stored.encodings : encodingsToMake(this.#codings, stored.body.length)
+    const storedHead = { ...recorded.stored, ownEntityTag: stored.ownEntityTag, encodings }
+    const landing = this.#target.keep(this.of, recorded, storedHead, isEncoded ? stored.entry.body : stored.body)
     this.#finish(landing)
     if (landing.kind === 'stored') return asked.answer(landing.stored, true)
     return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), false)
@@ -225,11 +248,19 @@ export class Fill implements Recording {
 
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
     const status = this.#status(head, { stored: true, ttl: storable.freshness.lifetime })
+    const fields = this.#withVary(head, recorded.fields)
     const added: FieldValue[] = [...status]
-    const { etag } = recorded.fields
+    const { etag } = fields
+    if (this.#codings.length > 0) added.push('Vary', fields.vary ?? '')
     if (etag !== undefined && head.field('etag') === undefined) added.push('ETag', etag)
-    const instead = this.#onConditions(head, recorded.fields, body, status)
+    const instead = this.#onConditions(head, fields, body, status)
     return { ...AS_IT_IS, fields: added, record: true, instead }
+  }
+
+  /** What is going to be sent encoded says so from its first answer on: whoever stores it on the way has to know. */
+  #withVary(head: ResponseHead, fields: Fields): Fields {
+    if (this.#codings.length === 0) return fields
+    return { ...fields, vary: uniteVary(fieldValue({ vary: head.field('vary') }, 'vary'), 'Accept-Encoding') }
   }
 
   #refusing(head: ResponseHead, route: RouteFields, reason: Reason): Onward {
@@ -263,7 +294,9 @@ export class Fill implements Recording {
       return
     }
     const body = joined(this.#chunks, this.#length)
-    this.#finish(this.#target.keep(this.of, recorded, withEntityTag(recorded, body), body))
+    const head = withEntityTag(recorded, body)
+    const encodings = encodingsToMake(this.#codings, body.length)
+    this.#finish(this.#target.keep(this.of, recorded, encodings === undefined ? head : { ...head, encodings }, body))
   }
 
   #refusalOfBody({ fields }: RecordedHead): Reason | undefined {
@@ -294,6 +327,7 @@ function keyOf({ key, search }: FillRequest, route: RouteFields) {
   const under = rule && search.under(rule)
   return under === undefined ? { key: search.exact, rule: undefined } : { key: under, rule }
 }
+const NO_CODINGS: readonly ContentCoding[] = Object.freeze([])
 
 /** A HEAD without any of them says nothing about the stored bytes. */
 const VALIDATORS = ['etag', 'last-modified', 'content-length'] as const

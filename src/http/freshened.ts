@@ -1,3 +1,4 @@
+import { entryWith } from '../core/entry.js'
 import { correctedInitialAge } from './age.js'
 import { type RouteFields, toFieldList } from './route-fields.js'
 import { updatedFields } from './stored-fields.js'
@@ -41,8 +42,10 @@ export function freshened(
 ): StoredResponse {
   const initialAge = correctedInitialAge(updated.fields, requestedAt, receivedAt)
   const { age, ...fields } = updated.fields
-  return new StoredResponse(
-    { ...stored.entry, storedAt: receivedAt, staleAt: receivedAt },
-    { ...stored, fields: toFieldList(fields, updated.names), removed: updated.removed, initialAge },
-  )
+  return new StoredResponse(entryWith(stored.entry, { storedAt: receivedAt, staleAt: receivedAt }), {
+    ...stored,
+    fields: toFieldList(fields, updated.names),
+    removed: updated.removed,
+    initialAge,
+  })
 }

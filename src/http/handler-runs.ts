@@ -15,6 +15,7 @@ import type { Lookup } from './lookup.js'
 import { type Policy, placeOf } from './policy.js'
 import { PostAnswer, PostTarget } from './post-answer.js'
 import type { RecentlyRefused } from './recently-refused.js'
+import { representationFor } from './representation.js'
 import { isForSeveral, mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
 import type { StoragePolicy } from './storage-policy.js'
@@ -168,6 +169,7 @@ export class HandlerRuns<Context extends object> {
       vary: [...new Set([...outer.vary, ...own.vary])],
       maxVariants: outer.maxVariants === undefined ? undefined : own.maxVariants,
       tags: [...outer.tags, ...own.tags],
+      precompress: own.precompress ?? outer.precompress,
     }
   }
 
@@ -257,8 +259,8 @@ export class HandlerRuns<Context extends object> {
 
   /** What all fills of a storage policy have in common. */
   #plainPolicy(storage: StoragePolicy): FillPolicy {
-    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus } = this.#policy
-    const plain: FillPolicy = { storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, tags: [] }
+    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress } = this.#policy
+    const plain: FillPolicy = { storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, tags: [] }
     this.#plainPolicies.set(storage, plain)
     return plain
   }
@@ -295,7 +297,8 @@ export class HandlerRuns<Context extends object> {
     const { cacheStatus } = this.#policy
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
     const member = cacheStatus === false ? undefined : cacheStatusMember(CACHE_NAME, { ...status, key })
-    return answerFromStore(lookup.exchange, stored, stored.answer(stored.list, now, member), now, asItCame)
+    const shown = representationFor(stored, asItCame ?? lookup.request, now)
+    return answerFromStore(lookup.exchange, shown, shown.answer(shown.list, now, member), now, asItCame)
   }
 }
 

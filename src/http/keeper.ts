@@ -4,6 +4,7 @@ import type { FallbackCache } from '../core/fallback-cache.js'
 import { credentialsOf } from './credentials.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
 import { type Landing, Stored } from './flight.js'
+import { Precompressor } from './precompressor.js'
 import { pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import type { RecentlyRefused } from './recently-refused.js'
@@ -32,6 +33,8 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
 /** Puts recorded responses on the shelf, and takes note of those that are not stored and why. */
 export class Keeper implements FillTarget {
   readonly clock: Clock
+  /** Encodes what has been kept. */
+  readonly precompressor: Precompressor
   readonly #cache: FallbackCache
   readonly #shelf: Shelf
   readonly #searches: Searches
@@ -40,6 +43,7 @@ export class Keeper implements FillTarget {
 
   constructor(cache: FallbackCache, shelf: Shelf, searches: Searches, recentlyRefused: RecentlyRefused) {
     this.clock = cache.clock
+    this.precompressor = new Precompressor(cache, (thrown) => this.fault(thrown))
     this.#cache = cache
     this.#shelf = shelf
     this.#searches = searches
@@ -65,7 +69,9 @@ export class Keeper implements FillTarget {
     }
     if (of.search !== undefined) this.#searches.keep(of.search, recorded, of.mark)
     this.#recentlyRefused.delete(of.place)
-    return new Stored(kept.entry, head, kept.written)
+    const landing = new Stored(kept.entry, head, kept.written)
+    if (head.encodings !== undefined) this.precompressor.afterStore(kept.place, landing.stored, kept.written)
+    return landing
   }
 
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {

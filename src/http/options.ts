@@ -113,6 +113,15 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[] | undefined
   /** The largest body stored, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
   readonly maxBodySize?: number | undefined
+  /**
+   * Encode stored responses once, in the background, and send hits in the coding that the client's `Accept-Encoding` likes best;
+   * of equal ones the first of this list. `'br'`, `'gzip'`, `'zstd'` (left out where Node.js has none: before 22.15). Only bodies of
+   * 1 KB and more whose type compresses, and never with `no-transform` or a `Content-Encoding` of the route's own. The encoded
+   * forms count for `maxBytes`.
+   *
+   * @defaultValue `[]`
+   */
+  readonly precompress?: readonly ('br' | 'gzip' | 'zstd')[] | undefined
   /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */
   readonly cacheStatus?: boolean | 'debug' | undefined
   /** How long a request waits for another one's handler that runs for the same response, before it runs the handler itself. @defaultValue 10 */

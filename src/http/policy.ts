@@ -11,6 +11,7 @@ import {
   rejectUnknownOptions,
   shown,
 } from '../core/options.js'
+import { CONTENT_CODINGS, type ContentCoding, isSupported } from './content-coding.js'
 import { isCredentialField } from './credentials.js'
 import { isToken } from './fields.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
@@ -46,6 +47,8 @@ export interface Policy<Context extends object> {
   readonly answersHead: boolean
   readonly obeysClient: boolean
   readonly cacheStatus: boolean | 'debug'
+  /** Those that this Node.js has; `undefined`: nothing is said about it. */
+  readonly precompress: readonly ContentCoding[] | undefined
   /** Milliseconds. */
   readonly collapseTimeout: number
 }
@@ -74,6 +77,7 @@ const ownOptionNames = [
   'allowRefresh',
   'methods',
   'maxBodySize',
+  'precompress',
   'cacheStatus',
   'collapseTimeout',
 ] as const satisfies readonly Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>[]
@@ -108,6 +112,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     answersHead: options.methods === undefined || options.methods.includes('HEAD'),
     obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
     cacheStatus: options.cacheStatus === 'debug' ? 'debug' : (flag(options.cacheStatus, 'cacheStatus') ?? true),
+    precompress: readPrecompress(options.precompress),
     collapseTimeout,
     // Last: a core that was made for options that turn out wrong would keep its connection.
     ...readCache(options),
@@ -235,6 +240,19 @@ function readMethods(methods: unknown): ReadonlySet<string> {
 }
 
 const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', 'QUERY'])
+
+function readPrecompress(codings: unknown): readonly ContentCoding[] | undefined {
+  if (codings === undefined) return undefined
+  const known: readonly unknown[] = CONTENT_CODINGS
+  if (
+    !Array.isArray(codings) ||
+    codings.some((one) => !known.includes(one)) ||
+    new Set(codings).size < codings.length
+  ) {
+    throw new TypeError(`precompress must be a list of "br", "gzip" and "zstd", each once, got ${shown(codings)}`)
+  }
+  return codings.filter(isSupported)
+}
 
 function names(list: unknown, option: string): readonly string[] {
   if (list === undefined) return []

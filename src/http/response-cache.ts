@@ -16,6 +16,7 @@ import { PostAnswer } from './post-answer.js'
 import { type PrimaryKey, PrimaryKeys, pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
+import { representationFor } from './representation.js'
 import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from './request-content.js'
 import { ResponseNotes } from './response-notes.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
@@ -242,13 +243,16 @@ export class ResponseCache<Context extends object> {
     }
   }
 
-  #hit(lookup: Lookup<Context>, { found }: OnShelf, stored: StoredResponse, now: number): Reply {
+  #hit(lookup: Lookup<Context>, { place, found }: OnShelf, stored: StoredResponse, now: number): Reply {
     const tier = found?.tier ?? 'memory'
-    const { cacheStatus } = this.#policy
+    const { cacheStatus, precompress } = this.#policy
+    if (precompress !== undefined && precompress.length > 0) this.#keeper.precompressor.afterHit(place, stored, now)
     this.#countHit(lookup, tier, now >= stored.staleAt, found?.disconnected === true)
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
-    const whole = stored.asHit(now, cacheStatus === false ? undefined : tier, key)
-    return answerFromStore(lookup.exchange, stored, whole, now)
+    const shown = representationFor(stored, lookup.request, now)
+    if (shown.isEncoded) this.cache.counters.precompressedHits += 1
+    const whole = shown.asHit(now, cacheStatus === false ? undefined : tier, key)
+    return answerFromStore(lookup.exchange, shown, whole, now)
   }
 
   #countHit(lookup: Lookup<Context>, tier: 'memory' | 'redis', stale: boolean, disconnected: boolean): void {

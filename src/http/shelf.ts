@@ -28,8 +28,8 @@ export interface OnShelf {
 
 /** What became of a response that was to be stored. */
 export type Kept =
-  /** `written`: whether Redis will have it, or there is none. */
-  { readonly entry: Entry; readonly written: Promise<boolean> } | { readonly refusal: string }
+  /** `place`: the key under which it lies; `written`: whether Redis will have it, or there is none. */
+  { readonly place: string; readonly entry: Entry; readonly written: Promise<boolean> } | { readonly refusal: string }
 
 /** What is known of the responses that lie side by side under one primary key. */
 interface Variants {
@@ -104,7 +104,7 @@ export class Shelf {
       const marker = { storedAt, staleAt: last, deleteAt: last, tags: all, meta: text, body: NO_BODY }
       this.#cache.store(key.text, marker, mark)
     }
-    return { entry, written }
+    return { place, entry, written }
   }
 
   /** Whether something was invalidated since `mark` that covers a response to be kept. */

@@ -24,7 +24,7 @@ export function partWithin(request: Fields, stored: StoredResponse, now: number)
   if (wanted === undefined || !isWithin(wanted, held)) return undefined
   return {
     contentRange: `bytes ${wanted.first}-${wanted.last}/${held.completeLength}`,
-    body: stored.entry.body.subarray(wanted.first - held.first, wanted.last - held.first + 1),
+    body: stored.body.subarray(wanted.first - held.first, wanted.last - held.first + 1),
   }
 }
 

@@ -1,8 +1,10 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Entry } from '../core/entry.js'
+import { IDENTITY } from './accept-encoding.js'
 import { currentAge } from './age.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import { appendCacheStatus, cacheStatusMember } from './cache-status.js'
+import { areToBeMade, type Encoding, encodingsText, lengthOfIdentity, readEncodings } from './encodings.js'
 import type { FieldList, FieldValue, Reply } from './exchange.js'
 import { emptyFields, type Fields, fieldValue } from './fields.js'
 import { keepParsed } from './parsed-entries.js'
@@ -38,6 +40,8 @@ export interface StoredHead {
   readonly values: readonly (string | null)[]
   /** Whether it was stored by a middleware that another one has to ask first. */
   readonly nested: boolean
+  /** The encoded forms that lie behind the body, or are going to; `undefined` for a response that is sent as it is only. */
+  readonly encodings?: readonly Encoding[] | undefined
 }
 
 /** What lies under a primary key whose responses vary: where to look further. */
@@ -52,6 +56,8 @@ export interface VariantMarker {
 /** A stored response: its head, its body, and the answers made of it (RFC 9111, section 2). */
 export class StoredResponse implements Reusable {
   readonly entry: Entry
+  /** The bytes as the handler made them. */
+  readonly body: Buffer
   readonly identity: string
   readonly status: number
   readonly reason: string | undefined
@@ -67,6 +73,13 @@ export class StoredResponse implements Reusable {
   readonly selecting: readonly string[]
   readonly values: readonly (string | null)[]
   readonly nested: boolean
+  readonly encodings: readonly Encoding[] | undefined
+  /** The codings of the encoded forms that have been made. */
+  readonly codings: readonly string[]
+  /** Which one of several representations of a stored response this is; `undefined`: the stored response itself. */
+  readonly coding: string | undefined
+  /** What `representationFor` has made of it; `undefined` for what has no encoded forms. */
+  readonly representations: Map<string, StoredResponse> | undefined
   /** Whether {@link list} has a Vary. */
   readonly hasVary: boolean
   /** The 304 that was made last, and the whole answer that it stands for. */
@@ -80,12 +93,14 @@ export class StoredResponse implements Reusable {
   #wholeFrom = 0
   #wholeUntil = 0
 
-  constructor(entry: Entry, head: StoredHead) {
+  constructor(entry: Entry, head: StoredHead, coding?: string) {
+    const { encodings } = head
     this.entry = entry
+    this.body = encodings === undefined ? entry.body : entry.body.subarray(0, lengthOfIdentity(entry.body, encodings))
     this.identity = head.identity
     this.status = head.status
     this.reason = head.reason
-    this.list = withContentLength(head, entry.body.length)
+    this.list = withContentLength(head, this.body.length)
     this.ownEntityTag = head.ownEntityTag
     this.removed = head.removed
     this.control = head.control
@@ -96,6 +111,10 @@ export class StoredResponse implements Reusable {
     this.selecting = head.selecting
     this.values = head.values
     this.nested = head.nested
+    this.encodings = encodings
+    this.codings = encodings?.filter(({ length }) => length > 0).map((made) => made.coding) ?? NO_CODINGS
+    this.coding = coding
+    this.representations = encodings === undefined ? undefined : new Map()
     this.hasVary = this.list.some((name, at) => at % 2 === 0 && String(name).toLowerCase() === 'vary')
     this.#upstream = valueIn(this.list, 'cache-status')
   }
@@ -117,6 +136,16 @@ export class StoredResponse implements Reusable {
     }
     this.#byName = byName
     return byName
+  }
+
+  /** Whether its bytes are in a coding that this cache has put them into. */
+  get isEncoded(): boolean {
+    return this.coding !== undefined && this.coding !== IDENTITY
+  }
+
+  /** Whether there are encoded forms still to be made, and this process could make them. */
+  get isToBeEncoded(): boolean {
+    return areToBeMade(this.encodings)
   }
 
   /** {@link byName}, without an entity tag that the handler cannot know: what it may be asked about. */
@@ -179,7 +208,7 @@ export class StoredResponse implements Reusable {
     const fields: FieldValue[] = [...list, 'Age', String(this.ageAt(now))]
     // Over the members of caches nearer to the origin, which are in the list (RFC 9211, section 2).
     if (cacheStatus !== undefined) fields.push('Cache-Status', appendCacheStatus(this.#upstream, cacheStatus))
-    return { status: this.status, reason: this.reason, fields, removed: this.removed, body: this.entry.body }
+    return { status: this.status, reason: this.reason, fields, removed: this.removed, body: this.body }
   }
 }
 
@@ -226,7 +255,13 @@ export function headText(head: StoredHead): string {
     v: head.selecting.length === 0 ? undefined : head.selecting,
     u: head.selecting.length === 0 ? undefined : head.values,
     n: head.nested || undefined,
+    z: encodingsText(head.encodings),
   })
+}
+
+/** The text of {@link headText}, with other encodings and all else as it was. */
+export function withEncodings(text: string, encodings: readonly Encoding[]): string {
+  return JSON.stringify({ ...parseObject(text), z: encodingsText(encodings) })
 }
 
 /** The text of a {@link VariantMarker}. */
@@ -261,6 +296,8 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   if (!Array.isArray(values) || values.length !== selecting.length) return undefined
   if (!isAmount(initialAge) || !isAmount(cost) || !isAmount(staleWhileRevalidate) || !isAmount(staleIfError))
     return undefined
+  const encodings = meta.z === undefined ? undefined : readEncodings(meta.z, entry.body.length)
+  if (meta.z !== undefined && encodings === undefined) return undefined
   return new StoredResponse(entry, {
     identity: meta.i,
     status,
@@ -276,6 +313,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     selecting,
     values,
     nested: meta.n === true,
+    encodings,
   })
 }
 
@@ -285,6 +323,7 @@ function countedIn(counts: unknown): ReadonlyMap<string, number> {
 }
 
 const NONE_COUNTED: ReadonlyMap<string, number> = new Map()
+const NO_CODINGS: readonly string[] = Object.freeze([])
 
 function parseObject(text: string): Record<string, unknown> | undefined {
   if (!text.startsWith('{')) return undefined

@@ -41,6 +41,7 @@ export interface CacheOptions {
   readonly ttl?: number
   readonly methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[]
   readonly targets?: readonly string[]
+  readonly precompress?: readonly ('br' | 'gzip' | 'zstd')[]
 }
 
 /** Called with every request as it arrives, before the cache sees it. */

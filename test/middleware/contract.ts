@@ -6,6 +6,7 @@ import { flightContract } from './contract-flight.js'
 import { identityContract } from './contract-identity.js'
 import { invalidationContract } from './contract-invalidation.js'
 import { postContract } from './contract-post.js'
+import { precompressContract } from './contract-precompress.js'
 import { queryContract } from './contract-query.js'
 import { redisContract } from './contract-redis.js'
 import { refusalsContract } from './contract-refusals.js'
@@ -34,6 +35,7 @@ export function adapterContract<M extends CacheFace>(name: string, host: Host<M>
     streamsContract(host)
     clientContract(host)
     faultsContract(host)
+    precompressContract(host)
     redisContract(host, host)
   })
 }

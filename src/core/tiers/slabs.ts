@@ -1,4 +1,4 @@
-import { byteSizes, type Entry } from '../entry.js'
+import { byteSizes, type Entry, entryWith } from '../entry.js'
 import { PackedEntry, type Slab } from './packed-entry.js'
 
 /** Entries of more bytes keep a Buffer of their own: beside so many, what a Buffer costs does not show. */
@@ -36,8 +36,7 @@ export class Slabs {
     const sizes = byteSizes(entry)
     const { tags, meta } = sizes
     const length = tags + meta + sizes.body
-    if (length > largestPacked)
-      return { ...entry, tags: entry.tags, meta: entry.meta, body: ownBytes(entry.body), memo: undefined }
+    if (length > largestPacked) return entryWith(entry, { body: ownBytes(entry.body) })
     const slab = this.#slabWith(length)
     const at = slab.used
     if (tags > 0) slab.bytes.write(JSON.stringify(entry.tags), at)

@@ -1,4 +1,5 @@
 import type { Rule } from '../rule.js'
+import { codingRules } from './codings.js'
 import { directiveRules } from './directives.js'
 import { extensionRules } from './extensions.js'
 import { freshnessRules } from './freshness.js'
@@ -19,5 +20,6 @@ export const allRules: readonly Rule[] = [
   ...directiveRules,
   ...semanticsRules,
   ...rangeRules,
+  ...codingRules,
   ...extensionRules,
 ]

@@ -88,6 +88,7 @@ export interface CommonOptions {
   maxBodySize?: number
   methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[]
   cacheStatus?: boolean
+  precompress?: readonly ('br' | 'gzip' | 'zstd')[]
   cache?: FallbackCache
   clock?: Clock
   redis?: string
