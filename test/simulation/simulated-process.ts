@@ -1,5 +1,5 @@
 import type { Cover } from '../../src/core/coherence/cover.js'
-import { FallbackCache, type Found, type Invalidation } from '../../src/core/fallback-cache.js'
+import { FallbackCache, type Found, type Invalidation, type Stored } from '../../src/core/fallback-cache.js'
 import type { Mark } from '../../src/core/mark.js'
 import type { FakeClient } from './fake-client.js'
 import type { History, Issued, Reading, Run, Witness } from './history.js'
@@ -50,6 +50,8 @@ export class SimulatedProcess implements Witness {
   readonly #unsettled = new Set<string>()
   #outages = 0
   isDead = false
+  /** How many entries have been given other content. */
+  amended = 0
 
   constructor(
     name: string,
@@ -149,7 +151,8 @@ export class SimulatedProcess implements Witness {
     await this.#pause(duration)
     if (this.isDead) return
     if (this.#setup.marksAtCompletion) mark = this.cache.mark()
-    this.#keep(run, mark, ttl)
+    const kept = this.#keep(run, mark, ttl)
+    if (run.number % 2 === 0) await this.#amend(run, kept, duration)
   }
 
   /** Sets a value that was just read from the database. */
@@ -191,20 +194,30 @@ export class SimulatedProcess implements Witness {
     return this.isDead ? [] : [...this.#unsettled]
   }
 
-  #keep(run: Run, mark: Mark, ttl: number): void {
+  /** Puts into an entry what says the same and took some time to make, as the HTTP layer does with encoded forms. */
+  async #amend(run: Run, { entry, written }: Stored, duration: number): Promise<void> {
+    await written
+    if (entry === undefined) return
+    const isAmended = await this.cache.amend(run.value.key, entry, async () => {
+      await this.#pause(duration)
+      return { meta: 'amended', body: Buffer.from(`${textOf(run.value)} `) }
+    })
+    if (!isAmended || this.isDead) return
+    this.amended++
+    this.#history.note(() => `${this.name} amends run ${run.number}`)
+  }
+
+  #keep(run: Run, mark: Mark, ttl: number): Stored {
     const { key } = run.value
     const now = this.clock.now()
-    const entry = {
-      staleAt: now + ttl,
-      deleteAt: now + ttl,
-      tags: tagsOf[key],
-      body: Buffer.from(textOf(run.value)),
-    }
+    const entry = { staleAt: now + ttl, deleteAt: now + ttl, tags: tagsOf[key], body: Buffer.from(textOf(run.value)) }
     this.#history.finish(run, ttl, 'stores')
-    const { stored, reason, written } = this.cache.store(key, entry, mark)
+    const kept = this.cache.store(key, entry, mark)
+    const { stored, reason, written } = kept
     this.#history.note(() => `${this.name} ${stored ? 'keeps' : `refuses (${reason})`} run ${run.number}`)
     if (stored) this.#history.keep(run, !this.isConnected)
     void this.#timed('written', 2 * this.#setup.redisTimeout, () => written)
+    return kept
   }
 
   #tell(cover: Cover): Promise<Invalidation> {

@@ -36,6 +36,7 @@ const happens = [
   'nothing',
   'servedWhileDisconnected',
   'lateStores',
+  'amended',
   'writtenBack',
   'outages',
   'redisTimeouts',

@@ -123,6 +123,7 @@ class Simulation {
   }
 
   #leave(process: SimulatedProcess): void {
+    this.#counts.amended = (this.#counts.amended ?? 0) + process.amended
     for (const [name, count] of Object.entries(process.cache.counters)) {
       if (typeof count === 'number') this.#counts[name] = (this.#counts[name] ?? 0) + count
     }
