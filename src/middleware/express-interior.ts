@@ -108,7 +108,7 @@ export class ExpressInterior implements Interior {
   }
 
   #isBlockedFor(url: string): boolean {
-    if (url.charCodeAt(0) !== 0x2f) return true
+    if (url.charCodeAt(0) !== 0x2f || UNLIKE.test(url)) return true
     try {
       return this.#blockingSome.some((layer) => layer.match(pathOf(url)) !== false)
     } catch {
@@ -145,6 +145,9 @@ export function expressHost(
 function fieldText(value: string | readonly string[] | undefined): string {
   return typeof value === 'string' ? value : (value?.[0] ?? '')
 }
+
+/** What Express has a full parser read, which drops or escapes some of it: the path that it matches may be another one. */
+const UNLIKE = /[\s#\\]/
 
 const OWN_OF_EXPRESS_4 = new Set(['query', 'expressInit'])
 

@@ -36,6 +36,9 @@ declare global {
 /** The options of {@link fallbackCache}; their functions are given `req`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
 
+export type { ServeOptions } from './front-door.js'
+export type { FrontDoorOptions } from './front-door-options.js'
+
 /** A middleware for Express 4 and 5 and for every host that calls `(req, res, next)`. */
 export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<ExpressApplication> {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void

@@ -27,6 +27,9 @@ declare module 'koa' {
 /** The options of {@link fallbackCache}; functions among them are given the `ctx`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
 
+export type { ServeOptions } from './front-door.js'
+export type { FrontDoorOptions } from './front-door-options.js'
+
 /** What {@link fallbackCache} returns: a Koa middleware that carries its cache. */
 export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {
   /** The same cache with other options: for a route that differs. What is not given stays as it is. */

@@ -488,6 +488,25 @@ describe('what stands before the cache', () => {
     expect((await ask(port, '/page')).field('x-powered-by')).toBe('Express')
   })
 
+  it('counts for every spelling of its path', async () => {
+    let isAllowed = true
+    const guard: RequestHandler = (_req, res, next) => (isAllowed ? next() : void res.status(403).end())
+    const { port } = await served((app, cached) => {
+      app.use('/admin', guard)
+      app.use(cached)
+    })
+    for (const path of ['/admin', '/ADMIN/', '//admin', '/admin?x', '/%61dmin/x']) {
+      isAllowed = true
+      await ask(port, path)
+      const allowed = await ask(port, path)
+      expect([path, allowed.status]).toEqual([path, 200])
+      isAllowed = false
+      // Where Express' own matching does not take it for that path either, there is no guard.
+      const seen = (await ask(port, path)).status
+      expect([path, seen]).toEqual([path, /^\/\/|%/.test(path) ? 200 : 403])
+    }
+  })
+
   it('may be mounted later', async () => {
     const { port, app } = await served((one, cached) => one.use(cached))
     await ask(port, '/page')
