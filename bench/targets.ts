@@ -64,7 +64,18 @@ function targets(measured: Measured): readonly Target[] {
         goal('koa / koa-cash', 'hot-1k: ours koa / koa-cash', 1),
       ],
     },
-    { number: 2, about: 'front door', goals: [] },
+    {
+      number: 2,
+      about: 'front door',
+      goals: [
+        goal('express / raw, 1 KB', 'hot-1k: ours express, front door / raw', 1),
+        goal('koa / raw, 1 KB', 'hot-1k: ours koa, front door / raw', 1),
+        goal('express / raw, 64 KB', 'hot-64k: ours express, front door / raw', 1),
+        goal('koa / raw, 64 KB', 'hot-64k: ours koa, front door / raw', 1),
+        goal('express / apicache', 'hot-1k: ours express, front door / apicache', 0.65),
+        goal('koa / koa-cash', 'hot-1k: ours koa, front door / koa-cash', 0.65),
+      ],
+    },
     {
       number: 3,
       about: 'hit from Redis',
