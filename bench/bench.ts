@@ -1,70 +1,108 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { provideNode } from '../scripts/node-versions.mjs'
 import { findRedisServer } from '../test/support/find-redis-server.js'
 import { RedisServer } from '../test/support/redis-server.js'
 import { buildPrograms } from './build.js'
+import { curves } from './curves/curves.js'
 import { generator } from './load/load.js'
-import { canPin, pin } from './pinned.js'
+import { canPin, pin, pinNothing } from './pinned.js'
 import type { Measured, Scenario, Surroundings } from './scenario.js'
+import { forms } from './scenarios/forms.js'
 import { hits } from './scenarios/hits.js'
 import { invalidation } from './scenarios/invalidation.js'
+import { latency } from './scenarios/latency.js'
 import { memory } from './scenarios/memory.js'
+import { misses } from './scenarios/misses.js'
 import { outage } from './scenarios/outage.js'
+import { processes } from './scenarios/processes.js'
+import { redisCommands } from './scenarios/redis-commands.js'
 import { stampede } from './scenarios/stampede.js'
 import { printTargets } from './targets.js'
 
-// npm run bench                     everything
+// npm run bench                     all scenarios, in less than half an hour
 // npm run bench -- hot-1k 304       these scenarios
+// npm run bench -- curves           the curves, drawn into docs/plots; or one of them: cpu-by-body-size, …
 // npm run bench -- --short          whether everything runs, in seconds; the numbers mean nothing
 //
-//   --node=/path/to/node   runs the candidates   --rounds=5   more rounds   --large   a million keys too
+//   --node=24   runs the candidates on that version (fetched when it is not here), or on /path/to/node
+//   --rounds=5   more rounds   --processes=3   more fresh processes
 
-const scenarios: readonly Scenario[] = [...hits, stampede, outage, invalidation, memory]
+const scenarios: readonly Scenario[] = [
+  ...hits,
+  redisCommands,
+  ...misses,
+  ...forms,
+  stampede,
+  outage,
+  memory,
+  invalidation,
+  processes,
+  latency,
+]
 
-const { values: flags, positionals: wanted } = parseArgs({
+const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     short: { type: 'boolean', default: false },
-    large: { type: 'boolean', default: false },
     node: { type: 'string', default: process.execPath },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '2' },
+    processes: { type: 'string', default: '2' },
   },
 })
-const unknown = wanted.filter((name) => !scenarios.some((scenario) => scenario.name === name))
+const wanted = positionals.flatMap((name) => (name === 'curves' ? curves.map((curve) => curve.name) : [name]))
+const all = [...scenarios, ...curves]
+const unknown = wanted.filter((name) => !all.some((scenario) => scenario.name === name))
 if (unknown.length > 0) {
   console.error(
-    `No scenario is called ${unknown.join(', ')}. There are ${scenarios.map(({ name }) => name).join(', ')}.`,
+    `No scenario is called ${unknown.join(', ')}. There are ${all.map(({ name }) => name).join(', ')}, and curves for all of these that are.`,
   )
   process.exit(2)
 }
+const node = /^\d+$/.test(flags.node) ? provideNode(flags.node) : flags.node
+if (node === undefined) {
+  console.error(`No binary of Node.js ${flags.node} for this platform could be had from npm.`)
+  process.exit(2)
+}
 
+const begun = Date.now()
+if (flags.short) pinNothing()
 await buildPrograms()
 const redis = await startRedis()
 const around: Surroundings = {
-  node: flags.node,
+  node,
   redis,
   rounds: flags.short ? 1 : Number(flags.rounds),
+  processes: flags.short ? 1 : Number(flags.processes),
   isShort: flags.short,
-  isLarge: flags.large,
 }
 console.log(
-  `${availableParallelism()} cores${canPin ? ', the server on one, the load and Redis on another' : ''}; load by ${generator === 'wrk' ? 'wrk' : 'a generator of our own'}.\n` +
+  `Candidates on ${node === process.execPath ? process.version : node}. ${availableParallelism()} cores${canPin ? ', the server on one, the load and Redis on another' : ''}; load by ${generator === 'wrk' ? 'wrk' : 'a generator of our own'}.\n` +
     'CPU: user and system time of the server process for one request. Trust it and its ratios; throughput and latency are those of a busy server.\n',
 )
 const measured: Measured = new Map()
 try {
-  for (const scenario of scenarios) {
-    if (wanted.length > 0 ? !wanted.includes(scenario.name) : around.isShort && scenario.isInShort !== true) continue
-    const begun = Date.now()
+  for (const scenario of chosen()) {
+    const started = Date.now()
     console.log(`## ${scenario.name}: ${scenario.about}`)
     if (scenario.needsRedis === true && redis === undefined) console.log('left out: there is no redis-server\n')
     else for (const [name, value] of await scenario.run(around)) measured.set(name, value)
-    console.log(`${scenario.name} took ${((Date.now() - begun) / 1000).toFixed(0)} s\n`)
+    console.log(`${scenario.name} took ${seconds(started)}\n`)
   }
   console.log('## targets')
   printTargets(measured)
+  console.log(`In ${seconds(begun)}.`)
 } finally {
   await redis?.stop()
+}
+
+function chosen(): readonly Scenario[] {
+  if (wanted.length > 0) return all.filter(({ name }) => wanted.includes(name))
+  return around.isShort ? scenarios.filter(({ isInShort }) => isInShort === true) : scenarios
+}
+
+function seconds(since: number): string {
+  return `${((Date.now() - since) / 1000).toFixed(0)} s`
 }
 
 async function startRedis(): Promise<RedisServer | undefined> {

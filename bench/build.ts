@@ -1,13 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
+import { guardDirectory } from '../test/support/guard.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Where the built programs lie. */
-export const built = `${root}.cache/bench`
+/** Where the built programs lie as long as this process runs: beside node_modules, which they import from. */
+export const built = `${root}.cache/bench/${process.pid}`
 
 /** Builds what is measured, as it is published: no loader has a hand in the code that runs. */
 export async function buildPrograms(): Promise<void> {
+  guardDirectory(built)
   await build({
     config: false,
     cwd: root,

@@ -1,52 +1,19 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Handler, type Open, type Setup } from './candidates/setup.js'
-
-/** What a candidate's process tells of itself. */
-export interface Usage {
-  /** Microseconds of processor time, user and system, for one request: one figure for each tenth of a second since it was last asked. */
-  readonly cpu: readonly number[]
-  /** Bytes. */
-  readonly rss: number
-  /** Bytes that the candidate says its memory holds. */
-  readonly memoryBytes: number | undefined
-  /** How often the handler ran. */
-  readonly runs: number
-}
-
-const candidates: Record<string, () => Promise<Open>> = {
-  raw: async () => (await import('./candidates/raw.js')).raw,
-  'express uncached': async () => (await import('./candidates/express.js')).uncached,
-  'express by hand': async () => (await import('./candidates/express.js')).handWritten,
-  'express by hand, redis': async () => (await import('./candidates/express.js')).handWrittenRedis,
-  'ours express': async () => (await import('./candidates/express.js')).oursMemory,
-  'ours express, redis-first': async () => (await import('./candidates/express.js')).oursRedis,
-  'ours express, memory-first': async () => (await import('./candidates/express.js')).oursMemoryFirst,
-  'ours express, front door': async () => (await import('./candidates/express.js')).oursInFront,
-  'ours express, front door, redis-first': async () => (await import('./candidates/express.js')).oursInFrontRedis,
-  apicache: async () => (await import('./candidates/express.js')).apicacheMemory,
-  'route-cache': async () => (await import('./candidates/express.js')).routeCacheMemory,
-  'cacheable-response': async () => (await import('./candidates/express.js')).cacheableResponseMemory,
-  'express-redis-cache': async () => (await import('./candidates/express.js')).expressRedisCache,
-  'koa uncached': async () => (await import('./candidates/koa.js')).uncached,
-  'koa by hand': async () => (await import('./candidates/koa.js')).handWritten,
-  'koa by hand, redis': async () => (await import('./candidates/koa.js')).handWrittenRedis,
-  'ours koa': async () => (await import('./candidates/koa.js')).oursMemory,
-  'ours koa, redis-first': async () => (await import('./candidates/koa.js')).oursRedis,
-  'ours koa, front door': async () => (await import('./candidates/koa.js')).oursInFront,
-  'ours koa, front door, redis-first': async () => (await import('./candidates/koa.js')).oursInFrontRedis,
-  'koa-cash': async () => (await import('./candidates/koa.js')).koaCashMemory,
-}
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import { catalog } from './candidates/catalog.js'
+import { Handler, type Setup } from './candidates/setup.js'
+import type { Question, Usage } from './server.js'
 
 /** A window with fewer requests tells more of everything else. */
 const fewest = 20
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as Setup
 const handler = new Handler(setup)
-const open = await candidates[setup.candidate]?.()
-if (open === undefined) throw new Error(`no candidate is called ${setup.candidate}`)
-const candidate = await open(setup, handler)
-const server: Server = candidate.server ?? createServer(candidate.listener)
+const entry = catalog[setup.candidate]
+if (entry === undefined) throw new Error(`no candidate is called ${setup.candidate}`)
+const { listener, memoryBytes } = await (await entry.open())(setup, handler)
+const server = listener instanceof Server ? listener : createServer(listener)
 // A load generator that ends breaks its connections.
 server.on('clientError', (_error, socket) => socket.destroy())
 server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
@@ -54,24 +21,42 @@ server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as 
 let requests = 0
 let last = { requests, cpu: process.cpuUsage() }
 const windows: number[] = []
-server.on('request', () => {
-  requests += 1
+let delay: IntervalHistogram | undefined
+if (!setup.isBare) {
+  server.on('request', () => {
+    requests += 1
+  })
+  setInterval(closeWindow, 100)
+}
+
+process.on('message', (question: Question) => {
+  if (question === 'usage after gc') globalThis.gc?.()
+  if (question === 'watch delay') watchDelay()
+  const { user, system } = process.cpuUsage()
+  const usage: Usage = {
+    pid: process.pid,
+    cpu: windows.splice(0),
+    totalCpu: user + system,
+    rss: process.memoryUsage.rss(),
+    memoryBytes: memoryBytes?.(),
+    runs: handler.runs,
+    delayP99: delay === undefined ? undefined : delay.percentile(99) / 1e6,
+  }
+  // What comes now is measured by itself.
+  last = { requests, cpu: process.cpuUsage() }
+  process.send?.(usage)
 })
-setInterval(() => {
+process.on('disconnect', () => process.exit(0))
+
+function closeWindow(): void {
   const { user, system } = process.cpuUsage(last.cpu)
   const done = requests - last.requests
   if (done >= fewest) windows.push((user + system) / done)
   last = { requests, cpu: process.cpuUsage() }
-}, 100)
+}
 
-process.on('message', (message) => {
-  if (message === 'usage after gc') globalThis.gc?.()
-  const usage: Usage = {
-    cpu: windows.splice(0),
-    rss: process.memoryUsage.rss(),
-    memoryBytes: candidate.memoryBytes?.(),
-    runs: handler.runs,
-  }
-  process.send?.(usage)
-})
-process.on('disconnect', () => process.exit(0))
+function watchDelay(): void {
+  delay?.disable()
+  delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+}

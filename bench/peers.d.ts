@@ -5,9 +5,26 @@ declare module 'apicache' {
   export = apicache
 }
 
+declare module 'apicache-plus' {
+  interface Apicache {
+    middleware(duration: string): import('express').RequestHandler
+    newInstance(options: { readonly redisClient: import('ioredis').Redis }): Apicache
+  }
+  const apicache: Apicache
+  export = apicache
+}
+
 declare module 'route-cache' {
-  const routeCache: { cacheSeconds(seconds: number): import('express').RequestHandler }
+  const routeCache: {
+    cacheSeconds(seconds: number): import('express').RequestHandler
+    config(options: { readonly cacheStore: object }): unknown
+  }
   export = routeCache
+}
+
+declare module 'route-cache/ioRedisStore.js' {
+  const IoRedisStore: new (client: import('ioredis').Redis) => object
+  export = IoRedisStore
 }
 
 declare module 'express-redis-cache' {

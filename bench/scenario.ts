@@ -6,11 +6,12 @@ export interface Surroundings {
   readonly node: string
   /** `undefined`: there is none. */
   readonly redis: RedisServer | undefined
+  /** How often a candidate is driven in each of its processes. */
   readonly rounds: number
+  /** How many fresh processes a candidate gets, one after the other. */
+  readonly processes: number
   /** Only whether everything runs is of interest. */
   readonly isShort: boolean
-  /** Whether scenarios may take a million keys. */
-  readonly isLarge: boolean
 }
 
 /** Numbers by name, for the last table. */

@@ -1,37 +1,40 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { get } from 'node:http'
+import { guardProcess } from '../test/support/guard.js'
+import { type Answer, ask } from './ask.js'
 import { built } from './build.js'
-import type { Usage } from './candidate.js'
-import type { Setup } from './candidates/setup.js'
-import { pageOf } from './page.js'
+import { defaults, type Setup } from './candidates/setup.js'
 import { spawnPinned } from './pinned.js'
+import type { Question, Server, Usage } from './server.js'
 
-/** An answer, read to its end. */
-export interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: string
-}
-
-/** A candidate in a process of its own. */
-export class Started {
-  readonly name: string
+/** A candidate in a Node process of its own. */
+export class Started implements Server {
   readonly port: number
-  readonly #setup: Setup
+  readonly setup: Setup
   readonly #process: ChildProcess
 
   /** Starts a candidate and waits until it listens. */
-  static async start(node: string, setup: Setup, ...flags: readonly string[]): Promise<Started> {
-    const child = spawnPinned(0, node, [...flags, `${built}/candidate.mjs`, JSON.stringify(setup)], {
+  static async start(
+    node: string,
+    given: Partial<Setup> & Pick<Setup, 'candidate'>,
+    ...flags: readonly string[]
+  ): Promise<Started> {
+    const setup = { ...defaults, ...given }
+    return Started.run(setup, [node, ...flags])
+  }
+
+  /** Starts it behind any command that runs node. */
+  static async run(setup: Setup, [command = '', ...args]: readonly string[]): Promise<Started> {
+    const child = spawnPinned(0, command, [...args, `${built}/candidate.mjs`, JSON.stringify(setup)], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
+    guardProcess(child)
     let said = ''
     child.stderr?.on('data', (text: Buffer) => {
-      said = (said + text).slice(-2000)
+      said = (said + text).slice(-4000)
     })
     const gone = once(child, 'exit').then(() => {
-      throw new Error(`${setup.candidate} did not start: ${said}`)
+      throw new Error(reasonIn(said))
     })
     const [message] = await Promise.race([once(child, 'message'), gone])
     gone.catch(() => {})
@@ -39,53 +42,32 @@ export class Started {
   }
 
   private constructor(setup: Setup, port: number, child: ChildProcess) {
-    this.name = setup.candidate
     this.port = port
-    this.#setup = setup
+    this.setup = setup
     this.#process = child
   }
 
-  async usage(message: 'usage' | 'usage after gc' = 'usage'): Promise<Usage> {
+  get name(): string {
+    return this.setup.candidate
+  }
+
+  readonly usage = async (question: Question = 'usage'): Promise<Usage> => {
     const answered = once(this.#process, 'message')
-    this.#process.send(message)
+    this.#process.send(question)
     const [usage] = await answered
     return usage as Usage
   }
 
   /** One GET over a connection of its own. */
   get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      get({ port: this.port, host: '127.0.0.1', path, headers, agent: false }, (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          const body = Buffer.concat(chunks).toString()
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
-        })
-      }).on('error', reject)
-    })
+    return ask(this.port, path, { headers })
   }
 
-  /**
-   * Whether the answers are right: status, type and body, and the second one without the handler where there is a cache.
-   *
-   * @returns what is wrong; `undefined`: nothing
-   */
-  async fault(): Promise<string | undefined> {
-    const id = `check-${this.#setup.size}`
-    const expected = JSON.stringify(pageOf(id, this.#setup.size))
-    for (const time of ['first', 'second']) {
-      const { status, headers, body } = await this.get(`/page/${id}`)
-      if (status !== 200) return `the ${time} answer has status ${status}`
-      if (body !== expected) return `the ${time} answer has another body`
-      if (!String(headers['content-type']).startsWith('application/json')) return `the ${time} answer has no type`
-      // Where storing is not waited for.
-      await new Promise((resolve) => setTimeout(resolve, 30))
-    }
-    const { runs } = await this.usage()
-    const expectedRuns = this.name === 'raw' ? 0 : this.name.endsWith('uncached') ? 2 : 1
-    return runs === expectedRuns ? undefined : `the handler ran ${runs} times for two requests`
+  /** Lets it end by itself. */
+  async end(): Promise<void> {
+    const gone = once(this.#process, 'exit')
+    this.#process.disconnect()
+    await gone
   }
 
   async stop(): Promise<void> {
@@ -94,4 +76,10 @@ export class Started {
     this.#process.kill('SIGKILL')
     await gone
   }
+}
+
+/** The line of a stack trace that says what it is about. */
+function reasonIn(said: string): string {
+  const lines = said.split('\n').map((line) => line.trim())
+  return lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? `it ended: ${lines.slice(-5).join(' ')}`
 }

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
-import express, { type Express, type RequestHandler } from 'express'
+import type { OutgoingHttpHeaders, RequestListener } from 'node:http'
+import { Readable } from 'node:stream'
+import compression from 'compression'
+import express, { type RequestHandler } from 'express'
 import { fallbackCache } from 'fallback-cache/express'
 import { Redis } from 'ioredis'
 import type { Handler, Open, Setup } from './setup.js'
@@ -9,7 +12,7 @@ export const uncached: Open = (_setup, handler) => ({ listener: application(hand
 
 /** The least an Express middleware can do for a hit: look the URL up, write a head and a Buffer. Knows no HTTP. */
 export const handWritten: Open = (_setup, handler) => {
-  const kept = new Map<string, { readonly fields: Record<string, string | number>; readonly body: Buffer }>()
+  const kept = new Map<string, { readonly fields: OutgoingHttpHeaders; readonly body: Buffer }>()
   return {
     listener: application(handler, (req, res, next) => {
       const hit = kept.get(req.originalUrl)
@@ -23,10 +26,8 @@ export const handWritten: Open = (_setup, handler) => {
         const body = Buffer.from(String(text))
         const etag = `"${createHash('sha1').update(body).digest('base64url')}"`
         const type = 'application/json; charset=utf-8'
-        kept.set(req.originalUrl, {
-          fields: { 'Content-Type': type, 'Content-Length': body.length, ETag: etag },
-          body,
-        })
+        const own = { 'Content-Type': type, 'Content-Length': body.length, ETag: etag }
+        kept.set(req.originalUrl, { fields: { ...Object.fromEntries(handler.fields), ...own }, body })
         return send.call(res, text)
       }
       next()
@@ -36,7 +37,7 @@ export const handWritten: Open = (_setup, handler) => {
 
 /** The same with ioredis: `getBuffer`, auto-pipelined. */
 export const handWrittenRedis: Open = ({ redisPort }, handler) => {
-  const redis = new Redis({ host: '127.0.0.1', port: redisPort, enableAutoPipelining: true })
+  const redis = clientOf(redisPort, 1)
   return {
     listener: application(handler, (req, res, next) => {
       redis.getBuffer(req.originalUrl).then((body) => {
@@ -66,16 +67,43 @@ export const oursRedis: Open = (setup, handler) => ours(setup, handler, { redis:
 export const oursMemoryFirst: Open = (setup, handler) =>
   ours(setup, handler, { redis: urlOf(setup), read: 'memory-first' })
 
-/** This library in memory, hits answered in front of Express. */
-export const oursInFront: Open = (setup, handler) => ours(setup, handler, {}, true)
+/** This library in memory, passing every request by. */
+export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { skip: () => true })
 
-/** The same, every read asking Redis. */
-export const oursInFrontRedis: Open = (setup, handler) => ours(setup, handler, { redis: urlOf(setup) }, true)
+/** This library in memory, keeping compressed forms beside what the handler made. */
+export const oursPrecompressed: Open = (setup, handler) => ours(setup, handler, { precompress: ['br', 'gzip'] })
+
+/** This library in memory behind what compresses each answer anew. */
+export const oursCompressed: Open = ({ maxEntries }, handler) => {
+  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30 })
+  return { listener: application(handler, compression(), cached) }
+}
 
 /** apicache in memory: with a Redis it needs node-redis 3. */
 export const apicacheMemory: Open = async (_setup, handler) => {
   const { default: apicache } = await import('apicache')
   return { listener: application(handler, apicache.middleware('5 minutes')) }
+}
+
+/** apicache-plus in memory. */
+export const apicachePlusMemory: Open = async (_setup, handler) => {
+  const { default: apicache } = await import('apicache-plus')
+  return { listener: application(handler, apicache.middleware('5 minutes')) }
+}
+
+/** apicache-plus in Redis, through ioredis. */
+export const apicachePlusRedis: Open = async ({ redisPort }, handler) => {
+  const { default: apicache } = await import('apicache-plus')
+  const cache = apicache.newInstance({ redisClient: clientOf(redisPort, 3) })
+  return { listener: application(handler, cache.middleware('5 minutes')) }
+}
+
+/** route-cache in Redis, through ioredis. */
+export const routeCacheRedis: Open = async ({ redisPort }, handler) => {
+  const { default: routeCache } = await import('route-cache')
+  const { default: IoRedisStore } = await import('route-cache/ioRedisStore.js')
+  routeCache.config({ cacheStore: new IoRedisStore(clientOf(redisPort, 4)) })
+  return { listener: application(handler, routeCache.cacheSeconds(300)) }
 }
 
 /** route-cache in memory. */
@@ -112,27 +140,33 @@ export const expressRedisCache: Open = async ({ redisPort }, handler) => {
   return { listener: application(handler, cache.route()) }
 }
 
-function ours(
-  { maxEntries }: Setup,
-  handler: Handler,
-  options: { readonly redis?: string; readonly read?: 'memory-first' },
-  inFront = false,
-): ReturnType<Open> {
+function ours({ maxEntries }: Setup, handler: Handler, options: object): ReturnType<Open> {
   const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
-  const app = application(handler, cached)
-  const memoryBytes = () => cached.stats().memoryBytes
-  return inFront ? { listener: app, server: cached.serve(app), memoryBytes } : { listener: app, memoryBytes }
+  return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
-function application(handler: Handler, cache?: RequestHandler): Express {
+/** The application that all have in common, behind these middlewares. */
+export function application(handler: Handler, ...caches: readonly RequestHandler[]): RequestListener {
   const app = express().disable('x-powered-by')
-  if (cache !== undefined) app.use(cache)
-  app.get('/page/:id', (req, res, next) => {
+  for (const cache of caches) app.use(cache)
+  const send: RequestHandler<{ id: string }> = (req, res, next) => {
+    for (const [name, value] of handler.fields) res.setHeader(name, value)
     const page = handler.page(req.params.id)
     if (page instanceof Promise) page.then((made) => res.json(made), next)
     else res.json(page)
+  }
+  app.get('/page/:id', send)
+  app.post('/page/:id', send)
+  app.get('/stream/:id', (req, res) => {
+    res.type('json')
+    Readable.from(handler.stream(req.params.id), { objectMode: false }).pipe(res)
   })
   return app
+}
+
+/** Candidates that name their keys by the path alone have a database each. */
+function clientOf(port: number, db: number): Redis {
+  return new Redis({ host: '127.0.0.1', port, db, enableAutoPipelining: true })
 }
 
 function urlOf({ redisPort }: Setup): string {

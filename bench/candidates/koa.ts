@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { RequestListener } from 'node:http'
+import { Readable } from 'node:stream'
 import { fallbackCache } from 'fallback-cache/koa'
 import { Redis } from 'ioredis'
 import Koa, { type Middleware } from 'koa'
 import { idOf } from '../page.js'
-import type { Handler, Open, Setup } from './setup.js'
+import type { Candidate, Handler, Open, Setup } from './setup.js'
 
 /** Koa without a cache. */
 export const uncached: Open = (_setup, handler) => ({ listener: application(handler) })
@@ -19,6 +20,7 @@ export const handWritten: Open = (_setup, handler) => {
         ctx.body = hit.body
         ctx.res.setHeader('Content-Type', 'application/json; charset=utf-8')
         ctx.res.setHeader('ETag', hit.etag)
+        for (const [name, value] of handler.fields) ctx.res.setHeader(name, value)
         return
       }
       await next()
@@ -30,7 +32,7 @@ export const handWritten: Open = (_setup, handler) => {
 
 /** The same with ioredis: `getBuffer`, auto-pipelined. */
 export const handWrittenRedis: Open = ({ redisPort }, handler) => {
-  const redis = new Redis({ host: '127.0.0.1', port: redisPort, enableAutoPipelining: true })
+  const redis = new Redis({ host: '127.0.0.1', port: redisPort, db: 2, enableAutoPipelining: true })
   return {
     listener: application(handler, async (ctx, next) => {
       const hit = await redis.getBuffer(ctx.originalUrl)
@@ -52,18 +54,35 @@ export const oursMemory: Open = (setup, handler) => ours(setup, handler, {})
 export const oursRedis: Open = (setup, handler) =>
   ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
 
-/** This library in memory, hits answered in front of Koa. */
-export const oursInFront: Open = (setup, handler) => ours(setup, handler, {}, true)
+/** This library in memory, passing every request by. */
+export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { skip: () => true })
 
-/** The same, every read asking Redis. */
-export const oursInFrontRedis: Open = (setup, handler) =>
-  ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` }, true)
+/** This library in memory, keeping compressed forms beside what the handler made. */
+export const oursPrecompressed: Open = (setup, handler) => ours(setup, handler, { precompress: ['br', 'gzip'] })
 
 /** koa-cash over a Map. */
-export const koaCashMemory: Open = async (_setup, handler) => {
-  const { default: koaCash } = await import('koa-cash')
+export const koaCashMemory: Open = (_setup, handler) => {
   const kept = new Map<string, unknown>()
-  const cash = koaCash({ get: (key) => kept.get(key), set: (key, value) => kept.set(key, value) })
+  return koaCashOver(handler, { get: (key) => kept.get(key), set: (key, value) => kept.set(key, value) })
+}
+
+/** koa-cash over ioredis. */
+export const koaCashRedis: Open = ({ redisPort }, handler) => {
+  const redis = new Redis({ host: '127.0.0.1', port: redisPort, db: 5, enableAutoPipelining: true })
+  return koaCashOver(handler, {
+    get: async (key) => JSON.parse((await redis.get(key)) ?? 'null') as unknown,
+    set: (key, value) => redis.set(key, JSON.stringify(value), 'EX', 300),
+  })
+}
+
+interface CashStore {
+  get(key: string): unknown
+  set(key: string, value: unknown): unknown
+}
+
+async function koaCashOver(handler: Handler, store: CashStore): Promise<Candidate> {
+  const { default: koaCash } = await import('koa-cash')
+  const cash = koaCash(store)
   return {
     listener: application(handler, cash, async (ctx, next) => {
       // koa-cash has no types for what it adds to ctx.
@@ -73,28 +92,24 @@ export const koaCashMemory: Open = async (_setup, handler) => {
   }
 }
 
-function ours(
-  { maxEntries }: Setup,
-  handler: Handler,
-  options: { readonly redis?: string },
-  inFront = false,
-): ReturnType<Open> {
+function ours({ maxEntries }: Setup, handler: Handler, options: object): ReturnType<Open> {
   const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
-  const app = koa(handler, cached)
-  const memoryBytes = () => cached.stats().memoryBytes
-  return { listener: app.callback(), memoryBytes, ...(inFront && { server: cached.serve(app) }) }
+  return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
-function application(handler: Handler, ...caches: readonly Middleware[]): RequestListener {
-  return koa(handler, ...caches).callback()
-}
-
-function koa(handler: Handler, ...caches: readonly Middleware[]): Koa {
+/** The application that all have in common, behind these middlewares. */
+export function application(handler: Handler, ...caches: readonly Middleware[]): RequestListener {
   const app = new Koa()
   for (const cache of caches) app.use(cache)
   app.use(async (ctx) => {
+    if (ctx.path.startsWith('/stream/')) {
+      ctx.type = 'json'
+      ctx.body = Readable.from(handler.stream(ctx.path.slice('/stream/'.length)), { objectMode: false })
+      return
+    }
+    for (const [name, value] of handler.fields) ctx.res.setHeader(name, value)
     const page = handler.page(idOf(ctx.path))
     ctx.body = page instanceof Promise ? await page : page
   })
-  return app
+  return app.callback()
 }

@@ -9,11 +9,18 @@ export interface Load {
   /** In this order, over and over. With `unique`, each with a number appended that is never used again. */
   readonly paths: readonly string[]
   readonly unique?: boolean
+  /** @defaultValue GET */
+  readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   /** Connections, each with one request at a time. */
   readonly connections: number
-  /** wrk takes whole ones only. */
   readonly seconds: number
+  /**
+   * Requests per second, whether or not the server keeps up; the wait for a free connection is part of the latency.
+   *
+   * @defaultValue as many as the connections carry, one after the other
+   */
+  readonly rate?: number
 }
 
 /** What came of it. Latencies in milliseconds. */
@@ -34,7 +41,9 @@ let calls = 0
 /** Drives a server from the other core. */
 export async function drive(port: number, load: Load): Promise<Driven> {
   calls += 1
-  return generator === 'wrk' && Number.isInteger(load.seconds) ? driveWithWrk(port, load) : driveOurselves(port, load)
+  // wrk would wait for the body that an answer to HEAD speaks of, and it knows no rate.
+  const canWrk = generator === 'wrk' && load.method !== 'HEAD' && load.rate === undefined
+  return canWrk ? driveWithWrk(port, load) : driveOurselves(port, load)
 }
 
 async function driveWithWrk(port: number, load: Load): Promise<Driven> {
@@ -44,22 +53,41 @@ async function driveWithWrk(port: number, load: Load): Promise<Driven> {
     writeFileSync(script, luaOf(load))
   }
   const { connections, seconds } = load
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${port}/`]
-  const child = spawnPinned(1, 'wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [said] = await Promise.all([child.stdout === null ? '' : text(child.stdout), once(child, 'exit')])
-  return readWrk(said)
+  const longest = `-d${Math.ceil(seconds) + 10}s`
+  const args = ['-t1', `-c${connections}`, longest, '--latency', '-s', script, `http://127.0.0.1:${port}/`]
+  for (let start = 100 + load.paths.length / 200; ; start *= 2) {
+    const said = await runWrk(args, seconds * 1000 + start)
+    if (said !== '') return readWrk(said)
+    if (start > 5000) throw new Error('wrk says nothing')
+  }
 }
 
-function luaOf({ paths, unique, headers = {} }: Load): string {
+/** wrk is told whole seconds only, and ends with its figures when it is interrupted; before it is ready, without. */
+async function runWrk(args: readonly string[], milliseconds: number): Promise<string> {
+  const child = spawnPinned(1, 'wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const interrupt = (): boolean => child.kill('SIGINT')
+  // The first one may come before it sleeps, and then ends its load but not its sleep.
+  let again: NodeJS.Timeout | undefined
+  const end = setTimeout(() => {
+    interrupt()
+    again = setInterval(interrupt, 150)
+  }, milliseconds)
+  const [said] = await Promise.all([child.stdout === null ? '' : text(child.stdout), once(child, 'exit')])
+  clearTimeout(end)
+  clearInterval(again)
+  return said
+}
+
+function luaOf({ paths, unique, method = 'GET', headers = {} }: Load): string {
   const fields = Object.entries(headers).map(([name, value]) => `[${lua(name)}] = ${lua(value)}`)
   const start = `local headers = { ${fields.join(', ')} }\nlocal n = 0\n`
   if (unique === true) {
     const path = lua(`${paths[0]}-${calls}-`)
-    return `${start}request = function() n = n + 1; return wrk.format("GET", ${path} .. n, headers) end\n`
+    return `${start}request = function() n = n + 1; return wrk.format("${method}", ${path} .. n, headers) end\n`
   }
   return (
     `${start}local paths = { ${paths.map(lua).join(', ')} }\nlocal made = {}\n` +
-    'init = function() for i, path in ipairs(paths) do made[i] = wrk.format("GET", path, headers) end end\n' +
+    `init = function() for i, path in ipairs(paths) do made[i] = wrk.format("${method}", path, headers) end end\n` +
     'request = function() n = n % #made + 1; return made[n] end\n'
   )
 }

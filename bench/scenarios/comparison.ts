@@ -1,21 +1,45 @@
+import { type Answer, ask } from '../ask.js'
 import type { Setup } from '../candidates/setup.js'
 import { type Driven, drive, type Load } from '../load/load.js'
 import type { Measured, Surroundings } from '../scenario.js'
-import { Started } from '../started.js'
+import type { Server } from '../server.js'
+import { isKnown, leaveOut, startRight } from '../start.js'
 import { median, printTable, quantile, shown } from '../table.js'
 
-/** Candidates side by side under one load. */
+/** One line of the table: a candidate under a load. */
+export interface Line {
+  /** @defaultValue the name of the candidate */
+  readonly name?: string
+  readonly candidate: string
+  /** What differs from that of the others. */
+  readonly setup?: Partial<Setup>
+  readonly load?: Partial<Load>
+  /** Whether the client has the page, and says so by its ETag. */
+  readonly revalidates?: boolean
+  /** What is wrong with an answer to what is asked under this load; `undefined`: nothing. It is asked again for a while. */
+  fault?(answer: Answer): string | undefined
+}
+
+/** Candidates side by side, under one load unless their lines say otherwise. */
 export interface Comparison {
   readonly name: string
-  readonly candidates: readonly string[]
-  /** What ratios are made to, beside `raw`. */
+  readonly lines: readonly (string | Line)[]
+  /** The line that ratios are made to, beside `raw`. */
   readonly ours: string
-  readonly size: number
+  readonly setup?: Partial<Setup>
   readonly load: Omit<Load, 'connections' | 'seconds'>
-  /** Requests before anything is measured; the ETag of the last one is sent along as If-None-Match when `revalidates`. */
-  readonly revalidates?: boolean
-  /** Whether there is nothing to be hit, so that the check of answers is all that hits. */
+  /** Seconds a candidate is driven at a time. @defaultValue 0.4 */
   readonly seconds?: number
+  /** Requests before anything is measured. @defaultValue 10,000 */
+  readonly warmUp?: number
+  /** The candidates of a short run. @defaultValue those of this library */
+  readonly short?: readonly string[]
+}
+
+interface Runner {
+  readonly name: string
+  readonly server: Server
+  readonly load: Load
 }
 
 interface Round {
@@ -23,108 +47,131 @@ interface Round {
   readonly driven: Driven
 }
 
-/**
- * Starts each candidate in a process of its own, checks its answers, and drives them in turn: A B C, A B C, …
- */
+/** Starts candidates, checks their answers, drives them in turn (A B C, A B C, …), prints a table, and says what it holds. */
 export async function compare(comparison: Comparison, around: Surroundings): Promise<Measured> {
-  const rounds = new Map<Started, Round[]>()
-  const connections = around.isShort ? 4 : 50
-  const seconds = around.isShort ? 0.3 : (comparison.seconds ?? 1)
-  try {
-    const few = comparison.candidates.filter((name) => name === 'raw' || name.startsWith('ours'))
-    for (const candidate of around.isShort ? few : comparison.candidates) {
-      const started = await startRight(candidate, comparison, around)
-      if (started !== undefined) rounds.set(started, [])
-    }
-    const loads = new Map<Started, Load>()
-    for (const started of rounds.keys()) {
-      const load = { ...comparison.load, connections, seconds, ...(await conditions(started, comparison)) }
-      loads.set(started, load)
-      await warm(started, load, around)
-    }
-    for (let round = 0; round < around.rounds; round++) {
-      for (const [started, done] of rounds) {
-        await started.usage()
-        const driven = await drive(started.port, loads.get(started) ?? { ...comparison.load, connections, seconds })
-        done.push({ cpu: (await started.usage()).cpu, driven })
+  return print(comparison, await measure(comparison, around))
+}
+
+/** The same without a table: the CPU time of each line, by its name. */
+export async function cpuOfLines(comparison: Comparison, around: Surroundings): Promise<ReadonlyMap<string, number>> {
+  const rounds = await measure(comparison, around)
+  return new Map([...rounds].map(([name, done]) => [name, lowCpu(done)]))
+}
+
+async function measure(comparison: Comparison, around: Surroundings): Promise<ReadonlyMap<string, readonly Round[]>> {
+  const rounds = new Map<string, Round[]>()
+  for (let fresh = 0; fresh < around.processes; fresh++) {
+    const servers: Server[] = []
+    try {
+      const runners = await startLines(comparison, around, servers)
+      for (const { server, load } of runners) await warm(server, load, comparison.warmUp ?? 10_000, around)
+      for (let round = 0; round < around.rounds; round++) {
+        for (const { name, server, load } of runners) {
+          const done = rounds.get(name) ?? []
+          rounds.set(name, done)
+          done.push(await driveOnce(server, load))
+        }
       }
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()))
     }
-  } finally {
-    await Promise.all([...rounds.keys()].map((started) => started.stop()))
   }
-  return print(comparison, rounds)
+  return rounds
+}
+
+async function startLines(comparison: Comparison, around: Surroundings, servers: Server[]): Promise<readonly Runner[]> {
+  await around.redis?.client.flushall()
+  const lines = comparison.lines
+    .map((line) => (typeof line === 'string' ? { candidate: line } : line))
+    .filter(({ candidate }) => isKnown(candidate) && (!around.isShort || isInShort(candidate, comparison)))
+  const bySetup = new Map<string, Promise<void>>()
+  const started = new Map<string, Server>()
+  const keyOf = (line: Line): string => JSON.stringify([line.candidate, line.setup])
+  for (const line of lines) {
+    const key = keyOf(line)
+    if (bySetup.has(key)) continue
+    const setup = { ...comparison.setup, ...line.setup, candidate: line.candidate }
+    bySetup.set(
+      key,
+      startRight(setup, around).then((server) => {
+        if (server === undefined) return
+        servers.push(server)
+        started.set(key, server)
+      }),
+    )
+  }
+  await Promise.all(bySetup.values())
+  const runners: Runner[] = []
+  for (const line of lines) {
+    const server = started.get(keyOf(line))
+    if (server === undefined) continue
+    const load = await loadOf(line, server, comparison, around)
+    if (load !== undefined) runners.push({ name: line.name ?? line.candidate, server, load })
+  }
+  return runners
+}
+
+function isInShort(candidate: string, { short }: Comparison): boolean {
+  return short === undefined ? /\bours\b/.test(candidate) : short.includes(candidate)
+}
+
+/** What a line is driven with, once its answers are found right. */
+async function loadOf(
+  line: Line,
+  server: Server,
+  comparison: Comparison,
+  { isShort }: Surroundings,
+): Promise<Load | undefined> {
+  const common = { connections: isShort ? 4 : 50, seconds: isShort ? 0.15 : (comparison.seconds ?? 0.4) }
+  const load = { ...common, ...comparison.load, ...line.load }
+  const path = load.paths[0] ?? '/'
+  const method = load.method ?? 'GET'
+  let headers = load.headers ?? {}
+  const first = await ask(server.port, path, { method, headers })
+  const { etag } = line.revalidates === true ? (await ask(server.port, path)).headers : first.headers
+  if (line.revalidates === true) headers = { ...headers, 'If-None-Match': etag ?? '"none"' }
+  // What is made off the request's path is there by then.
+  const deadline = Date.now() + (isShort ? 300 : 1000)
+  for (;;) {
+    const fault = line.fault?.(await ask(server.port, path, { method, headers }))
+    if (fault === undefined) return { ...load, headers }
+    if (Date.now() < deadline) continue
+    leaveOut(line.name ?? line.candidate, fault)
+    return undefined
+  }
 }
 
 /** Until node has compiled what is hot, however little of the machine is free. */
-async function warm(started: Started, load: Load, { isShort }: Surroundings): Promise<void> {
+async function warm(server: Server, load: Load, enough: number, { isShort }: Surroundings): Promise<void> {
+  if (isShort) return
   let requests = 0
-  for (let round = 0; round < 4 && requests < 20_000; round++) {
-    requests += (await drive(started.port, load)).requests
-    if (isShort) return
+  for (let round = 0; round < 6 && requests < enough; round++) {
+    requests += (await drive(server.port, { ...load, seconds: Math.max(0.3, load.seconds) })).requests
   }
 }
 
-async function startRight(
-  candidate: string,
-  comparison: Comparison,
-  around: Surroundings,
-): Promise<Started | undefined> {
-  const setup: Setup = {
-    candidate,
-    size: comparison.size,
-    delay: 0,
-    maxEntries: 20_000,
-    redisPort: around.redis?.port ?? 0,
-  }
-  await around.redis?.client.flushall()
-  let started: Started
-  try {
-    started = await Started.start(around.node, setup)
-  } catch (error) {
-    console.log(`${candidate} is left out: ${String(error)}`)
-    return undefined
-  }
-  const fault = await started.fault()
-  if (fault === undefined) return started
-  console.log(`${candidate} is left out: ${fault}`)
-  await started.stop()
-  return undefined
+async function driveOnce(server: Server, load: Load): Promise<Round> {
+  const before = await server.usage()
+  const driven = await drive(server.port, load)
+  const after = await server.usage()
+  // Short of windows: what counts no requests, and what had hardly any.
+  const cpu = after.cpu.length > 0 ? after.cpu : [(after.totalCpu - before.totalCpu) / driven.requests]
+  return { cpu, driven }
 }
 
-async function conditions(started: Started, { revalidates, load }: Comparison): Promise<Pick<Load, 'headers'>> {
-  if (revalidates !== true) return {}
-  const path = load.paths[0] ?? '/'
-  await started.get(path)
-  const { headers } = await started.get(path)
-  const etag = typeof headers.etag === 'string' ? headers.etag : '"none"'
-  const { status } = await started.get(path, { 'If-None-Match': etag })
-  if (status !== 304) console.log(`${started.name} answers ${status}, not 304`)
-  return { headers: { 'If-None-Match': etag } }
-}
-
-function print(comparison: Comparison, rounds: ReadonlyMap<Started, readonly Round[]>): Measured {
+function print(comparison: Comparison, rounds: ReadonlyMap<string, readonly Round[]>): Measured {
   const measured: Measured = new Map()
-  const named = new Map([...rounds].map(([started, done]) => [started.name, done]))
-  const cpu = new Map([...named].map(([name, done]) => [name, lowCpu(done)]))
+  const cpu = new Map([...rounds].map(([name, done]) => [name, lowCpu(done)]))
   const ratio = (name: string, to: string): number => (cpu.get(name) ?? Number.NaN) / (cpu.get(to) ?? Number.NaN)
-  const rows = [...named].map(([name, done]) => {
+  const rows = [...rounds].map(([name, done]) => {
     measured.set(`${comparison.name}: ${name}`, cpu.get(name) ?? Number.NaN)
-    for (const other of named.keys()) measured.set(`${comparison.name}: ${name} / ${other}`, ratio(name, other))
+    for (const other of rounds.keys()) measured.set(`${comparison.name}: ${name} / ${other}`, ratio(name, other))
     const middle = (of: (driven: Driven) => number): number => median(done.map(({ driven }) => of(driven)))
     const errors = done.reduce((sum, { driven }) => sum + driven.errors, 0)
-    return [
-      name,
-      shown(cpu.get(name), 1),
-      shown(ratio(name, 'raw')),
-      shown(ratio(name, comparison.ours)),
-      shown(
-        middle(({ perSecond }) => perSecond),
-        0,
-      ),
-      shown(middle(({ p50 }) => p50)),
-      shown(middle(({ p99 }) => p99)),
-      String(errors),
-    ]
+    const perSecond = middle((driven) => driven.perSecond)
+    const [p50, p99] = [middle((driven) => driven.p50), middle((driven) => driven.p99)]
+    const ratios = [shown(ratio(name, 'raw')), shown(ratio(name, comparison.ours))]
+    return [name, shown(cpu.get(name), 1), ...ratios, shown(perSecond, 0), shown(p50), shown(p99), String(errors)]
   })
   printTable(['candidate', 'CPU µs', '/ raw', `/ ${comparison.ours}`, 'per s', 'p50 ms', 'p99 ms', 'errors'], rows)
   return measured

@@ -37,8 +37,7 @@ interface Waits {
 async function during(candidate: string, how: 'refused' | 'frozen', around: Surroundings): Promise<Waits> {
   const { redis } = around
   if (redis === undefined) throw new Error('there is no redis-server')
-  const setup = { candidate, size: 1024, delay: 0, maxEntries: 1000, redisPort: redis.port }
-  const server = await Started.start(around.node, setup)
+  const server = await Started.start(around.node, { candidate, maxEntries: 1000, redisPort: redis.port })
   try {
     for (let at = 0; at < 500; at++) await server.get(`/page/warm-${at}`)
     if (how === 'frozen') redis.freeze()

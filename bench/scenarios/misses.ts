@@ -1,0 +1,89 @@
+import { ask } from '../ask.js'
+import { streamPause } from '../candidates/setup.js'
+import type { Measured, Scenario } from '../scenario.js'
+import { isKnown, startRight } from '../start.js'
+import { median, printTable, shown } from '../table.js'
+import { compare } from './comparison.js'
+
+const newKeys = { paths: ['/page/new'], unique: true }
+
+/** Requests that the handler answers: what the cache adds to them. */
+export const misses: readonly Scenario[] = [
+  {
+    name: 'miss',
+    about: 'a key that nobody has asked for before, 1 KB: the handler runs, the answer is stored',
+    isInShort: true,
+    run: (around) => {
+      const peers = ['apicache', 'apicache-plus', 'route-cache', 'cacheable-response']
+      const express = ['express uncached', 'express by hand', 'ours express', 'ours express, front door', ...peers]
+      const koa = ['koa uncached', 'koa by hand', 'ours koa', 'ours koa, front door', 'koa-cash']
+      return compare({ name: 'miss', lines: [...express, ...koa], ours: 'ours express', load: newKeys }, around)
+    },
+  },
+  {
+    name: 'miss-redis',
+    about: 'the same with Redis: one more round trip to look, and one to store',
+    needsRedis: true,
+    run: (around) => {
+      const express = ['express uncached', 'express by hand, redis', 'ours express, redis-first']
+      const peers = ['apicache-plus, redis', 'route-cache, redis']
+      const koa = ['koa uncached', 'koa by hand, redis', 'ours koa, redis-first', 'koa-cash, redis']
+      const lines = [...express, ...peers, ...koa]
+      return compare({ name: 'miss-redis', lines, ours: 'ours express, redis-first', load: newKeys }, around)
+    },
+  },
+  {
+    name: 'pass-by',
+    about: 'what never is answered from the cache: a POST, and a GET that the skip option takes out',
+    isInShort: true,
+    run: (around) => {
+      const post = { method: 'POST' }
+      const of = (framework: string) => [
+        { candidate: `${framework} uncached` },
+        { candidate: `ours ${framework}, skipping` },
+        { candidate: `${framework} uncached`, name: `${framework} uncached, POST`, load: post },
+        { candidate: `ours ${framework}`, name: `ours ${framework}, POST`, load: post },
+      ]
+      return compare(
+        {
+          name: 'pass-by',
+          lines: [...of('express'), ...of('koa')],
+          short: ['express uncached', 'ours express', 'ours express, skipping'],
+          ours: 'express uncached',
+          load: { paths: ['/page/1'] },
+        },
+        // A difference of two large figures needs more of both.
+        around.isShort ? around : { ...around, rounds: around.rounds * 2 },
+      )
+    },
+  },
+  {
+    name: 'first-byte',
+    about: `a new key, whose handler sends the second half ${streamPause} ms after the first: how long the first byte takes`,
+    isInShort: true,
+    async run(around) {
+      const measured: Measured = new Map()
+      const rows: string[][] = []
+      for (const framework of around.isShort ? ['express'] : ['express', 'koa']) {
+        const waits = new Map<string, number>()
+        for (const candidate of [`${framework} uncached`, `ours ${framework}`, `ours ${framework}, front door`]) {
+          const server = isKnown(candidate) ? await startRight({ candidate, size: 16_384 }, around) : undefined
+          if (server === undefined) continue
+          const times: number[] = []
+          for (let at = 0; at < (around.isShort ? 5 : 100); at++)
+            times.push((await ask(server.port, `/stream/${at}`)).firstByte)
+          await server.stop()
+          // The first ones are slow for other reasons.
+          waits.set(candidate, median(times.slice(times.length >> 2)))
+        }
+        const plain = waits.get(`${framework} uncached`) ?? Number.NaN
+        for (const [candidate, wait] of waits) {
+          rows.push([candidate, shown(wait), shown(wait - plain)])
+          measured.set(`first-byte: ${candidate}: added`, wait - plain)
+        }
+      }
+      printTable(['candidate', 'median ms to the first byte', '+ uncached'], rows)
+      return measured
+    },
+  },
+]

@@ -1,0 +1,95 @@
+import { availableParallelism } from 'node:os'
+import { drive } from '../load/load.js'
+import { pin } from '../pinned.js'
+import type { Measured, Scenario, Surroundings } from '../scenario.js'
+import type { Server } from '../server.js'
+import { start } from '../start.js'
+import { printTable, shown } from '../table.js'
+
+/** Several processes on one Redis: whether they are in each other's way. And how long others wait for the event loop. */
+export const processes: Scenario = {
+  name: 'processes',
+  about: `1, 2 and 4 processes on one Redis, 1 KB, one key, 48 connections over all; with more than ${coresTaken(4) - 1} cores each process has its own`,
+  needsRedis: true,
+  isInShort: true,
+  async run(around) {
+    const measured: Measured = new Map()
+    const rows: string[][] = []
+    const lines: [name: string, counts: readonly number[]][] = [
+      ['raw', [1]],
+      ['ours express', [1]],
+      ['ours koa', [1]],
+      ['express by hand, redis', [1, 2, 4]],
+      ['ours express, redis-first', [1, 2, 4]],
+      ['ours koa, redis-first', [1, 4]],
+    ]
+    const short: typeof lines = [['ours express, redis-first', [2]]]
+    for (const [name, counts] of around.isShort ? short : lines) {
+      for (const count of counts) {
+        const { perSecond, cpu, delayP99 } = await together(name, count, around)
+        rows.push([name, String(count), shown(perSecond, 0), shown(cpu, 1), shown(delayP99, 1)])
+        measured.set(`processes: ${name}: ${count}: per second`, perSecond)
+        measured.set(`processes: ${name}: ${count}: cpu`, cpu)
+        measured.set(`processes: ${name}: ${count}: delay`, delayP99)
+      }
+    }
+    printTable(['candidate', 'processes', 'hits per s', 'CPU µs', 'event loop delay p99 ms'], rows)
+    return measured
+  },
+}
+
+interface Together {
+  readonly perSecond: number
+  /** Microseconds for a request, over all processes. */
+  readonly cpu: number
+  /** Of the process that is worst. */
+  readonly delayP99: number
+}
+
+async function together(candidate: string, count: number, around: Surroundings): Promise<Together> {
+  await around.redis?.client.flushall()
+  const servers: Server[] = []
+  try {
+    for (let at = 0; at < count; at++) servers.push(await start({ candidate }, around))
+    if (availableParallelism() >= coresTaken(count)) await spread(servers)
+    const seconds = around.isShort ? 0.15 : 1.5
+    const load = { paths: ['/page/1'], headers: { Host: 'bench.test' }, connections: 48 / count }
+    // To the end of compiling; the loads run side by side as they do below.
+    if (!around.isShort) await driveAll(servers, { ...load, seconds: 1 })
+    const before = await Promise.all(servers.map((server) => server.usage('watch delay')))
+    const driven = await driveAll(servers, { ...load, seconds })
+    const after = await Promise.all(servers.map((server) => server.usage()))
+    const cpu = sum(after.map(({ totalCpu }) => totalCpu)) - sum(before.map(({ totalCpu }) => totalCpu))
+    return {
+      perSecond: sum(driven.map(({ perSecond }) => perSecond)),
+      cpu: cpu / sum(driven.map(({ requests }) => requests)),
+      delayP99: Math.max(...after.map(({ delayP99 }) => delayP99 ?? Number.NaN)),
+    }
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()))
+  }
+}
+
+/** The processes, and one core for the load and Redis. */
+function coresTaken(count: number): number {
+  return count + 1
+}
+
+async function spread(servers: readonly Server[]): Promise<void> {
+  for (const [at, server] of servers.entries()) pin(await pidOf(server), at === 0 ? 0 : at + 1)
+}
+
+async function pidOf(server: Server): Promise<number> {
+  return (await server.usage()).pid
+}
+
+function driveAll(
+  servers: readonly Server[],
+  load: Parameters<typeof drive>[1],
+): Promise<Awaited<ReturnType<typeof drive>>[]> {
+  return Promise.all(servers.map(({ port }) => drive(port, load)))
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
