@@ -26,12 +26,25 @@ export interface LineChart {
   readonly series: readonly Series[]
 }
 
-const size = { width: 860, height: 480 }
+const size = { width: 900, height: 480 }
 const plot = { left: 76, right: 640, top: 84, bottom: 416 }
 const lineHeight = 17
 /** The others differ in shade and mark, so that the eye is on ours; none of them depends on red against green. */
 const shades = ['other-0', 'other-1', 'other-2', 'other-3', 'other-4']
 
+/** Colours on light and on dark, by class. */
+const colours: Readonly<Record<string, readonly [light: string, dark: string]>> = {
+  ours: ['#0969da', '#58a6ff'],
+  'ours-too': ['#8250df', '#bc8cff'],
+  ideal: ['#57606a', '#9ea7b3'],
+  'other-0': ['#bc4c00', '#f0883e'],
+  'other-1': ['#9a6700', '#d29922'],
+  'other-2': ['#bf3989', '#ff7bbf'],
+  'other-3': ['#1b7c83', '#39c5cf'],
+  'other-4': ['#6e7781', '#8b949e'],
+}
+
+// Without variables, which not every renderer knows.
 const style = `
   text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #424a53 }
   .title { font-size: 17px; font-weight: 600; fill: #1f2328 }
@@ -42,15 +55,21 @@ const style = `
   .dashed { stroke-dasharray: 5 4 }
   .strong { stroke-width: 3 }
   .bold { font-weight: 600 }
-  .ours { --c: #0969da } .ours-too { --c: #8250df } .ideal { --c: #57606a }
-  .other-0 { --c: #bc4c00 } .other-1 { --c: #9a6700 } .other-2 { --c: #bf3989 } .other-3 { --c: #1b7c83 } .other-4 { --c: #6e7781 }
-  .line { stroke: var(--c) } .mark, .name { fill: var(--c) }
+  ${coloured(0)}
   @media (prefers-color-scheme: dark) {
     text { fill: #c4ccd5 } .title { fill: #f0f6fc }
     .grid { stroke: #2f363e } .axis { stroke: #7d8590 } .leader { stroke: #4a525b }
-    .ours { --c: #58a6ff } .ours-too { --c: #bc8cff } .ideal { --c: #9ea7b3 }
-    .other-0 { --c: #f0883e } .other-1 { --c: #d29922 } .other-2 { --c: #ff7bbf } .other-3 { --c: #39c5cf } .other-4 { --c: #8b949e }
+    ${coloured(1)}
   }`
+
+function coloured(scheme: 0 | 1): string {
+  return Object.entries(colours)
+    .map(
+      ([name, { [scheme]: colour }]) =>
+        `.${name} .line { stroke: ${colour} } .${name} .mark, .name.${name} { fill: ${colour} }`,
+    )
+    .join('\n  ')
+}
 
 /** Draws a chart as SVG, legible on light and on dark, each line named at its end. */
 export function lineChart({ title, subtitle, x, y, series }: LineChart): string {
