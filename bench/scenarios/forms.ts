@@ -27,7 +27,7 @@ export const forms: readonly Scenario[] = [
         'nginx',
       ]
       const lines = ['raw', ...[...names, 'varnish', 'route-cache'].flatMap(both)]
-      return compare({ name: '304', lines, ours: 'ours express', load: oneKey }, around)
+      return compare({ name: '304', lines, ours: 'ours express', load: oneKey, short: ['ours express'] }, around)
     },
   },
   {
@@ -45,7 +45,10 @@ export const forms: readonly Scenario[] = [
         { candidate: 'raw', load: { rate } },
         ...['ours express', 'ours koa', 'ours express, front door', 'ours koa, front door'].flatMap(both),
       ]
-      return compare({ name: 'head', lines, ours: 'ours express', load: oneKey, warmUp: 8000 }, around)
+      return compare(
+        { name: 'head', lines, ours: 'ours express', load: oneKey, warmUp: 8000, short: ['ours koa'] },
+        around,
+      )
     },
   },
   {
@@ -64,8 +67,17 @@ export const forms: readonly Scenario[] = [
         ...both('ours koa, precompressed'),
         { candidate: 'compression over ours express', load: brotli, fault: faultOfBrotli },
       ]
+      const short = ['ours express, precompressed', 'compression over ours express']
       return compare(
-        { name: 'precompressed', lines, ours: 'ours express', setup: { size: large }, load: oneKey, warmUp: 3000 },
+        {
+          name: 'precompressed',
+          lines,
+          ours: 'ours express',
+          setup: { size: large },
+          load: oneKey,
+          warmUp: 3000,
+          short,
+        },
         around,
       )
     },
