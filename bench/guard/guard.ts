@@ -1,0 +1,106 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { provideNode } from '../../scripts/node-versions.mjs'
+import { buildPrograms } from '../build.js'
+import { has, pinNothing } from '../pinned.js'
+import type { Surroundings } from '../scenario.js'
+import { compare } from '../scenarios/comparison.js'
+import { printTable, shown } from '../table.js'
+import { instructionsFor } from './instructions.js'
+
+// npm run bench:guard                whether a request has become dearer than bench/guard.json says
+// npm run bench:guard -- --update    writes what it is now into bench/guard.json
+// npm run bench:guard -- --short     whether it runs; fails for nothing else
+//
+// By instructions where valgrind is installed, else (or with --cpu) by processor time, which needs a quiet machine.
+
+/** By what a ratio may grow. */
+const tolerance = 1.15
+
+/** What is guarded, each as a ratio to the same work done by hand in the same run. */
+const guarded = [
+  { name: 'hit, Express', ours: 'ours express', reference: 'express by hand', isMiss: false },
+  { name: 'hit, Koa', ours: 'ours koa', reference: 'koa by hand', isMiss: false },
+  { name: 'miss and store, Express', ours: 'ours express', reference: 'express by hand', isMiss: true },
+] as const
+
+type Ratios = Readonly<Record<string, number>>
+
+const file = fileURLToPath(new URL('../guard.json', import.meta.url))
+const { values: flags } = parseArgs({
+  options: {
+    update: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    cpu: { type: 'boolean', default: false },
+    node: { type: 'string', default: '24' },
+  },
+})
+const node = /^\d+$/.test(flags.node) ? (provideNode(flags.node) ?? process.execPath) : flags.node
+const by = has('valgrind') && !flags.cpu ? 'instructions' : 'cpu'
+const stored = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<typeof by, Ratios>>
+
+await buildPrograms()
+const ratios = by === 'instructions' ? await ratiosOfInstructions() : await ratiosOfCpu()
+const rows = guarded.map(({ name }) => {
+  const [now, before] = [ratios[name], stored[by]?.[name]]
+  return [name, shown(before), shown(now), shown(now === undefined || before === undefined ? undefined : now / before)]
+})
+printTable([`${by}, ours / by hand`, 'stored', 'now', 'now / stored'], rows)
+if (flags.update) {
+  writeFileSync(file, `${JSON.stringify({ ...stored, [by]: rounded(ratios) }, undefined, 2)}\n`)
+  console.log('bench/guard.json is written')
+} else if (!flags.short) {
+  const dearer = guarded.filter(({ name }) => !isWithin(ratios[name], stored[by]?.[name]))
+  for (const { name } of dearer)
+    console.error(`${name}: more than ${Math.round((tolerance - 1) * 100)} % dearer than stored, or not measured`)
+  process.exitCode = dearer.length === 0 ? 0 : 1
+}
+
+function isWithin(now: number | undefined, before: number | undefined): boolean {
+  return now !== undefined && before !== undefined && now <= before * tolerance
+}
+
+async function ratiosOfInstructions(): Promise<Ratios> {
+  // Instructions are the same on whichever core they run.
+  pinNothing()
+  const found: Record<string, number> = {}
+  for (const { name, ours, reference, isMiss } of flags.short ? guarded.slice(0, 1) : guarded) {
+    const pathOf = (at: number): string => (isMiss ? `/page/new-${at}` : '/page/1')
+    const count = (candidate: string) => instructionsFor(candidate, pathOf, node, flags.short ? 0.01 : 1)
+    const [own, byHand] = await Promise.all([count(ours), count(reference)])
+    console.log(
+      `${name}: ${Math.round(own / 1000)} thousand instructions, by hand ${Math.round(byHand / 1000)} thousand`,
+    )
+    found[name] = own / byHand
+  }
+  return found
+}
+
+/** The lowest of up to three: what others do on the machine makes a ratio worse by chance, and a change makes it worse each time. */
+async function ratiosOfCpu(): Promise<Ratios> {
+  const found: Record<string, number> = {}
+  for (let attempt = 0; attempt < 3; attempt++) {
+    for (const isMiss of [false, true]) {
+      const these = guarded.filter((one) => one.isMiss === isMiss)
+      const load = isMiss ? { paths: ['/page/new'], unique: true } : { paths: ['/page/1'] }
+      const lines = these.flatMap(({ ours, reference }) => [ours, reference])
+      const measured = await compare({ name: 'guard', lines, ours: 'ours express', load, short: lines }, around())
+      for (const { name, ours, reference } of these)
+        found[name] = Math.min(
+          found[name] ?? Number.POSITIVE_INFINITY,
+          measured.get(`guard: ${ours} / ${reference}`) ?? Number.NaN,
+        )
+    }
+    if (flags.short || guarded.every(({ name }) => isWithin(found[name], stored[by]?.[name]))) break
+  }
+  return found
+}
+
+function around(): Surroundings {
+  return { node, redis: undefined, rounds: flags.short ? 1 : 4, processes: flags.short ? 1 : 2, isShort: flags.short }
+}
+
+function rounded(found: Ratios): Ratios {
+  return Object.fromEntries(Object.entries(found).map(([name, ratio]) => [name, Number(ratio.toFixed(3))]))
+}
