@@ -8,6 +8,7 @@ import { curves } from './curves/curves.js'
 import { generator } from './load/load.js'
 import { canPin, pin, pinNothing } from './pinned.js'
 import type { Measured, Scenario, Surroundings } from './scenario.js'
+import { codings } from './scenarios/codings.js'
 import { forms } from './scenarios/forms.js'
 import { hits } from './scenarios/hits.js'
 import { invalidation } from './scenarios/invalidation.js'
@@ -33,6 +34,7 @@ const scenarios: readonly Scenario[] = [
   redisCommands,
   ...misses,
   ...forms,
+  codings,
   stampede,
   outage,
   memory,

@@ -16,7 +16,11 @@ export const catalog: Readonly<Record<string, Entry>> = {
   raw: { open: async () => (await import('./raw.js')).raw, runs: 0 },
   origin: { open: async () => (await import('./raw.js')).origin, runs: 2 },
 
-  // In front of the framework. A front door of ours goes here, as 'ours express, front door' and 'ours koa, front door'.
+  // In front of the framework.
+  'ours express, front door': { open: async () => (await express()).oursInFront },
+  'ours express, front door, redis-first': { open: async () => (await express()).oursInFrontRedis },
+  'ours koa, front door': { open: async () => (await koa()).oursInFront },
+  'ours koa, front door, redis-first': { open: async () => (await koa()).oursInFrontRedis },
   'in front by hand': { open: async () => (await front()).handWritten },
   'in front by hand, one write': { open: async () => (await front()).handWrittenAtOnce },
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { OutgoingHttpHeaders, RequestListener } from 'node:http'
+import type { OutgoingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import compression from 'compression'
-import express, { type RequestHandler } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import { fallbackCache } from 'fallback-cache/express'
 import { Redis } from 'ioredis'
-import type { Handler, Open, Setup } from './setup.js'
+import type { Candidate, Handler, Open, Setup } from './setup.js'
 
 /** Express without a cache. */
 export const uncached: Open = (_setup, handler) => ({ listener: application(handler) })
@@ -66,6 +66,12 @@ export const oursRedis: Open = (setup, handler) => ours(setup, handler, { redis:
 /** This library, memory answering while the log was looked at within a second. */
 export const oursMemoryFirst: Open = (setup, handler) =>
   ours(setup, handler, { redis: urlOf(setup), read: 'memory-first' })
+
+/** This library in front of Express, in memory. */
+export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
+
+/** The same, every read asking Redis. */
+export const oursInFrontRedis: Open = (setup, handler) => inFront(setup, handler, { redis: urlOf(setup) })
 
 /** This library in memory, passing every request by. */
 export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { skip: () => true })
@@ -145,8 +151,13 @@ function ours({ maxEntries }: Setup, handler: Handler, options: object): ReturnT
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
+function inFront({ maxEntries }: Setup, handler: Handler, options: object): Candidate {
+  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
+  return { listener: cached.serve(application(handler, cached)), memoryBytes: () => cached.stats().memoryBytes }
+}
+
 /** The application that all have in common, behind these middlewares. */
-export function application(handler: Handler, ...caches: readonly RequestHandler[]): RequestListener {
+export function application(handler: Handler, ...caches: readonly RequestHandler[]): Express {
   const app = express().disable('x-powered-by')
   for (const cache of caches) app.use(cache)
   const send: RequestHandler<{ id: string }> = (req, res, next) => {

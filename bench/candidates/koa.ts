@@ -54,6 +54,13 @@ export const oursMemory: Open = (setup, handler) => ours(setup, handler, {})
 export const oursRedis: Open = (setup, handler) =>
   ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
 
+/** This library in front of Koa, in memory. */
+export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
+
+/** The same, every read asking Redis. */
+export const oursInFrontRedis: Open = (setup, handler) =>
+  inFront(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
+
 /** This library in memory, passing every request by. */
 export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { skip: () => true })
 
@@ -97,8 +104,17 @@ function ours({ maxEntries }: Setup, handler: Handler, options: object): ReturnT
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
-/** The application that all have in common, behind these middlewares. */
+function inFront({ maxEntries }: Setup, handler: Handler, options: object): Candidate {
+  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
+  return { listener: cached.serve(koa(handler, cached)), memoryBytes: () => cached.stats().memoryBytes }
+}
+
+/** The listener of the application that all have in common, behind these middlewares. */
 export function application(handler: Handler, ...caches: readonly Middleware[]): RequestListener {
+  return koa(handler, ...caches).callback()
+}
+
+function koa(handler: Handler, ...caches: readonly Middleware[]): Koa {
   const app = new Koa()
   for (const cache of caches) app.use(cache)
   app.use(async (ctx) => {
@@ -111,5 +127,5 @@ export function application(handler: Handler, ...caches: readonly Middleware[]):
     const page = handler.page(idOf(ctx.path))
     ctx.body = page instanceof Promise ? await page : page
   })
-  return app.callback()
+  return app
 }
