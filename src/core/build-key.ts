@@ -24,12 +24,8 @@ export function buildKey(prefix: string, params: KeyParams = {}): string {
   if (params === null || typeof params !== 'object' || Array.isArray(params)) {
     throw new TypeError('params must be an object of names and values')
   }
-  const given: Record<string, unknown> = Object.create(null)
-  for (const name of Object.keys(params)) {
-    const value = params[name]
-    if (value !== null && value !== undefined) given[name] = value
-  }
-  return `${prefix}:${hash('sha256', pythonRecord(given, []), 'hex').slice(0, 12)}`
+  const names = Object.keys(params).filter((name) => params[name] !== null && params[name] !== undefined)
+  return `${prefix}:${hash('sha256', pythonObject(params, names, []), 'hex').slice(0, 12)}`
 }
 
 function pythonJson(value: unknown, above: readonly unknown[]): string {
@@ -56,15 +52,16 @@ function pythonContainer(value: object, above: readonly unknown[]): string {
   if ('toJSON' in value && typeof value.toJSON === 'function') return pythonJson(value.toJSON(), path)
   if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, path)).join(', ')}]`
   if (value instanceof Set) return pythonContainer([...value], path)
-  return pythonRecord(
-    value instanceof Map ? Object.fromEntries(value) : Object.assign(Object.create(null), value),
-    path,
-  )
+  const record: Readonly<Record<string, unknown>> =
+    value instanceof Map ? Object.fromEntries(value) : (value as Readonly<Record<string, unknown>>)
+  return pythonObject(record, Object.keys(record), path)
 }
 
-function pythonRecord(record: Readonly<Record<string, unknown>>, path: readonly unknown[]): string {
+/** @param names - those of the members, in any order; sorted in place */
+function pythonObject(record: Readonly<Record<string, unknown>>, names: string[], path: readonly unknown[]): string {
+  if (!names.every((name, at) => at === 0 || byCodePoint(names[at - 1] ?? '', name) < 0)) names.sort(byCodePoint)
   let members = ''
-  for (const name of Object.keys(record).sort(byCodePoint)) {
+  for (const name of names) {
     members += `${members === '' ? '' : ', '}${pythonString(name)}: ${pythonJson(record[name], path)}`
   }
   return `{${members}}`
