@@ -38,10 +38,18 @@ export function hasField(fields: Fields, name: string): boolean {
   return typeof value === 'string' || Array.isArray(value)
 }
 
-/** A new, empty record to fill: it has no prototype, so a field named `__proto__` or `constructor` is just a field. */
+/** A new, empty record to fill: it inherits nothing, so a field named `__proto__` or `constructor` is just a field. */
 export function emptyFields(): Record<string, string | readonly string[]> {
-  return Object.create(null)
+  return new Bare() as Record<string, string | readonly string[]>
 }
+
+/**
+ * An object of this class has a prototype, which is empty and has none. One made by `Object.create(null)` is a hash table for V8
+ * from the start, several times as large.
+ */
+class Bare {}
+Object.setPrototypeOf(Bare.prototype, null)
+Reflect.deleteProperty(Bare.prototype, 'constructor')
 
 /**
  * The members of a list-based field value, without surrounding whitespace and without empty ones (RFC 9110, section 5.6.1.2).

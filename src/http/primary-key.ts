@@ -158,21 +158,21 @@ function makeKey(
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
   const query = search?.query ?? queryOf(request.url.slice(path.length), policy.query)
   const plain = plainPath(path, 'latin1')
-  const parts = {
+  const text = buildKey(`${policy.group}${plain}`, {
+    content,
+    extra: extra === '' ? undefined : extra,
     method,
     origin,
+    path: plain === path ? undefined : plain,
     query,
-    ...(content === undefined ? {} : { content }),
-    ...(search === undefined ? {} : { search: search.line }),
-    ...(extra === '' ? {} : { extra }),
-    ...(plain === path ? {} : { path }),
-  }
+    search: search?.line,
+  })
+  let identity = `${method} ${origin}${path}${query}`
+  if (content !== undefined) identity += `\n${content}`
+  if (search !== undefined) identity += `\n${search.line}`
   // What the options add may hold anything, and comes last; a line break is in nothing before it.
-  const lines = [content, search?.line, extra === '' ? undefined : extra].filter((line) => line !== undefined)
-  return {
-    text: buildKey(`${policy.group}${plain}`, parts),
-    identity: [`${method} ${origin}${path}${query}`, ...lines].join('\n'),
-  }
+  if (extra !== '') identity += `\n${extra}`
+  return { text, identity }
 }
 
 /** The part of a query that counts, with its question mark; `''` when nothing is left. */

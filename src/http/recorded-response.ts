@@ -77,11 +77,15 @@ export function recordHead(parts: RecordedParts): RecordedHead {
     receivedAt,
     staleAt: storable.staleAt,
     deleteAt: storable.deleteAt,
-    tags: [...new Set([...parts.tags, ...responseTags(route.fields, origin)])],
+    tags: united(parts.tags, responseTags(route.fields, origin)),
     maxVariants: parts.maxVariants,
     key,
     rule: parts.rule,
   }
+}
+
+function united(tags: readonly string[], others: readonly string[]): readonly string[] {
+  return tags.length === 0 && others.length === 0 ? tags : [...new Set([...tags, ...others])]
 }
 
 /** The head with an entity tag for its body, if it has none and could use one. */

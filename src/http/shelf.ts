@@ -139,6 +139,7 @@ export class Shelf {
 
   #placeToBe(key: PrimaryKey, request: RequestHead, selecting: readonly string[]) {
     const known = this.#variants.get(key.text)
+    if (known === undefined && selecting.length === 0) return { names: selecting, place: key.text }
     const names = [...new Set([...(known?.names ?? []), ...selecting])].sort()
     return { names, place: names.length === 0 ? key.text : placeOfVariant(key, names, request) }
   }
