@@ -26,13 +26,18 @@ interface Prepared {
   readonly reason: string
   readonly head: string
   readonly fields: OutgoingFields
-  /** Head and body; `undefined` for a large body, which is not copied. */
-  readonly whole: Buffer | undefined
+  /** Head and body; `undefined` for a large body, which is not copied, and when others needed the room. */
+  whole: Buffer | undefined
   readonly bytes: Buffer
 }
 
-/** A body up to this size is kept together with its head, and both are written at once. Bytes. */
-const JOINED = 16_384
+/** A body up to this size is kept together with its head, and both are written at once: a copy once a second, one write less for each hit. Bytes. */
+const JOINED = 256 * 1024
+
+/** The joined ones, the oldest first, and the bytes that all of them may take. */
+const joined: Prepared[] = []
+const MAX_JOINED = 8 * 1024 * 1024
+let joinedBytes = 0
 
 /** By the reply, which is the same object as long as it says the same. `false`: not to be prepared. */
 const known = new WeakMap<Reply, Prepared | false>()
@@ -139,8 +144,22 @@ function prepare(
   for (const name of Object.keys(fields)) head += `${fields[name]?.join(': ')}\r\n`
   head += `Connection: keep-alive\r\n${keepAlive(keepAliveTimeout, maxRequests)}\r\n`
   const bytes = Buffer.from(head, 'latin1')
-  const whole = body.length <= JOINED ? Buffer.concat([bytes, body]) : undefined
-  return { poweredBy, keepAliveTimeout, maxRequests, reason, head, fields, whole, bytes }
+  const prepared: Prepared = { poweredBy, keepAliveTimeout, maxRequests, reason, head, fields, whole: undefined, bytes }
+  if (body.length <= JOINED) join(prepared, body)
+  return prepared
+}
+
+/** Puts head and body together, and takes the oldest ones apart when they are too much. */
+function join(prepared: Prepared, body: Buffer): void {
+  prepared.whole = Buffer.concat([prepared.bytes, body])
+  joinedBytes += prepared.whole.length
+  joined.push(prepared)
+  while (joinedBytes > MAX_JOINED) {
+    const oldest = joined.shift()
+    if (oldest === undefined) return
+    joinedBytes -= oldest.whole?.length ?? 0
+    oldest.whole = undefined
+  }
 }
 
 function keepAlive(timeout: number, maxRequests: number | undefined): string {
