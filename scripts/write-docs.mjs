@@ -43,8 +43,16 @@ ${table('src/core/options.ts', 'CircuitBreakerOptions')}
 function reasonsPage() {
   return `# Reasons
 
-Why a response was not stored or not reused, or a request was not handled. The same words are in \`Cache-Status: …; detail=\`, in the
-events \`bypass\` and \`skip\`, and in \`stats().counters.refused\`. Written from the source by \`npm run docs\`.
+Why a response was not stored or not reused, or a request was not handled. Each such response has one reason, and the same words are
+in three places:
+
+- \`Cache-Status: …; detail=\`, where the reason is known before the head leaves. Why a stored response was not used is said by \`fwd\`
+  (RFC 9211), for \`detail\` then belongs to the new response. \`skip('why')\` of a handler puts its own words there.
+- the events: \`bypass\` for a request that the cache does not handle, \`miss\` for a stored response that is not used (or is not there),
+  \`skip\` for a response that is not stored.
+- \`stats().counters.refused\`; \`uri-miss\` is counted in \`counters.misses\` alone.
+
+Written from the source by \`npm run docs\`.
 
 | reason | meaning |
 |---|---|

@@ -27,12 +27,15 @@ export interface Found {
   readonly disconnected: boolean
 }
 
+/** Why a result was not stored. */
+export type Refused = 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
+
 /** What became of a result that was to be stored. */
 export interface Stored {
   /** Whether it is in memory now. */
   readonly stored: boolean
   /** Why not, if it is not. */
-  readonly reason?: 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
+  readonly reason?: Refused
   /** What was put into memory. */
   readonly entry?: Entry
   /** Resolves when Redis has it, or will not have it: true when it does. Never rejects. */
@@ -96,6 +99,10 @@ export class EntryStore {
       events.tell('evict', { key, reason })
     })
     this.#shared = this.#openShared()
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
   }
 
   /** Whether there is a Redis behind memory. */

@@ -9,9 +9,9 @@ export type Tier = 'memory' | 'redis'
 export interface CacheEvents {
   /** A lookup was answered. */
   hit: [{ readonly key: string; readonly tier: Tier; readonly stale: boolean }]
-  /** A lookup found nothing usable. */
-  miss: [{ readonly key: string }]
-  /** The cache had no part in a request. */
+  /** A lookup found nothing usable; `reason`: why, where it was for a response. */
+  miss: [{ readonly key: string; readonly reason?: string }]
+  /** The cache neither answered a request nor stores its response. */
   bypass: [{ readonly reason: string; readonly method: string; readonly path: string }]
   /** An entry was stored. */
   store: [{ readonly key: string; readonly tags: readonly string[] }]

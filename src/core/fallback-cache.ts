@@ -22,7 +22,7 @@ import {
 import { SingleFlight } from './single-flight.js'
 import { costOf, type SerializedValue, ValueCodec } from './values.js'
 
-export type { Found, Invalidation, Stored } from './entry-store.js'
+export type { Found, Invalidation, Refused, Stored } from './entry-store.js'
 export type { Mark } from './mark.js'
 
 /** How long a value lives, and what can invalidate it. */
@@ -216,6 +216,11 @@ export class FallbackCache {
    */
   close(): Promise<void> {
     return this.#entries.close()
+  }
+
+  /** Whether {@link close} was called. */
+  get isClosed(): boolean {
+    return this.#entries.isClosed
   }
 
   /** Calls `listener` at every event of this name; what it throws becomes a process warning. */

@@ -46,8 +46,12 @@ export interface Asked {
   readonly stored: StoredResponse
   /** `'304'`: its validators are put on the request; `'HEAD'`: the client's own request is a HEAD, whose answer tells by the way. */
   readonly by: '304' | 'HEAD'
-  /** What the client gets of it once it is updated. */
-  answer(updated: StoredResponse, isKept: boolean): Reply
+  /**
+   * What the client gets of it once it is updated.
+   *
+   * @param refusal - why the update is not stored; `undefined`: it is
+   */
+  answer(updated: StoredResponse, refusal: string | undefined): Reply
 }
 
 /** What a fill takes from its route; a nested middleware refines it. */

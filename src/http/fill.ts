@@ -49,9 +49,8 @@ export class Fill implements Recording {
     try {
       return this.#begin(head, whole)
     } catch (thrown) {
-      this.#target.fault(thrown)
-      this.#finish({ kind: 'refused' })
-      return AS_IT_IS
+      this.#failOurselves(thrown)
+      return { ...AS_IT_IS, fields: this.#statusOfFault(head) }
     }
   }
 
@@ -72,8 +71,7 @@ export class Fill implements Recording {
     try {
       this.#keep()
     } catch (thrown) {
-      this.#target.fault(thrown)
-      this.#finish({ kind: 'refused' })
+      this.#failOurselves(thrown)
     }
   }
 
@@ -91,8 +89,18 @@ export class Fill implements Recording {
       this.#refuse('status')
       return undefined
     }
-    this.#finish({ kind: 'failed' })
-    return this.of.onError?.(undefined)
+    const instead = this.of.onError?.(undefined)
+    this.#failed = true
+    if (instead === undefined) this.#refuse('aborted')
+    else this.#replaceError()
+    return instead
+  }
+
+  /** Has an answer go on that is not looked at, for a reason that is known beforehand. */
+  passBy(head: ResponseHead, reason: Reason): Onward {
+    if (this.#done) return AS_IT_IS
+    this.#refuse(reason)
+    return { ...AS_IT_IS, fields: this.#status(head, { detail: reason }) }
   }
 
   /** Leaves the request to be decided upon anew; somebody else takes over for those who wait. */
@@ -115,7 +123,7 @@ export class Fill implements Recording {
     this.#failed = head.status >= 500
     const instead = isStaleIfErrorStatus(head.status) ? this.of.onError?.(head.status) : undefined
     if (instead !== undefined) {
-      this.#finish({ kind: 'failed' })
+      this.#replaceError()
       return { ...AS_IT_IS, instead }
     }
     if (asked?.by === 'HEAD') return this.#onHead(head, asked)
@@ -186,16 +194,19 @@ export class Fill implements Recording {
       return { ...AS_IT_IS, instead: this.#update(head, route, asked) }
     }
     this.#target.discard(this.of.place)
+    this.#target.refused(this.of, 'wrong-validator', 'wrong-validator', false)
     this.#finish({ kind: 'abandoned' })
     const { conditions = {} } = this.of
     const known = listEntityTags(fieldValue(conditions, 'if-none-match') ?? '')
     const isForClient = known.includes(fieldValue(route.fields, 'etag') ?? '')
-    return isForClient ? AS_IT_IS : { ...AS_IT_IS, instead: badGateway(this.#status(head, {})) }
+    return isForClient
+      ? AS_IT_IS
+      : { ...AS_IT_IS, instead: badGateway(this.#status(head, { detail: 'wrong-validator' })) }
   }
 
   /** What a HEAD tells of the stored response to GET (RFC 9111, section 4.3.5). */
   #onHead(head: ResponseHead, asked: Asked): Onward {
-    const status = this.#status(head, {})
+    const status = this.#status(head, { detail: 'head' })
     if (head.status === 200) {
       const route = this.#routeOf(head)
       const { stored } = asked
@@ -205,7 +216,7 @@ export class Fill implements Recording {
         this.#update(head, route, asked)
       }
     }
-    this.#finish({ kind: 'refused' })
+    if (!this.#done) this.#refuse('head')
     return { ...AS_IT_IS, fields: status }
   }
 
@@ -215,11 +226,12 @@ export class Fill implements Recording {
     const updated = updatedRoute(stored, route, this.policy.storage.targets, receivedAt)
     const verdict = this.#judge(head, updated, receivedAt, stored.status)
     if (this.#standsDown || typeof verdict === 'string') {
+      const reason = typeof verdict === 'string' ? verdict : 'skip'
       if (!this.#standsDown) {
         this.#target.discard(this.of.place)
-        this.#refuse(typeof verdict === 'string' ? verdict : 'skip')
+        this.#refuse(reason)
       }
-      return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), false)
+      return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), this.#detail(reason))
     }
     const recorded = this.#recordedHead(stored, updated, verdict, receivedAt, undefined)
     // The bytes are the same, and so is what they are encoded to.
@@ -228,15 +240,18 @@ export class Fill implements Recording {
     const storedHead = { ...recorded.stored, ownEntityTag: stored.ownEntityTag, encodings }
     const landing = this.#target.keep(this.of, recorded, storedHead, isEncoded ? stored.entry.body : stored.body)
     this.#finish(landing)
-    if (landing.kind === 'stored') return asked.answer(landing.stored, true)
-    return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), false)
+    if (landing.kind === 'stored') return asked.answer(landing.stored, undefined)
+    return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), landing.reason)
   }
 
   /** Why the response is not stored, or all that its entry needs. */
   #judge(head: ResponseHead, route: RouteFields, receivedAt: number, status = head.status): Reason | Storable {
     const { handle, of } = this
-    if (handle.fault !== undefined) this.#target.fault(handle.fault)
-    if (handle.fault !== undefined || handle.skipped !== undefined) return 'skip'
+    if (handle.fault !== undefined) {
+      this.#target.fault(handle.fault)
+      return 'fault'
+    }
+    if (handle.skipped !== undefined) return 'skip'
     if (isEndless(route.deciding)) return 'event-stream'
     const response = { status, fields: route.deciding }
     const times = { requestedAt: of.requestedAt, receivedAt, ttl: handle.lifetime }
@@ -307,6 +322,27 @@ export class Fill implements Recording {
   #refuse(reason: Reason): void {
     this.#target.refused(this.of, reason, this.#detail(reason), this.#failed)
     this.#finish({ kind: this.#failed ? 'failed' : 'refused' })
+  }
+
+  /** A stored response takes the place of an error. */
+  #replaceError(): void {
+    this.#target.refused(this.of, 'stale-if-error', 'stale-if-error', false)
+    this.#finish({ kind: 'failed' })
+  }
+
+  /** Something of ours has failed: the handler's answer goes on as it is. */
+  #failOurselves(thrown: unknown): void {
+    this.#target.fault(thrown)
+    this.#target.refused(this.of, 'fault', 'fault', false)
+    this.#finish({ kind: 'refused' })
+  }
+
+  #statusOfFault(head: ResponseHead): FieldList {
+    try {
+      return this.#status(head, { detail: 'fault' })
+    } catch {
+      return []
+    }
   }
 
   #detail(reason: Reason): string {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../core/clock.js'
 import type { Entry } from '../core/entry.js'
 import type { Mark } from '../core/mark.js'
+import type { Reason } from './reasons.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 
 /**
@@ -12,7 +13,7 @@ import { type StoredHead, StoredResponse } from './stored-response.js'
  */
 export type Landing =
   | { readonly kind: 'stored'; readonly stored: StoredResponse; readonly written: Promise<boolean> }
-  | { readonly kind: 'refused' | 'failed' | 'abandoned' }
+  | { readonly kind: 'refused' | 'failed' | 'abandoned'; readonly reason?: Reason }
 
 /** A run whose response was stored; it is put together for those who waited, if there are any. */
 export class Stored {

@@ -108,8 +108,7 @@ export class HandlerRuns<Context extends object> {
     const miss: Miss = { place: key.text, fwd: 'method', stale: undefined }
     const target = new PostTarget(this.#cache, this.#keeper)
     const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined, target)
-    const status = this.#policy.cacheStatus === false ? undefined : { fwd: miss.fwd }
-    const recording = new PostAnswer(fill, target, status, request, invalidations, (thrown) => target.fault(thrown))
+    const recording = new PostAnswer(fill, target, request, invalidations, (thrown) => target.fault(thrown))
     openScope(exchange.raw, { owner, place: this.#place, bypass: 'method', recording, isAwaited: false })
     return new Forwarding(recording)
   }
@@ -241,11 +240,11 @@ export class HandlerRuns<Context extends object> {
     return {
       stored,
       by,
-      answer: (updated, isKept) => {
+      answer: (updated, refusal) => {
         const now = this.#cache.clock.now()
-        const ttl = isKept ? updated.lifetimeLeft(now) : undefined
-        const { fwd } = miss
-        return this.#answer(lookup, updated, now, { fwd, fwdStatus: 304, stored: isKept || undefined, ttl }, asItCame)
+        const isKept = refusal === undefined
+        const kept = isKept ? { stored: true, ttl: updated.lifetimeLeft(now) } : { detail: refusal }
+        return this.#answer(lookup, updated, now, { fwd: miss.fwd, fwdStatus: 304, ...kept }, asItCame)
       },
     }
   }

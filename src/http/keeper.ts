@@ -25,9 +25,14 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'aborted',
   'incomplete',
   'invalidated',
+  'too-slow',
   'authorization',
   'api-key',
   'cookie',
+  'head',
+  'fault',
+  'stale-if-error',
+  'wrong-validator',
 ])
 
 /** Puts recorded responses on the shelf, and takes note of those that are not stored and why. */
@@ -62,10 +67,13 @@ export class Keeper implements FillTarget {
   keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
     const kept = this.#shelf.keep(recorded.key, of.request, recorded, head, body, of.mark)
     if ('refusal' in kept) {
-      const reason = REFUSALS.get(kept.refusal) ?? 'too-large'
-      this.refused(of, reason, kept.refusal, false)
+      const reason = kept.refusal
+      this.#note(of, reason, false)
+      // Of the others the core has told already.
+      if (reason === 'too-large' || reason === 'too-many-variants') this.tell(of.key.text, reason)
+      else this.count(reason)
       // Those who waited run the handler once more, not once each.
-      return { kind: reason === 'invalidated' ? 'abandoned' : 'refused' }
+      return { kind: reason === 'invalidated' || reason === 'too-slow' ? 'abandoned' : 'refused', reason }
     }
     if (of.search !== undefined) this.#searches.keep(of.search, recorded, of.mark)
     this.#recentlyRefused.delete(of.place)
@@ -75,20 +83,19 @@ export class Keeper implements FillTarget {
   }
 
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {
-    this.count(reason)
-    // What a POST was answered says nothing about the next GET.
-    if (of.request.method !== 'POST') this.#remember(of, reason, failed)
+    this.#note(of, reason, failed)
     if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
-    if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key: of.key.text, reason: detail })
-  }
-
-  #remember(of: FillRequest, reason: Reason, failed: boolean): void {
-    if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
-    else if (!PASSING_REASONS.has(reason) && isAnonymous(of)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
+    this.tell(of.key.text, reason, detail)
   }
 
   discard(place: string): void {
     void this.#cache.invalidateKey(place)
+  }
+
+  /** A response was refused: counts it, and says so. */
+  tell(key: string, reason: Reason, detail: string = reason): void {
+    this.count(reason)
+    if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key, reason: detail })
   }
 
   /** A request or a response was refused. */
@@ -107,6 +114,15 @@ export class Keeper implements FillTarget {
     )
   }
 
+  /** Remembers it for the next request of the same key, and for whoever asks why. */
+  #note(of: FillRequest, reason: Reason, failed: boolean): void {
+    // What a POST was answered says nothing about the next GET.
+    if (of.request.method === 'POST') return
+    this.#recentlyRefused.note(of.place, reason)
+    if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
+    else if (!PASSING_REASONS.has(reason) && isAnonymous(of)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
+  }
+
   #warnOnce(topic: string, text: string): void {
     // Bounded: a message may hold what a client sent.
     if (this.#warned.size >= 20 || this.#warned.has(topic)) return
@@ -119,15 +135,6 @@ export class Keeper implements FillTarget {
 function isAnonymous({ request }: FillRequest): boolean {
   return credentialsOf(request.headers, APPLICATION_STORAGE).length === 0
 }
-
-const REFUSALS: ReadonlyMap<string, Reason> = new Map([
-  ['invalidated', 'invalidated'],
-  ['too-slow', 'invalidated'],
-  ['too-large', 'too-large'],
-  ['too-many-variants', 'too-many-variants'],
-  ['expired', 'no-freshness'],
-  ['closed', 'disabled'],
-])
 
 function loggedInWarning(of: FillRequest): string {
   return (

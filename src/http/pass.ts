@@ -33,7 +33,7 @@ export class Silent implements Recording {
 
   abort(_reason?: 'aborted' | 'trailers'): void {}
 
-  fail(): Reply | undefined {
+  fail(_error?: unknown): Reply | undefined {
     return undefined
   }
 }

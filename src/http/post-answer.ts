@@ -1,6 +1,5 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
-import type { CacheStatus } from './cache-status.js'
-import type { Onward, RequestHead, ResponseHead } from './exchange.js'
+import type { Onward, Reply, RequestHead, ResponseHead } from './exchange.js'
 import { fieldValue } from './fields.js'
 import type { Fill } from './fill.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
@@ -27,19 +26,22 @@ export class PostAnswer extends Invalidating {
   constructor(
     fill: Fill,
     target: PostTarget,
-    status: CacheStatus | undefined,
     request: RequestHead,
     invalidations: readonly Invalidations[],
     onFault: (thrown: unknown) => void,
   ) {
-    super(fill.handle, status, request, invalidations, onFault)
+    // What Cache-Status says is the recording's to say.
+    super(fill.handle, undefined, request, invalidations, onFault)
     this.fill = fill
     this.#request = request
     this.#target = target
   }
 
   override begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
-    if (!this.#isForGet(head)) return super.begin(head)
+    if (!this.#isForGet(head)) {
+      const isStored = this.fill.policy.storage.methods.has('POST')
+      return { ...this.fill.passBy(head, isStored ? 'content-location' : 'method'), before: super.begin(head).before }
+    }
     this.#isRecorded = true
     // In this order: what others have invalidated while the handler ran keeps the answer out, what it does itself does not.
     const onward = this.fill.begin(head, whole)
@@ -57,7 +59,11 @@ export class PostAnswer extends Invalidating {
   }
 
   override abort(reason?: 'aborted' | 'trailers'): void {
-    if (this.#isRecorded && reason !== undefined) this.fill.abort(reason)
+    if (reason !== undefined) this.fill.abort(reason)
+  }
+
+  override fail(error: unknown): Reply | undefined {
+    return this.fill.fail(error)
   }
 
   override standDown(): void {

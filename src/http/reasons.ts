@@ -18,8 +18,20 @@ export const REASONS = {
   'request-consumed':
     'Middleware in front of the cache has read the body of the QUERY and kept no copy of its bytes as rawBody, so what it asks is not known.',
   'request-no-store': 'The request says Cache-Control: no-store (RFC 9111, section 5.2.1.5).',
-  range: 'The request asks for a range, and only whole responses are stored.',
+  head: 'The request is HEAD: it is answered from a stored GET, and its own answer is never stored.',
+  'only-if-cached':
+    'The client wants a stored response only, and there is none that it may have: the answer is 504 (RFC 9111, section 5.2.1.7).',
   skip: "The route's skip option, or skip() of the response, said no.",
+  fault: 'Something of the cache, or a function among its options, failed; the request went on without the cache.',
+  closed: 'The cache is closed.',
+  // What was found
+  'uri-miss': 'Nothing is stored for the request.',
+  'vary-miss': 'What is stored was made for other values of the fields that Vary names (RFC 9111, section 4.1).',
+  outlived: 'The stored response is past its freshness lifetime and may not be sent stale (RFC 9111, section 4.2.4).',
+  unvalidated:
+    'The stored response says no-cache: it is sent only when the handler has confirmed it (RFC 9111, section 5.2.2.4).',
+  request: 'The directives of the request rule the stored response out (RFC 9111, section 5.2.1).',
+  'outside-part': 'A part is stored (206), and the request asks for more than that (RFC 9111, section 3.3).',
   // What the response says
   status: 'The status code is none that this route stores.',
   'must-understand':
@@ -39,14 +51,20 @@ export const REASONS = {
   'logged-in':
     'It is known who is asking (req.user, req.auth, res.locals.user, ctx.state.user or a used session), so the response may be theirs alone.',
   'csp-nonce': 'The page carries a nonce of the Content-Security-Policy, which is valid for one response only.',
+  'stale-if-error':
+    'The handler failed, and a stale stored response was sent in place of its answer (RFC 5861, section 4).',
+  'wrong-validator':
+    'The handler answered 304 with a validator that the stored response does not have (RFC 9111, section 4.3.4).',
   // The body and its fate
-  'too-large': 'The body is larger than maxBodySize.',
+  'too-large': 'The body is larger than maxBodySize, or than memory has room for.',
   incomplete: 'The body does not have the length that Content-Length announced.',
   aborted: 'The handler failed or the response was destroyed before its end.',
   trailers: 'The response has trailer fields.',
   invalidated: 'The entry was invalidated while its handler ran.',
   'too-many-variants': 'As many variants as maxVariants allows lie side by side under the key already.',
-  disabled: 'The cache is disabled or closed.',
+  'too-slow':
+    'The handler took longer than maxHandlerTime: what was invalidated meanwhile is no longer known for sure.',
+  expired: 'The response was past all use before its body was complete.',
 } as const
 
 /** Why a response was not stored or not reused. */

@@ -1,10 +1,21 @@
 import type { Clock } from '../core/clock.js'
+import type { Reason } from './reasons.js'
 
 /** As many keys as this are remembered at most; past it, those refused longest ago are forgotten. */
 const MEMORY = 10_000
 
+/** So many refusals are remembered with their reason. */
+const REASONS_KEPT = 1_000
+
 /** Longer keys are not remembered. */
 const MAX_LENGTH = 1_024
+
+/** Why the last response of a key was not stored, and when. */
+export interface Refusal {
+  readonly reason: Reason
+  /** Epoch ms. */
+  readonly at: number
+}
 
 /**
  * Keys whose responses were lately not stored. Their requests go to the handler side by side: to let them wait for one
@@ -13,6 +24,7 @@ const MAX_LENGTH = 1_024
 export class RecentlyRefused {
   readonly #clock: Clock
   readonly #until = new Map<string, number>()
+  readonly #refusals = new Map<string, Refusal>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -20,13 +32,7 @@ export class RecentlyRefused {
 
   /** Remembers a key for so many milliseconds. */
   add(key: string, duration: number): void {
-    // How long a path is, is up to clients: ten thousand long ones would not be forgotten soon enough.
-    if (key.length > MAX_LENGTH) return
-    this.#until.delete(key)
-    this.#until.set(key, this.#clock.monotonic() + duration)
-    if (this.#until.size <= MEMORY) return
-    const { value } = this.#until.keys().next()
-    if (value !== undefined) this.#until.delete(value)
+    remember(this.#until, MEMORY, key, this.#clock.monotonic() + duration)
   }
 
   has(key: string): boolean {
@@ -37,8 +43,29 @@ export class RecentlyRefused {
     return false
   }
 
+  /** Writes down why a response was refused, for whoever asks afterwards; {@link has} does not know of it. */
+  note(key: string, reason: Reason): void {
+    remember(this.#refusals, REASONS_KEPT, key, { reason, at: this.#clock.now() })
+  }
+
+  /** Why the last response of this key was refused; `undefined`: it was not, or that is forgotten. */
+  last(key: string): Refusal | undefined {
+    return this.#refusals.get(key)
+  }
+
   /** A response of this key was stored after all. */
   delete(key: string): void {
     this.#until.delete(key)
+    this.#refusals.delete(key)
   }
+}
+
+function remember<T>(map: Map<string, T>, limit: number, key: string, value: T): void {
+  // How long a path is, is up to clients: ten thousand long ones would not be forgotten soon enough.
+  if (key.length > MAX_LENGTH) return
+  map.delete(key)
+  map.set(key, value)
+  if (map.size <= limit) return
+  const { value: oldest } = map.keys().next()
+  if (oldest !== undefined) map.delete(oldest)
 }

@@ -1,7 +1,7 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
-import type { CacheStatus, Forward } from './cache-status.js'
+import { type CacheStatus, cacheStatusMember } from './cache-status.js'
 import type { Exchange, Reply, RequestHead } from './exchange.js'
 import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
@@ -23,8 +23,8 @@ import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { type OnShelfUnder, Searches, type SearchKeys } from './searches.js'
 import { type OnShelf, Shelf } from './shelf.js'
-import { refuseRequest } from './storable.js'
-import type { StoredResponse } from './stored-response.js'
+import { CACHE_NAME, type StoredResponse } from './stored-response.js'
+import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './verdict.js'
 
 /** What is decided about a request: an answer, or the handler. */
 type Decision = Reply | Forwarding
@@ -104,20 +104,13 @@ export class ResponseCache<Context extends object> {
   }
 
   #decide(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
-    const { method, originalMethod } = exchange.request
-    if (!this.#isCached(method)) return this.#passMethod(exchange)
-    if (originalMethod !== undefined && originalMethod !== method) return this.#passMethod(exchange)
-    if ((method === 'GET' || method === 'HEAD') && hasBody(exchange.request)) {
-      return this.#bypass(exchange, 'request-body')
-    }
+    const passed = passedBy(exchange.request, this.#policy)
+    if (passed === 'method') return this.#passMethod(exchange, passed)
+    if (passed !== undefined) return this.#bypass(exchange, passed)
+    if (this.cache.isClosed) return this.#bypass(exchange, 'closed')
     const { skip, key, user } = this.#policy
     if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
     return this.#ask(exchange, nested)
-  }
-
-  /** Whether requests of a method are answered from the store, or what they are answered may be stored. */
-  #isCached(method: string): boolean {
-    return method === 'HEAD' ? this.#policy.answersHead : this.#policy.storage.methods.has(method)
   }
 
   /** Asks the user's functions, which may be asynchronous. */
@@ -217,30 +210,21 @@ export class ResponseCache<Context extends object> {
   }
 
   #judge(lookup: Lookup<Context>, shelf: OnShelf): Decision | Promise<Decision> {
-    const { place, stored, found } = shelf
-    if (stored === undefined || found === undefined)
-      return this.#miss(lookup, place, shelf.varies ? 'vary-miss' : 'uri-miss')
-    // Stored by a middleware further in, which has questions of its own to ask first: it shall look for itself.
-    if (stored.nested !== lookup.nested)
-      return this.#runs.alone(lookup, { place, fwd: 'uri-miss', stale: undefined }, this)
-    const credential = lookup.refusalOf(stored)
-    if (credential !== undefined) return this.#bypass(lookup.exchange, credential)
+    const { place, stored } = shelf
     const now = this.cache.clock.now()
-    if (!lookup.isWithin(stored, now)) return this.#miss(lookup, place, 'partial')
-    switch (mayReuse(stored, lookup.wishes, now)) {
-      case 'fresh':
-        if (this.cache.isDueEarly(stored.staleAt, stored.cost)) this.#runs.refresh(lookup, place, stored, this)
-        return this.#hit(lookup, shelf, stored, now)
-      case 'max-stale':
-        return this.#hit(lookup, shelf, stored, now)
-      case 'stale-while-revalidate':
-        if (this.#runs.refresh(lookup, place, stored, this)) return this.#hit(lookup, shelf, stored, now)
-        return this.#miss(lookup, place, 'stale', stored)
-      case 'request':
-        return this.#miss(lookup, place, 'request', stored)
-      default:
-        return this.#miss(lookup, place, 'stale', stored)
+    const verdict = verdictOn(lookup, shelf, now)
+    if (verdict.kind === 'refused') return this.#bypass(lookup.exchange, verdict.reason)
+    // It shall look for itself.
+    if (verdict.kind === 'inner') return this.#runs.alone(lookup, { place, fwd: 'uri-miss', stale: undefined }, this)
+    if (verdict.kind === 'miss') return this.#miss(lookup, shelf, verdict)
+    if (stored === undefined) return this.#miss(lookup, shelf, URI_MISS)
+    if (verdict.reuse === 'stale-while-revalidate' && !this.#runs.refresh(lookup, place, stored, this)) {
+      return this.#miss(lookup, shelf, OUTLIVED)
     }
+    if (verdict.reuse === 'fresh' && this.cache.isDueEarly(stored.staleAt, stored.cost)) {
+      this.#runs.refresh(lookup, place, stored, this)
+    }
+    return this.#hit(lookup, shelf, stored, now)
   }
 
   #hit(lookup: Lookup<Context>, { place, found }: OnShelf, stored: StoredResponse, now: number): Reply {
@@ -265,18 +249,38 @@ export class ResponseCache<Context extends object> {
     if (cache.listenerCount('hit') > 0) cache.emit('hit', { key: lookup.key.text, tier, stale })
   }
 
-  #miss(lookup: Lookup<Context>, place: string, fwd: Forward, stale?: StoredResponse): Decision | Promise<Decision> {
-    const { request, exchange } = lookup
-    if (lookup.looks === 1) this.#countMiss(lookup)
-    if (lookup.wishes?.onlyIfCached === true) return gatewayTimeout()
-    if (request.method === 'HEAD') {
-      if (stale === undefined || lookup.hasCredentials) return this.#passing(exchange, { fwd }, undefined)
-      return this.#runs.check(lookup, { place, fwd, stale }, stale, this)
-    }
-    const refusal = refuseRequest(request, lookup.storage)
-    if (refusal !== undefined) return this.#bypass(exchange, refusal)
-    if (lookup.hasCredentials) return this.#runs.alone(lookup, { place, fwd: 'bypass', stale }, this)
+  #miss(
+    lookup: Lookup<Context>,
+    { place, stored }: OnShelf,
+    verdict: Verdict & { kind: 'miss' },
+  ): Decision | Promise<Decision> {
+    const { exchange } = lookup
+    const { fwd, reason } = verdict
+    if (lookup.looks === 1) this.#countMiss(lookup, reason)
+    const stale = verdict.usable ? stored : undefined
+    const course = courseOf(lookup, stale)
     const miss: Miss = { place, fwd, stale }
+    switch (course.kind) {
+      case 'only-if-cached':
+        this.#keeper.count(course.kind)
+        return gatewayTimeout(this.#status({ detail: course.kind }))
+      case 'head':
+        this.#keeper.tell(lookup.key.text, course.kind)
+        return this.#passing(exchange, { fwd, detail: course.kind }, undefined)
+      case 'check':
+        return this.#runs.check(lookup, miss, course.stored, this)
+      case 'refused':
+        return this.#bypass(exchange, course.reason)
+      case 'alone':
+        return this.#runs.alone(lookup, { place, fwd: 'bypass', stale }, this)
+      default:
+        return this.#run(lookup, miss)
+    }
+  }
+
+  /** Runs the handler for this request and for those that wait for it, or waits for the one that runs. */
+  #run(lookup: Lookup<Context>, miss: Miss): Decision | Promise<Decision> {
+    const { place, fwd } = miss
     const flight = fwd === 'request' ? undefined : this.#runs.flightTo(place)
     if (flight !== undefined) return this.#follow(lookup, miss, flight)
     return this.#runs.lead(lookup, miss, this, () => this.#lookAgain(lookup))
@@ -290,9 +294,10 @@ export class ResponseCache<Context extends object> {
     return mayReuse(stored, lookup.wishes, now) === 'fresh' ? stored : undefined
   }
 
-  #countMiss(lookup: Lookup<Context>): void {
+  #countMiss(lookup: Lookup<Context>, reason: Reason): void {
     this.cache.counters.misses += 1
-    if (this.cache.listenerCount('miss') > 0) this.cache.emit('miss', { key: lookup.key.text })
+    if (reason !== 'uri-miss') this.#keeper.count(reason)
+    if (this.cache.listenerCount('miss') > 0) this.cache.emit('miss', { key: lookup.key.text, reason })
   }
 
   /** Waits for the handler that runs for another request, and takes what it brings if that is right for this one. */
@@ -308,8 +313,10 @@ export class ResponseCache<Context extends object> {
     return again && lookup.looks < MAX_LOOKS ? this.#look(lookup) : this.#runs.alone(lookup, miss, this)
   }
 
-  #passMethod(exchange: Exchange<Context>): Forwarding {
-    const status = this.#status({ fwd: 'method' })
+  /** Passes by the store, but not by what the request invalidates. */
+  #passMethod(exchange: Exchange<Context>, reason: Reason): Forwarding {
+    this.#countBypass(exchange, reason)
+    const status = this.#status({ fwd: 'method', detail: reason })
     const { request } = exchange
     const recording = new Invalidating(new ResponseNotes(), status, request, [this.invalidations], (thrown) =>
       this.#keeper.fault(thrown),
@@ -325,20 +332,23 @@ export class ResponseCache<Context extends object> {
   }
 
   #bypass(exchange: Exchange<Context>, reason: Reason): Forwarding {
+    if (exchange.request.method === 'POST') return this.#passMethod(exchange, reason)
+    this.#countBypass(exchange, reason)
+    return this.#passing(exchange, { fwd: 'bypass', detail: reason }, reason)
+  }
+
+  #countBypass(exchange: Exchange<Context>, reason: Reason): void {
     const { cache } = this
-    const { method, url } = exchange.request
-    // The store is passed by, but not what the request invalidates.
-    if (method === 'POST') return this.#passMethod(exchange)
     cache.counters.bypassed += 1
     this.#keeper.count(reason)
-    if (cache.listenerCount('bypass') > 0) cache.emit('bypass', { reason, method, path: pathOf(url) })
-    return this.#passing(exchange, { fwd: 'bypass', detail: reason }, reason)
+    if (cache.listenerCount('bypass') === 0) return
+    const { method, url } = exchange.request
+    cache.emit('bypass', { reason, method, path: pathOf(url) })
   }
 
   #bypassFaulty(exchange: Exchange<Context>, thrown: unknown): Forwarding {
     this.#keeper.fault(thrown)
-    if (exchange.request.method === 'POST') return this.#passMethod(exchange)
-    return this.#passing(exchange, { fwd: 'bypass', detail: 'fault' }, 'fault')
+    return this.#bypass(exchange, 'fault')
   }
 
   #passing(exchange: Exchange<Context>, status: CacheStatus, bypass: string | undefined): Forwarding {
@@ -363,7 +373,7 @@ export class ResponseCache<Context extends object> {
     if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, scope, true)
     const fill = recording instanceof PostAnswer ? recording.fill : recording
     if (fill instanceof Fill) this.#runs.refine(fill, exchange)
-    else if (scope.bypass === 'method' && this.#isCached(exchange.request.method)) {
+    else if (scope.bypass === 'method' && isCached(exchange.request.method, this.#policy)) {
       return this.#takeOver(exchange, scope, false)
     }
     return new Forwarding(new Silent(recording.handle))
@@ -403,15 +413,6 @@ export class ResponseCache<Context extends object> {
 
 const AHEAD = ['method', 'url', 'protocol', 'host'] as const
 
-/** Whether a GET or HEAD comes with a body, be it announced only. */
-function hasBody(request: RequestHead): boolean {
-  if (request.hasBody === true) return true
-  if (request.isPlain) return false
-  const { headers } = request
-  const length = headers['content-length']
-  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
-}
-
 /** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */
 function isSomebody(user: unknown): boolean {
   if (user === undefined || user === null || user === '' || user === false) return false
@@ -424,6 +425,8 @@ function isThenable(value: unknown): boolean {
 }
 
 /** The answer to `only-if-cached` when nothing is stored (RFC 9111, section 5.2.1.7). */
-function gatewayTimeout(): Reply {
-  return { status: 504, reason: undefined, fields: ['Content-Length', '0'], removed: [], body: undefined }
+function gatewayTimeout(status: CacheStatus | undefined): Reply {
+  const fields = ['Content-Length', '0']
+  if (status !== undefined) fields.push('Cache-Status', cacheStatusMember(CACHE_NAME, status))
+  return { status: 504, reason: undefined, fields, removed: [], body: undefined }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Entry } from '../core/entry.js'
-import type { FallbackCache, Found } from '../core/fallback-cache.js'
+import type { FallbackCache, Found, Refused } from '../core/fallback-cache.js'
 import type { Mark } from '../core/mark.js'
 import type { RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
@@ -29,7 +29,8 @@ export interface OnShelf {
 /** What became of a response that was to be stored. */
 export type Kept =
   /** `place`: the key under which it lies; `written`: whether Redis will have it, or there is none. */
-  { readonly place: string; readonly entry: Entry; readonly written: Promise<boolean> } | { readonly refusal: string }
+  | { readonly place: string; readonly entry: Entry; readonly written: Promise<boolean> }
+  | { readonly refusal: Refused | 'too-many-variants' }
 
 /** What is known of the responses that lie side by side under one primary key. */
 interface Variants {

@@ -106,6 +106,12 @@ export function watchResponse(
     recording.abort('trailers')
     addTrailers.call(response, trailers)
   }
+  // Nobody calls it for a client that leaves: the handler has given up.
+  const { destroy } = response
+  response.destroy = (error) => {
+    recording.abort('aborted')
+    return destroy.call(response, error)
+  }
   response.once('close', () => {
     restore()
     recording.leave()

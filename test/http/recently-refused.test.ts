@@ -18,4 +18,15 @@ describe('RecentlyRefused', () => {
     refused.add(key, 1_000)
     expect(refused.has(key)).toBe(false)
   })
+
+  it('tells afterwards why the last response of a key was refused, until one is stored', () => {
+    const clock = new ManualClock()
+    const refused = new RecentlyRefused(clock)
+    refused.note('/a', 'private')
+    expect(refused.has('/a')).toBe(false)
+    expect(refused.last('/a')).toEqual({ reason: 'private', at: clock.now() })
+    expect(refused.last('/b')).toBeUndefined()
+    refused.delete('/a')
+    expect(refused.last('/a')).toBeUndefined()
+  })
 })

@@ -66,9 +66,21 @@ export function postContract<M extends CacheFace>(host: Host<M>): void {
       }
     })
 
-    it('says why it is not stored, where it looks as if it were meant to be', async () => {
-      const { send } = await site(() => ({ fields: { ...FOR_GET, 'cache-control': 'private' }, body: 'post' }))
-      expect((await send()).cacheStatus).toMatchObject({ fwd: 'method', stored: false, detail: 'private' })
+    it('says why it is not stored', async () => {
+      let answer: Answer = {}
+      const { cached, send } = await site(() => ({ body: 'post', ...answer }))
+      const whys: readonly [Answer, string][] = [
+        [{}, 'content-location'],
+        [{ fields: { 'content-location': '/page' } }, 'content-location'],
+        [{ fields: { ...FOR_GET, 'content-location': '/other' } }, 'content-location'],
+        [{ status: 201, fields: FOR_GET }, 'content-location'],
+        [{ fields: { ...FOR_GET, 'cache-control': 'private' } }, 'private'],
+      ]
+      for (const [given, detail] of whys) {
+        answer = given
+        expect((await send()).cacheStatus).toMatchObject({ fwd: 'method', stored: false, detail })
+      }
+      expect(cached.stats().counters.refused).toEqual({ 'content-location': 4, private: 1 })
     })
 
     it('is not stored for everybody when somebody with credentials sent it', async () => {
@@ -246,7 +258,7 @@ export function postContract<M extends CacheFace>(host: Host<M>): void {
 
     it('is not stored unless the route says so', async () => {
       const { client, send } = await site(() => ({ fields: FOR_GET, body: 'post' }), { ttl: 60 })
-      expect((await send()).cacheStatus).toMatchObject({ fwd: 'method', stored: false, detail: undefined })
+      expect((await send()).cacheStatus).toMatchObject({ fwd: 'method', stored: false, detail: 'method' })
       expect((await client.get('/page')).text).toBe('get 1 ')
     })
   })

@@ -125,6 +125,17 @@ export const extensionRules = [
     )
   }),
 
+  statusField(
+    'SHOULD NOT',
+    'appear on a 504 that the cache made itself',
+    async (t) => {
+      const got = await t.get({ 'Cache-Control': 'only-if-cached' })
+      if (got.status === 504) assert.equal(got.field('cache-status'), undefined)
+    },
+    {
+      proxy: 'whoever asks for a stored response only is told why there is none; neither hit nor fwd is claimed',
+    },
+  ),
   statusField('MUST', 'name this cache by a token or a string', async (t) => {
     const got = await t.reuses({ fields: FRESH })
     assert.match(got.field('cache-status') ?? '', /^fallback-cache(; ?[a-z-]+(=[^;]+)?)*$/)
