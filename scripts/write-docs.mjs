@@ -52,6 +52,8 @@ in three places:
   \`skip\` for a response that is not stored.
 - \`stats().counters.refused\`; \`uri-miss\` is counted in \`counters.misses\` alone.
 
+What it would be for any request is said by [\`explain\`](explain.md), without making it.
+
 Written from the source by \`npm run docs\`.
 
 | reason | meaning |

@@ -5,3 +5,16 @@ export { CacheError, type CacheErrorCode } from './core/errors.js'
 export type { CacheEvents, Tier } from './core/events.js'
 export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } from './core/fallback-cache.js'
 export type { CircuitBreakerOptions, Duration, FallbackCacheOptions, Logger } from './core/options.js'
+export type {
+  ExplainedCredential,
+  ExplainedEncoding,
+  ExplainedForward,
+  ExplainedKey,
+  ExplainedRequest,
+  ExplainedResponse,
+  ExplainedSelection,
+  Explanation,
+  Outcome,
+  RequestDescription,
+} from './http/explanation.js'
+export type { Reason } from './http/reasons.js'

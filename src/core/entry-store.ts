@@ -27,6 +27,12 @@ export interface Found {
   readonly disconnected: boolean
 }
 
+/**
+ * Why a look without a trace has nothing to show: nothing is there, or what is there was invalidated, is past its use,
+ * cannot be read, or may not be used while Redis cannot be asked.
+ */
+export type Absence = 'nothing' | 'invalidated' | 'expired' | 'unreadable' | 'unconfirmed'
+
 /** Why a result was not stored. */
 export type Refused = 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
 
@@ -127,6 +133,28 @@ export class EntryStore {
       if (found !== undefined) return found
     }
     return this.#findTogether(key, shared)
+  }
+
+  /**
+   * As {@link find}, but for whoever only wants to know: nothing is counted, told, moved up or taken out. What is read from
+   * Redis is not kept. Never rejects.
+   */
+  async peek(key: string): Promise<Found | Absence> {
+    const shared = this.#shared
+    if (shared === undefined) return this.#peekInMemory(key, false)
+    await shared.coherence.waitForStart()
+    if (!shared.coherence.isConnected) return this.#peekWhileDisconnected(key, shared)
+    const inMemory = this.#peekInMemory(key, false)
+    const isOwn = this.#memory.peek(key)?.writtenIn === undefined
+    const isFirst = isOwn || (this.#settings.read === 'memory-first' && this.#leaseHolds(shared))
+    if (isFirst && typeof inMemory === 'object') return inMemory
+    try {
+      const inRedis = this.#peekAt(key, await shared.entries.read(key), shared.coherence.stamp.incarnation)
+      if (typeof inRedis === 'object' || typeof inMemory !== 'object') return inRedis === 'nothing' ? inMemory : inRedis
+      return inMemory
+    } catch {
+      return this.#peekWhileDisconnected(key, shared)
+    }
   }
 
   /** The moment a handler starts: take it right before, and hand it to {@link store} with the result. */
@@ -298,6 +326,28 @@ export class EntryStore {
     return { entry: slot.entry, tier: 'memory', disconnected }
   }
 
+  #peekInMemory(key: string, disconnected: boolean): Found | Absence {
+    const slot = this.#memory.peek(key)
+    if (slot === undefined) return 'nothing'
+    if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return 'invalidated'
+    if (slot.entry.deleteAt <= this.#clock.now()) return 'expired'
+    return { entry: slot.entry, tier: 'memory', disconnected }
+  }
+
+  #peekWhileDisconnected(key: string, shared: Shared): Found | Absence {
+    const slot = this.#memory.peek(key)
+    return slot === undefined || this.#isConfirmed(slot, shared) ? this.#peekInMemory(key, true) : 'unconfirmed'
+  }
+
+  #peekAt(key: string, read: Read, incarnation: string): Found | Absence {
+    if (read === undefined) return 'nothing'
+    if (read === 'unchanged') return this.#peekInMemory(key, false)
+    const framed = decodeFrame(read)
+    if (framed === undefined) return 'unreadable'
+    const verdict = this.#judge(key, framed, incarnation)
+    return typeof verdict === 'string' ? verdict : { entry: verdict.entry, tier: 'redis', disconnected: false }
+  }
+
   async #findOnceStarted(key: string, shared: Shared): Promise<Found | undefined> {
     await shared.coherence.waitForStart()
     return shared.coherence.isConnected ? this.#findShared(key, shared) : this.#findWhileDisconnected(key, shared)
@@ -305,14 +355,18 @@ export class EntryStore {
 
   #findWhileDisconnected(key: string, shared: Shared): Found | undefined {
     shared.coherence.noteUnavailable()
-    if (shared.coherence.isSuspect) return undefined
     const slot = this.#memory.peek(key)
-    if (slot === undefined) return undefined
-    const knownAt = Math.max(slot.knownAt, shared.coherence.confirmedAt)
-    if (this.#clock.monotonic() - knownAt > this.#settings.maxStaleWhileDisconnected) return undefined
+    if (slot === undefined || !this.#isConfirmed(slot, shared)) return undefined
     const found = this.#findInMemory(key, true)
     if (found !== undefined) this.#counters.servedWhileDisconnected++
     return found
+  }
+
+  /** Whether it is not too long ago that nothing can have invalidated it unseen. */
+  #isConfirmed(slot: MemorySlot, shared: Shared): boolean {
+    if (shared.coherence.isSuspect) return false
+    const knownAt = Math.max(slot.knownAt, shared.coherence.confirmedAt)
+    return this.#clock.monotonic() - knownAt <= this.#settings.maxStaleWhileDisconnected
   }
 
   /** Reads of one key in one turn of the event loop have one answer: they travel together, and are judged together. */
@@ -346,7 +400,7 @@ export class EntryStore {
       // Evicted meanwhile: it has to be sent after all.
       return known === undefined ? this.#findShared(key, shared) : this.#findUnchanged(key, known, incarnation)
     }
-    const framed = read === undefined ? undefined : this.#judge(key, read, incarnation)
+    const framed = read === undefined ? undefined : this.#usable(key, read, incarnation)
     if (framed === undefined) return this.#findInMemory(key, false)
     if (known !== undefined && isSameEntry(known, framed)) {
       const found = this.#findInMemory(key, false)
@@ -374,16 +428,20 @@ export class EntryStore {
   }
 
   /** An entry out of Redis, if it may be used. */
-  #judge(key: string, frame: Buffer, incarnation: string): Framed | undefined {
+  #usable(key: string, frame: Buffer, incarnation: string): Framed | undefined {
     const framed = decodeFrame(frame)
     if (framed === undefined) {
       this.#counters.foreignEntries++
       return undefined
     }
-    if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return undefined
-    if (framed.entry.deleteAt <= this.#clock.now()) return undefined
-    if (this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position)) return undefined
-    return framed
+    const verdict = this.#judge(key, framed, incarnation)
+    return typeof verdict === 'string' ? undefined : verdict
+  }
+
+  #judge(key: string, framed: Framed, incarnation: string): Framed | Absence {
+    if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return 'invalidated'
+    if (framed.entry.deleteAt <= this.#clock.now()) return 'expired'
+    return this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position) ? 'invalidated' : framed
   }
 
   /** Whether the first bytes of what an exact invalidation took out say that it could have been served. */

@@ -6,7 +6,7 @@ import type { Turn } from './coherence/shared-turns.js'
 import { type Counters, newCounters } from './counters.js'
 import { isDueEarly } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
-import { EntryStore, type Found, type Invalidation, type Stored } from './entry-store.js'
+import { type Absence, EntryStore, type Found, type Invalidation, type Stored } from './entry-store.js'
 import { asError } from './errors.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import type { Mark } from './mark.js'
@@ -22,7 +22,7 @@ import {
 import { SingleFlight } from './single-flight.js'
 import { costOf, type SerializedValue, ValueCodec } from './values.js'
 
-export type { Found, Invalidation, Refused, Stored } from './entry-store.js'
+export type { Absence, Found, Invalidation, Refused, Stored } from './entry-store.js'
 export type { Mark } from './mark.js'
 
 /** How long a value lives, and what can invalidate it. */
@@ -254,6 +254,11 @@ export class FallbackCache {
   /** For the layers above: an entry of their own making. See {@link EntryStore.find}. */
   find(key: string): Found | undefined | Promise<Found | undefined> {
     return this.#entries.find(key)
+  }
+
+  /** For the layers above. See {@link EntryStore.peek}. */
+  peek(key: string): Promise<Found | Absence> {
+    return this.#entries.peek(key)
   }
 
   /** For the layers above. See {@link EntryStore.mark}. */

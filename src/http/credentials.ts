@@ -90,6 +90,27 @@ export function credentialsOf(request: Fields, policy: CredentialPolicy): readon
   return found
 }
 
+/** The names of the fields and cookies that {@link credentialsOf} found, never their values. */
+export function credentialNames(
+  request: Fields,
+  policy: CredentialPolicy,
+): readonly { readonly kind: Credential; readonly name: string }[] {
+  const found: { kind: Credential; name: string }[] = []
+  const note = (kind: Credential) => (name: string) => {
+    found.push({ kind, name })
+    return false
+  }
+  if (hasField(request, 'authorization')) found.push({ kind: 'authorization', name: 'authorization' })
+  someCredentialField(request, policy, note('api-key'))
+  carriesSession(request, policy, note('cookie'))
+  return found
+}
+
+/** Whether a request field, by its name in lower case, may hold what only its sender should know. */
+export function isSecretField(name: string): boolean {
+  return name === 'authorization' || name === 'cookie' || name === 'proxy-authorization' || isCredentialField(name)
+}
+
 /**
  * Whether the name of a cookie looks like a session, an account or a token: `connect.sid`, `koa.sess`, `PHPSESSID`,
  * `…auth…`, `…token…`, `__Host-…`. The cookies of the usual analytics scripts do not, whatever their names contain.
@@ -114,14 +135,14 @@ function someCredentialField(request: Fields, policy: CredentialPolicy, counts?:
   return false
 }
 
-function carriesSession(request: Fields, policy: CredentialPolicy): boolean {
+function carriesSession(request: Fields, policy: CredentialPolicy, counts?: (name: string) => boolean): boolean {
   if (policy.isSessionCookie === undefined) return false
   const cookies = fieldValue(request, 'cookie')
   if (cookies === undefined) return false
   for (const pair of cookies.split(/[;,]/)) {
     const equals = pair.indexOf('=')
     const name = (equals < 0 ? pair : pair.slice(0, equals)).trim()
-    if (name !== '' && policy.isSessionCookie(name)) return true
+    if (name !== '' && policy.isSessionCookie(name) && counts?.(name) !== false) return true
   }
   return false
 }

@@ -89,6 +89,13 @@ export class HandlerRuns<Context extends object> {
     return this.#run(lookup, miss, owner, mark, flight)
   }
 
+  /** The fields with which {@link lead} would send a request on; `undefined`: as they came. */
+  changesOf(lookup: Lookup<Context>, { place, stale }: Miss): FieldChanges | undefined {
+    if (this.#recentlyRefused.has(place)) return undefined
+    const asked = stale !== undefined && isAskable(stale) ? { stored: stale } : undefined
+    return changesFor(conditionsOf(lookup.request), asked)
+  }
+
   /** Runs the handler for this request only; it sees the client's own conditions. */
   alone(lookup: Lookup<Context>, miss: Miss, owner: object): Forwarding {
     const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined)
@@ -234,8 +241,7 @@ export class HandlerRuns<Context extends object> {
 
   /** A stored response to ask the handler about; `undefined` when it has no validator to ask by (RFC 9111, section 4.3.1). */
   #asked(lookup: Lookup<Context>, miss: Miss, stored: StoredResponse, by: Asked['by']): Asked | undefined {
-    // A 304 says nothing about a part: whether the rest is still the same is not known.
-    if (by === '304' && (stored.status === 206 || preconditions(stored.validators) === undefined)) return undefined
+    if (by === '304' && !isAskable(stored)) return undefined
     const asItCame = requestOf(lookup)
     return {
       stored,
@@ -323,8 +329,16 @@ function withoutRange(conditions: Fields | undefined): Fields | undefined {
   return conditions && { ...conditions, range: undefined, 'if-range': undefined }
 }
 
+/** Whether the handler can be asked about a stored response. A 304 says nothing about a part: whether the rest is still the same is not known. */
+function isAskable(stored: StoredResponse): boolean {
+  return stored.status !== 206 && preconditions(stored.validators) !== undefined
+}
+
 /** What a request is sent on with: without the client's conditions, and with ours (RFC 9111, section 4.3.1). */
-function changesFor(conditions: Fields | undefined, asked: Asked | undefined): FieldChanges | undefined {
+function changesFor(
+  conditions: Fields | undefined,
+  asked: Pick<Asked, 'stored'> | undefined,
+): FieldChanges | undefined {
   if (conditions === undefined && asked === undefined) return undefined
   const hidden = Object.keys(conditions ?? {}).map((name) => [name, undefined] as const)
   return { ...Object.fromEntries(hidden), ...(asked && preconditions(asked.stored.validators)) }

@@ -1,6 +1,7 @@
 import type { CacheControl } from './cache-control.js'
 import { credentialsOf, unservedCredential } from './credentials.js'
 import type { Exchange, RequestHead } from './exchange.js'
+import type { SearchRule } from './no-vary-search.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import type { SearchKeys } from './searches.js'
@@ -15,6 +16,8 @@ export class Lookup<Context extends object> {
   readonly request: RequestHead
   /** Where its response lies, or would lie, as far as is known. */
   key: PrimaryKey
+  /** The rule of No-Vary-Search that the key goes by; `undefined`: the query counts as it stands. */
+  rule: SearchRule | undefined = undefined
   /** Where it may lie instead; `undefined` where No-Vary-Search does not count. */
   readonly search: SearchKeys | undefined
   readonly storage: StoragePolicy

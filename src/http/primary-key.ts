@@ -143,6 +143,21 @@ function escaped(bytes: Buffer): string {
   return bytes.toString('hex').replace(/../g, (byte) => `%${byte.toUpperCase()}`)
 }
 
+/** What of a request tells it from others, beside its method. */
+export interface KeyParts {
+  readonly origin: string
+  readonly path: string
+  /** What of the query counts, as it counts, with its question mark; `''`: nothing. */
+  readonly query: string
+}
+
+/** The parts of a request that its primary key is made of. */
+export function keyParts(policy: KeyPolicy, request: RequestHead): KeyParts {
+  const path = pathOf(request.url)
+  const origin = `${request.protocol}://${request.host.toLowerCase()}`
+  return { origin, path, query: queryOf(request.url.slice(path.length), policy.query) }
+}
+
 /** Told from a rule, a digest and what the options add, which begins with a bracket. */
 const RULE = 'no-vary-search'
 
@@ -154,9 +169,8 @@ function makeKey(
   search?: { readonly line: string; readonly query: string },
 ): PrimaryKey {
   const method = content === undefined ? 'GET' : 'QUERY'
-  const path = pathOf(request.url)
-  const origin = `${request.protocol}://${request.host.toLowerCase()}`
-  const query = search?.query ?? queryOf(request.url.slice(path.length), policy.query)
+  const { origin, path, query: own } = keyParts(policy, request)
+  const query = search?.query ?? own
   const plain = plainPath(path, 'latin1')
   const text = buildKey(`${policy.group}${plain}`, {
     content,

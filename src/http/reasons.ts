@@ -4,7 +4,7 @@
  */
 export const REASONS = {
   // The request
-  method: 'The request method is not one that this route caches (RFC 9111, section 3).',
+  method: 'The request method is none that this route answers from the store (RFC 9111, section 3).',
   authorization:
     'The request carries Authorization, and the response does not say that it may be shared by public, s-maxage or must-revalidate (RFC 9111, section 3.5).',
   'api-key':

@@ -1,27 +1,28 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
-import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import { type CacheStatus, cacheStatusMember } from './cache-status.js'
+import { lookupOf, type Naming, namingOf, UNNAMED } from './entering.js'
 import type { Exchange, Reply, RequestHead } from './exchange.js'
+import { explain } from './explain.js'
+import type { Explanation } from './explanation.js'
 import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, type Miss } from './handler-runs.js'
 import { Invalidations } from './invalidations.js'
 import { Keeper } from './keeper.js'
-import { Lookup } from './lookup.js'
+import type { Lookup } from './lookup.js'
 import { Invalidating, Passing, Silent } from './pass.js'
 import { isLoggedIn } from './personal.js'
 import { type Policy, placeOf } from './policy.js'
 import { PostAnswer } from './post-answer.js'
-import { type PrimaryKey, PrimaryKeys, pathOf } from './primary-key.js'
+import { PrimaryKeys, pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
 import { representationFor } from './representation.js'
-import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from './request-content.js'
 import { ResponseNotes } from './response-notes.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
-import { type OnShelfUnder, Searches, type SearchKeys } from './searches.js'
+import { onShelfFor, Searches } from './searches.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
 import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './verdict.js'
@@ -46,6 +47,9 @@ export class ResponseCache<Context extends object> {
   readonly #searches: Searches
   readonly #keeper: Keeper
   readonly #runs: HandlerRuns<Context>
+  readonly #recentlyRefused: RecentlyRefused
+  /** Whether it has taken a request over from a cache further out. */
+  #isInner = false
   /** What invalidates the responses of this route. */
   readonly invalidations: Invalidations
 
@@ -60,6 +64,7 @@ export class ResponseCache<Context extends object> {
     this.#shelf = new Shelf(cache)
     this.#searches = new Searches(cache, this.#shelf)
     this.#keeper = new Keeper(cache, this.#shelf, this.#searches, recentlyRefused)
+    this.#recentlyRefused = recentlyRefused
     this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)
   }
 
@@ -83,6 +88,20 @@ export class ResponseCache<Context extends object> {
       (made) => this.#carryOut(exchange, made),
       (thrown: unknown) => this.#carryOut(exchange, this.#bypassFaulty(exchange, thrown)),
     )
+  }
+
+  /** What {@link handle} would do with the request of an exchange. Never rejects, not even when there is none. */
+  explain(exchange: () => Exchange<Context>): Promise<Explanation> {
+    return explain(exchange, {
+      cache: this.cache,
+      policy: this.#policy,
+      keys: this.#keys,
+      shelf: this.#shelf,
+      searches: this.#searches,
+      runs: this.#runs,
+      recentlyRefused: this.#recentlyRefused,
+      nested: this.#isInner,
+    })
   }
 
   #decideSafely(exchange: Exchange<Context>): Decision | Promise<Decision> {
@@ -109,7 +128,7 @@ export class ResponseCache<Context extends object> {
     if (passed !== undefined) return this.#bypass(exchange, passed)
     if (this.cache.isClosed) return this.#bypass(exchange, 'closed')
     const { skip, key, user } = this.#policy
-    if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, '', false, nested)
+    if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, UNNAMED, nested)
     return this.#ask(exchange, nested)
   }
 
@@ -128,67 +147,19 @@ export class ResponseCache<Context extends object> {
   #enterWith(exchange: Exchange<Context>, answers: readonly unknown[], nested: boolean): Decision | Promise<Decision> {
     const [skipped, key, user] = answers
     if (skipped) return this.#bypass(exchange, 'skip')
-    if (this.#policy.key !== undefined && typeof key !== 'string') {
-      throw new TypeError(`key must return a string, got ${typeof key}`)
-    }
-    const personal = isSomebody(user)
-    const extra = JSON.stringify([key, personal ? String(user) : undefined])
-    return this.#enter(exchange, key === undefined && !personal ? '' : extra, personal, nested)
+    return this.#enter(exchange, namingOf(this.#policy, key, user), nested)
   }
 
-  #enter(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean): Decision | Promise<Decision> {
-    const { rewritten, method } = exchange.request
-    const whole = rewritten === undefined ? extra : JSON.stringify([extra, rewritten])
-    if (method === 'QUERY') return this.#enterQuery(exchange, whole, personal, nested)
-    return this.#enterUnder(this.#keys.of(exchange.request, whole), exchange, whole, undefined, personal, nested)
+  #enter(exchange: Exchange<Context>, naming: Naming, nested: boolean): Decision | Promise<Decision> {
+    const entered = lookupOf(this.#policy, this.#keys, exchange, naming, nested)
+    if (entered instanceof Promise) return entered.then((lookup) => this.#begin(exchange, lookup))
+    return this.#begin(exchange, entered)
   }
 
-  #enterQuery(exchange: Exchange<Context>, extra: string, personal: boolean, nested: boolean) {
-    const enter = (content: RequestContent): Decision | Promise<Decision> => {
-      if (typeof content === 'string') return this.#bypass(exchange, UNKNOWN_CONTENT[content])
-      const { request } = exchange
-      const digest = contentDigest(content, request.headers)
-      const key = this.#keys.ofQuery(request, extra, digest)
-      return this.#enterUnder(key, exchange, extra, digest, personal, nested)
-    }
-    const content = exchange.readContent?.(MAX_CONTENT) ?? 'consumed'
-    return content instanceof Promise ? content.then(enter) : enter(content)
-  }
-
-  #enterUnder(
-    key: PrimaryKey | undefined,
-    exchange: Exchange<Context>,
-    extra: string,
-    content: string | undefined,
-    personal: boolean,
-    nested: boolean,
-  ): Decision | Promise<Decision> {
-    if (key === undefined) return this.#bypass(exchange, 'target')
-    const storage = personal ? this.#policy.personalStorage : this.#policy.storage
-    // The handler would have known who it is, and might have made another page than for those without a name.
-    const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
-    const search = this.#policy.noVarySearch ? this.#searchKeys(key, exchange.request, extra, content) : undefined
-    const lookup = new Lookup(exchange, key, search, storage, personal, this.#wishes(exchange), nested, isKnown)
-    if (exchange.request.method === 'POST') return this.#runs.post(lookup, this.#toInvalidate(exchange), this)
-    return this.#look(lookup)
-  }
-
-  #searchKeys(exact: PrimaryKey, request: RequestHead, extra: string, content: string | undefined): SearchKeys {
-    return {
-      exact,
-      rule: this.#keys.ofRule(request, extra, content),
-      under: (rule) => this.#keys.under(rule, request, extra, content),
-    }
-  }
-
-  /** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */
-  #wishes(exchange: Exchange<Context>): CacheControl | undefined {
-    const { obeysClient, allowRefresh } = this.#policy
-    if ((!obeysClient && allowRefresh === undefined) || exchange.request.isPlain) return undefined
-    const wishes = requestControl(exchange.request.headers)
-    if (wishes === undefined || obeysClient) return wishes
-    const refreshes = (wishes.noCache || wishes.maxAge === 0) && allowRefresh?.(exchange.context) === true
-    return refreshes ? { ...NO_DIRECTIVES, noCache: true } : undefined
+  #begin(exchange: Exchange<Context>, entered: Lookup<Context> | Reason): Decision | Promise<Decision> {
+    if (typeof entered === 'string') return this.#bypass(exchange, entered)
+    if (exchange.request.method === 'POST') return this.#runs.post(entered, this.#toInvalidate(exchange), this)
+    return this.#look(entered)
   }
 
   #look(lookup: Lookup<Context>): Decision | Promise<Decision> {
@@ -199,14 +170,7 @@ export class ResponseCache<Context extends object> {
   }
 
   #find(lookup: Lookup<Context>): OnShelf | Promise<OnShelf> {
-    const { search, request } = lookup
-    if (search === undefined) return this.#shelf.find(lookup.key, request)
-    const at = ({ key, shelf }: OnShelfUnder): OnShelf => {
-      lookup.key = key
-      return shelf
-    }
-    const found = this.#searches.find(search, request)
-    return found instanceof Promise ? found.then(at) : at(found)
+    return onShelfFor(lookup, this.#shelf, this.#searches)
   }
 
   #judge(lookup: Lookup<Context>, shelf: OnShelf): Decision | Promise<Decision> {
@@ -406,19 +370,13 @@ export class ResponseCache<Context extends object> {
 
   #takeOver(exchange: Exchange<Context>, { recording, owner }: Scope, nested: boolean): Decision | Promise<Decision> {
     if (recording instanceof Fill || recording instanceof Passing) recording.standDown()
+    if (nested) this.#isInner = true
     if (owner instanceof ResponseCache) owner.invalidations.include(this.invalidations)
     return this.#decide(exchange, nested)
   }
 }
 
 const AHEAD = ['method', 'url', 'protocol', 'host'] as const
-
-/** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */
-function isSomebody(user: unknown): boolean {
-  if (user === undefined || user === null || user === '' || user === false) return false
-  if (typeof user === 'string' || typeof user === 'bigint' || Number.isFinite(user)) return true
-  throw new TypeError(`user must return a string or undefined, got ${typeof user}`)
-}
 
 function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

@@ -19,7 +19,35 @@ export interface SearchKeys {
 /** What was found, and under which key: or under which one the response would lie. */
 export interface OnShelfUnder {
   readonly key: PrimaryKey
+  /** The rule of that key; `undefined`: the query counts as it stands. */
+  readonly rule: SearchRule | undefined
   readonly shelf: OnShelf
+}
+
+/** One request that asks for a stored response, as far as it is known where that lies. */
+export interface Sought {
+  readonly request: RequestHead
+  /** `undefined` where No-Vary-Search does not count. */
+  readonly search: SearchKeys | undefined
+  key: PrimaryKey
+  rule: SearchRule | undefined
+}
+
+/**
+ * What lies on the shelf for a request, which knows afterwards under which key.
+ *
+ * @param searches - asked where a response may say which queries it is for
+ */
+export function onShelfFor(lookup: Sought, shelf: Shelf, searches: Searches): OnShelf | Promise<OnShelf> {
+  const { search, request } = lookup
+  if (search === undefined) return shelf.find(lookup.key, request)
+  const at = (under: OnShelfUnder): OnShelf => {
+    lookup.key = under.key
+    lookup.rule = under.rule
+    return under.shelf
+  }
+  const found = searches.find(search, request)
+  return isPending(found) ? found.then(at) : at(found)
 }
 
 /** So many rules are remembered, but for keys longer than this: how long a path is, is up to clients. */
@@ -49,13 +77,20 @@ class RuleMarker {
  * another rule has another identity, and is not found any more.
  */
 export class Searches {
-  readonly #cache: FallbackCache
+  readonly #cache: Pick<FallbackCache, 'find' | 'store'>
   readonly #shelf: Shelf
   readonly #rules = new Map<string, KnownRule>()
 
-  constructor(cache: FallbackCache, shelf: Shelf) {
+  constructor(cache: Pick<FallbackCache, 'find' | 'store'>, shelf: Shelf) {
     this.#cache = cache
     this.#shelf = shelf
+  }
+
+  /** Searches that look in another way, and know the rules that these know; what they learn is forgotten with them. */
+  lookingBy(find: FallbackCache['find'], shelf: Shelf): Searches {
+    const searches = new Searches({ find, store: (...args) => this.#cache.store(...args) }, shelf)
+    for (const [key, known] of this.#rules) searches.#rules.set(key, known)
+    return searches
   }
 
   /** The newest response that a request selects, by its own query or by the rule of its path. All is read in one round trip, unless the rule is another one than last time. */
@@ -89,18 +124,18 @@ export class Searches {
     guessed: OnShelfUnder | undefined,
   ): OnShelfUnder | Promise<OnShelfUnder> {
     const rule = ruleIn(marker, keys.rule)
-    if (rule === undefined || rule.text === guess?.text) return newer({ key: keys.exact, shelf: exact }, guessed)
+    const own = { key: keys.exact, rule: undefined, shelf: exact }
+    if (rule === undefined || rule.text === guess?.text) return newer(own, guessed)
     this.#remember(keys.rule.text, { rule, deleteAt: marker?.entry.deleteAt ?? 0 })
     const under = this.#findUnder(rule, keys, request)
-    if (isPending(under)) return under.then((found) => newer({ key: keys.exact, shelf: exact }, found))
-    return newer({ key: keys.exact, shelf: exact }, under)
+    return isPending(under) ? under.then((found) => newer(own, found)) : newer(own, under)
   }
 
   #findUnder(rule: SearchRule | undefined, keys: SearchKeys, request: RequestHead) {
     const key = rule && keys.under(rule)
     if (key === undefined) return undefined
     const shelf = this.#shelf.find(key, request)
-    return isPending(shelf) ? shelf.then((found) => ({ key, shelf: found })) : { key, shelf }
+    return isPending(shelf) ? shelf.then((found) => ({ key, rule, shelf: found })) : { key, rule, shelf }
   }
 
   #remember(key: string, known: KnownRule): void {

@@ -24,6 +24,8 @@ export interface OnShelf {
   readonly stored: StoredResponse | undefined
   /** Whether there are other variants. */
   readonly varies: boolean
+  /** What lies there for other requests, where that is known: a response of other selecting values, or where to look for them. */
+  readonly other?: StoredResponse | VariantMarker
 }
 
 /** What became of a response that was to be stored. */
@@ -54,16 +56,33 @@ const MEMORY = 10_000
 /** But for keys longer than this: how long a path is, is up to clients. */
 const MAX_LENGTH = 1_024
 
+/** What a shelf needs of the core. */
+type Core = Pick<FallbackCache, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clock'>
+
 /**
  * Where responses lie in the core: under their primary key, or, when they vary, each under a key of its own with a marker
  * under the primary key that names the selecting fields (RFC 9111, section 4.1).
  */
 export class Shelf {
-  readonly #cache: FallbackCache
+  readonly #cache: Core
   readonly #variants = new Map<string, Variants>()
 
-  constructor(cache: FallbackCache) {
+  constructor(cache: Core) {
     this.#cache = cache
+  }
+
+  /** A shelf that looks in another way, and knows what this one knows; what it learns is forgotten with it. */
+  lookingBy(find: FallbackCache['find']): Shelf {
+    const cache = this.#cache
+    const shelf = new Shelf({
+      find,
+      store: (...args) => cache.store(...args),
+      mark: () => cache.mark(),
+      isInvalidated: (...args) => cache.isInvalidated(...args),
+      clock: cache.clock,
+    })
+    for (const [key, known] of this.#variants) shelf.#variants.set(key, known)
+    return shelf
   }
 
   /** Finds the response that a request selects; at once where the core answers at once. */
@@ -154,13 +173,14 @@ export class Shelf {
       if (held instanceof StoredResponse) {
         const matches = matchesSelecting(held.selecting, held.values, request.headers)
         if (matches) return { place: key.text, found, stored: held, varies: false }
-        return { place: this.#placeFor(key, request), found: undefined, stored: undefined, varies: true }
+        return { place: this.#placeFor(key, request), found: undefined, stored: undefined, varies: true, other: held }
       }
       return this.#findVariant(key, request, held, found?.entry)
     })
   }
 
-  #findVariant(key: PrimaryKey, request: RequestHead, { selecting: names, counted }: VariantMarker, entry?: Entry) {
+  #findVariant(key: PrimaryKey, request: RequestHead, marker: VariantMarker, entry: Entry | undefined) {
+    const { selecting: names, counted } = marker
     const mark = this.#cache.mark()
     const own = this.#countedAmong(key, names, mark)
     this.#remember(key.text, {
@@ -174,7 +194,7 @@ export class Shelf {
     const place = placeOfVariant(key, names, request)
     return this.#then(this.#cache.find(place), (found): OnShelf => {
       const stored = responseOf(found, key, request)
-      return { place, found: stored && found, stored, varies: true }
+      return { place, found: stored && found, stored, varies: true, other: marker }
     })
   }
 

@@ -336,7 +336,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 }
 
 /** The directives that are there; `undefined`: none. */
-function distinctive(control: CacheControl): Partial<CacheControl> | undefined {
+export function distinctive(control: CacheControl): Partial<CacheControl> | undefined {
   if (control === NO_DIRECTIVES) return undefined
   const there = Object.entries(control).filter(([name, value]) => {
     const none = NO_DIRECTIVES[name as keyof CacheControl]

@@ -2,11 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import { type CacheControls, controlsOf } from '../http/controls.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type { Explanation, RequestDescription } from '../http/explanation.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
 import { readPolicy, refined } from '../http/policy.js'
 import type { RequestContent } from '../http/request-content.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
+import { described, describedContent } from './described.js'
 import { runDetached } from './detached.js'
 import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express-interior.js'
 import { type FrontDoor, frontDoor, serveWith } from './front-door.js'
@@ -44,6 +46,11 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
   /** The same cache with other options: for a route that differs. What is not given stays as it is. */
   with(options: RefiningOptions<Request>): FallbackCacheMiddleware
+  /**
+   * What the cache would do with a request and why: nothing runs, is counted or changes. `String()` of it is a few lines for a
+   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects.
+   */
+  explain(request: IncomingMessage | RequestDescription): Promise<Explanation>
 }
 
 /**
@@ -73,6 +80,7 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,
+    explain: (request: IncomingMessage | RequestDescription) => responses.explain(() => new ExplainedExchange(request)),
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }
@@ -166,6 +174,29 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
     return runDetached(this.context, this.url, this.#content, changes, introduce, done)
   }
+}
+
+/** A request that is only looked at, or was only described. */
+class ExplainedExchange extends ExpressExchange {
+  readonly #description: RequestDescription | undefined
+
+  constructor(asked: IncomingMessage | RequestDescription) {
+    const description = isRequest(asked) ? undefined : (asked as RequestDescription)
+    const request = (description === undefined ? asked : described(description)) as Request
+    const response = request.res ?? (NO_RESPONSE as unknown as ServerResponse)
+    super(request, response, () => {})
+    this.#description = description
+  }
+
+  override readContent(limit: number): RequestContent | Promise<RequestContent> {
+    return this.#description === undefined ? super.readContent(limit) : describedContent(this.#description, limit)
+  }
+}
+
+const NO_RESPONSE = { getHeader: () => undefined }
+
+function isRequest(asked: IncomingMessage | RequestDescription): asked is IncomingMessage {
+  return 'socket' in asked
 }
 
 /** Where an error of the application would have surfaced without us, when it was called in a promise of ours. */

@@ -1,11 +1,13 @@
 import type { Context, Middleware, Next } from 'koa'
 import { type CacheControls, controlsOf } from '../http/controls.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type { Explanation, RequestDescription } from '../http/explanation.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
 import { readPolicy, refined } from '../http/policy.js'
 import type { RequestContent } from '../http/request-content.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
+import { described, describedContent } from './described.js'
 import { runDetached } from './detached.js'
 import { type FrontDoor, frontDoor, serveWith } from './front-door.js'
 import { checkFrontDoorOptions } from './front-door-options.js'
@@ -34,6 +36,11 @@ export type { FrontDoorOptions } from './front-door-options.js'
 export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {
   /** The same cache with other options: for a route that differs. What is not given stays as it is. */
   with(options: RefiningOptions<Context>): FallbackCacheMiddleware
+  /**
+   * What the cache would do with a request and why: nothing runs, is counted or changes. `String()` of it is a few lines for a
+   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects.
+   */
+  explain(request: Context | RequestDescription): Promise<Explanation>
 }
 
 /**
@@ -59,6 +66,7 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,
+    explain: (asked: Context | RequestDescription) => responses.explain(() => new ExplainedExchange(asked)),
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }
@@ -131,6 +139,41 @@ class KoaExchange implements Exchange<Context> {
     return runDetached(req, originalUrl, this.#content, changes, introduce, done)
   }
 }
+
+/** A request that is only looked at, or was only described. */
+class ExplainedExchange extends KoaExchange {
+  readonly #description: RequestDescription | undefined
+
+  constructor(asked: Context | RequestDescription) {
+    const description = isContext(asked) ? undefined : (asked as RequestDescription)
+    super(description === undefined ? (asked as Context) : describedContext(description), noNext)
+    this.#description = description
+  }
+
+  override readContent(limit: number): RequestContent | Promise<RequestContent> {
+    return this.#description === undefined ? super.readContent(limit) : describedContent(this.#description, limit)
+  }
+}
+
+function isContext(asked: Context | RequestDescription): asked is Context {
+  return 'req' in asked && 'res' in asked
+}
+
+function describedContext(description: RequestDescription): Context {
+  const request = described(description)
+  return {
+    state: {},
+    header: request.headers,
+    request,
+    req: request,
+    res: NO_RESPONSE,
+    ...request,
+  } as unknown as Context
+}
+
+const NO_RESPONSE = { getHeader: () => undefined }
+
+async function noNext(): Promise<void> {}
 
 function requestHead(ctx: Context): RequestHead {
   const { req } = ctx

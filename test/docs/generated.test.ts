@@ -16,6 +16,7 @@ describe('the links of the documentation', () => {
     'docs/architecture.md',
     'docs/coherence.md',
     'docs/errors.md',
+    'docs/explain.md',
     'docs/performance.md',
     'docs/testing.md',
     'CONTRIBUTING.md',

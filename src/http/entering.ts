@@ -1,0 +1,98 @@
+import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
+import type { Exchange, RequestHead } from './exchange.js'
+import { Lookup } from './lookup.js'
+import { isLoggedIn } from './personal.js'
+import type { Policy } from './policy.js'
+import type { PrimaryKey, PrimaryKeys } from './primary-key.js'
+import type { Reason } from './reasons.js'
+import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from './request-content.js'
+import { requestControl } from './reusable.js'
+import type { SearchKeys } from './searches.js'
+
+/** What the route's own functions add to the key of a request. */
+export interface Naming {
+  /** Unambiguously joined; `''`: nothing. */
+  readonly extra: string
+  /** Whether the key names the user. */
+  readonly personal: boolean
+}
+
+/** What a route without such functions adds. */
+export const UNNAMED: Naming = { extra: '', personal: false }
+
+/**
+ * What the answers of the `key` and `user` options add.
+ *
+ * @throws TypeError when one of them answers with something else than it should
+ */
+export function namingOf<Context extends object>(policy: Policy<Context>, key: unknown, user: unknown): Naming {
+  if (policy.key !== undefined && typeof key !== 'string') {
+    throw new TypeError(`key must return a string, got ${typeof key}`)
+  }
+  const personal = isSomebody(user)
+  const extra = JSON.stringify([key, personal ? String(user) : undefined])
+  return { extra: key === undefined && !personal ? '' : extra, personal }
+}
+
+/** A request on its way to the store, or why it is none; a promise where its content is part of the key. */
+export function lookupOf<Context extends object>(
+  policy: Policy<Context>,
+  keys: PrimaryKeys,
+  exchange: Exchange<Context>,
+  { extra, personal }: Naming,
+  nested: boolean,
+): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
+  const { request } = exchange
+  const { rewritten } = request
+  const whole = rewritten === undefined ? extra : JSON.stringify([extra, rewritten])
+  const under = (key: PrimaryKey | undefined, digest: string | undefined): Lookup<Context> | Reason => {
+    if (key === undefined) return 'target'
+    const storage = personal ? policy.personalStorage : policy.storage
+    // The handler would have known who it is, and might have made another page than for those without a name.
+    const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
+    const search = policy.noVarySearch ? searchKeys(keys, key, request, whole, digest) : undefined
+    return new Lookup(exchange, key, search, storage, personal, wishesOf(policy, exchange), nested, isKnown)
+  }
+  if (request.method !== 'QUERY') return under(keys.of(request, whole), undefined)
+  const having = (content: RequestContent): Lookup<Context> | Reason => {
+    if (typeof content === 'string') return UNKNOWN_CONTENT[content]
+    const digest = contentDigest(content, request.headers)
+    return under(keys.ofQuery(request, whole, digest), digest)
+  }
+  const content = exchange.readContent?.(MAX_CONTENT) ?? 'consumed'
+  return content instanceof Promise ? content.then(having) : having(content)
+}
+
+function searchKeys(
+  keys: PrimaryKeys,
+  exact: PrimaryKey,
+  request: RequestHead,
+  extra: string,
+  content: string | undefined,
+): SearchKeys {
+  return {
+    exact,
+    rule: keys.ofRule(request, extra, content),
+    under: (rule) => keys.under(rule, request, extra, content),
+  }
+}
+
+/** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */
+function wishesOf<Context extends object>(
+  policy: Policy<Context>,
+  exchange: Exchange<Context>,
+): CacheControl | undefined {
+  const { obeysClient, allowRefresh } = policy
+  if ((!obeysClient && allowRefresh === undefined) || exchange.request.isPlain) return undefined
+  const wishes = requestControl(exchange.request.headers)
+  if (wishes === undefined || obeysClient) return wishes
+  const refreshes = (wishes.noCache || wishes.maxAge === 0) && allowRefresh?.(exchange.context) === true
+  return refreshes ? { ...NO_DIRECTIVES, noCache: true } : undefined
+}
+
+/** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */
+function isSomebody(user: unknown): boolean {
+  if (user === undefined || user === null || user === '' || user === false) return false
+  if (typeof user === 'string' || typeof user === 'bigint' || Number.isFinite(user)) return true
+  throw new TypeError(`user must return a string or undefined, got ${typeof user}`)
+}
