@@ -168,7 +168,7 @@ function judge<Context extends object>(
 function goOn<Context extends object>(
   draft: Draft,
   lookup: Lookup<Context>,
-  { place }: OnShelf,
+  { place, stored }: OnShelf,
   {
     fwd,
     reason,
@@ -196,7 +196,8 @@ function goOn<Context extends object>(
       const flight = fwd === 'request' ? undefined : of.runs.flightTo(place)
       if (flight !== undefined && flight !== of.ownFlight)
         return complete({ ...missed, outcome: 'wait', ...say(of, { fwd, collapsed: true }) }, of)
-      return forward(missed, lookup, of.runs.changesOf(lookup, { place, fwd, stale }), of)
+      const part = stored?.status === 206 ? stored : undefined
+      return forward(missed, lookup, of.runs.changesOf(lookup, { place, fwd, stale, part }), of)
     }
   }
 }

@@ -36,6 +36,8 @@ export interface FillRequest {
   readonly conditions: Fields | undefined
   /** The stored response that the handler's answer may confirm; `undefined` when there is none. */
   readonly asked: Asked | undefined
+  /** A stored part (206) that the handler's answer may add to (RFC 9111, section 3.4). */
+  readonly part: StoredResponse | undefined
   /** Whether the key names the user. */
   readonly personal: boolean
   readonly nested: boolean

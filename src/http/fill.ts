@@ -1,5 +1,6 @@
 import { answerConditions } from './answer.js'
 import type { CacheStatus } from './cache-status.js'
+import { type CombinedParts, combinedBody, combinedFields, combinedParts } from './combined-parts.js'
 import type { ContentCoding } from './content-coding.js'
 import { codingsFor } from './encodable.js'
 import { encodingsToMake } from './encodings.js'
@@ -32,6 +33,8 @@ export class Fill implements Recording {
   #recorded: RecordedHead | undefined
   /** What the stored response is going to be encoded with. */
   #codings: readonly ContentCoding[] = NO_CODINGS
+  /** The head of what arrives, where it is joined to a stored part. */
+  #added: { readonly parts: CombinedParts; readonly fields: Fields } | undefined
   #failed = false
   #chunks: Buffer[] = []
   #length = 0
@@ -134,19 +137,35 @@ export class Fill implements Recording {
     const { storage } = this.policy
     const route = this.#routeOf(head)
     const receivedAt = this.#target.clock.now()
-    const storable = this.#judge(head, route, receivedAt)
+    const parts = this.#partsWith(head, route)
+    const united = parts === undefined ? route : this.#unitedRoute(parts, route, receivedAt)
+    const status = parts?.isWhole === true ? 200 : head.status
+    const storable = this.#judge(head, united, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, route, storable)
     if (announcedLength(route, whole) > storage.maxBodySize) return this.#refusing(head, route, 'too-large')
     const body = whole === undefined ? undefined : ownBytes(whole)
-    const recorded = this.#recordedHead(head, route, storable, receivedAt, body)
+    const line = { status, reason: status === head.status ? head.reason : undefined }
+    const recorded = this.#recordedHead(line, united, storable, receivedAt, parts === undefined ? body : undefined)
     const refused = this.#target.refuses(this.of, recorded)
     if (refused !== undefined) return this.#refusing(head, route, refused)
     this.#recorded = recorded
+    if (parts !== undefined) this.#added = { parts, fields: route.fields }
     if (body !== undefined) {
       this.#chunks = [body]
       this.#length = body.length
     }
     return this.#storing(head, recorded, storable, body)
+  }
+
+  /** What the answer makes together with the part that is stored. */
+  #partsWith(head: ResponseHead, route: RouteFields): CombinedParts | undefined {
+    const { part } = this.of
+    if (part === undefined || head.status !== 206 || !this.policy.storage.storePartial) return undefined
+    return combinedParts(part, route.fields, this.policy.storage.maxBodySize)
+  }
+
+  #unitedRoute(parts: CombinedParts, route: RouteFields, receivedAt: number): RouteFields {
+    return combinedFields(updatedRoute(parts.stored, route, this.policy.storage.targets, receivedAt), parts)
   }
 
   #routeOf(head: ResponseHead): RouteFields {
@@ -308,15 +327,21 @@ export class Fill implements Recording {
       this.#refuse(reason ?? 'incomplete')
       return
     }
-    const body = joined(this.#chunks, this.#length)
+    const received = joined(this.#chunks, this.#length)
+    const body = this.#added === undefined ? received : combinedBody(this.#added.parts, received)
+    if (body === undefined) {
+      this.#refuse('incomplete')
+      return
+    }
     const head = withEntityTag(recorded, body)
     const encodings = encodingsToMake(this.#codings, body.length)
     this.#finish(this.#target.keep(this.of, recorded, encodings === undefined ? head : { ...head, encodings }, body))
   }
 
-  #refusalOfBody({ fields }: RecordedHead): Reason | undefined {
+  #refusalOfBody({ stored, fields }: RecordedHead): Reason | undefined {
     const received = { length: this.#length, ended: true, trailers: false }
-    return refuseBody({ fields }, received, this.policy.storage)
+    const arrived = this.#added === undefined ? { status: stored.status, fields } : { ...this.#added, status: 206 }
+    return refuseBody(arrived, received, this.policy.storage)
   }
 
   #refuse(reason: Reason): void {

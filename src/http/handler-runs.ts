@@ -19,6 +19,7 @@ import { representationFor } from './representation.js'
 import { isForSeveral, mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
 import type { StoragePolicy } from './storage-policy.js'
+import { completeLengthOf } from './stored-part.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
 
 /** What a request is forwarded with. */
@@ -38,6 +39,8 @@ export interface Miss {
   readonly fwd: Forward
   /** The response that was found and may not be used, except perhaps in place of an error. */
   readonly stale: StoredResponse | undefined
+  /** A stored part that was found, and that the handler's answer may add to. */
+  readonly part?: StoredResponse | undefined
 }
 
 /** Looks whether a response that a request may use has been stored. */
@@ -81,7 +84,7 @@ export class HandlerRuns<Context extends object> {
    * @param look - looks whether another process has stored a response meanwhile
    */
   lead(lookup: Lookup<Context>, miss: Miss, owner: object, look: Look): Forwarding | Promise<Reply | Forwarding> {
-    if (this.#recentlyRefused.has(miss.place)) return this.alone(lookup, miss, owner)
+    if (this.#goesOnAsItCame(lookup, miss)) return this.alone(lookup, miss, owner)
     const mark = this.#cache.mark()
     const flight = this.#takeOff(miss.place, mark)
     const turn = this.#cache.takeTurn(miss.place, look)
@@ -90,8 +93,9 @@ export class HandlerRuns<Context extends object> {
   }
 
   /** The fields with which {@link lead} would send a request on; `undefined`: as they came. */
-  changesOf(lookup: Lookup<Context>, { place, stale }: Miss): FieldChanges | undefined {
-    if (this.#recentlyRefused.has(place)) return undefined
+  changesOf(lookup: Lookup<Context>, miss: Miss): FieldChanges | undefined {
+    if (this.#goesOnAsItCame(lookup, miss)) return undefined
+    const { stale } = miss
     const asked = stale !== undefined && isAskable(stale) ? { stored: stale } : undefined
     return changesFor(conditionsOf(lookup.request), asked)
   }
@@ -179,6 +183,13 @@ export class HandlerRuns<Context extends object> {
     }
   }
 
+  /** Whether nobody would have anything of the whole: it is not going to be stored. */
+  #goesOnAsItCame({ request, storage }: Lookup<Context>, { place, part }: Miss): boolean {
+    if (this.#recentlyRefused.has(place)) return true
+    if (part === undefined || request.headers.range === undefined) return false
+    return completeLengthOf(part) > storage.maxBodySize
+  }
+
   async #leadInTurn(
     lookup: Lookup<Context>,
     miss: Miss,
@@ -225,14 +236,14 @@ export class HandlerRuns<Context extends object> {
     target: FillTarget = this.#keeper,
   ): Fill {
     const { key, search, personal, nested, collapsed } = lookup
-    const { place, fwd } = miss
+    const { place, fwd, part } = miss
     const request = snapshotOf(lookup.request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
     return new Fill(
       {
         ...{ request, key, search, place, mark, requestedAt, fwd, collapsed, flight, onError },
-        ...{ conditions, asked, personal, nested },
+        ...{ conditions, asked, part, personal, nested },
       },
       this.#fillPolicy(lookup.exchange, lookup.storage),
       target,

@@ -57,7 +57,7 @@ export const REASONS = {
     'The handler answered 304 with a validator that the stored response does not have (RFC 9111, section 4.3.4).',
   // The body and its fate
   'too-large': 'The body is larger than maxBodySize, or than memory has room for.',
-  incomplete: 'The body does not have the length that Content-Length announced.',
+  incomplete: 'The body is not what Content-Length or Content-Range announced.',
   aborted: 'The handler failed or the response was destroyed before its end.',
   trailers: 'The response has trailer fields.',
   invalidated: 'The entry was invalidated while its handler ran.',

@@ -223,7 +223,8 @@ export class ResponseCache<Context extends object> {
     if (lookup.looks === 1) this.#countMiss(lookup, reason)
     const stale = verdict.usable ? stored : undefined
     const course = courseOf(lookup, stale)
-    const miss: Miss = { place, fwd, stale }
+    const part = stored?.status === 206 ? stored : undefined
+    const miss: Miss = { place, fwd, stale, part }
     switch (course.kind) {
       case 'only-if-cached':
         this.#keeper.count(course.kind)
@@ -236,7 +237,7 @@ export class ResponseCache<Context extends object> {
       case 'refused':
         return this.#bypass(exchange, course.reason)
       case 'alone':
-        return this.#runs.alone(lookup, { place, fwd: 'bypass', stale }, this)
+        return this.#runs.alone(lookup, { ...miss, fwd: 'bypass' }, this)
       default:
         return this.#run(lookup, miss)
     }

@@ -1,3 +1,4 @@
+import { fitsContentRange } from './combined-parts.js'
 import { type Fields, fieldValue } from './fields.js'
 import type { Reason } from './reasons.js'
 import type { StoragePolicy } from './storage-policy.js'
@@ -14,7 +15,7 @@ export interface ReceivedBody {
 
 /** Why a body keeps its response from being stored; `undefined` when nothing does (RFC 9111, section 3.3). */
 export function refuseBody(
-  response: { readonly fields: Fields },
+  response: { readonly status?: number; readonly fields: Fields },
   body: ReceivedBody,
   policy: StoragePolicy,
 ): Reason | undefined {
@@ -23,6 +24,7 @@ export function refuseBody(
   if (body.trailers) return 'trailers'
   const announced = fieldValue(response.fields, 'content-length')
   if (announced !== undefined && Number(announced) !== body.length) return 'incomplete'
+  if (response.status === 206 && !fitsContentRange(response.fields, body.length)) return 'incomplete'
   return undefined
 }
 

@@ -22,6 +22,16 @@ describe('refuseBody', () => {
   })
 })
 
+describe('refuseBody of a part (RFC 9110, section 14.4)', () => {
+  it.each([
+    [4, 'incomplete'],
+    [5, undefined],
+  ])('%i bytes of five: %s', (length, expected) => {
+    const part = { status: 206, fields: { 'content-range': 'bytes 0-4/9' } }
+    expect(refuseBody(part, { length, ended: true, trailers: false }, APPLICATION_STORAGE)).toBe(expected)
+  })
+})
+
 describe('isEndless', () => {
   it.each([
     ['text/event-stream', true],

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
+import type { Got } from '../client.js'
+import type { Answer } from '../origin.js'
 import { section } from '../rule.js'
+import type { Trial } from '../trial.js'
 
 const numbers = section(9111, '1.2.2')
 const storing = section(9111, '3')
 const fields = section(9111, '3.1')
 const incomplete = section(9111, '3.3')
+const combining = section(9111, '3.4')
+const combiningParts = section(9110, '15.3.7.3')
 const authenticated = section(9111, '3.5')
+
+const NO_PARTS = 'parts are not stored; the handler is asked for the whole, and parts are made of it'
 
 const FRESH = { 'Cache-Control': 'max-age=60' }
 
@@ -116,7 +123,7 @@ export const storingRules = [
       const got = await t.reuses(partOfTen(0, 3), { first: range })
       assert.deepEqual([got.status, got.text, got.field('content-range')], [206, '0123', 'bytes 0-3/10'])
     },
-    { application: 'parts are not stored; the handler is asked for the whole, and parts are made of it' },
+    { application: NO_PARTS },
   ),
   incomplete(
     'MAY',
@@ -128,7 +135,7 @@ export const storingRules = [
       })
       assert.deepEqual([got.status, got.text, got.field('content-range')], [206, '234', 'bytes 2-4/10'])
     },
-    { application: 'parts are not stored; the handler is asked for the whole, and parts are made of it' },
+    { application: NO_PARTS },
   ),
   incomplete('MUST NOT', 'answer a request for the whole with a stored 206', async (t) => {
     await t.forwards(({ run }) => (run === 1 ? partOfTen(0, 3) : { fields: FRESH, body: '0123456789' }), {
@@ -148,6 +155,59 @@ export const storingRules = [
     assert.deepEqual([got.status, got.text], [206, '0123'])
   }),
 
+  combining(
+    'MAY',
+    'combine two parts with the same strong validator, and answer what lies within both',
+    async (t) => {
+      const got = await thirdAfterParts(t, partOfTen(0, 3), partOfTen(4, 7), { Range: 'bytes=2-5' })
+      assert.deepEqual([got.status, got.text, got.field('content-range')], [206, '2345', 'bytes 2-5/10'])
+    },
+    { application: NO_PARTS },
+  ),
+  combining(
+    'MUST',
+    'update the fields of the stored part by those of the new one',
+    async (t) => {
+      const later = { ...partOfTen(3, 7), fields: { ...partOfTen(3, 7).fields, 'X-Run': '2' } }
+      const got = await thirdAfterParts(t, partOfTen(0, 4), later, { Range: 'bytes=0-1' })
+      assert.deepEqual([got.status, got.text, got.field('x-run')], [206, '01', '2'])
+    },
+    { application: NO_PARTS },
+  ),
+  ...(
+    [
+      ['weak validators', { ETag: 'W/"a"' }, { ETag: 'W/"a"' }],
+      ['different validators', { ETag: '"a"' }, { ETag: '"b"' }],
+      ['a validator on one of them only', { ETag: '"a"' }, { ETag: '' }],
+      ['different lengths of the whole', {}, { 'Content-Range': 'bytes 4-9/11' }],
+      ['different codings', { 'Content-Encoding': 'gzip' }, {}],
+    ] as const
+  ).map(([what, one, other]) =>
+    combining('MUST NOT', `combine parts with ${what}`, async (t) => {
+      const first = { ...partOfTen(0, 5), fields: { ...partOfTen(0, 5).fields, ...one } }
+      const second = { ...partOfTen(4, 9), fields: { ...partOfTen(4, 9).fields, ...other } }
+      const got = await thirdAfterParts(t, first, second, {})
+      assert.deepEqual([t.calls.length, got.text], [3, 'whole'])
+    }),
+  ),
+  combining('MUST NOT', 'answer what lies in a gap between two parts', async (t) => {
+    const got = await thirdAfterParts(t, partOfTen(0, 2), partOfTen(6, 9), { Range: 'bytes=2-6' })
+    assert.notEqual(got.text, '2')
+    assert.equal(t.calls.length, 3)
+  }),
+  combiningParts(
+    'MUST',
+    'process parts that make the whole as a complete 200, its Content-Length included',
+    async (t) => {
+      const got = await thirdAfterParts(t, partOfTen(5, 9), partOfTen(0, 5), {})
+      assert.deepEqual(
+        [got.status, got.text, got.field('content-length'), got.field('content-range')],
+        [200, '0123456789', '10', undefined],
+      )
+    },
+    { application: NO_PARTS },
+  ),
+
   ...['public, max-age=60', 's-maxage=60', 'max-age=60, must-revalidate'].map((control) =>
     authenticated('MAY', `store the answer to Authorization with ${control}`, async (t) => {
       await t.reuses({ fields: { 'Cache-Control': control } }, { first: { fields: { Authorization: 'Basic YTpi' } } })
@@ -166,4 +226,14 @@ function partOfTen(first: number, last: number) {
     fields: { ...FRESH, ETag: '"ten"', 'Content-Range': `bytes ${first}-${last}/10` },
     body: '0123456789'.slice(first, last + 1),
   }
+}
+
+/** Two parts are received, and a third request is asked, which the handler would answer with another body. */
+async function thirdAfterParts(t: Trial, one: Answer, other: Answer, fields: Record<string, string>): Promise<Got> {
+  t.answer(({ run }) => [one, other][run - 1] ?? { fields: FRESH, body: 'whole' })
+  for (const part of [one, other]) {
+    const span = String(part.fields?.['Content-Range']).replace('bytes ', '').replace(/\/.*/, '')
+    await t.get({ Range: `bytes=${span}` })
+  }
+  return t.get(fields)
 }
