@@ -26,6 +26,9 @@ export const freshnessRules = [
   freshness('MUST NOT', 'let a time zone influence Expires', async (t) => {
     await t.forwards({ fields: { Expires: t.date(60).replace('GMT', '-0500'), Date: t.date() } })
   }),
+  freshness('MUST', 'take an Expires beyond all that can be counted for the latest that can', async (t) => {
+    await t.reuses({ fields: { Expires: 'Fri, 31 Dec 9999 23:59:59 GMT', Date: t.date() } }, { after: 3600 })
+  }),
 
   lifetime('MUST', 's-maxage goes before max-age, when it is longer', async (t) => {
     await t.reuses({ fields: { 'Cache-Control': 'max-age=1, s-maxage=60' } }, { after: 30 })

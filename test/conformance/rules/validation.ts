@@ -223,6 +223,18 @@ export const validationRules = [
     const got = await t.get()
     assert.deepEqual([got.field('x-run'), got.text, t.calls.length], ['2', 'same', 2])
   }),
+  head('MUST', 'replace the fields that HEAD brings, keep the others, and take the lifetime anew', async (t) => {
+    t.answer(({ run }) => ({
+      fields: { ...SHORT, ETag: '"a"', ...(run === 1 ? { 'X-Old': 'kept', 'X-Both': '1' } : { 'X-Both': '2' }) },
+      body: 'same',
+    }))
+    await t.get()
+    t.wait(20)
+    await t.ask({ method: 'HEAD' })
+    t.wait(5)
+    const got = await t.get()
+    assert.deepEqual([got.field('x-old'), got.field('x-both'), got.field('age')], ['kept', '2', '5'])
+  }),
   head('SHOULD', 'take the stored response for stale when HEAD shows another entity tag', async (t) => {
     t.answer(({ run }) => ({ fields: { 'Cache-Control': 'max-age=10', ETag: `"${run}"` } }))
     await t.get()
