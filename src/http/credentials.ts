@@ -81,12 +81,13 @@ export function unservedCredential(
   return policy.reuseForCredentials ? undefined : unsharedCredential(request, control, vary, policy)
 }
 
-/** The credentials that a request carries, each kind once; empty for an anonymous one. */
+/** The credentials that a request carries and the key does not hold, each kind once; empty for an anonymous one. */
 export function credentialsOf(request: Fields, policy: CredentialPolicy): readonly Credential[] {
+  const { keyedFields } = policy
   const found: Credential[] = []
-  if (hasField(request, 'authorization')) found.push('authorization')
-  if (someCredentialField(request, policy)) found.push('api-key')
-  if (carriesSession(request, policy)) found.push('cookie')
+  if (hasField(request, 'authorization') && !keyedFields.includes('authorization')) found.push('authorization')
+  if (someCredentialField(request, policy, (name) => !keyedFields.includes(name))) found.push('api-key')
+  if (carriesSession(request, policy) && !keyedFields.includes('cookie')) found.push('cookie')
   return found
 }
 

@@ -83,6 +83,13 @@ describe('isSessionCookie', () => {
 })
 
 describe('credentialsOf', () => {
+  it('leaves out what the key holds', () => {
+    const request = { authorization: 'x', 'x-tenant': 't', cookie: 'sid=1' }
+    const policy = { ...APPLICATION_STORAGE, keyedFields: ['x-tenant', 'authorization'] }
+    expect(credentialsOf(request, policy)).toEqual(['cookie'])
+    expect(credentialsOf(request, { ...policy, keyedFields: ['cookie', 'x-tenant', 'authorization'] })).toEqual([])
+  })
+
   it.each<[Fields, readonly string[]]>([
     [{}, []],
     [{ authorization: 'Bearer x' }, ['authorization']],
