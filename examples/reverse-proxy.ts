@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
   },
 })
 const [target] = positionals
-if (target === undefined || !URL.canParse(target)) {
+if (target === undefined || !/^https?:\/\//i.test(target) || !URL.canParse(target)) {
   console.error('Usage: npx tsx examples/reverse-proxy.ts <origin URL> [--port 8001] [--host ::] [--timeout 30000]')
   process.exit(2)
 }

@@ -35,7 +35,7 @@ export function createFront(
   onAnswer: (seen: SeenRequest) => void,
 ): Server {
   let turn = 0
-  return createServer((req, res) => {
+  const server = createServer((req, res) => {
     if (own(req, res)) return
     const named = req.headers['x-app']
     const app: AppName = named === 'express' || named === 'koa' ? named : turn++ % 2 === 0 ? 'express' : 'koa'
@@ -43,6 +43,9 @@ export function createFront(
     watch(req, res, app, onAnswer)
     apps[app](req, res)
   })
+  // A connection that is closed at the very moment of the next request would look like a failure of the cache.
+  server.keepAliveTimeout = 60_000
+  return server
 }
 
 function watch(req: IncomingMessage, res: ServerResponse, app: AppName, onAnswer: (seen: SeenRequest) => void): void {
