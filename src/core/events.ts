@@ -27,7 +27,7 @@ export interface CacheEvents {
   circuit: [{ readonly from: CircuitState; readonly to: CircuitState }]
   /** Redis was lost: from now on memory answers. */
   outage: [{ readonly cause: Error | undefined }]
-  /** Redis is trusted again. */
+  /** Redis is trusted: first of all at the start, and again after every outage. */
   recovery: [{ readonly seconds: number; readonly replayed: number; readonly writeBack: number }]
   /** Something of the cache failed, and nobody else was told. */
   fault: [{ readonly error: Error }]

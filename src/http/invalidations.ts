@@ -28,6 +28,7 @@ export class Invalidations {
     if (typeof path !== 'string' || !path.startsWith('/')) {
       throw new TypeError(`path must start with "/", got ${JSON.stringify(path)}`)
     }
+    if (path.endsWith('*')) warnOfPattern(path)
     return this.#invalidatePrefixes((group) => prefixesOfPath(group, path, true))
   }
 
@@ -53,6 +54,19 @@ export class Invalidations {
       Array.from(places, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], { ignoreCase: true })),
     )
   }
+}
+
+let hasWarned = false
+
+/** A star may stand in a path, but at its end it is mostly meant for another thing. */
+function warnOfPattern(path: string): void {
+  if (hasWarned) return
+  hasWarned = true
+  const meant = path.replace(/\/?\*+$/, '') || '/'
+  process.emitWarning(
+    `invalidate("${path}") takes out what lies at the path "${path}": there are no patterns. invalidate("${meant}") takes out "${meant}" and all that lies below it. This is said once.`,
+    'FallbackCacheWarning',
+  )
 }
 
 /** Several invalidations as one: durable when all of them are. */
