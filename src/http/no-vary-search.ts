@@ -1,3 +1,4 @@
+import { countParameters, MAX_PARAMETERS, rootOf } from './parameters.js'
 import { type Member, parseDictionary } from './structured-fields.js'
 
 /** Longer queries count as they stand, and so do rules that name more: both are worked through for every request. */
@@ -15,11 +16,14 @@ export class SearchRule {
   readonly #names: ReadonlySet<string>
   /** Whether the names are those that matter, and not those that do not. */
   readonly #areExceptions: boolean
+  /** What parsers may make of the names that matter. */
+  readonly #roots: ReadonlySet<string>
 
   constructor(ignoresOrder: boolean, names: readonly string[], areExceptions: boolean) {
     this.#ignoresOrder = ignoresOrder
     this.#names = new Set(names)
     this.#areExceptions = areExceptions
+    this.#roots = new Set(areExceptions ? names.map(rootOf) : [])
     const list = [...this.#names].sort().map((name) => `"${encodeURIComponent(name)}"`)
     const named = areExceptions || list.length > 0 ? [`${areExceptions ? 'except' : 'params'}=(${list.join(' ')})`] : []
     this.text = [...(ignoresOrder ? ['key-order'] : []), ...named].join(', ')
@@ -27,16 +31,17 @@ export class SearchRule {
 
   /**
    * What of a query matters, the same for all queries that the response is for; `undefined` when this query is for itself alone:
-   * it is too long, or is no well-formed text, which a parser may see otherwise.
+   * it is too long, or a parser may see it otherwise: it is no well-formed text, or has `page[x]` where only `page` matters.
    *
    * @param query - with its question mark, bytes as node gives them; `''` for none
    */
   apply(query: string): string | undefined {
-    if (query.length > MAX_LENGTH) return undefined
+    if (query.length > MAX_LENGTH || countParameters(query) > MAX_PARAMETERS) return undefined
     const bytes = query.slice(1).replace(BEYOND_ASCII, (char) => `%${char.charCodeAt(0).toString(16)}`)
     const all = [...new URLSearchParams(bytes)]
     // What cannot be decoded becomes the same character, whatever it was.
     if (all.some(([name, value]) => name.includes('\ufffd') || value.includes('\ufffd'))) return undefined
+    if (all.some(([name]) => !this.#names.has(name) && this.#roots.has(rootOf(name)))) return undefined
     const kept = new URLSearchParams(all.filter(([name]) => this.#names.has(name) === this.#areExceptions))
     // By code units, and those of one name stay in their order.
     if (this.#ignoresOrder) kept.sort()

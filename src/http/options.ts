@@ -43,7 +43,8 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly user?: ((context: Context) => Awaitable<string | undefined>) | undefined
   /**
    * Which part of the query tells resources apart: `'all'` of it as it stands, all of it `'sorted'` by name, or only the
-   * named parameters (the order of the list, not of the query). What a handler reads must be named.
+   * named parameters (the order of the list, not of the query). What a handler reads must be named. A query of more
+   * than 256 parameters counts as it stands.
    *
    * @defaultValue `'all'`
    */

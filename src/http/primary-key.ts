@@ -1,6 +1,7 @@
 import { buildKey } from '../core/build-key.js'
 import type { RequestHead } from './exchange.js'
 import type { SearchRule } from './no-vary-search.js'
+import { countParameters, MAX_PARAMETERS, rootOf } from './parameters.js'
 
 /** Where the responses to a request lie, and what must be equal for one of them to be used (RFC 9111, section 2). */
 export interface PrimaryKey {
@@ -193,7 +194,7 @@ function makeKey(
 function queryOf(rest: string, policy: KeyPolicy['query']): string {
   const query = rest.startsWith('?') ? (rest.split('#', 1)[0] ?? '') : ''
   if (query.length <= 1) return ''
-  if (policy === 'all') return query
+  if (policy === 'all' || countParameters(query) > MAX_PARAMETERS) return query
   const pairs = query
     .slice(1)
     .split('&')
@@ -203,12 +204,6 @@ function queryOf(rest: string, policy: KeyPolicy['query']): string {
       ? [...pairs].sort(byName)
       : unique(policy.map(rootOf)).flatMap((root) => pairs.filter((pair) => rootOf(nameOf(pair)) === root))
   return wanted.length === 0 ? '' : `?${wanted.join('&')}`
-}
-
-/** What a parser may make one value of: with `page`, `page[x]` and `page[]` count too, or they would change what `page` is unseen. */
-function rootOf(name: string): string {
-  const end = name.search(/[[.]/)
-  return end <= 0 ? name : name.slice(0, end)
 }
 
 function unique(names: readonly string[]): readonly string[] {
@@ -226,9 +221,11 @@ function byName(one: string, other: string): number {
 function nameOf(pair: string): string {
   const name = pair.split('=', 1)[0] ?? ''
   if (!/[%+]/.test(name)) return name
+  const text = name.replaceAll('+', ' ')
   try {
-    return decodeURIComponent(name.replaceAll('+', ' '))
+    return decodeURIComponent(text)
   } catch {
-    return name
+    // Parsers find brackets in what they cannot decode, too.
+    return text.replace(/%[0-7][\da-f]/gi, decodeURIComponent)
   }
 }

@@ -96,6 +96,9 @@ describe('SearchRule', () => {
     ['key-order', '?a=100%', '?a=100%25', true],
     // A parser that takes them otherwise would tell them apart.
     ['key-order', '?a=%f6', '?a=%ef%bf%bd', false],
+    ['except=("id")', '', '?id[]=1', false],
+    ['except=("id")', '', '?[id]=1', false],
+    ['except=("id[a]")', '', '?id[b]=1', false],
     ['except=("id")', '?id=1&x=%ff', '?id=1&x=%ff', false],
   ])('%s: takes %s and %s for the same: %s', (value, one, other, expected) => {
     expect(same(value, one, other)).toBe(expected)
@@ -106,6 +109,13 @@ describe('SearchRule', () => {
     const rule = parseNoVarySearch('except=()')
     expect(rule?.apply(`?${'a'.repeat(4095)}`)).toBe('')
     expect(rule?.apply(`?${'a'.repeat(4096)}`)).toBeUndefined()
+  })
+
+  it('leaves queries to themselves of which parsers read a part only', () => {
+    const rule = parseNoVarySearch('except=("id")')
+    expect(rule?.apply(`?${'u&'.repeat(255)}id=1`)).toBe('?id=1')
+    expect(rule?.apply(`?${'u&'.repeat(256)}id=1`)).toBeUndefined()
+    expect(rule?.apply(`?${'&'.repeat(256)}id=1`)).toBeUndefined()
   })
 
   it('takes two queries for the same exactly when what is left of them is', () => {
@@ -128,6 +138,9 @@ describe('SearchRule', () => {
           if (!value.includes('key-order')) return kept
           return [...kept].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
         }
+        // A parser may take it for one that matters.
+        const isAlone = (list: [string, string][]) => value.includes('except') && list.some(([key]) => key === 'a[]')
+        fc.pre(!isAlone(one) && !isAlone(other))
         const isSame = JSON.stringify(left(one)) === JSON.stringify(left(other))
         const query = (list: [string, string][]) => `?${new URLSearchParams(list)}`
         expect(same(value, query(one), query(other))).toBe(isSame)

@@ -79,6 +79,17 @@ describe('PrimaryKeys', () => {
       keyOf('/a?x=1&x=2', { query: 'sorted' }),
       keyOf('/a?x=2&x=1', { query: 'sorted' }),
     ],
+    // What parsers make of them counts.
+    ['names in brackets', keyOf('/a', { query: ['x'] }), keyOf('/a?[x]=1', { query: ['x'] })],
+    ['escaped brackets', keyOf('/a', { query: ['x'] }), keyOf('/a?%5Bx%5D=1', { query: ['x'] })],
+    ['brackets beside what cannot be decoded', keyOf('/a', { query: ['x'] }), keyOf('/a?x%5B%ZZ=1', { query: ['x'] })],
+    ['names after a dot', keyOf('/a', { query: ['x'] }), keyOf('/a?.x=1', { query: ['x'] })],
+    [
+      'more parameters than are read',
+      keyOf('/a?x=1', { query: ['x'] }),
+      keyOf(`/a?${'u&'.repeat(1000)}x=1`, { query: ['x'] }),
+    ],
+    ['more empty ones', keyOf('/a?x=1', { query: ['x'] }), keyOf(`/a?${'&'.repeat(1000)}x=1`, { query: ['x'] })],
     ['a query in the path', keyOf('/a?b'), keyOf('/a%3Fb')],
   ]
   for (const [what, one, other] of apart) {

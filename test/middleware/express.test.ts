@@ -991,3 +991,19 @@ describe('the options of fallbackCache', () => {
     expect(readFileSync(thisFile, 'utf8')).toContain('are never changed')
   })
 })
+
+describe('a query that the parser of the application reads otherwise', () => {
+  const many = `${'u&'.repeat(1000)}page=2`
+  it.each([
+    ['Express 4', express4, '[page]=2', ''],
+    ['Express 4', express4, many, 'page=2'],
+    ['Express 5', express5, many, 'page=2'],
+  ] as const)('is not taken for what it is not in %s', async (_, express, query, other) => {
+    const app = (express as typeof express5)()
+    app.use(cached({ query: ['page'] }))
+    app.get('/list', (req, res) => void res.send(`page ${req.query.page}`))
+    const client = await serve(app)
+    const own = (await client(`/list?${query}`)).text
+    expect((await client(`/list?${other}`)).text).not.toBe(own)
+  })
+})
