@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { pathOf } from '../http/primary-key.js'
 import { allows, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from './front-door-options.js'
 import type { Interior } from './interior.js'
+import type { NodeRequest } from './node-response.js'
 
 /** What of an Express application, 4 or 5, is looked at. */
 export interface ExpressApplication extends RequestListener {
@@ -61,6 +62,8 @@ export class ExpressInterior implements Interior {
     if (!this.#isMounted || this.#blocking.length > 0) return false
     // Mounted in a larger application, it is not the first to see the request.
     if ('originalUrl' in request && request.originalUrl !== undefined) return false
+    // Who it is, the application's own requests would tell.
+    if (IDENTITY.some((name) => name in this.#app.request && !(name in request))) return false
     return this.#blockingSome.length === 0 || !this.#isBlockedFor(request.url ?? '/')
   }
 
@@ -73,6 +76,10 @@ export class ExpressInterior implements Interior {
 
   hostOf(request: IncomingMessage, _response: ServerResponse, forwarded: boolean, host: string | undefined): string {
     return forwarded || host === undefined ? expressHost(request, this.#app) : host
+  }
+
+  sessionOf(request: IncomingMessage): unknown {
+    return (request as NodeRequest).session
   }
 
   /** The request with the properties that Express gives it, without changing it. */
@@ -148,6 +155,9 @@ function fieldText(value: string | readonly string[] | undefined): string {
 
 /** What Express has a full parser read, which drops or escapes some of it: the path that it matches may be another one. */
 const UNLIKE = /[\s#\\]/
+
+/** What is looked at to know who is logged in. */
+const IDENTITY = ['user', 'auth', 'session'] as const
 
 const OWN_OF_EXPRESS_4 = new Set(['query', 'expressInit'])
 

@@ -13,7 +13,7 @@ import { handOn, scopeOf } from '../http/scope.js'
 import { runDetached } from './detached.js'
 import type { FrontDoorOptions } from './front-door-options.js'
 import type { Interior } from './interior.js'
-import { fieldOf, type NodeRequest, sendReply, streamsBody, userOf } from './node-response.js'
+import { fieldOf, sendReply, streamsBody, userOf } from './node-response.js'
 import { sendPrepared } from './prepared-head.js'
 import { hasUnreadFields } from './unread-fields.js'
 
@@ -119,7 +119,7 @@ class FrontExchange<Context extends object> implements Exchange<Context>, Reques
   }
 
   get session(): unknown {
-    return (this.raw as NodeRequest).session
+    return this.#interior.sessionOf(this.raw, this.#response)
   }
 
   get method(): string {

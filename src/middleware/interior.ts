@@ -18,4 +18,6 @@ export interface Interior {
    */
   protocolOf(request: IncomingMessage, response: ServerResponse, forwarded: boolean): string
   hostOf(request: IncomingMessage, response: ServerResponse, forwarded: boolean, host: string | undefined): string
+  /** The session of a request, as far as the middleware would see one. */
+  sessionOf(request: IncomingMessage, response: ServerResponse): unknown
 }

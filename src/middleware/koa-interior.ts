@@ -1,6 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { allows, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from './front-door-options.js'
 import type { Interior } from './interior.js'
+import { sessionOf } from './koa-response.js'
+import type { NodeRequest } from './node-response.js'
 
 /** What of a Koa application, 2 or 3, is looked at. */
 export interface KoaApplication {
@@ -53,6 +55,12 @@ export class KoaInterior implements Interior {
   hostOf(request: IncomingMessage, response: ServerResponse, forwarded: boolean, host: string | undefined): string {
     const isPlain = host !== undefined && this.#isOrdinary && !forwarded && PLAIN_HOST.test(host)
     return isPlain ? host : this.#asKoa(request, response).host
+  }
+
+  /** koa-session and its like give all contexts a session, which is read from a cookie when somebody asks for it. */
+  sessionOf(request: IncomingMessage, response: ServerResponse): unknown {
+    if ('session' in this.#app.context) return sessionOf(this.#asKoa(request, response))
+    return (request as NodeRequest).session
   }
 
   /** Whether no proxy is trusted, and nobody has given the application another idea of `ctx.host` and `ctx.protocol`. */

@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from 'node:net'
 import express5, { type Express, type RequestHandler } from 'express'
 import express4 from 'express4'
 import Koa, { type Middleware } from 'koa'
+import session from 'koa-session'
 import Koa2 from 'koa2'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fallbackCache as forExpress } from '../../src/middleware/express.js'
@@ -582,6 +583,42 @@ describe('what stands before the cache', () => {
     expect((await ask(port, '/page', { fields: { 'user-agent': 'phone' } })).text).toBe('small')
     expect((await ask(port, '/page')).text).toBe('large')
     expect((await ask(port, '/page')).cacheStatus.hit).toBe(true)
+  })
+
+  it('may be known by what all contexts of Koa have', async () => {
+    const cached = forKoa({ ttl: 60 })
+    const app = new Koa()
+    app.use(cached)
+    app.use(session({ key: 'k', signed: false }, app))
+    app.use((ctx) => {
+      if (ctx.path === '/login') Object.assign(ctx.session ?? {}, { name: 'Ann' })
+      ctx.body = `for ${ctx.session?.name ?? 'all'}`
+    })
+    const port = await listen(cached.serve(app))
+    const [cookie = ''] = (await ask(port, '/login')).lines('set-cookie')
+    expect((await ask(port, '/page')).text).toBe('for all')
+    expect((await ask(port, '/page')).cacheStatus.hit).toBe(true)
+    expect((await ask(port, '/page', { fields: { cookie } })).text).toBe('for Ann')
+  })
+
+  it('may be known by what all requests of Express have', async () => {
+    const cached = forExpress({ ttl: 60 })
+    const app = express5()
+    Object.defineProperty(app.request, 'user', { get: (): unknown => undefined, configurable: true })
+    Object.defineProperty(app.request, 'session', {
+      get(this: { readonly headers: Record<string, string> }) {
+        return { name: this.headers['x-name'] }
+      },
+    })
+    app.use(cached)
+    app.get('/page', (req, res) => {
+      res.send(`for ${(req as unknown as { session: { name?: string } }).session.name ?? 'all'}`)
+    })
+    for (const server of [cached.serve(app), createServer(cached.listener(app))]) {
+      const port = await listen(server)
+      expect((await ask(port, '/page', { fields: { host: 'a.example' } })).text).toBe('for all')
+      expect((await ask(port, '/page', { fields: { host: 'a.example', 'x-name': 'Ann' } })).text).toBe('for Ann')
+    }
   })
 
   it('may sign somebody in, whose page is nobody else\u2019s', async () => {
