@@ -152,14 +152,19 @@ function prepare(
 /** Puts head and body together, and takes the oldest ones apart when they are too much. */
 function join(prepared: Prepared, body: Buffer): void {
   prepared.whole = Buffer.concat([prepared.bytes, body])
-  joinedBytes += prepared.whole.length
+  joinedBytes += sizeOf(prepared)
   joined.push(prepared)
   while (joinedBytes > MAX_JOINED) {
     const oldest = joined.shift()
     if (oldest === undefined) return
-    joinedBytes -= oldest.whole?.length ?? 0
+    joinedBytes -= sizeOf(oldest)
     oldest.whole = undefined
   }
+}
+
+/** With the texts and objects around the bytes. */
+function sizeOf({ whole, bytes }: Prepared): number {
+  return (whole?.length ?? 0) + 4 * bytes.length + 1024
 }
 
 function keepAlive(timeout: number, maxRequests: number | undefined): string {
