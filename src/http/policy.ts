@@ -163,7 +163,9 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
     return { cache: new FallbackCache(Object.fromEntries(given.map((name) => [name, options[name]]))), ownsCache: true }
   }
   if (given.length > 0) {
-    throw new TypeError(`${given.join(', ')} cannot be given together with cache, nor to with(): they are options of the core it has`)
+    throw new TypeError(
+      `${given.join(', ')} cannot be given together with cache, nor to with(): they are options of the core it has`,
+    )
   }
   const { cache } = options
   // No instanceof: the ESM and the CommonJS build of this package may meet in one process.
@@ -249,7 +251,9 @@ function readPrecompress(codings: unknown): readonly ContentCoding[] | undefined
     codings.some((one) => !known.includes(one)) ||
     new Set(codings).size < codings.length
   ) {
-    throw new TypeError(`precompress must be a list of "br", "gzip" and "zstd", each once, got ${Array.isArray(codings) ? JSON.stringify(codings) : shown(codings)}`)
+    throw new TypeError(
+      `precompress must be a list of "br", "gzip" and "zstd", each once, got ${Array.isArray(codings) ? JSON.stringify(codings) : shown(codings)}`,
+    )
   }
   return codings.filter(isSupported)
 }
