@@ -1,5 +1,5 @@
 import { promisify } from 'node:util'
-import * as zlib from 'node:zlib'
+import { type BrotliOptions, brotliCompress, constants, gzip, type InputType, type ZlibOptions } from 'node:zlib'
 
 /** The content codings that stored bodies can be encoded with (RFC 9110, section 8.4.1; RFC 7932; RFC 8878). */
 export const CONTENT_CODINGS = ['br', 'gzip', 'zstd'] as const
@@ -30,22 +30,22 @@ const ENCODERS: ReadonlyMap<string, Encoder> = new Map([
 // The levels: as good as those above them within a few percent, for a tenth of their time (docs/precompress.md).
 
 function brotliEncoder(): Encoder {
-  const compress = promisify<zlib.InputType, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)
-  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_SIZE_HINT } = zlib.constants
+  const compress = promisify<InputType, BrotliOptions, Buffer>(brotliCompress)
+  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_SIZE_HINT } = constants
   return (body) => compress(body, { params: { [BROTLI_PARAM_QUALITY]: 5, [BROTLI_PARAM_SIZE_HINT]: body.length } })
 }
 
 function gzipEncoder(): Encoder {
-  const compress = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gzip)
+  const compress = promisify<InputType, ZlibOptions, Buffer>(gzip)
   return (body) => compress(body, { level: 6 })
 }
 
 function zstdEncoder(): readonly (readonly [string, Encoder])[] {
-  // Unknown to the types of the oldest Node.js that this package runs on.
-  const zstdCompress: unknown = Reflect.get(zlib, 'zstdCompress')
-  const level: unknown = Reflect.get(zlib.constants, 'ZSTD_c_compressionLevel')
+  // Not an import: what the oldest Node.js does not have would be an error there, and a namespace needs a helper in CommonJS.
+  const zstdCompress: unknown = Reflect.get(process.getBuiltinModule('node:zlib'), 'zstdCompress')
+  const level: unknown = Reflect.get(constants, 'ZSTD_c_compressionLevel')
   if (typeof zstdCompress !== 'function' || typeof level !== 'number') return []
-  const compress = promisify(zstdCompress as typeof zlib.brotliCompress)
+  const compress = promisify(zstdCompress as typeof brotliCompress)
   const params = { params: { [level]: 6 } }
   return [['zstd', (body) => (compress as (body: Buffer, options: object) => Promise<Buffer>)(body, params)]]
 }

@@ -47,9 +47,14 @@ export function emptyFields(): Record<string, string | readonly string[]> {
  * An object of this class has a prototype, which is empty and has none. One made by `Object.create(null)` is a hash table for V8
  * from the start, several times as large.
  */
-class Bare {}
-Object.setPrototypeOf(Bare.prototype, null)
-Reflect.deleteProperty(Bare.prototype, 'constructor')
+const Bare = /* @__PURE__ */ bareClass()
+
+function bareClass(): new () => object {
+  const made = class {}
+  Object.setPrototypeOf(made.prototype, null)
+  Reflect.deleteProperty(made.prototype, 'constructor')
+  return made
+}
 
 /**
  * The members of a list-based field value, without surrounding whitespace and without empty ones (RFC 9110, section 5.6.1.2).
