@@ -14,6 +14,8 @@ export default defineConfig({
   platform: 'node',
   target: 'node20.19',
   clean: true,
+  // What a comment says to users is in the declarations.
+  outputOptions: { comments: false },
   // A default export reads differently from ESM and from CommonJS; this package has named ones only.
   cjsDefault: false,
 })
