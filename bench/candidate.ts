@@ -34,7 +34,7 @@ if (!setup.isBare) {
 }
 
 process.on('message', (question: Question) => {
-  // A whole collection that gives the room for young objects back as well: V8 takes up to 134 MB for it, however much is kept.
+  // A whole collection that gives the room for young objects back as well: it is V8's, however much is kept.
   if (question === 'usage after gc') globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   if (question === 'watch delay') watchDelay()
   // What counts instructions looks out for this call.
