@@ -30,7 +30,8 @@ import { scopeOf } from './scope.js'
 import { onShelfFor, type Searches } from './searches.js'
 import { selectingValues } from './selecting.js'
 import type { OnShelf, Shelf } from './shelf.js'
-import { CACHE_NAME, distinctive, StoredResponse } from './stored-response.js'
+import { CACHE_NAME, StoredResponse } from './stored-response.js'
+import { distinctive } from './stored-text.js'
 import { courseOf, OUTLIVED, passedBy, verdictOn } from './verdict.js'
 
 /** The parts of a protocol that an explanation asks. */

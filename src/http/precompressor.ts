@@ -1,7 +1,8 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { encode, isSupported } from './content-coding.js'
 import { type Encoding, encodedBody, encodingOf } from './encodings.js'
-import { type StoredResponse, withEncodings } from './stored-response.js'
+import type { StoredResponse } from './stored-response.js'
+import { withEncodings } from './stored-text.js'
 
 /** So many bodies are encoded at one time, whatever the number of caches: libuv has four threads, and files and names need some. */
 const AT_ONCE = 2

@@ -6,14 +6,8 @@ import type { RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
 import { matchesSelecting, selectingValues, variantText } from './selecting.js'
-import {
-  headText,
-  markerText,
-  readStored,
-  type StoredHead,
-  StoredResponse,
-  type VariantMarker,
-} from './stored-response.js'
+import { type StoredHead, StoredResponse } from './stored-response.js'
+import { headText, markerText, readStored, type VariantMarker } from './stored-text.js'
 
 /** What was found for a request. */
 export interface OnShelf {

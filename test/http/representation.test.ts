@@ -4,7 +4,8 @@ import { encodingOf } from '../../src/http/encodings.js'
 import type { FieldList } from '../../src/http/exchange.js'
 import type { Fields } from '../../src/http/fields.js'
 import { representationFor } from '../../src/http/representation.js'
-import { headText, readStored, type StoredHead, StoredResponse } from '../../src/http/stored-response.js'
+import { type StoredHead, StoredResponse } from '../../src/http/stored-response.js'
+import { headText, readStored } from '../../src/http/stored-text.js'
 
 const at = Date.UTC(2026, 0, 1)
 const body = Buffer.from('the body')

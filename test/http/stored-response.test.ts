@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Entry } from '../../src/core/entry.js'
 import { NO_DIRECTIVES } from '../../src/http/cache-control.js'
-import { headText, markerText, readStored, type StoredHead, StoredResponse } from '../../src/http/stored-response.js'
+import { type StoredHead, StoredResponse } from '../../src/http/stored-response.js'
+import { headText, markerText, readStored } from '../../src/http/stored-text.js'
 
 const at = Date.UTC(2026, 0, 1)
 
