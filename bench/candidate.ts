@@ -1,7 +1,7 @@
 import { createServer, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getPriority } from 'node:os'
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import { type IntervalHistogram, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { catalog } from './candidates/catalog.js'
 import { Handler, type Setup } from './candidates/setup.js'
 import type { Question, Usage } from './server.js'
@@ -26,11 +26,15 @@ let requests = 0
 let last = { requests, cpu: process.cpuUsage() }
 const windows: number[] = []
 let delay: IntervalHistogram | undefined
+let gcTime = 0
 if (!setup.isBare) {
   server.on('request', () => {
     requests += 1
   })
   setInterval(closeWindow, 100)
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) gcTime += duration * 1000
+  }).observe({ entryTypes: ['gc'] })
 }
 
 process.on('message', (question: Question) => {
@@ -44,6 +48,7 @@ process.on('message', (question: Question) => {
     pid: process.pid,
     cpu: windows.splice(0),
     totalCpu: user + system,
+    gcTime: setup.isBare ? undefined : gcTime,
     rss: process.memoryUsage.rss(),
     memoryBytes: memoryBytes?.(),
     runs: handler.runs,

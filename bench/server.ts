@@ -16,6 +16,8 @@ export interface Usage {
   readonly cpu: readonly number[]
   /** Microseconds of processor time, user and system, since its start. */
   readonly totalCpu: number
+  /** Microseconds that its thread has spent collecting garbage since its start; `undefined` for what is no Node. */
+  readonly gcTime: number | undefined
   /** Bytes. */
   readonly rss: number
   /** Bytes that the candidate says its memory holds. */

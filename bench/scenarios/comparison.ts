@@ -4,7 +4,7 @@ import { type Driven, drive, type Load } from '../load/load.js'
 import type { Measured, Surroundings } from '../scenario.js'
 import type { Server } from '../server.js'
 import { isKnown, leaveOut, startRight } from '../start.js'
-import { median, printTable, quantile, shown } from '../table.js'
+import { median, printTable, quantile, shown, sum } from '../table.js'
 
 /** One line of the table: a candidate under a load. */
 export interface Line {
@@ -44,6 +44,8 @@ interface Runner {
 
 interface Round {
   readonly cpu: readonly number[]
+  /** Microseconds of garbage collection. */
+  readonly gc: number
   readonly driven: Driven
 }
 
@@ -156,7 +158,8 @@ async function driveOnce(server: Server, load: Load): Promise<Round> {
   const after = await server.usage()
   // Short of windows: what counts no requests, and what had hardly any.
   const cpu = after.cpu.length > 0 ? after.cpu : [(after.totalCpu - before.totalCpu) / driven.requests]
-  return { cpu, driven }
+  const gc = (after.gcTime ?? Number.NaN) - (before.gcTime ?? Number.NaN)
+  return { cpu, gc, driven }
 }
 
 function print(comparison: Comparison, rounds: ReadonlyMap<string, readonly Round[]>): Measured {
@@ -169,11 +172,24 @@ function print(comparison: Comparison, rounds: ReadonlyMap<string, readonly Roun
     const middle = (of: (driven: Driven) => number): number => median(done.map(({ driven }) => of(driven)))
     const errors = done.reduce((sum, { driven }) => sum + driven.errors, 0)
     const perSecond = middle((driven) => driven.perSecond)
+    const gc = sum(done.map((round) => round.gc)) / sum(done.map(({ driven }) => driven.requests))
     const [p50, p99] = [middle((driven) => driven.p50), middle((driven) => driven.p99)]
     const ratios = [shown(ratio(name, 'raw')), shown(ratio(name, comparison.ours))]
-    return [name, shown(cpu.get(name), 1), ...ratios, shown(perSecond, 0), shown(p50), shown(p99), String(errors)]
+    return [
+      name,
+      shown(cpu.get(name), 1),
+      shown(gc, 1),
+      ...ratios,
+      shown(perSecond, 0),
+      shown(p50),
+      shown(p99),
+      String(errors),
+    ]
   })
-  printTable(['candidate', 'CPU µs', '/ raw', `/ ${comparison.ours}`, 'per s', 'p50 ms', 'p99 ms', 'errors'], rows)
+  printTable(
+    ['candidate', 'CPU µs', 'of it GC', '/ raw', `/ ${comparison.ours}`, 'per s', 'p50 ms', 'p99 ms', 'errors'],
+    rows,
+  )
   return measured
 }
 

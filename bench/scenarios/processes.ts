@@ -4,7 +4,7 @@ import { pin } from '../pinned.js'
 import type { Measured, Scenario, Surroundings } from '../scenario.js'
 import type { Server } from '../server.js'
 import { start } from '../start.js'
-import { printTable, shown } from '../table.js'
+import { printTable, shown, sum } from '../table.js'
 
 /** Several processes on one Redis: whether they are in each other's way. And how long others wait for the event loop. */
 export const processes: Scenario = {
@@ -88,8 +88,4 @@ function driveAll(
   load: Parameters<typeof drive>[1],
 ): Promise<Awaited<ReturnType<typeof drive>>[]> {
   return Promise.all(servers.map(({ port }) => drive(port, load)))
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
 }
