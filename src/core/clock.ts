@@ -21,6 +21,25 @@ export interface Clock {
   endOfTurn(run: () => void): void
 }
 
+/** Lets `ms` milliseconds pass. */
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setTimer(resolve, ms)
+  })
+}
+
+/** Resolves when `promise` has settled, either way, or `ms` milliseconds have passed. */
+export function settledWithin(clock: Clock, promise: Promise<unknown>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(resolve, ms)
+    const settle = (): void => {
+      clock.clearTimer(timer)
+      resolve()
+    }
+    promise.then(settle, settle)
+  })
+}
+
 /** What node's timers can hold, ms (24.8 days): they fire at once for more. */
 const longestTimeout = 2 ** 31 - 1
 

@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.js'
 import type { Cover } from './cover.js'
-import type { Recorded } from './mirror.js'
+import type { JournalFile } from './journal-file.js'
+import type { Mirror, Recorded } from './mirror.js'
+import type { Nonces } from './nonces.js'
 
 /** An invalidation issued here, under a name that the log repeats. */
 export interface Issued {
@@ -31,22 +33,34 @@ const recentFor = 60_000
 export class Journal {
   readonly #pending = new Map<string, Issued>()
   readonly #recent = new Map<string, Issued & { readonly until: number; readonly position: number }>()
+  readonly #mirror: Mirror
+  readonly #nonces: Nonces
   readonly #clock: Clock
   readonly #maxBytes: number
+  readonly #file: JournalFile | undefined
   #pendingBytes = 0
   #recentBytes = 0
   #forgottenUpTo = 0
 
-  constructor(clock: Clock, maxBytes: number) {
+  /** @param file - where what has to wait outlives this process; what an earlier one left there is issued again */
+  constructor(mirror: Mirror, nonces: Nonces, clock: Clock, maxBytes: number, file?: JournalFile) {
+    this.#mirror = mirror
+    this.#nonces = nonces
     this.#clock = clock
     this.#maxBytes = maxBytes
+    this.#file = file
+    for (const { nonce, covers } of file?.read() ?? []) this.#add({ nonce, recorded: mirror.record(covers, undefined) })
   }
 
-  /** Takes note of an invalidation that the log does not have yet. True when what waits is more than may be kept. */
-  add(issued: Issued): boolean {
-    this.#pending.set(issued.nonce, issued)
-    this.#pendingBytes += bytesOf(issued.recorded.covers)
-    return this.#pendingBytes > this.#maxBytes
+  /** Takes note of an invalidation that the log does not have yet. Gives what the log is to be told: it, or one in its place. */
+  add(recorded: Recorded): Issued {
+    const issued = this.#add({ nonce: this.#nonces.next(), recorded })
+    return this.#pendingBytes > this.#maxBytes ? this.#fold() : issued
+  }
+
+  /** The log could not be told now: the invalidation is written down, if there is a file. */
+  keep({ nonce, recorded }: Issued): void {
+    if (this.#pending.has(nonce)) this.#file?.add(nonce, recorded.covers)
   }
 
   /** What waits, oldest first. */
@@ -54,28 +68,16 @@ export class Journal {
     return [...this.#pending.values()]
   }
 
-  /** Whether the log has yet to take it. */
-  isWaiting(nonce: string): boolean {
-    return this.#pending.has(nonce)
-  }
-
-  /** The log has it, at this position: it waits no longer. Undefined when it did not. */
-  acknowledge(nonce: string, position: number): Issued | undefined {
-    const issued = this.drop(nonce)
-    if (issued === undefined) return undefined
-    this.#recent.set(nonce, { ...issued, position, until: this.#clock.monotonic() + recentFor })
-    this.#recentBytes += bytesOf(issued.recorded.covers)
-    this.#forgetOld()
-    return issued
-  }
-
-  /** Takes out one that something wider replaces. */
-  drop(nonce: string): Issued | undefined {
-    const issued = this.#pending.get(nonce)
-    if (issued === undefined) return undefined
-    this.#pending.delete(nonce)
-    this.#pendingBytes -= bytesOf(issued.recorded.covers)
-    return issued
+  /** The log has it, at this position: it waits no longer. Nothing happens when it did not. */
+  acknowledge({ nonce, recorded }: Issued, position: number): void {
+    const issued = this.#drop(nonce)
+    if (issued !== undefined) {
+      this.#recent.set(nonce, { ...issued, position, until: this.#clock.monotonic() + recentFor })
+      this.#recentBytes += bytesOf(issued.recorded.covers)
+      this.#forgetOld()
+      this.#mirror.settle(recorded, position)
+    }
+    this.#file?.remove(nonce)
   }
 
   /** What the log took recently, oldest first: to be appended again to a log that may have lost it. */
@@ -96,6 +98,34 @@ export class Journal {
       recent: this.#recent.size,
       recentBytes: this.#recentBytes,
     }
+  }
+
+  #add(issued: Issued): Issued {
+    this.#pending.set(issued.nonce, issued)
+    this.#pendingBytes += bytesOf(issued.recorded.covers)
+    return issued
+  }
+
+  #drop(nonce: string): Issued | undefined {
+    const issued = this.#pending.get(nonce)
+    if (issued === undefined) return undefined
+    this.#pending.delete(nonce)
+    this.#pendingBytes -= bytesOf(issued.recorded.covers)
+    return issued
+  }
+
+  /** More waits than may be kept: one invalidation of everything takes its place. */
+  #fold(): Issued {
+    const waiting = [...this.#pending.values()]
+    for (const { nonce, recorded } of waiting) {
+      this.#drop(nonce)
+      this.#mirror.settle(recorded, 0)
+    }
+    const covers: readonly Cover[] = [{ kind: 'all' }]
+    const everything = this.#add({ nonce: this.#nonces.next(), recorded: this.#mirror.record(covers, undefined) })
+    this.#file?.add(everything.nonce, covers)
+    for (const { nonce } of waiting) this.#file?.remove(nonce)
+    return everything
   }
 
   #forgetOld(): void {

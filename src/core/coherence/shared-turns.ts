@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '../clock.js'
+import { type Clock, pause } from '../clock.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
@@ -78,12 +78,12 @@ export class SharedTurns {
     let voided = ''
     // A holder renews its lease for as long as it works, but nobody has to believe it for ever.
     const until = this.#clock.monotonic() + believed * this.#lease
-    for (let pause = firstPause; this.#clock.monotonic() < until; pause = Math.min(2 * pause, longestPause)) {
+    for (let wait = firstPause; this.#clock.monotonic() < until; wait = Math.min(2 * wait, longestPause)) {
       const taken = await this.#ask(name, holder, voided)
       if (Number(taken) === 1) {
         const end = this.#hold(name, holder)
         // It may have been stored between the last look and the end of the other's turn.
-        const found = pause > firstPause ? await look() : undefined
+        const found = wait > firstPause ? await look() : undefined
         if (found === undefined) return { end }
         end(true)
         return { found }
@@ -94,7 +94,7 @@ export class SharedTurns {
         voided = other
         continue
       }
-      await this.#wait(pause)
+      await pause(this.#clock, wait)
       const found = await look()
       if (found !== undefined) return { found }
     }
@@ -125,12 +125,6 @@ export class SharedTurns {
     } catch {
       return 2
     }
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#clock.setTimer(resolve, ms)
-    })
   }
 }
 

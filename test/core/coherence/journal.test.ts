@@ -1,91 +1,115 @@
 import { describe, expect, it } from 'vitest'
 import type { Cover } from '../../../src/core/coherence/cover.js'
 import { type Issued, Journal } from '../../../src/core/coherence/journal.js'
+import { Mirror, type Recorded } from '../../../src/core/coherence/mirror.js'
+import { Nonces } from '../../../src/core/coherence/nonces.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
-function issued(nonce: string, ...keys: readonly string[]): Issued {
-  const covers: Cover[] = keys.map((key) => ({ kind: 'key', key }))
-  return { nonce, recorded: { covers, sequence: 1 } }
+function newJournal({ maxBytes = 10_000, clock = new ManualClock() } = {}) {
+  const mirror = new Mirror(100_000)
+  const journal = new Journal(mirror, new Nonces(), clock, maxBytes)
+  const issue = (...keys: readonly string[]): Recorded =>
+    mirror.record(
+      keys.map((key) => ({ kind: 'key', key })),
+      undefined,
+    )
+  return { journal, mirror, issue, add: (...keys: readonly string[]) => journal.add(issue(...keys)) }
 }
+
+const noncesOf = (issued: readonly Issued[]): readonly string[] => issued.map(({ nonce }) => nonce)
 
 describe('Journal', () => {
   it('keeps what waits in order, until the log has it', () => {
-    const journal = new Journal(new ManualClock(), 10_000)
-    for (const nonce of ['1', '2', '3']) journal.add(issued(nonce, 'k'))
-    expect(journal.isWaiting('2')).toBe(true)
-    expect(journal.acknowledge('2', 20)?.nonce).toBe('2')
-    expect(journal.isWaiting('2')).toBe(false)
-    expect(journal.pending().map(({ nonce }) => nonce)).toEqual(['1', '3'])
-    expect(journal.recent().map(({ nonce }) => nonce)).toEqual(['2'])
+    const { journal, add } = newJournal()
+    const [first, second, third] = [add('1'), add('2'), add('3')]
+    journal.acknowledge(second, 20)
+    expect(journal.pending()).toEqual([first, third])
+    expect(noncesOf(journal.recent())).toEqual([second.nonce])
+  })
+
+  it('gives the mirror the place of what the log has taken', () => {
+    const { journal, mirror, add } = newJournal()
+    const issued = add('k')
+    expect(mirror.coversAfter('k', [], 1000)).toBe(true)
+    journal.acknowledge(issued, 20)
+    expect([19, 20].map((position) => mirror.coversAfter('k', [], position))).toEqual([true, false])
   })
 
   it('acknowledges once: a reply that comes twice, or for something folded, changes nothing', () => {
-    const journal = new Journal(new ManualClock(), 10_000)
-    journal.add(issued('1', 'k'))
-    journal.acknowledge('1', 10)
-    expect(journal.acknowledge('1', 10)).toBeUndefined()
-    expect(journal.acknowledge('unknown', 10)).toBeUndefined()
+    const { journal, mirror, issue, add } = newJournal()
+    const issued = add('k')
+    journal.acknowledge(issued, 10)
+    journal.acknowledge(issued, 20)
+    journal.acknowledge({ nonce: 'unknown', recorded: issue('other') }, 20)
+    expect(mirror.newestCovering('k', [])).toBe(10)
     expect(journal.stats()).toEqual({ pending: 0, bytes: 0, maxBytes: 10_000, recent: 1, recentBytes: 182 })
   })
 
-  it('says when more waits than may be kept', () => {
-    const journal = new Journal(new ManualClock(), 1000)
-    expect(journal.add(issued('1', 'k'.repeat(200)))).toBe(false)
-    expect(journal.add(issued('2', 'k'.repeat(200)))).toBe(true)
-    journal.drop('1')
-    expect(journal.add(issued('3', 'k'))).toBe(false)
+  it('puts an invalidation of everything in the place of what waits, when that is more than may be kept', () => {
+    const { journal, mirror, add } = newJournal({ maxBytes: 1000 })
+    const first = add('k'.repeat(200))
+    expect(journal.pending()).toEqual([first])
+    const everything = add('l'.repeat(200))
+    expect(everything.recorded.covers).toEqual([{ kind: 'all' }])
+    expect(journal.pending()).toEqual([everything])
     expect(journal.recent()).toEqual([])
+    expect(mirror.coversAfter('any', [], 1000)).toBe(true)
+    journal.acknowledge(everything, 30)
+    expect(mirror.coversAfter('any', [], 30)).toBe(false)
+    expect(add('k').recorded.covers).toEqual([{ kind: 'key', key: 'k' }])
   })
 
   it('remembers what the log took for a minute, and up to where it does not', () => {
     const clock = new ManualClock()
-    const journal = new Journal(clock, 10_000)
-    const take = (nonce: string, position: number) => {
-      journal.add(issued(nonce, 'k'))
-      journal.acknowledge(nonce, position)
+    const { journal, add } = newJournal({ clock })
+    const take = (position: number): string => {
+      const issued = add('k')
+      journal.acknowledge(issued, position)
+      return issued.nonce
     }
-    take('1', 10)
+    const first = take(10)
     clock.advance(59_999)
-    take('2', 20)
-    expect(journal.recent().map(({ nonce }) => nonce)).toEqual(['1', '2'])
+    const second = take(20)
+    expect(noncesOf(journal.recent())).toEqual([first, second])
     expect(journal.forgottenUpTo).toBe(0)
     clock.advance(1)
-    take('3', 30)
-    expect(journal.recent().map(({ nonce }) => nonce)).toEqual(['2', '3'])
+    const third = take(30)
+    expect(noncesOf(journal.recent())).toEqual([second, third])
     expect(journal.forgottenUpTo).toBe(10)
   })
 
   it('lets nothing go while the log takes nothing: an outage may be long', () => {
     const clock = new ManualClock()
-    const journal = new Journal(clock, 10_000)
-    journal.add(issued('1', 'k'))
-    journal.acknowledge('1', 10)
+    const { journal, add } = newJournal({ clock })
+    journal.acknowledge(add('k'), 10)
     clock.advance(3_600_000)
     expect(journal.recent()).toHaveLength(1)
   })
 
   it('remembers no more of it than fits, the newest', () => {
-    const journal = new Journal(new ManualClock(), 2000)
-    for (let index = 0; index < 100; index++) {
-      journal.add(issued(String(index), 'k'.repeat(100)))
-      journal.acknowledge(String(index), index + 1)
+    const { journal, add } = newJournal({ maxBytes: 2000 })
+    let last = ''
+    for (let position = 1; position <= 100; position++) {
+      const issued = add('k'.repeat(100))
+      journal.acknowledge(issued, position)
+      last = issued.nonce
     }
-    const recent = journal.recent().map(({ nonce }) => nonce)
+    const recent = noncesOf(journal.recent())
     expect(recent.length).toBeLessThanOrEqual(2000 / 380)
-    expect(recent.at(-1)).toBe('99')
+    expect(recent.at(-1)).toBe(last)
   })
 
   it('counts the bytes of every kind of cover', () => {
-    const journal = new Journal(new ManualClock(), 10_000)
+    const { journal, mirror } = newJournal()
     const covers: Cover[] = [
       { kind: 'key', key: 'x'.repeat(100) },
       { kind: 'prefix', prefix: 'x'.repeat(100), ignoreCase: true },
       { kind: 'tag', tag: 'x'.repeat(100) },
       { kind: 'all' },
     ]
-    journal.add({ nonce: '1', recorded: { covers, sequence: 1 } })
+    const issued = journal.add(mirror.record(covers, undefined))
     expect(journal.stats().bytes).toBe(120 + 4 * 60 + 3 * 200)
-    journal.drop('1')
+    journal.acknowledge(issued, 10)
     expect(journal.stats().bytes).toBe(0)
   })
 })
