@@ -1,10 +1,11 @@
 export { buildKey, type KeyParams } from './core/build-key.js'
 export type { Clock, Timer } from './core/clock.js'
 export type { Counters } from './core/counters.js'
+export type { Duration } from './core/duration.js'
 export { CacheError, type CacheErrorCode } from './core/errors.js'
 export type { CacheEvents, Tier } from './core/events.js'
 export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } from './core/fallback-cache.js'
-export type { CircuitBreakerOptions, Duration, FallbackCacheOptions, Logger } from './core/options.js'
+export type { CircuitBreakerOptions, FallbackCacheOptions, Logger } from './core/options.js'
 export type {
   ExplainedCredential,
   ExplainedEncoding,

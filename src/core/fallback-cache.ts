@@ -4,21 +4,15 @@ import type { JournalStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'
 import type { Turn } from './coherence/shared-turns.js'
 import { type Counters, newCounters } from './counters.js'
+import { type Duration, positiveDuration } from './duration.js'
 import { isDueEarly } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
 import { type Absence, EntryStore, type Found, type Invalidation, type Stored } from './entry-store.js'
 import { asError } from './errors.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import type { Mark } from './mark.js'
-import {
-  type CoreSettings,
-  type Duration,
-  type FallbackCacheOptions,
-  positiveDuration,
-  readCoreOptions,
-  rejectUnknownOptions,
-  shown,
-} from './options.js'
+import { rejectUnknownOptions, shown } from './option-checks.js'
+import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
 import { SingleFlight } from './single-flight.js'
 import { costOf, type SerializedValue, ValueCodec } from './values.js'
 

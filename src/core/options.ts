@@ -1,9 +1,18 @@
-import { parse as parseMilliseconds } from '@lukeed/ms'
 import { type Clock, systemClock } from './clock.js'
+import { type Duration, parseDuration, positiveDuration } from './duration.js'
+import {
+  callable,
+  numberWithin,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+  rejectUnknownOptions,
+  shown,
+  text,
+} from './option-checks.js'
 import type { RedisClient } from './tiers/redis-client.js'
 
-/** A length of time: seconds, or a text such as `'90s'`, `'5m'`, `'1h'`, `'2 days'`. */
-export type Duration = number | string
+export { shown }
 
 /** Where the library says what happened: shaped like pino, and like `console`. One line a transition, none a request. */
 export interface Logger {
@@ -184,103 +193,6 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
   }
 }
 
-/**
- * A duration in seconds.
- *
- * @throws TypeError when it cannot be read, RangeError when it is negative or not finite
- */
-export function parseDuration(value: unknown, name: string): number {
-  const rule = `${name} must be a number of seconds or a duration such as "5m", got ${shown(value)}`
-  if (typeof value === 'number') {
-    if (!Number.isFinite(value) || value < 0) throw new RangeError(rule)
-    return value
-  }
-  if (typeof value !== 'string') throw new TypeError(rule)
-  const milliseconds = parseZero(value) ?? parseMilliseconds(value)
-  // The parser takes a bare number for milliseconds, where everything else here means seconds.
-  if (milliseconds === undefined || /^[\s\d.+-]*$/.test(value)) throw new TypeError(rule)
-  if (milliseconds < 0) throw new RangeError(rule)
-  return milliseconds / 1000
-}
-
-/** A duration above 0, in seconds. @throws as {@link parseDuration} */
-export function positiveDuration(value: unknown, name: string): number {
-  const rule = `${name} must be a positive number of seconds or a duration such as "5m", got ${shown(value)}`
-  if (typeof value === 'number' && !(value > 0 && Number.isFinite(value))) throw new RangeError(rule)
-  const seconds = parseDuration(value, name)
-  if (seconds === 0) throw new RangeError(rule)
-  return seconds
-}
-
-/** An integer from 1. @throws RangeError */
-export function positiveInteger(value: unknown, name: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`${name} must be a positive integer, got ${shown(value)}`)
-  }
-  return value
-}
-
-/** A finite number above 0. @throws RangeError */
-function positiveNumber(value: unknown, name: string, unit: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-    throw new RangeError(`${name} must be a positive number of ${unit}, got ${shown(value)}`)
-  }
-  return value
-}
-
-/** A number from `least` to `most`. @throws RangeError */
-function numberWithin(value: unknown, least: number, most: number, name: string): number {
-  if (typeof value !== 'number' || !(value >= least && value <= most)) {
-    throw new RangeError(`${name} must be a number from ${least} to ${most}, got ${shown(value)}`)
-  }
-  return value
-}
-
-/** One of a few words. @throws TypeError */
-export function oneOf<T extends string>(value: unknown, words: readonly T[], name: string): T {
-  const found = words.find((word) => word === value)
-  if (found === undefined) {
-    throw new TypeError(`${name} must be ${words.map((word) => `"${word}"`).join(' or ')}, got ${shown(value)}`)
-  }
-  return found
-}
-
-/** A function, or `undefined`. @throws TypeError */
-export function callable<T>(value: T | undefined, name: string): T | undefined {
-  if (value !== undefined && typeof value !== 'function') {
-    throw new TypeError(`${name} must be a function, got ${shown(value)}`)
-  }
-  return value
-}
-
-/** A string. @throws TypeError */
-function text(value: unknown, name: string): string {
-  if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${shown(value)}`)
-  return value
-}
-
-/** Refuses names nobody reads, and says which one was probably meant. @throws TypeError */
-export function rejectUnknownOptions(options: object, known: readonly string[], owner: string): void {
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw new TypeError(`options of ${owner} must be an object, got ${shown(options)}`)
-  }
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue
-    const nearest = nearestName(name, known)
-    throw new TypeError(
-      `unknown option "${name}" of ${owner}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
-    )
-  }
-}
-
-/** How a value is shown in a message: short, and telling text from numbers. */
-export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return String(value)
-}
-
 function readLease(lease: unknown): number {
   return lease === false ? 0 : positiveDuration(lease, 'singleFlightLease') * 1000
 }
@@ -325,40 +237,6 @@ function readClock(clock: Clock): Clock {
   return clock
 }
 
-/** The parser takes no length of time at all for a text it cannot read. */
-function parseZero(value: string): 0 | undefined {
-  const [, unit] = /^\s*0+(?:\.0+)?(\s*[a-z]+)\s*$/i.exec(value) ?? []
-  return unit !== undefined && parseMilliseconds(`1${unit}`) !== undefined ? 0 : undefined
-}
-
 function parseJson(data: string | Buffer): unknown {
   return JSON.parse(typeof data === 'string' ? data : data.toString())
-}
-
-/** The known name with the fewest edits, if it is near enough to be what was meant, or one that the name is part of. */
-function nearestName(name: string, known: readonly string[]): string | undefined {
-  let nearest: string | undefined
-  let fewest = Math.max(2, Math.floor(name.length / 3)) + 1
-  for (const candidate of known) {
-    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase())
-    if (edits < fewest) {
-      fewest = edits
-      nearest = candidate
-    }
-  }
-  if (nearest !== undefined || name.length < 3) return nearest
-  return known.find((candidate) => candidate.toLowerCase().includes(name.toLowerCase()))
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replace = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(replace, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
-    }
-    previous = current
-  }
-  return previous[b.length] ?? 0
 }

@@ -1,4 +1,4 @@
-import { shown } from '../core/options.js'
+import { shown } from '../core/option-checks.js'
 import type { ExplainedResponse, Explanation, Outcome } from './explanation.js'
 import { REASONS } from './reasons.js'
 

@@ -1,5 +1,6 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
-import type { Duration, FallbackCacheOptions } from '../core/options.js'
+import type { Duration } from '../core/duration.js'
+import type { FallbackCacheOptions } from '../core/options.js'
 
 /** A value, or a promise of one. */
 export type Awaitable<T> = T | PromiseLike<T>

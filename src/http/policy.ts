@@ -1,16 +1,7 @@
+import { type Duration, parseDuration, positiveDuration } from '../core/duration.js'
 import { FallbackCache } from '../core/fallback-cache.js'
-import {
-  callable,
-  coreOptionNames,
-  type Duration,
-  type FallbackCacheOptions,
-  oneOf,
-  parseDuration,
-  positiveDuration,
-  positiveInteger,
-  rejectUnknownOptions,
-  shown,
-} from '../core/options.js'
+import { callable, oneOf, positiveInteger, rejectUnknownOptions, shown } from '../core/option-checks.js'
+import { coreOptionNames, type FallbackCacheOptions } from '../core/options.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from './content-coding.js'
 import { isCredentialField } from './credentials.js'
 import { isToken } from './fields.js'

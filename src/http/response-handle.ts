@@ -1,4 +1,4 @@
-import type { Duration } from '../core/options.js'
+import type { Duration } from '../core/duration.js'
 
 /**
  * What a handler can say about its own response, without an import: `res.fallbackCache` in Express,

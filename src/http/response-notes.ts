@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from '../core/options.js'
+import { type Duration, parseDuration } from '../core/duration.js'
 import type { ResponseHandle } from './response-handle.js'
 
 /** What a handler said about its own response, written down. */

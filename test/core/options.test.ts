@@ -1,14 +1,7 @@
 import { Cluster } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
-import {
-  coreOptionNames,
-  type FallbackCacheOptions,
-  parseDuration,
-  positiveDuration,
-  readCoreOptions,
-  rejectUnknownOptions,
-} from '../../src/core/options.js'
+import { coreOptionNames, type FallbackCacheOptions, readCoreOptions } from '../../src/core/options.js'
 
 /** Option, value as a user without types might give it, the error he sees. */
 const refused: [string, object, typeof TypeError | typeof RangeError, string][] = [
@@ -269,66 +262,5 @@ describe('FallbackCacheOptions', () => {
       maxStaleWhileDisconnected: 0,
       lifetimeJitter: 1,
     })
-  })
-})
-
-describe('parseDuration', () => {
-  it.each([
-    [0, 0],
-    [1, 1],
-    [0.25, 0.25],
-    ['90s', 90],
-    ['5m', 300],
-    ['5 minutes', 300],
-    ['1h', 3600],
-    ['1.5h', 5400],
-    ['2 days', 172_800],
-    ['1w', 604_800],
-    ['250ms', 0.25],
-    ['0s', 0],
-    ['0.0 minutes', 0],
-  ])('reads %j as %d seconds', (given, seconds) => {
-    expect(parseDuration(given, 'ttl')).toBe(seconds)
-  })
-
-  it.each([
-    ['5'],
-    ['5.5'],
-    [' 5 '],
-    ['+5'],
-    [''],
-    ['m'],
-    ['5 apples'],
-    ['0 apples'],
-    ['5m 3s'],
-    ['∞'],
-    [null],
-    [undefined],
-    [5n],
-    [{}],
-    [[5]],
-  ])('does not guess what %s means', (given) => {
-    expect(() => parseDuration(given, 'ttl')).toThrow(TypeError)
-    expect(() => parseDuration(given, 'ttl')).toThrow(
-      /^ttl must be a number of seconds or a duration such as "5m", got /,
-    )
-  })
-
-  it('shows only the beginning of a long text', () => {
-    expect(() => parseDuration('x'.repeat(1000), 'ttl')).toThrow(`got "${'x'.repeat(40)}…"`)
-  })
-})
-
-describe('positiveDuration', () => {
-  it.each([[0], ['0s'], [-1], [Number.NaN]])('refuses %j', (given) => {
-    expect(() => positiveDuration(given, 'ttl')).toThrow(RangeError)
-  })
-})
-
-describe('rejectUnknownOptions', () => {
-  it('names the owner and the nearest name, whatever the letter case', () => {
-    expect(() => rejectUnknownOptions({ TAGS: 1 }, ['ttl', 'tags'], 'set')).toThrow(
-      new TypeError('unknown option "TAGS" of set; did you mean "tags"?'),
-    )
   })
 })

@@ -38,7 +38,7 @@ const REFUSED: readonly (readonly [file: string, line: string, rule: string])[] 
 /** Lines that it takes. */
 const TAKEN: readonly (readonly [file: string, line: string])[] = [
   ['src/core/tiers/memory-tier.ts', `import { LRUCache } from 'lru-cache'`],
-  ['src/core/options.ts', `import { parse } from '@lukeed/ms'`],
+  ['src/core/duration.ts', `import { parse } from '@lukeed/ms'`],
   ['src/core/coherence/b.ts', `export * from '../clock.js'`],
   ['src/core/h.ts', `export * from './coherence/b.js'`],
   ['src/core/clock.ts', `export * from 'node:timers'`],

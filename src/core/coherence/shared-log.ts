@@ -1,5 +1,5 @@
 import { CacheError } from '../errors.js'
-import { shown } from '../options.js'
+import { shown } from '../option-checks.js'
 import type { RedisArgument, RedisPort } from '../tiers/redis-client.js'
 import { Script } from '../tiers/script.js'
 import { tombstoneFrame } from '../wire-frame.js'

@@ -1,4 +1,4 @@
-import { shown } from '../options.js'
+import { shown } from '../option-checks.js'
 import { IoredisPort, openIoredis } from './ioredis-port.js'
 import { NodeRedisPort } from './node-redis-port.js'
 import { isIoredis, isNodeRedis, isNodeRedisCluster, type RedisClient, type RedisPort } from './redis-client.js'
