@@ -1,4 +1,5 @@
 import { type Cover, foldCase } from './cover.js'
+import { PrefixMap } from './prefix-map.js'
 
 /** The newest invalidation of one key, prefix or tag. */
 interface Slot {
@@ -53,8 +54,8 @@ export class Mirror {
   #keys = new Map<string, Slot>()
   #olderKeys = new Map<string, Slot>()
   readonly #tags = new Map<string, Slot>()
-  readonly #prefixes = new PrefixSlots()
-  readonly #foldedPrefixes = new PrefixSlots()
+  readonly #prefixes = new PrefixMap<Slot>()
+  readonly #foldedPrefixes = new PrefixMap<Slot>()
   readonly #maxBytes: number
 
   constructor(maxBytes: number) {
@@ -270,48 +271,6 @@ interface SlotMap extends Iterable<[string, Slot]> {
   get(name: string): Slot | undefined
   set(name: string, slot: Slot): void
   delete(name: string): boolean
-}
-
-/** Slots by prefix, grouped by length, so that a key is cut once for each length in use and never compared with all. */
-class PrefixSlots implements SlotMap {
-  readonly #byLength = new Map<number, Map<string, Slot>>()
-  #size = 0
-
-  get size(): number {
-    return this.#size
-  }
-
-  get(prefix: string): Slot | undefined {
-    return this.#byLength.get(prefix.length)?.get(prefix)
-  }
-
-  set(prefix: string, slot: Slot): void {
-    const group = this.#byLength.get(prefix.length) ?? new Map<string, Slot>()
-    this.#byLength.set(prefix.length, group)
-    if (!group.has(prefix)) this.#size++
-    group.set(prefix, slot)
-  }
-
-  delete(prefix: string): boolean {
-    const group = this.#byLength.get(prefix.length)
-    if (group?.delete(prefix) !== true) return false
-    this.#size--
-    if (group.size === 0) this.#byLength.delete(prefix.length)
-    return true
-  }
-
-  some(key: string, newer: (slot: Slot) => boolean): boolean {
-    for (const [length, group] of this.#byLength) {
-      if (length > key.length) continue
-      const slot = group.get(length === key.length ? key : key.slice(0, length))
-      if (slot !== undefined && newer(slot)) return true
-    }
-    return false
-  }
-
-  *[Symbol.iterator](): Generator<[string, Slot]> {
-    for (const group of this.#byLength.values()) yield* group
-  }
 }
 
 function slotBytes(name: string): number {
