@@ -8,13 +8,12 @@ import { type Duration, positiveDuration } from './duration.js'
 import { isDueEarly } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
 import { type Absence, EntryStore, type Found, type Invalidation, type Stored } from './entry-store.js'
-import { asError } from './errors.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import type { Mark } from './mark.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
-import { SingleFlight } from './single-flight.js'
-import { costOf, type SerializedValue, ValueCodec } from './values.js'
+import { type Keeping, ValueStore } from './value-store.js'
+import { costOf } from './values.js'
 
 export type { Absence, Found, Invalidation, Refused, Stored } from './entry-store.js'
 export type { Mark } from './mark.js'
@@ -89,15 +88,14 @@ export class FallbackCache {
   readonly #settings: CoreSettings
   readonly #events = new GuardedEmitter()
   readonly #entries: EntryStore
-  readonly #codec: ValueCodec
-  readonly #flights = new SingleFlight<unknown>()
+  readonly #values: ValueStore
 
   /** @throws TypeError or RangeError for options that cannot be meant */
   constructor(options: FallbackCacheOptions = {}) {
     this.#settings = readCoreOptions(options)
     this.clock = this.#settings.clock
-    this.#codec = new ValueCodec(this.#settings.serializer, this.#settings.deserializer)
     this.#entries = new EntryStore(this.#settings, this.counters, this.#events)
+    this.#values = new ValueStore(this.#entries, this.#settings, this.counters, this.#events)
   }
 
   /**
@@ -105,7 +103,7 @@ export class FallbackCache {
    * changes nothing here.
    */
   async get<T = unknown>(key: string): Promise<T | null> {
-    const known = await this.#read(checkKey(key))
+    const known = await this.#values.read(checkKey(key))
     return known === undefined ? null : (known.value as T)
   }
 
@@ -123,7 +121,7 @@ export class FallbackCache {
     checkKey(key)
     const checked = this.#readSetOptions(options, ['ttl', 'tags', 'since'])
     const since = isOptions(options) ? options.since : undefined
-    const entry = this.#entryOf(this.#codec.serialize(value, 0), checked)
+    const entry = this.#values.entryOf(value, checked)
     if (since === undefined) await this.#entries.assign(key, entry)
     else await this.#entries.store(key, entry, since).written
   }
@@ -136,12 +134,12 @@ export class FallbackCache {
    */
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
     const checked = this.#readSetOptions(options)
-    const known = await this.#read(checkKey(key))
+    const known = await this.#values.read(checkKey(key))
     if (known !== undefined) {
-      if (this.#isDueEarly(known.entry)) this.#computeEarly(key, compute, checked)
+      if (this.isDueEarly(known.entry.staleAt, costOf(known.entry))) this.#values.makeEarly(key, compute, checked)
       return known.value as T
     }
-    return (await this.#fly(key, checked, (mark) => this.#computeInTurn(key, compute, checked, mark))) as T
+    return (await this.#values.makeOnce(key, compute, checked)) as T
   }
 
   /** Takes a key out of both tiers. True when either had it. */
@@ -289,115 +287,12 @@ export class FallbackCache {
     return isDueEarly(staleAt, cost, this.#settings.earlyRefresh, this.clock.now())
   }
 
-  async #read(key: string): Promise<Known | undefined> {
-    const found = await this.#findFresh(key)
-    const known = found === undefined ? undefined : this.#open(found)
-    if (found === undefined || known === undefined) {
-      this.counters.misses++
-      this.#events.tell('miss', { key })
-      return undefined
-    }
-    if (found.tier === 'redis') this.counters.redisHits++
-    else this.counters.memoryHits++
-    this.#events.tell('hit', { key, tier: found.tier, stale: false })
-    return known
-  }
-
-  async #findFresh(key: string): Promise<Found | undefined> {
-    const found = await this.#entries.find(key)
-    return found === undefined || found.entry.staleAt <= this.clock.now() ? undefined : found
-  }
-
-  #open({ entry }: Found): Known | undefined {
-    try {
-      return { entry, value: this.#codec.deserialize(entry) }
-    } catch (thrown) {
-      this.#noteSerializer(thrown)
-      return undefined
-    }
-  }
-
-  #fly(key: string, options: CheckedSet, run: (mark: Mark) => Promise<unknown>): Promise<unknown> {
-    return this.#flights.join(key, (mark) => !this.isInvalidated(key, options.tags, mark), this.mark(), run)
-  }
-
-  async #computeInTurn(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<unknown> {
-    const turn = await this.#entries.takeTurn(key, () => this.#findFresh(key), options.tags)
-    if (turn === undefined) return this.#compute(key, compute, options, mark)
-    if ('found' in turn) {
-      const known = this.#open(turn.found)
-      return known === undefined ? this.#compute(key, compute, options, this.mark()) : known.value
-    }
-    let isKept = false
-    try {
-      // Waiting for the turn may have taken a while: what is made now has seen everything up to now.
-      const made = await this.#make(key, compute, options, this.mark())
-      isKept = made.isKept
-      return made.value
-    } finally {
-      turn.end(isKept)
-    }
-  }
-
-  async #compute(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<unknown> {
-    return (await this.#make(key, compute, options, mark)).value
-  }
-
-  /** A new value, and whether other processes will find it in Redis. */
-  async #make(key: string, compute: () => unknown, options: CheckedSet, mark: Mark): Promise<Made> {
-    const startedAt = this.clock.monotonic()
-    const value = await compute()
-    try {
-      const serialized = this.#codec.serialize(value, this.clock.monotonic() - startedAt)
-      return { value, isKept: await this.store(key, this.#entryOf(serialized, options), mark).written }
-    } catch (thrown) {
-      this.#noteSerializer(thrown)
-      return { value, isKept: false }
-    }
-  }
-
-  #isDueEarly(entry: Entry): boolean {
-    return this.isDueEarly(entry.staleAt, costOf(entry))
-  }
-
-  #computeEarly(key: string, compute: () => unknown, options: CheckedSet): void {
-    this.#fly(key, options, (mark) => this.#compute(key, compute, options, mark)).catch((thrown: unknown) =>
-      this.emit('fault', { error: asError(thrown) }),
-    )
-  }
-
-  #entryOf({ body, meta }: SerializedValue, { lifetime, tags }: CheckedSet): NewEntry {
-    const now = this.clock.now()
-    return { storedAt: now, staleAt: now + lifetime, deleteAt: now + lifetime, tags, meta, body }
-  }
-
-  #noteSerializer(thrown: unknown): void {
-    this.counters.serializerErrors++
-    this.#events.tell('fault', { error: asError(thrown) })
-  }
-
-  #readSetOptions(given: Duration | SetOptions | undefined, known: readonly string[] = ['ttl', 'tags']): CheckedSet {
+  #readSetOptions(given: Duration | SetOptions | undefined, known: readonly string[] = ['ttl', 'tags']): Keeping {
     const options: SetOptions = isOptions(given) ? given : { ttl: given }
     rejectUnknownOptions(options, known, 'set')
     const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000
     return { lifetime, tags: options.tags === undefined ? [] : [...checkList(options.tags, 'tags')] }
   }
-}
-
-interface Known {
-  readonly entry: Entry
-  readonly value: unknown
-}
-
-interface Made {
-  readonly value: unknown
-  readonly isKept: boolean
-}
-
-interface CheckedSet {
-  /** Milliseconds. */
-  readonly lifetime: number
-  readonly tags: readonly string[]
 }
 
 /** Half a surrogate pair: it has no UTF-8, so Redis could not tell it from any other half. */
