@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { NO_DIRECTIVES } from '../../src/http/cache-control.js'
 import { combinedBody, combinedParts, fitsContentRange } from '../../src/http/combined-parts.js'
 import type { Fields } from '../../src/http/fields.js'
 import { StoredResponse } from '../../src/http/stored-response.js'
+import { storedHead } from '../support/stored-head.js'
 
 const whole = Buffer.from(Array.from({ length: 64 }, (_, at) => at))
 
@@ -26,22 +26,7 @@ function stored(
     value === undefined ? [] : [name, String(value)],
   )
   const entry = { storedAt: 0, staleAt: 1, deleteAt: 1, tags: [], meta: '', body, memo: undefined }
-  return new StoredResponse(entry, {
-    identity: 'GET http://cache.test/',
-    status: 206,
-    reason: undefined,
-    fields,
-    ownEntityTag: false,
-    removed: [],
-    control: NO_DIRECTIVES,
-    initialAge: 0,
-    cost: 0,
-    staleWhileRevalidate: 0,
-    staleIfError: 0,
-    selecting: [],
-    values: [],
-    nested: false,
-  })
+  return new StoredResponse(entry, storedHead({ status: 206, fields }))
 }
 
 const span = fc

@@ -1,39 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { NO_DIRECTIVES } from '../../src/http/cache-control.js'
 import { encodingOf } from '../../src/http/encodings.js'
 import type { FieldList } from '../../src/http/exchange.js'
 import type { Fields } from '../../src/http/fields.js'
 import { representationFor } from '../../src/http/representation.js'
 import { type StoredHead, StoredResponse } from '../../src/http/stored-response.js'
 import { headText, readStored } from '../../src/http/stored-text.js'
+import { storedHead } from '../support/stored-head.js'
 
 const at = Date.UTC(2026, 0, 1)
 const body = Buffer.from('the body')
 const br = Buffer.from('BR')
 const gzip = Buffer.from('GZIP')
 
-function head(fields: FieldList): StoredHead {
-  return {
-    identity: 'GET http://a.example/a',
-    status: 200,
-    reason: undefined,
-    fields,
-    ownEntityTag: false,
-    removed: [],
-    control: NO_DIRECTIVES,
-    initialAge: 0,
-    cost: 0,
-    staleWhileRevalidate: 0,
-    staleIfError: 0,
-    selecting: [],
-    values: [],
-    nested: false,
-    encodings: [encodingOf('br', br), encodingOf('gzip', gzip), { coding: 'zstd', length: 0, digest: '' }],
-  }
-}
+const encodings = [encodingOf('br', br), encodingOf('gzip', gzip), { coding: 'zstd', length: 0, digest: '' }]
 
 function stored(fields: FieldList = ['ETag', '"a"'], change: Partial<StoredHead> = {}): StoredResponse {
-  const meta = headText({ ...head(fields), ...change })
+  const meta = headText(storedHead({ fields, encodings, ...change }))
   const moments = { storedAt: at, staleAt: at + 60_000, deleteAt: at + 60_000 }
   const read = readStored({ ...moments, tags: [], meta, body: Buffer.concat([body, br, gzip]), memo: undefined })
   if (!(read instanceof StoredResponse)) throw new Error('no stored response')
@@ -46,7 +28,7 @@ function shown(response: StoredResponse, headers: Fields): StoredResponse {
 
 describe('representationFor', () => {
   it('is the stored response itself where nothing is encoded', () => {
-    const meta = headText({ ...head(['ETag', '"a"']), encodings: undefined })
+    const meta = headText(storedHead({ fields: ['ETag', '"a"'] }))
     const moments = { storedAt: at, staleAt: at + 60_000, deleteAt: at + 60_000 }
     const plain = readStored({ ...moments, tags: [], meta, body, memo: undefined })
     if (!(plain instanceof StoredResponse)) throw new Error('no stored response')
@@ -115,7 +97,7 @@ describe('representationFor', () => {
 
 describe('a stored response with encodings', () => {
   it('is a miss when they do not fit its bytes', () => {
-    const meta = headText(head([]))
+    const meta = headText(storedHead({ encodings }))
     const moments = { storedAt: at, staleAt: at + 60_000, deleteAt: at + 60_000 }
     expect(readStored({ ...moments, tags: [], meta, body: Buffer.from('short'), memo: undefined })).toBeUndefined()
   })

@@ -1,12 +1,12 @@
 import type { RequestListener } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { buildKey } from '../../src/core/build-key.js'
-import { NO_DIRECTIVES } from '../../src/http/cache-control.js'
 import { headText } from '../../src/http/stored-text.js'
 import { type FallbackCacheOptions, fallbackCache } from '../../src/middleware/express.js'
 import { type Ask, ask } from '../middleware/hosts/client.js'
 import { listen } from '../middleware/hosts/listen.js'
 import { ManualClock } from '../support/manual-clock.js'
+import { storedHead } from '../support/stored-head.js'
 
 const open: { close(): Promise<unknown> }[] = []
 let clock = new ManualClock()
@@ -35,21 +35,7 @@ async function site(options: FallbackCacheOptions, handler: RequestListener = (_
 }
 
 describe('ResponseCache', () => {
-  const head = {
-    status: 200,
-    reason: undefined,
-    fields: ['X-Run', '0'],
-    ownEntityTag: false,
-    removed: [],
-    control: NO_DIRECTIVES,
-    initialAge: 0,
-    cost: 0,
-    staleWhileRevalidate: 0,
-    staleIfError: 0,
-    selecting: [],
-    values: [],
-    nested: false,
-  }
+  const head = storedHead({ fields: ['X-Run', '0'] })
   const key = buildKey('catalog:/page', { method: 'GET', origin: 'http://a.example', query: '?a=1' })
 
   const planted: readonly (readonly [string, string, boolean])[] = [

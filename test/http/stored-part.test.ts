@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { NO_DIRECTIVES } from '../../src/http/cache-control.js'
 import { fieldsOfPart, partWithin } from '../../src/http/stored-part.js'
 import { StoredResponse } from '../../src/http/stored-response.js'
+import { storedHead } from '../support/stored-head.js'
 
 const now = Date.UTC(2026, 0, 1)
 
@@ -16,22 +16,7 @@ function part(contentRange = 'bytes 10-19/100'): StoredResponse {
     body: Buffer.from('abcdefghij'),
     memo: undefined,
   }
-  return new StoredResponse(entry, {
-    identity: 'GET http://cache.test/',
-    status: 206,
-    reason: undefined,
-    fields: ['ETag', '"a"', 'Content-Range', contentRange],
-    ownEntityTag: false,
-    removed: [],
-    control: NO_DIRECTIVES,
-    initialAge: 0,
-    cost: 0,
-    staleWhileRevalidate: 0,
-    staleIfError: 0,
-    selecting: [],
-    values: [],
-    nested: false,
-  })
+  return new StoredResponse(entry, storedHead({ status: 206, fields: ['ETag', '"a"', 'Content-Range', contentRange] }))
 }
 
 describe('partWithin (RFC 9111, section 3.3)', () => {
