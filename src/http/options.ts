@@ -1,5 +1,5 @@
-import type { FallbackCache } from '../core/fallback-cache.js'
 import type { Duration } from '../core/duration.js'
+import type { FallbackCache } from '../core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../core/options.js'
 
 /** A value, or a promise of one. */
