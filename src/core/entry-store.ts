@@ -222,7 +222,7 @@ export class EntryStore {
     if (this.#shared !== undefined && !fitsRedis && was.body.length <= this.#settings.maxRedisBytes) return false
     const amended: MemorySlot = { ...slot, entry }
     this.#memory.put(key, amended)
-    if (this.#shared !== undefined && fitsRedis) await this.#amendShared(key, amended, this.#shared)
+    if (this.#shared !== undefined && fitsRedis) await this.#amendShared(key, was, amended, this.#shared)
     return true
   }
 
@@ -567,6 +567,8 @@ export class EntryStore {
     const frame = encodeFrame(entry, entry.storedAt, stamp)
     const isWritten = await shared.entries.write(key, frame, entry.deleteAt - this.#clock.now(), stamp, late)
     slot.writtenIn = incarnation
+    // What a read gives back is then known as this very entry.
+    if (isWritten) slot.stamp = stamp
     return isWritten
   }
 
@@ -579,7 +581,7 @@ export class EntryStore {
   }
 
   /** Amends what Redis has, if it is this entry. Never rejects: without it, the next read of Redis gives what was there before. */
-  async #amendShared(key: string, slot: MemorySlot, shared: Shared): Promise<void> {
+  async #amendShared(key: string, was: Entry, slot: MemorySlot, shared: Shared): Promise<void> {
     if (!shared.coherence.isConnected) return
     const { incarnation } = shared.coherence.stamp
     if (slot.writtenIn !== incarnation) {
@@ -590,7 +592,7 @@ export class EntryStore {
     const stamp = { incarnation, position: slot.stamp.incarnation === incarnation ? slot.stamp.position : 0 }
     const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp)
     const ttl = slot.entry.deleteAt - this.#clock.now()
-    await shared.entries.amend(key, frame, ttl, frameStart(slot.entry, stamp)).catch(() => {})
+    await shared.entries.amend(key, frame, ttl, frameStart(was, stamp)).catch(() => {})
   }
 
   async #issue(covers: readonly Cover[]): Promise<Issue> {

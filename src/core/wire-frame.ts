@@ -1,4 +1,4 @@
-import { type Entry, type NewEntry, readTags } from './entry.js'
+import { byteSizes, type Entry, type NewEntry, readTags } from './entry.js'
 import { PackedEntry } from './tiers/packed-entry.js'
 
 /**
@@ -65,9 +65,14 @@ function headOf(
   return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}${id === undefined ? '' : ` ${id}`}\n`
 }
 
-/** How the frame of an entry begins: enough to see whether bytes in Redis are those of this very entry. */
-export function frameStart({ storedAt, staleAt, deleteAt }: Entry, { incarnation, position }: Stamp): string {
-  return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} `
+/**
+ * How the frame of an entry begins: enough to see whether bytes in Redis are those of this very entry. That is its first line when
+ * there is an id in it; otherwise all of it, for another one may have the same moments, place and lengths.
+ */
+export function frameStart(entry: Entry, stamp: Stamp): Buffer {
+  if (entry.id === undefined) return encodeFrame(entry, entry.storedAt, stamp)
+  const { tags, meta, body } = byteSizes(entry)
+  return Buffer.from(headOf(entry, entry.storedAt, stamp, tags, meta, body), 'latin1')
 }
 
 /** The mark an exact invalidation leaves at its key: no entry, but a late store with an older position loses to it. */

@@ -159,6 +159,42 @@ describe('FallbackCache.amend with Redis', () => {
     for (const cache of [a, b]) expect((await found(cache, 'k'))?.text).toBe('newer')
   })
 
+  for (const [what, bytes] of [
+    ['small', 100],
+    ['large', 10_000],
+  ] as const) {
+    it(`gives way to a ${what} value of the same length that another process stored in the same millisecond`, async () => {
+      const [a, b] = await two({ clock: new ManualClock(Date.now()) })
+      const was = await stored(a, 'k', content('old'.padEnd(bytes)))
+      await a.amend('k', was, async () => {
+        await stored(b, 'k', content('newer'.padEnd(bytes)))
+        return content('new'.padEnd(bytes))
+      })
+      for (const cache of [a, b]) expect((await found(cache, 'k'))?.text.trim()).toBe('newer')
+    })
+  }
+
+  for (const [what, bytes] of [
+    ['small', 100],
+    ['large', 10_000],
+  ] as const) {
+    it(`reaches Redis also for a ${what} entry that was written back after an outage`, async () => {
+      const [a, b] = await two({ redisTimeout: 50 })
+      await server.kill()
+      await until('a knows', async () => {
+        await found(a, 'other')
+        return !a.stats().connected
+      })
+      const was = await stored(a, 'k', content('old'.padEnd(bytes)))
+      await server.restart()
+      await until('it is written back', () => a.stats().counters.writtenBack > 0)
+      await until('b is back', () => b.stats().connected)
+      await until('a reads it from Redis', async () => (await a.find('k'))?.tier === 'redis')
+      expect(await a.amend('k', was, async () => content('new'.padEnd(bytes)))).toBe(true)
+      for (const cache of [a, b]) expect((await found(cache, 'k'))?.text.trim()).toBe('new')
+    })
+  }
+
   for (const [what, end] of [
     ['its key', (cache: FallbackCache) => cache.delete('a:k')],
     ['its prefix', (cache: FallbackCache) => cache.invalidatePrefix('a:')],

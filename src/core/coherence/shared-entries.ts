@@ -54,8 +54,7 @@ return 1
 
 /** Replaces an entry by itself, with other bytes. */
 const amendScript = new Script(`
-local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
-if type(old) ~= 'string' or string.sub(old, 1, #ARGV[3]) ~= ARGV[3] then return 0 end
+if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[3] - 1) ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `)
@@ -124,7 +123,7 @@ export class SharedEntries {
   }
 
   /** Stores a frame in the place of one that begins as `start` says, and of no other. */
-  async amend(key: string, frame: Buffer, ttl: number, start: string): Promise<void> {
+  async amend(key: string, frame: Buffer, ttl: number, start: Buffer): Promise<void> {
     const name = entryName(this.#keyPrefix, key)
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), start]
     await this.#tier.run(() => amendScript.run(this.#port, [name], args))
