@@ -13,8 +13,11 @@ const MAX_IN_HAND = 64
 /** A response that another process has stored is left to that process for so long, ms. */
 const LEFT_TO_OTHERS = 2_000
 
-/** What was tried is not tried again for so long, ms; so many places are remembered. */
-const TRIED_FOR = 60_000
+/** Before what came to nothing is tried again; ms, doubled at each try up to the longest. */
+const FIRST_PAUSE = 1_000
+const LONGEST_PAUSE = 60_000
+
+/** So many places are remembered. */
 const MEMORY = 1_000
 
 /**
@@ -24,7 +27,7 @@ const MEMORY = 1_000
 export class Precompressor {
   readonly #cache: FallbackCache
   readonly #onFault: (thrown: unknown) => void
-  readonly #triedAt = new Map<string, number>()
+  readonly #tries = new Map<string, Try>()
 
   constructor(cache: FallbackCache, onFault: (thrown: unknown) => void) {
     this.#cache = cache
@@ -37,26 +40,30 @@ export class Precompressor {
    * @param written - settles when Redis has it or will not have it: only then can it be amended there
    */
   afterStore(place: string, stored: StoredResponse, written: Promise<boolean>): void {
-    if (stored.isToBeEncoded) this.#begin(place, stored, written)
+    if (stored.isToBeEncoded) this.#begin(place, stored, written, FIRST_PAUSE)
   }
 
   /** The same for one that was found: its process may have died, had too much to do, or not have had a coding. */
   afterHit(place: string, stored: StoredResponse, now: number): void {
     if (!stored.isToBeEncoded || now - stored.receivedAt < LEFT_TO_OTHERS) return
-    const triedAt = this.#triedAt.get(place)
-    if (triedAt !== undefined && this.#cache.clock.monotonic() - triedAt < TRIED_FOR) return
-    this.#begin(place, stored, Promise.resolve(true))
+    const last = this.#tries.get(place)
+    if (last !== undefined && this.#cache.clock.monotonic() < last.againAt) return
+    const pause = last === undefined ? FIRST_PAUSE : Math.min(2 * last.pause, LONGEST_PAUSE)
+    this.#begin(place, stored, Promise.resolve(true), pause)
   }
 
-  #begin(place: string, stored: StoredResponse, written: Promise<boolean>): void {
+  #begin(place: string, stored: StoredResponse, written: Promise<boolean>, pause: number): void {
     if (encoders.inHand >= MAX_IN_HAND) return
     encoders.inHand += 1
-    if (this.#triedAt.size >= MEMORY) this.#triedAt.clear()
-    this.#triedAt.set(place, this.#cache.clock.monotonic())
+    if (this.#tries.size >= MEMORY) this.#tries.clear()
+    const begun: Try = { pause, againAt: Number.POSITIVE_INFINITY }
+    this.#tries.set(place, begun)
     void this.#encode(place, stored, written)
       .catch(this.#onFault)
       .finally(() => {
         encoders.inHand -= 1
+        // Also when it is made: the entry may be lost, or be without it in the tier that is asked next.
+        begun.againAt = this.#cache.clock.monotonic() + pause
       })
   }
 
@@ -85,6 +92,14 @@ export class Precompressor {
       this.#cache.emit('precompress', { key, coding, from: stored.body.length, to: length })
     }
   }
+}
+
+/** What was tried last for a place. */
+interface Try {
+  /** ms */
+  readonly pause: number
+  /** From when on a hit may try again, monotonic ms; never while it is in hand. */
+  againAt: number
 }
 
 /** The content of an entry with encoded forms behind its body. */
