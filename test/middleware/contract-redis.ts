@@ -12,135 +12,137 @@ import type { CacheFace, Call, Host } from './hosts/host.js'
  */
 export function redisContract<A extends CacheFace, B extends CacheFace>(one: Host<A>, other: Host<B>): void {
   if (process.env.SKIP_REDIS === '1') return
-  const first = useStage(one)
-  const second = useStage(other)
-  let server: RedisServer
 
-  beforeAll(async () => {
-    server = await RedisServer.start()
-  })
-  beforeEach(async () => {
-    await server.restart()
-  })
-  afterAll(() => server.stop())
+  // Around its own tests only: what is prepared here is prepared before each of them.
+  describe('two applications on one Redis', () => {
+    const first = useStage(one)
+    const second = useStage(other)
+    let server: RedisServer
 
-  const options = () => ({ ttl: 60, redis: server.url, clock: systemClock })
-  const binary = Buffer.from(Array.from({ length: 512 }, (_, i) => i % 256))
+    beforeAll(async () => {
+      server = await RedisServer.start()
+    })
+    beforeEach(async () => {
+      await server.restart()
+    })
+    afterAll(() => server.stop())
 
-  const both = async () => {
-    const a = first.cached(options())
-    const b = second.cached(options())
-    const answer =
-      (name: string) =>
-      ({ run, fields }: { run: number; fields: Record<string, unknown> }) => ({
-        fields: { vary: 'Accept-Language', link: ['</1>', '</2>'], 'cache-tag': 'page' },
-        body: `${name} ${run} ${fields['accept-language'] ?? ''}`,
-      })
-    const bytes = () => ({ fields: { 'content-type': 'image/png' }, body: binary })
-    return {
-      a,
-      b,
-      one: await first.serve({
-        use: [a],
-        routes: [
-          { path: '/page', answer: answer('one') },
-          { path: '/bytes', answer: bytes },
-        ],
-      }),
-      other: await second.serve({
-        use: [b],
-        routes: [
-          { path: '/page', answer: answer('other') },
-          { path: '/page', method: 'PUT', answer: () => ({ body: 'put' }) },
-          { path: '/bytes', answer: () => ({ body: 'not these' }) },
-        ],
-      }),
-    }
-  }
-  const host = { host: 'shop.example' }
-  const keys = async (part: string) => {
-    const all = (await server.command('KEYS', '*')) as string[]
-    return all.filter((key) => key.includes(part)).length
-  }
-  /** Asks for a page, and waits until Redis has it under so many keys. */
-  const warm = async (client: Client, path: string, entries: number, fields = {}) => {
-    const got = await client.get(path, { ...host, ...fields })
-    await expect.poll(() => keys(`${path.split('?', 1)[0]}:`), { timeout: 5_000 }).toBe(entries)
-    return got
-  }
+    const options = () => ({ ttl: 60, redis: server.url, clock: systemClock })
+    const binary = Buffer.from(Array.from({ length: 512 }, (_, i) => i % 256))
 
-  describe('a POST whose answer is stored, of two applications on one Redis', () => {
-    // A process that has been cut off may serve what others have invalidated meanwhile: a busy machine is not to look like that.
-    const shared = () => ({ ...options(), redisTimeout: 5_000, methods: ['GET', 'HEAD', 'POST'] as const })
-    const fields = { 'cache-control': 'max-age=60', 'content-location': '/page', 'cache-tag': 'page' }
-    const pair = async (wait: () => Promise<void> = async () => {}) => {
-      const a = first.cached(shared())
-      const b = second.cached(shared())
-      const routes = (name: string, post: () => Promise<void>) => [
-        { path: '/page', answer: ({ run }: Call) => ({ body: `${name} get ${run}` }) },
-        {
-          path: '/page',
-          method: 'POST',
-          async answer({ run }: Call) {
-            await post()
-            return { fields, body: `${name} post ${run}` }
-          },
-        },
-      ]
+    const both = async () => {
+      const a = first.cached(options())
+      const b = second.cached(options())
+      const answer =
+        (name: string) =>
+        ({ run, fields }: { run: number; fields: Record<string, unknown> }) => ({
+          fields: { vary: 'Accept-Language', link: ['</1>', '</2>'], 'cache-tag': 'page' },
+          body: `${name} ${run} ${fields['accept-language'] ?? ''}`,
+        })
+      const bytes = () => ({ fields: { 'content-type': 'image/png' }, body: binary })
       return {
+        a,
         b,
-        one: await first.serve({ use: [a], routes: routes('one', wait) }),
-        other: await second.serve({ use: [b], routes: routes('other', async () => {}) }),
+        one: await first.serve({
+          use: [a],
+          routes: [
+            { path: '/page', answer: answer('one') },
+            { path: '/bytes', answer: bytes },
+          ],
+        }),
+        other: await second.serve({
+          use: [b],
+          routes: [
+            { path: '/page', answer: answer('other') },
+            { path: '/page', method: 'PUT', answer: () => ({ body: 'put' }) },
+            { path: '/bytes', answer: () => ({ body: 'not these' }) },
+          ],
+        }),
       }
     }
-    const post = { method: 'POST', body: 'x', fields: host }
-
-    it('answers GET in the other one too, and takes out what was there', async () => {
-      const { one, other } = await pair()
-      await warm(other, '/page', 1)
-      expect((await one.get('/page', host)).text).toBe('other get 1')
-      expect((await one.ask('/page', post)).cacheStatus).toMatchObject({ fwd: 'method', stored: true })
-      await expect.poll(async () => (await other.get('/page', host)).text, { timeout: 5_000 }).toBe('one post 1')
-      expect((await one.get('/page', host)).text).toBe('one post 1')
-      expect((await other.ask('/page', post)).text).toBe('other post 1')
-      await expect.poll(async () => (await one.get('/page', host)).text, { timeout: 5_000 }).toBe('other post 1')
-    })
-
-    for (const [what, invalidate] of [
-      ['a path', (b: B) => b.invalidate('/page')],
-      ['a tag', (b: B) => b.invalidateTags(['page'])],
-      ['the key alone', (b: B) => b.cache.invalidatePrefix('/page:')],
-    ] as const) {
-      it(`is kept out by ${what} that the other one invalidates meanwhile`, async () => {
-        const started = gate()
-        const goOn = gate()
-        const { b, one, other } = await pair(async () => {
-          started.open()
-          await goOn.opened
-        })
-        const sent = one.ask('/page', post)
-        await started.opened
-        await expect.poll(() => invalidate(b), { timeout: 5_000 }).toEqual({ durable: true })
-        goOn.open()
-        expect((await sent).text).toBe('one post 1')
-        expect((await one.get('/page', host)).text).toMatch(/get 1$/)
-        expect((await other.get('/page', host)).text).toMatch(/get 1$/)
-      })
+    const host = { host: 'shop.example' }
+    const keys = async (part: string) => {
+      const all = (await server.command('KEYS', '*')) as string[]
+      return all.filter((key) => key.includes(part)).length
+    }
+    /** Asks for a page, and waits until Redis has it under so many keys. */
+    const warm = async (client: Client, path: string, entries: number, fields = {}) => {
+      const got = await client.get(path, { ...host, ...fields })
+      await expect.poll(() => keys(`${path.split('?', 1)[0]}:`), { timeout: 5_000 }).toBe(entries)
+      return got
     }
 
-    it('is stored in memory while Redis is away, and written back', async () => {
-      const { one } = await pair()
-      await one.get('/page', host)
-      await server.kill()
-      expect((await one.ask('/page', post)).text).toBe('one post 1')
-      expect((await one.get('/page', host)).text).toBe('one post 1')
-      await server.restart()
-      await expect.poll(() => keys('/page:'), { timeout: 8_000 }).toBe(1)
-      expect((await one.get('/page', host)).text).toBe('one post 1')
-    })
-  })
+    describe('and a POST whose answer is stored', () => {
+      // A process that has been cut off may serve what others have invalidated meanwhile: a busy machine is not to look like that.
+      const shared = () => ({ ...options(), redisTimeout: 5_000, methods: ['GET', 'HEAD', 'POST'] as const })
+      const fields = { 'cache-control': 'max-age=60', 'content-location': '/page', 'cache-tag': 'page' }
+      const pair = async (wait: () => Promise<void> = async () => {}) => {
+        const a = first.cached(shared())
+        const b = second.cached(shared())
+        const routes = (name: string, post: () => Promise<void>) => [
+          { path: '/page', answer: ({ run }: Call) => ({ body: `${name} get ${run}` }) },
+          {
+            path: '/page',
+            method: 'POST',
+            async answer({ run }: Call) {
+              await post()
+              return { fields, body: `${name} post ${run}` }
+            },
+          },
+        ]
+        return {
+          b,
+          one: await first.serve({ use: [a], routes: routes('one', wait) }),
+          other: await second.serve({ use: [b], routes: routes('other', async () => {}) }),
+        }
+      }
+      const post = { method: 'POST', body: 'x', fields: host }
 
-  describe('two applications on one Redis', () => {
+      it('answers GET in the other one too, and takes out what was there', async () => {
+        const { one, other } = await pair()
+        await warm(other, '/page', 1)
+        expect((await one.get('/page', host)).text).toBe('other get 1')
+        expect((await one.ask('/page', post)).cacheStatus).toMatchObject({ fwd: 'method', stored: true })
+        await expect.poll(async () => (await other.get('/page', host)).text, { timeout: 5_000 }).toBe('one post 1')
+        expect((await one.get('/page', host)).text).toBe('one post 1')
+        expect((await other.ask('/page', post)).text).toBe('other post 1')
+        await expect.poll(async () => (await one.get('/page', host)).text, { timeout: 5_000 }).toBe('other post 1')
+      })
+
+      for (const [what, invalidate] of [
+        ['a path', (b: B) => b.invalidate('/page')],
+        ['a tag', (b: B) => b.invalidateTags(['page'])],
+        ['the key alone', (b: B) => b.cache.invalidatePrefix('/page:')],
+      ] as const) {
+        it(`is kept out by ${what} that the other one invalidates meanwhile`, async () => {
+          const started = gate()
+          const goOn = gate()
+          const { b, one, other } = await pair(async () => {
+            started.open()
+            await goOn.opened
+          })
+          const sent = one.ask('/page', post)
+          await started.opened
+          await expect.poll(() => invalidate(b), { timeout: 5_000 }).toEqual({ durable: true })
+          goOn.open()
+          expect((await sent).text).toBe('one post 1')
+          expect((await one.get('/page', host)).text).toMatch(/get 1$/)
+          expect((await other.get('/page', host)).text).toMatch(/get 1$/)
+        })
+      }
+
+      it('is stored in memory while Redis is away, and written back', async () => {
+        const { one } = await pair()
+        await one.get('/page', host)
+        await server.kill()
+        expect((await one.ask('/page', post)).text).toBe('one post 1')
+        expect((await one.get('/page', host)).text).toBe('one post 1')
+        await server.restart()
+        await expect.poll(() => keys('/page:'), { timeout: 8_000 }).toBe(1)
+        expect((await one.get('/page', host)).text).toBe('one post 1')
+      })
+    })
+
     it('answer from what the other one stored', async () => {
       const { one, other } = await both()
       const miss = await warm(one, '/page', 2)
