@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const NEED_REDIS = needRedis()
 
@@ -12,6 +13,49 @@ const OTHER_FRAMEWORKS =
         (host) => `test/middleware/contract-${host}.test.ts`,
       )
     : []
+
+/** What calls functions of ours and nothing else: no server, no process, no Redis, nothing that outlives a test. */
+const FUNCTIONS = [
+  'test/http/!(response-cache).test.ts',
+  'test/core/coherence/*.test.ts',
+  'test/core/tiers/!(script).test.ts',
+  'test/core/{build-key,clock,contract-memory,early-refresh,single-flight,values,wire-frame}.test.ts',
+]
+
+/** What mostly waits: for a Redis that is cut off, elects another master or loads, for an example to start. */
+const WAITING = [
+  'test/coherence/*.test.ts',
+  'test/examples/*.test.ts',
+  'test/faults/*.test.ts',
+  'test/support/*.test.ts',
+  'test/testing/*.test.ts',
+]
+
+const LATENCY = 'test/**/*.latency.test.ts'
+
+/** The files that take longest begin first, in this order: the last one of them is what the others would wait for. */
+const SLOWEST = [
+  'test/simulation/simulation.test.ts',
+  'test/bench/bench.test.ts',
+  'test/simulation/broken-rules.test.ts',
+  'test/coherence/outage.test.ts',
+  'test/coherence/cluster.test.ts',
+  'test/faults/error-replies.test.ts',
+  'test/coherence/invalidation.test.ts',
+  'test/examples/demo.test.ts',
+  'test/coherence/soak.test.ts',
+  'test/coherence/sentinel.test.ts',
+]
+
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const found = SLOWEST.findIndex((file) => moduleId.endsWith(file))
+      return found === -1 ? SLOWEST.length : found
+    }
+    return (await super.sort(files)).sort((one, other) => place(one) - place(other))
+  }
+}
 
 // The tests start real servers and real processes, so a file gets a process of its own, and two run at a time: more
 // would make two cores wait for each other, and deadlines of 50 ms are part of what is tested.
@@ -32,17 +76,25 @@ export default defineConfig({
     restoreMocks: true,
     // Real servers are killed, frozen and cut off here, and the machine is shared: what fails once there is run again, and said.
     retry: process.env.CI ? 2 : 0,
+    sequence: { sequencer: SlowestFirst },
     projects: [
+      {
+        // Dozens of files of some milliseconds each: to start a process for each of them takes longer than the tests.
+        extends: true,
+        test: { name: 'functions', include: FUNCTIONS, isolate: false, sequence: { groupOrder: 0 } },
+      },
       {
         extends: true,
         test: {
           name: 'library',
           include: ['test/**/*.test.ts'],
           exclude: [
-            'test/**/*.latency.test.ts',
+            LATENCY,
             'test/package/**',
             'test/simulation/**',
             'test/soak/**',
+            ...FUNCTIONS,
+            ...WAITING,
             ...OTHER_FRAMEWORKS,
             ...NEED_REDIS,
           ],
@@ -60,26 +112,36 @@ export default defineConfig({
         },
       },
       {
-        // What measures how long an answer takes has the machine to itself.
+        // A file of these keeps half a core busy, so that three leave as much to each other as two of the rest do.
         extends: true,
         test: {
-          name: 'latency',
-          include: ['test/**/*.latency.test.ts'],
-          exclude: ['test/soak/**', ...NEED_REDIS],
-          fileParallelism: false,
+          name: 'waiting',
+          include: WAITING,
+          exclude: [LATENCY, ...NEED_REDIS],
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
       {
-        // The packed tarball, installed as a user would.
+        // What measures how long an answer takes has the machine to itself.
+        extends: true,
+        test: {
+          name: 'latency',
+          include: [LATENCY],
+          exclude: ['test/soak/**', ...NEED_REDIS],
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // The packed tarball, installed as a user would; one file waits for npm while another compiles.
         extends: true,
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
 import { provideRedisServer } from './redis-server.mjs'
-import { runVitest } from './vitest.mjs'
+import { LIBRARY, runVitest } from './vitest.mjs'
 
 // npm test: everything, on a machine that has Node.js and npm. With arguments (npm test -- test/http) only vitest, with
 // those. The last line is "N passed, N failed"; a step that is no test counts only when it fails.
@@ -32,12 +32,12 @@ if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 // The type checker takes as long as the others together.
 const [isBuilt] = await Promise.all([lintAndBuild(), types()])
 
-await tests(`Node.js ${process.version}`, ['--project=library', '--project=simulation', '--project=latency'])
+await tests(`Node.js ${process.version}`, [...LIBRARY, '--project=simulation', '--project=latency'])
 // The contract on older frameworks and on the adapters of the examples has been held on this Node.js.
 process.env.CURRENT_FRAMEWORKS = '1'
 for (const major of otherVersions()) {
   const node = provideNode(major)
-  if (node) await tests(`Node.js ${major}`, ['--project=library', ...ON_EVERY_NODE], node)
+  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...ON_EVERY_NODE], node)
   else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
 }
 if (isBuilt) await tests('the packed tarball', ['--project=package'])

@@ -3,6 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 
+/** The projects of vitest.config.ts that hold the tests of the library; how long an answer takes is apart from them. */
+export const LIBRARY = ['--project=functions', '--project=library', '--project=waiting']
+
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 /**
