@@ -1,9 +1,6 @@
-import { Cluster, Redis } from 'ioredis'
-import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
-import { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey'
-import { createClient, createCluster } from 'redis'
-import { createClient as createClient4 } from 'redis4'
-import { createClient as createClient5 } from 'redis5'
+import type { Cluster, Redis } from 'ioredis'
+import type { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
+import type { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey'
 import type { NodeRedisLike, RedisClient } from '../../src/core/tiers/redis-client.js'
 
 /** The clients that users hand in, each with its own default options, and our own, made from a URL. */
@@ -57,38 +54,62 @@ export interface OpenClient {
   end(): void
 }
 
-/** Makes the client and, for those that must be told to, has it connect, without waiting for that. */
+/**
+ * Makes the client and, for those that must be told to, has it connect, without waiting for that. A package is loaded
+ * when it is asked for: to load all six takes longer than everything else that a process does at its start.
+ */
 export async function makeClient(setup: ClientSetup): Promise<OpenClient> {
   switch (setup.kind) {
     case 'url':
       return { redis: urlOf(setup), pending: () => undefined, connect: () => {}, end: () => {} }
-    case 'ioredis 6':
+    case 'ioredis 6': {
+      const { Redis } = await import('ioredis')
       return fromIoredis(
         new Redis({ ...login(setup), host: '127.0.0.1', port: setup.port, lazyConnect: setup.lazy === true }),
       )
-    case 'ioredis 5':
+    }
+    case 'ioredis 5': {
+      const { Redis } = await import('ioredis5')
       return fromIoredis(
-        new Redis5({ ...login(setup), host: '127.0.0.1', port: setup.port, lazyConnect: setup.lazy === true }),
+        new Redis({ ...login(setup), host: '127.0.0.1', port: setup.port, lazyConnect: setup.lazy === true }),
       )
-    case 'iovalkey':
+    }
+    case 'iovalkey': {
+      const { Redis } = await import('iovalkey')
       return fromIoredis(
-        new Valkey({ ...login(setup), host: '127.0.0.1', port: setup.port, lazyConnect: setup.lazy === true }),
+        new Redis({ ...login(setup), host: '127.0.0.1', port: setup.port, lazyConnect: setup.lazy === true }),
       )
-    case 'node-redis 6':
+    }
+    case 'node-redis 6': {
+      const { createClient } = await import('redis')
       return fromNodeRedis(createClient({ url: urlOf(setup) }), setup.lazy)
-    case 'node-redis 5':
-      return fromNodeRedis(createClient5({ url: urlOf(setup) }), setup.lazy)
-    case 'node-redis 4':
-      return fromNodeRedis(createClient4({ url: urlOf(setup) }), setup.lazy)
-    case 'ioredis 6 sentinel':
+    }
+    case 'node-redis 5': {
+      const { createClient } = await import('redis5')
+      return fromNodeRedis(createClient({ url: urlOf(setup) }), setup.lazy)
+    }
+    case 'node-redis 4': {
+      const { createClient } = await import('redis4')
+      return fromNodeRedis(createClient({ url: urlOf(setup) }), setup.lazy)
+    }
+    case 'ioredis 6 sentinel': {
+      const { Redis } = await import('ioredis')
       return fromIoredis(new Redis({ sentinels: [...setup.sentinels], name: setup.name, ...setup.options }))
-    case 'ioredis 6 cluster':
+    }
+    case 'ioredis 6 cluster': {
+      const { Cluster } = await import('ioredis')
       return fromCluster(new Cluster([...setup.nodes], setup.options))
-    case 'ioredis 5 cluster':
-      return fromCluster(new Cluster5([...setup.nodes], setup.options))
-    case 'iovalkey cluster':
-      return fromCluster(new ValkeyCluster([...setup.nodes], setup.options))
+    }
+    case 'ioredis 5 cluster': {
+      const { Cluster } = await import('ioredis5')
+      return fromCluster(new Cluster([...setup.nodes], setup.options))
+    }
+    case 'iovalkey cluster': {
+      const { Cluster } = await import('iovalkey')
+      return fromCluster(new Cluster([...setup.nodes], setup.options))
+    }
     case 'node-redis 6 cluster': {
+      const { createCluster } = await import('redis')
       const client = createCluster({
         rootNodes: setup.nodes.map(({ port }) => ({ url: `redis://127.0.0.1:${port}` })),
         ...setup.options,
