@@ -58,7 +58,8 @@ class SlowestFirst extends BaseSequencer {
 }
 
 // The tests start real servers and real processes, so a file gets a process of its own, and two run at a time: more
-// would make two cores wait for each other, and deadlines of 50 ms are part of what is tested.
+// would make two cores wait for each other, and deadlines of 50 ms are part of what is tested. Where a project differs,
+// it says why. A file belongs to one project; the groups of projects run one after the other.
 export default defineConfig({
   // Examples import the package by its name, as a user would; here, as in tsconfig.json, that is the source.
   resolve: {
