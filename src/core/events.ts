@@ -25,7 +25,7 @@ export interface CacheEvents {
   invalidate: [{ readonly covers: readonly string[]; readonly origin: 'local' | 'log' }]
   /** The circuit breaker changed. */
   circuit: [{ readonly from: CircuitState; readonly to: CircuitState }]
-  /** Redis was lost: from now on memory answers. */
+  /** Redis was lost: from now on memory answers. `cause`: the failure that decided it, as a rule a `CacheError` with a `code`. */
   outage: [{ readonly cause: Error | undefined }]
   /** Redis is trusted: first of all at the start, and again after every outage. */
   recovery: [{ readonly seconds: number; readonly replayed: number; readonly writeBack: number }]

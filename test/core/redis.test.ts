@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { freePort } from '../support/free-port.js'
 import { RedisServer } from '../support/redis-server.js'
 import { ShiftedClock } from '../support/shifted-clock.js'
 import { until } from '../support/until.js'
@@ -489,6 +490,38 @@ describe('a Redis that cannot be used from the start', () => {
       await cache.close()
       await locked.stop()
     }
+  })
+})
+
+describe('an outage', () => {
+  it('names the failure that opened the circuit breaker, to listeners and to the logger: Redis is frozen', async () => {
+    const lines: unknown[] = []
+    const causes: (Error | undefined)[] = []
+    const logger = { info: () => {}, warn: (details: object) => void lines.push(details), error: () => {} }
+    const cache = make({ redisTimeout: 40, circuitBreaker: { threshold: 3 }, logger })
+    await connected(cache)
+    cache.on('outage', ({ cause }) => causes.push(cause))
+    server.freeze()
+    try {
+      await until('the outage', async () => {
+        await cache.get('k')
+        return causes.length > 0
+      })
+    } finally {
+      server.resume()
+    }
+    const message = 'Redis did not answer within 40 ms'
+    expect(causes).toEqual([expect.objectContaining({ name: 'CacheError', code: 'redis-timeout', message })])
+    expect(lines).toEqual([{ code: 'redis-timeout', cause: message }])
+    await connected(cache)
+  })
+
+  it('names the failure of a connection: nobody listens', async () => {
+    const causes: (Error | undefined)[] = []
+    const cache = make({ redis: `redis://127.0.0.1:${await freePort()}` })
+    cache.on('outage', ({ cause }) => causes.push(cause))
+    await until('the outage', () => causes.length > 0)
+    expect(causes[0]).toMatchObject({ code: 'redis-unavailable', message: expect.stringContaining('ECONNREFUSED') })
   })
 })
 

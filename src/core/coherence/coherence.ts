@@ -5,7 +5,7 @@ import type { GuardedEmitter } from '../events.js'
 import type { CoreSettings } from '../options.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
 import type { RedisPort } from '../tiers/redis-client.js'
-import { RedisTier } from '../tiers/redis-tier.js'
+import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import type { Stamp } from '../wire-frame.js'
 import { type Cover, coverText } from './cover.js'
 import { Follower } from './follower.js'
@@ -130,13 +130,17 @@ export class Coherence {
     const { starting } = this
     if (starting === undefined) return
     await settledWithin(this.#clock, starting, this.#settings.redisTimeout)
-    if (this.starting !== undefined && this.breaker.state === 'closed') this.breaker.fail()
+    if (this.starting !== undefined && this.breaker.state === 'closed') this.#failUnconnected()
   }
 
   /** A request had to do without Redis. Counted as the failure it is, as long as the breaker is closed. */
   noteUnavailable(): void {
     this.#counters.redisSkipped++
-    if (this.breaker.state === 'closed' && !this.#port.isReady()) this.breaker.fail()
+    if (this.breaker.state === 'closed' && !this.#port.isReady()) this.#failUnconnected()
+  }
+
+  #failUnconnected(): void {
+    this.breaker.fail(noConnection(this.#connectionError))
   }
 
   /** True while it is not known whether Redis was emptied on purpose: memory must not answer then. */
@@ -264,12 +268,13 @@ export class Coherence {
   #breakerOpened(): void {
     // An outage proper: whatever was suspected, memory has to answer now.
     this.#isSuspect = false
-    this.#link.lose(new CacheError('redis-unavailable', 'the circuit breaker opened'))
+    this.#link.lose(this.breaker.lastFailure)
   }
 
   #onLost(cause: Error | undefined): void {
     this.#counters.outages++
-    this.#settings.logger?.warn({ cause: cause?.message }, 'fallback-cache: Redis is not usable, memory answers alone')
+    const details = { code: cause instanceof CacheError ? cause.code : undefined, cause: cause?.message }
+    this.#settings.logger?.warn(details, 'fallback-cache: Redis is not usable, memory answers alone')
     // A wrong address or password must not go unnoticed for want of a logger.
     if (this.#follower.head === undefined && this.#settings.logger === undefined) {
       process.emitWarning(`memory answers alone: ${cause?.message ?? 'there is no Redis'}`, 'FallbackCacheWarning')

@@ -129,7 +129,7 @@ export class Link {
     } catch (thrown) {
       this.#failures++
       this.#isAnswering = isErrorReply(asError(thrown).cause)
-      this.#breaker.fail()
+      this.#breaker.fail(asError(thrown))
       this.lose(asError(thrown))
       this.#schedule(this.#pause())
       return

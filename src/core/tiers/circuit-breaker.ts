@@ -10,6 +10,7 @@ export type CircuitState = 'closed' | 'open' | 'half_open'
 export class CircuitBreaker {
   #state: CircuitState = 'closed'
   #failures = 0
+  #lastFailure: Error | undefined
   readonly #threshold: number
   readonly #onChange: (from: CircuitState, to: CircuitState) => void
 
@@ -28,14 +29,20 @@ export class CircuitBreaker {
     return this.#failures
   }
 
+  /** What the last failure was, where it was told. */
+  get lastFailure(): Error | undefined {
+    return this.#lastFailure
+  }
+
   /** An answer came. Only a probe's answer closes an open breaker: a reply that was on its way proves nothing. */
   succeed(): void {
     if (this.#state === 'closed') this.#failures = 0
   }
 
-  /** No answer came. */
-  fail(): void {
+  /** No answer came; `failure` says why. */
+  fail(failure?: Error): void {
     this.#failures++
+    this.#lastFailure = failure
     if (this.#state === 'half_open' || (this.#state === 'closed' && this.#failures >= this.#threshold)) {
       this.#become('open')
     }

@@ -55,18 +55,22 @@ export class RedisTier {
    * @throws CacheError always, whatever went wrong
    */
   run<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.#breaker.state !== 'closed') return this.#skip('redis-unavailable', 'the circuit breaker is open')
+    if (this.#breaker.state !== 'closed')
+      return this.#skip(new CacheError('redis-unavailable', 'the circuit breaker is open'))
     if (!this.#port.isReady()) {
-      this.#breaker.fail()
-      return this.#skip('redis-unavailable', 'there is no connection to Redis')
+      const failure = noConnection()
+      this.#breaker.fail(failure)
+      return this.#skip(failure)
     }
-    if (this.#inFlight >= this.#limits.maxInFlight) return this.#skip('redis-busy', 'too many commands wait for Redis')
+    if (this.#inFlight >= this.#limits.maxInFlight) {
+      return this.#skip(new CacheError('redis-busy', 'too many commands wait for Redis'))
+    }
     return this.#bounded(operation, true)
   }
 
   /** Runs commands for nobody, to see whether Redis can be trusted: asks neither breaker nor limits, moves neither. */
   probe<T>(operation: () => Promise<T>): Promise<T> {
-    if (!this.#port.isReady()) return this.#skip('redis-unavailable', 'there is no connection to Redis')
+    if (!this.#port.isReady()) return this.#skip(noConnection())
     return this.#bounded(operation, false)
   }
 
@@ -84,8 +88,9 @@ export class RedisTier {
       const timer = this.#clock.setTimer(() => {
         isWaiting = false
         this.#counters.redisTimeouts++
-        if (counts) this.#breaker.fail()
-        reject(new CacheError('redis-timeout', `Redis did not answer within ${this.#limits.redisTimeout} ms`))
+        const failure = new CacheError('redis-timeout', `Redis did not answer within ${this.#limits.redisTimeout} ms`)
+        if (counts) this.#breaker.fail(failure)
+        reject(failure)
       }, this.#limits.redisTimeout)
       const settle = (): boolean => {
         if (generation === this.#generation) this.#inFlight--
@@ -117,14 +122,21 @@ export class RedisTier {
       return new CacheError('redis-reply', `Redis answered: ${error.message}`, error)
     }
     this.#counters.redisFailures++
-    if (counts) this.#breaker.fail()
-    return new CacheError('redis-unavailable', `Redis cannot be reached: ${error.message}`, error)
+    const failure = new CacheError('redis-unavailable', `Redis cannot be reached: ${error.message}`, error)
+    if (counts) this.#breaker.fail(failure)
+    return failure
   }
 
-  #skip(code: 'redis-unavailable' | 'redis-busy', message: string): Promise<never> {
+  #skip(reason: CacheError): Promise<never> {
     this.#counters.redisSkipped++
-    return Promise.reject(new CacheError(code, message))
+    return Promise.reject(reason)
   }
+}
+
+/** What a command meets that cannot be sent; the client's last `error`, where there was one, says why. */
+export function noConnection(cause?: Error): CacheError {
+  const why = cause === undefined ? '' : `: ${cause.message}`
+  return new CacheError('redis-unavailable', `there is no connection to Redis${why}`, cause)
 }
 
 /** A client may throw at once instead of giving a promise. */
