@@ -1,6 +1,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { pathOf } from '../http/primary-key.js'
-import { allows, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from './front-door-options.js'
+import {
+  allows,
+  checkNamed,
+  describeObstacle,
+  type FrontDoorOptions,
+  NOT_MOUNTED,
+  type StandsBefore,
+} from './front-door-options.js'
 import type { Interior } from './interior.js'
 import type { NodeRequest } from './node-response.js'
 
@@ -41,11 +48,16 @@ export class ExpressInterior implements Interior {
   /** The same, for some paths. */
   #blockingSome: readonly Layer[] = []
 
+  /** @throws RangeError for `skipOnHit` with something that does not stand before the cache */
   constructor(app: ExpressApplication, middleware: unknown, { skipOnHit }: FrontDoorOptions) {
     this.enter = app
     this.#app = app
     this.#middleware = middleware
     this.#skipOnHit = skipOnHit
+    const stack = stackOf(app)
+    const place = placeOf(middleware, stack)
+    // An application that is not complete yet may still get what is named.
+    if (place >= 0) checkNamed(skipOnHit, stack.slice(0, place).filter(isOfUser).map(namedLayer))
   }
 
   get poweredBy(): string | undefined {
@@ -96,7 +108,7 @@ export class ExpressInterior implements Interior {
     const stack = stackOf(this.#app)
     if (stack.length === this.#seenLength && this.#seen.every((handle, at) => stack[at]?.handle === handle)) return
     this.#seenLength = stack.length
-    const place = stack.findIndex(({ handle }) => handle === this.#middleware)
+    const place = placeOf(this.#middleware, stack)
     const mounted = stack[place]
     this.#isMounted = mounted !== undefined && isForAll(mounted)
     this.#seen = stack.slice(0, place + 1).map(({ handle }) => handle)
@@ -106,12 +118,10 @@ export class ExpressInterior implements Interior {
   }
 
   #isBlocking(layer: Layer): boolean {
-    const { handle, regexp, route } = layer
+    const { handle, route } = layer
     // One of four parameters handles errors only.
     if (route === undefined && handle.length > 3) return false
-    // What Express 4 itself puts there.
-    if (regexp !== undefined && OWN_OF_EXPRESS_4.has(handle.name)) return false
-    return !allows(this.#skipOnHit, handle, nameOf(layer))
+    return isOfUser(layer) && !allows(this.#skipOnHit, handle, nameOf(layer))
   }
 
   #isBlockedFor(url: string): boolean {
@@ -170,6 +180,19 @@ function stackOf(app: ExpressApplication): readonly Layer[] {
 
 function isForAll({ slash, regexp, route }: Layer): boolean {
   return route === undefined && (slash === true || regexp?.fast_slash === true)
+}
+
+function placeOf(middleware: unknown, stack: readonly Layer[]): number {
+  return stack.findIndex(({ handle }) => handle === middleware)
+}
+
+/** False for what Express 4 itself puts there. */
+function isOfUser({ handle, regexp }: Layer): boolean {
+  return regexp === undefined || !OWN_OF_EXPRESS_4.has(handle.name)
+}
+
+function namedLayer(layer: Layer): StandsBefore {
+  return { run: layer.handle, name: nameOf(layer) }
 }
 
 function nameOf({ name, handle }: Layer): string {

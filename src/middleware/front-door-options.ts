@@ -4,7 +4,8 @@ export interface FrontDoorOptions {
    * What is mounted before the cache and need not run for a hit, by the names of its functions (or the functions themselves);
    * `'all'`: whatever it is. A hit in front of the application passes it by: what it checks is not checked, what it logs is not
    * logged, and fields that it sets are missing. Never name what decides who may see a page. As long as something else stands before
-   * the cache, all requests go through the application as without a front door.
+   * the cache, all requests go through the application as without a front door. What names nothing that stands before the
+   * mounted cache is an error.
    *
    * @defaultValue nothing
    */
@@ -29,6 +30,26 @@ export function allows(skipOnHit: FrontDoorOptions['skipOnHit'], run: unknown, n
   if (skipOnHit === undefined) return false
   if (skipOnHit === 'all') return true
   return skipOnHit.some((one) => one === run || (one === name && name !== ''))
+}
+
+/** A function that stands before the cache. */
+export interface StandsBefore {
+  readonly run: unknown
+  readonly name: string
+}
+
+/**
+ * Checks that everything named stands before the cache: a name that is not quite right would do nothing.
+ *
+ * @throws RangeError for what does not
+ */
+export function checkNamed(skipOnHit: FrontDoorOptions['skipOnHit'], before: readonly StandsBefore[]): void {
+  if (skipOnHit === undefined || skipOnHit === 'all') return
+  const unknown = skipOnHit.find((one) => !before.some(({ run, name }) => allows([one], run, name)))
+  if (unknown === undefined) return
+  const named = typeof unknown === 'string' ? `"${unknown}"` : `the function ${unknown.name || '<anonymous>'}`
+  const there = before.map(({ name }) => name || '<anonymous>').join(', ') || 'nothing'
+  throw new RangeError(`skipOnHit must name what stands before the cache, got ${named}; there stands: ${there}`)
 }
 
 /**

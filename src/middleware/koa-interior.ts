@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { allows, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from './front-door-options.js'
+import { allows, checkNamed, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from './front-door-options.js'
 import type { Interior } from './interior.js'
 import { sessionOf } from './koa-response.js'
 import type { NodeRequest } from './node-response.js'
@@ -26,10 +26,19 @@ export class KoaInterior implements Interior {
   #isMounted = false
   #blocking: readonly unknown[] = []
 
+  /** @throws RangeError for `skipOnHit` with something that does not stand before the cache */
   constructor(app: KoaApplication, middleware: unknown, { skipOnHit }: FrontDoorOptions) {
     this.#app = app
     this.#middleware = middleware
     this.#skipOnHit = skipOnHit
+    const place = app.middleware.indexOf(middleware)
+    // An application that is not complete yet may still get what is named.
+    if (place < 0) return
+    const before = app.middleware.slice(0, place)
+    checkNamed(
+      skipOnHit,
+      before.map((run) => ({ run, name: nameOf(run) })),
+    )
   }
 
   get enter(): RequestListener {

@@ -635,6 +635,41 @@ describe('what stands before the cache', () => {
     expect((await ask(port, '/page')).text).toBe('for all')
   })
 
+  it.each([
+    ['Express 5', express5],
+    ['Express 4', express4],
+  ] as const)('is an error to name where it does not stand, in %s', (_version, create) => {
+    const cached = forExpress()
+    const app = create()
+    const behind: RequestHandler = (_req, _res, next) => next()
+    app.use(helmet, (_req, _res, next) => next(), cached, behind)
+    expect(() => cached.serve(app, { skipOnHit: [helmet, 'helmt'] })).toThrow(
+      new RangeError(
+        'skipOnHit must name what stands before the cache, got "helmt"; there stands: helmet, <anonymous>',
+      ),
+    )
+    expect(() => cached.listener(app, { skipOnHit: [behind] })).toThrow('got the function behind')
+    expect(() => cached.serve(app, { skipOnHit: ['helmet'] })).not.toThrow()
+  })
+
+  it('is an error to name where it does not stand, in Koa', () => {
+    const cached = forKoa()
+    const app = new Koa().use(cached)
+    expect(() => cached.serve(app, { skipOnHit: ['logger'] })).toThrow('got "logger"; there stands: nothing')
+  })
+
+  it('may be named before the application is complete', async () => {
+    const cached = forExpress({ ttl: 60 })
+    const app = express5()
+    const port = await listen(cached.serve(app, { skipOnHit: ['helmet'] }))
+    app.use(helmet, cached)
+    app.get('/page', page)
+    await ask(port, '/page')
+    const hit = await ask(port, '/page')
+    expect(hit.cacheStatus.hit).toBe(true)
+    expect(hit.field('x-frame-options')).toBeUndefined()
+  })
+
   it('is named in a list of names or functions', () => {
     const cached = forExpress()
     expect(() => cached.serve(express5(), { skipOnHit: 'helmet' as never })).toThrow('skipOnHit must be')
