@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { ChaosProxy } from '../support/chaos-proxy.js'
 import { freePort } from '../support/free-port.js'
 import { RedisServer } from '../support/redis-server.js'
 import { ShiftedClock } from '../support/shifted-clock.js'
@@ -490,6 +491,37 @@ describe('a Redis that cannot be used from the start', () => {
       await cache.close()
       await locked.stop()
     }
+  })
+})
+
+describe('a Redis that is slow to connect at the start', () => {
+  /** What is said while ten requests at a time meet a Redis behind a proxy, until `isOver`. */
+  async function said(proxy: ChaosProxy, isOver: (lines: readonly object[], cache: FallbackCache) => boolean) {
+    const lines: object[] = []
+    const logger = { info: () => {}, warn: (details: object) => void lines.push(details) }
+    const cache = make({ redis: proxy.url, redisTimeout: 30, logger })
+    await Promise.all(Array.from({ length: 10 }, () => cache.get('k')))
+    expect(cache.stats()).toMatchObject({ connected: false, circuitBreakerState: 'open', counters: { outages: 1 } })
+    await until('it is over', () => isOver(lines, cache))
+    return lines
+  }
+
+  it('alarms nobody when it is there within a second, though requests gave up on it', async () => {
+    const proxy = await ChaosProxy.start({ port: server.port })
+    proxy.hold()
+    setTimeout(() => void proxy.restore(), 200)
+    const lines = await said(proxy, (_, cache) => cache.stats().connected)
+    await sleep(1100)
+    expect(lines).toEqual([])
+    await proxy.close()
+  })
+
+  it('is said to be missing when it is not', async () => {
+    const proxy = await ChaosProxy.start({ port: server.port })
+    proxy.hold()
+    const lines = await said(proxy, ({ length }) => length > 0)
+    expect(lines).toEqual([{ code: 'redis-unavailable', cause: 'there is no connection to Redis' }])
+    await proxy.close()
   })
 })
 

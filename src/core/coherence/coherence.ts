@@ -273,13 +273,22 @@ export class Coherence {
 
   #onLost(cause: Error | undefined): void {
     this.#counters.outages++
+    // Under load requests give up before a healthy Redis is connected: unless the client says what is wrong, it has a while.
+    if (this.#head === undefined && this.#connectionError === undefined) {
+      this.later(() => {
+        if (this.#head === undefined) this.#sayLost(this.#connectionError ?? cause)
+      })
+    } else this.#sayLost(cause)
+    this.#events.tell('outage', { cause })
+  }
+
+  #sayLost(cause: Error | undefined): void {
     const details = { code: cause instanceof CacheError ? cause.code : undefined, cause: cause?.message }
     this.#settings.logger?.warn(details, 'fallback-cache: Redis is not usable, memory answers alone')
     // A wrong address or password must not go unnoticed for want of a logger.
     if (this.#follower.head === undefined && this.#settings.logger === undefined) {
       process.emitWarning(`memory answers alone: ${cause?.message ?? 'there is no Redis'}`, 'FallbackCacheWarning')
     }
-    this.#events.tell('outage', { cause })
   }
 
   #onConnected(milliseconds: number): void {
