@@ -16,21 +16,28 @@ Writes, and counts the answers of each base URL that should have known.
   --concurrency <n>      readers for each base URL (4)
   --write-every <ms>     pause between writes (200)
   --grace <ms>           what an answer may lag behind (0)
+  --help                 this text
 
 Without {n} the answer to the write has to carry the number as well.
 Ends with 0 when no read was stale, 1 when some were, 2 when nothing could be told.`
 
-checkOverHttp(process.argv.slice(2)).then(
-  (report) => {
-    console.log(reportText(report))
-    const isTelling = report.reads > 0 && report.writes > 0
-    process.exitCode = report.stale > 0 ? 1 : isTelling ? 0 : 2
-  },
-  (thrown: unknown) => {
-    console.error(`${thrown instanceof Error ? thrown.message : thrown}\n\n${USAGE}`)
-    process.exitCode = 2
-  },
-)
+const args = process.argv.slice(2)
+
+if (args.some((argument) => argument === '--help' || argument === '-h')) console.log(USAGE)
+else {
+  checkOverHttp(args).then(
+    (report) => {
+      console.log(reportText(report))
+      const isTelling = report.reads > 0 && report.writes > 0
+      process.exitCode = report.stale > 0 ? 1 : isTelling ? 0 : 2
+    },
+    (thrown: unknown) => {
+      const [summary] = USAGE.split('\n', 1)
+      console.error(`${thrown instanceof Error ? thrown.message : thrown}\n\n${summary}\n--help tells more`)
+      process.exitCode = 2
+    },
+  )
+}
 
 async function checkOverHttp(args: readonly string[]): Promise<CoherenceReport> {
   const text = { type: 'string' } as const
@@ -56,6 +63,10 @@ async function checkOverHttp(args: readonly string[]): Promise<CoherenceReport> 
   if (read === undefined) throw new TypeError('--read is missing')
   if (method === undefined || target === undefined) throw new TypeError('--write must be "<method> <path or URL>"')
   if (first === undefined) throw new TypeError('at least one base URL is needed')
+  for (const url of urls) {
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+      throw new TypeError(`a base URL must be like http://10.0.0.1:3000, got "${url}"`)
+  }
 
   const headers = new Headers(values.header.map((header) => headerFrom(header)))
   if (body !== undefined && /^\s*[[{]/.test(body) && !headers.has('content-type')) {

@@ -109,8 +109,25 @@ describe('fallback-cache-check', () => {
 
   it('explains itself when it is misused', async () => {
     const { code, stderr } = await command(undefined, ['--read', '/stock'])
-    expect(stderr).toMatch(/^--write must be .*\n\nusage: fallback-cache-check/)
+    expect(stderr).toMatch(/^--write must be .*\n\nusage: fallback-cache-check .*\n--help tells more\n$/)
     expect(code).toBe(2)
+  })
+
+  it.each([
+    [['--read', '/stock', '--write', 'PUT /stock', 'localhost:3000'], 'a base URL must be like http://10.0.0.1:3000'],
+    [['--read', '/stock', '--write', 'PUT /stock', '--second', '1'], "Unknown option '--second'"],
+    [['--read', '/stock', '--write', 'PUT /stock', '--seconds', 'ten'], 'seconds must be above 0, got NaN'],
+  ])('says in one line what is wrong with %j', async (args, message) => {
+    const { code, stderr } = await command(undefined, args)
+    expect(stderr.startsWith(message)).toBe(true)
+    expect(stderr.split('\n\n')[0]).not.toContain('\n')
+    expect(code).toBe(2)
+  })
+
+  it('tells how it is used', async () => {
+    const { code, stdout } = await command(undefined, ['--help'])
+    expect(stdout).toMatch(/^usage: fallback-cache-check --read/)
+    expect(code).toBe(0)
   })
 
   async function command(redis: string | undefined, args: readonly string[]): Promise<Ended> {
