@@ -28,6 +28,17 @@ range is an error at construction.
 
 ${table('src/http/options.ts', 'FallbackCacheMiddlewareOptions')}
 
+### Which statuses are stored
+
+| a response | statuses |
+|---|---|
+| that states no lifetime gets \`ttl\` with | ${statuses('ttlStatuses')} |
+| that states its lifetime, or gets one by \`ttl()\` in its handler, is stored with | ${statuses('statuses')}; in the \`proxy\` preset any of 200 to 599 |
+| of any other status | is not stored (\`status\` of the [reasons](reasons.md)), unless \`statusTtl\` names it |
+
+304 is never stored as such, 206 only with \`storePartial\`. \`statusTtl\` goes before \`ttl\`: with a lifetime the status is
+stored, with \`false\` never, whatever the response states.
+
 ## The core
 
 \`new FallbackCache(options)\`, and the middleware.
@@ -52,7 +63,8 @@ in three places:
   \`skip\` for a response that is not stored.
 - \`stats().counters.refused\`; \`uri-miss\` is counted in \`counters.misses\` alone.
 
-What it would be for any request is said by [\`explain\`](explain.md), without making it.
+What it would be for any request is said by [\`explain\`](explain.md), without making it. Which statuses are stored:
+[options](options.md#which-statuses-are-stored).
 
 Written from the source by \`npm run docs\`.
 
@@ -62,6 +74,13 @@ ${reasons()
   .map(([reason, meaning]) => `| \`${reason}\` | ${meaning} |`)
   .join('\n')}
 `
+}
+
+/** @param {string} name of a set of statuses in the storage policy of the `application` preset */
+function statuses(name) {
+  const found = new RegExp(`\\b${name}: new Set\\(\\[([^\\]]+)\\]\\)`).exec(source('src/http/storage-policy.ts').text)
+  if (found?.[1] === undefined) throw new Error(`src/http/storage-policy.ts has no set ${name}`)
+  return found[1]
 }
 
 /**

@@ -22,7 +22,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /**
    * The freshness lifetime of responses that state none: with `Cache-Control: s-maxage`, `max-age`, a targeted field or
    * `Expires` the response is taken at its word. Without `ttl` responses that state none are not stored. It is the
-   * lifetime on the server; nothing is told to browsers.
+   * lifetime on the server; nothing is told to browsers. For which statuses: 200, 203, 204, 300, 301 and 308.
    */
   readonly ttl?: Duration | undefined
   /** The freshness lifetime by status, before `ttl`: `{ 200: '5m', 404: 10 }`. `false`: never store that status. */
