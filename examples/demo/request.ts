@@ -38,7 +38,7 @@ export function ask(origin: string, asked: Asked, agent: Agent): Promise<Answer>
   })
 }
 
-/** An agent that keeps its connections open. */
+/** An agent that keeps its connections open, and gives up an idle one long before the server does: what is sent into a connection that the other side is closing would fail. */
 export function keepAliveAgent(maxSockets: number): Agent {
-  return new Agent({ keepAlive: true, maxSockets })
+  return new Agent({ keepAlive: true, maxSockets, timeout: 20_000 })
 }

@@ -19,6 +19,7 @@ import { findRedisServer, PrivateRedis } from './private-redis.js'
  *   REDIS_SERVER_BIN  the redis-server to start
  *   DEMO_REDIS_URL    a Redis that runs already, instead of one of our own; '' for none at all
  *   DEMO_LOAD         'off': no requests but yours
+ *   DEMO_PLACES       how many places the atlas has, if not all: the fewer, the less work is a page
  */
 
 const DEFAULT_PORT = 3000
@@ -35,7 +36,7 @@ const cache = new FallbackCache({
   // One process is all there is, so nobody else can invalidate while it is cut off.
   maxStaleWhileDisconnected: '1h',
 })
-const atlas = new Atlas()
+const atlas = new Atlas(Number(process.env.DEMO_PLACES) || undefined)
 const demo = new Demo(atlas, cache, externalRedis ? 'external' : redis)
 const front = createFront(
   { express: expressApp(atlas, cache), koa: koaApp(atlas, cache).callback() },

@@ -3,6 +3,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { DemoState } from '../demo.js'
 
+/** Few enough that one page being made does not keep all others waiting, which would say nothing of the cache. */
+const PLACES = 15_000
+
 /** The demo's apps in a process of their own, as users would meet them, over the Redis of the caller. */
 export class AppsProcess {
   readonly origin: string
@@ -18,7 +21,10 @@ export class AppsProcess {
   static async start(redisUrl: string): Promise<AppsProcess> {
     const server = fileURLToPath(new URL('../server.ts', import.meta.url))
     const child = spawn(process.execPath, [...process.execArgv, server], {
-      env: { ...process.env, PORT: '0', HOST: '127.0.0.1', DEMO_REDIS_URL: redisUrl, DEMO_LOAD: 'off' },
+      env: {
+        ...process.env,
+        ...{ PORT: '0', HOST: '127.0.0.1', DEMO_REDIS_URL: redisUrl, DEMO_LOAD: 'off', DEMO_PLACES: String(PLACES) },
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     return new AppsProcess(child, await printedOrigin(child))

@@ -1,47 +1,88 @@
 import type { AnswerSource } from '../answer-source.js'
 
+/** An answer to a user, or what came in its place. */
+export interface Met {
+  /** What was asked, for a reader: `GET /countries/FR`. */
+  readonly asked: string
+  readonly ms: number
+  /** 0 without an answer. */
+  readonly status: number
+  /** What came in place of an answer. */
+  readonly error?: string | undefined
+  readonly source: AnswerSource
+}
+
 /** What users met in one phase of the outage. */
 export class Phase {
   readonly name: string
-  /** Whether its p99 is held to the limit. */
-  readonly timed: boolean
+  /** The same phase beside the Redis that is left alone, to which its times are compared; undefined where they are not. */
+  readonly calm: Phase | undefined
   requests = 0
   writes = 0
-  failed = 0
-  outdated = 0
   handlerRuns = 0
+  /** The requests that got no 200, and what they got. */
+  readonly failures: string[] = []
+  /** The reads that got what was older than an acknowledged write. */
+  readonly outdated: string[] = []
   readonly sources: Record<AnswerSource, number> = { redis: 0, memory: 0, handler: 0, collapsed: 0, none: 0 }
-  readonly #times: number[] = []
+  readonly #reads: Met[] = []
 
-  constructor(name: string, timed: boolean) {
+  constructor(name: string, calm?: Phase) {
     this.name = name
-    this.timed = timed
+    this.calm = calm
   }
 
   /** Adds an answer to a read. */
-  read(ms: number, status: number, source: AnswerSource, outdated: boolean): void {
+  read(met: Met, outdated: boolean): void {
     this.requests++
-    this.#times.push(ms)
-    this.sources[source]++
-    if (status !== 200) this.failed++
-    if (outdated) this.outdated++
+    this.#reads.push(met)
+    this.sources[met.source]++
+    this.#note(met)
+    if (outdated) this.outdated.push(text(met))
   }
 
   /** Adds an answer to a write. */
-  write(status: number): void {
+  write(met: Met): void {
     this.requests++
     this.writes++
-    if (status !== 200) this.failed++
+    this.#note(met)
+  }
+
+  /** The slowest reads, as text. */
+  slowest(count: number): string[] {
+    return this.#reads
+      .toSorted((a, b) => b.ms - a.ms)
+      .slice(0, count)
+      .map(text)
   }
 
   /** The time that a share of the reads stayed below, in milliseconds; 0 without any. */
   quantile(share: number): number {
-    const sorted = this.#times.toSorted((a, b) => a - b)
+    const sorted = this.#reads.map(({ ms }) => ms).sort((a, b) => a - b)
     return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
+  }
+
+  #note(met: Met): void {
+    if (met.status !== 200) this.failures.push(text(met))
   }
 }
 
-const COLUMNS = ['requests', 'writes', 'non-200', 'stale', 'handler runs', 'Redis', 'memory', 'p50', 'p99'] as const
+function text({ asked, ms, status, error, source }: Met): string {
+  return `${asked}: ${error ?? `${status} from ${source}`}, after ${ms.toFixed(0)} ms`
+}
+
+const COLUMNS = [
+  'requests',
+  'writes',
+  'non-200',
+  'stale',
+  'handler runs',
+  'Redis',
+  'memory',
+  'p50',
+  'p99',
+  'calm p99',
+] as const
 const NAME_WIDTH = 34
 
 /** The head of the table. */
@@ -56,13 +97,14 @@ export function tableRow(phase: Phase): string {
   const cells: Record<(typeof COLUMNS)[number], string> = {
     requests: String(phase.requests),
     writes: String(phase.writes),
-    'non-200': String(phase.failed),
-    stale: String(phase.outdated),
+    'non-200': String(phase.failures.length),
+    stale: String(phase.outdated.length),
     'handler runs': String(phase.handlerRuns),
     Redis: share(phase.sources.redis),
     memory: share(phase.sources.memory),
     p50: `${phase.quantile(0.5).toFixed(1)} ms`,
     p99: `${phase.quantile(0.99).toFixed(0)} ms`,
+    'calm p99': phase.calm === undefined ? '–' : `${phase.calm.quantile(0.99).toFixed(0)} ms`,
   }
   return `${phase.name.padEnd(NAME_WIDTH)}${COLUMNS.map((column) => cells[column].padStart(widthOf(column))).join('')}`
 }

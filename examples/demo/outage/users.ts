@@ -2,17 +2,17 @@ import { performance } from 'node:perf_hooks'
 import { type AnswerSource, answerSource } from '../answer-source.js'
 import type { City } from '../atlas.js'
 import type { AppName } from '../front.js'
-import { ask, keepAliveAgent } from '../request.js'
+import { type Answer, type Asked, ask, keepAliveAgent } from '../request.js'
 import { KNOWN_CITIES, popularPath } from '../traffic.js'
 import { isOutdated, type Revisions } from './freshness-check.js'
-import { Phase } from './phase.js'
+import { type Met, Phase } from './phase.js'
 
 const TICK_MS = 5
 const WRITE_INTERVAL_MS = 500
 
 /**
  * People who ask at a steady rate whether the server keeps up or not, and note what they get. A request is timed from the
- * moment it was due, so that waiting in line counts.
+ * moment it was due, so that waiting in line counts. All of them ask for the same in the same order.
  */
 export class Users {
   readonly #origin: string
@@ -20,7 +20,8 @@ export class Users {
   readonly #agent = keepAliveAgent(64)
   readonly #revisions = new Map<number, number>()
   readonly #running = new Set<Promise<void>>()
-  #phase = new Phase('', false)
+  readonly #random = sameNumbers()
+  #phase = new Phase('')
   #reading: NodeJS.Timeout | undefined
   #writing: NodeJS.Timeout | undefined
   #writes = 0
@@ -40,7 +41,8 @@ export class Users {
     const interval = 1000 / this.#perSecond
     let due = performance.now()
     this.#reading = setInterval(() => {
-      for (; due <= performance.now(); due += interval) this.#begin(this.read(popularPath(), undefined, due))
+      for (; due <= performance.now(); due += interval)
+        this.#begin(this.read(popularPath(this.#random), undefined, due))
     }, TICK_MS)
   }
 
@@ -68,18 +70,11 @@ export class Users {
   async read(path: string, app?: AppName, due = performance.now()): Promise<void> {
     const phase = this.#phase
     const known: Revisions = new Map(this.#revisions)
-    let status = 0
-    let source: AnswerSource = 'none'
     let outdated = false
-    try {
-      const answer = await ask(this.#origin, { path, app }, this.#agent)
-      status = answer.status
-      source = answerSource(answer.headers['cache-status']?.toString())
-      outdated = status === 200 && isOutdated(path, JSON.parse(answer.body.toString()), known)
-    } catch {
-      // A request without an answer is a failed one.
-    }
-    phase.read(performance.now() - due, status, source, outdated)
+    const met = await this.#ask({ path, app }, due, ({ body }) => {
+      outdated = isOutdated(path, JSON.parse(body.toString()), known)
+    })
+    phase.read(met, outdated)
   }
 
   async #writeNext(): Promise<void> {
@@ -88,21 +83,47 @@ export class Users {
     const app: AppName = this.#writes % 2 === 0 ? 'express' : 'koa'
     this.#writes++
     if (city === undefined) return
-    let status = 0
-    try {
-      const body = { population: 1_000_000 + this.#writes }
-      const answer = await ask(this.#origin, { method: 'PATCH', path: `/cities/${city.id}`, app, body }, this.#agent)
-      status = answer.status
+    const body = { population: 1_000_000 + this.#writes }
+    const asked = { method: 'PATCH', path: `/cities/${city.id}`, app, body } as const
+    // Without an answer it is not known whether it was written, so nothing is demanded of later reads.
+    const met = await this.#ask(asked, performance.now(), (answer) => {
       const written: City = JSON.parse(answer.body.toString())
       this.#revisions.set(city.id, written.revision)
-    } catch {
-      // Counted as failed below; whether it was written is not known, so nothing is demanded of later reads.
+    })
+    phase.write(met)
+  }
+
+  /** Asks and tells what came; a request without an answer, or with one that cannot be read, is a failed one. */
+  async #ask(asked: Asked, due: number, read: (answer: Answer) => void): Promise<Met> {
+    let status = 0
+    let source: AnswerSource = 'none'
+    let error: string | undefined
+    try {
+      const answer = await ask(this.#origin, asked, this.#agent)
+      source = answerSource(answer.headers['cache-status']?.toString())
+      if (answer.status === 200) read(answer)
+      status = answer.status
+    } catch (thrown) {
+      error = String(thrown)
     }
-    phase.write(status)
+    const { method = 'GET', path, app } = asked
+    const by = app === undefined ? '' : ` by ${app}`
+    return { asked: `${method} ${path}${by}`, ms: performance.now() - due, status, error, source }
   }
 
   #begin(work: Promise<void>): void {
     this.#running.add(work)
     work.finally(() => this.#running.delete(work))
+  }
+}
+
+/** Numbers from 0 to 1 as Math.random gives them, the same ones at every run (mulberry32). */
+function sameNumbers(): () => number {
+  let state = 1
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
