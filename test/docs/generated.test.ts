@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { generatedPages } from '../../scripts/write-docs.mjs'
 
@@ -11,15 +11,13 @@ describe('the pages that are written from the source', () => {
 })
 
 describe('the links of the documentation', () => {
+  const docs = readdirSync(new URL('../../docs', import.meta.url)).filter((file) => file.endsWith('.md'))
   for (const page of [
     'README.md',
-    'docs/architecture.md',
-    'docs/coherence.md',
-    'docs/errors.md',
-    'docs/explain.md',
-    'docs/performance.md',
-    'docs/testing.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
+    ...docs.map((file) => `docs/${file}`),
   ]) {
     it(`${page} points at files that exist`, () => {
       const url = new URL(`../../${page}`, import.meta.url)

@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type PackedFile, pack } from './packed.js'
 
@@ -14,12 +14,21 @@ describe('the tarball', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('carries the compiled library and the texts beside it, and nothing else', () => {
-    const unexpected = files.filter(
-      ({ path }) => !/^(dist\/.+\.[cm]js|dist\/.+\.d\.[cm]ts|[A-Z]+\.md|LICENSE|package\.json)$/.test(path),
-    )
+  it('carries the compiled library, the texts and the examples that they name, and nothing else', () => {
+    const texts = /^([A-Z]+\.md|LICENSE|package\.json|docs\/(\w|-)+\.md|examples\/.+\.(ts|json))$/
+    const unexpected = files.filter(({ path }) => !/^dist\/.+\.(d\.)?[cm][jt]s$/.test(path) && !texts.test(path))
     expect(unexpected).toEqual([])
     expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
+  })
+
+  it('has what its texts link to', () => {
+    const paths = files.map(({ path }) => path)
+    const isThere = (target: string) => paths.some((path) => path === target || path.startsWith(`${target}/`))
+    const dead = paths
+      .filter((path) => path.endsWith('.md'))
+      .flatMap((path) => linksOf(path).map((target) => join(dirname(path), target)))
+      .filter((target) => !isThere(target))
+    expect(dead).toEqual([])
   })
 
   it('has each file that its exports name', () => {
@@ -58,3 +67,10 @@ describe('the tarball', () => {
       expect(text).not.toMatch(/(from|import\()\s*["'](ioredis|iovalkey|redis|@redis\/.*)["']/)
   })
 })
+
+/** The relative links of a text, without what follows a #. The picture of the demo is left to the repository: it is a third of the tarball. */
+function linksOf(path: string): string[] {
+  return [...readFileSync(path, 'utf8').matchAll(/(?<!!\[[^\]]*)\]\((?!https?:|#)([^)#]+)/g)].map(
+    ([, target = '']) => target,
+  )
+}
