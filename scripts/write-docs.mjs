@@ -28,6 +28,13 @@ range is an error at construction.
 
 ${table('src/http/options.ts', 'FallbackCacheMiddlewareOptions')}
 
+### The front door
+
+\`cached.serve(app, options)\` and, but for the server, \`cached.listener(app, options)\`: [front door](front-door.md).
+
+${table('src/middleware/front-door-options.ts', 'FrontDoorOptions')}
+${rows('src/middleware/front-door.ts', 'ServeOptions')}
+
 ### Which statuses are stored
 
 | a response | statuses |
@@ -88,8 +95,17 @@ function statuses(name) {
  * @param {string} name of the interface
  */
 function table(path, name) {
-  const rows = members(path, name).map(({ option, text, fallback }) => `| \`${option}\` | ${text} | ${fallback} |`)
-  return ['| option | meaning | default |', '|---|---|---|', ...rows].join('\n')
+  return `| option | meaning | default |\n|---|---|---|\n${rows(path, name)}`
+}
+
+/**
+ * @param {string} path
+ * @param {string} name of the interface
+ */
+function rows(path, name) {
+  return members(path, name)
+    .map(({ option, text, fallback }) => `| \`${option}\` | ${text} | ${fallback} |`)
+    .join('\n')
 }
 
 /**
