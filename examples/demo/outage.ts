@@ -54,8 +54,7 @@ console.log(`${REQUESTS_PER_SECOND} requests a second to ${apps.origin}, Express
 console.log(tableHead())
 
 try {
-  await phase('warm: every page once', readEveryPage, { timed: false })
-  for (const each of everybody) each.start()
+  await phase('warm: every page once', readEveryPage, { reading: false, timed: false })
   await phase('all is well', () => sleep(PHASE))
   await phase('all is well, records written', whileWriting(PHASE))
 
@@ -87,8 +86,7 @@ try {
     await redis.restart({ empty: true })
     await untilRedisAnswers()
   })
-  await stopReading()
-  await phase('every record, in both apps', readEveryRecord)
+  await phase('every record, in both apps', readEveryRecord, { reading: false })
 
   judge()
 } finally {
@@ -98,13 +96,15 @@ try {
   await Promise.all([redis.stop(), calmRedis.stop()])
 }
 
-/** Runs a part of the story and prints its line. */
-async function phase(name: string, story: () => Promise<void>, { timed = true } = {}): Promise<void> {
+/** Runs a part of the story, waits for all answers, so that none is left for the next part to wait behind, and prints its line. */
+async function phase(name: string, story: () => Promise<void>, { reading = true, timed = true } = {}): Promise<void> {
   const calm = new Phase(name)
   const current = new Phase(name, timed ? calm : undefined)
   users.enter(current)
   calmUsers.enter(calm)
+  if (reading) for (const each of everybody) each.start()
   await story()
+  await stopReading()
   const { handlerRuns: runs } = await apps.state()
   current.handlerRuns = runs - handlerRuns
   handlerRuns = runs
@@ -126,8 +126,8 @@ async function readEveryPage(): Promise<void> {
 
 async function readEveryRecord(): Promise<void> {
   for (const city of KNOWN_CITIES) {
-    await users.read(`/cities/${city.id}`, 'express')
-    await users.read(`/cities/${city.id}`, 'koa')
+    for (const app of ['express', 'koa'] as const)
+      await Promise.all(everybody.map((each) => each.read(`/cities/${city.id}`, app)))
   }
 }
 
