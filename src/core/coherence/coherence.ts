@@ -274,9 +274,9 @@ export class Coherence {
   #onLost(cause: Error | undefined): void {
     this.#counters.outages++
     // Under load requests give up before a healthy Redis is connected: unless the client says what is wrong, it has a while.
-    if (this.#head === undefined && this.#connectionError === undefined) {
+    if (this.#follower.head === undefined && this.#connectionError === undefined) {
       this.later(() => {
-        if (this.#head === undefined) this.#sayLost(this.#connectionError ?? cause)
+        if (this.#follower.head === undefined) this.#sayLost(this.#connectionError ?? cause)
       })
     } else this.#sayLost(cause)
     this.#events.tell('outage', { cause })
