@@ -21,7 +21,7 @@ import { uniteVary } from './selecting.js'
 import { isClientError, isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody } from './storable-body.js'
-import { isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
+import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
 
 /** Records what a handler answers, and has it stored when it may be. */
 export class Fill implements Recording {
@@ -212,9 +212,11 @@ export class Fill implements Recording {
     if (isFreshenedBy(asked.stored.validators, route.fields, this.#target.clock.now())) {
       return { ...AS_IT_IS, instead: this.#update(head, route, asked) }
     }
-    this.#target.discard(this.of.place)
+    const isConfirmed = isConfirmedBy(asked.stored.validators, route.fields)
+    if (!isConfirmed) this.#target.discard(this.of.place)
     this.#target.refused(this.of, 'wrong-validator', 'wrong-validator', false)
     this.#finish({ kind: 'abandoned' })
+    if (isConfirmed) return { ...AS_IT_IS, instead: asked.answer(asked.stored, 'wrong-validator') }
     const { conditions = {} } = this.of
     const known = listEntityTags(fieldValue(conditions, 'if-none-match') ?? '')
     const isForClient = known.includes(fieldValue(route.fields, 'etag') ?? '')

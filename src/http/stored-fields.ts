@@ -1,4 +1,5 @@
 import type { CacheControl } from './cache-control.js'
+import { isStrongLastModified } from './conditional.js'
 import { equalsStrongly, equalsWeakly, isWeak } from './entity-tag.js'
 import { emptyFields, type Fields, fieldValue, hasField, listMembers } from './fields.js'
 import { type EpochMilliseconds, formatHttpDate, parseHttpDate } from './http-date.js'
@@ -41,14 +42,20 @@ export function updatedFields(
   for (const name of Object.keys(fresh)) {
     if (!DESCRIBES_BYTES.has(name)) updated[name] = fresh[name]
   }
+  // The tag of the update is not weak, for nothing was coded on the way; that of the stored bytes stays so.
+  const entityTag = fieldValue(stored, 'etag')
+  if (entityTag !== undefined && entityTag === `W/${fieldValue(fresh, 'etag')}`) updated.etag = stored.etag
   if (hasField(update, 'age')) updated.age = update.age
   else delete updated.age
   return updated
 }
 
 /**
- * Whether a 304 response is about this stored response (RFC 9111, section 4.3.4): an equal strong validator; else an equal
+ * Whether a 304 response updates this stored response (RFC 9111, section 4.3.4): an equal strong validator; else an equal
  * weak one. A 304 without any validator is about the stored response whose validators were sent, if it was a single one.
+ *
+ * Servers that code on the way (nginx, CDNs) make the tag of a 200 weak and that of its 304 not. Then the strong validator
+ * that they share is Last-Modified.
  *
  * @param notModified - the fields of the 304
  */
@@ -57,10 +64,25 @@ export function isFreshenedBy(stored: Fields, notModified: Fields, now: EpochMil
   if (entityTag !== undefined) {
     const ours = fieldValue(stored, 'etag')
     if (ours === undefined) return false
-    return isWeak(entityTag) ? equalsWeakly(entityTag, ours) : equalsStrongly(entityTag, ours)
+    if (isWeak(entityTag)) return equalsWeakly(entityTag, ours)
+    return (
+      equalsStrongly(entityTag, ours) || (equalsWeakly(entityTag, ours) && sharesLastModified(stored, notModified, now))
+    )
   }
   const modifiedAt = parseHttpDate(fieldValue(notModified, 'last-modified'), now)
   return modifiedAt === undefined || modifiedAt === parseHttpDate(fieldValue(stored, 'last-modified'), now)
+}
+
+/**
+ * Whether a 304 response that updates nothing says all the same that the stored response is still right: its entity tag
+ * means the same, by which If-None-Match was compared (RFC 9110, section 13.1.2; RFC 9111, section 4.3.3).
+ *
+ * @param notModified - the fields of the 304
+ */
+export function isConfirmedBy(stored: Fields, notModified: Fields): boolean {
+  const ours = fieldValue(stored, 'etag')
+  const entityTag = fieldValue(notModified, 'etag')
+  return ours !== undefined && entityTag !== undefined && equalsWeakly(entityTag, ours)
 }
 
 /**
@@ -102,6 +124,13 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 
 /** What an update may not change, for the stored bytes stay what they are (RFC 9111, section 3.2). */
 const DESCRIBES_BYTES: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'content-range'])
+
+/** Whether both were last modified at one moment, and that is a strong validator (RFC 9110, section 8.8.2.2). */
+function sharesLastModified(stored: Fields, notModified: Fields, now: EpochMilliseconds): boolean {
+  const modifiedAt = parseHttpDate(fieldValue(notModified, 'last-modified'), now)
+  if (modifiedAt === undefined || modifiedAt !== parseHttpDate(fieldValue(stored, 'last-modified'), now)) return false
+  return isStrongLastModified(stored, now)
+}
 
 function withDate(
   fields: Record<string, string | readonly string[] | undefined>,

@@ -4,6 +4,7 @@ import type { Fields } from '../../src/http/fields.js'
 import { formatHttpDate } from '../../src/http/http-date.js'
 import {
   endToEndFields,
+  isConfirmedBy,
   isConfirmedByHead,
   isFreshenedBy,
   storedFields,
@@ -112,6 +113,12 @@ describe('updatedFields', () => {
     expect(updatedFields(before, {}, NO_DIRECTIVES, receivedAt).date).toBe(formatHttpDate(receivedAt))
   })
 
+  it('RFC 9110, 8.8.1: leaves the tag of stored bytes weak when the update has the same without the mark', () => {
+    const weak = { ...before, etag: 'W/"1"' }
+    expect(updatedFields(weak, { date, etag: '"1"' }, NO_DIRECTIVES, receivedAt).etag).toBe('W/"1"')
+    expect(updatedFields(weak, { date, etag: '"2"' }, NO_DIRECTIVES, receivedAt).etag).toBe('"2"')
+  })
+
   it('RFC 9111, 4.2.3: has the age of the update', () => {
     expect(updated({ age: '7' }).age).toBe('7')
     expect(updatedFields({ ...before, age: '9' }, { date }, NO_DIRECTIVES, receivedAt).age).toBeUndefined()
@@ -138,8 +145,37 @@ describe('isFreshenedBy', () => {
       true,
     ],
     ['no validator', { etag: '"a"' }, {}, true],
+    [
+      'a strong tag where the same is stored as weak, and an equal Last-Modified',
+      { etag: 'W/"a"', 'last-modified': modified, date },
+      { etag: '"a"', 'last-modified': modified },
+      true,
+    ],
+    [
+      'a strong tag where the same is stored as weak, and a Last-Modified that is too young to be strong',
+      { etag: 'W/"a"', 'last-modified': date, date },
+      { etag: '"a"', 'last-modified': date },
+      false,
+    ],
+    [
+      'another tag and an equal Last-Modified',
+      { etag: 'W/"a"', 'last-modified': modified, date },
+      { etag: '"b"', 'last-modified': modified },
+      false,
+    ],
   ])('RFC 9111, 4.3.4: a 304 with %s: %s', (_title, stored, notModified, expected) => {
     expect(isFreshenedBy(stored, notModified, receivedAt)).toBe(expected)
+  })
+})
+
+describe('isConfirmedBy', () => {
+  it.each<[string, Fields, Fields, boolean]>([
+    ['the same tag without the mark of weakness', { etag: 'W/"a"' }, { etag: '"a"' }, true],
+    ['another tag', { etag: 'W/"a"' }, { etag: '"b"' }, false],
+    ['a tag where none is stored', {}, { etag: '"a"' }, false],
+    ['no tag', { etag: '"a"' }, {}, false],
+  ])('RFC 9111, 4.3.3: a 304 with %s: %s', (_title, stored, notModified, expected) => {
+    expect(isConfirmedBy(stored, notModified)).toBe(expected)
   })
 })
 

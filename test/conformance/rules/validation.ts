@@ -186,6 +186,25 @@ export const validationRules = [
     assert.equal((await t.get()).field('x-a'), undefined)
     assert.equal(t.calls.length, 3)
   }),
+  freshening('MUST NOT', 'update by a 304 with a strong entity tag where the same is stored as weak', async (t) => {
+    const got = await validate(t, { ETag: 'W/"a"', 'X-A': '1' }, { 'X-A': '2' })
+    assert.equal(got.field('x-a'), '1')
+    await t.get()
+    assert.equal(t.calls.length, 3)
+  }),
+  handling('MAY', 'send the stored response when such a 304 says that it is still right', async (t) => {
+    const got = await validate(t, { ETag: 'W/"a"' }, {})
+    assert.deepEqual([got.status, got.text], [200, 'body 1'])
+    assert.deepEqual([(await t.get()).text, conditionsOf(t.calls[2])[0]], ['body 1', 'W/"a"'])
+  }),
+  freshening('MUST', 'update by such a 304 when Last-Modified is the strong validator of both', async (t) => {
+    const modified = { 'Last-Modified': t.date(-1000) }
+    const stored = { ...modified, Date: t.date(), ETag: 'W/"a"' }
+    const got = await validate(t, stored, { ...modified, 'X-A': '2' })
+    assert.deepEqual([got.text, got.field('x-a'), got.field('etag')], ['body 1', '2', 'W/"a"'])
+    assert.equal((await t.get()).field('x-a'), '2')
+    assert.equal(t.calls.length, 2)
+  }),
   freshening('MUST', 'update by a 304 with an equal weak entity tag', async (t) => {
     t.answer(({ run }) => ({ status: run === 1 ? 200 : 304, fields: { ...SHORT, ETag: 'W/"a"', 'X-A': String(run) } }))
     await t.get()
