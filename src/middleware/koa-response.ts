@@ -23,7 +23,8 @@ export interface KoaAnswer extends Answered {
 export function reply(ctx: KoaAnswer, { status, reason, removed, fields, checkedNames, body }: Reply): void {
   const { res } = ctx
   ctx.status = status
-  if (reason !== undefined) ctx.message = reason
+  // It may have been stored over HTTP/1.1, and http2 warns who sets one.
+  if (reason !== undefined && ctx.req.httpVersionMajor === 1) ctx.message = reason
   for (const name of removed) res.removeHeader(name)
   layFields(res, fields, checkedNames)
   if (body !== undefined) putBody(ctx, body)

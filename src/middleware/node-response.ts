@@ -22,7 +22,8 @@ type NodeResponse = ServerResponse & { getRawHeaderNames?(): string[]; readonly 
 /** Sends an answer over a node response: the fields over those that are there, then all bytes at once. */
 export function sendReply(response: ServerResponse, reply: Reply): void {
   response.statusCode = reply.status
-  if (reply.reason !== undefined) response.statusMessage = reply.reason
+  // It may have been stored over HTTP/1.1, and http2 warns who sets one.
+  if (reply.reason !== undefined && !('stream' in response)) response.statusMessage = reply.reason
   layFields(response, reply.fields, reply.checkedNames)
   for (const name of reply.removed) response.removeHeader(name)
   if (reply.status === 206 && 'flush' in response) forbidTransform(response)
