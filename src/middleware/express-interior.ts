@@ -74,8 +74,9 @@ export class ExpressInterior implements Interior {
     if (!this.#isMounted || this.#blocking.length > 0) return false
     // Mounted in a larger application, it is not the first to see the request.
     if ('originalUrl' in request && request.originalUrl !== undefined) return false
-    // Who it is, the application's own requests would tell.
+    // Who it is, the application's own requests and responses would tell.
     if (IDENTITY.some((name) => name in this.#app.request && !(name in request))) return false
+    if ('locals' in this.#app.response) return false
     return this.#blockingSome.length === 0 || !this.#isBlockedFor(request.url ?? '/')
   }
 

@@ -53,7 +53,8 @@ export class KoaInterior implements Interior {
 
   isOpenTo(): boolean {
     this.#look()
-    return this.#isMounted && this.#blocking.length === 0
+    // Koa gives each context a state of its own. Where that of all of them is something else, it may know who it is.
+    return this.#isMounted && this.#blocking.length === 0 && !('state' in this.#app.context)
   }
 
   protocolOf(request: IncomingMessage, response: ServerResponse): string {

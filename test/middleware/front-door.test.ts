@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
 import express5, { type Express, type RequestHandler } from 'express'
@@ -617,6 +617,38 @@ describe('what stands before the cache', () => {
     for (const server of [cached.serve(app), createServer(cached.listener(app))]) {
       const port = await listen(server)
       expect((await ask(port, '/page', { fields: { host: 'a.example' } })).text).toBe('for all')
+      expect((await ask(port, '/page', { fields: { host: 'a.example', 'x-name': 'Ann' } })).text).toBe('for Ann')
+    }
+  })
+
+  it('may be known by what all responses of Express have, or all contexts of Koa', async () => {
+    const toExpress = forExpress({ ttl: 60 })
+    const inExpress = express5()
+    Object.defineProperty(inExpress.response, 'locals', {
+      get(this: { readonly req: IncomingMessage }) {
+        return { user: this.req.headers['x-name'] }
+      },
+      set() {},
+    })
+    inExpress.use(toExpress)
+    inExpress.get('/page', (_req, res) => void res.send(`for ${res.locals.user ?? 'all'}`))
+
+    const toKoa = forKoa({ ttl: 60 })
+    const inKoa = new Koa()
+    Object.defineProperty(inKoa.context, 'state', {
+      get(this: Koa.Context) {
+        return { user: this.req.headers['x-name'] }
+      },
+      set() {},
+    })
+    inKoa.use(toKoa)
+    inKoa.use((ctx) => {
+      ctx.body = `for ${ctx.state.user ?? 'all'}`
+    })
+    for (const listener of [toExpress.listener(inExpress), toKoa.listener(inKoa)]) {
+      const port = await listen(createServer(listener))
+      expect((await ask(port, '/page', { fields: { host: 'a.example' } })).text).toBe('for all')
+      expect((await ask(port, '/page', { fields: { host: 'a.example' } })).cacheStatus.hit).toBe(true)
       expect((await ask(port, '/page', { fields: { host: 'a.example', 'x-name': 'Ann' } })).text).toBe('for Ann')
     }
   })
