@@ -95,7 +95,12 @@ function requestFields(request: IncomingMessage, hasBody: boolean): string[] {
   const { headers, socket, httpVersion } = request
   const removed = new Set([...hopByHop(request), ...CONDITIONS, ...REPLACED])
   const fields = ['Host', (values['keep-host'] && headers.host) || origin.host]
-  for (const [name, value] of linesOf(request)) if (!removed.has(name.toLowerCase())) fields.push(name, value)
+  for (const [name, value] of linesOf(request)) {
+    const lower = name.toLowerCase()
+    if (!removed.has(lower)) fields.push(name, value)
+    // Of a second User-Agent and its like node takes no notice, so the cache has not seen it.
+    if (headers[lower] === value) removed.add(lower)
+  }
   for (const name of CONDITIONS) if (headers[name] !== undefined) fields.push(name, String(headers[name]))
   if (hasBody && headers['content-length'] === undefined) fields.push('Transfer-Encoding', 'chunked')
   fields.push('Via', `${headers.via === undefined ? '' : `${headers.via}, `}${httpVersion} fallback-cache`)
@@ -140,11 +145,7 @@ function hopByHop({ headers }: IncomingMessage): Set<string> {
   return new Set([...known, ...(headers.connection ?? '').toLowerCase().split(/[\s,]+/)])
 }
 
-function* linesOf({
-  rawHeaders,
-}: {
-  readonly rawHeaders: readonly string[]
-}): Generator<[name: string, value: string]> {
+function* linesOf({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): Generator<[name: string, value: string]> {
   for (let at = 0; at < rawHeaders.length; at += 2) yield [rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '']
 }
 

@@ -183,6 +183,15 @@ describe('examples/reverse-proxy.ts', () => {
     ])
   })
 
+  it('lets nobody have a response stored for the first of two User-Agents that was made for the second', async () => {
+    answer = (req, res) => {
+      const agents = req.rawHeaders.filter((_, at) => req.rawHeaders[at - 1] === 'User-Agent')
+      res.writeHead(200, { 'Cache-Control': 'max-age=60', Vary: 'User-Agent' }).end(`for ${agents.at(-1)}`)
+    }
+    await get({ fields: { 'User-Agent': ['desktop', 'phone'], 'X-Two': ['a', 'a'] } })
+    expect((await get({ fields: { 'User-Agent': 'desktop' } })).text).toBe('for desktop')
+  })
+
   it('says for whom it asks, and appends itself to Via', async () => {
     let seen: IncomingMessage['headers'] = {}
     answer = (req, res) => {
