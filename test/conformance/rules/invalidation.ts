@@ -5,6 +5,7 @@ import type { Fields, Trial } from '../trial.js'
 const invalidating = section(9111, '4.4')
 const groups = section(9875, '2')
 const identifying = section(9875, '2.1')
+const groupBehaviour = section(9875, '2.2.1')
 const groupInvalidation = section(9875, '3')
 
 const FRESH = { 'Cache-Control': 'max-age=600' }
@@ -78,6 +79,21 @@ export const invalidationRules = [
   }),
   identifying('MUST', 'keep groups of two origins apart', async (t) => {
     assert.equal(await isGroupInvalidated(t, '"a"', '"a"', { host: 'other.test' }), false)
+  }),
+  groupBehaviour('MUST NOT', 'invalidate further groups of what a group invalidates', async (t) => {
+    const groups: Readonly<Record<string, string>> = { '/both': '"a", "b"', '/page': '"b"' }
+    t.answer(({ method, target }) =>
+      method === 'GET'
+        ? { fields: { ...FRESH, 'Cache-Groups': groups[target] ?? '' } }
+        : { fields: { 'Cache-Group-Invalidation': '"a"' } },
+    )
+    for (const target of ['/both', '/page']) await t.ask({ target })
+    await t.ask({ method: 'POST', target: '/other' })
+    for (const target of ['/both', '/page']) await t.ask({ target })
+    assert.deepEqual(
+      t.calls.map(({ target }) => target),
+      ['/both', '/page', '/other', '/both'],
+    )
   }),
   groupInvalidation('MAY', 'invalidate the responses of a group', async (t) => {
     assert.equal(await isGroupInvalidated(t, '"a"', '"a"'), true)

@@ -10,6 +10,8 @@ const fields = section(9111, '3.1')
 const incomplete = section(9111, '3.3')
 const combining = section(9111, '3.4')
 const combiningParts = section(9110, '15.3.7.3')
+const ifRange = section(9110, '13.1.5')
+const received = section(9111, '4.3.2')
 const authenticated = section(9111, '3.5')
 
 const NO_PARTS = 'parts are not stored; the handler is asked for the whole, and parts are made of it'
@@ -134,6 +136,37 @@ export const storingRules = [
         second: { fields: { Range: 'bytes=2-4' } },
       })
       assert.deepEqual([got.status, got.text, got.field('content-range')], [206, '234', 'bytes 2-4/10'])
+    },
+    { application: NO_PARTS },
+  ),
+  ifRange(
+    'MAY',
+    'answer If-Range with the strong tag of a stored 206 by a range within it',
+    async (t) => {
+      const got = await t.reuses(partOfTen(0, 7), {
+        first: { fields: { Range: 'bytes=0-7' } },
+        second: { fields: { Range: 'bytes=2-4', 'If-Range': '"ten"' } },
+      })
+      assert.deepEqual([got.status, got.text], [206, '234'])
+    },
+    { application: NO_PARTS },
+  ),
+  ifRange('MUST NOT', 'answer If-Range with another tag by a range within a stored 206', async (t) => {
+    const got = await t.forwards(({ run }) => (run === 1 ? partOfTen(0, 7) : { fields: FRESH, body: 'whole' }), {
+      first: { fields: { Range: 'bytes=0-7' } },
+      second: { fields: { Range: 'bytes=2-4', 'If-Range': '"eleven"' } },
+    })
+    assert.deepEqual([got.status, got.text], [200, 'whole'])
+  }),
+  received(
+    'MAY',
+    'answer 304 to the tag of a stored 206, before a range within it',
+    async (t) => {
+      const got = await t.reuses(partOfTen(0, 7), {
+        first: { fields: { Range: 'bytes=0-7' } },
+        second: { fields: { Range: 'bytes=2-4', 'If-None-Match': '"ten"' } },
+      })
+      assert.equal(got.status, 304)
     },
     { application: NO_PARTS },
   ),
