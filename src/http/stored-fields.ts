@@ -42,9 +42,9 @@ export function updatedFields(
   for (const name of Object.keys(fresh)) {
     if (!DESCRIBES_BYTES.has(name)) updated[name] = fresh[name]
   }
-  // The tag of the update is not weak, for nothing was coded on the way; that of the stored bytes stays so.
+  // A tag that was made weak, or taken away, when the stored bytes were coded on the way stays so.
   const entityTag = fieldValue(stored, 'etag')
-  if (entityTag !== undefined && entityTag === `W/${fieldValue(fresh, 'etag')}`) updated.etag = stored.etag
+  if (entityTag === undefined || entityTag === `W/${fieldValue(fresh, 'etag')}`) updated.etag = stored.etag
   if (hasField(update, 'age')) updated.age = update.age
   else delete updated.age
   return updated
@@ -54,8 +54,8 @@ export function updatedFields(
  * Whether a 304 response updates this stored response (RFC 9111, section 4.3.4): an equal strong validator; else an equal
  * weak one. A 304 without any validator is about the stored response whose validators were sent, if it was a single one.
  *
- * Servers that code on the way (nginx, CDNs) make the tag of a 200 weak and that of its 304 not. Then the strong validator
- * that they share is Last-Modified.
+ * Servers that code on the way (nginx, CDNs) make the tag of a 200 weak, or take it away, and leave that of its 304. Then the
+ * strong validator that they share is Last-Modified.
  *
  * @param notModified - the fields of the 304
  */
@@ -63,7 +63,7 @@ export function isFreshenedBy(stored: Fields, notModified: Fields, now: EpochMil
   const entityTag = fieldValue(notModified, 'etag')
   if (entityTag !== undefined) {
     const ours = fieldValue(stored, 'etag')
-    if (ours === undefined) return false
+    if (ours === undefined) return sharesLastModified(stored, notModified, now)
     if (isWeak(entityTag)) return equalsWeakly(entityTag, ours)
     return (
       equalsStrongly(entityTag, ours) || (equalsWeakly(entityTag, ours) && sharesLastModified(stored, notModified, now))
@@ -74,15 +74,15 @@ export function isFreshenedBy(stored: Fields, notModified: Fields, now: EpochMil
 }
 
 /**
- * Whether a 304 response that updates nothing says all the same that the stored response is still right: its entity tag
- * means the same, by which If-None-Match was compared (RFC 9110, section 13.1.2; RFC 9111, section 4.3.3).
+ * Whether a 304 response that updates nothing says all the same that the stored response is still right (RFC 9111, section
+ * 4.3.3): its entity tag means the same, as it did when it was compared (RFC 9110, section 13.1.2), or was not asked about.
  *
  * @param notModified - the fields of the 304
  */
 export function isConfirmedBy(stored: Fields, notModified: Fields): boolean {
   const ours = fieldValue(stored, 'etag')
   const entityTag = fieldValue(notModified, 'etag')
-  return ours !== undefined && entityTag !== undefined && equalsWeakly(entityTag, ours)
+  return entityTag !== undefined && (ours === undefined || equalsWeakly(entityTag, ours))
 }
 
 /**

@@ -113,10 +113,11 @@ describe('updatedFields', () => {
     expect(updatedFields(before, {}, NO_DIRECTIVES, receivedAt).date).toBe(formatHttpDate(receivedAt))
   })
 
-  it('RFC 9110, 8.8.1: leaves the tag of stored bytes weak when the update has the same without the mark', () => {
+  it('RFC 9110, 8.8.1: leaves the tag of stored bytes weak, or away, when the update has it without the mark', () => {
     const weak = { ...before, etag: 'W/"1"' }
     expect(updatedFields(weak, { date, etag: '"1"' }, NO_DIRECTIVES, receivedAt).etag).toBe('W/"1"')
     expect(updatedFields(weak, { date, etag: '"2"' }, NO_DIRECTIVES, receivedAt).etag).toBe('"2"')
+    expect(updatedFields({ date }, { date, etag: '"1"' }, NO_DIRECTIVES, receivedAt).etag).toBeUndefined()
   })
 
   it('RFC 9111, 4.2.3: has the age of the update', () => {
@@ -158,6 +159,12 @@ describe('isFreshenedBy', () => {
       false,
     ],
     [
+      'a tag where none is stored, and an equal Last-Modified',
+      { 'last-modified': modified, date },
+      { etag: '"a"', 'last-modified': modified },
+      true,
+    ],
+    [
       'another tag and an equal Last-Modified',
       { etag: 'W/"a"', 'last-modified': modified, date },
       { etag: '"b"', 'last-modified': modified },
@@ -172,7 +179,7 @@ describe('isConfirmedBy', () => {
   it.each<[string, Fields, Fields, boolean]>([
     ['the same tag without the mark of weakness', { etag: 'W/"a"' }, { etag: '"a"' }, true],
     ['another tag', { etag: 'W/"a"' }, { etag: '"b"' }, false],
-    ['a tag where none is stored', {}, { etag: '"a"' }, false],
+    ['a tag where none is stored', {}, { etag: '"a"' }, true],
     ['no tag', { etag: '"a"' }, {}, false],
   ])('RFC 9111, 4.3.3: a 304 with %s: %s', (_title, stored, notModified, expected) => {
     expect(isConfirmedBy(stored, notModified)).toBe(expected)

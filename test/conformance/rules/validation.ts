@@ -205,6 +205,22 @@ export const validationRules = [
     assert.equal((await t.get()).field('x-a'), '2')
     assert.equal(t.calls.length, 2)
   }),
+  freshening(
+    'MUST',
+    'update by a 304 with an entity tag where none is stored, when Last-Modified is equal',
+    async (t) => {
+      const modified = { 'Last-Modified': t.date(-1000), Date: t.date() }
+      t.answer(({ run }) =>
+        run === 1
+          ? { fields: { ...SHORT, ...modified } }
+          : { status: 304, fields: { ...SHORT, ...modified, ETag: '"a"', 'X-A': '2' } },
+      )
+      await t.get()
+      t.wait(20)
+      const got = await t.get()
+      assert.deepEqual([got.status, got.text, got.field('x-a')], [200, 'body 1', '2'])
+    },
+  ),
   freshening('MUST', 'update by a 304 with an equal weak entity tag', async (t) => {
     t.answer(({ run }) => ({ status: run === 1 ? 200 : 304, fields: { ...SHORT, ETag: 'W/"a"', 'X-A': String(run) } }))
     await t.get()
