@@ -42,6 +42,7 @@ function forward(request: IncomingMessage, response: ServerResponse, isRetry = f
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   const outgoing = requestOrigin(origin, { ...settings, method, path: url, headers: requestFields(request, hasBody) })
   let status = 502
+  let answer: IncomingMessage | undefined
   outgoing.on('timeout', () => {
     status = 504
     outgoing.destroy(new Error('the origin takes too long'))
@@ -53,6 +54,7 @@ function forward(request: IncomingMessage, response: ServerResponse, isRetry = f
   })
   outgoing.on('information', (interim) => passOn(interim, request, response))
   outgoing.on('response', (incoming) => {
+    answer = incoming
     try {
       copyHead(incoming, response)
     } catch {
@@ -63,6 +65,8 @@ function forward(request: IncomingMessage, response: ServerResponse, isRetry = f
     pipeline(incoming, response, () => {})
   })
   outgoing.on('error', () => {
+    // Bytes beyond what was announced are no part of the answer (RFC 9112, section 6.3).
+    if (answer?.complete) return
     // A connection that was kept open may have been closed by the origin just now.
     const mayRetry = outgoing.reusedSocket && !isRetry && status === 502 && /^(GET|HEAD)$/.test(method) && !hasBody
     if (mayRetry && !response.headersSent && !response.destroyed) forward(request, response, true)
@@ -96,10 +100,9 @@ function requestFields(request: IncomingMessage, hasBody: boolean): string[] {
   const removed = new Set([...hopByHop(request), ...CONDITIONS, ...REPLACED])
   const fields = ['Host', (values['keep-host'] && headers.host) || origin.host]
   for (const [name, value] of linesOf(request)) {
-    const lower = name.toLowerCase()
-    if (!removed.has(lower)) fields.push(name, value)
+    if (!removed.has(name.toLowerCase())) fields.push(name, value)
     // Of a second User-Agent and its like node takes no notice, so the cache has not seen it.
-    if (headers[lower] === value) removed.add(lower)
+    if (headers[name.toLowerCase()] === value) removed.add(name.toLowerCase())
   }
   for (const name of CONDITIONS) if (headers[name] !== undefined) fields.push(name, String(headers[name]))
   if (hasBody && headers['content-length'] === undefined) fields.push('Transfer-Encoding', 'chunked')
@@ -151,8 +154,5 @@ function* linesOf({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): Generato
 
 /** Answers what has been asked, and ends. */
 function stop(): void {
-  server.close(() => {
-    settings.agent.destroy()
-    void cached.close()
-  })
+  server.close(() => void cached.close().finally(() => settings.agent.destroy()))
 }

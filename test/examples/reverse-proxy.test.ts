@@ -143,6 +143,16 @@ describe('examples/reverse-proxy.ts', () => {
     }
   })
 
+  it('takes of a response what its Content-Length announces, and nothing beyond', async () => {
+    answer = (_req, res) =>
+      res.writeHead(200, { 'Cache-Control': 'max-age=60', 'Content-Length': 5 }).end('hello, world')
+    for (const status of [/fwd=uri-miss/, /; hit/]) {
+      const got = await get()
+      expect([got.status, got.text, got.complete]).toEqual([200, 'hello', true])
+      expect(got.field('cache-status')).toMatch(status)
+    }
+  })
+
   it('passes interim responses on', async () => {
     answer = (_req, res) => {
       res.writeProcessing()
