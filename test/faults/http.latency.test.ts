@@ -1,3 +1,4 @@
+import { PassThrough, Readable } from 'node:stream'
 import express from 'express'
 import Koa from 'koa'
 import request from 'supertest'
@@ -29,10 +30,26 @@ function koaApp(cache: FallbackCache) {
   return app.callback()
 }
 
+function expressStream(cache: FallbackCache, body: () => Readable) {
+  const app = express()
+  app.get('/stream', fallbackCache({ cache, ttl: 60 }), (_req, res) => void body().pipe(res.type('text')))
+  return app
+}
+
+function koaStream(cache: FallbackCache, body: () => Readable) {
+  const app = new Koa()
+  app.use(koaCache({ cache, ttl: 60 }))
+  app.use((ctx) => {
+    ctx.type = 'text'
+    ctx.body = body()
+  })
+  return app.callback()
+}
+
 describe.each([
-  { host: 'Express', appOf: expressApp },
-  { host: 'Koa', appOf: koaApp },
-])('requests to $host while Redis fails', ({ appOf }) => {
+  { host: 'Express', appOf: expressApp, streamApp: expressStream },
+  { host: 'Koa', appOf: koaApp, streamApp: koaStream },
+])('requests to $host while Redis fails', ({ appOf, streamApp }) => {
   let server: RedisServer
 
   beforeAll(async () => {
@@ -66,6 +83,45 @@ describe.each([
       }
       console.log(`${fault}: worst answer ${worst.toFixed(1)} ms`)
       expect(worst).toBeLessThan(ALLOWED)
+    } finally {
+      if (server.frozen) server.resume()
+      await cache.close()
+    }
+  })
+
+  it.each([
+    { fault: 'frozen', fail: () => server.freeze(), recover: () => server.resume() },
+    { fault: 'killed', fail: () => server.kill(), recover: () => server.restart() },
+  ])('come whole and in time when it happens in the middle of the response: $fault', async ({ fail, recover }) => {
+    const cache = new FallbackCache({ redis: server.url, redisTimeout: REDIS_TIMEOUT })
+    let endedAt = 0
+    let runs = 0
+    const page = new PassThrough()
+    const http = request(
+      streamApp(cache, () => {
+        runs += 1
+        if (runs > 1) return Readable.from(['new'])
+        page.write('first half, ')
+        return page
+      }),
+    )
+    // Each request goes to a port of its own, and the key holds the host.
+    const get = () => http.get('/stream').set('host', 'shop.example')
+    try {
+      await until('connected', () => cache.stats().connected)
+      const answering = get().then((answer) => ({ answer, at: performance.now() }))
+      await until('the handler runs', () => runs === 1)
+      await fail()
+      endedAt = performance.now()
+      page.end('second half')
+      const { answer, at } = await answering
+      expect([answer.status, answer.text]).toEqual([200, 'first half, second half'])
+      expect(at - endedAt).toBeLessThan(ALLOWED)
+      expect((await get()).text).toBe('first half, second half')
+      expect(await cache.clear()).toEqual({ durable: false })
+      await recover()
+      await until('it has told', () => cache.stats().connected && cache.stats().pendingInvalidations === 0)
+      expect((await get()).text).toBe('new')
     } finally {
       if (server.frozen) server.resume()
       await cache.close()
