@@ -644,6 +644,7 @@ function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
     slot.stamp.incarnation === framed.stamp.incarnation &&
     slot.entry.deleteAt === framed.entry.deleteAt &&
     slot.entry.id === framed.entry.id &&
-    (slot.entry.id !== undefined || slot.entry.body.equals(framed.entry.body))
+    (slot.entry.id !== undefined ||
+      (slot.entry.body.equals(framed.entry.body) && slot.entry.meta === framed.entry.meta))
   )
 }

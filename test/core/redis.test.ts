@@ -6,6 +6,7 @@ import { FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { ChaosProxy } from '../support/chaos-proxy.js'
 import { freePort } from '../support/free-port.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { RedisServer } from '../support/redis-server.js'
 import { ShiftedClock } from '../support/shifted-clock.js'
 import { until } from '../support/until.js'
@@ -41,6 +42,23 @@ async function client(): Promise<Redis> {
   await once(made, 'ready')
   return made
 }
+
+describe('a small value that memory holds', () => {
+  it('gives way to what another process stored in the same millisecond with the same bytes and other fields', async () => {
+    const clock = new ManualClock(Date.now())
+    const now = clock.now()
+    const [a, b] = [make({ clock }), make({ clock })]
+    await connected(a, b)
+    const entry = { storedAt: now, staleAt: now + 60_000, deleteAt: now + 60_000, body: Buffer.from('page') }
+    for (const [cache, meta] of [
+      [a, 'of a'],
+      [b, 'of b'],
+    ] as const) {
+      await cache.store('k', { ...entry, meta }, cache.mark()).written
+    }
+    for (const cache of [a, b]) expect((await cache.find('k'))?.entry.meta).toBe('of b')
+  })
+})
 
 describe('a large value that memory holds', () => {
   const large = 'x'.repeat(100_000)
