@@ -12,8 +12,6 @@ import {
 } from './option-checks.js'
 import type { RedisClient } from './tiers/redis-client.js'
 
-export { shown }
-
 /** Where the library says what happened: shaped like pino, and like `console`. One line a transition, none a request. */
 export interface Logger {
   info(details: object, message: string): void

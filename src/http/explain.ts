@@ -1,6 +1,6 @@
-import type { Absence } from '../core/entry-store.js'
 import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
+import type { Absence } from '../core/found.js'
 import { answerFromStore } from './answer.js'
 import { type CacheStatus, cacheStatusMember, type Forward } from './cache-status.js'
 import { credentialNames, isSecretField } from './credentials.js'

@@ -1,5 +1,5 @@
-import type { Absence } from '../core/entry-store.js'
 import type { Tier } from '../core/events.js'
+import type { Absence } from '../core/found.js'
 import type { CacheControl, Seconds } from './cache-control.js'
 import type { Forward } from './cache-status.js'
 import type { Credential } from './credentials.js'

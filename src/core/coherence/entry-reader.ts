@@ -1,0 +1,202 @@
+import type { Clock } from '../clock.js'
+import type { Counters } from '../counters.js'
+import type { Absence, Found } from '../found.js'
+import type { JudgedMemory } from '../judged-memory.js'
+import type { CoreSettings } from '../options.js'
+import type { MemorySlot } from '../tiers/memory-tier.js'
+import { decodeFrame, type Framed, frameMagic, isTombstone } from '../wire-frame.js'
+import type { Coherence } from './coherence.js'
+import type { Mirror } from './mirror.js'
+import type { Held, Read, SharedEntries } from './shared-entries.js'
+
+/** Looks entries up where there is a Redis: which tier answers, and whether what it has may be used. */
+export class EntryReader {
+  readonly #settings: CoreSettings
+  readonly #clock: Clock
+  readonly #counters: Counters
+  readonly #mirror: Mirror
+  readonly #memory: JudgedMemory
+  readonly #coherence: Coherence
+  readonly #entries: SharedEntries
+  /** What is being looked up in Redis since this turn began. */
+  readonly #turn = new Map<string, Promise<Found | undefined>>()
+
+  constructor(
+    settings: CoreSettings,
+    counters: Counters,
+    mirror: Mirror,
+    memory: JudgedMemory,
+    coherence: Coherence,
+    entries: SharedEntries,
+  ) {
+    this.#settings = settings
+    this.#clock = settings.clock
+    this.#counters = counters
+    this.#mirror = mirror
+    this.#memory = memory
+    this.#coherence = coherence
+    this.#entries = entries
+  }
+
+  /** As `EntryStore.find`. */
+  find(key: string): Found | undefined | Promise<Found | undefined> {
+    if (this.#coherence.starting !== undefined) return this.#findOnceStarted(key)
+    if (!this.#coherence.isConnected) return this.#findWhileDisconnected(key)
+    if (this.#settings.read === 'memory-first' && this.#leaseHolds()) {
+      const found = this.#memory.find(key, false)
+      if (found !== undefined) return found
+    }
+    return this.#findTogether(key)
+  }
+
+  /** As `EntryStore.peek`. */
+  async peek(key: string): Promise<Found | Absence> {
+    await this.#coherence.waitForStart()
+    if (!this.#coherence.isConnected) return this.#peekWhileDisconnected(key)
+    const inMemory = this.#memory.peek(key, false)
+    const isOwn = this.#memory.tier.peek(key)?.writtenIn === undefined
+    const isFirst = isOwn || (this.#settings.read === 'memory-first' && this.#leaseHolds())
+    if (isFirst && typeof inMemory === 'object') return inMemory
+    try {
+      const inRedis = this.#peekAt(key, await this.#entries.read(key), this.#coherence.stamp.incarnation)
+      if (typeof inRedis === 'object' || typeof inMemory !== 'object') return inRedis === 'nothing' ? inMemory : inRedis
+      return inMemory
+    } catch {
+      return this.#peekWhileDisconnected(key)
+    }
+  }
+
+  /** Whether the first bytes of what an exact invalidation took out say that it could have been served. */
+  wasUsable(key: string, head: Buffer): boolean {
+    const [magic, incarnation, position, , , deleteAt = '0'] = head.toString('latin1').split(' ')
+    if (magic !== frameMagic || incarnation !== this.#coherence.stamp.incarnation) return false
+    return Number(deleteAt) > this.#clock.now() && !this.#mirror.coversOtherwise(key, Number(position))
+  }
+
+  #peekWhileDisconnected(key: string): Found | Absence {
+    const slot = this.#memory.tier.peek(key)
+    return slot === undefined || this.#isConfirmed(slot) ? this.#memory.peek(key, true) : 'unconfirmed'
+  }
+
+  #peekAt(key: string, read: Read, incarnation: string): Found | Absence {
+    if (read === undefined) return 'nothing'
+    if (read === 'unchanged') return this.#memory.peek(key, false)
+    const framed = decodeFrame(read)
+    if (framed === undefined) return 'unreadable'
+    const verdict = this.#judge(key, framed, incarnation)
+    return typeof verdict === 'string' ? verdict : { entry: verdict.entry, tier: 'redis', disconnected: false }
+  }
+
+  async #findOnceStarted(key: string): Promise<Found | undefined> {
+    await this.#coherence.waitForStart()
+    return this.#coherence.isConnected ? this.#findShared(key) : this.#findWhileDisconnected(key)
+  }
+
+  #findWhileDisconnected(key: string): Found | undefined {
+    this.#coherence.noteUnavailable()
+    const slot = this.#memory.tier.peek(key)
+    if (slot === undefined || !this.#isConfirmed(slot)) return undefined
+    const found = this.#memory.find(key, true)
+    if (found !== undefined) this.#counters.servedWhileDisconnected++
+    return found
+  }
+
+  /** Whether it is not too long ago that nothing can have invalidated it unseen. */
+  #isConfirmed(slot: MemorySlot): boolean {
+    if (this.#coherence.isSuspect) return false
+    const knownAt = Math.max(slot.knownAt, this.#coherence.confirmedAt)
+    return this.#clock.monotonic() - knownAt <= this.#settings.maxStaleWhileDisconnected
+  }
+
+  /** Reads of one key in one turn of the event loop have one answer: they travel together, and are judged together. */
+  #findTogether(key: string): Promise<Found | undefined> {
+    const begun = this.#turn.get(key)
+    if (begun !== undefined) return begun
+    if (this.#turn.size === 0) this.#clock.endOfTurn(() => this.#turn.clear())
+    const found = this.#findShared(key)
+    this.#turn.set(key, found)
+    return found
+  }
+
+  async #findShared(key: string): Promise<Found | undefined> {
+    const askedAt = this.#clock.monotonic()
+    let read: Read
+    try {
+      read = await this.#entries.read(key, this.#largeHeld(key))
+    } catch {
+      return this.#coherence.isConnected && this.#coherence.confirmedAt >= askedAt
+        ? this.#memory.find(key, false)
+        : this.#findWhileDisconnected(key)
+    }
+    const known = this.#memory.tier.peek(key)
+    const incarnation = this.#coherence.stamp.incarnation
+    // What could not be written to Redis yet is newer than what Redis has.
+    if (known !== undefined && known.writtenIn === undefined) {
+      const found = this.#memory.find(key, false)
+      if (found !== undefined) return found
+    }
+    if (read === 'unchanged') {
+      // Evicted meanwhile: it has to be sent after all.
+      return known === undefined ? this.#findShared(key) : this.#findUnchanged(key, known, incarnation)
+    }
+    const framed = read === undefined ? undefined : this.#usable(key, read, incarnation)
+    if (framed === undefined) return this.#memory.find(key, false)
+    if (known !== undefined && isSameEntry(known, framed)) {
+      const found = this.#memory.find(key, false)
+      if (found !== undefined) return { ...found, tier: 'redis' }
+    }
+    const { entry, stamp } = framed
+    const slot: MemorySlot = { entry, sequence: this.#mirror.sequence, knownAt: askedAt, stamp, writtenIn: incarnation }
+    this.#memory.tier.put(key, slot)
+    return { entry: slot.entry, tier: 'redis', disconnected: false }
+  }
+
+  /** The large entry that memory holds as Redis is known to hold it. */
+  #largeHeld(key: string): Held | undefined {
+    const slot = this.#memory.tier.peek(key)
+    if (slot?.entry.id === undefined || slot.writtenIn !== this.#coherence.stamp.incarnation) return undefined
+    return { id: slot.entry.id, stamp: slot.stamp }
+  }
+
+  /** Redis has what memory had when it was asked; neither need be good any more. */
+  #findUnchanged(key: string, { entry, stamp }: MemorySlot, incarnation: string): Found | undefined {
+    const found = this.#memory.find(key, false)
+    if (found === undefined) return undefined
+    const isConfirmed = stamp.incarnation === incarnation && !this.#mirror.coversAfter(key, entry.tags, stamp.position)
+    return isConfirmed ? { ...found, tier: 'redis' } : found
+  }
+
+  /** An entry out of Redis, if it may be used. */
+  #usable(key: string, frame: Buffer, incarnation: string): Framed | undefined {
+    const framed = decodeFrame(frame)
+    if (framed === undefined) {
+      this.#counters.foreignEntries++
+      return undefined
+    }
+    const verdict = this.#judge(key, framed, incarnation)
+    return typeof verdict === 'string' ? undefined : verdict
+  }
+
+  #judge(key: string, framed: Framed, incarnation: string): Framed | Absence {
+    if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return 'invalidated'
+    if (framed.entry.deleteAt <= this.#clock.now()) return 'expired'
+    return this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position) ? 'invalidated' : framed
+  }
+
+  #leaseHolds(): boolean {
+    return this.#clock.monotonic() - this.#coherence.confirmedAt <= this.#settings.lease
+  }
+}
+
+/** Whether memory holds what Redis has just given, so that it need not be copied again. */
+function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
+  return (
+    slot.entry.storedAt === framed.entry.storedAt &&
+    slot.stamp.position === framed.stamp.position &&
+    slot.stamp.incarnation === framed.stamp.incarnation &&
+    slot.entry.deleteAt === framed.entry.deleteAt &&
+    slot.entry.id === framed.entry.id &&
+    (slot.entry.id !== undefined ||
+      (slot.entry.body.equals(framed.entry.body) && slot.entry.meta === framed.entry.meta))
+  )
+}
