@@ -76,7 +76,7 @@ export class KoaInterior implements Interior {
   /** Whether no proxy is trusted, and nobody has given the application another idea of `ctx.host` and `ctx.protocol`. */
   get #isOrdinary(): boolean {
     const { proxy, context, request } = this.#app
-    return !proxy && !ORIGIN.some((name) => Object.hasOwn(context, name) || Object.hasOwn(request, name))
+    return !proxy && !definesOrigin(context) && !definesOrigin(request)
   }
 
   /** A context of its own, as Koa makes it: it changes nothing about request and response. */
@@ -108,7 +108,9 @@ export function isKoaApplication(app: unknown): app is KoaApplication {
   return Array.isArray(middleware) && typeof callback === 'function' && typeof createContext === 'function'
 }
 
-const ORIGIN = ['host', 'protocol'] as const
+function definesOrigin(prototype: object): boolean {
+  return Object.hasOwn(prototype, 'host') || Object.hasOwn(prototype, 'protocol')
+}
 
 /** One that Koa would neither split nor parse. */
 const PLAIN_HOST = /^[\w.:[\]-]+$/
