@@ -15,7 +15,8 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const started = Date.now()
 /** What depends on Node.js: its http, streams, timers and buffers. The tarball, too, is used on every version. */
 const ON_EVERY_NODE = ['test/core', 'test/http', 'test/middleware']
-const total = { passed: 0, failed: 0, skipped: 0 }
+/** @type {import('./vitest.mjs').Counts} */
+const total = { passed: 0, failed: 0, skipped: 0, notes: [] }
 
 installDependencies()
 if (process.env.SKIP_REDIS === '1') {
@@ -23,7 +24,7 @@ if (process.env.SKIP_REDIS === '1') {
 } else {
   const redisServer = provideRedisServer()
   if (redisServer) process.env.REDIS_SERVER_BIN = redisServer
-  else finish({ passed: 0, failed: 1, skipped: 0 })
+  else finish({ passed: 0, failed: 1, skipped: 0, notes: ['✗ no redis-server'] })
 }
 
 const onlyThese = process.argv.slice(2)
@@ -73,6 +74,7 @@ async function step(name, args) {
   if (code === 0) return true
   console.log(output)
   total.failed += 1
+  total.notes.push(`✗ ${name}`)
   return false
 }
 
@@ -88,14 +90,18 @@ async function tests(name, args, node) {
   total.passed += counts.passed
   total.failed += counts.failed
   total.skipped += counts.skipped
+  total.notes.push(...counts.notes.map((note) => `${name}: ${note}`))
   console.log(`${counts.failed === 0 ? '✓' : '✗'} ${name}: ${summary(counts)} (${seconds(begun)})`)
 }
 
 /** The other versions are a promise that CI has to keep; a machine at home may be offline. @param {string} what */
 function missing(what) {
   console.log(`\n${process.env.CI ? '✗' : 'SKIPPED'} ${what}`)
-  if (process.env.CI) total.failed += 1
-  else total.skipped += 1
+  if (!process.env.CI) total.skipped += 1
+  else {
+    total.failed += 1
+    total.notes.push(`✗ ${what}`)
+  }
 }
 
 function otherVersions() {
@@ -131,10 +137,13 @@ function summary({ passed, failed, skipped }) {
 }
 
 /**
+ * What failed is said once more at the end, where nobody has to look for it.
+ *
  * @param {import('./vitest.mjs').Counts} counts
  * @returns {never}
  */
 function finish(counts) {
+  for (const note of counts.notes) console.log(`\n${note}`)
   console.log(`\nIn ${seconds(started)}:\n${summary(counts)}`)
   process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1)
 }

@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, relative } from 'node:path'
 
 /** The projects of vitest.config.ts that hold the tests of the library; how long an answer takes is apart from them. */
 export const LIBRARY = ['--project=functions', '--project=library', '--project=waiting']
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/**
+ * `notes` says, a paragraph each, what failed and what passed only when it was run again.
+ *
+ * @typedef {{ passed: number, failed: number, skipped: number, notes: string[] }} Counts
+ */
 
 /**
  * Runs vitest and shows what it prints. Whatever goes wrong without a failed test (a file that does not load, an error
@@ -23,7 +27,8 @@ export async function runVitest(args, node = process.execPath) {
   try {
     const code = await run(node, ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args])
     const counts = readCounts(report)
-    return code === 0 || counts.failed > 0 ? counts : { ...counts, failed: 1 }
+    if (code === 0 || counts.failed > 0) return counts
+    return { ...counts, failed: 1, notes: [...counts.notes, `✗ vitest ended with ${code} and no failed test`] }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -44,6 +49,9 @@ function run(node, args) {
   })
 }
 
+/** @typedef {{ status: string, fullName: string, failureMessages: string[] }} Test */
+/** @typedef {{ status: string, name: string, message: string, assertionResults: Test[] }} TestFile */
+
 /**
  * @param {string} report
  * @returns {Counts}
@@ -53,15 +61,44 @@ function readCounts(report) {
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
     )
-    /** @param {{ status: string, assertionResults: { status: string }[] }} file */
-    const failedToLoad = (file) =>
-      file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed')
     return {
       passed: numPassedTests,
       failed: numFailedTests + testResults.filter(failedToLoad).length,
       skipped: numPendingTests + numTodoTests,
+      notes: testResults.flatMap(notesOn),
     }
   } catch {
-    return { passed: 0, failed: 0, skipped: 0 }
+    return { passed: 0, failed: 0, skipped: 0, notes: [] }
   }
+}
+
+/** @param {TestFile} file */
+function failedToLoad(file) {
+  return file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed')
+}
+
+/**
+ * @param {TestFile} file
+ * @returns {string[]}
+ */
+function notesOn(file) {
+  const path = relative(process.cwd(), file.name)
+  const notes = failedToLoad(file) ? [`✗ ${path}\n${indented(file.message)}`] : []
+  for (const { status, fullName, failureMessages } of file.assertionResults) {
+    if (failureMessages.length === 0) continue
+    const outcome = status === 'failed' ? '✗' : `passed when run again (${failureMessages.length} failed before):`
+    notes.push(`${outcome} ${path} > ${fullName}\n${indented(failureMessages[0] ?? '')}`)
+  }
+  return notes
+}
+
+/** The message, and where in our own files it came from. @param {string} failure with its stack */
+function indented(failure) {
+  const lines = failure
+    .split('\n')
+    .filter((line) => !/^ +at /.test(line) || !/node_modules|node:|new Promise \(<anonymous>\)/.test(line))
+  return lines
+    .slice(0, 12)
+    .map((line) => `    ${line}`)
+    .join('\n')
 }
