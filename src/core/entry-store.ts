@@ -246,7 +246,7 @@ export class EntryStore {
     if (this.#closed) return
     this.#closed = true
     this.#shared?.writer.stop()
-    this.#shared?.sweep.stop()
+    await this.#shared?.sweep.stop()
     await this.#shared?.coherence.close()
     this.#memory.tier.clear()
   }
@@ -268,7 +268,7 @@ export class EntryStore {
     const parts = [this.#settings, this.#counters, this.#mirror, this.#memory, coherence, entries] as const
     const writer: EntryWriter = new EntryWriter(...parts)
     const reader = new EntryReader(...parts)
-    const sweep = new Sweep(port, coherence, this.#mirror, keyPrefix, this.#counters)
+    const sweep = new Sweep(port, this.#clock, coherence, this.#mirror, keyPrefix, this.#counters)
     const turns =
       singleFlightLease > 0
         ? new SharedTurns(port, coherence.tier, this.#clock, keyPrefix, singleFlightLease)

@@ -133,6 +133,15 @@ describe('a large value that memory holds', () => {
   })
 })
 
+function many(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `many:${index}`)
+}
+
+async function fill(cache: FallbackCache, count: number): Promise<void> {
+  for (const key of many(count)) await cache.set(key, 1)
+  await until('all there', async () => Number(await server.command('EXISTS', ...many(count))) === count)
+}
+
 describe('FallbackCache and the rest of the database', () => {
   it('touches nothing that is not its own, whatever it is told to clear', async () => {
     await server.command('SET', 'other', 'text')
@@ -165,6 +174,33 @@ describe('FallbackCache and the rest of the database', () => {
     await until('swept', () => cache.stats().counters.swept > 0)
     expect(await server.command('GET', 'other')).toBe('text')
     expect(await server.command('HGET', 'hash', 'field')).toBe('value')
+  })
+
+  it('leaves the sweep to others when it is closed in the middle of it', async () => {
+    const [closing, other] = [make(), make()]
+    await connected(closing, other)
+    await fill(closing, 3000)
+    await closing.invalidatePrefix('many:')
+    await until('begun', () => closing.stats().counters.swept > 0, { every: 1 })
+    await closing.close()
+    const left = await server.command('DBSIZE')
+    expect(left).toBeGreaterThan(1000)
+    expect(await server.command('EXISTS', '{fallback-cache}:sweep')).toBe(0)
+    await other.invalidatePrefix('many:')
+    await until('swept', async () => Number(await server.command('EXISTS', ...many(3000))) === 0)
+  })
+
+  it('goes on sweeping when Redis has been frozen in the middle of it', async () => {
+    const cache = make({ redisTimeout: 100 })
+    await connected(cache)
+    await fill(cache, 3000)
+    await cache.invalidatePrefix('many:')
+    await until('begun', () => cache.stats().counters.swept > 0, { every: 1 })
+    server.freeze()
+    await sleep(300)
+    server.resume()
+    expect(Number(await server.command('EXISTS', ...many(3000)))).toBeGreaterThan(1000)
+    await until('swept', async () => Number(await server.command('EXISTS', ...many(3000))) === 0, { timeout: 15_000 })
   })
 
   it('keeps caches with different prefixes apart, on one client too', async () => {

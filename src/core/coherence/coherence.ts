@@ -207,11 +207,6 @@ export class Coherence {
     }, ms)
   }
 
-  /** Lets `ms` milliseconds pass. */
-  pause(ms: number): Promise<void> {
-    return pause(this.#clock, ms)
-  }
-
   /** Why Redis cannot be used, as far as its client says; `undefined` while it can. */
   get connectionError(): Error | undefined {
     return this.#connectionError

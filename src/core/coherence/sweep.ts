@@ -1,4 +1,7 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.js'
 import type { Counters } from '../counters.js'
+import { CacheError } from '../errors.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { Script } from '../tiers/script.js'
 import { decodeHead } from '../wire-frame.js'
@@ -11,8 +14,12 @@ const pageSize = 200
 const atOnce = 25
 const pause = 10
 
-/** How long one process may keep the others from sweeping, ms. */
-const leaseTime = 60_000
+/** How long a process that died keeps the others from sweeping; one that sweeps says so three times as often, ms. */
+const leaseTime = 10_000
+
+/** When to begin, and when to begin again if another process sweeps or Redis is in trouble: doubled up to the longest, ms. */
+const firstWait = 1000
+const longestWait = 5000
 
 /** Bytes of an entry that hold its first line and, unless they are many, its tags. */
 const headBytes = 1024
@@ -25,6 +32,19 @@ if incarnation ~= ARGV[1] or position ~= ARGV[2] then return 0 end
 return redis.call('UNLINK', KEYS[1])
 `)
 
+/** Gives 0 when another process sweeps. One that could not tell Redis that it has stopped goes on with the lease it has. */
+const takeScript = new Script(`
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
+const releaseScript = new Script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+`)
+
 /**
  * Removes from Redis what invalidations by prefix, tag or clear have taken out of use.
  *
@@ -33,59 +53,116 @@ return redis.call('UNLINK', KEYS[1])
  */
 export class Sweep {
   readonly #port: RedisPort
+  readonly #clock: Clock
   readonly #coherence: Coherence
   readonly #mirror: Mirror
   readonly #keyPrefix: string
   readonly #counters: Counters
+  readonly #lease: string
+  readonly #holder = randomBytes(9).toString('base64url')
   #isPlanned = false
-  #isRunning = false
+  /** Settles when the sweep that runs is over; never rejects. */
+  #running: Promise<void> | undefined
   #stopped = false
+  #wake = (): void => {}
 
-  constructor(port: RedisPort, coherence: Coherence, mirror: Mirror, keyPrefix: string, counters: Counters) {
+  constructor(
+    port: RedisPort,
+    clock: Clock,
+    coherence: Coherence,
+    mirror: Mirror,
+    keyPrefix: string,
+    counters: Counters,
+  ) {
     this.#port = port
+    this.#clock = clock
     this.#coherence = coherence
     this.#mirror = mirror
     this.#keyPrefix = keyPrefix
+    this.#lease = ownName(keyPrefix, 'sweep')
     this.#counters = counters
   }
 
   /** Sweeps in a while; several invalidations share a sweep. */
   soon(): void {
-    if (this.#isPlanned) return
+    this.#plan(firstWait)
+  }
+
+  /** Ends the sweep that runs, so that another process may go on. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#wake()
+    await this.#running
+  }
+
+  #plan(wait: number): void {
+    if (this.#isPlanned || this.#stopped) return
     this.#isPlanned = true
     this.#coherence.later(() => {
       this.#isPlanned = false
-      if (this.#isRunning) return this.soon()
-      this.#isRunning = true
-      this.#sweep()
-        .catch(() => {})
-        .finally(() => {
-          this.#isRunning = false
-        })
+      if (this.#running !== undefined) return this.#plan(wait)
+      this.#running = this.#try(wait).finally(() => {
+        this.#running = undefined
+      })
+    }, wait)
+  }
+
+  async #try(wait: number): Promise<void> {
+    try {
+      if (await this.#sweep()) return
+    } catch (thrown) {
+      // What Redis refuses, it will refuse again.
+      if (thrown instanceof CacheError && thrown.code === 'redis-reply') return
+    }
+    this.#plan(Math.min(2 * wait, longestWait))
+  }
+
+  /** @returns false when there is more to do, or somebody else does it */
+  async #sweep(): Promise<boolean> {
+    if (!this.#coherence.isConnected || !(await this.#take())) return false
+    try {
+      return await this.#sweepAll()
+    } finally {
+      await this.#run(releaseScript).catch(() => {})
+    }
+  }
+
+  async #sweepAll(): Promise<boolean> {
+    let renewedAt = this.#clock.monotonic()
+    const pages = this.#port.scan(`${literal(this.#keyPrefix)}*`, pageSize)
+    for (;;) {
+      const page = await this.#coherence.tier.run(() => pages.next())
+      if (page.done === true) return true
+      const keys = page.value
+      for (let at = 0; at < keys.length; at += atOnce) {
+        if (this.#stopped || !this.#coherence.isConnected) return false
+        await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#look(key)))
+      }
+      const now = this.#clock.monotonic()
+      if (now - renewedAt > leaseTime / 3) {
+        if (!(await this.#take())) return false
+        renewedAt = now
+      }
+      await this.#pause()
+    }
+  }
+
+  /** Lets the requests of others through; not when it is to stop. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+      this.#coherence.later(resolve, pause)
     })
   }
 
-  stop(): void {
-    this.#stopped = true
+  /** Takes the lease, or renews it; false when another process has it. */
+  async #take(): Promise<boolean> {
+    return Number(await this.#run(takeScript, String(leaseTime))) === 1
   }
 
-  async #sweep(): Promise<void> {
-    const lease = ownName(this.#keyPrefix, 'sweep')
-    const taken = await this.#coherence.tier.run(() =>
-      this.#port.send(lease, ['SET', lease, '1', 'PX', String(leaseTime), 'NX']),
-    )
-    if (taken === null) return this.soon()
-    try {
-      for await (const keys of this.#port.scan(`${literal(this.#keyPrefix)}*`, pageSize)) {
-        if (this.#stopped || !this.#coherence.isConnected) return
-        for (let at = 0; at < keys.length; at += atOnce) {
-          await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#look(key)))
-        }
-        await this.#coherence.pause(pause)
-      }
-    } finally {
-      await this.#coherence.tier.run(() => this.#port.send(lease, ['DEL', lease]))
-    }
+  /** Runs a script about the lease of this process. */
+  #run(script: Script, ...args: string[]): Promise<unknown> {
+    return this.#coherence.tier.run(() => script.run(this.#port, [this.#lease], [this.#holder, ...args]))
   }
 
   async #look(name: string): Promise<void> {

@@ -16,7 +16,7 @@ export interface RedisPort {
   /** True for a cluster: several keys in one command must not be taken for granted. */
   readonly isCluster: boolean
   /** Walks over the keys of every master. Each yielded array is one page, possibly empty. */
-  scan(pattern: string, count: number): AsyncIterable<string[]>
+  scan(pattern: string, count: number): AsyncGenerator<string[]>
   /** Starts to listen; called once. `onReady` at every new usable connection, `onClose` at every lost one,
    * `onError` with what the client has to say of it. */
   watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void
