@@ -32,7 +32,7 @@ export function answerFromStore(
     }
   }
   if (stored.status === 206) return answerFromPart(headers, stored, reply, now)
-  return method === 'HEAD' ? { ...reply, body: undefined } : reply
+  return method === 'HEAD' ? bodiless(stored, reply) : reply
 }
 
 function answerFromPart(headers: Fields, stored: StoredResponse, reply: Reply, now: number): Reply {
@@ -80,7 +80,7 @@ function isConditional(headers: Fields): boolean {
 /** The 304 in place of a whole answer; the same object for the same one, so that hits within one second make nothing anew. */
 function notModified(stored: StoredResponse, whole: Reply): Reply {
   const known = stored.notModified
-  if (known?.inPlaceOf === whole) return known.reply
+  if (known?.of === whole) return known.reply
   const kept = notModifiedFields(stored.byName)
   const fields: FieldValue[] = []
   const checkedNames: string[] = []
@@ -99,8 +99,17 @@ function notModified(stored: StoredResponse, whole: Reply): Reply {
     checkedNames: whole.checkedNames && checkedNames,
     removed: whole.removed,
     body: undefined,
+    memo: undefined,
   }
-  stored.notModified = { inPlaceOf: whole, reply }
+  stored.notModified = { of: whole, reply }
+  return reply
+}
+
+/** The answer to HEAD; the same object for the same whole one. */
+function bodiless(stored: StoredResponse, whole: Reply): Reply {
+  if (stored.bodiless?.of === whole) return stored.bodiless.reply
+  const reply: Reply = { ...whole, body: undefined, memo: undefined }
+  stored.bodiless = { of: whole, reply }
   return reply
 }
 

@@ -105,6 +105,8 @@ export interface Reply {
   readonly removed: readonly string[]
   /** The bytes, shared: they must not be changed. `undefined`: none, as for 304 and HEAD (`status` stays what it is). */
   readonly body: Buffer | undefined
+  /** Room for what an adapter has made of it: the same reply answers all hits of one second. */
+  memo?: unknown
 }
 
 /** The head of an answer that the application is about to send. */

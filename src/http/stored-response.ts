@@ -7,6 +7,7 @@ import { appendCacheStatus, cacheStatusMember } from './cache-status.js'
 import { areToBeMade, type Encoding, lengthOfIdentity } from './encodings.js'
 import type { FieldList, FieldValue, Reply } from './exchange.js'
 import { emptyFields, type Fields, fieldValue } from './fields.js'
+import type { Parsed } from './parsed-entries.js'
 import type { Reusable } from './reusable.js'
 
 /** The name under which this cache appears in Cache-Status (RFC 9211). */
@@ -42,8 +43,14 @@ export interface StoredHead {
   readonly encodings?: readonly Encoding[] | undefined
 }
 
+/** What was sent in place of a whole answer, to be sent again as long as that one is the same. */
+export interface InPlace {
+  readonly of: Reply
+  readonly reply: Reply
+}
+
 /** A stored response: its head, its body, and the answers made of it (RFC 9111, section 2). */
-export class StoredResponse implements Reusable {
+export class StoredResponse implements Reusable, Parsed {
   readonly entry: Entry
   /** The bytes as the handler made them. */
   readonly body: Buffer
@@ -71,8 +78,12 @@ export class StoredResponse implements Reusable {
   readonly representations: Map<string, StoredResponse> | undefined
   /** Whether {@link list} has a Vary. */
   readonly hasVary: boolean
-  /** The 304 that was made last, and the whole answer that it stands for. */
-  notModified: { readonly inPlaceOf: Reply; readonly reply: Reply } | undefined = undefined
+  /** See {@link Parsed}. */
+  isUsed = false
+  /** The 304 that was made last. */
+  notModified: InPlace | undefined = undefined
+  /** The answer to HEAD that was made last. */
+  bodiless: InPlace | undefined = undefined
   #byName: Fields | undefined
   readonly #upstream: string | undefined
   #checkedNames: readonly string[] | undefined | null = null
@@ -171,7 +182,7 @@ export class StoredResponse implements Reusable {
     ) {
       return whole
     }
-    const made = { ...this.answer(this.list, now, this.hitStatus(now, detail, key)), checkedNames: this.#namesOfHit() }
+    const made = this.answer(this.list, now, this.hitStatus(now, detail, key), this.#namesOfHit())
     this.#whole = made
     this.#detail = detail
     this.#key = key
@@ -193,11 +204,17 @@ export class StoredResponse implements Reusable {
   }
 
   /** The response with these fields, its Age, and our member of Cache-Status. */
-  answer(list: FieldList, now: number, cacheStatus: string | undefined): Reply {
+  answer(
+    list: FieldList,
+    now: number,
+    cacheStatus: string | undefined,
+    checkedNames?: readonly string[] | undefined,
+  ): Reply {
     const fields: FieldValue[] = [...list, 'Age', String(this.ageAt(now))]
     // Over the members of caches nearer to the origin, which are in the list (RFC 9211, section 2).
     if (cacheStatus !== undefined) fields.push('Cache-Status', appendCacheStatus(this.#upstream, cacheStatus))
-    return { status: this.status, reason: this.reason, fields, removed: this.removed, body: this.body }
+    const { status, reason, removed, body } = this
+    return { status, reason, fields, checkedNames, removed, body, memo: undefined }
   }
 }
 

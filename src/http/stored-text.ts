@@ -1,12 +1,12 @@
 import type { Entry } from '../core/entry.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import { type Encoding, encodingsText, readEncodings } from './encodings.js'
-import { keepParsed } from './parsed-entries.js'
+import { keepParsed, type Parsed } from './parsed-entries.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 import { isAmount, isFieldList, isFieldNames, isFinalStatus, isPartOfControl, isReasonPhrase } from './well-formed.js'
 
 /** What lies under a primary key whose responses vary: where to look further. */
-export interface VariantMarker {
+export interface VariantMarker extends Parsed {
   readonly identity: string
   /** The fields that select among the variants. */
   readonly selecting: readonly string[]
@@ -48,8 +48,12 @@ export function markerText(marker: VariantMarker): string {
 
 /** What an entry holds; `undefined` when it is none of ours or garbled. Parsed once an entry, as long as it is among those used lately. */
 export function readStored(entry: Entry): StoredResponse | VariantMarker | undefined {
-  if (entry.memo instanceof StoredResponse) return entry.memo
-  if (isMarker(entry.memo)) return entry.memo
+  const { memo } = entry
+  if (memo instanceof StoredResponse) {
+    memo.isUsed = true
+    return memo
+  }
+  if (isMarker(memo)) return memo
   const read = parseStored(entry)
   if (read !== undefined) keepParsed(entry, read)
   return read

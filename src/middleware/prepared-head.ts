@@ -2,34 +2,43 @@ import { IncomingMessage, OutgoingMessage, ServerResponse, STATUS_CODES } from '
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Reply } from '../http/exchange.js'
+import { emptyFields } from '../http/fields.js'
 import { hasNoFields, type OutgoingFields, showFields } from './outgoing-fields.js'
 
 /** What of node's response has no public name. */
 interface Internals {
   _header: string | null
   _headerSent: boolean
-  readonly _hasBody: boolean
+  _hasBody: boolean
   readonly _defaultKeepAlive: boolean
   readonly _removedConnection: boolean
   readonly _expect_continue: boolean
   readonly _keepAliveTimeout: number
   readonly _maxRequestsPerSocket: number | undefined
   readonly maxRequestsOnConnectionReached: boolean
-  _send(bytes: Buffer): boolean
+  _send(bytes: Buffer | string, encoding?: 'latin1'): boolean
 }
 
 /** An answer as it goes over the wire, and what it was written for. */
 interface Prepared {
+  /** A copy of a reply, which may differ in anything, has its memo too. */
+  readonly reply: Reply
   readonly poweredBy: string | undefined
   readonly keepAliveTimeout: number
   readonly maxRequests: number | undefined
   readonly reason: string
   readonly head: string
   readonly fields: OutgoingFields
+  /** How often it was sent. */
+  sent: number
+  /** The head as bytes; `undefined` for an answer that goes out as text. */
+  bytes: Buffer | undefined
   /** Head and body; `undefined` for a large body, which is not copied, and when others needed the room. */
   whole: Buffer | undefined
-  readonly bytes: Buffer
 }
+
+/** What is known of a reply. `false`: it is not to be prepared. */
+type Memo = Prepared | false | undefined
 
 /** A body up to this size is kept together with its head, and both are written at once: a copy once a second, one write less for each hit. Bytes. */
 const JOINED = 256 * 1024
@@ -39,8 +48,11 @@ const joined: Prepared[] = []
 const MAX_JOINED = 8 * 1024 * 1024
 let joinedBytes = 0
 
-/** By the reply, which is the same object as long as it says the same. `false`: not to be prepared. */
-const known = new WeakMap<Reply, Prepared | false>()
+/** An answer up to this size is sent as text until it is known that it is sent again and again: that takes no Buffer. Bytes. */
+const SMALL = 4096
+
+/** How often that is, within the second for which an answer is prepared. */
+const OFTEN = 4
 
 const { end, write } = OutgoingMessage.prototype
 const { writeHead } = ServerResponse.prototype
@@ -56,34 +68,45 @@ const send: unknown = Reflect.get(OutgoingMessage.prototype, '_send')
  * @returns false when it has to be sent in the ordinary way; nothing has been done then
  */
 export function sendPrepared(response: ServerResponse, reply: Reply, poweredBy: string | undefined): boolean {
-  if (!isSupported || !isUntouched(response)) return false
-  const prepared = preparedFor(response, reply, poweredBy)
-  if (prepared === undefined) return false
-  transmit(response, reply, prepared)
+  return isSupported && isUntouched(response, reply) && sendUntouched(response, reply, poweredBy)
+}
+
+function sendUntouched(response: ServerResponse, reply: Reply, poweredBy: string | undefined): boolean {
+  const known = knownOf(response, reply, poweredBy)
+  const prepared = known ?? prepare(response, reply, poweredBy)
+  if (known === undefined) reply.memo = prepared
+  if (prepared === false) return false
+  prepared.sent += 1
+  if (prepared.sent === OFTEN || (reply.body?.length ?? 0) > SMALL) inBytes(prepared)
+  transmit(response, prepared)
   return true
 }
 
-function transmit(response: ServerResponse, reply: Reply, { reason, head, fields, whole, bytes }: Prepared): void {
+function transmit(response: ServerResponse, { reply, reason, head, fields, bytes, whole }: Prepared): void {
   const internals = response as unknown as Internals
-  response.statusCode = reply.status
+  const { status, body } = reply
+  response.statusCode = status
   response.statusMessage = reason
   internals._header = head
   internals._headerSent = true
   showFields(response, fields)
+  if (body === undefined) internals._hasBody = false
   if (whole !== undefined) {
     internals._send(whole)
+  } else if (bytes === undefined) {
+    internals._send(body === undefined ? head : head + body.toString('latin1'), 'latin1')
   } else {
     const { socket } = response
     socket?.cork()
     internals._send(bytes)
-    internals._send(reply.body ?? NOTHING)
+    if (body !== undefined) internals._send(body)
     socket?.uncork()
   }
   response.end()
 }
 
-/** Whether a response is as node makes it for an ordinary request on a connection that stays open. */
-function isUntouched(response: ServerResponse): boolean {
+/** Whether a response is as node makes it for an ordinary request on a connection that stays open, and a reply one to this request. */
+function isUntouched(response: ServerResponse, { status, body }: Reply): boolean {
   const internals = response as unknown as Internals
   return (
     internals._header === null &&
@@ -96,7 +119,8 @@ function isUntouched(response: ServerResponse): boolean {
     response.sendDate &&
     response.statusMessage === undefined &&
     !response.strictContentLength &&
-    internals._hasBody &&
+    // To HEAD there is none, whatever the reply.
+    (status === 304 ? response.useChunkedEncodingByDefault : internals._hasBody === (body !== undefined)) &&
     internals._defaultKeepAlive &&
     !internals._removedConnection &&
     !internals._expect_continue &&
@@ -104,54 +128,64 @@ function isUntouched(response: ServerResponse): boolean {
   )
 }
 
-function preparedFor(response: ServerResponse, reply: Reply, poweredBy: string | undefined): Prepared | undefined {
+/** What was prepared for a response like this one. */
+function knownOf(response: ServerResponse, reply: Reply, poweredBy: string | undefined): Memo {
+  const memo = reply.memo as Memo
+  if (memo === undefined || memo === false) return memo
   const { _keepAliveTimeout: keepAliveTimeout, _maxRequestsPerSocket: maxRequests } = response as unknown as Internals
-  const before = known.get(reply)
-  if (before === false) return undefined
-  if (
-    before !== undefined &&
-    before.keepAliveTimeout === keepAliveTimeout &&
-    before.maxRequests === maxRequests &&
-    before.poweredBy === poweredBy
-  ) {
-    return before
-  }
-  const prepared = prepare(reply, poweredBy, keepAliveTimeout, maxRequests)
-  known.set(reply, prepared ?? false)
-  return prepared
+  const isSame =
+    memo.reply === reply &&
+    memo.keepAliveTimeout === keepAliveTimeout &&
+    memo.maxRequests === maxRequests &&
+    memo.poweredBy === poweredBy
+  return isSame ? memo : undefined
 }
 
-/** `undefined` when node would have made something else of it than one line for each field and the body as it is. */
-function prepare(
-  reply: Reply,
-  poweredBy: string | undefined,
-  keepAliveTimeout: number,
-  maxRequests: number | undefined,
-): Prepared | undefined {
+/** False when node would have made something else of it than one line for each field and the body as it is. */
+function prepare(response: ServerResponse, reply: Reply, poweredBy: string | undefined): Prepared | false {
+  const { _keepAliveTimeout: keepAliveTimeout, _maxRequestsPerSocket: maxRequests } = response as unknown as Internals
   const { status, body, checkedNames, removed } = reply
-  if (body === undefined || checkedNames === undefined || status < 200 || status === 204 || status === 304)
-    return undefined
-  const fields: OutgoingFields = Object.create(null)
+  if (checkedNames === undefined || status < 200 || status === 204 || (status === 304 && body !== undefined))
+    return false
+  const fields = emptyFields() as unknown as OutgoingFields
   if (poweredBy !== undefined && !removed.includes('x-powered-by')) fields['x-powered-by'] = ['X-Powered-By', poweredBy]
   for (const [index, name] of checkedNames.entries()) {
     const value = reply.fields[index * 2 + 1]
-    if (typeof value !== 'string' || OF_CONNECTIONS.has(name)) return undefined
+    if (typeof value !== 'string' || OF_CONNECTIONS.has(name)) return false
     fields[name] = [String(reply.fields[index * 2]), value]
   }
-  if (fields.date === undefined || fields['content-length']?.[1] !== String(body.length)) return undefined
+  const length = fields['content-length']?.[1]
+  const isFitting = body === undefined ? (length !== undefined) === (status !== 304) : length === String(body.length)
+  if (fields.date === undefined || !isFitting) return false
   const reason = reply.reason || STATUS_CODES[status] || 'unknown'
   let head = `HTTP/1.1 ${status} ${reason}\r\n`
   for (const name of Object.keys(fields)) head += `${fields[name]?.join(': ')}\r\n`
   head += `Connection: keep-alive\r\n${keepAlive(keepAliveTimeout, maxRequests)}\r\n`
-  const bytes = Buffer.from(head, 'latin1')
-  const prepared: Prepared = { poweredBy, keepAliveTimeout, maxRequests, reason, head, fields, whole: undefined, bytes }
-  if (body.length <= JOINED) join(prepared, body)
-  return prepared
+  return {
+    reply,
+    poweredBy,
+    keepAliveTimeout,
+    maxRequests,
+    reason,
+    head,
+    fields,
+    sent: 0,
+    bytes: undefined,
+    whole: undefined,
+  }
+}
+
+/** Has an answer ready as bytes, for it is sent more than once. */
+function inBytes(prepared: Prepared): void {
+  if (prepared.bytes !== undefined) return
+  prepared.bytes = Buffer.from(prepared.head, 'latin1')
+  const { body } = prepared.reply
+  if (body !== undefined && body.length <= JOINED) join(prepared, prepared.bytes, body)
 }
 
 /** Puts head and body together, and takes the oldest ones apart when they are too much. */
-function join(prepared: Prepared, body: Buffer): void {
-  prepared.whole = Buffer.concat([prepared.bytes, body])
+function join(prepared: Prepared, bytes: Buffer, body: Buffer): void {
+  prepared.whole = Buffer.concat([bytes, body])
   joinedBytes += sizeOf(prepared)
   joined.push(prepared)
   while (joinedBytes > MAX_JOINED) {
@@ -163,8 +197,8 @@ function join(prepared: Prepared, body: Buffer): void {
 }
 
 /** With the texts and objects around the bytes. */
-function sizeOf({ whole, bytes }: Prepared): number {
-  return (whole?.length ?? 0) + 4 * bytes.length + 1024
+function sizeOf({ head, whole }: Prepared): number {
+  return (whole?.length ?? 0) + 4 * head.length + 1024
 }
 
 function keepAlive(timeout: number, maxRequests: number | undefined): string {
@@ -176,36 +210,44 @@ function keepAlive(timeout: number, maxRequests: number | undefined): string {
 /** What node looks at when it writes a head, beside Date and Content-Length. */
 const OF_CONNECTIONS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'expect', 'upgrade'])
 
-const NOTHING = Buffer.alloc(0)
-
-/** Whether this node sends, for an answer prepared here, what it would have sent by itself. */
+/** Whether this node sends, for an answer prepared here, what it would have sent by itself: as text, and as bytes. */
 function check(): boolean {
+  const [small, large] = [Buffer.from('text'), Buffer.alloc(JOINED + 1, 'x')]
   try {
-    return [Buffer.from('text'), Buffer.alloc(JOINED + 1, 'x')].every((body) => {
-      const fields = ['Content-Type', 'text/plain', 'Date', 'Thu, 01 Jan 1970 00:00:00 GMT', 'X-Latin', 'caf\u00e9']
-      const reply: Reply = {
-        status: 200,
-        reason: undefined,
-        fields: [...fields, 'Content-Length', String(body.length)],
-        checkedNames: ['content-type', 'date', 'x-latin', 'content-length'],
-        removed: [],
-        body,
-      }
-      const ordinary = new Trial()
-      ordinary.response.setHeader('X-Powered-By', 'trial')
-      for (let at = 0; at < reply.fields.length; at += 2) {
-        ordinary.response.setHeader(String(reply.fields[at]), reply.fields[at + 1] ?? '')
-      }
-      ordinary.response.end(body)
-      const prepared = new Trial()
-      const made = isUntouched(prepared.response) && preparedFor(prepared.response, reply, 'trial')
-      if (!made) return false
-      transmit(prepared.response, reply, made)
-      return prepared.equals(ordinary)
-    })
+    return (
+      isSentAlike('GET', trialReply(200, small, small.length)) &&
+      isSentAlike('GET', trialReply(200, large, large.length)) &&
+      isSentAlike('GET', trialReply(304, undefined, undefined)) &&
+      isSentAlike('HEAD', trialReply(200, undefined, small.length))
+    )
   } catch {
     return false
   }
+}
+
+function trialReply(status: number, body: Buffer | undefined, length: number | undefined): Reply {
+  const fields = ['Content-Type', 'text/plain', 'Date', 'Thu, 01 Jan 1970 00:00:00 GMT', 'X-Latin', 'caf\u00e9']
+  const checkedNames = ['content-type', 'date', 'x-latin']
+  if (length !== undefined) {
+    fields.push('Content-Length', String(length))
+    checkedNames.push('content-length')
+  }
+  return { status, reason: undefined, fields, checkedNames, removed: [], body }
+}
+
+function isSentAlike(method: string, reply: Reply): boolean {
+  const ordinary = new Trial(method)
+  ordinary.response.statusCode = reply.status
+  ordinary.response.setHeader('X-Powered-By', 'trial')
+  for (let at = 0; at < reply.fields.length; at += 2) {
+    ordinary.response.setHeader(String(reply.fields[at]), reply.fields[at + 1] ?? '')
+  }
+  ordinary.response.end(reply.body)
+  return Array.from({ length: OFTEN + 1 }).every(() => {
+    const prepared = new Trial(method)
+    if (!isUntouched(prepared.response, reply)) return false
+    return sendUntouched(prepared.response, reply, 'trial') && prepared.equals(ordinary)
+  })
 }
 
 /** A response to nobody. */
@@ -213,7 +255,7 @@ class Trial {
   readonly response: ServerResponse
   readonly #written: Buffer[] = []
 
-  constructor() {
+  constructor(method: string) {
     const socket = new Duplex({
       read() {},
       write: (bytes: Buffer, encoding, done) => {
@@ -222,7 +264,7 @@ class Trial {
       },
     }) as Socket
     const request = new IncomingMessage(socket)
-    request.method = 'GET'
+    request.method = method
     request.httpVersionMajor = 1
     request.httpVersionMinor = 1
     this.response = new ServerResponse(request)
@@ -241,8 +283,18 @@ class Trial {
   #state(): string {
     const { headersSent, writableEnded, statusCode, statusMessage, writableLength } = this.response
     const { _last: isLast } = this.response as unknown as { readonly _last: boolean }
+    const { _hasBody: hasBody } = this.response as unknown as Internals
     const fields = this.response.getHeaders()
-    return JSON.stringify({ headersSent, writableEnded, statusCode, statusMessage, writableLength, isLast, fields })
+    return JSON.stringify({
+      hasBody,
+      headersSent,
+      writableEnded,
+      statusCode,
+      statusMessage,
+      writableLength,
+      isLast,
+      fields,
+    })
   }
 }
 
