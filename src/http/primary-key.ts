@@ -17,15 +17,39 @@ export interface KeyPolicy {
   readonly query: 'all' | 'sorted' | readonly string[]
 }
 
-/** As many requests as this are known by heart, twice. */
+/** So many keys are known by heart, twice. */
 const MEMORY = 4096
+
+/** Once so many are, one in this many new ones is: where more are asked for in turn, each would be forgotten before it is asked for again. */
+const ONE_IN = 8
 
 /** Longer ones are not remembered: how long a target is, is up to clients. */
 const MAX_LENGTH = 1024
 
+/** A key that was made for this request. */
+class MadeKey implements PrimaryKey {
+  readonly text: string
+  readonly identity: string
+  /** What it is to be remembered by; `undefined`: it is remembered already, or never will be. */
+  #seen: string | undefined
+
+  constructor(text: string, identity: string) {
+    this.text = text
+    this.identity = identity
+  }
+
+  get seen(): string | undefined {
+    return this.#seen
+  }
+
+  set seen(seen: string | undefined) {
+    this.#seen = seen
+  }
+}
+
 /**
- * Primary keys of requests. Those of recent requests are remembered, so that a repeated request is neither parsed nor
- * hashed again.
+ * Primary keys of requests. Those under which something was found lately are remembered, so that a repeated request is neither
+ * parsed nor hashed again. Not those of all requests: who asks for pages that nobody has would have the others forgotten.
  */
 export class PrimaryKeys {
   readonly #policy: KeyPolicy
@@ -47,6 +71,15 @@ export class PrimaryKeys {
     // Clients may put a slash into Host: only what no field and no target can hold keeps the parts apart.
     const seen = `${request.protocol}\n${request.host}\n${url}${extra === '' ? '' : `\n${extra}`}`
     return this.#recent.get(seen) ?? this.#recall(seen, request, extra)
+  }
+
+  /** Something was found under a key of {@link of}: it is remembered from now on. */
+  found(key: PrimaryKey): void {
+    if (!(key instanceof MadeKey) || key.seen === undefined) return
+    if (this.#older.size > 0 && Math.random() * ONE_IN >= 1) return
+    const { seen } = key
+    key.seen = undefined
+    this.#remember(seen, key)
   }
 
   /**
@@ -82,12 +115,19 @@ export class PrimaryKeys {
 
   #recall(seen: string, request: RequestHead, extra: string): PrimaryKey | undefined {
     if (NO_HOST.test(request.host)) return undefined
-    return this.#remembered(seen, () => makeKey(this.#policy, request, extra))
+    const older = this.#older.get(seen)
+    if (older !== undefined) return this.#remember(seen, older)
+    const key = makeKey(this.#policy, request, extra)
+    if (seen.length <= MAX_LENGTH) key.seen = seen
+    return key
   }
 
   #remembered<Key extends PrimaryKey | undefined>(seen: string, make: () => Key): Key | PrimaryKey {
     const key = this.#recent.get(seen) ?? this.#older.get(seen) ?? make()
-    if (key === undefined || seen.length > MAX_LENGTH) return key
+    return key === undefined || seen.length > MAX_LENGTH ? key : this.#remember(seen, key)
+  }
+
+  #remember(seen: string, key: PrimaryKey): PrimaryKey {
     if (this.#recent.size >= MEMORY) {
       this.#older = this.#recent
       this.#recent = new Map()
@@ -168,7 +208,7 @@ function makeKey(
   extra: string,
   content?: string,
   search?: { readonly line: string; readonly query: string },
-): PrimaryKey {
+): MadeKey {
   const method = content === undefined ? 'GET' : 'QUERY'
   const { origin, path, query: own } = keyParts(policy, request)
   const query = search?.query ?? own
@@ -187,7 +227,7 @@ function makeKey(
   if (search !== undefined) identity += `\n${search.line}`
   // What the options add may hold anything, and comes last; a line break is in nothing before it.
   if (extra !== '') identity += `\n${extra}`
-  return { text, identity }
+  return new MadeKey(text, identity)
 }
 
 /** The part of a query that counts, with its question mark; `''` when nothing is left. */

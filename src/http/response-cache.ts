@@ -194,6 +194,7 @@ export class ResponseCache<Context extends object> {
   #hit(lookup: Lookup<Context>, { place, found }: OnShelf, stored: StoredResponse, now: number): Reply {
     const tier = found?.tier ?? 'memory'
     const { cacheStatus, precompress } = this.#policy
+    this.#keys.found(lookup.key)
     if (precompress !== undefined && precompress.length > 0) this.#keeper.precompressor.afterHit(place, stored, now)
     this.#countHit(lookup, tier, now >= stored.staleAt, found?.disconnected === true)
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
@@ -221,6 +222,7 @@ export class ResponseCache<Context extends object> {
     const { exchange } = lookup
     const { fwd, reason } = verdict
     if (lookup.looks === 1) this.#countMiss(lookup, reason)
+    if (stored !== undefined || this.#recentlyRefused.has(place)) this.#keys.found(lookup.key)
     const stale = verdict.usable ? stored : undefined
     const course = courseOf(lookup, stale)
     const part = stored?.status === 206 ? stored : undefined

@@ -124,13 +124,37 @@ describe('PrimaryKeys', () => {
     expect(keyOf('http://a.example/a')).toBeUndefined()
   })
 
-  it('remembers thousands of requests and forgets older ones', () => {
-    const keys = new PrimaryKeys(policy)
+  describe('of requests that come again', () => {
     const head = (url: string): RequestHead => ({ method: 'GET', url, protocol: 'http', host: 'a', headers: {} })
-    const first = keys.of(head('/0'), '')
-    for (let index = 1; index < 10_000; index++) keys.of(head(`/${index}`), '')
-    expect(keys.of(head('/0'), '')).toEqual(first)
-    expect(keys.of(head('/9999'), '')).toBe(keys.of(head('/9999'), ''))
+    const ask = (keys: PrimaryKeys, url: string, isFound = true) => {
+      const key = keys.of(head(url), '')
+      if (isFound && key !== undefined) keys.found(key)
+      return key
+    }
+
+    it('are remembered once something was found there', () => {
+      const keys = new PrimaryKeys(policy)
+      expect(ask(keys, '/a', false)).not.toBe(ask(keys, '/a'))
+      expect(ask(keys, '/a')).toBe(ask(keys, '/a', false))
+    })
+
+    it('are not forgotten for thousands that nothing is found for', () => {
+      const keys = new PrimaryKeys(policy)
+      const key = ask(keys, '/a')
+      for (let index = 0; index < 50_000; index++) ask(keys, `/${index}`, false)
+      expect(ask(keys, '/a')).toBe(key)
+    })
+
+    it('are remembered by thousands, those that are asked for often longest', () => {
+      const keys = new PrimaryKeys(policy)
+      const key = ask(keys, '/a')
+      for (let index = 0; index < 200_000; index++) {
+        ask(keys, `/${index}`)
+        if (index % 1000 === 0) expect(ask(keys, '/a')).toBe(key)
+      }
+      expect(ask(keys, '/0', false)).not.toBe(ask(keys, '/0', false))
+      expect(ask(keys, '/0', false)).toEqual(ask(keys, '/0', false))
+    })
   })
 
   it('survives a query that cannot be decoded', () => {
