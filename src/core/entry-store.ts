@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js'
 import { Coherence } from './coherence/coherence.js'
-import { type Cover, coverText } from './coherence/cover.js'
+import type { Cover } from './coherence/cover.js'
 import { EntryReader } from './coherence/entry-reader.js'
 import { EntryWriter } from './coherence/entry-writer.js'
 import type { JournalStats } from './coherence/journal.js'
@@ -12,7 +12,7 @@ import { Sweep } from './coherence/sweep.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
 import { type Content, type Entry, makeEntryId, type NewEntry, wholeMoments } from './entry.js'
-import type { GuardedEmitter } from './events.js'
+import { type GuardedEmitter, tellInvalidation } from './events.js'
 import type { Absence, Found } from './found.js'
 import { JudgedMemory } from './judged-memory.js'
 import type { Mark } from './mark.js'
@@ -319,7 +319,7 @@ export class EntryStore {
     // Before anything is awaited: from here on this process never again serves what is covered.
     const recorded = this.#mirror.record(covers, this.#shared === undefined ? 0 : undefined)
     this.#dropKeys(covers)
-    this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'local' })
+    tellInvalidation(this.#events, covers, 'local')
     if (this.#shared === undefined) return { durable: true, existed: [] }
     const existed = await this.#shared.coherence.issue(recorded)
     if (existed !== undefined && covers.some((cover) => cover.kind !== 'key')) this.#shared.sweep.soon()

@@ -290,7 +290,7 @@ export class Fill implements Recording {
     if (this.#codings.length > 0) added.push('Vary', fields.vary ?? '')
     if (etag !== undefined && head.field('etag') === undefined) added.push('ETag', etag)
     const instead = this.#onConditions(head, fields, body, status)
-    return { ...AS_IT_IS, fields: added, record: true, instead }
+    return { fields: added, instead, record: true, before: undefined }
   }
 
   /** What is going to be sent encoded says so from its first answer on: whoever stores it on the way has to know. */
@@ -302,7 +302,8 @@ export class Fill implements Recording {
   #refusing(head: ResponseHead, route: RouteFields, reason: Reason): Onward {
     this.#refuse(reason)
     const status = this.#status(head, { detail: this.#detail(reason) })
-    return { ...AS_IT_IS, fields: status, instead: this.#onConditions(head, route.fields, undefined, status) }
+    const instead = this.#onConditions(head, route.fields, undefined, status)
+    return { fields: status, instead, record: false, before: undefined }
   }
 
   /** What a client gets whose conditions were hidden from the handler. */

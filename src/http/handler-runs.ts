@@ -241,9 +241,10 @@ export class HandlerRuns<Context extends object> {
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
     return new Fill(
+      // biome-ignore format: one name a line says no more
       {
-        ...{ request, key, search, place, mark, requestedAt, fwd, collapsed, flight, onError },
-        ...{ conditions, asked, part, personal, nested },
+        request, key, search, place, mark, requestedAt, fwd, collapsed, flight, onError,
+        conditions, asked, part, personal, nested,
       },
       this.#fillPolicy(lookup.exchange, lookup.storage),
       target,

@@ -19,18 +19,23 @@ export function invalidatedPaths(
   response: { readonly status: number; readonly fields: Fields },
 ): readonly string[] {
   if (isSafe(request.method) || !isNonError(response.status)) return []
+  // As nearly always: nothing is to be resolved.
+  if (LOCATIONS.every((name) => response.fields[name] === undefined) && request.url.startsWith('/'))
+    return [request.url]
   const paths = new Set([request.url])
   const target = parseUri(request.url, `${request.protocol}://${request.host}`)
   if (target === undefined) return [...paths]
   // The absolute form (RFC 9112, section 3.2.2).
   if (!request.url.startsWith('/')) paths.add(target.pathname + target.search)
-  for (const name of ['location', 'content-location']) {
+  for (const name of LOCATIONS) {
     const uri = parseUri(fieldValue(response.fields, name), target.href)
     // Another origin could be made to lose its entries by anybody who answers a POST (RFC 9111, section 4.4).
     if (uri !== undefined && uri.origin === target.origin) paths.add(uri.pathname + uri.search)
   }
   return [...paths]
 }
+
+const LOCATIONS = ['location', 'content-location'] as const
 
 /** The target URI of a request, or a reference resolved against it; `undefined` when it cannot be read. */
 export function targetUri(

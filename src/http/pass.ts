@@ -91,7 +91,8 @@ export class Invalidating extends Passing {
     const onward = super.begin(head)
     try {
       const done = this.#invalidate(head)
-      return { ...onward, before: this.#invalidations.some(({ isShared }) => isShared) ? done : undefined }
+      const isShared = done.length > 0 && this.#invalidations.some((invalidations) => invalidations.isShared)
+      return isShared ? { ...onward, before: Promise.allSettled(done) } : onward
     } catch (thrown) {
       this.#onFault(thrown)
       return onward
@@ -105,9 +106,9 @@ export class Invalidating extends Passing {
     return released
   }
 
-  #invalidate(head: ResponseHead): Promise<unknown> | undefined {
+  #invalidate(head: ResponseHead): readonly Promise<unknown>[] {
     const { method, protocol, host, url } = this.#request
-    if (isSafe(method)) return undefined
+    if (isSafe(method)) return []
     const fields = this.#fieldsOf(head)
     const paths = invalidatedPaths({ method, protocol, host, url }, { status: head.status, fields })
     const groups = invalidatedGroups(method, head.status, fields)
@@ -117,7 +118,7 @@ export class Invalidating extends Passing {
       if (paths.length > 0) done.push(invalidations.invalidatePaths(paths))
       if (tags.length > 0) done.push(invalidations.invalidateTags(tags))
     }
-    return done.length === 0 ? undefined : Promise.allSettled(done)
+    return done
   }
 
   #fieldsOf(head: ResponseHead): Fields {

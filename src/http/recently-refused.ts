@@ -55,8 +55,8 @@ export class RecentlyRefused {
 
   /** A response of this key was stored after all. */
   delete(key: string): void {
-    this.#until.delete(key)
-    this.#refusals.delete(key)
+    if (this.#until.size > 0) this.#until.delete(key)
+    if (this.#refusals.size > 0) this.#refusals.delete(key)
   }
 }
 

@@ -28,7 +28,7 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
   const names = new Map<string, string>()
   for (let at = 0; at < list.length; at += 2) {
     const name = String(list[at])
-    const lower = name.toLowerCase()
+    const lower = lowerCase(name)
     if (dropped.has(lower)) continue
     const value = contribution(lower, list[at + 1] ?? '', head.outer[lower])
     if (value === undefined) continue
@@ -63,6 +63,19 @@ const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ['etag', 'ETag'],
   ['date', 'Date'],
 ])
+
+/** Lower case, of the names that applications write again and again. */
+function lowerCase(name: string): string {
+  const known = LOWER.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  // Bounded: behind a proxy, names are up to others.
+  if (LOWER.size >= 1_000) LOWER.clear()
+  if (name.length <= 64) LOWER.set(name, lower)
+  return lower
+}
+
+const LOWER = new Map<string, string>()
 
 /** Fields as a flat list, under the names that the route wrote where it did. */
 export function toFieldList(fields: Fields, names?: ReadonlyMap<string, string>): FieldList {

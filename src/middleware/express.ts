@@ -85,6 +85,9 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
   })
 }
 
+/** A response that a handler is going to answer. */
+type Answering = ServerResponse & { fallbackCache?: ResponseHandle }
+
 class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly context: Request
   readonly #response: ServerResponse
@@ -118,8 +121,8 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get originalMethod(): string | undefined {
-    const method: unknown = Reflect.get(this.context, 'originalMethod')
-    return typeof method === 'string' ? method : undefined
+    const { originalMethod } = this.context as { readonly originalMethod?: unknown }
+    return typeof originalMethod === 'string' ? originalMethod : undefined
   }
 
   get url(): string {
@@ -166,7 +169,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
 
   forward(recording: Recording, changes?: FieldChanges): void {
     const response = this.#response
-    Object.assign(response, { fallbackCache: recording.handle })
+    ;(response as Answering).fallbackCache = recording.handle
     watchResponse(this.context, response, recording, changeFields(this.context, changes))
     this.#next()
   }

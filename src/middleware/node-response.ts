@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { FieldChanges, FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../http/exchange.js'
-import { layFields } from './outgoing-fields.js'
+import { knownFields, layFields } from './outgoing-fields.js'
 import { foldHead, isFinalStatus } from './write-head.js'
 
 /** What middleware leaves on a request for others. */
@@ -222,6 +222,8 @@ class Watch implements ResponseHead {
 
   fields(): FieldList {
     const response: NodeResponse = this.#response
+    const known = knownFields(response)
+    if (known !== undefined) return known
     const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
     const list: FieldValue[] = []
     for (const name of names) list.push(name, fieldOf(response, name) ?? '')

@@ -2,9 +2,9 @@ import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue } from '../http/exchange.js'
 
 /** Where node keeps the fields of a message that is not sent yet: by lower-case name, each with the name as it was given. */
-export type OutgoingFields = Record<string, [name: string, value: FieldValue]>
+export type OutgoingFields = Record<string, [name: string, value: FieldValue | number]>
 
-const { setHeader } = OutgoingMessage.prototype
+const { getHeader, setHeader } = OutgoingMessage.prototype
 const place = findPlace()
 
 /**
@@ -24,6 +24,21 @@ export function layFields(response: ServerResponse, fields: FieldList, checkedNa
     else known[lower] = [name, value]
   }
 }
+
+/** The fields of a response as a list; `undefined` where this node keeps them elsewhere, or somebody answers in its place. */
+export function knownFields(response: ServerResponse): FieldList | undefined {
+  if (place === undefined || response.getHeader !== getHeader) return undefined
+  const known = (response as unknown as Record<symbol, OutgoingFields | null | undefined>)[place]
+  if (known === undefined) return undefined
+  const list: FieldValue[] = []
+  for (const lower in known) {
+    const [name, value] = known[lower] ?? NONE
+    list.push(name, typeof value === 'number' ? String(value) : value)
+  }
+  return list
+}
+
+const NONE: readonly [string, FieldValue] = ['', '']
 
 /** Whether nobody has set a field of a response yet; false where this node keeps them elsewhere, or somebody watches `setHeader`. */
 export function hasNoFields(response: ServerResponse): boolean {

@@ -1,13 +1,13 @@
 import { type Clock, pause, settledWithin, type Timer } from '../clock.js'
 import type { Counters } from '../counters.js'
 import { asError, CacheError } from '../errors.js'
-import type { GuardedEmitter } from '../events.js'
+import { type GuardedEmitter, tellInvalidation } from '../events.js'
 import type { CoreSettings } from '../options.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import type { Stamp } from '../wire-frame.js'
-import { type Cover, coverText } from './cover.js'
+import type { Cover } from './cover.js'
 import { Follower } from './follower.js'
 import { type Issued, Journal, type JournalStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
@@ -257,7 +257,7 @@ export class Coherence {
 
   #onRecords(covers: readonly Cover[]): void {
     this.#duties.onRecords(covers)
-    this.#events.tell('invalidate', { covers: covers.map(coverText), origin: 'log' })
+    tellInvalidation(this.#events, covers, 'log')
   }
 
   #breakerOpened(): void {
