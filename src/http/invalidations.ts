@@ -34,7 +34,12 @@ export class Invalidations {
 
   /** Takes out of use what is stored for these paths, but not what lies below them. */
   invalidatePaths(paths: readonly string[]): Promise<Invalidation> {
-    return this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path, false)))
+    const [only] = paths
+    return this.#invalidatePrefixes((group) =>
+      only !== undefined && paths.length === 1
+        ? prefixesOfPath(group, only, false)
+        : paths.flatMap((path) => prefixesOfPath(group, path, false)),
+    )
   }
 
   /** Takes out of use what carries one of these tags. */
@@ -44,17 +49,19 @@ export class Invalidations {
   }
 
   #invalidatePrefixes(prefixesIn: (group: string) => readonly string[]): Promise<Invalidation> {
+    if (this.#inner.size === 0) return this.#cache.invalidatePrefixes(prefixesIn(this.#group), IGNORE_CASE)
     const places = new Map<FallbackCache, Set<string>>()
     for (const place of [this, ...this.#inner]) {
       const prefixes = places.get(place.#cache) ?? new Set()
       for (const prefix of prefixesIn(place.#group)) prefixes.add(prefix)
       places.set(place.#cache, prefixes)
     }
-    return together(
-      Array.from(places, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], { ignoreCase: true })),
-    )
+    return together(Array.from(places, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], IGNORE_CASE)))
   }
 }
+
+/** Frameworks route `/Products` and `/products` to one handler. */
+const IGNORE_CASE = { ignoreCase: true }
 
 let hasWarned = false
 

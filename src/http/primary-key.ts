@@ -151,7 +151,9 @@ const NO_HOST = /[\s/?#@\\,]/
 
 /** Where the responses of one path lie: all queries, origins and variants; with or without a trailing slash; `below`, of what lies below it too. */
 export function prefixesOfPath(group: string, path: string, below: boolean): readonly string[] {
-  const bare = plainPath(pathOf(path).replace(/%(?![0-9a-f]{2})/gi, '%25'), 'utf8').replace(/\/+$/, '')
+  const own = pathOf(path)
+  const plain = PLAIN.test(own) ? own : plainPath(own.replace(/%(?![0-9a-f]{2})/gi, '%25'), 'utf8')
+  const bare = plain.endsWith('/') ? plain.replace(/\/+$/, '') : plain
   if (bare === '') return below ? [`${group}/`] : [`${group}/:`]
   return below ? [`${group}${bare}:`, `${group}${bare}/`] : [`${group}${bare}:`, `${group}${bare}/:`]
 }

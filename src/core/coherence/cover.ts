@@ -44,7 +44,8 @@ export function parseCover(text: string): Cover {
 /** Letter case taken out, one way for keys and prefixes. */
 export function foldCase(text: string): string {
   // The one letter whose lower case depends on what follows: with it a prefix would be none once the text goes on.
-  return text.toLowerCase().replaceAll('ς', 'σ')
+  const lower = text.toLowerCase()
+  return lower.includes('ς') ? lower.replaceAll('ς', 'σ') : lower
 }
 
 /** Whether a cover takes an entry of this key and these tags out of use. */
