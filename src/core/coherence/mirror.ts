@@ -94,6 +94,8 @@ export class Mirror {
       }
     }
     this.place(recorded.covers, position)
+    // Until now it could not be folded.
+    if (this.#bytes > this.#maxBytes) this.#fold()
   }
 
   /** Gives covers a place in the log, for a log that has to be told again. */

@@ -167,6 +167,16 @@ describe('Mirror', () => {
     expect(mirror.coversAfter('a', [], 50)).toBe(false)
   })
 
+  it('keeps to its bytes again once what was waiting has its place in the log', () => {
+    const mirror = new Mirror(1000)
+    const recorded = Array.from({ length: 20 }, (_, index) => mirror.record([key(`k${index}`)], undefined))
+    expect(mirror.stats().bytes).toBeGreaterThan(3000)
+    for (const [index, one] of recorded.entries()) mirror.settle(one, index + 1)
+    expect(mirror.stats().bytes).toBeLessThanOrEqual(1000)
+    expect(mirror.coversAfter('k0', [], 0)).toBe(true)
+    expect(mirror.coversAfter('other', [], 20)).toBe(false)
+  })
+
   it('folds the oldest: what was stored after them stays valid', () => {
     const mirror = new Mirror(4000)
     for (let index = 1; index <= 50; index++) mirror.record([key(`k${index}`)], index)
