@@ -11,11 +11,14 @@ export interface Slab {
   readonly entries: (PackedEntry | undefined)[]
 }
 
+/**
+ * Moments are kept as what they are after it, and after one another: V8 has room for small integers in an object itself, and gives a number as
+ * large as an epoch time an object of its own.
+ */
+const since = Date.now()
+
 /** An entry whose bytes lie in a slab: tags as JSON, meta, body, in this order. */
 export class PackedEntry implements Entry {
-  readonly storedAt: number
-  readonly staleAt: number
-  readonly deleteAt: number
   memo: unknown = undefined
   /** Where its bytes lie. */
   slab: Slab
@@ -23,19 +26,34 @@ export class PackedEntry implements Entry {
   at: number
   /** Its place in the slab's list; -1 when it is not there any more. */
   index = -1
+  readonly #storedAfter: number
+  readonly #staleIn: number
+  readonly #deleteIn: number
   readonly tagBytes: number
   readonly metaBytes: number
   readonly bodyBytes: number
 
   constructor({ storedAt, staleAt, deleteAt }: Entry, slab: Slab, at: number, sizes: ByteSizes) {
-    this.storedAt = storedAt
-    this.staleAt = staleAt
-    this.deleteAt = deleteAt
+    this.#storedAfter = storedAt - since
+    this.#staleIn = staleAt - storedAt
+    this.#deleteIn = deleteAt - staleAt
     this.slab = slab
     this.at = at
     this.tagBytes = sizes.tags
     this.metaBytes = sizes.meta
     this.bodyBytes = sizes.body
+  }
+
+  get storedAt(): number {
+    return since + this.#storedAfter
+  }
+
+  get staleAt(): number {
+    return this.storedAt + this.#staleIn
+  }
+
+  get deleteAt(): number {
+    return this.staleAt + this.#deleteIn
   }
 
   /** It is no longer in memory; whoever has it may go on reading it. */
