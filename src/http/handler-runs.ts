@@ -133,8 +133,14 @@ export class HandlerRuns<Context extends object> {
     if (!lookup.mayUse(stored, now)) return undefined
     if (!isForSeveral(stored, this.#cache.clock.now())) return undefined
     this.#cache.counters.collapsed += 1
-    const ttl = stored.lifetimeLeft(now)
-    return this.#answer(lookup, stored, now, { fwd: miss.fwd, fwdStatus: stored.status, collapsed: true, ttl })
+    const { fwd } = miss
+    const status = () =>
+      this.#member(lookup, { fwd, fwdStatus: stored.status, collapsed: true, ttl: stored.lifetimeLeft(now) })
+    const shown = representationFor(stored, lookup.request, now)
+    // With its key, each may have a status of its own.
+    const isShared = this.#policy.cacheStatus !== 'debug'
+    const whole = isShared ? shown.asCollapsed(now, fwd, status) : shown.answer(shown.list, now, status())
+    return answerFromStore(lookup.exchange, shown, whole, now)
   }
 
   /** Has a stale response made anew in the background, unless that is under way; false when this host cannot. */
@@ -311,11 +317,17 @@ export class HandlerRuns<Context extends object> {
     status: CacheStatus,
     asItCame?: Pick<RequestHead, 'method' | 'headers'>,
   ): Reply {
-    const { cacheStatus } = this.#policy
-    const key = cacheStatus === 'debug' ? lookup.key.text : undefined
-    const member = cacheStatus === false ? undefined : cacheStatusMember(CACHE_NAME, { ...status, key })
     const shown = representationFor(stored, asItCame ?? lookup.request, now)
-    return answerFromStore(lookup.exchange, shown, shown.answer(shown.list, now, member), now, asItCame)
+    const whole = shown.answer(shown.list, now, this.#member(lookup, status))
+    return answerFromStore(lookup.exchange, shown, whole, now, asItCame)
+  }
+
+  /** Our member of Cache-Status; `undefined`: none is wanted. */
+  #member(lookup: Lookup<Context>, status: CacheStatus): string | undefined {
+    const { cacheStatus } = this.#policy
+    if (cacheStatus === false) return undefined
+    const key = cacheStatus === 'debug' ? lookup.key.text : undefined
+    return cacheStatusMember(CACHE_NAME, { ...status, key })
   }
 }
 

@@ -90,6 +90,7 @@ export class StoredResponse implements Reusable, Parsed {
   #whole: Reply | undefined
   #detail: string | undefined
   #key: string | undefined
+  #collapsed: { readonly fwd: string; readonly from: number; readonly until: number; readonly reply: Reply } | undefined
   #wholeFrom = 0
   #wholeUntil = 0
 
@@ -189,6 +190,21 @@ export class StoredResponse implements Reusable, Parsed {
     this.#wholeFrom = now
     this.#wholeUntil = now + untilNextSecond(this, now)
     return made
+  }
+
+  /**
+   * The whole response for a request that waited for it; the same object for all that did. A stampede is when much is to be sent at once
+   * by code that has hardly run before.
+   *
+   * @param fwd - for Cache-Status: what the request was forwarded for
+   * @param status - our member of Cache-Status for it
+   */
+  asCollapsed(now: number, fwd: string, status: () => string | undefined): Reply {
+    const known = this.#collapsed
+    if (known !== undefined && known.fwd === fwd && now >= known.from && now < known.until) return known.reply
+    const reply = this.answer(this.list, now, status(), this.#namesOfHit())
+    this.#collapsed = { fwd, from: now, until: now + untilNextSecond(this, now), reply }
+    return reply
   }
 
   /** Looked at once a response: nobody shall put a line break into a field by way of Redis. */

@@ -149,10 +149,11 @@ function prepare(response: ServerResponse, reply: Reply, poweredBy: string | und
     return false
   const fields = emptyFields() as unknown as OutgoingFields
   if (poweredBy !== undefined && !removed.includes('x-powered-by')) fields['x-powered-by'] = ['X-Powered-By', poweredBy]
-  for (const [index, name] of checkedNames.entries()) {
-    const value = reply.fields[index * 2 + 1]
-    if (typeof value !== 'string' || OF_CONNECTIONS.has(name)) return false
-    fields[name] = [String(reply.fields[index * 2]), value]
+  for (let at = 0; at < reply.fields.length; at += 2) {
+    const name = checkedNames[at / 2]
+    const value = reply.fields[at + 1]
+    if (name === undefined || typeof value !== 'string' || OF_CONNECTIONS.has(name)) return false
+    fields[name] = [String(reply.fields[at]), value]
   }
   const length = fields['content-length']?.[1]
   const isFitting = body === undefined ? (length !== undefined) === (status !== 304) : length === String(body.length)
