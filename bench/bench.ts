@@ -84,7 +84,8 @@ console.log(
 )
 const measured: Measured = new Map()
 try {
-  for (const scenario of chosen()) {
+  const toRun = chosen()
+  for (const scenario of toRun) {
     const started = Date.now()
     console.log(`## ${scenario.name}: ${scenario.about}`)
     if (scenario.needsRedis === true && redis === undefined) console.log('left out: there is no redis-server\n')
@@ -92,7 +93,10 @@ try {
     console.log(`${scenario.name} took ${seconds(started)}\n`)
   }
   console.log('## targets')
-  printTargets(measured)
+  printTargets(
+    measured,
+    scenarios.every((scenario) => toRun.includes(scenario)),
+  )
   console.log(`In ${seconds(begun)}.`)
 } finally {
   await redis?.stop()

@@ -83,8 +83,8 @@ export const curves: readonly Scenario[] = [
     name: 'memory-by-entries',
     about: 'growth of the process by the number of 1 KB responses stored',
     async run({ node, isShort }) {
-      const names = ['ours express', 'ours koa', 'ours express, front door', 'express by hand', 'apicache', 'koa-cash']
-      const sizes = isShort ? [50, 100] : [10_000, 50_000, 100_000, 200_000]
+      const names = ['ours express', 'ours koa', 'express by hand', 'apicache', 'koa-cash']
+      const sizes = isShort ? [50, 100] : [10_000, 30_000, 60_000, 100_000]
       const series: Series[] = []
       for (const name of (isShort ? names.slice(0, 1) : names).filter(isKnown)) {
         const growths = await growthOf(name, sizes, node)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** Asks for one page over many connections at one moment. The connections are there before. */
+/** Asks over many connections at one moment. The connections are there before. */
 export class Rush {
   readonly #sockets: readonly Socket[]
 
@@ -16,13 +16,17 @@ export class Rush {
     return new Rush(sockets)
   }
 
-  /** Sends the request on all of them, and says how many milliseconds later the last one has its whole answer. */
-  async run(path: string, host: string): Promise<number> {
+  /** Sends a request on each of them, and says how many milliseconds later the last one has its whole answer. */
+  async run(pathOf: (connection: number) => string, host: string): Promise<number> {
     const begun = performance.now()
-    await Promise.all(this.#sockets.map((socket) => answerOn(socket, path, host)))
+    await Promise.all(this.#sockets.map((socket, at) => answerOn(socket, pathOf(at), host)))
     const time = performance.now() - begun
-    for (const socket of this.#sockets) socket.destroy()
+    this.close()
     return time
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy()
   }
 }
 
