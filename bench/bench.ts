@@ -6,6 +6,7 @@ import { RedisServer } from '../test/support/redis-server.js'
 import { buildPrograms } from './build.js'
 import { curves } from './curves/curves.js'
 import { generator } from './load/load.js'
+import { costOfPageFault } from './page-fault.js'
 import { canPin, pin, pinNothing } from './pinned.js'
 import type { Measured, Scenario, Surroundings } from './scenario.js'
 import { codings } from './scenarios/codings.js'
@@ -19,6 +20,7 @@ import { outage } from './scenarios/outage.js'
 import { processes } from './scenarios/processes.js'
 import { redisCommands } from './scenarios/redis-commands.js'
 import { stampede } from './scenarios/stampede.js'
+import { shown } from './table.js'
 import { printTargets } from './targets.js'
 
 // npm run bench                     all scenarios, in less than half an hour
@@ -81,6 +83,9 @@ const around: Surroundings = {
 console.log(
   `Candidates on ${node === process.execPath ? process.version : node}. ${availableParallelism()} cores${canPin ? ', the server on one, the load and Redis on another' : ''}; load by ${generator === 'wrk' ? 'wrk' : 'a generator of our own'}.\n` +
     'CPU: user and system time of the server process for one request. Trust it and its ratios; throughput and latency are those of a busy server.\n',
+)
+console.log(
+  `Faults: pages of memory that the kernel had to give for one request. One costs ${shown(costOfPageFault(), 1)} µs of the processor time here.\n`,
 )
 const measured: Measured = new Map()
 try {

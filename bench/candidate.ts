@@ -49,6 +49,7 @@ process.on('message', (question: Question) => {
     cpu: windows.splice(0),
     totalCpu: user + system,
     gcTime: setup.isBare ? undefined : gcTime,
+    pageFaults: process.resourceUsage().minorPageFault,
     rss: process.memoryUsage.rss(),
     memoryBytes: memoryBytes?.(),
     runs: handler.runs,

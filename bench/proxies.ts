@@ -93,7 +93,17 @@ export class CachingProxy implements Server {
     const { runs } = await this.#origin.usage()
     const pid = this.#process.pid ?? 0
     const { cpu, rss } = cpuOf(processesOf(pid))
-    return { pid, cpu: [], totalCpu: cpu, gcTime: undefined, rss, memoryBytes: undefined, runs, delayP99: undefined }
+    return {
+      pid,
+      cpu: [],
+      totalCpu: cpu,
+      gcTime: undefined,
+      pageFaults: undefined,
+      rss,
+      memoryBytes: undefined,
+      runs,
+      delayP99: undefined,
+    }
   }
 
   async stop(): Promise<void> {

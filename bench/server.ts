@@ -18,6 +18,8 @@ export interface Usage {
   readonly totalCpu: number
   /** Microseconds that its thread has spent collecting garbage since its start; `undefined` for what is no Node. */
   readonly gcTime: number | undefined
+  /** Pages of memory that the kernel had to give it since its start; `undefined` for what is no Node. */
+  readonly pageFaults: number | undefined
   /** Bytes. */
   readonly rss: number
   /** Bytes that the candidate says its memory holds. */

@@ -165,7 +165,8 @@ function cpuCurve(curve: CpuCurve): Scenario {
         }
       }
       const series = [...points].map(([name, own]) => ({ name, role: roleOf(name), points: own }))
-      const subtitle = 'User and system time of the server process for one request, lower quartile; lower is better'
+      const subtitle =
+        'User and system time of the server process for one request, the lowest tenth of its samples; lower is better'
       const y = { label: 'CPU µs for a hit', scale: curve.y }
       show(curve.name, { title: curve.about, subtitle, x: curve.x, y, series }, around.isShort)
       return measured
