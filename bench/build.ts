@@ -22,6 +22,8 @@ export async function buildPrograms(): Promise<void> {
     deps: { skipNodeModulesBundle: true },
     clean: true,
     logLevel: 'error',
+    // By the name of its file, a profile tells the library from the applications that use it.
+    outputOptions: { codeSplitting: { groups: [{ name: 'library', test: /\/src\// }] } },
     alias: {
       'fallback-cache/express': `${root}src/middleware/express.ts`,
       'fallback-cache/koa': `${root}src/middleware/koa.ts`,

@@ -30,7 +30,7 @@ export interface CacheStatus {
  * @param cache - the name of this cache
  */
 export function cacheStatusMember(cache: string, status: CacheStatus): string {
-  let member = serializeStringOrToken(cache)
+  let member = serialized(cache)
   if (status.hit === true) {
     member += '; hit'
   } else if (status.fwd !== undefined) {
@@ -41,7 +41,7 @@ export function cacheStatusMember(cache: string, status: CacheStatus): string {
   }
   if (status.ttl !== undefined) member += `; ttl=${integer(status.ttl)}`
   if (status.key !== undefined) member += `; key=${serializeString(status.key)}`
-  if (status.detail !== undefined) member += `; detail=${serializeStringOrToken(status.detail)}`
+  if (status.detail !== undefined) member += `; detail=${serialized(status.detail)}`
   return member
 }
 
@@ -54,6 +54,18 @@ export function cacheStatusMember(cache: string, status: CacheStatus): string {
 export function appendCacheStatus(upstream: string | undefined, member: string): string {
   return upstream === undefined || upstream === '' ? member : `${upstream}, ${member}`
 }
+
+/** The name of the cache and the reasons are few. */
+function serialized(text: string): string {
+  const known = SERIALIZED.get(text)
+  if (known !== undefined) return known
+  const made = serializeStringOrToken(text)
+  // Bounded: a handler may give any text for a reason.
+  if (SERIALIZED.size < 256 && text.length <= 64) SERIALIZED.set(text, made)
+  return made
+}
+
+const SERIALIZED = new Map<string, string>()
 
 /** An Integer has fifteen digits at most (RFC 9651, section 3.3.1). */
 function integer(value: number): number {

@@ -25,6 +25,21 @@ describe('npm run bench:guard', () => {
   })
 })
 
+describe('npm run bench:profile', () => {
+  it('says whose code runs', { timeout: 120_000 }, async () => {
+    const shares = await output(
+      'bench/profile/profile.ts',
+      'ours express',
+      'miss',
+      '--short',
+      `--node=${process.execPath}`,
+    )
+    for (const whose of ['node', 'express', 'this library'])
+      expect(shares).toMatch(new RegExp(`^\\| ${whose} +\\| +\\d`, 'm'))
+    expect(shares).toMatch(/^\| pack +\| +\d/m)
+  })
+})
+
 async function output(...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', ...args], { timeout: 400_000 })
   return stdout
