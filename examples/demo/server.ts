@@ -19,6 +19,7 @@ import { findRedisServer, PrivateRedis } from './private-redis.js'
  *   REDIS_SERVER_BIN  the redis-server to start
  *   DEMO_REDIS_URL    a Redis that runs already, instead of one of our own; '' for none at all
  *   DEMO_LOAD         'off': no requests but yours
+ *   DEMO_TIMEOUT      how long a command of Redis may take, in milliseconds (the default of the library)
  *   DEMO_PLACES       how many places the atlas has, if not all: the fewer, the less work is a page
  */
 
@@ -33,6 +34,7 @@ const cache = new FallbackCache({
   redis: redisUrl,
   keyPrefix: 'demo:',
   maxEntries: 5000,
+  ...(process.env.DEMO_TIMEOUT && { redisTimeout: Number(process.env.DEMO_TIMEOUT) }),
   // One process is all there is, so nobody else can invalidate while it is cut off.
   maxStaleWhileDisconnected: '1h',
 })

@@ -130,7 +130,8 @@ describe('npm start without a redis-server', () => {
 })
 
 async function startDemo(env: NodeJS.ProcessEnv = {}) {
-  const demo = new ExampleProcess('demo/server.ts', { PORT: '0', DEMO_LOAD: 'off', ...env })
+  // A long deadline: what is looked at here is not how fast the machine is.
+  const demo = new ExampleProcess('demo/server.ts', { PORT: '0', DEMO_LOAD: 'off', DEMO_TIMEOUT: '300', ...env })
   running.push(demo)
   const origin = await demo.printed(/http:\/\/\S+/)
   await demo.printed(/Redis: .*\n/)
