@@ -22,7 +22,7 @@ const koaPeers = ['koa-cash']
 /**
  * Prints what was to be reached and what was.
  *
- * @param isWhole - whether all scenarios were run: else what was not measured is left out
+ * @param isWhole - whether no scenarios were named: else what was not measured is left out
  */
 export function printTargets(measured: Measured, isWhole: boolean): void {
   const rows = targets(measured).flatMap(({ number, about, goals }) =>

@@ -1,6 +1,14 @@
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Entry } from '../../src/core/entry.js'
-import { keepParsed, type Parsed } from '../../src/http/parsed-entries.js'
+import type { Parsed } from '../../src/http/parsed-entries.js'
+
+let keepParsed: (entry: Entry, parsed: Parsed) => void
+
+// What others have parsed in this process takes room too.
+beforeEach(async () => {
+  vi.resetModules()
+  keepParsed = (await import('../../src/http/parsed-entries.js')).keepParsed
+})
 
 function entry(): Entry {
   return { storedAt: 0, staleAt: 1, deleteAt: 1, tags: [], meta: '', body: Buffer.alloc(0), memo: undefined }
