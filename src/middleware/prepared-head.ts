@@ -33,8 +33,16 @@ interface Prepared {
   sent: number
   /** The head as bytes; `undefined` for an answer that goes out as text. */
   bytes: Buffer | undefined
-  /** Head and body; `undefined` for a large body, which is not copied, and when others needed the room. */
-  whole: Buffer | undefined
+  /** `undefined` for a large body, which is not copied. */
+  joined: Joined | undefined
+}
+
+/** Head and body in one. Knows nothing of the reply: it may outlive it by far. */
+interface Joined {
+  /** `undefined` when others needed the room. */
+  bytes: Buffer | undefined
+  /** The bytes that it takes, with the texts and objects around them. */
+  readonly size: number
 }
 
 /** What is known of a reply. `false`: it is not to be prepared. */
@@ -44,7 +52,7 @@ type Memo = Prepared | false | undefined
 const JOINED = 256 * 1024
 
 /** The joined ones, the oldest first, and the bytes that all of them may take. */
-const joined: Prepared[] = []
+const joinedOnes: Joined[] = []
 const MAX_JOINED = 8 * 1024 * 1024
 let joinedBytes = 0
 
@@ -82,7 +90,7 @@ function sendUntouched(response: ServerResponse, reply: Reply, poweredBy: string
   return true
 }
 
-function transmit(response: ServerResponse, { reply, reason, head, fields, bytes, whole }: Prepared): void {
+function transmit(response: ServerResponse, { reply, reason, head, fields, bytes, joined }: Prepared): void {
   const internals = response as unknown as Internals
   const { status, body } = reply
   response.statusCode = status
@@ -91,6 +99,7 @@ function transmit(response: ServerResponse, { reply, reason, head, fields, bytes
   internals._headerSent = true
   showFields(response, fields)
   if (body === undefined) internals._hasBody = false
+  const whole = joined?.bytes
   if (whole !== undefined) {
     internals._send(whole)
   } else if (bytes === undefined) {
@@ -172,7 +181,7 @@ function prepare(response: ServerResponse, reply: Reply, poweredBy: string | und
     fields,
     sent: 0,
     bytes: undefined,
-    whole: undefined,
+    joined: undefined,
   }
 }
 
@@ -181,25 +190,22 @@ function inBytes(prepared: Prepared): void {
   if (prepared.bytes !== undefined) return
   prepared.bytes = Buffer.from(prepared.head, 'latin1')
   const { body } = prepared.reply
-  if (body !== undefined && body.length <= JOINED) join(prepared, prepared.bytes, body)
+  if (body !== undefined && body.length <= JOINED) prepared.joined = join(prepared.bytes, body)
 }
 
 /** Puts head and body together, and takes the oldest ones apart when they are too much. */
-function join(prepared: Prepared, bytes: Buffer, body: Buffer): void {
-  prepared.whole = Buffer.concat([bytes, body])
-  joinedBytes += sizeOf(prepared)
-  joined.push(prepared)
+function join(head: Buffer, body: Buffer): Joined {
+  const bytes = Buffer.concat([head, body])
+  const joined: Joined = { bytes, size: bytes.length + 4 * head.length + 1024 }
+  joinedBytes += joined.size
+  joinedOnes.push(joined)
   while (joinedBytes > MAX_JOINED) {
-    const oldest = joined.shift()
-    if (oldest === undefined) return
-    joinedBytes -= sizeOf(oldest)
-    oldest.whole = undefined
+    const oldest = joinedOnes.shift()
+    if (oldest === undefined) break
+    joinedBytes -= oldest.size
+    oldest.bytes = undefined
   }
-}
-
-/** With the texts and objects around the bytes. */
-function sizeOf({ head, whole }: Prepared): number {
-  return (whole?.length ?? 0) + 4 * head.length + 1024
+  return joined
 }
 
 function keepAlive(timeout: number, maxRequests: number | undefined): string {
