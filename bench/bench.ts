@@ -51,7 +51,7 @@ const { values: flags, positionals } = parseArgs({
     short: { type: 'boolean', default: false },
     node: { type: 'string', default: process.execPath },
     rounds: { type: 'string', default: '2' },
-    processes: { type: 'string', default: '2' },
+    processes: { type: 'string', default: '1' },
   },
 })
 const wanted = positionals.flatMap((name) => (name === 'curves' ? curves.map((curve) => curve.name) : [name]))

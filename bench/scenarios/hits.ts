@@ -38,7 +38,7 @@ const inRedis = [
 ]
 
 const oneKey = { paths: ['/page/1'] }
-const manyKeys = { load: { paths: zipf(10_000, 50_000) }, seconds: 0.8, warmUp: 50_000 }
+const manyKeys = { load: { paths: zipf(10_000, 50_000) }, seconds: 0.6, warmUp: 50_000 }
 
 /** Hits: one key of two sizes, many keys, in memory and in Redis. */
 export const hits: readonly Scenario[] = [

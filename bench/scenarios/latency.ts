@@ -5,7 +5,7 @@ import { startRight } from '../start.js'
 import { median, printTable, shown } from '../table.js'
 
 /** Requests per second. */
-const rates = [1000, 2000, 4000, 8000, 12_000]
+const rates = [1000, 4000, 12_000]
 
 /** The rate at which candidates are compared: none of them is near its end. */
 const calm = 4000

@@ -8,7 +8,7 @@ import { printTable, shown } from '../table.js'
 export const memory: Scenario = {
   name: 'memory',
   about:
-    'resident bytes of the process for each 1 KB response stored, about 100,000 of them, or as many as are stored within 12 s',
+    'resident bytes of the process for each 1 KB response stored, about 100,000 of them, or as many as are stored within 9 s',
   isInShort: true,
   async run({ node, isShort }) {
     const measured: Measured = new Map()
@@ -67,7 +67,7 @@ export async function growthOf(candidate: string, sizes: readonly number[], node
 }
 
 /** A candidate that stores a few hundred a second is not waited for: what one entry takes shows with fewer as well. */
-const patience = 12_000
+const patience = 9_000
 
 /** Asks for pages until so many are stored. */
 async function fill(server: Started, entries: number, name: string): Promise<void> {

@@ -8,7 +8,7 @@ import { compare } from './comparison.js'
 const newKeys = { paths: ['/page/new'], unique: true }
 
 /** It takes V8 so many until what a miss runs through is compiled. */
-const warmUp = 20_000
+const warmUp = 15_000
 
 /** Requests that the handler answers: what the cache adds to them. */
 export const misses: readonly Scenario[] = [
