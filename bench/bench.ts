@@ -96,7 +96,6 @@ try {
     else for (const [name, value] of await scenario.run(around)) measured.set(name, value)
     console.log(`${scenario.name} took ${seconds(started)}\n`)
   }
-  console.log('## targets')
   printTargets(measured, wanted.length === 0)
   console.log(`In ${seconds(begun)}.`)
 } finally {

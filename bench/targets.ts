@@ -36,6 +36,8 @@ export function printTargets(measured: Measured, isWhole: boolean): void {
         value === undefined || Number.isNaN(value) ? 'not measured' : value <= atMost ? 'met' : 'NOT MET',
       ]),
   )
+  if (rows.length === 0) return
+  console.log('## targets')
   printTable(['target', 'measured as', 'to reach', 'measured', ''], rows)
 }
 
