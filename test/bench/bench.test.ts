@@ -36,7 +36,8 @@ describe('npm run bench:profile', () => {
     )
     for (const whose of ['node', 'express', 'this library'])
       expect(shares).toMatch(new RegExp(`^\\| ${whose} +\\| +\\d`, 'm'))
-    expect(shares).toMatch(/^\| pack +\| +\d/m)
+    // Which functions it is that take most is chance in so short a time.
+    expect(shares).toMatch(/^\| function of this library .*\n.*\n\| \S+ +\| +\d/m)
   })
 })
 
