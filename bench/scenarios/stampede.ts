@@ -59,7 +59,7 @@ async function rush(
     }
     for (const { port } of servers) await drive(port, warm)
     const ports = servers.map(({ port }) => port)
-    // Nor has it ever had so many at one time: the fifth stampede takes three quarters of the first.
+    // Nor has it ever had so many at one time: the first stampede of a process is by far the slowest.
     for (let time = 0; time < (around.isShort ? 0 : 4); time++) {
       await (await Rush.open(ports, requests)).run(() => `/page/warm-${time}`, host)
     }

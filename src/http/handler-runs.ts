@@ -137,9 +137,12 @@ export class HandlerRuns<Context extends object> {
     const status = () =>
       this.#member(lookup, { fwd, fwdStatus: stored.status, collapsed: true, ttl: stored.lifetimeLeft(now) })
     const shown = representationFor(stored, lookup.request, now)
+    const { cacheStatus } = this.#policy
     // With its key, each may have a status of its own.
-    const isShared = this.#policy.cacheStatus !== 'debug'
-    const whole = isShared ? shown.asCollapsed(now, fwd, status) : shown.answer(shown.list, now, status())
+    const whole =
+      cacheStatus === 'debug'
+        ? shown.answer(shown.list, now, status())
+        : shown.asCollapsed(now, cacheStatus ? fwd : undefined, status)
     return answerFromStore(lookup.exchange, shown, whole, now)
   }
 

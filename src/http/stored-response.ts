@@ -90,7 +90,9 @@ export class StoredResponse implements Reusable, Parsed {
   #whole: Reply | undefined
   #detail: string | undefined
   #key: string | undefined
-  #collapsed: { readonly fwd: string; readonly from: number; readonly until: number; readonly reply: Reply } | undefined
+  #collapsed:
+    | { readonly fwd: string | undefined; readonly from: number; readonly until: number; readonly reply: Reply }
+    | undefined
   #wholeFrom = 0
   #wholeUntil = 0
 
@@ -196,10 +198,10 @@ export class StoredResponse implements Reusable, Parsed {
    * The whole response for a request that waited for it; the same object for all that did. A stampede is when much is to be sent at once
    * by code that has hardly run before.
    *
-   * @param fwd - for Cache-Status: what the request was forwarded for
+   * @param fwd - for Cache-Status: what the request was forwarded for; `undefined`: no Cache-Status
    * @param status - our member of Cache-Status for it
    */
-  asCollapsed(now: number, fwd: string, status: () => string | undefined): Reply {
+  asCollapsed(now: number, fwd: string | undefined, status: () => string | undefined): Reply {
     const known = this.#collapsed
     if (known !== undefined && known.fwd === fwd && now >= known.from && now < known.until) return known.reply
     const reply = this.answer(this.list, now, status(), this.#namesOfHit())

@@ -18,6 +18,7 @@ describe.each([
   ['no bytes', 'GET', replyOf(200, Buffer.alloc(0))],
   ['a body of several packets', 'GET', replyOf(404, Buffer.alloc(100_000, 'x'))],
   ['a body that is not copied', 'GET', replyOf(200, Buffer.alloc(300_000, 'y'))],
+  ['no Cache-Status', 'GET', withoutTheLast(replyOf(200, Buffer.from('{"a":1}')))],
   ['a 304', 'GET', replyOf(304, undefined)],
   ['a HEAD', 'HEAD', { ...replyOf(200, Buffer.from('12345')), body: undefined }],
   ['a HEAD answered by 304', 'HEAD', replyOf(304, undefined)],
@@ -87,6 +88,11 @@ function replyOf(status: number, body: Buffer | undefined): Reply {
     checkedNames.push('content-length')
   }
   return { status, reason: undefined, fields, checkedNames, removed: [], body }
+}
+
+/** As a hit is without Cache-Status: the names that were checked are those of all hits. */
+function withoutTheLast(reply: Reply): Reply {
+  return { ...reply, checkedNames: [...(reply.checkedNames ?? []), 'cache-status'] }
 }
 
 /** All that a connection brings for so many requests, sent at once. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '../clock.js'
+import { type Clock, settledWithin } from '../clock.js'
 import type { Counters } from '../counters.js'
 import { CacheError } from '../errors.js'
 import type { RedisPort } from '../tiers/redis-client.js'
@@ -88,11 +88,11 @@ export class Sweep {
     this.#plan(firstWait)
   }
 
-  /** Ends the sweep that runs, so that another process may go on. Never rejects. */
+  /** Ends the sweep that runs, so that another process may go on, if that takes no longer than a second. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#wake()
-    await this.#running
+    if (this.#running !== undefined) await settledWithin(this.#clock, this.#running, 1000)
   }
 
   #plan(wait: number): void {
