@@ -1,4 +1,4 @@
-import { createServer, Server } from 'node:http'
+import { createServer, type RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getPriority } from 'node:os'
 import { type IntervalHistogram, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
@@ -13,8 +13,10 @@ const setup = JSON.parse(process.argv[2] ?? '{}') as Setup
 const handler = new Handler(setup)
 const entry = catalog[setup.candidate]
 if (entry === undefined) throw new Error(`no candidate is called ${setup.candidate}`)
-const { listener, memoryBytes } = await (await entry.open())(setup, handler)
-const server = listener instanceof Server ? listener : createServer(listener)
+const { listener, memoryBytes, answered } = await (await entry.open())(setup, handler)
+let requests = 0
+// A server is counted by what its candidate says: who listens for its requests changes what it does with them.
+const server = listener instanceof Server ? listener : createServer(setup.isBare ? listener : counting(listener))
 // A load generator that ends breaks its connections.
 server.on('clientError', (_error, socket) => socket.destroy())
 server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
@@ -22,15 +24,11 @@ server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as 
 // Under what counts instructions, seconds may pass between two requests of a connection.
 if (setup.isBare) server.keepAliveTimeout = 0
 
-let requests = 0
 let last = { requests, cpu: process.cpuUsage() }
 const windows: number[] = []
 let delay: IntervalHistogram | undefined
 let gcTime = 0
 if (!setup.isBare) {
-  server.on('request', () => {
-    requests += 1
-  })
   setInterval(closeWindow, 100)
   new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) gcTime += duration * 1000
@@ -56,13 +54,22 @@ process.on('message', (question: Question) => {
     delayP99: delay === undefined ? undefined : delay.percentile(99) / 1e6,
   }
   // What comes now is measured by itself.
+  if (answered !== undefined) requests = answered()
   last = { requests, cpu: process.cpuUsage() }
   process.send?.(usage)
 })
 process.on('disconnect', () => process.exit(0))
 
+function counting(listener: RequestListener): RequestListener {
+  return (req, res) => {
+    requests += 1
+    listener(req, res)
+  }
+}
+
 function closeWindow(): void {
   const { user, system } = process.cpuUsage(last.cpu)
+  if (answered !== undefined) requests = answered()
   const done = requests - last.requests
   if (done >= fewest) windows.push((user + system) / done)
   last = { requests, cpu: process.cpuUsage() }

@@ -153,7 +153,14 @@ function ours({ maxEntries }: Setup, handler: Handler, options: object): ReturnT
 
 function inFront({ maxEntries }: Setup, handler: Handler, options: object): Candidate {
   const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
-  return { listener: cached.serve(application(handler, cached)), memoryBytes: () => cached.stats().memoryBytes }
+  return {
+    listener: cached.serve(application(handler, cached)),
+    answered: () => {
+      const { memoryHits, redisHits, misses, bypassed } = cached.stats().counters
+      return memoryHits + redisHits + misses + bypassed
+    },
+    memoryBytes: () => cached.stats().memoryBytes,
+  }
 }
 
 /** The application that all have in common, behind these middlewares. */

@@ -32,6 +32,8 @@ export const defaults: Omit<Setup, 'candidate'> = {
 /** A server to be measured: a listener for one, or one that does not listen yet. */
 export interface Candidate {
   readonly listener: RequestListener | Server
+  /** How many requests it has answered, where the listener is a server. */
+  answered?(): number
   /** Bytes that the candidate says its memory holds. */
   memoryBytes?(): number
 }
