@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { pathOf } from '../http/primary-key.js'
 import {
   allows,
@@ -8,7 +8,7 @@ import {
   NOT_MOUNTED,
   type StandsBefore,
 } from './front-door-options.js'
-import type { Interior } from './interior.js'
+import type { Arrival, Interior } from './interior.js'
 import type { NodeRequest } from './node-response.js'
 
 /** What of an Express application, 4 or 5, is looked at. */
@@ -86,19 +86,19 @@ export class ExpressInterior implements Interior {
     return this.#blockingSome.length === 0 || !this.#isBlockedFor(request.url ?? '/')
   }
 
-  protocolOf(request: IncomingMessage, _response: ServerResponse, forwarded: boolean): string {
+  protocolOf({ raw: request }: Arrival, forwarded: boolean): string {
     // Express asks its proxy trust only about the field; without it the socket knows.
     if (forwarded && request.headers['x-forwarded-proto'] !== undefined)
       return this.#asExpress(request).protocol ?? 'http'
     return 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
   }
 
-  hostOf(request: IncomingMessage, _response: ServerResponse, forwarded: boolean, host: string | undefined): string {
+  hostOf({ raw: request }: Arrival, forwarded: boolean, host: string | undefined): string {
     return forwarded || host === undefined ? expressHost(request, this.#app) : host
   }
 
-  sessionOf(request: IncomingMessage): unknown {
-    return (request as NodeRequest).session
+  sessionOf({ raw }: Arrival): unknown {
+    return (raw as NodeRequest).session
   }
 
   /** The request with the properties that Express gives it, without changing it. */

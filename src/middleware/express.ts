@@ -11,8 +11,8 @@ import type { ResponseHandle } from '../http/response-handle.js'
 import { described, describedContent } from './described.js'
 import { runDetached } from './detached.js'
 import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express-interior.js'
-import { type FrontDoor, frontDoor, serveWith } from './front-door.js'
-import { checkFrontDoorOptions } from './front-door-options.js'
+import { Doorway, type FrontDoor } from './front-door.js'
+import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
 import { matchingPrototypes } from './matching-prototypes.js'
 import {
   changeFields,
@@ -70,13 +70,14 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
     const handled = responses.handle(new ExpressExchange(request as Request, response, next))
     if (handled !== undefined) void handled.catch(throwOutside)
   }
-  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => {
+  const doorway = (app: ExpressApplication, options: FrontDoorOptions) => {
     if (!isExpressApplication(app)) throw new TypeError('serve and listener take an Express application')
     checkFrontDoorOptions(options)
-    return frontDoor(responses, new ExpressInterior(app, middleware, options))
+    return new Doorway(responses, new ExpressInterior(app, middleware, options))
   }
-  const serve: FallbackCacheMiddleware['serve'] = (app, options) =>
-    serveWith(listener(app, options), matchingPrototypes(app), options?.createServer)
+  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => doorway(app, options).listener
+  const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
+    doorway(app, options).serve(matchingPrototypes(app), options.createServer)
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,

@@ -1,5 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 
+/** A request in front of an application. */
+export interface Arrival {
+  readonly raw: IncomingMessage
+  /** Made when it is asked for: without it, a hit costs less. */
+  readonly response: ServerResponse
+}
+
 /** An application, as far as it has to be known in front of it. */
 export interface Interior {
   /** The application itself. */
@@ -16,8 +23,8 @@ export interface Interior {
    * @param forwarded - whether a proxy may have said something about it
    * @param host - the Host field, if it has been seen
    */
-  protocolOf(request: IncomingMessage, response: ServerResponse, forwarded: boolean): string
-  hostOf(request: IncomingMessage, response: ServerResponse, forwarded: boolean, host: string | undefined): string
+  protocolOf(arrival: Arrival, forwarded: boolean): string
+  hostOf(arrival: Arrival, forwarded: boolean, host: string | undefined): string
   /** The session of a request, as far as the middleware would see one. */
-  sessionOf(request: IncomingMessage, response: ServerResponse): unknown
+  sessionOf(arrival: Arrival): unknown
 }

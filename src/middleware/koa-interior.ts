@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { allows, checkNamed, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from './front-door-options.js'
-import type { Interior } from './interior.js'
+import type { Arrival, Interior } from './interior.js'
 import { sessionOf } from './koa-response.js'
 import type { NodeRequest } from './node-response.js'
 
@@ -57,20 +57,21 @@ export class KoaInterior implements Interior {
     return this.#isMounted && this.#blocking.length === 0 && !('state' in this.#app.context)
   }
 
-  protocolOf(request: IncomingMessage, response: ServerResponse): string {
-    if (!this.#isOrdinary) return this.#asKoa(request, response).protocol
-    return 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
+  protocolOf(arrival: Arrival): string {
+    if (!this.#isOrdinary) return this.#asKoa(arrival).protocol
+    const { socket } = arrival.raw
+    return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
   }
 
-  hostOf(request: IncomingMessage, response: ServerResponse, forwarded: boolean, host: string | undefined): string {
+  hostOf(arrival: Arrival, forwarded: boolean, host: string | undefined): string {
     const isPlain = host !== undefined && this.#isOrdinary && !forwarded && PLAIN_HOST.test(host)
-    return isPlain ? host : this.#asKoa(request, response).host
+    return isPlain ? host : this.#asKoa(arrival).host
   }
 
   /** koa-session and its like give all contexts a session, which is read from a cookie when somebody asks for it. */
-  sessionOf(request: IncomingMessage, response: ServerResponse): unknown {
-    if ('session' in this.#app.context) return sessionOf(this.#asKoa(request, response))
-    return (request as NodeRequest).session
+  sessionOf(arrival: Arrival): unknown {
+    if ('session' in this.#app.context) return sessionOf(this.#asKoa(arrival))
+    return (arrival.raw as NodeRequest).session
   }
 
   /** Whether no proxy is trusted, and nobody has given the application another idea of `ctx.host` and `ctx.protocol`. */
@@ -80,14 +81,14 @@ export class KoaInterior implements Interior {
   }
 
   /** A context of its own, as Koa makes it: it changes nothing about request and response. */
-  #asKoa(request: IncomingMessage, response: ServerResponse): { readonly protocol: string; readonly host: string } {
+  #asKoa({ raw, response }: Arrival): { readonly protocol: string; readonly host: string } {
     const app = this.#app as unknown as {
       createContext(
         request: IncomingMessage,
         response: ServerResponse,
       ): { readonly protocol: string; readonly host: string }
     }
-    return app.createContext(request, response)
+    return app.createContext(raw, response)
   }
 
   #look(): void {

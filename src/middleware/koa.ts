@@ -9,8 +9,8 @@ import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { described, describedContent } from './described.js'
 import { runDetached } from './detached.js'
-import { type FrontDoor, frontDoor, serveWith } from './front-door.js'
-import { checkFrontDoorOptions } from './front-door-options.js'
+import { Doorway, type FrontDoor } from './front-door.js'
+import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
 import { KoaResponseHead, type OuterFields, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
@@ -56,13 +56,14 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
   const middleware: Middleware = (ctx, next) => responses.handle(new KoaExchange(ctx, next))
-  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => {
+  const doorway = (app: KoaApplication, options: FrontDoorOptions) => {
     if (!isKoaApplication(app)) throw new TypeError('serve and listener take a Koa application')
     checkFrontDoorOptions(options)
-    return frontDoor(responses, new KoaInterior(app, middleware, options))
+    return new Doorway(responses, new KoaInterior(app, middleware, options))
   }
-  const serve: FallbackCacheMiddleware['serve'] = (app, options) =>
-    serveWith(listener(app, options), {}, options?.createServer)
+  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => doorway(app, options).listener
+  const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
+    doorway(app, options).serve({}, options.createServer)
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,

@@ -391,8 +391,8 @@ function callLater(args: readonly unknown[]): void {
 }
 
 /** Whom authentication in front of the cache or behind it has found: `req.user` (passport), `req.auth` (JWT), `res.locals.user`. */
-export function userOf(request: NodeRequest, response: ServerResponse): unknown {
+export function userOf(request: NodeRequest, response: ServerResponse | undefined): unknown {
   const { auth } = request
   const hasClaims = typeof auth === 'object' && auth !== null && Object.keys(auth).length > 0
-  return request.user || (hasClaims ? auth : undefined) || (response as NodeResponse).locals?.user
+  return request.user || (hasClaims ? auth : undefined) || (response as NodeResponse | undefined)?.locals?.user
 }

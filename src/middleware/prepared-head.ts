@@ -1,9 +1,10 @@
-import { IncomingMessage, OutgoingMessage, ServerResponse, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import { Duplex } from 'node:stream'
+import { EventEmitter } from 'node:events'
+import { OutgoingMessage, ServerResponse, STATUS_CODES } from 'node:http'
+import { Readable } from 'node:stream'
 import type { Reply } from '../http/exchange.js'
 import { emptyFields } from '../http/fields.js'
 import { hasNoFields, type OutgoingFields, showFields } from './outgoing-fields.js'
+import { ordinaryTrial, ResponseTrial, trialReply } from './response-trial.js'
 
 /** What of node's response has no public name. */
 interface Internals {
@@ -14,7 +15,7 @@ interface Internals {
   readonly _removedConnection: boolean
   readonly _expect_continue: boolean
   readonly _keepAliveTimeout: number
-  readonly _maxRequestsPerSocket: number | undefined
+  readonly _maxRequestsPerSocket: number | null | undefined
   readonly maxRequestsOnConnectionReached: boolean
   _send(bytes: Buffer | string, encoding?: 'latin1'): boolean
 }
@@ -25,10 +26,12 @@ interface Prepared {
   readonly reply: Reply
   readonly poweredBy: string | undefined
   readonly keepAliveTimeout: number
-  readonly maxRequests: number | undefined
+  readonly maxRequests: number | null | undefined
   readonly reason: string
   readonly head: string
   readonly fields: OutgoingFields
+  /** Whether anybody but node had to do with the response that it was written for, or could have. */
+  readonly isWatched: boolean
   /** How often it was sent. */
   sent: number
   /** The head as bytes; `undefined` for an answer that goes out as text. */
@@ -84,30 +87,66 @@ function sendUntouched(response: ServerResponse, reply: Reply, poweredBy: string
   const prepared = known ?? prepare(response, reply, poweredBy)
   if (known === undefined) reply.memo = prepared
   if (prepared === false) return false
-  prepared.sent += 1
-  if (prepared.sent === OFTEN || (reply.body?.length ?? 0) > SMALL) inBytes(prepared)
+  count(prepared)
   transmit(response, prepared)
   return true
 }
 
-function transmit(response: ServerResponse, { reply, reason, head, fields, bytes, joined }: Prepared): void {
+/** What the server says of itself in every head. */
+export interface Keeping {
+  readonly keepAliveTimeout: number
+  readonly maxRequestsPerSocket: number | null
+}
+
+/**
+ * The whole of an answer to a request that has no response: it was sent over one within this second, and nobody but node had to
+ * do with that one. A text stands for its latin1.
+ */
+export function preparedAnswer(
+  reply: Reply,
+  method: string | undefined,
+  { keepAliveTimeout, maxRequestsPerSocket }: Keeping,
+  poweredBy: string | undefined,
+): Buffer | string | undefined {
+  const prepared = reply.memo as Memo
+  if (prepared === undefined || prepared === false || prepared.isWatched) return undefined
+  if (!isFor(prepared, reply, keepAliveTimeout, maxRequestsPerSocket, poweredBy)) return undefined
+  // To HEAD there is none, whatever the reply.
+  if (reply.status !== 304 && (method === 'HEAD') !== (reply.body === undefined)) return undefined
+  count(prepared)
+  return wholeOf(prepared)
+}
+
+function count(prepared: Prepared): void {
+  prepared.sent += 1
+  if (prepared.sent === OFTEN || (prepared.reply.body?.length ?? 0) > SMALL) inBytes(prepared)
+}
+
+/** Head and body in one piece; `undefined`: they are sent in two. */
+function wholeOf({ reply: { body }, head, bytes, joined }: Prepared): Buffer | string | undefined {
+  if (joined?.bytes !== undefined) return joined.bytes
+  if (body === undefined) return bytes ?? head
+  return bytes === undefined ? head + body.toString('latin1') : undefined
+}
+
+function transmit(response: ServerResponse, prepared: Prepared): void {
   const internals = response as unknown as Internals
-  const { status, body } = reply
+  const { status, body } = prepared.reply
   response.statusCode = status
-  response.statusMessage = reason
-  internals._header = head
+  response.statusMessage = prepared.reason
+  internals._header = prepared.head
   internals._headerSent = true
-  showFields(response, fields)
+  showFields(response, prepared.fields)
   if (body === undefined) internals._hasBody = false
-  const whole = joined?.bytes
-  if (whole !== undefined) {
+  const whole = wholeOf(prepared)
+  if (typeof whole === 'string') {
+    internals._send(whole, 'latin1')
+  } else if (whole !== undefined) {
     internals._send(whole)
-  } else if (bytes === undefined) {
-    internals._send(body === undefined ? head : head + body.toString('latin1'), 'latin1')
   } else {
     const { socket } = response
     socket?.cork()
-    internals._send(bytes)
+    internals._send(prepared.head, 'latin1')
     if (body !== undefined) internals._send(body)
     socket?.uncork()
   }
@@ -142,12 +181,22 @@ function knownOf(response: ServerResponse, reply: Reply, poweredBy: string | und
   const memo = reply.memo as Memo
   if (memo === undefined || memo === false) return memo
   const { _keepAliveTimeout: keepAliveTimeout, _maxRequestsPerSocket: maxRequests } = response as unknown as Internals
-  const isSame =
-    memo.reply === reply &&
-    memo.keepAliveTimeout === keepAliveTimeout &&
-    memo.maxRequests === maxRequests &&
-    memo.poweredBy === poweredBy
-  return isSame ? memo : undefined
+  return isFor(memo, reply, keepAliveTimeout, maxRequests, poweredBy) ? memo : undefined
+}
+
+function isFor(
+  prepared: Prepared,
+  reply: Reply,
+  keepAliveTimeout: number,
+  maxRequests: number | null | undefined,
+  poweredBy: string | undefined,
+): boolean {
+  return (
+    prepared.reply === reply &&
+    prepared.keepAliveTimeout === keepAliveTimeout &&
+    prepared.maxRequests === maxRequests &&
+    prepared.poweredBy === poweredBy
+  )
 }
 
 /** False when node would have made something else of it than one line for each field and the body as it is. */
@@ -179,6 +228,7 @@ function prepare(response: ServerResponse, reply: Reply, poweredBy: string | und
     reason,
     head,
     fields,
+    isWatched: isWatched(response),
     sent: 0,
     bytes: undefined,
     joined: undefined,
@@ -208,14 +258,35 @@ function join(head: Buffer, body: Buffer): Joined {
   return joined
 }
 
-function keepAlive(timeout: number, maxRequests: number | undefined): string {
+function keepAlive(timeout: number, maxRequests: number | null | undefined): string {
   if (timeout === 0) return ''
-  const most = maxRequests !== undefined && Math.trunc(maxRequests) > 0 ? `, max=${maxRequests}` : ''
+  const most = typeof maxRequests === 'number' && Math.trunc(maxRequests) > 0 ? `, max=${maxRequests}` : ''
   return `Keep-Alive: timeout=${Math.floor(timeout / 1000)}${most}\r\n`
 }
 
 /** What node looks at when it writes a head, beside Date and Content-Length. */
 const OF_CONNECTIONS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'expect', 'upgrade'])
+
+/** Whether anybody but node has a hand in a response, or is told of what becomes of it and of its request. */
+function isWatched(response: ServerResponse): boolean {
+  const { req: request } = response
+  const { _traceEventId: trace } = response as unknown as { readonly _traceEventId?: unknown }
+  return (
+    // Node's own.
+    response.listenerCount('finish') !== 1 ||
+    response.eventNames().length !== 1 ||
+    request.eventNames().length !== 0 ||
+    response.emit !== emit ||
+    request.emit !== emit ||
+    request.push !== push ||
+    trace !== undefined ||
+    // A PerformanceObserver for http.
+    Object.getOwnPropertySymbols(response).some(({ description }) => description === 'ServerResponseStatistics')
+  )
+}
+
+const { emit } = EventEmitter.prototype
+const { push } = Readable.prototype
 
 /** Whether this node sends, for an answer prepared here, what it would have sent by itself: as text, and as bytes. */
 function check(): boolean {
@@ -232,79 +303,15 @@ function check(): boolean {
   }
 }
 
-function trialReply(status: number, body: Buffer | undefined, length: number | undefined): Reply {
-  const fields = ['Content-Type', 'text/plain', 'Date', 'Thu, 01 Jan 1970 00:00:00 GMT', 'X-Latin', 'caf\u00e9']
-  const checkedNames = ['content-type', 'date', 'x-latin']
-  if (length !== undefined) {
-    fields.push('Content-Length', String(length))
-    checkedNames.push('content-length')
-  }
-  return { status, reason: undefined, fields, checkedNames, removed: [], body }
-}
-
 function isSentAlike(method: string, reply: Reply): boolean {
-  const ordinary = new Trial(method)
-  ordinary.response.statusCode = reply.status
-  ordinary.response.setHeader('X-Powered-By', 'trial')
-  for (let at = 0; at < reply.fields.length; at += 2) {
-    ordinary.response.setHeader(String(reply.fields[at]), reply.fields[at + 1] ?? '')
-  }
-  ordinary.response.end(reply.body)
+  const ordinary = ordinaryTrial(method, reply)
   return ['as text', 'as bytes'].every((form) => {
-    const prepared = new Trial(method)
+    const prepared = new ResponseTrial(method)
     if (form === 'as bytes') (reply.memo as Prepared).sent = OFTEN - 1
     if (!isUntouched(prepared.response, reply)) return false
     return sendUntouched(prepared.response, reply, 'trial') && prepared.equals(ordinary)
   })
 }
 
-/** A response to nobody. */
-class Trial {
-  readonly response: ServerResponse
-  readonly #written: Buffer[] = []
-
-  constructor(method: string) {
-    const socket = new Duplex({
-      read() {},
-      write: (bytes: Buffer, encoding, done) => {
-        this.#written.push(typeof bytes === 'string' ? Buffer.from(bytes, encoding) : bytes)
-        done()
-      },
-    }) as Socket
-    const request = new IncomingMessage(socket)
-    request.method = method
-    request.httpVersionMajor = 1
-    request.httpVersionMinor = 1
-    this.response = new ServerResponse(request)
-    Object.assign(this.response, { _keepAliveTimeout: 5000, _maxRequestsPerSocket: 9 })
-    this.response.assignSocket(socket)
-  }
-
-  equals(other: Trial): boolean {
-    return (
-      Buffer.concat(this.#written).equals(Buffer.concat(other.#written)) &&
-      this.#written.length > 0 &&
-      this.#state() === other.#state()
-    )
-  }
-
-  #state(): string {
-    const { headersSent, writableEnded, statusCode, statusMessage, writableLength } = this.response
-    const { _last: isLast } = this.response as unknown as { readonly _last: boolean }
-    const { _hasBody: hasBody } = this.response as unknown as Internals
-    const fields = this.response.getHeaders()
-    return JSON.stringify({
-      hasBody,
-      headersSent,
-      writableEnded,
-      statusCode,
-      statusMessage,
-      writableLength,
-      isLast,
-      fields,
-    })
-  }
-}
-
-// Last: a class can only be used below where it stands.
+// Last: what it calls can only be used below where it stands.
 const isSupported = check()

@@ -1,0 +1,151 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import { isPlainField } from '../http/plain-fields.js'
+import { handOn, scopeOf } from '../http/scope.js'
+import { runDetached } from './detached.js'
+import type { Interior } from './interior.js'
+import { fieldOf, sendReply, streamsBody, userOf } from './node-response.js'
+import { sendPrepared } from './prepared-head.js'
+import { hasUnreadFields } from './unread-fields.js'
+
+/** A request for which node has made no response yet. */
+export interface Unopened {
+  /**
+   * Answers it as it stands.
+   *
+   * @returns false when a response is needed; nothing has been done then
+   */
+  answer(reply: Reply, poweredBy: string | undefined): boolean
+  /** Has node make the response. From then on all is as usual. */
+  open(): ServerResponse
+}
+
+/** A request that the framework does not have yet. */
+export class FrontExchange<Context extends object> implements Exchange<Context>, RequestHead {
+  readonly raw: IncomingMessage
+  readonly isPlain: boolean
+  readonly #interior: Interior
+  readonly #unopened: Unopened | undefined
+  #opened: ServerResponse | undefined
+  #host: string | undefined
+  #isForwarded = false
+
+  constructor(interior: Interior, request: IncomingMessage, response: ServerResponse | undefined, unopened?: Unopened) {
+    this.raw = request
+    this.#interior = interior
+    this.#opened = response
+    this.#unopened = unopened
+    this.isPlain = hasUnreadFields(request) && this.#scan(request.rawHeaders)
+    this.#isForwarded ||= !this.isPlain
+  }
+
+  /** No function of the user's is asked about a request in front of the application. */
+  get context(): Context {
+    return this.raw as Context
+  }
+
+  get request(): RequestHead {
+    return this
+  }
+
+  get user(): unknown {
+    return userOf(this.raw, this.#opened)
+  }
+
+  get session(): unknown {
+    return this.#interior.sessionOf(this)
+  }
+
+  get method(): string {
+    return this.raw.method ?? 'GET'
+  }
+
+  get originalMethod(): string | undefined {
+    const { originalMethod } = this.raw as { readonly originalMethod?: unknown }
+    return typeof originalMethod === 'string' ? originalMethod : undefined
+  }
+
+  get url(): string {
+    return this.raw.url ?? '/'
+  }
+
+  get hasBody(): boolean {
+    return streamsBody(this.raw)
+  }
+
+  get protocol(): string {
+    return this.#interior.protocolOf(this, this.#isForwarded)
+  }
+
+  get host(): string {
+    return this.#interior.hostOf(this, this.#isForwarded, this.#host)
+  }
+
+  get headers(): RequestHead['headers'] {
+    return this.raw.headers
+  }
+
+  /** Made when somebody needs it. */
+  get response(): ServerResponse {
+    this.#opened ??= this.#unopened?.open() ?? new ServerResponse(this.raw)
+    return this.#opened
+  }
+
+  /** What a response that node has just made has is nothing; see {@link Unopened}. */
+  field(name: string): FieldValue | undefined {
+    return this.#opened === undefined ? undefined : fieldOf(this.#opened, name)
+  }
+
+  reply(reply: Reply): void {
+    const { poweredBy } = this.#interior
+    if (this.#opened === undefined && this.#unopened?.answer(reply, poweredBy) === true) return
+    const { response } = this
+    if (sendPrepared(response, reply, poweredBy)) return
+    if (poweredBy !== undefined) response.setHeader('X-Powered-By', poweredBy)
+    sendReply(response, reply)
+  }
+
+  /** The application has the request, and with it the middleware, if it comes so far. */
+  forward(recording: Recording, changes?: FieldChanges): void {
+    const { raw, response } = this
+    const { method, url, protocol, host } = this
+    handOn(raw, { head: { method, url, protocol, host }, changes })
+    response.once('close', () => {
+      if (scopeOf(raw)?.isAwaited === true) recording.abort('aborted')
+    })
+    this.#interior.enter(raw as IncomingMessage & { readonly req: never }, response as never)
+  }
+
+  refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
+    return runDetached(this.raw, this.url, undefined, changes, introduce, done)
+  }
+
+  /** Whether node makes nothing of the request by itself: it has a host, no body, and expects nothing. */
+  get isOrdinary(): boolean {
+    if (this.isPlain) return this.#host !== undefined
+    const { headers } = this.raw
+    return headers.host !== undefined && ANNOUNCING.every((name) => headers[name] === undefined)
+  }
+
+  /** Looks at the fields as they came, which is cheaper than having node make a record of them. */
+  #scan(raw: readonly string[]): boolean {
+    for (let at = 0; at < raw.length; at += 2) {
+      const name = raw[at] ?? ''
+      if (name.length === 4 && name.toLowerCase() === 'host') {
+        if (this.#host !== undefined) return false
+        this.#host = raw[at + 1]
+      } else if (isPlainField(name)) {
+        if (isForwardedField(name)) this.#isForwarded = true
+      } else {
+        return false
+      }
+    }
+    return true
+  }
+}
+
+const ANNOUNCING = ['content-length', 'transfer-encoding', 'expect', 'upgrade'] as const
+
+function isForwardedField(name: string): boolean {
+  return (name.length === 16 || name.length === 17) && /^x-forwarded-(?:host|proto)$/i.test(name)
+}
