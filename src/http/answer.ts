@@ -18,10 +18,14 @@ export function answerFromStore(
   stored: StoredResponse,
   whole: Reply,
   now: number,
-  request: Pick<RequestHead, 'method' | 'headers' | 'isPlain'> = exchange.request,
+  request: Pick<RequestHead, 'method' | 'headers' | 'isPlain' | 'ifNoneMatch'> = exchange.request,
 ): Reply {
   const reply = withOuterVary(exchange, stored, whole)
-  if (request.isPlain && request.method === 'GET') return reply
+  if (request.isPlain && request.method === 'GET') {
+    if (request.ifNoneMatch === undefined) return reply
+    // What most clients ask: whether the one they have is still the one.
+    if (stored.status === 200 && request.ifNoneMatch === stored.byName.etag) return notModified(stored, reply)
+  }
   const { method, headers } = request
   if (stored.status === 200) {
     const fields = stored.byName

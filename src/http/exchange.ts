@@ -88,8 +88,13 @@ export interface RequestHead {
   readonly host: string
   /** The fields by lower-case name, lines of one name joined as node joins them. */
   readonly headers: Readonly<Record<string, FieldValue | undefined>>
-  /** True when all of its fields are known to be plain, in the sense of `isPlainField`: then {@link headers} is read only where responses vary. */
+  /**
+   * True when all of its fields, but for {@link ifNoneMatch}, are known to be plain, in the sense of `isPlainField`: then
+   * {@link headers} is read only where responses vary.
+   */
   readonly isPlain?: boolean | undefined
+  /** What If-None-Match says, where {@link isPlain} is true. */
+  readonly ifNoneMatch?: string | undefined
 }
 
 /** An answer from the cache, complete. */

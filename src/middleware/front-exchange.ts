@@ -24,6 +24,7 @@ export interface Unopened {
 export class FrontExchange<Context extends object> implements Exchange<Context>, RequestHead {
   readonly raw: IncomingMessage
   readonly isPlain: boolean
+  #ifNoneMatch: string | undefined
   readonly #interior: Interior
   readonly #unopened: Unopened | undefined
   #opened: ServerResponse | undefined
@@ -81,6 +82,10 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     return this.#interior.hostOf(this, this.#isForwarded, this.#host)
   }
 
+  get ifNoneMatch(): string | undefined {
+    return this.#ifNoneMatch
+  }
+
   get headers(): RequestHead['headers'] {
     return this.raw.headers
   }
@@ -136,12 +141,18 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
         this.#host = raw[at + 1]
       } else if (isPlainField(name)) {
         if (isForwardedField(name)) this.#isForwarded = true
+      } else if (isIfNoneMatch(name) && this.#ifNoneMatch === undefined) {
+        this.#ifNoneMatch = raw[at + 1]
       } else {
         return false
       }
     }
     return true
   }
+}
+
+function isIfNoneMatch(name: string): boolean {
+  return name.length === 13 && name.toLowerCase() === 'if-none-match'
 }
 
 const ANNOUNCING = ['content-length', 'transfer-encoding', 'expect', 'upgrade'] as const
