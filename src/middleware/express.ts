@@ -24,6 +24,7 @@ import {
   userOf,
   watchResponse,
 } from './node-response.js'
+import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, readContent } from './request-content.js'
 
 declare global {
@@ -165,7 +166,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   reply(reply: Reply): void {
-    sendReply(this.#response, reply)
+    if (!sendPreparedOver(this.#response, reply)) sendReply(this.#response, reply)
   }
 
   forward(recording: Recording, changes?: FieldChanges): void {

@@ -16,6 +16,7 @@ import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interi
 import { KoaResponseHead, type OuterFields, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
+import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, type ParsedRequest, readContent } from './request-content.js'
 import { drain, tee } from './tee.js'
 
@@ -55,7 +56,7 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
 export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCacheMiddleware {
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
-  const middleware: Middleware = (ctx, next) => responses.handle(new KoaExchange(ctx, next))
+  const middleware: Middleware = (ctx, next) => responses.handle(new KoaExchange(ctx, next, middleware))
   const doorway = (app: KoaApplication, options: FrontDoorOptions) => {
     if (!isKoaApplication(app)) throw new TypeError('serve and listener take a Koa application')
     checkFrontDoorOptions(options)
@@ -75,12 +76,14 @@ export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCache
 class KoaExchange implements Exchange<Context> {
   readonly context: Context
   readonly #next: Next
+  readonly #middleware: unknown
   #request: RequestHead | undefined
   #content: Buffer | undefined
 
-  constructor(ctx: Context, next: Next) {
+  constructor(ctx: Context, next: Next, middleware: unknown) {
     this.context = ctx
     this.#next = next
+    this.#middleware = middleware
   }
 
   get raw(): object {
@@ -112,7 +115,10 @@ class KoaExchange implements Exchange<Context> {
   }
 
   reply(answer: Reply): void {
-    reply(this.context, answer)
+    const { app, res } = this.context
+    // Whoever stands around us may change the answer yet.
+    const isOutermost = app?.middleware[0] === this.#middleware
+    if (!isOutermost || !sendPreparedOver(res, answer)) reply(this.context, answer)
   }
 
   async forward(recording: Recording, changes?: FieldChanges): Promise<void> {
@@ -147,7 +153,7 @@ class ExplainedExchange extends KoaExchange {
 
   constructor(asked: Context | RequestDescription) {
     const description = isContext(asked) ? undefined : (asked as RequestDescription)
-    super(description === undefined ? (asked as Context) : describedContext(description), noNext)
+    super(description === undefined ? (asked as Context) : describedContext(description), noNext, noNext)
     this.#description = description
   }
 

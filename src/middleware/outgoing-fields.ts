@@ -45,6 +45,16 @@ export function hasNoFields(response: ServerResponse): boolean {
   return place !== undefined && response.setHeader === setHeader && Reflect.get(response, place) === null
 }
 
+/** The text of a field, by its lower-case name, that no other one stands beside; `undefined`: there is no field, false: there are others, or it cannot be known. */
+export function onlyField(response: ServerResponse, name: string): string | undefined | false {
+  if (hasNoFields(response)) return undefined
+  if (place === undefined || response.setHeader !== setHeader) return false
+  const known = (response as unknown as Record<symbol, OutgoingFields | undefined>)[place]
+  for (const lower in known) if (lower !== name) return false
+  const value = known?.[name]?.[1]
+  return typeof value === 'string' && value
+}
+
 /** Shows fields to whoever asks a response for them once its head is sent and nobody can change them: one table may serve many responses. */
 export function showFields(response: ServerResponse, fields: OutgoingFields): void {
   if (place !== undefined) (response as unknown as Record<symbol, OutgoingFields>)[place] = fields

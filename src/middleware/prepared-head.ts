@@ -3,7 +3,7 @@ import { OutgoingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Reply } from '../http/exchange.js'
 import { emptyFields } from '../http/fields.js'
-import { hasNoFields, type OutgoingFields, showFields } from './outgoing-fields.js'
+import { hasNoFields, type OutgoingFields, onlyField, showFields } from './outgoing-fields.js'
 import { ordinaryTrial, ResponseTrial, trialReply } from './response-trial.js'
 
 /** What of node's response has no public name. */
@@ -79,7 +79,16 @@ const send: unknown = Reflect.get(OutgoingMessage.prototype, '_send')
  * @returns false when it has to be sent in the ordinary way; nothing has been done then
  */
 export function sendPrepared(response: ServerResponse, reply: Reply, poweredBy: string | undefined): boolean {
-  return isSupported && isUntouched(response, reply) && sendUntouched(response, reply, poweredBy)
+  return (
+    isSupported && hasNoFields(response) && isUntouched(response, reply) && sendUntouched(response, reply, poweredBy)
+  )
+}
+
+/** The same for a response that has no field, or nothing but X-Powered-By. */
+export function sendPreparedOver(response: ServerResponse, reply: Reply): boolean {
+  if (!isSupported || !isUntouched(response, reply)) return false
+  const poweredBy = onlyField(response, 'x-powered-by')
+  return poweredBy !== false && sendUntouched(response, reply, poweredBy)
 }
 
 function sendUntouched(response: ServerResponse, reply: Reply, poweredBy: string | undefined): boolean {
@@ -162,7 +171,6 @@ function isUntouched(response: ServerResponse, { status, body }: Reply): boolean
     response.write === write &&
     response.writeHead === writeHead &&
     internals._send === send &&
-    hasNoFields(response) &&
     response.shouldKeepAlive &&
     response.sendDate &&
     response.statusMessage === undefined &&

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Reply } from '../../src/http/exchange.js'
 import { sendReply } from '../../src/middleware/node-response.js'
-import { sendPrepared } from '../../src/middleware/prepared-head.js'
+import { sendPrepared, sendPreparedOver } from '../../src/middleware/prepared-head.js'
 
 const servers: Server[] = []
 
@@ -54,6 +54,47 @@ it('does not take what was prepared for another reply', async () => {
   )
   expect(sent).toEqual([true, true, false])
   expect(bytes.match(/X-More: 1/g)).toHaveLength(1)
+})
+
+it.each<[string, Record<string, string | number>, boolean]>([
+  ['no field', {}, true],
+  ['X-Powered-By', { 'X-Powered-By': 'Express' }, true],
+  ['another X-Powered-By each time', { 'X-Powered-By': 'PHP' }, true],
+  ['a field beside it', { 'X-Powered-By': 'Express', 'X-Frame-Options': 'DENY' }, false],
+  ['another field', { Vary: 'Origin' }, false],
+  ['a number', { 'X-Powered-By': 7 }, false],
+])('is laid over what the framework has set: %s', async (_name, outer, isPrepared) => {
+  const reply = replyOf(200, Buffer.from('text'))
+  const lay = (response: ServerResponse, at: number) => {
+    for (const [name, value] of Object.entries(outer)) {
+      response.setHeader(name, value === 'PHP' ? `PHP/${at % 3}` : value)
+    }
+  }
+  let at = 0
+  const ordinary = await bytesOf(
+    (response) => {
+      lay(response, at++)
+      sendReply(response, reply)
+    },
+    'GET',
+    20,
+  )
+  const sent = new Set<boolean>()
+  const prepared = await bytesOf(
+    (response) => {
+      lay(response, at++)
+      const isSent = sendPreparedOver(response, reply)
+      sent.add(isSent)
+      if (!isSent) sendReply(response, reply)
+    },
+    'GET',
+    20,
+  )
+  expect([...sent]).toEqual([isPrepared])
+  expect(prepared.replaceAll(/PHP.\d/g, 'PHP')).toBe(ordinary.replaceAll(/PHP.\d/g, 'PHP'))
+  if ('X-Powered-By' in outer && outer['X-Powered-By'] === 'PHP') {
+    expect(prepared.match(/PHP.\d/g)?.slice(0, 4)).toEqual(['PHP/2', 'PHP/0', 'PHP/1', 'PHP/2'])
+  }
 })
 
 it.each([
