@@ -1,11 +1,12 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../http/exchange.js'
 import type { Unopened } from './front-exchange.js'
-import { preparedAnswer, sendPrepared } from './prepared-head.js'
-import { NoConnection, ResponseTrial, trialReply } from './response-trial.js'
+import { MadeResponses } from './made-responses.js'
+import { preparedAnswer } from './prepared-head.js'
+import { NoConnection, trialReply } from './response-trial.js'
 
 /** What of a connection has no public name. */
 interface Connection extends Socket {
@@ -30,38 +31,33 @@ export type TakeEarly = (request: IncomingMessage, unopened: Unopened) => boolea
 /**
  * Lets a server's requests be taken before node makes a response for them. What is answered then has none: nobody could
  * have seen it, for where anybody might, the request goes the ordinary way.
+ *
+ * @returns what the server's listener has to show every response to
  */
-export function answerEarly(server: Server, take: TakeEarly): void {
+export function answerEarly(server: Server, take: TakeEarly): MadeResponses {
+  const responses = new MadeResponses()
   isSupported ??= check()
-  if (!isSupported) return
-  const onConnection = (socket: Connection): void => watch(socket, server, take)
+  if (!isSupported) return responses
+  const onConnection = (socket: Connection): void => watch(socket, server, responses, take)
   server.on('connection', onConnection)
   // With TLS, a connection is one of HTTP only then.
   server.on('secureConnection', onConnection)
+  return responses
 }
 
 let isSupported: boolean | undefined
 
-function watch(socket: Connection, server: Server, take: TakeEarly): void {
+function watch(socket: Connection, server: Server, responses: MadeResponses, take: TakeEarly): void {
   const { parser } = socket
   if (typeof parser?.onIncoming !== 'function' || parser.incoming !== null) return
-  const connection = new EarlyAnswers(server, socket, parser, take)
+  const connection = new EarlyAnswers(server, responses, socket, parser, take)
   parser.onIncoming = (request, keepAlive) => connection.incoming(request, keepAlive)
 }
-
-/** Hands the response that node has made to the request that was taken before. @returns false when it is not one of those */
-export function handOver(request: IncomingMessage, response: ServerResponse): boolean {
-  if (opening?.request !== request) return false
-  opening.response = response
-  return true
-}
-
-/** The request whose response is being made. */
-let opening: Opening | undefined
 
 /** One connection, and the request on it that has no response yet. */
 class EarlyAnswers implements Unopened {
   readonly #server: Server
+  readonly #responses: MadeResponses
   readonly #socket: Connection
   readonly #parser: Parser
   readonly #take: TakeEarly
@@ -72,8 +68,9 @@ class EarlyAnswers implements Unopened {
   /** Whether it waits for the next request, and so only as long as node lets it wait. */
   #isIdle = false
 
-  constructor(server: Server, socket: Connection, parser: Parser, take: TakeEarly) {
+  constructor(server: Server, responses: MadeResponses, socket: Connection, parser: Parser, take: TakeEarly) {
     this.#server = server
+    this.#responses = responses
     this.#socket = socket
     this.#parser = parser
     this.#take = take
@@ -81,12 +78,17 @@ class EarlyAnswers implements Unopened {
   }
 
   incoming(request: IncomingMessage, keepAlive: boolean): number {
-    if (!keepAlive || !this.#isFree(request) || isWatched(this.#server)) return this.#pass(request, keepAlive)
+    if (!keepAlive || !this.#responses.areOfNode || !this.#isFree(request) || isWatched(this.#server)) {
+      return this.#pass(request, keepAlive)
+    }
     this.#request = request
     this.#verdict = 0
     const isTaken = this.#take(request, this)
     if (this.#request === undefined) return this.#verdict
-    if (!isTaken) return this.#pass(request, keepAlive)
+    if (!isTaken) {
+      this.#request = undefined
+      return this.#pass(request, keepAlive)
+    }
     // It is going to be answered later, and needs a response that has its place in the queue.
     this.open()
     return this.#verdict
@@ -109,15 +111,9 @@ class EarlyAnswers implements Unopened {
     const request = this.#request
     if (request === undefined) throw new Error('the request has been answered')
     this.#request = undefined
-    const made: Opening = { request, response: undefined }
-    opening = made
-    try {
+    return this.#responses.of(request, () => {
       this.#verdict = this.#pass(request, true)
-    } finally {
-      opening = undefined
-    }
-    // Node would have answered by itself.
-    return made.response ?? new ServerResponse(request)
+    })
   }
 
   /** Whether nothing stands before an answer to this request on its connection, and node would do nothing but have it answered. */
@@ -167,11 +163,6 @@ class EarlyAnswers implements Unopened {
   }
 }
 
-interface Opening {
-  readonly request: IncomingMessage
-  response: ServerResponse | undefined
-}
-
 /** Whether somebody could be told of requests or responses, beside the one listener, or counts the requests of a connection. */
 function isWatched(server: Server): boolean {
   const { maxRequestsPerSocket } = server
@@ -199,31 +190,30 @@ function isDuration(value: number | undefined): value is number {
 /** Whether this node reads on after an answer that had no response, and what is asked for next goes the ordinary way. */
 function check(): boolean {
   const reply = trialReply(200, Buffer.from('text'), 4)
-  const { response } = new ResponseTrial('GET', 0)
+  const responses = new MadeResponses()
   const asked: string[] = []
-  const server = createServer({ keepAliveTimeout: 5000 }, ({ url = '' }, ordinary) => {
-    asked.push(url)
-    ordinary.sendDate = false
-    ordinary.end('ordinary')
+  const server = createServer({ keepAliveTimeout: 5000 }, (request, response) => {
+    responses.see(request, response)
+    asked.push(request.url ?? '')
+    response.sendDate = false
+    response.end('ordinary')
   })
-  const connection = new NoConnection()
-  try {
-    if (!sendPrepared(response, reply, 'trial')) return false
+  const connect = (...urls: string[]): string => {
+    const connection = new NoConnection()
     server.emit('connection', connection)
-    watch(connection as unknown as Connection, server, ({ url }, unopened) => {
+    watch(connection as unknown as Connection, server, responses, ({ url }, unopened) => {
       return url === '/early' && unopened.answer(reply, 'trial')
     })
-    for (const url of ['/early', '/early', '/ordinary']) {
-      connection.emit('data', Buffer.from(`GET ${url} HTTP/1.1\r\nHost: trial\r\n\r\n`))
-    }
+    for (const url of urls) connection.emit('data', Buffer.from(`GET ${url} HTTP/1.1\r\nHost: trial\r\n\r\n`))
+    connection.destroy()
+    return connection.written.toString('latin1')
+  }
+  try {
+    const ordinary = connect('/first')
     const prepared = String(preparedAnswer(reply, 'GET', server, 'trial'))
-    const written = connection.written.toString('latin1')
-    return (
-      asked.join() === '/ordinary' && written.startsWith(prepared.repeat(2)) && written.endsWith('\r\n\r\nordinary')
-    )
+    const written = connect('/early', '/early', '/ordinary')
+    return asked.join() === '/first,/ordinary' && written === prepared + prepared + ordinary
   } catch {
     return false
-  } finally {
-    connection.destroy()
   }
 }

@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { ResponseCache } from '../http/response-cache.js'
 import { scopeOf } from '../http/scope.js'
-import { answerEarly, handOver } from './early-answers.js'
+import { answerEarly } from './early-answers.js'
 import type { FrontDoorOptions } from './front-door-options.js'
 import { FrontExchange, type Unopened } from './front-exchange.js'
 import type { Interior } from './interior.js'
-import { hasNoFields } from './outgoing-fields.js'
+import type { MadeResponses } from './made-responses.js'
 
 /** Makes a server of the options that an application needs, which are to be kept, and a listener. */
 export type CreateServer<S extends Server> = (options: ServerOptions, listener: RequestListener) => S
@@ -41,8 +41,8 @@ export class Doorway<Context extends object> {
   readonly #responses: ResponseCache<Context>
   readonly #interior: Interior
   #hasWarned = false
-  /** Whether the responses of this server come without any field; `undefined`: none has been seen. */
-  #isPlain: boolean | undefined
+  /** Those of its own server, if it has one. */
+  #made: MadeResponses | undefined
 
   constructor(responses: ResponseCache<Context>, interior: Interior) {
     this.#responses = responses
@@ -51,8 +51,7 @@ export class Doorway<Context extends object> {
 
   /** The listener of a server's `'request'` event. */
   readonly listener: RequestListener = (request, response) => {
-    if (handOver(request, response)) return
-    if (this.#isPlain !== false) this.#isPlain = hasNoFields(response)
+    if (this.#made?.see(request, response) === true) return
     const interior = this.#interior
     // A copy that a refresh has sent is awaited inside; what somebody has answered already is not for us.
     if (!this.#isOpenTo(request) || scopeOf(request) !== undefined || response.headersSent) {
@@ -71,13 +70,13 @@ export class Doorway<Context extends object> {
   serve<S extends Server>(own: ServerOptions, make: CreateServer<S> | undefined): S {
     // Without a maker the type parameter is what it is by default.
     const server = make === undefined ? (createServer(own, this.listener) as Server as S) : make(own, this.listener)
-    answerEarly(server, (request, unopened) => this.#answerEarly(request, unopened))
+    this.#made = answerEarly(server, (request, unopened) => this.#answerEarly(request, unopened))
     return server
   }
 
   /** @returns whether the request has been taken; only a response that does not exist yet is left to be made */
   #answerEarly(request: IncomingMessage, unopened: Unopened): boolean {
-    if (this.#isPlain !== true || !this.#isOpenTo(request)) return false
+    if (!this.#isOpenTo(request)) return false
     const exchange = new FrontExchange<Context>(this.#interior, request, undefined, unopened)
     if (!exchange.isOrdinary || !this.#responses.mayDecideAhead(exchange)) return false
     this.#decide(exchange)

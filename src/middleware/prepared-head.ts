@@ -30,8 +30,6 @@ interface Prepared {
   readonly reason: string
   readonly head: string
   readonly fields: OutgoingFields
-  /** Whether anybody but node had to do with the response that it was written for, or could have. */
-  readonly isWatched: boolean
   /** How often it was sent. */
   sent: number
   /** The head as bytes; `undefined` for an answer that goes out as text. */
@@ -92,11 +90,10 @@ export function sendPreparedOver(response: ServerResponse, reply: Reply): boolea
 }
 
 function sendUntouched(response: ServerResponse, reply: Reply, poweredBy: string | undefined): boolean {
-  const known = knownOf(response, reply, poweredBy)
-  const prepared = known ?? prepare(response, reply, poweredBy)
-  if (known === undefined) reply.memo = prepared
+  const { _keepAliveTimeout: keepAliveTimeout, _maxRequestsPerSocket: maxRequestsPerSocket } =
+    response as unknown as Internals
+  const prepared = preparedFor(reply, keepAliveTimeout, maxRequestsPerSocket, poweredBy)
   if (prepared === false) return false
-  count(prepared)
   transmit(response, prepared)
   return true
 }
@@ -108,8 +105,8 @@ export interface Keeping {
 }
 
 /**
- * The whole of an answer to a request that has no response: it was sent over one within this second, and nobody but node had to
- * do with that one. A text stands for its latin1.
+ * The whole of an answer to a request that has no response, of a server whose responses are {@link isOfNode}; `undefined` when it has to be
+ * sent over one. A text stands for its latin1.
  */
 export function preparedAnswer(
   reply: Reply,
@@ -117,18 +114,10 @@ export function preparedAnswer(
   { keepAliveTimeout, maxRequestsPerSocket }: Keeping,
   poweredBy: string | undefined,
 ): Buffer | string | undefined {
-  const prepared = reply.memo as Memo
-  if (prepared === undefined || prepared === false || prepared.isWatched) return undefined
-  if (!isFor(prepared, reply, keepAliveTimeout, maxRequestsPerSocket, poweredBy)) return undefined
   // To HEAD there is none, whatever the reply.
-  if (reply.status !== 304 && (method === 'HEAD') !== (reply.body === undefined)) return undefined
-  count(prepared)
-  return wholeOf(prepared)
-}
-
-function count(prepared: Prepared): void {
-  prepared.sent += 1
-  if (prepared.sent === OFTEN || (prepared.reply.body?.length ?? 0) > SMALL) inBytes(prepared)
+  if (!isSupported || (reply.status !== 304 && (method === 'HEAD') !== (reply.body === undefined))) return undefined
+  const prepared = preparedFor(reply, keepAliveTimeout, maxRequestsPerSocket, poweredBy)
+  return prepared === false ? undefined : wholeOf(prepared)
 }
 
 /** Head and body in one piece; `undefined`: they are sent in two. */
@@ -164,6 +153,14 @@ function transmit(response: ServerResponse, prepared: Prepared): void {
 
 /** Whether a response is as node makes it for an ordinary request on a connection that stays open, and a reply one to this request. */
 function isUntouched(response: ServerResponse, { status, body }: Reply): boolean {
+  const { _hasBody: hasBody } = response as unknown as Internals
+  // To HEAD there is none, whatever the reply.
+  return (
+    isAsMade(response) && (status === 304 ? response.useChunkedEncodingByDefault : hasBody === (body !== undefined))
+  )
+}
+
+function isAsMade(response: ServerResponse): boolean {
   const internals = response as unknown as Internals
   return (
     internals._header === null &&
@@ -175,8 +172,6 @@ function isUntouched(response: ServerResponse, { status, body }: Reply): boolean
     response.sendDate &&
     response.statusMessage === undefined &&
     !response.strictContentLength &&
-    // To HEAD there is none, whatever the reply.
-    (status === 304 ? response.useChunkedEncodingByDefault : internals._hasBody === (body !== undefined)) &&
     internals._defaultKeepAlive &&
     !internals._removedConnection &&
     !internals._expect_continue &&
@@ -184,49 +179,62 @@ function isUntouched(response: ServerResponse, { status, body }: Reply): boolean
   )
 }
 
-/** What was prepared for a response like this one. */
-function knownOf(response: ServerResponse, reply: Reply, poweredBy: string | undefined): Memo {
-  const memo = reply.memo as Memo
-  if (memo === undefined || memo === false) return memo
-  const { _keepAliveTimeout: keepAliveTimeout, _maxRequestsPerSocket: maxRequests } = response as unknown as Internals
-  return isFor(memo, reply, keepAliveTimeout, maxRequests, poweredBy) ? memo : undefined
-}
-
-function isFor(
-  prepared: Prepared,
+/** What a reply looks like on its way, written down when it is sent for the first time. */
+function preparedFor(
   reply: Reply,
   keepAliveTimeout: number,
   maxRequests: number | null | undefined,
   poweredBy: string | undefined,
-): boolean {
-  return (
-    prepared.reply === reply &&
-    prepared.keepAliveTimeout === keepAliveTimeout &&
-    prepared.maxRequests === maxRequests &&
-    prepared.poweredBy === poweredBy
-  )
+): Prepared | false {
+  const known = reply.memo as Memo
+  const isKnown =
+    known !== undefined &&
+    (known === false ||
+      (known.reply === reply &&
+        known.keepAliveTimeout === keepAliveTimeout &&
+        known.maxRequests === maxRequests &&
+        known.poweredBy === poweredBy))
+  const prepared = isKnown ? known : prepare(reply, keepAliveTimeout, maxRequests, poweredBy)
+  if (!isKnown) reply.memo = prepared
+  if (prepared === false) return false
+  prepared.sent += 1
+  if (prepared.sent === OFTEN || (reply.body?.length ?? 0) > SMALL) inBytes(prepared)
+  return prepared
 }
 
 /** False when node would have made something else of it than one line for each field and the body as it is. */
-function prepare(response: ServerResponse, reply: Reply, poweredBy: string | undefined): Prepared | false {
-  const { _keepAliveTimeout: keepAliveTimeout, _maxRequestsPerSocket: maxRequests } = response as unknown as Internals
+function prepare(
+  reply: Reply,
+  keepAliveTimeout: number,
+  maxRequests: number | null | undefined,
+  poweredBy: string | undefined,
+): Prepared | false {
   const { status, body, checkedNames, removed } = reply
   if (checkedNames === undefined || status < 200 || status === 204 || (status === 304 && body !== undefined))
     return false
   const fields = emptyFields() as unknown as OutgoingFields
-  if (poweredBy !== undefined && !removed.includes('x-powered-by')) fields['x-powered-by'] = ['X-Powered-By', poweredBy]
-  for (let at = 0; at < reply.fields.length; at += 2) {
-    const name = checkedNames[at / 2]
-    const value = reply.fields[at + 1]
-    if (name === undefined || typeof value !== 'string' || OF_CONNECTIONS.has(name)) return false
-    fields[name] = [String(reply.fields[at]), value]
-  }
-  const length = fields['content-length']?.[1]
-  const isFitting = body === undefined ? (length !== undefined) === (status !== 304) : length === String(body.length)
-  if (fields.date === undefined || !isFitting) return false
   const reason = reply.reason || STATUS_CODES[status] || 'unknown'
   let head = `HTTP/1.1 ${status} ${reason}\r\n`
-  for (const name of Object.keys(fields)) head += `${fields[name]?.join(': ')}\r\n`
+  let length: string | undefined
+  if (poweredBy !== undefined && !removed.includes('x-powered-by')) {
+    fields['x-powered-by'] = ['X-Powered-By', poweredBy]
+    head += `X-Powered-By: ${poweredBy}\r\n`
+  }
+  for (let at = 0; at < reply.fields.length; at += 2) {
+    const lower = checkedNames[at / 2]
+    const name = reply.fields[at]
+    const value = reply.fields[at + 1]
+    if (lower === undefined || typeof name !== 'string' || typeof value !== 'string' || OF_CONNECTIONS.has(lower)) {
+      return false
+    }
+    // The second would take the place of the first.
+    if (fields[lower] !== undefined) return false
+    fields[lower] = [name, value]
+    head += `${name}: ${value}\r\n`
+    if (lower === 'content-length') length = value
+  }
+  const isFitting = body === undefined ? (length !== undefined) === (status !== 304) : length === String(body.length)
+  if (fields.date === undefined || !isFitting) return false
   head += `Connection: keep-alive\r\n${keepAlive(keepAliveTimeout, maxRequests)}\r\n`
   return {
     reply,
@@ -236,7 +244,6 @@ function prepare(response: ServerResponse, reply: Reply, poweredBy: string | und
     reason,
     head,
     fields,
-    isWatched: isWatched(response),
     sent: 0,
     bytes: undefined,
     joined: undefined,
@@ -275,21 +282,23 @@ function keepAlive(timeout: number, maxRequests: number | null | undefined): str
 /** What node looks at when it writes a head, beside Date and Content-Length. */
 const OF_CONNECTIONS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'expect', 'upgrade'])
 
-/** Whether anybody but node has a hand in a response, or is told of what becomes of it and of its request. */
-function isWatched(response: ServerResponse): boolean {
+/** Whether nobody but node has a hand in a response that it has just made, or will be told what becomes of it and of its request. */
+export function isOfNode(response: ServerResponse): boolean {
   const { req: request } = response
   const { _traceEventId: trace } = response as unknown as { readonly _traceEventId?: unknown }
   return (
+    isAsMade(response) &&
+    hasNoFields(response) &&
     // Node's own.
-    response.listenerCount('finish') !== 1 ||
-    response.eventNames().length !== 1 ||
-    request.eventNames().length !== 0 ||
-    response.emit !== emit ||
-    request.emit !== emit ||
-    request.push !== push ||
-    trace !== undefined ||
+    response.listenerCount('finish') === 1 &&
+    response.eventNames().length === 1 &&
+    request.eventNames().length === 0 &&
+    response.emit === emit &&
+    request.emit === emit &&
+    request.push === push &&
+    trace === undefined &&
     // A PerformanceObserver for http.
-    Object.getOwnPropertySymbols(response).some(({ description }) => description === 'ServerResponseStatistics')
+    !Object.getOwnPropertySymbols(response).some(({ description }) => description === 'ServerResponseStatistics')
   )
 }
 

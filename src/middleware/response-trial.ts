@@ -48,16 +48,14 @@ export class ResponseTrial {
   readonly response: ServerResponse
   readonly #connection = new NoConnection()
 
-  constructor(method: string, maxRequests = 9) {
+  constructor(method: string) {
     const socket = this.#connection as unknown as Socket
     const request = new IncomingMessage(socket)
     request.method = method
     request.httpVersionMajor = 1
     request.httpVersionMinor = 1
     this.response = new ServerResponse(request)
-    Object.assign(this.response, { _keepAliveTimeout: 5000, _maxRequestsPerSocket: maxRequests })
-    // As node itself does.
-    this.response.on('finish', () => {})
+    Object.assign(this.response, { _keepAliveTimeout: 5000, _maxRequestsPerSocket: 9 })
     this.response.assignSocket(socket)
   }
 
