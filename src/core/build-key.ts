@@ -25,7 +25,8 @@ export function buildKey(prefix: string, params: KeyParams = {}): string {
     throw new TypeError('params must be an object of names and values')
   }
   const names = Object.keys(params).filter((name) => params[name] !== null && params[name] !== undefined)
-  return `${prefix}:${hash('sha256', pythonObject(params, names, []), 'hex').slice(0, 12)}`
+  // One piece: V8 keeps what a template puts together in its pieces, which take three times as much and are walked by every lookup.
+  return [prefix, hash('sha256', pythonObject(params, names, []), 'hex').slice(0, 12)].join(':')
 }
 
 function pythonJson(value: unknown, above: readonly unknown[]): string {
