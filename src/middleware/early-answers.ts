@@ -25,7 +25,7 @@ interface Parser {
 
 type OnIncoming = (request: IncomingMessage, keepAlive: boolean) => number
 
-/** @returns whether the request has been taken; else it goes the ordinary way */
+/** @returns whether the request has been answered, or has its response now; else it goes the ordinary way */
 export type TakeEarly = (request: IncomingMessage, unopened: Unopened) => boolean
 
 /**
@@ -83,15 +83,9 @@ class EarlyAnswers implements Unopened {
     }
     this.#request = request
     this.#verdict = 0
-    const isTaken = this.#take(request, this)
-    if (this.#request === undefined) return this.#verdict
-    if (!isTaken) {
-      this.#request = undefined
-      return this.#pass(request, keepAlive)
-    }
-    // It is going to be answered later, and needs a response that has its place in the queue.
-    this.open()
-    return this.#verdict
+    if (this.#take(request, this)) return this.#verdict
+    this.#request = undefined
+    return this.#pass(request, keepAlive)
   }
 
   answer(reply: Reply, poweredBy: string | undefined): boolean {

@@ -74,12 +74,13 @@ export class Doorway<Context extends object> {
     return server
   }
 
-  /** @returns whether the request has been taken; only a response that does not exist yet is left to be made */
+  /** @returns whether the request has been answered, or has its response now */
   #answerEarly(request: IncomingMessage, unopened: Unopened): boolean {
     if (!this.#isOpenTo(request)) return false
     const exchange = new FrontExchange<Context>(this.#interior, request, undefined, unopened)
     if (!exchange.isOrdinary || !this.#responses.mayDecideAhead(exchange)) return false
     this.#decide(exchange)
+    exchange.open()
     return true
   }
 

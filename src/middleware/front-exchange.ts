@@ -28,6 +28,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   readonly #interior: Interior
   readonly #unopened: Unopened | undefined
   #opened: ServerResponse | undefined
+  #isAnswered = false
   #host: string | undefined
   #isForwarded = false
 
@@ -96,6 +97,11 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     return this.#opened
   }
 
+  /** Has the response made unless the request is answered already: what is sent later needs its place in the queue now. */
+  open(): void {
+    if (!this.#isAnswered) void this.response
+  }
+
   /** What a response that node has just made has is nothing; see {@link Unopened}. */
   field(name: string): FieldValue | undefined {
     return this.#opened === undefined ? undefined : fieldOf(this.#opened, name)
@@ -103,7 +109,10 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
 
   reply(reply: Reply): void {
     const { poweredBy } = this.#interior
-    if (this.#opened === undefined && this.#unopened?.answer(reply, poweredBy) === true) return
+    if (this.#opened === undefined && this.#unopened?.answer(reply, poweredBy) === true) {
+      this.#isAnswered = true
+      return
+    }
     const { response } = this
     if (sendPrepared(response, reply, poweredBy)) return
     if (poweredBy !== undefined) response.setHeader('X-Powered-By', poweredBy)

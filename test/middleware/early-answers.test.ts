@@ -39,7 +39,7 @@ const hosts = {
     const cached = forExpress({ ttl: 60, clock })
     const app = express().use(cached)
     app.use(async (request, response) => {
-      if (request.path === '/slow') await slow()
+      if (request.path === '/slow' || request.url === '/4?slowly') await slow()
       response.set('Cache-Control', request.path === '/slow' ? 'no-store' : 'public').send(bodyOf(request.path))
     })
     return (create: Maker) => cached.serve(app, { createServer: create })
@@ -48,7 +48,7 @@ const hosts = {
     const cached = forKoa({ ttl: 60, clock })
     const app = new Koa().use(cached)
     app.use(async (context) => {
-      if (context.path === '/slow') await slow()
+      if (context.path === '/slow' || context.url === '/4?slowly') await slow()
       context.set('Cache-Control', context.path === '/slow' ? 'no-store' : 'public')
       context.set('ETag', '"one"')
       context.body = bodyOf(context.path)
@@ -171,6 +171,13 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     const got = await bytesInTurn(early.port, texts)
     expect(withoutDate(got)).toBe(withoutDate(expected))
     expect(statusesOf(expected).length).toBeGreaterThan(2)
+  })
+
+  it('answers all that wait for one handler', async () => {
+    const door = await build(host, () => sleep(200))
+    await bytesInTurn(door.port, [get(), get()])
+    const all = Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${door.port}/4?slowly`))
+    for (const answer of await Promise.all(all)) expect([answer.status, await answer.text()]).toEqual([200, 'xxxx'])
   })
 
   it('keeps the order where a slow answer stands between hits', async () => {

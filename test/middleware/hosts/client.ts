@@ -1,4 +1,4 @@
-import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 
 /** What a client asks. */
 export interface Ask {
@@ -11,7 +11,7 @@ export interface Ask {
   /** Does not end the request after its pieces. */
   readonly endless?: boolean
   readonly signal?: AbortSignal
-  /** Keeps connections. @defaultValue a connection of its own */
+  /** Keeps connections. @defaultValue a connection of its own, which the server may keep */
   readonly agent?: Agent
   /** Called when the first bytes of the body have arrived. */
   readonly onFirstByte?: () => void
@@ -49,13 +49,15 @@ export interface CacheStatus {
 
 /** Sends one request over a connection of its own and reads the whole answer. */
 export function ask(port: number, path: string, options: Ask = {}): Promise<Got> {
-  return new Promise((resolve, reject) => {
+  // Answers to a client that closes its connection are made in another way than most.
+  const own = options.agent === undefined ? new Agent({ keepAlive: true }) : undefined
+  const asked = new Promise<Got>((resolve, reject) => {
     const outgoing = request({
       host: '127.0.0.1',
       port,
       path,
       method: options.method ?? 'GET',
-      agent: options.agent ?? false,
+      agent: options.agent ?? own,
       headers: Object.fromEntries(
         Object.entries(options.fields ?? {}).map(([name, value]) => [
           name,
@@ -77,6 +79,7 @@ export function ask(port: number, path: string, options: Ask = {}): Promise<Got>
     if (options.pieces === undefined) outgoing.end(options.body)
     else void sendPieces(outgoing, options.pieces, options.endless === true)
   })
+  return asked.finally(() => own?.destroy())
 }
 
 async function sendPieces(outgoing: ClientRequest, pieces: readonly string[], endless: boolean): Promise<void> {
