@@ -26,12 +26,20 @@ export interface Got {
   field(name: string): string | undefined
 }
 
-/** Sends one request over a socket of its own and reads what comes until the server closes it. */
+/** So long more may come after what looks like the end of an answer; ms. */
+const AFTERMATH = 2
+
+/** Sends one request over a socket of its own, which the server may keep as for most clients, and reads until its answer is there, and a little longer. */
 export function send(port: number, asked: Asked): Promise<Got> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = connect(port, '127.0.0.1', () => socket.write(requestText(asked), 'latin1'))
-    socket.on('data', (chunk) => chunks.push(chunk))
+    let end: NodeJS.Timeout | undefined
+    socket.on('data', (chunk) => {
+      chunks.push(chunk)
+      clearTimeout(end)
+      if (isWhole(Buffer.concat(chunks), asked.method === 'HEAD')) end = setTimeout(() => socket.destroy(), AFTERMATH)
+    })
     socket.on('error', reject)
     socket.on('close', () => {
       try {
@@ -44,12 +52,24 @@ export function send(port: number, asked: Asked): Promise<Got> {
 }
 
 function requestText({ method = 'GET', target = '/page', host = 'cache.test', fields = {}, body }: Asked): string {
-  const lines = [`${method} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: close']
+  const lines = [`${method} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: keep-alive']
   for (const [name, value] of Object.entries(fields)) {
     for (const line of typeof value === 'string' ? [value] : value) lines.push(`${name}: ${line}`)
   }
   if (body !== undefined) lines.push(`Content-Length: ${Buffer.byteLength(body)}`)
   return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`
+}
+
+/** Whether an answer is complete by its own framing; one that ends with its connection never is. */
+function isWhole(bytes: Buffer, isHead: boolean): boolean {
+  if (!bytes.includes('\r\n\r\n')) return false
+  try {
+    const { complete, field, status } = parseResponse(bytes, isHead)
+    const isFramed = field('content-length') !== undefined || field('transfer-encoding') !== undefined
+    return complete && (isFramed || isHead || status === 204 || status === 304)
+  } catch {
+    return false
+  }
 }
 
 function parseResponse(bytes: Buffer, isHead: boolean): Got {
