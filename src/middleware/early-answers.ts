@@ -1,10 +1,10 @@
 import { channel } from 'node:diagnostics_channel'
-import { EventEmitter } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../http/exchange.js'
 import type { Unopened } from './front-exchange.js'
 import { MadeResponses } from './made-responses.js'
+import { METHODS_OF_NODE } from './node-methods.js'
 import { preparedAnswer } from './prepared-head.js'
 import { NoConnection, trialReply } from './response-trial.js'
 
@@ -34,11 +34,11 @@ export type TakeEarly = (request: IncomingMessage, unopened: Unopened) => boolea
  *
  * @returns what the server's listener has to show every response to
  */
-export function answerEarly(server: Server, take: TakeEarly): MadeResponses {
+export function answerEarly(server: Server, listener: RequestListener, take: TakeEarly): MadeResponses {
   const responses = new MadeResponses()
   isSupported ??= check()
   if (!isSupported) return responses
-  const onConnection = (socket: Connection): void => watch(socket, server, responses, take)
+  const onConnection = (socket: Connection): void => watch(socket, server, listener, responses, take)
   server.on('connection', onConnection)
   // With TLS, a connection is one of HTTP only then.
   server.on('secureConnection', onConnection)
@@ -47,16 +47,23 @@ export function answerEarly(server: Server, take: TakeEarly): MadeResponses {
 
 let isSupported: boolean | undefined
 
-function watch(socket: Connection, server: Server, responses: MadeResponses, take: TakeEarly): void {
+function watch(
+  socket: Connection,
+  server: Server,
+  listener: RequestListener,
+  responses: MadeResponses,
+  take: TakeEarly,
+): void {
   const { parser } = socket
   if (typeof parser?.onIncoming !== 'function' || parser.incoming !== null) return
-  const connection = new EarlyAnswers(server, responses, socket, parser, take)
+  const connection = new EarlyAnswers(server, listener, responses, socket, parser, take)
   parser.onIncoming = (request, keepAlive) => connection.incoming(request, keepAlive)
 }
 
 /** One connection, and the request on it that has no response yet. */
 class EarlyAnswers implements Unopened {
   readonly #server: Server
+  readonly #listener: RequestListener
   readonly #responses: MadeResponses
   readonly #socket: Connection
   readonly #parser: Parser
@@ -68,8 +75,16 @@ class EarlyAnswers implements Unopened {
   /** Whether it waits for the next request, and so only as long as node lets it wait. */
   #isIdle = false
 
-  constructor(server: Server, responses: MadeResponses, socket: Connection, parser: Parser, take: TakeEarly) {
+  constructor(
+    server: Server,
+    listener: RequestListener,
+    responses: MadeResponses,
+    socket: Connection,
+    parser: Parser,
+    take: TakeEarly,
+  ) {
     this.#server = server
+    this.#listener = listener
     this.#responses = responses
     this.#socket = socket
     this.#parser = parser
@@ -78,7 +93,7 @@ class EarlyAnswers implements Unopened {
   }
 
   incoming(request: IncomingMessage, keepAlive: boolean): number {
-    if (!keepAlive || !this.#responses.areOfNode || !this.#isFree(request) || isWatched(this.#server)) {
+    if (!keepAlive || !this.#responses.areOfNode || !this.#isFree(request) || isWatched(this.#server, this.#listener)) {
       return this.#pass(request, keepAlive)
     }
     this.#request = request
@@ -101,7 +116,7 @@ class EarlyAnswers implements Unopened {
     return true
   }
 
-  open(): ServerResponse {
+  open(): ServerResponse | undefined {
     const request = this.#request
     if (request === undefined) throw new Error('the request has been answered')
     this.#request = undefined
@@ -132,16 +147,18 @@ class EarlyAnswers implements Unopened {
     return this.#ordinary(request, keepAlive)
   }
 
-  /** As node does when a response is finished. */
+  /** As node does when a response is finished: not before the last byte is on its way. */
   #awaitNext(): void {
     const socket = this.#socket
     if (socket.writableLength === 0) {
       this.#limitIdleness()
       return
     }
+    this.#isIdle = false
+    socket.setTimeout?.(this.#server.timeout || 0)
     socket.write('', 'latin1', () => {
       const isBusy = socket._httpMessage !== undefined && socket._httpMessage !== null
-      if (!isBusy && !socket.destroyed) this.#limitIdleness()
+      if (!isBusy && socket.writableLength === 0 && !socket.destroyed) this.#limitIdleness()
     })
   }
 
@@ -158,17 +175,20 @@ class EarlyAnswers implements Unopened {
 }
 
 /** Whether somebody could be told of requests or responses, beside the one listener, or counts the requests of a connection. */
-function isWatched(server: Server): boolean {
+function isWatched(server: Server, listener: RequestListener): boolean {
   const { maxRequestsPerSocket } = server
+  const listeners = server.listeners('request')
   return (
-    server.listenerCount('request') !== 1 ||
+    // What is around ours may answer by itself, or know who it is.
+    listeners.length !== 1 ||
+    listeners[0] !== listener ||
     server.emit !== emit ||
     (typeof maxRequestsPerSocket === 'number' && maxRequestsPerSocket > 0) ||
     CHANNELS.some(({ hasSubscribers }) => hasSubscribers)
   )
 }
 
-const { emit } = EventEmitter.prototype
+const { emit } = METHODS_OF_NODE
 
 /** What node publishes of each request. */
 const CHANNELS = [
@@ -186,16 +206,17 @@ function check(): boolean {
   const reply = trialReply(200, Buffer.from('text'), 4)
   const responses = new MadeResponses()
   const asked: string[] = []
-  const server = createServer({ keepAliveTimeout: 5000 }, (request, response) => {
+  const listener: RequestListener = (request, response) => {
     responses.see(request, response)
     asked.push(request.url ?? '')
     response.sendDate = false
     response.end('ordinary')
-  })
+  }
+  const server = createServer({ keepAliveTimeout: 5000 }, listener)
   const connect = (...urls: string[]): string => {
     const connection = new NoConnection()
     server.emit('connection', connection)
-    watch(connection as unknown as Connection, server, responses, ({ url }, unopened) => {
+    watch(connection as unknown as Connection, server, listener, responses, ({ url }, unopened) => {
       return url === '/early' && unopened.answer(reply, 'trial')
     })
     for (const url of urls) connection.emit('data', Buffer.from(`GET ${url} HTTP/1.1\r\nHost: trial\r\n\r\n`))

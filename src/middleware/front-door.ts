@@ -70,7 +70,7 @@ export class Doorway<Context extends object> {
   serve<S extends Server>(own: ServerOptions, make: CreateServer<S> | undefined): S {
     // Without a maker the type parameter is what it is by default.
     const server = make === undefined ? (createServer(own, this.listener) as Server as S) : make(own, this.listener)
-    this.#made = answerEarly(server, (request, unopened) => this.#answerEarly(request, unopened))
+    this.#made = answerEarly(server, this.listener, (request, unopened) => this.#answerEarly(request, unopened))
     return server
   }
 

@@ -16,8 +16,8 @@ export interface Unopened {
    * @returns false when a response is needed; nothing has been done then
    */
   answer(reply: Reply, poweredBy: string | undefined): boolean
-  /** Has node make the response. From then on all is as usual. */
-  open(): ServerResponse
+  /** Has node make the response. From then on all is as usual. `undefined`: somebody else answers it. */
+  open(): ServerResponse | undefined
 }
 
 /** A request that the framework does not have yet. */
@@ -28,6 +28,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   readonly #interior: Interior
   readonly #unopened: Unopened | undefined
   #opened: ServerResponse | undefined
+  /** By us without a response, or by somebody else. */
   #isAnswered = false
   #host: string | undefined
   #isForwarded = false
@@ -93,7 +94,11 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
 
   /** Made when somebody needs it. */
   get response(): ServerResponse {
-    this.#opened ??= this.#unopened?.open() ?? new ServerResponse(this.raw)
+    if (this.#opened !== undefined) return this.#opened
+    const opened = this.#isAnswered ? undefined : this.#unopened?.open()
+    this.#isAnswered ||= opened === undefined
+    // To nobody, where it is answered.
+    this.#opened = opened ?? new ServerResponse(this.raw)
     return this.#opened
   }
 
@@ -114,6 +119,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
       return
     }
     const { response } = this
+    if (this.#isAnswered) return
     if (sendPrepared(response, reply, poweredBy)) return
     if (poweredBy !== undefined) response.setHeader('X-Powered-By', poweredBy)
     sendReply(response, reply)
@@ -122,6 +128,10 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   /** The application has the request, and with it the middleware, if it comes so far. */
   forward(recording: Recording, changes?: FieldChanges): void {
     const { raw, response } = this
+    if (this.#isAnswered) {
+      recording.abort('aborted')
+      return
+    }
     const { method, url, protocol, host } = this
     handOn(raw, { head: { method, url, protocol, host }, changes })
     response.once('close', () => {

@@ -13,6 +13,7 @@ import { Doorway, type FrontDoor } from './front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
+import { isOutermost } from './koa-outermost.js'
 import { KoaResponseHead, type OuterFields, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
@@ -117,8 +118,7 @@ class KoaExchange implements Exchange<Context> {
   reply(answer: Reply): void {
     const { app, res } = this.context
     // Whoever stands around us may change the answer yet.
-    const isOutermost = app?.middleware[0] === this.#middleware
-    if (!isOutermost || !sendPreparedOver(res, answer)) reply(this.context, answer)
+    if (!isOutermost(app, this.#middleware) || !sendPreparedOver(res, answer)) reply(this.context, answer)
   }
 
   async forward(recording: Recording, changes?: FieldChanges): Promise<void> {

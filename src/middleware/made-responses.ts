@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isOfNode } from './prepared-head.js'
 
 /** How long what is known of a server's responses holds; ms. */
@@ -28,8 +28,8 @@ export class MadeResponses {
     return true
   }
 
-  /** The response that node makes for a request when the request goes the ordinary way. */
-  of(request: IncomingMessage, goOrdinaryWay: () => void): ServerResponse {
+  /** The response that node makes for a request when the request goes the ordinary way; `undefined`: somebody else has it. */
+  of(request: IncomingMessage, goOrdinaryWay: () => void): ServerResponse | undefined {
     const made: Opening = { request, response: undefined }
     this.#opening = made
     try {
@@ -37,8 +37,7 @@ export class MadeResponses {
     } finally {
       this.#opening = undefined
     }
-    // Node would have answered by itself.
-    return made.response ?? new ServerResponse(request)
+    return made.response
   }
 }
 

@@ -1,8 +1,7 @@
-import { EventEmitter } from 'node:events'
-import { OutgoingMessage, ServerResponse, STATUS_CODES } from 'node:http'
-import { Readable } from 'node:stream'
+import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Reply } from '../http/exchange.js'
 import { emptyFields } from '../http/fields.js'
+import { hasMethodsOfNode, METHODS_OF_NODE } from './node-methods.js'
 import { hasNoFields, type OutgoingFields, onlyField, showFields } from './outgoing-fields.js'
 import { ordinaryTrial, ResponseTrial, trialReply } from './response-trial.js'
 
@@ -17,6 +16,7 @@ interface Internals {
   readonly _keepAliveTimeout: number
   readonly _maxRequestsPerSocket: number | null | undefined
   readonly maxRequestsOnConnectionReached: boolean
+  readonly _implicitHeader: unknown
   _send(bytes: Buffer | string, encoding?: 'latin1'): boolean
 }
 
@@ -63,9 +63,7 @@ const SMALL = 4096
 /** How often that is, within the second for which an answer is prepared. */
 const OFTEN = 16
 
-const { end, write } = OutgoingMessage.prototype
-const { writeHead } = ServerResponse.prototype
-const send: unknown = Reflect.get(OutgoingMessage.prototype, '_send')
+const { end, write, writeHead, send, implicitHeader, emit, push } = METHODS_OF_NODE
 
 /**
  * Sends an answer with a head that was written down before, if this response is as node has made it and nobody watches it.
@@ -168,6 +166,7 @@ function isAsMade(response: ServerResponse): boolean {
     response.write === write &&
     response.writeHead === writeHead &&
     internals._send === send &&
+    internals._implicitHeader === implicitHeader &&
     response.shouldKeepAlive &&
     response.sendDate &&
     response.statusMessage === undefined &&
@@ -289,6 +288,9 @@ export function isOfNode(response: ServerResponse): boolean {
   return (
     isAsMade(response) &&
     hasNoFields(response) &&
+    // What another class does with each of its own must not be missed. Express' prototypes inherit this.
+    response.constructor === ServerResponse &&
+    request.constructor === IncomingMessage &&
     // Node's own.
     response.listenerCount('finish') === 1 &&
     response.eventNames().length === 1 &&
@@ -302,11 +304,9 @@ export function isOfNode(response: ServerResponse): boolean {
   )
 }
 
-const { emit } = EventEmitter.prototype
-const { push } = Readable.prototype
-
 /** Whether this node sends, for an answer prepared here, what it would have sent by itself: as text, and as bytes. */
 function check(): boolean {
+  if (!hasMethodsOfNode) return false
   const [small, large] = [Buffer.from('text'), Buffer.alloc(JOINED + 1, 'x')]
   try {
     return (

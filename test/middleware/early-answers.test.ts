@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectSecurely } from 'node:tls'
 import express from 'express'
 import Koa from 'koa'
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { fallbackCache as forExpress } from '../../src/middleware/express.js'
 import { fallbackCache as forKoa } from '../../src/middleware/koa.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -207,6 +207,65 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     expect(door.responses - before).toBe(9)
   })
 
+  it('answers nothing past what is around the listener', async () => {
+    const serve = hosts[host](() => sleep(1), new ManualClock(Date.now()))
+    const door = await doorOf(serve, (options, listener) =>
+      createServer(options, (request, response) => {
+        if (request.headers['x-deny'] !== undefined) response.writeHead(403).end()
+        else if (request.url === '/own') response.end('own')
+        else setImmediate(listener, request, response)
+      }),
+    )
+    const texts = [get(), get(), get(), get('/', 'X-Deny: 1\r\n'), get('/own'), get('/own'), get()]
+    const bytes = await bytesInTurn(door.port, texts)
+    expect(statusesOf(bytes)).toEqual([200, 200, 200, 403, 200, 200, 200])
+    expect(bytes.match(/own/g)).toHaveLength(2)
+    expect(door.responses).toBe(texts.length)
+  })
+
+  it('answers nothing past a class of responses', async () => {
+    let made = 0
+    class Counted extends ServerResponse {
+      constructor(...args: ConstructorParameters<typeof ServerResponse>) {
+        super(...args)
+        made += 1
+      }
+    }
+    const serve = hosts[host](() => sleep(1), new ManualClock(Date.now()))
+    const door = await doorOf(serve, (options, listener) =>
+      createServer({ ...options, ServerResponse: Counted as typeof ServerResponse }, listener),
+    )
+    await bytesInTurn(door.port, [get(), get(), get(), get()])
+    expect(made).toBe(4)
+  })
+
+  it('lets a client take its time over an answer, however soon idle connections are closed', async () => {
+    const door = await build(host)
+    Object.assign(door.server, { keepAliveTimeout: 200, keepAliveTimeoutBuffer: 0 })
+    await bytesInTurn(door.port, [get(), get(), get('/200000'), get('/200000')])
+    const accepted = once(door.server, 'connection')
+    const socket = connect(door.port, '127.0.0.1')
+    open.push(() => socket.destroy())
+    const [served] = (await accepted) as [Socket]
+    expect(hitsIn(await bytesOver(socket, get()))).toBe(1)
+    socket.pause()
+    let requests = 0
+    // One after the other, until the system takes no more.
+    for (; served.writableLength === 0 && requests < 500; requests++) {
+      socket.write(get('/200000'))
+      await sleep(5)
+    }
+    expect(served.writableLength).toBeGreaterThan(0)
+    await sleep(1700)
+    let got = 0
+    socket.on('data', (chunk: Buffer) => {
+      got += chunk.length
+    })
+    socket.resume()
+    for (let before = -1; before < got; await sleep(200)) before = got
+    expect(got).toBeGreaterThan(requests * 200_000)
+  })
+
   it('closes a connection on which nothing more comes, when node would', async () => {
     const door = await build(host)
     Object.assign(door.server, { keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 })
@@ -284,6 +343,35 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
 
 /** TLS that needs no certificate. */
 const ANONYMOUS = { ciphers: 'AECDH-AES128-SHA@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const
+
+it('leaves to node what a tracer had wrapped for all responses before the library was loaded', async () => {
+  const { writeHead } = ServerResponse.prototype
+  let heads = 0
+  ServerResponse.prototype.writeHead = function traced(this: ServerResponse, ...args: never[]): ServerResponse {
+    heads += 1
+    return (writeHead as (...all: never[]) => ServerResponse).apply(this, args)
+  }
+  onTestFinished(() => {
+    ServerResponse.prototype.writeHead = writeHead
+    vi.resetModules()
+  })
+  vi.resetModules()
+  const { fallbackCache } = await import('../../src/middleware/express.js')
+  const cached = fallbackCache({ ttl: 60 })
+  const app = express()
+    .use(cached)
+    .use((_request, response) => {
+      response.send('page')
+    })
+  const door = await doorOf((create) => cached.serve(app, { createServer: create }))
+  const plain = await doorOf((create) => create({}, app))
+  for (const { port } of [door, plain]) {
+    await bytesInTurn(port, [get(), get()])
+    heads = 0
+    expect(hitsIn(await bytesInTurn(port, [get(), get(), get()]))).toBe(3)
+    expect(heads).toBe(3)
+  }
+})
 
 function subscribe(name: string): void {
   const listen = () => {}

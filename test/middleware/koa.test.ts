@@ -433,6 +433,42 @@ describe.each([
       expect([hit.text, hit.cacheStatus.hit, hit.field('set-cookie')]).toEqual(['run 4', true, undefined])
     })
 
+    it('leaves a hit to what runs all middleware of the application', async () => {
+      const app = new Application()
+      app.use(cached()).use((ctx) => {
+        ctx.body = 'page'
+      })
+      type Run = (ctx: Koa.Context) => Promise<unknown>
+      const own = app as unknown as { handleRequest(ctx: Koa.Context, run: Run): Promise<unknown> }
+      const { handleRequest } = own
+      own.handleRequest = (ctx, run) =>
+        handleRequest.call(app, ctx, async (given: Koa.Context) => {
+          await run(given)
+          given.set('X-Around', String(given.body))
+        })
+      const get = await serve(app)
+      await get('/')
+      const hit = await get('/')
+      expect([hit.cacheStatus.hit, hit.field('x-around')]).toEqual([true, 'page'])
+    })
+
+    it('leaves a hit to a composition of its own', async () => {
+      if (Application !== Koa) return
+      const compose = (stack: Koa.Middleware[]) => async (ctx: Koa.Context) => {
+        const run = (at: number): Promise<unknown> => Promise.resolve(stack[at]?.(ctx as never, () => run(at + 1)))
+        await run(0)
+        ctx.set('X-Around', String(ctx.body))
+      }
+      const app = new Koa({ compose } as object)
+      app.use(cached()).use((ctx) => {
+        ctx.body = 'page'
+      })
+      const get = await serve(app)
+      await get('/')
+      const hit = await get('/')
+      expect([hit.cacheStatus.hit, hit.field('x-around')]).toEqual([true, 'page'])
+    })
+
     it('leaves out what outer middleware sets after its handlers', async () => {
       let requests = 0
       const get = await page(
