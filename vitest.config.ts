@@ -81,6 +81,8 @@ export default defineConfig({
     // Real servers are killed, frozen and cut off here, and the machine is shared: what fails once there is run again, and said.
     retry: process.env.CI ? 2 : 0,
     sequence: { sequencer: SlowestFirst },
+    // Those that are concurrent wait for silence on a connection, and need no processor for it.
+    maxConcurrency: 40,
     projects: [
       {
         // Dozens of files of some milliseconds each: to start a process for each of them takes longer than the tests.

@@ -226,6 +226,8 @@ function prepare(
     if (lower === undefined || typeof name !== 'string' || typeof value !== 'string' || OF_CONNECTIONS.has(lower)) {
       return false
     }
+    // Node encodes this one in a way of its own.
+    if (lower === 'content-disposition' && !ASCII.test(value)) return false
     // The second would take the place of the first.
     if (fields[lower] !== undefined) return false
     fields[lower] = [name, value]
@@ -248,6 +250,8 @@ function prepare(
     joined: undefined,
   }
 }
+
+const ASCII = /^[ -~]*$/
 
 /** Has an answer ready as bytes, for it is sent more than once. */
 function inBytes(prepared: Prepared): void {

@@ -91,10 +91,10 @@ function get(path = '/', fields = '', start = `GET ${path} HTTP/1.1`): string {
 }
 
 /** All that a connection brings for what is sent at once, until it has been silent for a while or ends. */
-async function bytesFor(port: number, text: string): Promise<string> {
+async function bytesFor(port: number, text: string, silence?: number): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   open.push(() => socket.destroy())
-  return bytesOver(socket, text)
+  return bytesOver(socket, text, silence)
 }
 
 /** The same for texts of which each is sent when the one before is answered. */
@@ -113,6 +113,7 @@ async function bytesOver(socket: Socket, text: string, silence = 60): Promise<st
   }
   socket.on('data', collect)
   if (!socket.destroyed) socket.write(text, 'latin1')
+  for (let turn = 0; turn < 100 && got === '' && !socket.destroyed; turn++) await sleep(20)
   for (let length = -1; length !== got.length && !socket.destroyed; ) {
     length = got.length
     await Promise.race([sleep(silence), once(socket, 'close')])
@@ -125,7 +126,7 @@ const statusesOf = (bytes: string) => [...bytes.matchAll(/HTTP\/1\.1 (\d+)/g)].m
 const hitsIn = (bytes: string) => bytes.split('fallback-cache; hit').length - 1
 
 describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
-  it('makes no response for a hit that was answered before in this second', async () => {
+  it.concurrent('makes no response for a hit that was answered before in this second', async () => {
     const door = await build(host)
     await bytesInTurn(door.port, [get(), get()])
     const before = door.responses
@@ -173,17 +174,21 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     expect(statusesOf(expected).length).toBeGreaterThan(2)
   })
 
-  it('answers all that wait for one handler', async () => {
+  it.concurrent('answers all that wait for one handler', async () => {
     const door = await build(host, () => sleep(200))
     await bytesInTurn(door.port, [get(), get()])
     const all = Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${door.port}/4?slowly`))
     for (const answer of await Promise.all(all)) expect([answer.status, await answer.text()]).toEqual([200, 'xxxx'])
   })
 
-  it('keeps the order where a slow answer stands between hits', async () => {
+  it.concurrent('keeps the order where a slow answer stands between hits', async () => {
     const door = await build(host)
     await bytesInTurn(door.port, [get(), get(), get('/7'), get('/7')])
-    const bytes = await bytesFor(door.port, get().repeat(2) + get('/slow') + get('/7').repeat(2) + get('/9') + get())
+    const bytes = await bytesFor(
+      door.port,
+      get().repeat(2) + get('/slow') + get('/7').repeat(2) + get('/9') + get(),
+      500,
+    )
     const lengths = [...bytes.matchAll(/content-length: (\d+)/gi)].map(([, length]) => Number(length))
     expect(lengths).toEqual([4, 4, 4, 7, 7, 9, 4])
   })
@@ -198,16 +203,14 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
   ])('makes a response for every hit as soon as somebody %s', async (_what, watch) => {
     const door = await build(host)
     await bytesInTurn(door.port, [get(), get()])
-    watch(door)
-    // Some of it is seen by looking at a response, once a second.
-    await sleep(1000)
+    await watch(door)
     await bytesFor(door.port, get())
     const before = door.responses
     expect(hitsIn(await bytesFor(door.port, get().repeat(9)))).toBe(9)
     expect(door.responses - before).toBe(9)
   })
 
-  it('answers nothing past what is around the listener', async () => {
+  it.concurrent('answers nothing past what is around the listener', async () => {
     const serve = hosts[host](() => sleep(1), new ManualClock(Date.now()))
     const door = await doorOf(serve, (options, listener) =>
       createServer(options, (request, response) => {
@@ -223,7 +226,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     expect(door.responses).toBe(texts.length)
   })
 
-  it('answers nothing past a class of responses', async () => {
+  it.concurrent('answers nothing past a class of responses', async () => {
     let made = 0
     class Counted extends ServerResponse {
       constructor(...args: ConstructorParameters<typeof ServerResponse>) {
@@ -266,7 +269,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     expect(got).toBeGreaterThan(requests * 200_000)
   })
 
-  it('closes a connection on which nothing more comes, when node would', async () => {
+  it.concurrent('closes a connection on which nothing more comes, when node would', async () => {
     const door = await build(host)
     Object.assign(door.server, { keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 })
     await bytesInTurn(door.port, [get(), get()])
@@ -278,7 +281,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     expect(Date.now() - startedAt).toBeLessThan(3000)
   })
 
-  it('does not close one whose next answer takes longer', async () => {
+  it.concurrent('does not close one whose next answer takes longer', async () => {
     const door = await build(host, () => sleep(1500))
     Object.assign(door.server, { keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 })
     await bytesInTurn(door.port, [get(), get()])
@@ -290,7 +293,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     expect(chunk.toString()).toMatch(/^HTTP\/1\.1 200 /)
   })
 
-  it('lets the server close while its connections are kept', async () => {
+  it.concurrent('lets the server close while its connections are kept', async () => {
     const door = await build(host)
     await bytesInTurn(door.port, [get(), get()])
     const socket = connect(door.port, '127.0.0.1')
@@ -328,7 +331,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     expect(got).toBeGreaterThan(requests * 200_000)
   })
 
-  it('answers over TLS', async () => {
+  it.concurrent('answers over TLS', async () => {
     const serve = hosts[host](() => sleep(1), new ManualClock(Date.now()))
     const door = await doorOf(serve, (options, listener) => createSecureServer({ ...options, ...ANONYMOUS }, listener))
     const socket = connectSecurely({ port: door.port, host: '127.0.0.1', rejectUnauthorized: false, ...ANONYMOUS })
@@ -381,10 +384,12 @@ function subscribe(name: string): void {
   })
 }
 
-function observeHttp(): void {
+async function observeHttp(): Promise<void> {
   const observer = new PerformanceObserver(() => {})
   observer.observe({ entryTypes: ['http'] })
   onTestFinished(() => observer.disconnect())
+  // It is seen by looking at a response, once a second.
+  await sleep(1000)
 }
 
 /** What node itself writes into an answer of its own. */
