@@ -106,7 +106,7 @@ async function bytesInTurn(port: number, texts: readonly string[]): Promise<stri
   return got
 }
 
-async function bytesOver(socket: Socket, text: string, silence = 60): Promise<string> {
+async function bytesOver(socket: Socket, text: string, silence = 25): Promise<string> {
   let got = ''
   const collect = (chunk: Buffer) => {
     got += chunk.toString('latin1')
@@ -318,7 +318,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     socket.pause()
     const requests = 3000
     socket.write(get('/200000').repeat(requests))
-    await sleep(500)
+    await sleep(300)
     // All that is asked for in one turn of reading may wait; all that was asked for may not.
     expect(most).toBeGreaterThan(0)
     expect(most).toBeLessThan((requests * 200_000) / 2)
@@ -327,7 +327,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
       got += chunk.length
     })
     socket.resume()
-    for (let before = -1; before < got; await sleep(500)) before = got
+    for (let before = -1; before < got; await sleep(250)) before = got
     expect(got).toBeGreaterThan(requests * 200_000)
   })
 
