@@ -183,13 +183,25 @@ function outages(measured: Measured): readonly Goal[] {
 
 function processes(measured: Measured): readonly Goal[] {
   const { ratio, difference } = reader(measured)
-  const cpu = (framework: string, count: number): string => `processes: ours ${framework}, redis-first: ${count}: cpu`
+  const growth = (name: string, count: number): number | undefined =>
+    ratio(`processes: ${name}: ${count}: cpu`, `processes: ${name}: 1: cpu`)
+  // Several on one core find its caches full of each other, whatever they do: those by hand, too.
+  const grown = (framework: string, count: number): number | undefined => {
+    const [ours, byHand] = [`ours ${framework}, redis-first`, `${framework} by hand, redis`].map((name) =>
+      growth(name, count),
+    )
+    return ours === undefined || byHand === undefined ? undefined : ours / byHand
+  }
   const delay = (name: string): number | undefined =>
     difference(`processes: ${name}: 1: delay`, 'processes: raw: 1: delay')
   return [
-    { name: 'express, CPU a hit, 2 / 1 processes', value: ratio(cpu('express', 2), cpu('express', 1)), atMost: 1.15 },
-    { name: 'express, 4 / 1', value: ratio(cpu('express', 4), cpu('express', 1)), atMost: 1.15 },
-    { name: 'koa, 4 / 1', value: ratio(cpu('koa', 4), cpu('koa', 1)), atMost: 1.15 },
+    ...['express', 'koa'].flatMap((framework) =>
+      [2, 4].map((count) => ({
+        name: `${framework}, CPU a hit, ${count} / 1 processes, / by hand's`,
+        value: grown(framework, count),
+        atMost: 1.15,
+      })),
+    ),
     ...['ours express', 'ours koa', 'ours express, redis-first', 'ours koa, redis-first'].map((name) => ({
       name: `${name}, loop delay p99, + ms`,
       value: delay(name),

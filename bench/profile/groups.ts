@@ -16,11 +16,22 @@ export interface Share {
   readonly part: number
 }
 
-/** The shares of a profile's last seconds: whose code ran, and which functions of this library. */
-export function sharesOf(profile: CpuProfile, seconds: number): { groups: readonly Share[]; own: readonly Share[] } {
+/** Where the time of a profile went. */
+export interface Shares {
+  /** Whose code ran. */
+  readonly groups: readonly Share[]
+  /** Which functions of this library. */
+  readonly own: readonly Share[]
+  /** What was called outside of JavaScript, by whomever. */
+  readonly outside: readonly Share[]
+}
+
+/** The shares of a profile's last seconds. */
+export function sharesOf(profile: CpuProfile, seconds: number): Shares {
   const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]))
   const groups = new Map<string, number>()
   const own = new Map<string, number>()
+  const outside = new Map<string, number>()
   let busy = 0
   let left = seconds * 1e6
   for (let at = profile.samples.length - 1; at >= 0 && left > 0; at--) {
@@ -30,17 +41,23 @@ export function sharesOf(profile: CpuProfile, seconds: number): { groups: readon
     if (frame === undefined || frame.functionName === '(idle)') continue
     busy += time
     const group = groupOf(frame)
-    groups.set(group, (groups.get(group) ?? 0) + time)
-    if (group === LIBRARY) own.set(frame.functionName, (own.get(frame.functionName) ?? 0) + time)
+    add(groups, group, time)
+    if (group === LIBRARY) add(own, frame.functionName, time)
+    else if (group === OUTSIDE) add(outside, frame.functionName, time)
   }
-  return { groups: sorted(groups, busy), own: sorted(own, busy) }
+  return { groups: sorted(groups, busy), own: sorted(own, busy), outside: sorted(outside, busy) }
 }
 
 const LIBRARY = 'this library'
+const OUTSIDE = 'outside of JavaScript'
+
+function add(times: Map<string, number>, name: string, time: number): void {
+  times.set(name, (times.get(name) ?? 0) + time)
+}
 
 function groupOf({ functionName, url }: CpuProfile['nodes'][number]['callFrame']): string {
   if (functionName === '(garbage collector)') return 'garbage collector'
-  if (url === '') return WRITES.test(functionName) ? 'writing to sockets' : 'outside of JavaScript'
+  if (url === '') return WRITES.test(functionName) ? 'writing to sockets' : OUTSIDE
   if (url.startsWith('node:')) return 'node'
   const [, name] = /node_modules\/((?:@[^/]+\/)?[^/]+)(?!.*node_modules)/.exec(url) ?? []
   if (name !== undefined) return name
