@@ -1,4 +1,4 @@
-import { buildKey } from '../core/build-key.js'
+import { buildKey, type KeyParams } from '../core/build-key.js'
 import type { RequestHead } from './exchange.js'
 import type { SearchRule } from './no-vary-search.js'
 import { countParameters, MAX_PARAMETERS, rootOf } from './parameters.js'
@@ -215,7 +215,7 @@ function makeKey(
   const { origin, path, query: own } = keyParts(policy, request)
   const query = search?.query ?? own
   const plain = plainPath(path, 'latin1')
-  const text = buildKey(`${policy.group}${plain}`, {
+  const params: KeyParams = {
     content,
     extra: extra === '' ? undefined : extra,
     method,
@@ -223,13 +223,28 @@ function makeKey(
     path: plain === path ? undefined : plain,
     query,
     search: search?.line,
-  })
+  }
+  const isPlain = query === '' && extra === '' && content === undefined && search === undefined && plain === path
+  const text = isPlain ? plainKey(policy.group, path, params) : buildKey(`${policy.group}${plain}`, params)
   let identity = `${method} ${origin}${path}${query}`
   if (content !== undefined) identity += `\n${content}`
   if (search !== undefined) identity += `\n${search.line}`
   // What the options add may hold anything, and comes last; a line break is in nothing before it.
   if (extra !== '') identity += `\n${extra}`
   return new MadeKey(text, identity)
+}
+
+/** What the hash says of a GET without a query depends on nothing but the origin. The last one, and what it is. */
+let lastOrigin: unknown
+let lastHash = ''
+
+/** The key of a path alone: hashed once for each origin, and not once for each path. */
+function plainKey(group: string, path: string, params: KeyParams): string {
+  if (params.origin !== lastOrigin) {
+    lastHash = buildKey('', params).slice(1)
+    lastOrigin = params.origin
+  }
+  return [group + path, lastHash].join(':')
 }
 
 /** The part of a query that counts, with its question mark; `''` when nothing is left. */
