@@ -74,15 +74,26 @@ function whole(bytes: Buffer | string, from: WholeBody['from']): WholeBody {
 }
 
 /** As `respond()` does: the reason phrase as text, unless the handler asked for no body by `null`, or did not answer. */
-function missingBody({ status, message, response }: Answered): KoaBody {
-  // Neither has a public name; both are the same in Koa 2 and 3.
-  const { _explicitNullBody, _explicitStatus } = response as {
-    readonly _explicitNullBody?: boolean
-    readonly _explicitStatus?: boolean
-  }
-  if (_explicitNullBody === true) return NOTHING
-  if (_explicitStatus !== true) return { kind: 'unanswered' }
-  return whole(message || String(status), 'message')
+function missingBody(ctx: Answered): KoaBody {
+  if (privatesOf(ctx)._explicitNullBody === true) return NOTHING
+  const message = messageOf(ctx)
+  return message === undefined ? { kind: 'unanswered' } : whole(message, 'message')
+}
+
+/** The reason phrase that Koa is going to send, to any method but HEAD, for want of a body; `undefined`: it sends something else. */
+export function messageOf(ctx: Answered): string | undefined {
+  const { body, status } = ctx
+  if ((body !== null && body !== undefined) || hasNoContent(status)) return undefined
+  const { _explicitNullBody, _explicitStatus } = privatesOf(ctx)
+  return _explicitNullBody !== true && _explicitStatus === true ? ctx.message || String(status) : undefined
+}
+
+/** Neither has a public name; both are the same in Koa 2 and 3. */
+function privatesOf({ response }: Answered): {
+  readonly _explicitNullBody?: boolean
+  readonly _explicitStatus?: boolean
+} {
+  return response
 }
 
 function json(body: unknown): KoaBody {

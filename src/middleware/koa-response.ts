@@ -1,8 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../http/exchange.js'
-import { type Answered, hasNoContent, type KoaBody } from './koa-body.js'
+import { type Answered, hasNoContent, messageOf } from './koa-body.js'
 import { fieldOf } from './node-response.js'
-import { layFields } from './outgoing-fields.js'
+import { knownFields, layFields } from './outgoing-fields.js'
 
 /** The fields that outer middleware has set, as node keeps them. */
 export type OuterFields = ResponseHead['outer']
@@ -51,12 +51,24 @@ export function replyInstead(ctx: KoaAnswer, outer: OuterFields, answer: Reply):
  * keep them, copy all fields to see whether there is a type, and set the length once more.
  */
 function putBody(ctx: KoaAnswer, body: Buffer): void {
-  if (ctx.body === undefined && !Object.hasOwn(ctx, 'body')) {
-    const response: { _body?: unknown } = ctx.response
-    response._body = body
-    if (ctx.body === body) return
+  if (ctx.body !== undefined || !putAside(ctx, body)) setBody(ctx, body)
+}
+
+/** Has Koa send an object at `ctx.body` as the JSON that has been made of it: type and status are set. */
+export function putJson(ctx: KoaAnswer, text: string): void {
+  const { res } = ctx
+  if (!putAside(ctx, text)) setBody(ctx, text)
+  else if (!res.hasHeader('Content-Length') && !res.hasHeader('Transfer-Encoding')) {
+    res.setHeader('Content-Length', Buffer.byteLength(text))
   }
-  setBody(ctx, body)
+}
+
+/** Sets the body past Koa's setter, where that is Koa's. */
+function putAside(ctx: KoaAnswer, body: Buffer | string): boolean {
+  if (Object.hasOwn(ctx, 'body')) return false
+  const response: { _body?: unknown } = ctx.response
+  response._body = body
+  return ctx.body === body
 }
 
 /** Sets `ctx.body` and no field: Koa gives a body a type, and takes the length of the one before away. */
@@ -75,12 +87,13 @@ const NOTHING = Buffer.alloc(0)
 export class KoaResponseHead implements ResponseHead {
   readonly outer: OuterFields
   readonly #ctx: KoaAnswer
-  readonly #body: KoaBody
+  /** What Koa sends for want of a body. */
+  readonly #message: string | undefined
 
-  constructor(ctx: KoaAnswer, outer: OuterFields, body: KoaBody) {
+  constructor(ctx: KoaAnswer, outer: OuterFields) {
     this.outer = outer
     this.#ctx = ctx
-    this.#body = body
+    this.#message = ctx.headerSent || ctx.method === 'HEAD' ? undefined : messageOf(ctx)
   }
 
   get status(): number {
@@ -103,17 +116,19 @@ export class KoaResponseHead implements ResponseHead {
   }
 
   field(name: string): FieldValue | undefined {
-    return this.#isReplaced(name) ? this.#message(name) : fieldOf(this.#ctx.res, name)
+    return this.#isReplaced(name) ? this.#fieldOfMessage(name) : fieldOf(this.#ctx.res, name)
   }
 
   fields(): FieldList {
     const { res } = this.#ctx
+    const known = this.#isReplaced('content-type') ? undefined : knownFields(res)
+    if (known !== undefined) return known
     const fields: FieldValue[] = []
     for (const name of fieldNames(res)) {
       if (!this.#isReplaced(name.toLowerCase())) fields.push(name, fieldOf(res, name) ?? '')
     }
     for (const name of ['Content-Type', 'Content-Length']) {
-      const value = this.#message(name.toLowerCase())
+      const value = this.#fieldOfMessage(name.toLowerCase())
       if (value !== undefined) fields.push(name, value)
     }
     return fields
@@ -121,15 +136,14 @@ export class KoaResponseHead implements ResponseHead {
 
   /** Whether Koa, after all middleware, takes the field away or sets another value: nothing is sent, or the reason phrase is. */
   #isReplaced(name: string): boolean {
-    const sendsMessage = this.#body.kind === 'whole' && this.#body.from === 'message'
-    return (sendsMessage || hasNoContent(this.status)) && CONTENT_FIELDS.has(name)
+    return (this.#message !== undefined || hasNoContent(this.status)) && CONTENT_FIELDS.has(name)
   }
 
   /** What Koa sets when it sends the reason phrase. */
-  #message(name: string): string | undefined {
-    if (this.#body.kind !== 'whole' || this.#body.from !== 'message') return undefined
+  #fieldOfMessage(name: string): string | undefined {
+    if (this.#message === undefined) return undefined
     if (name === 'content-type') return 'text/plain; charset=utf-8'
-    return name === 'content-length' ? String(Buffer.byteLength(this.#body.bytes)) : undefined
+    return name === 'content-length' ? String(Buffer.byteLength(this.#message)) : undefined
   }
 }
 

@@ -14,7 +14,7 @@ import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-optio
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
 import { isOutermost } from './koa-outermost.js'
-import { KoaResponseHead, type OuterFields, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
+import { KoaResponseHead, type OuterFields, putJson, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
@@ -123,10 +123,11 @@ class KoaExchange implements Exchange<Context> {
 
   async forward(recording: Recording, changes?: FieldChanges): Promise<void> {
     const ctx = this.context
-    const outer: OuterFields = ctx.res.getHeaders()
+    const isRecorded = recording.wants === 'response'
+    const outer: OuterFields = isRecorded ? ctx.res.getHeaders() : NONE
     const restore = changeFields(ctx.req, changes)
     const leave = () => recording.leave()
-    if (recording.wants === 'response') ctx.res.once('close', leave)
+    if (isRecorded) ctx.res.once('close', leave)
     ctx.fallbackCache = recording.handle
     try {
       await this.#next()
@@ -135,7 +136,7 @@ class KoaExchange implements Exchange<Context> {
       if (instead === undefined || ctx.headerSent) throw error
       return replyInstead(ctx, outer, instead)
     } finally {
-      ctx.res.removeListener('close', leave)
+      if (isRecorded) ctx.res.removeListener('close', leave)
       restore()
     }
     await record(ctx, outer, recording)
@@ -201,8 +202,9 @@ function requestHead(ctx: Context): RequestHead {
 async function record(ctx: Context, outer: OuterFields, recording: Recording): Promise<void> {
   // Written around Koa, or about to be: there is nothing at ctx.body to look at.
   if (ctx.respond === false || ctx.headerSent) return passBy(ctx, outer, recording)
-  const body = koaBody(ctx)
-  const onward = recording.begin(new KoaResponseHead(ctx, outer, body), body.kind === 'whole' ? body.bytes : undefined)
+  // Where the head is all that matters, an object is written as JSON by Koa alone.
+  const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
+  const onward = recording.begin(new KoaResponseHead(ctx, outer), body.kind === 'whole' ? body.bytes : undefined)
   if (onward.before) await onward.before
   if (onward.instead) {
     if (onward.record) await finish(body, recording)
@@ -212,13 +214,17 @@ async function record(ctx: Context, outer: OuterFields, recording: Recording): P
   if (onward.record) watch(ctx, body, recording)
 }
 
+const NONE: OuterFields = Object.freeze({})
+
+const UNKNOWN: KoaBody = { kind: 'unanswered' }
+
 /** Bytes that go around Koa are not kept. Where the head is all that matters, it is waited for. */
 function passBy(ctx: Context, outer: OuterFields, recording: Recording): void {
   if (!ctx.headerSent && recording.wants === 'head') {
     watchResponse(ctx.req, ctx.res, recording, () => {})
     return
   }
-  if (ctx.headerSent) recording.begin(new KoaResponseHead(ctx, outer, { kind: 'unanswered' }))
+  if (ctx.headerSent) recording.begin(new KoaResponseHead(ctx, outer))
   recording.abort('aborted')
 }
 
@@ -234,7 +240,7 @@ function watch(ctx: Context, body: KoaBody, recording: Recording): void {
     setBody(ctx, tee(body.open(), recording, !sendsWebBodies(ctx.response)))
   } else if (body.kind === 'whole') {
     // Koa need not write the object once more.
-    if (body.from === 'json') setBody(ctx, body.bytes)
+    if (body.from === 'json') putJson(ctx, String(body.bytes))
     recording.end()
   } else {
     recording.abort('aborted')
