@@ -129,7 +129,7 @@ function misses(measured: Measured): readonly Goal[] {
   return ['express', 'koa'].flatMap((framework) => [
     {
       name: `${framework}, storing, + µs`,
-      value: difference(`miss: ours ${framework}`, `miss: ${framework} uncached`),
+      value: difference(`store: ours ${framework}`, `store: ${framework} uncached`),
       atMost: 12,
     },
     goal(`${framework}, first byte, + ms`, `first-byte: ours ${framework}: added`, 1),

@@ -20,7 +20,7 @@ export interface Load {
    *
    * @defaultValue as many as the connections carry, one after the other
    */
-  readonly rate?: number
+  readonly rate?: number | undefined
 }
 
 /** What came of it. Latencies in milliseconds. */
