@@ -1,6 +1,6 @@
 import type { Context, Middleware, Next } from 'koa'
 import { type CacheControls, controlsOf } from '../http/controls.js'
-import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type { Exchange, FieldChanges, FieldValue, Onward, Recording, Reply, RequestHead } from '../http/exchange.js'
 import type { Explanation, RequestDescription } from '../http/explanation.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
 import { readPolicy, refined } from '../http/policy.js'
@@ -100,7 +100,7 @@ class KoaExchange implements Exchange<Context> {
   }
 
   get request(): RequestHead {
-    this.#request ??= requestHead(this.context)
+    this.#request ??= new KoaRequestHead(this.context)
     return this.#request
   }
 
@@ -139,7 +139,8 @@ class KoaExchange implements Exchange<Context> {
       if (isRecorded) ctx.res.removeListener('close', leave)
       restore()
     }
-    await record(ctx, outer, recording)
+    const rest = record(ctx, outer, recording)
+    if (rest !== undefined) await rest
   }
 
   refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
@@ -183,35 +184,70 @@ const NO_RESPONSE = { getHeader: () => undefined }
 
 async function noNext(): Promise<void> {}
 
-function requestHead(ctx: Context): RequestHead {
-  const { req } = ctx
-  return {
-    method: ctx.method,
-    // Left there by koa-methodoverride and its like.
-    originalMethod: (req as { readonly originalMethod?: string }).originalMethod,
-    url: ctx.originalUrl,
-    hasBody: streamsBody(req),
-    rewritten: rewrittenUrl(ctx.originalUrl, ctx.url),
-    protocol: ctx.protocol,
-    host: ctx.host,
-    headers: req.headers,
+/** A request as Koa tells of it; of what takes a while to find out, only what is asked for. */
+class KoaRequestHead implements RequestHead {
+  readonly method: string
+  readonly url: string
+  readonly headers: RequestHead['headers']
+  readonly #ctx: Context
+  #protocol: string | undefined
+  #host: string | undefined
+
+  constructor(ctx: Context) {
+    this.method = ctx.method
+    this.url = ctx.originalUrl
+    this.headers = ctx.req.headers
+    this.#ctx = ctx
+  }
+
+  /** Left there by koa-methodoverride and its like. */
+  get originalMethod(): string | undefined {
+    return (this.#ctx.req as { readonly originalMethod?: string }).originalMethod
+  }
+
+  get hasBody(): boolean {
+    return streamsBody(this.#ctx.req)
+  }
+
+  get rewritten(): string | undefined {
+    return rewrittenUrl(this.url, this.#ctx.url)
+  }
+
+  get protocol(): string {
+    this.#protocol ??= this.#ctx.protocol
+    return this.#protocol
+  }
+
+  get host(): string {
+    this.#host ??= this.#ctx.host
+    return this.#host
   }
 }
 
 /** Tells the recording what the handlers left on the context, and prepares it to be sent by Koa. */
-async function record(ctx: Context, outer: OuterFields, recording: Recording): Promise<void> {
+function record(ctx: Context, outer: OuterFields, recording: Recording): void | Promise<void> {
   // Written around Koa, or about to be: there is nothing at ctx.body to look at.
   if (ctx.respond === false || ctx.headerSent) return passBy(ctx, outer, recording)
   // Where the head is all that matters, an object is written as JSON by Koa alone.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
   const onward = recording.begin(new KoaResponseHead(ctx, outer), body.kind === 'whole' ? body.bytes : undefined)
-  if (onward.before) await onward.before
-  if (onward.instead) {
-    if (onward.record) await finish(body, recording)
-    return replyInstead(ctx, outer, onward.instead)
+  if (onward.before !== undefined) return onward.before.then(() => passOn(ctx, outer, recording, body, onward))
+  return passOn(ctx, outer, recording, body, onward)
+}
+
+function passOn(
+  ctx: Context,
+  outer: OuterFields,
+  recording: Recording,
+  body: KoaBody,
+  { fields, instead, record }: Onward,
+): void | Promise<void> {
+  if (instead !== undefined) {
+    const answer = () => replyInstead(ctx, outer, instead)
+    return record ? finish(body, recording).then(answer) : answer()
   }
-  layFields(ctx.res, onward.fields)
-  if (onward.record) watch(ctx, body, recording)
+  layFields(ctx.res, fields)
+  if (record) watch(ctx, body, recording)
 }
 
 const NONE: OuterFields = Object.freeze({})
