@@ -42,6 +42,10 @@ const SLOWEST = [
   'test/coherence/outage.test.ts',
   'test/bench/bench.test.ts',
   'test/coherence/invalidation.test.ts',
+  'test/core/redis.test.ts',
+  'test/middleware/early-answers.test.ts',
+  'test/core/clients.test.ts',
+  'test/middleware/reasons.test.ts',
   'test/simulation/broken-rules.test.ts',
   'test/coherence/cluster.test.ts',
   'test/faults/error-replies.test.ts',
@@ -62,7 +66,7 @@ class SlowestFirst extends BaseSequencer {
 
 // The tests start real servers and real processes, so a file gets a process of its own, and two run at a time: more
 // would make two cores wait for each other, and deadlines of 50 ms are part of what is tested. Where a project differs,
-// it says why. A file belongs to one project; the groups of projects run one after the other.
+// it says why; WORKERS=3 is for runs without the files of coherence. A file belongs to one project; the groups of projects run one after the other.
 export default defineConfig({
   // Examples import the package by its name, as a user would; here, as in tsconfig.json, that is the source.
   resolve: {
@@ -74,7 +78,7 @@ export default defineConfig({
   },
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: Number(process.env.WORKERS ?? 2),
     testTimeout: 20_000,
     hookTimeout: 30_000,
     restoreMocks: true,

@@ -36,6 +36,8 @@ const [isBuilt] = await Promise.all([lintAndBuild(), types()])
 await tests(`Node.js ${process.version}`, [...LIBRARY, '--project=simulation', '--project=latency'])
 // The contract on older frameworks and on the adapters of the examples has been held on this Node.js.
 process.env.CURRENT_FRAMEWORKS = '1'
+// Without coherence and its deadlines, most of the time is spent waiting.
+process.env.WORKERS = '3'
 for (const major of otherVersions()) {
   const node = provideNode(major)
   if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...ON_EVERY_NODE], node)
