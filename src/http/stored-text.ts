@@ -85,7 +85,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     fields,
     ownEntityTag: meta.o === true,
     removed,
-    control: { ...NO_DIRECTIVES, ...control },
+    control: meta.c === undefined ? NO_DIRECTIVES : { ...NO_DIRECTIVES, ...control },
     initialAge,
     cost,
     staleWhileRevalidate,
