@@ -16,6 +16,8 @@ export default defineConfig({
   clean: true,
   // What a comment says to users is in the declarations.
   outputOptions: { comments: false },
+  // Nor from which file a part comes: some KB of the tarball.
+  inputOptions: { experimental: { attachDebugInfo: 'none' } },
   // A default export reads differently from ESM and from CommonJS; this package has named ones only.
   cjsDefault: false,
 })
