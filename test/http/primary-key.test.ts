@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { buildKey } from '../../src/core/build-key.js'
 import type { RequestHead } from '../../src/http/exchange.js'
 import { parseNoVarySearch } from '../../src/http/no-vary-search.js'
 import { type KeyPolicy, PrimaryKeys, prefixesOfPath } from '../../src/http/primary-key.js'
@@ -14,6 +15,18 @@ function keyOf(url: string, more: Partial<KeyPolicy & RequestHead> & { extra?: s
 }
 
 describe('PrimaryKeys', () => {
+  it('makes the key that buildKey makes of a path without a query, whatever origin came before', () => {
+    for (const host of ['a.example', 'b.example', 'b.example', 'a.example']) {
+      for (const [path, group] of [
+        ['/a', ''],
+        ['/b/c', 'catalog:'],
+      ] as const) {
+        const params = { method: 'GET', origin: `http://${host}`, query: '' }
+        expect(keyOf(path, { host, group })?.text).toBe(buildKey(group + path, params))
+      }
+    }
+  })
+
   it('makes one key of all queries that are the same by a rule, and others of other rules', () => {
     const keys = new PrimaryKeys({ group: '', query: 'all' })
     const ask = (url: string, more: Partial<RequestHead> = {}): RequestHead => {
