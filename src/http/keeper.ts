@@ -33,6 +33,7 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'fault',
   'stale-if-error',
   'wrong-validator',
+  'precondition',
 ])
 
 /** Puts recorded responses on the shelf, and takes note of those that are not stored and why. */

@@ -204,10 +204,17 @@ function readStatusTtl(statusTtl: unknown): ReadonlyMap<number, number | false> 
   for (const [status, ttl] of Object.entries(statusTtl)) {
     if (!/^[2-5]\d\d$/.test(status))
       throw new RangeError(`statusTtl must name statuses from 200 to 599, got ${shown(status)}`)
+    if (NEVER_STORED.has(status) && ttl !== false) {
+      throw new RangeError(
+        `statusTtl must not name ${status}: it answers the conditions of one request, and is never stored`,
+      )
+    }
     lifetimes.set(Number(status), ttl === false ? false : lifetime(ttl, `statusTtl[${status}]`))
   }
   return lifetimes
 }
+
+const NEVER_STORED: ReadonlySet<string> = new Set(['304', '412', '416'])
 
 function readGroup(group: unknown): string {
   if (group === undefined || group === '') return ''

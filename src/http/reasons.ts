@@ -34,6 +34,8 @@ export const REASONS = {
   'outside-part': 'A part is stored (206), and the request asks for more than that (RFC 9111, section 3.3).',
   // What the response says
   status: 'The status code is none that this route stores.',
+  precondition:
+    'The status is 412 or 416: the response is about the conditions or the range of its own request, and answers no other request (RFC 9110, sections 15.5.13 and 15.5.17).',
   'must-understand':
     'The response says must-understand and this cache does not implement its status code (RFC 9111, section 5.2.2.3).',
   'no-store': 'The response says no-store (RFC 9111, section 5.2.2.5).',

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import express5, { type RequestHandler, type Response } from 'express'
+import express5, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express'
 import express4 from 'express4'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Client } from './stage.js'
@@ -97,6 +97,34 @@ describe.each(expresses)('files in %s', (version, createApplication) => {
         const whole = await get('/large.bin')
         expect([whole.status, whole.cacheStatus.hit, whole.body.equals(large)]).toEqual([200, false, true])
       })
+
+      for (const [what, fields] of Object.entries({
+        'a range beyond the end': { range: 'bytes=9999999-' },
+        'another version': { 'if-match': '"other"' },
+        'what has not changed since long ago': { 'if-unmodified-since': 'Fri, 01 Jan 2010 00:00:00 GMT' },
+      })) {
+        it(`come whole in the proxy preset after somebody has asked for ${what}`, async () => {
+          const app = createApplication()
+          app.use(stage.express({ preset: 'proxy', ttl: 60 }), (_req, res, next) => {
+            res.set('Cache-Control', 'max-age=60')
+            next()
+          })
+          app.use(make(statics[version]), ((error, _req, res, _next) => {
+            // An error handler that leaves the fields which `send` has set.
+            res.status(error.status).end()
+          }) as ErrorRequestHandler)
+          const get = await stage.serve(app)
+          for (const path of ['/small.txt', '/large.bin']) {
+            await get(path, { fields })
+            await get(path, { fields })
+            const whole = await get(path)
+            expect([whole.status, whole.body.length]).toEqual([
+              200,
+              path === '/small.txt' ? small.length : large.length,
+            ])
+          }
+        })
+      }
 
       it('are changed on disk and, once invalidated, for everybody', async () => {
         const app = createApplication()

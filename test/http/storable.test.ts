@@ -50,6 +50,18 @@ describe('isStorable', () => {
     ['3 a status that is not final', { status: 103, fields: cc('max-age=60') }, 'status', 'status'],
     ['3 a status beyond all', { status: 999, fields: cc('max-age=60') }, 'status', 'status'],
     ['3 304', { status: 304, fields: cc('max-age=60') }, 'status', 'status'],
+    [
+      '15.5.13 412, which is about the conditions of one request',
+      { status: 412, fields: cc('max-age=60') },
+      'precondition',
+      'precondition',
+    ],
+    [
+      '15.5.17 416, which is about the range of one request',
+      { status: 416, fields: cc('max-age=60') },
+      'precondition',
+      'precondition',
+    ],
     ['3 404 with explicit freshness', { status: 404, fields: cc('max-age=60') }, 'stored', 'stored'],
     ['3 302 with explicit freshness', { status: 302, fields: cc('max-age=60') }, 'stored', 'stored'],
     ['3 500 with explicit freshness', { status: 500, fields: cc('max-age=60') }, 'status', 'stored'],

@@ -201,6 +201,7 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
     { range: 'bytes=0-4' },
   ),
   status: answering({ status: 500 }),
+  precondition: answering({ status: 412, ...control('max-age=60') }, { options: proxy }),
   'must-understand': answering({ status: 451, ...control('max-age=60, must-understand, no-store') }),
   'no-store': answering(control('no-store')),
   private: answering(control('private')),
