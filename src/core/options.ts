@@ -11,6 +11,7 @@ import {
   text,
 } from './option-checks.js'
 import type { RedisClient } from './tiers/redis-client.js'
+import { readRedisUrl } from './tiers/redis-url.js'
 
 /** Where the library says what happened: shaped like pino, and like `console`. One line a transition, none a request. */
 export interface Logger {
@@ -198,19 +199,13 @@ function readLease(lease: unknown): number {
 function readRedis(redis: unknown): string | RedisClient | undefined {
   if (redis === undefined) return undefined
   if (typeof redis === 'string') {
-    if (!/^(rediss?|redis-sentinel):\/\/./.test(redis)) {
-      throw new TypeError(`redis must be a redis:// or rediss:// URL or a client, got ${shown(withoutPassword(redis))}`)
-    }
+    readRedisUrl(redis)
     return redis
   }
   if (redis === null || typeof redis !== 'object') {
     throw new TypeError(`redis must be a redis:// or rediss:// URL or a client, got ${shown(redis)}`)
   }
   return redis as RedisClient
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@')
 }
 
 function readLogger(logger: Logger | undefined): Logger | undefined {

@@ -6,6 +6,7 @@ import {
   type RedisArgument,
   type RedisPort,
 } from './redis-client.js'
+import { type RedisUrl, readRedisUrl } from './redis-url.js'
 
 /** The port over an ioredis or iovalkey client, single or cluster. `owned`: made by us, so ended by us. */
 export class IoredisPort implements RedisPort {
@@ -80,11 +81,16 @@ export class IoredisPort implements RedisPort {
  *
  * @throws TypeError when the package `ioredis` is not installed or the URL cannot be read
  */
-export function openIoredis(url: string): IoredisLike {
+export function openIoredis(text: string): IoredisLike {
+  const url = readRedisUrl(text)
   const { Redis } = loadIoredis()
-  const sentinel = readSentinelUrl(url)
-  const options = { ...safeOptions, ...sentinel }
-  return sentinel === undefined ? new Redis(url, options) : new Redis(options)
+  return new Redis({
+    ...safeOptions,
+    ...addressOptions(url),
+    ...loginOptions(url),
+    db: url.database,
+    family: url.family,
+  })
 }
 
 const safeOptions = {
@@ -105,33 +111,17 @@ const safeOptions = {
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 }
 
-interface SentinelOptions {
-  readonly sentinels: readonly { readonly host: string; readonly port: number }[]
-  readonly name: string
-  readonly db: number
-  readonly username?: string
-  readonly password?: string
-  readonly failoverDetector: true
+function addressOptions({ addresses, master, isSecure }: RedisUrl): object {
+  const [{ host, port }] = addresses
+  const tls = isSecure ? {} : undefined
+  if (master === undefined) return { host, port, tls }
+  const secure = isSecure ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}
+  return { sentinels: addresses, name: master, failoverDetector: true, ...secure }
 }
 
-/** `redis-sentinel://[user:password@]host:port,host:port/name-of-master[/db]`; `undefined` for any other URL. */
-function readSentinelUrl(url: string): SentinelOptions | undefined {
-  const match = /^redis-sentinel:\/\/(?:([^@/]*)@)?([^/]+)\/([^/?]+)(?:\/(\d+))?$/.exec(url)
-  if (match === null) return undefined
-  const [, login, hosts = '', name = '', db = '0'] = match
-  const [username = '', password = ''] = (login ?? '').split(':').map(decodeURIComponent)
-  const sentinels = hosts.split(',').map((host) => {
-    const [, address = host, port = '26379'] = /^(.*?)(?::(\d+))?$/.exec(host) ?? []
-    return { host: address, port: Number(port) }
-  })
-  return {
-    sentinels,
-    name: decodeURIComponent(name),
-    db: Number(db),
-    ...(username === '' ? {} : { username }),
-    ...(password === '' ? {} : { password }),
-    failoverDetector: true,
-  }
+function loginOptions({ username, password }: RedisUrl): object {
+  if (password === undefined) return {}
+  return username === '' ? { password } : { username, password }
 }
 
 interface Ioredis {

@@ -1,0 +1,145 @@
+import { isIPv6 } from 'node:net'
+
+/** A host name or address without brackets, and a port. */
+export interface RedisAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** The parts of a Redis URL, decoded and checked. */
+export interface RedisUrl {
+  /** Whether the connection is made over TLS: `rediss://` and `rediss-sentinel://`. */
+  readonly isSecure: boolean
+  /** The server, or the Sentinels that are asked for the master. */
+  readonly addresses: readonly [RedisAddress, ...RedisAddress[]]
+  /** The name under which Sentinels know the master; `undefined` for a single server. */
+  readonly master: string | undefined
+  /** `''`: the default user. */
+  readonly username: string
+  readonly password: string | undefined
+  /** The number for `SELECT`, from 0. */
+  readonly database: number
+  /** Which addresses of a host name are used: 4, 6, or 0 for both. */
+  readonly family: 0 | 4 | 6
+}
+
+/**
+ * Reads `redis://[user:password@]host[:port][/database]` and
+ * `redis-sentinel://[user:password@]host[:port],host[:port]/master[/database]`; with `rediss` in place of `redis` over TLS.
+ * An IPv6 host is written in brackets. The only parameter is `?family=4` or `6`.
+ *
+ * @throws TypeError that names the option and the rule, and shows no part of the URL: any part may belong to a password
+ */
+export function readRedisUrl(text: string): RedisUrl {
+  const url = text.trim()
+  const [, scheme = '', rest = ''] = /^(?:([a-z][a-z\d+.-]*):\/\/)?(.*)$/is.exec(url) ?? []
+  const kind = SCHEMES.get(scheme.toLowerCase())
+  if (kind === undefined) throw refusal(instead(url, scheme.toLowerCase()))
+  const [authority = '', path = '', query = '', fragment] = split(rest)
+  if (fragment !== undefined || /@/.test(path + query)) throw refusal(ENCODE)
+  const at = authority.lastIndexOf('@')
+  const hosts = authority.slice(at + 1)
+  const login = readLogin(authority.slice(0, Math.max(at, 0)))
+  const family = readFamily(query)
+  if (!kind.isSentinel) {
+    const database = readDatabase(path.slice(1))
+    return {
+      ...login,
+      isSecure: kind.isSecure,
+      addresses: [readAddress(hosts, 6379)],
+      master: undefined,
+      database,
+      family,
+    }
+  }
+  const [master = '', number = '', ...more] = path.slice(1).split('/')
+  if (master === '' || more.length > 0)
+    throw refusal(`the path of a ${scheme}:// URL must be /name-of-master or /name-of-master/database`)
+  const [first = '', ...others] = hosts.split(',')
+  return {
+    ...login,
+    isSecure: kind.isSecure,
+    addresses: [readAddress(first, 26379), ...others.map((host) => readAddress(host, 26379))],
+    master: decoded(master),
+    database: readDatabase(number),
+    family,
+  }
+}
+
+const SCHEMES: ReadonlyMap<string, { readonly isSecure: boolean; readonly isSentinel: boolean }> = new Map([
+  ['redis', { isSecure: false, isSentinel: false }],
+  ['rediss', { isSecure: true, isSentinel: false }],
+  ['redis-sentinel', { isSecure: false, isSentinel: true }],
+  ['rediss-sentinel', { isSecure: true, isSentinel: true }],
+])
+
+const ENCODE =
+  'a user name or password with "/", "?", "#", "@" or "%" must be percent-encoded: encodeURIComponent(password)'
+
+/** What to write in place of a text that has no scheme of ours. */
+function instead(url: string, scheme: string): string {
+  if (url === '')
+    return 'the text is empty. If the variable is not set, leave the option out: the cache then lives in memory'
+  if (scheme === 'http' || scheme === 'https') {
+    return `${scheme}:// is not the protocol of Redis. The provider of a REST address has one that begins with rediss:// too`
+  }
+  if (/^(redis\+)?unix$/.test(scheme) || url.startsWith('/')) {
+    return 'a socket file has no URL here: hand in a client, new Redis({ path })'
+  }
+  return `${scheme === '' ? 'the scheme is missing' : 'the scheme is unknown'}. Write redis://host:6379, or rediss:// for TLS`
+}
+
+/** Authority, path, query and fragment. */
+function split(rest: string): readonly (string | undefined)[] {
+  return (/^([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(rest) ?? []).slice(1)
+}
+
+function readLogin(login: string): { readonly username: string; readonly password: string | undefined } {
+  if (login === '') return { username: '', password: undefined }
+  const colon = login.indexOf(':')
+  if (colon < 0) return { username: decoded(login), password: '' }
+  return { username: decoded(login.slice(0, colon)), password: decoded(login.slice(colon + 1)) }
+}
+
+function readAddress(text: string, usualPort: number): RedisAddress {
+  const [, bracketed, name = '', digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*))?$/.exec(text) ?? []
+  if (bracketed === undefined ? !/^[\p{L}\p{N}._-]+$/u.test(name) : !isIPv6(bracketed)) {
+    throw refusal('the host must be a name, an IPv4 address, or an IPv6 address in brackets: redis://[::1]:6379')
+  }
+  const port = digits === undefined || digits === '' ? usualPort : Number(digits)
+  if (port < 1 || port > 65535) throw refusal('the port must be a number from 1 to 65535')
+  return { host: bracketed ?? name, port }
+}
+
+function readDatabase(text: string): number {
+  if (text === '') return 0
+  if (!/^\d{1,9}$/.test(text)) throw refusal('the path must be the number of a database: redis://host:6379/0')
+  return Number(text)
+}
+
+function readFamily(query: string): 0 | 4 | 6 {
+  let family: 0 | 4 | 6 = 0
+  for (const [name, value] of new URLSearchParams(query)) {
+    const known = FAMILIES.find((one) => String(one) === value)
+    if (name !== 'family' || known === undefined) {
+      throw refusal('the only parameter is family=4 or family=6. All else is an option, or for a client of yours')
+    }
+    family = known
+  }
+  return family
+}
+
+const FAMILIES = [0, 4, 6] as const
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // The error of decodeURIComponent is no cause to hand on: it may show the text.
+    throw refusal(ENCODE)
+  }
+}
+
+function refusal(rule: string): TypeError {
+  return new TypeError(`redis must be a URL such as "redis://user:password@host:6379/0", or a client: ${rule}`)
+}
