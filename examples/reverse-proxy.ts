@@ -47,7 +47,6 @@ function forward(request: IncomingMessage, response: ServerResponse, isRetry = f
     status = 504
     outgoing.destroy(new Error('the origin takes too long'))
   })
-  // Nobody has asked for another protocol.
   outgoing.on('upgrade', (_incoming, socket) => {
     socket.destroy()
     fail(response, 502)
@@ -145,7 +144,9 @@ function passOn(interim: http.InformationEvent, request: IncomingMessage, respon
 /** The fields that are for one connection only (RFC 9110, section 7.6.1). */
 function hopByHop({ headers }: IncomingMessage): Set<string> {
   const known = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
-  return new Set([...known, ...(headers.connection ?? '').toLowerCase().split(/[\s,]+/)])
+  const named = (headers.connection ?? '').toLowerCase().split(/[\s,]+/)
+  // Content-Length frames the body that is sent on: without it the body would be read as a request.
+  return new Set([...known, ...named.filter((name) => name !== 'content-length')])
 }
 
 function* linesOf({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): Generator<[name: string, value: string]> {

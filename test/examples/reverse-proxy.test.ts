@@ -84,6 +84,27 @@ describe('examples/reverse-proxy.ts', () => {
     expect(seen[seen.indexOf('Host') + 1]).toBe(`127.0.0.1:${(origin.address() as AddressInfo).port}`)
   })
 
+  it.each(['GET', 'DELETE', 'POST'])(
+    'sends a body of %s on as a body, whatever fields Connection names',
+    async (method) => {
+      const seen: unknown[] = []
+      answer = async (req, res) => {
+        seen.push(`${req.method} ${req.url} ${await text(req)}`)
+        res.setHeader('Cache-Control', 'max-age=60').end(`for ${req.url}`)
+      }
+      const inner = 'GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n'
+      for (const named of ['Content-Length', 'close, content-length', 'transfer-encoding', 'content-length, Host']) {
+        const fields = [`Host: a`, `Content-Length: ${inner.length}`, `Connection: ${named}`]
+        await raw(
+          port,
+          `${[`${method} /${path} HTTP/1.1`, ...fields].join('\r\n')}\r\nConnection: close\r\n\r\n${inner}`,
+        )
+        expect((await get({ target: `/${path}/next` })).text).toBe(`for /${path}/next`)
+      }
+      expect(new Set(seen)).toEqual(new Set([`${method} /${path} ${inner}`, `GET /${path}/next `]))
+    },
+  )
+
   it('streams: the first byte comes before the last is made', async () => {
     let finish = () => {}
     answer = (_req, res) => {
