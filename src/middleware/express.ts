@@ -22,10 +22,10 @@ import {
   sendReply,
   streamsBody,
   userOf,
-  watchResponse,
 } from './node-response.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, readContent } from './request-content.js'
+import { watchResponse } from './watched-response.js'
 
 declare global {
   namespace Express {

@@ -15,11 +15,12 @@ import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
 import { isOutermost } from './koa-outermost.js'
 import { KoaResponseHead, type OuterFields, putJson, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
-import { changeFields, fieldOf, rewrittenUrl, streamsBody, watchResponse } from './node-response.js'
+import { changeFields, fieldOf, rewrittenUrl, streamsBody } from './node-response.js'
 import { layFields } from './outgoing-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, type ParsedRequest, readContent } from './request-content.js'
 import { drain, tee } from './tee.js'
+import { watchResponse } from './watched-response.js'
 
 declare module 'koa' {
   interface ExtendableContext {
