@@ -1,0 +1,121 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Cover } from '../../../src/core/coherence/cover.js'
+import { JournalFile } from '../../../src/core/coherence/journal-file.js'
+
+const everything: Cover = { kind: 'all' }
+
+describe('JournalFile', () => {
+  let directory: string
+  let path: string
+  let faults: unknown[]
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'fallback-cache-journal-'))
+    path = join(directory, 'journal')
+    faults = []
+  })
+  afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+  const open = (): JournalFile => new JournalFile(path, (fault) => faults.push(fault))
+  const read = () => open().read()
+
+  it('gives the next process what still waits, oldest first', () => {
+    const file = open()
+    file.add('one', [key('a')])
+    file.add('two', [key('b'), everything])
+    file.add('three', [key('c')])
+    file.remove('two')
+    expect(read()).toEqual([
+      { nonce: 'one', covers: [key('a')] },
+      { nonce: 'three', covers: [key('c')] },
+    ])
+  })
+
+  it('is empty once nothing waits', () => {
+    const file = open()
+    file.add('one', [key('a')])
+    file.remove('one')
+    expect(statSync(path).size).toBe(0)
+  })
+
+  it('loses nothing but the cut line, wherever a crash cut the file, and what is written after it', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 5 }), fc.nat(), (names, at) => {
+        rmSync(path, { force: true })
+        const first = open()
+        names.forEach((name, index) => {
+          first.add(String(index), [key(name)])
+        })
+        const whole = readFileSync(path)
+        const length = at % (whole.length + 1)
+        truncateSync(path, length)
+        const lines =
+          whole
+            .subarray(0, length + 1)
+            .toString()
+            .split('\n').length - 1
+        const second = open()
+        expect(second.read().map(({ nonce }) => nonce)).toEqual(names.slice(0, lines).map((_, index) => String(index)))
+        second.add('after', [everything])
+        expect(read().at(-1)).toEqual({ nonce: 'after', covers: [everything] })
+        expect(read()).toHaveLength(lines + 1)
+      }),
+      { numRuns: 50 },
+    )
+    expect(faults).toEqual([])
+  })
+
+  it('takes a line that cannot be read for an invalidation of everything, and keeps a copy of the file', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), (bytes) => {
+        const foreign = Buffer.from(bytes.map((byte) => (byte === 0x0a ? 0 : byte)))
+        writeFileSync(path, Buffer.concat([foreign, Buffer.from('\n{"n":"x","c":["ka"]}\n')]))
+        const waiting = read()
+        expect(waiting.at(-1)).toEqual({ nonce: 'x', covers: [key('a')] })
+        expect(waiting[0]?.covers).toEqual([everything])
+        expect(readFileSync(`${path}.damaged`).subarray(0, foreign.length)).toEqual(foreign)
+        expect(read()).toEqual(waiting)
+      }),
+      { numRuns: 50 },
+    )
+    expect(faults).not.toEqual([])
+  })
+
+  it('reads a name whose bytes were damaged as everything, not as another name', () => {
+    writeFileSync(path, Buffer.from('{"n":"x","c":["pitem:\xff"]}\n', 'latin1'))
+    expect(read()).toEqual([{ nonce: 'damaged', covers: [everything] }])
+  })
+
+  it('stays within a bound while one invalidation waits for ever', () => {
+    const file = open()
+    file.add('stuck', [key('a')])
+    for (let index = 0; index < 5000; index++) {
+      file.add(`n${index}`, [key('x'.repeat(100))])
+      file.remove(`n${index}`)
+    }
+    expect(statSync(path).size).toBeLessThan(70_000)
+    expect(existsSync(`${path}.new`)).toBe(false)
+    expect(read()).toEqual([{ nonce: 'stuck', covers: [key('a')] }])
+  })
+
+  it('leaves alone what another process has written to the same file', () => {
+    const file = open()
+    file.add('ours', [key('a')])
+    open().add('theirs', [key('b')])
+    file.remove('ours')
+    expect(read()).toEqual([{ nonce: 'theirs', covers: [key('b')] }])
+  })
+
+  it('refuses a file that is too large to be a journal', () => {
+    writeFileSync(path, '')
+    truncateSync(path, 65 * 1024 * 1024)
+    expect(read).toThrow(/journalFile must be a journal of this library, got .* of 68157440 bytes/)
+  })
+})
+
+function key(name: string): Cover {
+  return { kind: 'key', key: name }
+}
