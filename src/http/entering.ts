@@ -1,6 +1,7 @@
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import type { Exchange, RequestHead } from './exchange.js'
 import { Lookup } from './lookup.js'
+import { CONTRADICTORY } from './origin.js'
 import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
 import type { PrimaryKey, PrimaryKeys } from './primary-key.js'
@@ -43,8 +44,10 @@ export function lookupOf<Context extends object>(
   nested: boolean,
 ): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
   const { request } = exchange
-  const { rewritten } = request
-  const whole = rewritten === undefined ? extra : JSON.stringify([extra, rewritten])
+  const { rewritten, otherOrigin } = request
+  if (otherOrigin === CONTRADICTORY) return 'target'
+  const isPlain = rewritten === undefined && otherOrigin === undefined
+  const whole = isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
   const under = (key: PrimaryKey | undefined, digest: string | undefined): Lookup<Context> | Reason => {
     if (key === undefined) return 'target'
     const storage = personal ? policy.personalStorage : policy.storage

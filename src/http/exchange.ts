@@ -86,6 +86,8 @@ export interface RequestHead {
   readonly protocol: string
   /** Host and port, as the framework resolves them; `''` when there is none. */
   readonly host: string
+  /** The origin fields that say something else than {@link protocol} and {@link host}; see `otherOrigin`. */
+  readonly otherOrigin?: string | undefined
   /** The fields by lower-case name, lines of one name joined as node joins them. */
   readonly headers: Readonly<Record<string, FieldValue | undefined>>
   /**

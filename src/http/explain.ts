@@ -344,10 +344,10 @@ function selections(stored: StoredResponse, request: RequestHead): readonly Expl
 
 /** The exchange with the request's own fields: while its handler runs, its conditions are hidden. And nothing can be done by it. */
 function asItCame<Context extends object>(exchange: Exchange<Context>, fill: Fill | undefined): Exchange<Context> {
-  const { method, originalMethod, url, rewritten, hasBody, protocol, host, headers } = exchange.request
+  const { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers } = exchange.request
   const own = fill?.of.request.headers ?? headers
   return {
-    request: { method, originalMethod, url, rewritten, hasBody, protocol, host, headers: own },
+    request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own },
     raw: exchange.raw,
     context: exchange.context,
     user: exchange.user,

@@ -1,6 +1,7 @@
 import { buildKey, type KeyParams } from '../core/build-key.js'
 import type { RequestHead } from './exchange.js'
 import type { SearchRule } from './no-vary-search.js'
+import { isPlainOrigin } from './origin.js'
 import { countParameters, MAX_PARAMETERS, rootOf } from './parameters.js'
 
 /** Where the responses to a request lie, and what must be equal for one of them to be used (RFC 9111, section 2). */
@@ -61,7 +62,8 @@ export class PrimaryKeys {
   }
 
   /**
-   * The key of a request; `undefined` when its target is no path (`*`, an absolute URI), has a fragment, or its host is none.
+   * The key of a request; `undefined` when its target is no path (`*`, an absolute URI) or has a fragment, its host is no plain host with
+   * or without a port, or its protocol is neither http nor https.
    *
    * @param extra - what the `key` and `user` options add, unambiguously joined; `''` for nothing
    */
@@ -88,8 +90,8 @@ export class PrimaryKeys {
    * @param content - the digest of the content of a QUERY
    */
   under(rule: SearchRule, request: RequestHead, extra: string, content: string | undefined): PrimaryKey | undefined {
-    const { url, host } = request
-    if (!isPath(url) || NO_HOST.test(host)) return undefined
+    const { url } = request
+    if (!isPath(url) || !hasPlainOrigin(request)) return undefined
     const make = () => {
       const query = rule.apply(queryOf(url.slice(pathOf(url).length), this.#policy.query))
       return query === undefined
@@ -109,12 +111,12 @@ export class PrimaryKeys {
 
   /** The key of a QUERY, whose content is part of it: the digest of `contentDigest`. Nothing is remembered: there is no end of contents. */
   ofQuery(request: RequestHead, extra: string, content: string): PrimaryKey | undefined {
-    if (!isPath(request.url) || NO_HOST.test(request.host)) return undefined
+    if (!isPath(request.url) || !hasPlainOrigin(request)) return undefined
     return makeKey(this.#policy, request, extra, content)
   }
 
   #recall(seen: string, request: RequestHead, extra: string): PrimaryKey | undefined {
-    if (NO_HOST.test(request.host)) return undefined
+    if (!hasPlainOrigin(request)) return undefined
     const older = this.#older.get(seen)
     if (older !== undefined) return this.#remember(seen, older)
     const key = makeKey(this.#policy, request, extra)
@@ -146,8 +148,9 @@ function isPath(url: string): boolean {
   return url.charCodeAt(0) === 0x2f && !url.includes('#')
 }
 
-/** A host that holds one of these could end where a path begins. */
-const NO_HOST = /[\s/?#@\\,]/
+function hasPlainOrigin({ protocol, host }: RequestHead): boolean {
+  return isPlainOrigin(protocol, host)
+}
 
 /** Where the responses of one path lie: all queries, origins and variants; with or without a trailing slash; `below`, of what lies below it too. */
 export function prefixesOfPath(group: string, path: string, below: boolean): readonly string[] {
@@ -197,7 +200,8 @@ export interface KeyParts {
 /** The parts of a request that its primary key is made of. */
 export function keyParts(policy: KeyPolicy, request: RequestHead): KeyParts {
   const path = pathOf(request.url)
-  const origin = `${request.protocol}://${request.host.toLowerCase()}`
+  // Letters as they came: an application may compare or print them.
+  const origin = `${request.protocol}://${request.host}`
   return { origin, path, query: queryOf(request.url.slice(path.length), policy.query) }
 }
 

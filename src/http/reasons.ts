@@ -12,7 +12,7 @@ export const REASONS = {
   cookie:
     'The request carries a cookie that looks like a session, and the response does not say that it may be shared.',
   target:
-    'The request target is no path of this origin: an absolute URI, one with a fragment, or beside a Host that is none.',
+    'The request target is an absolute URI or has a fragment; or Host is no plain host with or without a port, or differs from :authority; or the protocol is neither http nor https.',
   'request-body': 'The request has a body, on which the response may depend and which is no part of the key.',
   'request-too-large': 'The body of the QUERY is larger than 64 KiB: a key is made of no more.',
   'request-consumed':

@@ -379,7 +379,7 @@ export class ResponseCache<Context extends object> {
   }
 }
 
-const AHEAD = ['method', 'url', 'protocol', 'host'] as const
+const AHEAD = ['method', 'url', 'protocol', 'host', 'otherOrigin'] as const
 
 function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

@@ -3,7 +3,7 @@ import type { FieldChanges, Recording, RequestHead } from './exchange.js'
 /** What was decided about a request before the application had it. */
 export interface Ahead {
   /** The request as it was then. */
-  readonly head: Pick<RequestHead, 'method' | 'url' | 'protocol' | 'host'>
+  readonly head: Pick<RequestHead, 'method' | 'url' | 'protocol' | 'host' | 'otherOrigin'>
   /** What it is to be forwarded with. */
   readonly changes: FieldChanges | undefined
 }

@@ -28,7 +28,7 @@ export function described(description: RequestDescription): DescribedRequest {
   for (const [name, value] of Object.entries(headers)) fields[name.toLowerCase()] = value
   const resolvedHost = host ?? whole?.host ?? String(fields.host ?? '')
   const resolvedProtocol = protocol ?? whole?.protocol.slice(0, -1) ?? 'http'
-  fields.host = resolvedHost
+  if (resolvedHost !== '') fields.host = resolvedHost
   const content = contentOf(description)
   if (content !== undefined && content.length > 0 && fields['transfer-encoding'] === undefined) {
     fields['content-length'] ??= String(content.length)

@@ -10,6 +10,7 @@ import {
 } from './front-door-options.js'
 import type { Arrival, Interior } from './interior.js'
 import type { NodeRequest } from './node-response.js'
+import { isEncrypted } from './origin-fields.js'
 
 /** What of an Express application, 4 or 5, is looked at. */
 export interface ExpressApplication extends RequestListener {
@@ -90,7 +91,7 @@ export class ExpressInterior implements Interior {
     // Express asks its proxy trust only about the field; without it the socket knows.
     if (forwarded && request.headers['x-forwarded-proto'] !== undefined)
       return this.#asExpress(request).protocol ?? 'http'
-    return 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
+    return isEncrypted(request.socket) ? 'https' : 'http'
   }
 
   hostOf({ raw: request }: Arrival, forwarded: boolean, host: string | undefined): string {

@@ -23,6 +23,7 @@ import {
   streamsBody,
   userOf,
 } from './node-response.js'
+import { isEncrypted, otherOriginOf } from './origin-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, readContent } from './request-content.js'
 import { watchResponse } from './watched-response.js'
@@ -144,11 +145,15 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
     const { headers, socket } = this.context
     // Express asks its proxy trust only about this field; without it the socket knows.
     if (headers['x-forwarded-proto'] !== undefined) return this.context.protocol ?? 'http'
-    return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
+    return isEncrypted(socket) ? 'https' : 'http'
   }
 
   get host(): string {
     return expressHost(this.context, this.context.app)
+  }
+
+  get otherOrigin(): string | undefined {
+    return otherOriginOf(this.context, this.protocol, this.host)
   }
 
   get headers(): RequestHead['headers'] {

@@ -5,6 +5,7 @@ import { handOn, scopeOf } from '../http/scope.js'
 import { runDetached } from './detached.js'
 import type { Interior } from './interior.js'
 import { fieldOf, sendReply, streamsBody, userOf } from './node-response.js'
+import { otherOriginOf } from './origin-fields.js'
 import { sendPrepared } from './prepared-head.js'
 import { hasUnreadFields } from './unread-fields.js'
 
@@ -84,6 +85,13 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     return this.#interior.hostOf(this, this.#isForwarded, this.#host)
   }
 
+  get otherOrigin(): string | undefined {
+    const { host } = this
+    // The only field that says something about it has been seen.
+    if (!this.#isForwarded && host !== '' && host === this.#host) return undefined
+    return otherOriginOf(this.raw, this.protocol, host)
+  }
+
   get ifNoneMatch(): string | undefined {
     return this.#ifNoneMatch
   }
@@ -132,8 +140,8 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
       recording.abort('aborted')
       return
     }
-    const { method, url, protocol, host } = this
-    handOn(raw, { head: { method, url, protocol, host }, changes })
+    const { method, url, protocol, host, otherOrigin } = this
+    handOn(raw, { head: { method, url, protocol, host, otherOrigin }, changes })
     response.once('close', () => {
       if (scopeOf(raw)?.isAwaited === true) recording.abort('aborted')
     })

@@ -3,6 +3,7 @@ import { allows, checkNamed, describeObstacle, type FrontDoorOptions, NOT_MOUNTE
 import type { Arrival, Interior } from './interior.js'
 import { sessionOf } from './koa-response.js'
 import type { NodeRequest } from './node-response.js'
+import { isEncrypted } from './origin-fields.js'
 
 /** What of a Koa application, 2 or 3, is looked at. */
 export interface KoaApplication {
@@ -60,7 +61,7 @@ export class KoaInterior implements Interior {
   protocolOf(arrival: Arrival): string {
     if (!this.#isOrdinary) return this.#asKoa(arrival).protocol
     const { socket } = arrival.raw
-    return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
+    return isEncrypted(socket) ? 'https' : 'http'
   }
 
   hostOf(arrival: Arrival, forwarded: boolean, host: string | undefined): string {

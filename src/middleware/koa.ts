@@ -16,6 +16,7 @@ import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interi
 import { isOutermost } from './koa-outermost.js'
 import { KoaResponseHead, type OuterFields, putJson, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody } from './node-response.js'
+import { otherOriginOf } from './origin-fields.js'
 import { layFields } from './outgoing-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, type ParsedRequest, readContent } from './request-content.js'
@@ -222,6 +223,10 @@ class KoaRequestHead implements RequestHead {
   get host(): string {
     this.#host ??= this.#ctx.host
     return this.#host
+  }
+
+  get otherOrigin(): string | undefined {
+    return otherOriginOf(this.#ctx.req, this.protocol, this.host)
   }
 }
 

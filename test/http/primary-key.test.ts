@@ -85,6 +85,9 @@ describe('PrimaryKeys', () => {
     ['a trailing slash', keyOf('/a'), keyOf('/a/')],
     ['hosts', keyOf('/a'), keyOf('/a', { host: 'b.example' })],
     ['ports', keyOf('/a'), keyOf('/a', { host: 'a.example:8080' })],
+    ['letter case of the host', keyOf('/a'), keyOf('/a', { host: 'A.Example' })],
+    ['a dot behind the host', keyOf('/a'), keyOf('/a', { host: 'a.example.' })],
+    ['the default port', keyOf('/a'), keyOf('/a', { host: 'a.example:80' })],
     ['protocols', keyOf('/a'), keyOf('/a', { protocol: 'https' })],
     ['what the key option adds', keyOf('/a'), keyOf('/a', { extra: 'x' })],
     [
@@ -114,7 +117,6 @@ describe('PrimaryKeys', () => {
 
   const same: readonly (readonly [string, ReturnType<typeof keyOf>, ReturnType<typeof keyOf>])[] = [
     ['GET and HEAD', keyOf('/a'), keyOf('/a', { method: 'HEAD' })],
-    ['letter case of the host', keyOf('/a'), keyOf('/a', { host: 'A.Example' })],
     ['an empty query and none', keyOf('/a'), keyOf('/a?')],
     ['a sorted query', keyOf('/a?y=2&x=1', { query: 'sorted' }), keyOf('/a?x=1&y=2', { query: 'sorted' })],
     ['parameters that do not count', keyOf('/a?x=1&utm=2', { query: ['x'] }), keyOf('/a?x=1', { query: ['x'] })],
@@ -135,6 +137,38 @@ describe('PrimaryKeys', () => {
   it('has none for a target that is no path', () => {
     expect(keyOf('*')).toBeUndefined()
     expect(keyOf('http://a.example/a')).toBeUndefined()
+  })
+
+  it.each([
+    'a@b',
+    'a,b',
+    'a/b',
+    'a?b',
+    'a#b',
+    'a b',
+    'a"',
+    'a<b',
+    'a:',
+    'a:b',
+    ':80',
+    '[::1',
+    '[::1]a',
+    '\u00e4',
+    'a%41',
+    '*',
+  ])('has none for the host %j', (host) => {
+    expect(keyOf('/a', { host })).toBeUndefined()
+  })
+
+  it.each(['a', 'A-b.c_d.', 'a:1', '127.0.0.1:80', '[::1]', '[::ffff:1.2.3.4]:8080', ''])(
+    'has one for the host %j',
+    (host) => {
+      expect(keyOf('/a', { host })).toBeDefined()
+    },
+  )
+
+  it.each(['HTTP', 'https,http', 'ws', '', 'http://a.example/a?x='])('has none for the protocol %j', (protocol) => {
+    expect(keyOf('/a', { protocol })).toBeUndefined()
   })
 
   describe('of requests that come again', () => {

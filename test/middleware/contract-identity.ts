@@ -157,10 +157,16 @@ export function identityContract<M extends CacheFace>(host: Host<M>): void {
       expect(await ask('a.example', 'https')).toBe('a.example 1')
     })
 
-    it('are not what an untrusted client forwards', async () => {
-      const client = await stage.page(({ run }) => ({ body: `run ${run}` }))
-      await client.get('/page', { 'x-forwarded-host': 'a.example', 'x-forwarded-proto': 'https' })
-      expect((await client.get('/page', { 'x-forwarded-host': 'b.example' })).text).toBe('run 1')
+    it('are not what an untrusted client forwards, which tells its own requests from all others', async () => {
+      const client = await stage.page(({ run, host: name }) => ({ body: `${name} ${run}` }))
+      const host = 'shop.example'
+      const forged = { host, 'x-forwarded-host': 'a.example', 'x-forwarded-proto': 'https' }
+      expect((await client.get('/page', forged)).text).toBe('shop.example 1')
+      expect((await client.get('/page', { host })).text).toBe('shop.example 2')
+      expect((await client.get('/page', { host, 'x-forwarded-host': host, 'x-forwarded-proto': 'http' })).text).toBe(
+        'shop.example 2',
+      )
+      expect((await client.get('/page', forged)).text).toBe('shop.example 1')
     })
   })
 

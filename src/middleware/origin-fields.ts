@@ -1,0 +1,24 @@
+import type { IncomingMessage } from 'node:http'
+import { otherOrigin } from '../http/origin.js'
+
+/** The origin fields of a node request that differ from the protocol and the host that its framework resolved; see {@link otherOrigin}. */
+export function otherOriginOf(request: IncomingMessage, protocol: string, host: string): string | undefined {
+  const { headers, socket } = request
+  const fields = {
+    host: headers.host,
+    authority: textOf(headers[':authority']),
+    forwardedHost: textOf(headers['x-forwarded-host']),
+    forwardedProto: textOf(headers['x-forwarded-proto']),
+    encrypted: isEncrypted(socket),
+  }
+  return otherOrigin(fields, protocol, host)
+}
+
+/** Whether the connection of a request is encrypted. */
+export function isEncrypted(socket: object): boolean {
+  return 'encrypted' in socket && socket.encrypted === true
+}
+
+function textOf(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.join(', ')
+}
