@@ -1,10 +1,12 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import { pipeline } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { fallbackCache } from 'fallback-cache/express'
+import { createProxyServer } from 'httpxy'
 
-// A caching reverse proxy in front of any origin:
+// A caching reverse proxy in front of any origin; httpxy forwards:
+//   npm install --save-dev tsx httpxy
 //   npx tsx examples/reverse-proxy.ts http://localhost:8000 --port 8001
 // --host takes an address to listen on, --timeout the milliseconds in which the origin has to answer; --keep-host sends
 // the client's Host on instead of the origin's. With REDIS_URL responses live in Redis too.
@@ -24,136 +26,164 @@ if (target === undefined || !/^https?:\/\//i.test(target) || !URL.canParse(targe
   process.exit(2)
 }
 const origin = new URL(target)
-const { Agent, request: requestOrigin } = origin.protocol === 'https:' ? https : http
-const maxHeaderSize = 2 ** 16
-const settings = { agent: new Agent({ keepAlive: true }), timeout: Number(values.timeout), maxHeaderSize }
+const agent = new (origin.protocol === 'https:' ? https : http).Agent({ keepAlive: true })
+const limits = { timeout: Number(values.timeout), maxHeaderSize: 2 ** 16 }
 const cached = fallbackCache({ preset: 'proxy', maxEntries: 10_000, redis: process.env.REDIS_URL })
+const proxy = createProxyServer({ target: origin, agent, prependPath: false, selfHandleResponse: true })
 
-const server = http.createServer({ maxHeaderSize }, (request, response) => {
-  takeOriginForm(request)
+const HOP_BY_HOP = [
+  ...['connection', 'http2-settings', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection'],
+  ...['te', 'trailer', 'transfer-encoding', 'upgrade'],
+]
+
+/** Connection has no say in fields that frame a message, or that are for all who get it. */
+const END_TO_END: ReadonlySet<string> = new Set(['cache-control', 'content-length', 'host', 'set-cookie', 'vary'])
+
+const server = http.createServer({ maxHeaderSize: limits.maxHeaderSize }, (request, response) => {
+  const refusal = clean(request)
+  if (refusal !== undefined) return fail(response, refusal)
   cached(request, response, (error) => (error === undefined ? forward(request, response) : fail(response, 500)))
 })
 server.listen(Number(values.port), values.host, () => console.log('listening', server.address()))
 process.once('SIGTERM', stop).once('SIGINT', stop)
 
+/** A request that was sent on, and how it goes. */
+interface Sent {
+  outgoing?: ClientRequest
+  answer?: IncomingMessage
+  isLate?: boolean
+}
+const sent = new WeakMap<IncomingMessage, Sent>()
+
 /** Asks the origin, and streams both ways. */
 function forward(request: IncomingMessage, response: ServerResponse, isRetry = false): void {
-  const { method = '', url, headers } = request
-  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
-  const outgoing = requestOrigin(origin, { ...settings, method, path: url, headers: requestFields(request, hasBody) })
-  let status = 502
-  let answer: IncomingMessage | undefined
-  outgoing.on('timeout', () => {
-    status = 504
-    outgoing.destroy(new Error('the origin takes too long'))
-  })
-  outgoing.on('upgrade', (_incoming, socket) => {
-    socket.destroy()
-    fail(response, 502)
-  })
-  outgoing.on('information', (interim) => passOn(interim, request, response))
-  outgoing.on('response', (incoming) => {
-    answer = incoming
-    try {
-      copyHead(incoming, response)
-    } catch {
-      // Node's parser takes heads that node does not send.
-      outgoing.destroy()
-      return fail(response, 502)
-    }
-    pipeline(incoming, response, () => {})
-  })
-  outgoing.on('error', () => {
-    // Bytes beyond what was announced are no part of the answer (RFC 9112, section 6.3).
+  const state: Sent = {}
+  sent.set(request, state)
+  // httpxy hands on to http.request what it finds under `ssl`, https or not.
+  proxy.web(request, response, { ssl: { ...limits } }).catch(() => {
+    const { outgoing, answer, isLate } = state
+    // Bytes beyond what was announced are no part of the response (RFC 9112, section 6.3).
     if (answer?.complete) return
     // A connection that was kept open may have been closed by the origin just now.
-    const mayRetry = outgoing.reusedSocket && !isRetry && status === 502 && /^(GET|HEAD)$/.test(method) && !hasBody
+    const mayRetry = outgoing?.reusedSocket && !isRetry && !isLate && answer === undefined && isRepeatable(request)
     if (mayRetry && !response.headersSent && !response.destroyed) forward(request, response, true)
-    else fail(response, status)
+    else fail(response, isLate ? 504 : 502)
   })
-  response.on('close', () => response.writableFinished || outgoing.destroy())
-  if (hasBody) pipeline(request, outgoing, () => {})
-  else outgoing.end()
 }
 
-/** The origin did not answer, or cannot be understood. In place of this the cache sends a stale response, where it may. */
-function fail(response: ServerResponse, status: number): void {
+proxy.on('proxyReq', (outgoing, request, response) => {
+  const state = sent.get(request) ?? {}
+  state.outgoing = outgoing
+  const { headers, httpVersion, socket, url = '/' } = request
+  outgoing.path = url
+  outgoing.setHeader('Host', (values['keep-host'] && headers.host) || origin.host)
+  outgoing.setHeader('Via', appended(headers.via, `${httpVersion} fallback-cache`))
+  outgoing.setHeader('X-Forwarded-For', appended(headers['x-forwarded-for'], socket.remoteAddress ?? 'unknown'))
+  outgoing.setHeader('X-Forwarded-Proto', 'http')
+  if (headers.host === undefined) outgoing.removeHeader('X-Forwarded-Host')
+  else outgoing.setHeader('X-Forwarded-Host', headers.host)
+  outgoing.on('information', (interim) => passOn(interim, request, response))
+  outgoing.on('upgrade', (_incoming, upgraded) => void upgraded.destroy(fail(response, 502)))
+  // For node, a body without a length is complete when its connection is reset, too.
+  outgoing.on('error', () => void (state.answer?.complete === false && response.destroy()))
+  outgoing.once('timeout', () => {
+    state.isLate = true
+    outgoing.destroy(new Error('the origin takes too long'))
+  })
+  // What the origin sent over an idle connection answers no request, least of all this one.
+  if (outgoing.reusedSocket && outgoing.socket?.readableLength) outgoing.destroy(new Error('an answer to no request'))
+})
+
+proxy.on('proxyRes', (incoming, request, response) => {
+  Object.assign(sent.get(request) ?? {}, { answer: incoming })
+  try {
+    copyHead(incoming, response)
+  } catch {
+    // Node's parser takes heads that node does not send.
+    fail(response, 502)
+    return void incoming.destroy()
+  }
+  pipeline(incoming, response, () => {})
+})
+
+/** The request cannot be sent on, or its answer cannot be understood. In place of 502 and 504 the cache sends a stale response, where it may. */
+function fail(response: ServerResponse, status: number): undefined {
+  if (response.writableEnded) return
   if (response.headersSent) return void response.destroy()
   for (const name of response.getHeaderNames()) response.removeHeader(name)
-  response.statusCode = status
-  response.statusMessage = http.STATUS_CODES[status] ?? ''
-  response.setHeader('Content-Type', 'text/plain')
-  response.end(`${response.statusMessage}\n`)
+  response.writeHead(status, http.STATUS_CODES[status], { 'Content-Type': 'text/plain' })
+  response.end(`${http.STATUS_CODES[status]}\n`)
 }
 
-/** What a client sends to a proxy, `GET http://host/path`, names the Host better than Host does (RFC 9112, section 3.2.2). */
-function takeOriginForm(request: IncomingMessage): void {
+/**
+ * Makes of a request what the origin is going to see, before the cache sees it.
+ *
+ * @returns the status with which it is refused, if it is
+ */
+function clean(request: IncomingMessage): number | undefined {
+  const { headers, httpVersion } = request
+  // `GET http://host/path` names the host better than Host does (RFC 9112, section 3.2.2).
   const [, host, path = ''] = /^https?:\/\/([^/?#]+)([^#]*)/i.exec(request.url ?? '') ?? []
-  if (host !== undefined) request.headers.host = host
+  if (host !== undefined) headers.host = host
   if (host !== undefined) request.url = path.startsWith('/') ? path : `/${path}`
+  const coding = headers['transfer-encoding']
+  for (const name of hopByHop(headers)) delete headers[name]
+  delete headers.expect
+  if (coding === undefined) return undefined
+  // Without a length and without this, a body of GET or DELETE would be read as the next request.
+  headers['transfer-encoding'] = 'chunked'
+  if (httpVersion === '1.0') return 400
+  return coding.toLowerCase() === 'chunked' ? undefined : 501
 }
 
-/** The lines as the client sent them, without what is for one connection only; conditions as the cache wants them (`headers`). */
-function requestFields(request: IncomingMessage, hasBody: boolean): string[] {
-  const { headers, socket, httpVersion } = request
-  const removed = new Set([...hopByHop(request), ...CONDITIONS, ...REPLACED])
-  const fields = ['Host', (values['keep-host'] && headers.host) || origin.host]
-  for (const [name, value] of linesOf(request)) {
-    if (!removed.has(name.toLowerCase())) fields.push(name, value)
-    // Of a second User-Agent and its like node takes no notice, so the cache has not seen it.
-    if (headers[name.toLowerCase()] === value) removed.add(name.toLowerCase())
-  }
-  for (const name of CONDITIONS) if (headers[name] !== undefined) fields.push(name, String(headers[name]))
-  if (hasBody && headers['content-length'] === undefined) fields.push('Transfer-Encoding', 'chunked')
-  fields.push('Via', `${headers.via === undefined ? '' : `${headers.via}, `}${httpVersion} fallback-cache`)
-  fields.push('X-Forwarded-For', socket.remoteAddress ?? 'unknown', 'X-Forwarded-Proto', 'http')
-  if (headers.host !== undefined) fields.push('X-Forwarded-Host', headers.host)
-  return fields
+function isRepeatable({ method, headers }: IncomingMessage): boolean {
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  return (method === 'GET' || method === 'HEAD') && !hasBody
 }
 
-const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range']
-const REPLACED = ['host', 'expect', 'via', 'x-forwarded-proto', 'x-forwarded-host']
+function appended(list: string | string[] | undefined, member: string): string {
+  return list === undefined ? member : `${list}, ${member}`
+}
 
 /** Status and lines as the origin sent them, without what is for one connection only. */
 function copyHead(incoming: IncomingMessage, response: ServerResponse): void {
-  response.statusCode = incoming.statusCode ?? 502
-  response.statusMessage = incoming.statusMessage ?? ''
-  const removed = hopByHop(incoming)
-  for (const [name, value] of linesOf(incoming)) {
+  const { statusCode = 0, statusMessage = '', headers, rawHeaders, httpVersion } = incoming
+  const coding = headers['transfer-encoding'] ?? 'chunked'
+  if (statusCode < 200 || coding.toLowerCase() !== 'chunked') throw new RangeError('a response that cannot be sent')
+  http.validateHeaderValue('Reason-Phrase', statusMessage)
+  const removed = hopByHop(headers)
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const [name = '', value = ''] = [rawHeaders[at], rawHeaders[at + 1]]
     if (!removed.has(name.toLowerCase())) response.appendHeader(name, value)
   }
-  response.appendHeader('Via', `${incoming.httpVersion} fallback-cache`)
+  response.appendHeader('Via', `${httpVersion} fallback-cache`)
+  response.statusCode = statusCode
+  response.statusMessage = statusMessage
 }
 
 /** Interim responses, as far as node can send them: 102 and 103. */
-function passOn(interim: http.InformationEvent, request: IncomingMessage, response: ServerResponse): void {
+function passOn(
+  { statusCode, headers }: http.InformationEvent,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   if (request.httpVersion === '1.0' || response.headersSent) return
-  const hints: Record<string, string[]> = {}
-  for (const [written, value] of linesOf(interim)) {
-    const name = written.toLowerCase()
-    hints[name] = [...(hints[name] ?? []), ...value.split(/,\s*(?=<)/)]
-  }
   try {
-    if (interim.statusCode === 102) response.writeProcessing()
-    if (interim.statusCode === 103 && hints.link !== undefined) response.writeEarlyHints(hints)
+    if (statusCode === 102) response.writeProcessing()
+    const link = String(headers.link ?? '').split(/,\s*(?=<)/)
+    if (statusCode === 103) response.writeEarlyHints({ ...(headers as Record<string, string>), link })
   } catch {
     // A hint that node does not send is a hint lost.
   }
 }
 
-/** The fields that are for one connection only (RFC 9110, section 7.6.1). */
-function hopByHop({ headers }: IncomingMessage): Set<string> {
-  const known = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
-  const named = (headers.connection ?? '').toLowerCase().split(/[\s,]+/)
-  // Content-Length frames the body that is sent on: without it the body would be read as a request.
-  return new Set([...known, ...named.filter((name) => name !== 'content-length')])
-}
-
-function* linesOf({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): Generator<[name: string, value: string]> {
-  for (let at = 0; at < rawHeaders.length; at += 2) yield [rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '']
+/** The names of the fields that are for one connection only (RFC 9110, section 7.6.1). */
+function hopByHop({ connection = '' }: http.IncomingHttpHeaders): ReadonlySet<string> {
+  const named = connection.toLowerCase().split(/[\s,]+/)
+  return new Set([...HOP_BY_HOP, ...named.filter((name) => !END_TO_END.has(name))])
 }
 
 /** Answers what has been asked, and ends. */
 function stop(): void {
-  server.close(() => void cached.close().finally(() => settings.agent.destroy()))
+  server.close(() => void cached.close().finally(() => agent.destroy()))
 }
