@@ -28,7 +28,7 @@ if (target === undefined || !/^https?:\/\//i.test(target) || !URL.canParse(targe
 const origin = new URL(target)
 const agent = new (origin.protocol === 'https:' ? https : http).Agent({ keepAlive: true })
 const limits = { timeout: Number(values.timeout), maxHeaderSize: 2 ** 16 }
-const cached = fallbackCache({ preset: 'proxy', maxEntries: 10_000, redis: process.env.REDIS_URL })
+const cached = fallbackCache({ preset: 'proxy', ...(process.env.REDIS_URL && { redis: process.env.REDIS_URL }) })
 const proxy = createProxyServer({ target: origin, agent, prependPath: false, selfHandleResponse: true })
 
 const HOP_BY_HOP = [

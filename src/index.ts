@@ -5,7 +5,8 @@ export type { Duration } from './core/duration.js'
 export { CacheError, type CacheErrorCode } from './core/errors.js'
 export type { CacheEvents, Tier } from './core/events.js'
 export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } from './core/fallback-cache.js'
-export type { CircuitBreakerOptions, FallbackCacheOptions, Logger } from './core/options.js'
+export type { Logger } from './core/logger.js'
+export type { CircuitBreakerOptions, FallbackCacheOptions } from './core/options.js'
 export type {
   ExplainedCredential,
   ExplainedEncoding,

@@ -31,7 +31,7 @@ const redis = binary === undefined ? undefined : await PrivateRedis.start(binary
 const redisUrl = externalRedis || redis?.url
 
 const cache = new FallbackCache({
-  redis: redisUrl,
+  ...(redisUrl === undefined ? {} : { redis: redisUrl }),
   keyPrefix: 'demo:',
   maxEntries: 5000,
   ...(process.env.DEMO_TIMEOUT && { redisTimeout: Number(process.env.DEMO_TIMEOUT) }),

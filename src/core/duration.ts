@@ -15,10 +15,8 @@ export function parseDuration(value: unknown, name: string): number {
     if (!Number.isFinite(value) || value < 0) throw new RangeError(rule)
     return value
   }
-  if (typeof value !== 'string') throw new TypeError(rule)
-  const milliseconds = parseZero(value) ?? parseMilliseconds(value)
-  // The parser takes a bare number for milliseconds, where everything else here means seconds.
-  if (milliseconds === undefined || /^[\s\d.+-]*$/.test(value)) throw new TypeError(rule)
+  const milliseconds = typeof value === 'string' ? readText(value) : undefined
+  if (milliseconds === undefined) throw new TypeError(rule)
   if (milliseconds < 0) throw new RangeError(rule)
   return milliseconds / 1000
 }
@@ -32,8 +30,27 @@ export function positiveDuration(value: unknown, name: string): number {
   return seconds
 }
 
+/**
+ * A duration in milliseconds, for options whose numbers are milliseconds: a number above 0, or a text such as `'50ms'`.
+ *
+ * @throws TypeError when it cannot be read, RangeError when it is not above 0
+ */
+export function positiveMilliseconds(value: unknown, name: string): number {
+  const rule = `${name} must be a positive number of milliseconds or a duration such as "50ms", got ${shown(value)}`
+  const milliseconds = typeof value === 'string' ? readText(value) : value
+  if (milliseconds === undefined) throw new TypeError(rule)
+  if (typeof milliseconds !== 'number' || !(milliseconds > 0 && Number.isFinite(milliseconds)))
+    throw new RangeError(rule)
+  return milliseconds
+}
+
+/** The milliseconds that a text says; a bare number says no unit, and so none. */
+function readText(text: string): number | undefined {
+  return /^[\s\d.+-]*$/.test(text) ? undefined : (readZero(text) ?? parseMilliseconds(text))
+}
+
 /** The parser takes no length of time at all for a text it cannot read. */
-function parseZero(value: string): 0 | undefined {
-  const [, unit] = /^\s*0+(?:\.0+)?(\s*[a-z]+)\s*$/i.exec(value) ?? []
+function readZero(text: string): 0 | undefined {
+  const [, unit] = /^\s*0+(?:\.0+)?(\s*[a-z]+)\s*$/i.exec(text) ?? []
   return unit !== undefined && parseMilliseconds(`1${unit}`) !== undefined ? 0 : undefined
 }

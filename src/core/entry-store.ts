@@ -76,11 +76,13 @@ export class EntryStore {
   /** How long records of single keys are needed: as long as their marks in Redis are; ms. */
   readonly #keyRecordsFor: number
   #agedAt: number
-  #closed = false
+  /** Nothing is found and nothing is kept: after {@link close}, and from the start where the cache is not enabled. */
+  #closed: boolean
 
   /** @throws TypeError when the `redis` option is a client of no known kind */
   constructor(settings: CoreSettings, counters: Counters, events: GuardedEmitter) {
     this.#settings = settings
+    this.#closed = !settings.enabled
     this.#clock = settings.clock
     this.#counters = counters
     this.#events = events
@@ -252,8 +254,8 @@ export class EntryStore {
   }
 
   #openShared(): Shared | undefined {
-    const { redis, keyPrefix, singleFlightLease } = this.#settings
-    if (redis === undefined) return undefined
+    const { enabled, redis, keyPrefix, singleFlightLease } = this.#settings
+    if (redis === undefined || !enabled) return undefined
     const port = openPort(redis)
     if (port.isCluster && /^[^{]*\{\}/.test(keyPrefix)) {
       throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)

@@ -136,7 +136,9 @@ export class FallbackCache {
    */
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
     const checked = this.#readSetOptions(options)
-    const known = await this.#values.read(checkKey(key))
+    checkKey(key)
+    if (this.inactive === 'disabled') return compute()
+    const known = await this.#values.read(key)
     if (known !== undefined) {
       if (this.isDueEarly(known.entry.staleAt, costOf(known.entry))) this.#values.makeEarly(key, compute, checked)
       return known.value as T
@@ -214,7 +216,13 @@ export class FallbackCache {
 
   /** Whether {@link close} was called. */
   get isClosed(): boolean {
-    return this.#entries.isClosed
+    return this.inactive === 'closed'
+  }
+
+  /** Why nothing is found and nothing is kept: the option `enabled` is false, or {@link close} was called. */
+  get inactive(): 'closed' | 'disabled' | undefined {
+    if (!this.#entries.isClosed) return undefined
+    return this.#settings.enabled ? 'closed' : 'disabled'
   }
 
   /** Calls `listener` at every event of this name; what it throws becomes a process warning. */

@@ -1,3 +1,5 @@
+import { meantOption } from './option-hints.js'
+
 /** Refuses names nobody reads, and says which one was probably meant. @throws TypeError */
 export function rejectUnknownOptions(options: object, known: readonly string[], owner: string): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
@@ -5,9 +7,9 @@ export function rejectUnknownOptions(options: object, known: readonly string[], 
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const nearest = nearestName(name, known)
+    const meant = meantOption(name, known)
     throw new TypeError(
-      `unknown option "${name}" of ${owner}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
+      `unknown option "${shortened(name)}" of ${owner}${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
     )
   }
 }
@@ -16,14 +18,6 @@ export function rejectUnknownOptions(options: object, known: readonly string[], 
 export function positiveInteger(value: unknown, name: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
     throw new RangeError(`${name} must be a positive integer, got ${shown(value)}`)
-  }
-  return value
-}
-
-/** A finite number above 0. @throws RangeError */
-export function positiveNumber(value: unknown, name: string, unit: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-    throw new RangeError(`${name} must be a positive number of ${unit}, got ${shown(value)}`)
   }
   return value
 }
@@ -45,6 +39,14 @@ export function oneOf<T extends string>(value: unknown, words: readonly T[], nam
   return found
 }
 
+/** True, false or `undefined`. @throws TypeError */
+export function flag(value: unknown, name: string): boolean | undefined {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
+  }
+  return value
+}
+
 /** A function, or `undefined`. @throws TypeError */
 export function callable<T>(value: T | undefined, name: string): T | undefined {
   if (value !== undefined && typeof value !== 'function') {
@@ -61,36 +63,12 @@ export function text(value: unknown, name: string): string {
 
 /** How a value is shown in a message: short, and telling text from numbers. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'string') return JSON.stringify(shortened(value))
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
   return String(value)
 }
 
-/** The known name with the fewest edits, if it is near enough to be what was meant, or one that the name is part of. */
-function nearestName(name: string, known: readonly string[]): string | undefined {
-  let nearest: string | undefined
-  let fewest = Math.max(2, Math.floor(name.length / 3)) + 1
-  for (const candidate of known) {
-    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase())
-    if (edits < fewest) {
-      fewest = edits
-      nearest = candidate
-    }
-  }
-  if (nearest !== undefined || name.length < 3) return nearest
-  return known.find((candidate) => candidate.toLowerCase().includes(name.toLowerCase()))
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replace = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(replace, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
-    }
-    previous = current
-  }
-  return previous[b.length] ?? 0
+function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }

@@ -1,23 +1,19 @@
 import { type Clock, systemClock } from './clock.js'
-import { type Duration, parseDuration, positiveDuration } from './duration.js'
+import { type Duration, parseDuration, positiveDuration, positiveMilliseconds } from './duration.js'
+import { guardedLogger, type Logger, notify } from './logger.js'
+import { noteLongLifetime } from './long-lifetime.js'
 import {
   callable,
+  flag,
   numberWithin,
   oneOf,
   positiveInteger,
-  positiveNumber,
   rejectUnknownOptions,
   shown,
   text,
 } from './option-checks.js'
 import type { RedisClient } from './tiers/redis-client.js'
 import { readRedisUrl } from './tiers/redis-url.js'
-
-/** Where the library says what happened: shaped like pino, and like `console`. One line a transition, none a request. */
-export interface Logger {
-  info(details: object, message: string): void
-  warn(details: object, message: string): void
-}
 
 /** When the circuit breaker opens, and when it looks again. */
 export interface CircuitBreakerOptions {
@@ -33,16 +29,25 @@ export interface CircuitBreakerOptions {
 /** Options of {@link FallbackCache}. `undefined` means the default; an unknown name is an error. */
 export interface FallbackCacheOptions {
   /**
+   * `false`: a cache that finds nothing, keeps nothing and connects to nothing, with every method there. For tests of an
+   * application, and to see whether a fault has to do with the cache. @defaultValue true
+   */
+  readonly enabled?: boolean | undefined
+  /**
    * A URL (`redis://`, `rediss://`), for which a client with safe options is made and owned (needs the package
    * `ioredis`), or a client of yours, used as it is and never closed: ioredis 5 or 6 (`Redis` or `Cluster`), iovalkey,
-   * node-redis 4 to 6. It may be dead, frozen or not connected yet. Without it the cache lives in memory.
+   * node-redis 4 to 6. It may be dead, frozen or not connected yet. Without it the cache lives in memory; given as `undefined`,
+   * as by a variable that is not set, it does so too, with one warning.
    */
   readonly redis?: string | RedisClient | undefined
   /** What every key in Redis starts with; caches that must not share take different prefixes. @defaultValue `''` */
   readonly keyPrefix?: string | undefined
   /** Lifetime of a value stored without one: seconds or a duration text, above 0. @defaultValue 300 */
   readonly defaultTtl?: Duration | undefined
-  /** How many entries memory holds, an integer from 1; the least recently used goes first. @defaultValue 100 */
+  /**
+   * How many entries memory holds, an integer from 1, or `Infinity` where `maxBytes` alone is the bound; the least recently used
+   * goes first. @defaultValue 100; in the middlewares `Infinity`
+   */
   readonly maxEntries?: number | undefined
   /** How many bytes memory holds: bodies, keys, descriptions and bookkeeping; an integer from 1. @defaultValue 64 MiB */
   readonly maxBytes?: number | undefined
@@ -52,8 +57,8 @@ export interface FallbackCacheOptions {
   readonly deserializer?: ((data: never) => unknown) | undefined
   /** See {@link CircuitBreakerOptions}. */
   readonly circuitBreaker?: CircuitBreakerOptions | undefined
-  /** The longest a request may wait for Redis, milliseconds from 1. @defaultValue 50 */
-  readonly redisTimeout?: number | undefined
+  /** The longest a request may wait for Redis: milliseconds above 0, or a text with its unit, such as `'50ms'`. @defaultValue 50 */
+  readonly redisTimeout?: Duration | undefined
   /** Commands that may wait for Redis at one time, an integer from 1; more are not sent. @defaultValue 200 */
   readonly maxInFlight?: number | undefined
   /** Values larger than this stay in memory and are not sent to Redis, where they would delay everybody; bytes. @defaultValue 1 MiB */
@@ -98,6 +103,7 @@ export interface FallbackCacheOptions {
 
 /** The options, checked and complete; times in milliseconds. */
 export interface CoreSettings {
+  readonly enabled: boolean
   readonly redis: string | RedisClient | undefined
   readonly keyPrefix: string
   readonly defaultTtl: number
@@ -128,6 +134,7 @@ const mebibyte = 2 ** 20
 
 /** Names of the core's options, for whoever passes options on. */
 export const coreOptionNames = [
+  'enabled',
   'redis',
   'keyPrefix',
   'defaultTtl',
@@ -163,17 +170,20 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
   const breaker = options.circuitBreaker ?? {}
   if (typeof breaker !== 'object') throw new TypeError(`circuitBreaker must be an object, got ${shown(breaker)}`)
   rejectUnknownOptions(breaker, ['threshold', 'cooldown'], 'circuitBreaker')
-  return {
+  const logger = readLogger(options.logger)
+  const enabled = flag(options.enabled, 'enabled') ?? true
+  const settings = {
+    enabled,
     redis: readRedis(options.redis),
     keyPrefix: text(options.keyPrefix ?? '', 'keyPrefix'),
     defaultTtl: positiveDuration(options.defaultTtl ?? 300, 'defaultTtl') * 1000,
-    maxEntries: positiveInteger(options.maxEntries ?? 100, 'maxEntries'),
+    maxEntries: readMaxEntries(options.maxEntries ?? 100),
     maxBytes: positiveInteger(options.maxBytes ?? 64 * mebibyte, 'maxBytes'),
     serializer: callable(options.serializer, 'serializer') ?? JSON.stringify,
     deserializer: callable(options.deserializer, 'deserializer') ?? parseJson,
     threshold: positiveInteger(breaker.threshold ?? 5, 'circuitBreaker.threshold'),
     cooldown: positiveDuration(breaker.cooldown ?? 30, 'circuitBreaker.cooldown') * 1000,
-    redisTimeout: positiveNumber(options.redisTimeout ?? 50, 'redisTimeout', 'milliseconds'),
+    redisTimeout: positiveMilliseconds(options.redisTimeout ?? 50, 'redisTimeout'),
     maxInFlight: positiveInteger(options.maxInFlight ?? 200, 'maxInFlight'),
     maxRedisBytes: positiveInteger(options.maxRedisBytes ?? mebibyte, 'maxRedisBytes'),
     read: oneOf(options.read ?? 'redis-first', ['redis-first', 'memory-first'], 'read'),
@@ -187,9 +197,20 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
     maxMirrorBytes: positiveInteger(options.maxMirrorBytes ?? 4 * mebibyte, 'maxMirrorBytes'),
     maxJournalBytes: positiveInteger(options.maxJournalBytes ?? mebibyte, 'maxJournalBytes'),
     journalFile: options.journalFile === undefined ? undefined : text(options.journalFile, 'journalFile'),
-    logger: readLogger(options.logger),
+    logger,
     clock: readClock(options.clock ?? systemClock),
   }
+  if (enabled && 'redis' in options && options.redis === undefined) notify(logger, MISSING_REDIS)
+  noteLongLifetime(options.defaultTtl, 'defaultTtl', logger)
+  return settings
+}
+
+const MISSING_REDIS =
+  'the option redis is given, and undefined: the cache lives in the memory of this process. ' +
+  'Is the variable not set? Where that is meant, leave the option out'
+
+function readMaxEntries(maxEntries: unknown): number {
+  return maxEntries === Number.POSITIVE_INFINITY ? maxEntries : positiveInteger(maxEntries, 'maxEntries')
 }
 
 function readLease(lease: unknown): number {
@@ -218,7 +239,7 @@ function readLogger(logger: Logger | undefined): Logger | undefined {
   ) {
     throw new TypeError('logger must have the methods info and warn')
   }
-  return logger
+  return guardedLogger(logger)
 }
 
 const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]

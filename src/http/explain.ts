@@ -94,7 +94,8 @@ async function explainRequest<Context extends object>(
   const draft: Draft = { request: { method, url, origin: `${protocol}://${host.toLowerCase()}` }, credentials }
   const passed = passedBy(exchange.request, policy)
   if (passed !== undefined) return pass(draft, passed, of, passed === 'method' ? 'method' : 'bypass')
-  if (cache.isClosed) return pass(draft, 'closed', of)
+  const { inactive } = cache
+  if (inactive !== undefined) return pass(draft, inactive, of)
   try {
     const { context } = exchange
     const skipped: unknown = await policy.skip?.(context)

@@ -1,6 +1,8 @@
 import { type Duration, parseDuration, positiveDuration } from '../core/duration.js'
 import { FallbackCache } from '../core/fallback-cache.js'
-import { callable, oneOf, positiveInteger, rejectUnknownOptions, shown } from '../core/option-checks.js'
+import type { Logger } from '../core/logger.js'
+import { noteLongLifetime } from '../core/long-lifetime.js'
+import { callable, flag, oneOf, positiveInteger, rejectUnknownOptions, shown } from '../core/option-checks.js'
 import { coreOptionNames, type FallbackCacheOptions } from '../core/options.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from './content-coding.js'
 import { isCredentialField } from './credentials.js'
@@ -130,13 +132,18 @@ function readStorage<Context extends object>(
   options: FallbackCacheMiddlewareOptions<Context>,
   base: StoragePolicy,
 ): StoragePolicy {
+  const { logger } = options
   return {
     ...base,
     methods: options.methods === undefined ? base.methods : readMethods(options.methods),
-    ttl: options.ttl === undefined ? base.ttl : lifetime(options.ttl, 'ttl'),
-    statusTtl: readStatusTtl(options.statusTtl) ?? base.statusTtl,
-    staleWhileRevalidate: lifetime(options.staleWhileRevalidate ?? base.staleWhileRevalidate, 'staleWhileRevalidate'),
-    staleIfError: lifetime(options.staleIfError ?? base.staleIfError, 'staleIfError'),
+    ttl: options.ttl === undefined ? base.ttl : lifetime(options.ttl, 'ttl', logger),
+    statusTtl: readStatusTtl(options.statusTtl, logger) ?? base.statusTtl,
+    staleWhileRevalidate: lifetime(
+      options.staleWhileRevalidate ?? base.staleWhileRevalidate,
+      'staleWhileRevalidate',
+      logger,
+    ),
+    staleIfError: lifetime(options.staleIfError ?? base.staleIfError, 'staleIfError', logger),
     heuristic: flag(options.heuristic, 'heuristic') ?? base.heuristic,
     storeSetCookie: flag(options.storeSetCookie, 'storeSetCookie') ?? base.storeSetCookie,
     storePartial: flag(options.storePartial, 'storePartial') ?? base.storePartial,
@@ -151,7 +158,8 @@ function readStorage<Context extends object>(
 function readCache<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>) {
   const given = coreOptionNames.filter((name) => options[name] !== undefined)
   if (options.cache === undefined) {
-    return { cache: new FallbackCache(Object.fromEntries(given.map((name) => [name, options[name]]))), ownsCache: true }
+    const own = coreOptionNames.filter((name) => name in options).map((name) => [name, options[name]])
+    return { cache: new FallbackCache({ ...Object.fromEntries(own), ...memoryOf(options) }), ownsCache: true }
   }
   if (given.length > 0) {
     throw new TypeError(
@@ -164,6 +172,11 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
     throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
   }
   return { cache, ownsCache: false }
+}
+
+/** Responses differ in size by orders of magnitude: without a number given, bytes alone bound memory. */
+function memoryOf({ maxEntries = Number.POSITIVE_INFINITY }: FallbackCacheOptions): FallbackCacheOptions {
+  return { maxEntries }
 }
 
 /** Where each user has variants of their own, there are as many as there are users. */
@@ -180,22 +193,16 @@ function isCredential(name: string): boolean {
   return name === 'authorization' || name === 'cookie' || isCredentialField(name)
 }
 
-const thirtyDays = 30 * 24 * 3600
-let warnedOfMilliseconds = false
-
-function lifetime(value: Duration, name: string): number {
+function lifetime(value: Duration, name: string, logger: Logger | undefined): number {
   const seconds = parseDuration(value, name)
-  if (typeof value === 'number' && value > thirtyDays && !warnedOfMilliseconds) {
-    warnedOfMilliseconds = true
-    process.emitWarning(
-      `${name} is ${value} seconds, more than 30 days: is it meant in milliseconds? "${Math.round(value / 86_400)} days" says it without doubt`,
-      'FallbackCacheWarning',
-    )
-  }
+  noteLongLifetime(value, name, logger)
   return seconds
 }
 
-function readStatusTtl(statusTtl: unknown): ReadonlyMap<number, number | false> | undefined {
+function readStatusTtl(
+  statusTtl: unknown,
+  logger: Logger | undefined,
+): ReadonlyMap<number, number | false> | undefined {
   if (statusTtl === undefined) return undefined
   if (typeof statusTtl !== 'object' || statusTtl === null || Array.isArray(statusTtl)) {
     throw new TypeError(`statusTtl must be an object of statuses and lifetimes, got ${shown(statusTtl)}`)
@@ -209,7 +216,7 @@ function readStatusTtl(statusTtl: unknown): ReadonlyMap<number, number | false> 
         `statusTtl must not name ${status}: it answers the conditions of one request, and is never stored`,
       )
     }
-    lifetimes.set(Number(status), ttl === false ? false : lifetime(ttl, `statusTtl[${status}]`))
+    lifetimes.set(Number(status), ttl === false ? false : lifetime(ttl, `statusTtl[${status}]`, logger))
   }
   return lifetimes
 }
@@ -234,9 +241,18 @@ function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
 /** The methods whose responses are stored: of HEAD there is nothing to store. */
 function readMethods(methods: unknown): ReadonlySet<string> {
   if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => !METHODS.has(one))) {
-    throw new TypeError(`methods must be a list of "GET" and any of "HEAD", "POST" and "QUERY", got ${shown(methods)}`)
+    throw new TypeError(
+      `methods must be a list of "GET" and any of "HEAD", "POST" and "QUERY", got ${shownMethods(methods)}`,
+    )
   }
   return new Set(methods.filter((method) => method !== 'HEAD'))
+}
+
+function shownMethods(methods: unknown): string {
+  if (!Array.isArray(methods)) return shown(methods)
+  const upper = methods.map((one) => (typeof one === 'string' ? one.toUpperCase() : one))
+  const hint = methods.some((one, at) => one !== upper[at]) ? '; write methods in capitals' : ''
+  return `[${methods.slice(0, 8).map(shown).join(', ')}]${hint}`
 }
 
 const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', 'QUERY'])
@@ -271,10 +287,4 @@ function fieldNames(list: unknown, option: string): readonly string[] {
       throw new TypeError(`${option} must be a list of field names, got ${shown(name)}`)
   }
   return given.map((name) => name.toLowerCase())
-}
-
-function flag(value: unknown, name: string): boolean | undefined {
-  if (value !== undefined && typeof value !== 'boolean')
-    throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
-  return value
 }

@@ -24,6 +24,7 @@ export const REASONS = {
   skip: "The route's skip option, or skip() of the response, said no.",
   fault: 'Something of the cache, or a function among its options, failed; the request went on without the cache.',
   closed: 'The cache is closed.',
+  disabled: 'The cache is switched off by the option enabled.',
   // What was found
   'uri-miss': 'Nothing is stored for the request.',
   'vary-miss': 'What is stored was made for other values of the fields that Vary names (RFC 9111, section 4.1).',

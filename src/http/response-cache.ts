@@ -126,7 +126,8 @@ export class ResponseCache<Context extends object> {
     const passed = passedBy(exchange.request, this.#policy)
     if (passed === 'method') return this.#passMethod(exchange, passed)
     if (passed !== undefined) return this.#bypass(exchange, passed)
-    if (this.cache.isClosed) return this.#bypass(exchange, 'closed')
+    const { inactive } = this.cache
+    if (inactive !== undefined) return this.#bypass(exchange, inactive)
     const { skip, key, user } = this.#policy
     if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, UNNAMED, nested)
     return this.#ask(exchange, nested)

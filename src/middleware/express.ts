@@ -14,6 +14,7 @@ import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplica
 import { Doorway, type FrontDoor } from './front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
 import { matchingPrototypes } from './matching-prototypes.js'
+import { checkIsCalled, misplaced } from './misuse.js'
 import {
   changeFields,
   fieldOf,
@@ -64,10 +65,12 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
  *
  * @throws TypeError or RangeError for options that cannot be meant
  */
-export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCacheMiddleware {
+export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
+  checkIsCalled(options, rest)
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
   const middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void => {
+    if (typeof next !== 'function') throw misplaced('express', request)
     // In a connect-style host it is no Express request, and the functions of its user know.
     const handled = responses.handle(new ExpressExchange(request as Request, response, next))
     if (handled !== undefined) void handled.catch(throwOutside)

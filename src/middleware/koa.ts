@@ -15,6 +15,7 @@ import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
 import { isOutermost } from './koa-outermost.js'
 import { KoaResponseHead, type OuterFields, putJson, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
+import { checkIsCalled, misplaced } from './misuse.js'
 import { changeFields, fieldOf, rewrittenUrl, streamsBody } from './node-response.js'
 import { otherOriginOf } from './origin-fields.js'
 import { layFields } from './outgoing-fields.js'
@@ -56,10 +57,14 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
  *
  * @throws TypeError or RangeError when an option cannot be read
  */
-export function fallbackCache(options: FallbackCacheOptions = {}): FallbackCacheMiddleware {
+export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
+  checkIsCalled(options, rest)
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
-  const middleware: Middleware = (ctx, next) => responses.handle(new KoaExchange(ctx, next, middleware))
+  const middleware: Middleware = (ctx, next) => {
+    if (typeof next !== 'function') throw misplaced('koa', ctx)
+    return responses.handle(new KoaExchange(ctx, next, middleware))
+  }
   const doorway = (app: KoaApplication, options: FrontDoorOptions) => {
     if (!isKoaApplication(app)) throw new TypeError('serve and listener take a Koa application')
     checkFrontDoorOptions(options)

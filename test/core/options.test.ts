@@ -87,12 +87,17 @@ const refused: [string, object, typeof TypeError | typeof RangeError, string][] 
     TypeError,
     'unknown option "treshold" of circuitBreaker; did you mean "threshold"?',
   ],
-  ['redisTimeout', { redisTimeout: 0 }, RangeError, 'redisTimeout must be a positive number of milliseconds, got 0'],
   [
     'redisTimeout',
-    { redisTimeout: '50ms' },
+    { redisTimeout: 0 },
     RangeError,
-    'redisTimeout must be a positive number of milliseconds, got "50ms"',
+    'redisTimeout must be a positive number of milliseconds or a duration such as "50ms", got 0',
+  ],
+  [
+    'redisTimeout',
+    { redisTimeout: '50' },
+    TypeError,
+    'redisTimeout must be a positive number of milliseconds or a duration such as "50ms", got "50"',
   ],
   ['maxInFlight', { maxInFlight: 0 }, RangeError, 'maxInFlight must be a positive integer, got 0'],
   ['maxRedisBytes', { maxRedisBytes: '1mb' }, RangeError, 'maxRedisBytes must be a positive integer, got "1mb"'],
@@ -192,6 +197,12 @@ describe('FallbackCacheOptions', () => {
     ['prefix', 'keyPrefix'],
     ['serialiser', 'serializer'],
     ['reddis', 'redis'],
+    ['maxEntry', 'maxEntries'],
+    ['maxAge', 'defaultTtl'],
+    ['client', 'redis'],
+    ['constructor', undefined],
+    ['__proto__x', undefined],
+    ['x'.repeat(40), undefined],
     ['wholly different', undefined],
     ['x', undefined],
   ])('refuses the unknown option "%s", and means %s', (name, meant) => {
@@ -256,6 +267,18 @@ describe('FallbackCacheOptions', () => {
     options.keyPrefix = 'b:'
     expect(cache.stats()).toMatchObject({ maxEntries: 2, keyPrefix: 'a:' })
     await cache.close()
+  })
+
+  it.each([
+    ['50ms', 50],
+    ['0.5s', 500],
+    [75, 75],
+  ])('takes %j for the timeout of Redis: %i ms', (redisTimeout, milliseconds) => {
+    expect(readCoreOptions({ redisTimeout }).redisTimeout).toBe(milliseconds)
+  })
+
+  it('takes any number of entries, with bytes as the bound', () => {
+    expect(readCoreOptions({ maxEntries: Number.POSITIVE_INFINITY }).maxEntries).toBe(Number.POSITIVE_INFINITY)
   })
 
   it('takes a single-flight lease of false', () => {

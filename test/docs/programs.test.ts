@@ -12,6 +12,7 @@ const PAGES = [
   'docs/middleware.md',
   'docs/explain.md',
   'docs/testing.md',
+  'docs/testing-your-app.md',
 ]
 
 /** What the programs leave to the reader, in the fewest words. */

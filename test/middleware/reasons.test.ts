@@ -20,9 +20,15 @@ interface Told {
   readonly cached: CacheFace
 }
 
+interface MoreOptions {
+  readonly preset?: 'proxy'
+  readonly maxBytes?: number
+  readonly enabled?: boolean
+}
+
 interface Play<M extends CacheFace> {
   readonly stage: Stage<M>
-  cached(options?: CommonOptions & { preset?: 'proxy'; maxBytes?: number }): M
+  cached(options?: CommonOptions & MoreOptions): M
 }
 
 type Provoke = <M extends CacheFace>(play: Play<M>) => Promise<Told>
@@ -53,7 +59,7 @@ function answering(
 }
 
 interface Variation {
-  readonly options?: CommonOptions & { preset?: 'proxy'; maxBytes?: number }
+  readonly options?: CommonOptions & MoreOptions
   readonly fields?: Record<string, string>
   readonly times?: number
   readonly method?: string
@@ -185,6 +191,7 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
     await middleware.close()
     return { got: await client.get('/page'), cached: middleware }
   },
+  disabled: answering({}, { options: { enabled: false } }),
   'uri-miss': answering({}),
   'vary-miss': found(() => ({ fields: { vary: 'Accept-Language' } }), { fields: { 'accept-language': 'de' } }),
   outlived: found(() => ({ fields: { etag: '"a"' } }), { after: 61_000 }),

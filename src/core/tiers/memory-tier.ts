@@ -25,6 +25,7 @@ export type EvictionReason = 'size' | 'expired' | 'invalidated'
 export interface MemoryStats {
   readonly entries: number
   readonly bytes: number
+  /** `Infinity`: bytes alone are the bound. */
   readonly maxEntries: number
   readonly maxBytes: number
 }
@@ -44,7 +45,8 @@ export class MemoryTier {
     this.#maxEntries = maxEntries
     this.#maxBytes = maxBytes
     this.#slots = new LRUCache({
-      max: maxEntries,
+      // Without a number it keeps no place for each entry in advance.
+      ...(Number.isFinite(maxEntries) ? { max: maxEntries } : {}),
       maxSize: maxBytes,
       sizeCalculation: (slot, key) => entrySize(key, slot.entry),
       dispose: (slot, key, reason) => {

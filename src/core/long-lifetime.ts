@@ -1,0 +1,16 @@
+import { type Logger, notify } from './logger.js'
+
+const longest = 30 * 24 * 3600
+/** What was said already: a route that refines a cache reads the same options again. Bounded. */
+const said = new Set<string>()
+
+/** Says once of each option and value that a number of seconds is so large that it looks like milliseconds. */
+export function noteLongLifetime(value: unknown, name: string, logger: Logger | undefined): void {
+  if (typeof value !== 'number' || value <= longest || said.size >= 100) return
+  const message =
+    `${name} is ${value} seconds, more than 30 days. Is it meant in milliseconds? ` +
+    `Write "${value}ms" if so, or "${Math.round(value / 86_400)} days" if not`
+  if (said.has(message)) return
+  said.add(message)
+  notify(logger, message)
+}
