@@ -83,7 +83,9 @@ export interface FillTarget {
    * @param failed - the handler answered with a server error, which says little about its next answer
    */
   refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void
-  /** Takes out of use what is stored at a place: it turned out to be wrong, or may not be stored any longer. */
+  /** Takes out of use what is stored at a place: it may not be stored any longer. */
   discard(place: string): void
+  /** Takes a stored response for stale from now on: the handler has another one (RFC 9111, section 4.3.5). It may still stand in for an error. */
+  outdate(of: FillRequest, stored: StoredResponse): void
   fault(thrown: unknown): void
 }

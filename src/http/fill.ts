@@ -213,7 +213,7 @@ export class Fill implements Recording {
       return { ...AS_IT_IS, instead: this.#update(head, route, asked) }
     }
     const isConfirmed = isConfirmedBy(asked.stored.validators, route.fields)
-    if (!isConfirmed) this.#target.discard(this.of.place)
+    if (!isConfirmed) this.#target.outdate(this.of, asked.stored)
     this.#target.refused(this.of, 'wrong-validator', 'wrong-validator', false)
     this.#finish({ kind: 'abandoned' })
     if (isConfirmed) return { ...AS_IT_IS, instead: asked.answer(asked.stored, 'wrong-validator') }
@@ -232,7 +232,7 @@ export class Fill implements Recording {
       const route = this.#routeOf(head)
       const { stored } = asked
       if (!isConfirmedByHead(stored.validators, stored.body.length, route.fields)) {
-        this.#target.discard(this.of.place)
+        this.#target.outdate(this.of, stored)
       } else if (VALIDATORS.some((name) => route.fields[name] !== undefined)) {
         this.#update(head, route, asked)
       }
@@ -249,7 +249,7 @@ export class Fill implements Recording {
     if (this.#standsDown || typeof verdict === 'string') {
       const reason = typeof verdict === 'string' ? verdict : 'skip'
       if (!this.#standsDown) {
-        this.#target.discard(this.of.place)
+        if (LASTING.has(reason)) this.#target.discard(this.of.place)
         this.#refuse(reason)
       }
       return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), this.#detail(reason))
@@ -391,6 +391,9 @@ function keyOf({ key, search }: FillRequest, route: RouteFields) {
   const under = rule && search.under(rule)
   return under === undefined ? { key: search.exact, rule: undefined } : { key: under, rule }
 }
+/** What an update may say of all later answers; other reasons are about this one, and leave the stored response where it is. */
+const LASTING: ReadonlySet<Reason> = new Set(['no-store', 'private', 'vary-star'])
+
 const NO_CODINGS: readonly ContentCoding[] = Object.freeze([])
 
 /** A HEAD without any of them says nothing about the stored bytes. */

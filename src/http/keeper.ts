@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js'
+import { entryWith } from '../core/entry.js'
 import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { credentialsOf } from './credentials.js'
@@ -12,7 +13,7 @@ import type { RecordedHead } from './recorded-response.js'
 import type { Searches } from './searches.js'
 import type { Shelf } from './shelf.js'
 import { APPLICATION_STORAGE } from './storage-policy.js'
-import type { StoredHead } from './stored-response.js'
+import type { StoredHead, StoredResponse } from './stored-response.js'
 
 /** How long requests of a key go on side by side after its response was refused, in milliseconds. */
 const REFUSED_FOR = 60_000
@@ -91,6 +92,12 @@ export class Keeper implements FillTarget {
 
   discard(place: string): void {
     void this.#cache.invalidateKey(place)
+  }
+
+  outdate({ place, mark }: FillRequest, { entry }: StoredResponse): void {
+    const now = this.clock.now()
+    if (entry.staleAt <= now) return
+    this.#cache.store(place, { ...entryWith(entry, { staleAt: now }) }, mark)
   }
 
   /** A response was refused: counts it, and says so. */

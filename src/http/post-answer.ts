@@ -122,6 +122,8 @@ export class PostTarget implements FillTarget {
   /** A POST is no question about what is stored. */
   discard(): void {}
 
+  outdate(): void {}
+
   fault(thrown: unknown): void {
     this.#keeper.fault(thrown)
   }

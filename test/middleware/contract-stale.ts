@@ -113,6 +113,47 @@ export function staleContract<M extends CacheFace>(host: Host<M>): void {
   })
 
   describe('stale-if-error', () => {
+    const heads: Readonly<Record<string, (run: number) => { fields?: Record<string, string>; body: string }>> = {
+      'another length': (run) => ({ body: 'x'.repeat(run) }),
+      'another entity tag': (run) => ({ fields: { etag: `"${run}"` }, body: 'page' }),
+      'another date': (run) => ({ fields: { 'last-modified': `Wed, 01 Jan 2020 00:00:0${run} GMT` }, body: 'page' }),
+      'a cookie': (run) => ({
+        fields: run === 1 ? { etag: '"a"' } : { etag: '"a"', 'set-cookie': 'a=b' },
+        body: 'page',
+      }),
+    }
+    for (const [what, answer] of Object.entries(heads)) {
+      it(`has its copy still after a HEAD that brings ${what} (RFC 9111, section 4.3.5)`, async () => {
+        let isDown = false
+        const client = await stage.page(
+          ({ run }) => {
+            if (isDown) throw new Error('down')
+            return answer(run)
+          },
+          { ttl: 60, staleIfError: 600, allowRefresh: () => true },
+        )
+        const first = await client.get('/page')
+        // While it is fresh, and once it is stale.
+        await client.ask('/page', { method: 'HEAD', fields: { 'cache-control': 'no-cache' } })
+        stage.clock.advance(70_000)
+        await client.ask('/page', { method: 'HEAD' })
+        isDown = true
+        const got = await client.get('/page')
+        expect([got.status, got.text, got.cacheStatus.detail]).toEqual([200, first.text, 'stale-if-error'])
+      })
+    }
+
+    it('takes a fresh response for stale once a HEAD has another entity tag', async () => {
+      const client = await stage.page(({ run }) => ({ fields: { etag: `"${run}"` }, body: `run ${run}` }), {
+        ttl: 60,
+        allowRefresh: () => true,
+      })
+      await client.get('/page')
+      await client.ask('/page', { method: 'HEAD', fields: { 'cache-control': 'no-cache' } })
+      const got = await client.get('/page')
+      expect([got.text, got.cacheStatus.fwd]).toEqual(['run 3', 'stale'])
+    })
+
     const faults = {
       throws: () => {
         throw new Error('down')
