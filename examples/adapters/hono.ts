@@ -29,17 +29,21 @@ export function honoCache(options: FallbackCacheOptions = {}): HonoCache {
     const { incoming, outgoing } = c.env
     for (const [name, value] of c.res.headers) outgoing.appendHeader(name, value)
     forgetResponse(c)
+    let isGone = false
     const goesOn = await new Promise<boolean>((resolve, reject) => {
-      outgoing.once('close', () => resolve(false))
+      outgoing.once('close', () => {
+        isGone = true
+        resolve(false)
+      })
       cached(incoming as never, outgoing as never, (error) => (error === undefined ? resolve(true) : reject(error)))
     })
-    if (goesOn) return run(c, next)
+    if (goesOn) return run(c, next, () => isGone)
     return RESPONSE_ALREADY_SENT
   }
   return Object.assign(cached, { middleware })
 }
 
-async function run(c: Context<HonoEnv>, next: Next): Promise<void> {
+async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Promise<void> {
   const { incoming, outgoing } = c.env
   showFields(c)
   await next()
@@ -47,16 +51,16 @@ async function run(c: Context<HonoEnv>, next: Next): Promise<void> {
   // What the route has taken away of the fields that middleware in front of the cache has set.
   for (const name of outgoing.getHeaderNames()) if (!c.res.headers.has(name)) outgoing.removeHeader(name)
   sendHeadLate(outgoing as ServerResponse)
-  endLate(outgoing as ServerResponse)
+  endLate(outgoing as ServerResponse, isGone)
 }
 
 /** When a body breaks, node-server ends the response with the error's text and destroys it then: that is no end. */
-function endLate(response: ServerResponse): void {
+function endLate(response: ServerResponse, isGone: () => boolean): void {
   const { end } = response
   response.end = (...args: unknown[]) => {
     response.end = end
     // The client has left: a body that is sent with this very call is whole all the same, one that streams is cut off.
-    if (response.destroyed) return response.headersSent ? response : end.apply(response, args as never)
+    if (isGone()) return response.headersSent ? response : end.apply(response, args as never)
     queueMicrotask(() => {
       if (!response.destroyed) end.apply(response, args as never)
     })

@@ -161,10 +161,12 @@ export interface Recording {
   /** The handler has ended the answer; whether the client is still there does not matter. */
   end(): void
   /**
-   * The client has gone. The handler may still end the answer, which is then kept as if nobody had left; but
-   * nobody waits for it any longer.
+   * The client has left before the handler's `end`. Requests that wait for this answer wait no longer. The answer is stored if it fills a
+   * Content-Length that it had before, or comes whole from a handler that cannot know that its client has left.
+   *
+   * @param mayKnow - whether the handler may know; asked when it answers
    */
-  leave(): void
+  leave(mayKnow: () => boolean): void
   /** The answer will not be completed, or is not what it said it was. */
   abort(reason: 'aborted' | 'trailers'): void
   /**

@@ -40,6 +40,9 @@ export class Fill implements Recording {
   #length = 0
   #done = false
   #standsDown = false
+  /** Set once the client has left: whether the handler may have stopped because of it. */
+  #mayHaveStopped: (() => boolean) | undefined
+  #isWhole = false
 
   constructor(of: FillRequest, policy: FillPolicy, target: FillTarget) {
     this.of = of
@@ -78,8 +81,9 @@ export class Fill implements Recording {
     }
   }
 
-  leave(): void {
-    this.of.flight?.land({ kind: 'abandoned' })
+  leave(mayKnow: () => boolean): void {
+    this.#mayHaveStopped ??= mayKnow
+    this.#abandon()
   }
 
   abort(reason: 'aborted' | 'trailers'): void {
@@ -108,7 +112,7 @@ export class Fill implements Recording {
 
   /** Leaves the request to be decided upon anew; somebody else takes over for those who wait. */
   giveUp(): void {
-    this.leave()
+    this.#abandon()
     this.standDown()
   }
 
@@ -116,6 +120,10 @@ export class Fill implements Recording {
   standDown(): void {
     this.#standsDown = true
     this.#finish({ kind: 'refused' })
+  }
+
+  #abandon(): void {
+    this.of.flight?.land({ kind: 'abandoned' })
   }
 
   #begin(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
@@ -143,6 +151,10 @@ export class Fill implements Recording {
     const storable = this.#judge(head, united, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, route, storable)
     if (announcedLength(route, whole) > storage.maxBodySize) return this.#refusing(head, route, 'too-large')
+    this.#isWhole = whole !== undefined
+    if (this.#mayHaveStopped !== undefined && (whole === undefined || this.#mayHaveStopped())) {
+      return this.#refusing(head, route, 'aborted')
+    }
     const body = whole === undefined ? undefined : ownBytes(whole)
     const line = { status, reason: status === head.status ? head.reason : undefined }
     const recorded = this.#recordedHead(line, united, storable, receivedAt, parts === undefined ? body : undefined)
@@ -344,6 +356,8 @@ export class Fill implements Recording {
   #refusalOfBody({ stored, fields }: RecordedHead): Reason | undefined {
     const received = { length: this.#length, ended: true, trailers: false }
     const arrived = this.#added === undefined ? { status: stored.status, fields } : { ...this.#added, status: 206 }
+    const hasLength = fieldValue(arrived.fields, 'content-length') !== undefined
+    if (this.#mayHaveStopped !== undefined && !this.#isWhole && !hasLength) return 'aborted'
     return refuseBody(arrived, received, this.policy.storage)
   }
 

@@ -29,7 +29,7 @@ export class Silent implements Recording {
 
   end(): void {}
 
-  leave(): void {}
+  leave(_mayKnow?: () => boolean): void {}
 
   abort(_reason?: 'aborted' | 'trailers'): void {}
 

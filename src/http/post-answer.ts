@@ -58,6 +58,10 @@ export class PostAnswer extends Invalidating {
     if (this.#isRecorded) this.fill.end()
   }
 
+  override leave(mayKnow: () => boolean): void {
+    this.fill.leave(mayKnow)
+  }
+
   override abort(reason?: 'aborted' | 'trailers'): void {
     if (reason !== undefined) this.fill.abort(reason)
   }

@@ -61,7 +61,8 @@ export const REASONS = {
   // The body and its fate
   'too-large': 'The body is larger than maxBodySize, or than memory has room for.',
   incomplete: 'The body is not what Content-Length or Content-Range announced.',
-  aborted: 'The handler failed or the response was destroyed before its end.',
+  aborted:
+    'The handler failed, the response was destroyed before its end, or the client left before it and nothing shows that the body is whole.',
   trailers: 'The response has trailer fields.',
   invalidated: 'The entry was invalidated while its handler ran.',
   'too-many-variants': 'As many variants as maxVariants allows lie side by side under the key already.',

@@ -7,6 +7,7 @@ import { readPolicy, refined } from '../http/policy.js'
 import type { RequestContent } from '../http/request-content.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
+import { Departure } from './departure.js'
 import { described, describedContent } from './described.js'
 import { runDetached } from './detached.js'
 import { Doorway, type FrontDoor } from './front-door.js'
@@ -133,8 +134,7 @@ class KoaExchange implements Exchange<Context> {
     const isRecorded = recording.wants === 'response'
     const outer: OuterFields = isRecorded ? ctx.res.getHeaders() : NONE
     const restore = changeFields(ctx.req, changes)
-    const leave = () => recording.leave()
-    if (isRecorded) ctx.res.once('close', leave)
+    const departure = isRecorded ? watchDeparture(ctx, recording) : undefined
     ctx.fallbackCache = recording.handle
     try {
       await this.#next()
@@ -143,9 +143,10 @@ class KoaExchange implements Exchange<Context> {
       if (instead === undefined || ctx.headerSent) throw error
       return replyInstead(ctx, outer, instead)
     } finally {
-      if (isRecorded) ctx.res.removeListener('close', leave)
       restore()
     }
+    // A connection that has just broken, of which nothing has told yet.
+    if (departure?.isOver) recording.leave(() => true)
     const rest = record(ctx, outer, recording)
     if (rest !== undefined) await rest
   }
@@ -233,6 +234,16 @@ class KoaRequestHead implements RequestHead {
   get otherOrigin(): string | undefined {
     return otherOriginOf(this.#ctx.req, this.protocol, this.host)
   }
+}
+
+/** Tells the recording when the client leaves before its answer is complete. */
+function watchDeparture({ req, res }: Context, recording: Recording): Departure {
+  const departure = new Departure(req, res)
+  res.once('close', () => {
+    if (!res.writableFinished) departure.note()
+    recording.leave(() => departure.wasSeen)
+  })
+  return departure
 }
 
 /** Tells the recording what the handlers left on the context, and prepares it to be sent by Koa. */

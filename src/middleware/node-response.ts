@@ -17,16 +17,21 @@ export type NodeResponse = ServerResponse & {
 
 /** Sends an answer over a node response: the fields over those that are there, then all bytes at once. */
 export function sendReply(response: ServerResponse, reply: Reply): void {
+  putHead(response, reply)
+  // With latin1, a Buffer or nothing, node writes the head as latin1, so that bytes above 0x7f in fields survive.
+  if (reply.body === undefined) response.end()
+  else if (reply.body.length <= SMALL && response.end === end) response.end(reply.body.toString('latin1'), 'latin1')
+  else response.end(reply.body)
+}
+
+/** Puts status, reason and fields of an answer on a node response that has no head yet. */
+export function putHead(response: ServerResponse, reply: Reply): void {
   response.statusCode = reply.status
   // It may have been stored over HTTP/1.1, and http2 warns who sets one.
   if (reply.reason !== undefined && !('stream' in response)) response.statusMessage = reply.reason
   layFields(response, reply.fields, reply.checkedNames)
   for (const name of reply.removed) response.removeHeader(name)
   if (reply.status === 206 && 'flush' in response) forbidTransform(response)
-  // With latin1, a Buffer or nothing, node writes the head as latin1, so that bytes above 0x7f in fields survive.
-  if (reply.body === undefined) response.end()
-  else if (reply.body.length <= SMALL && response.end === end) response.end(reply.body.toString('latin1'), 'latin1')
-  else response.end(reply.body)
 }
 
 const { end } = OutgoingMessage.prototype

@@ -1,6 +1,9 @@
 import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../http/exchange.js'
-import { fieldOf, type NodeRequest, type NodeResponse, SMALL, sendReply, userOf } from './node-response.js'
+import { bytesOf, callbackOf, isChunk } from './chunk.js'
+import { Departure } from './departure.js'
+import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
+import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
 import { knownFields, layFields } from './outgoing-fields.js'
 import { foldHead, isFinalStatus } from './write-head.js'
 
@@ -86,7 +89,7 @@ function methodsOf(watch: Watch): WatchedMethods {
   }
 }
 
-const { end } = OutgoingMessage.prototype
+const { end, write } = OutgoingMessage.prototype
 
 class Watch implements ResponseHead {
   readonly outer: OutgoingHttpHeaders
@@ -94,32 +97,34 @@ class Watch implements ResponseHead {
   readonly #response: ServerResponse
   readonly #recording: Recording
   readonly #restore: () => void
-  readonly #writeHead: (...args: never[]) => ServerResponse
-  readonly #write: (...args: never[]) => boolean
-  readonly #end: (...args: never[]) => ServerResponse
+  readonly #departure: Departure | undefined
+  readonly #before: SendingMethods
   readonly #addTrailers: (...args: never[]) => void
   readonly #destroy: (...args: never[]) => ServerResponse
   #begun = false
   /** `end` is under way with the whole body: the head is judged, and node sends it with the bytes. */
   #whole: Uint8Array | string | undefined
+  /** What takes the place of the handler's answer. */
   #instead: Reply | undefined
+  /** The same, once its head is written and the handler's `end` is still to come. */
+  #held: HeldAnswer | undefined
   #records = false
-  #before: Promise<unknown> | undefined
+  #waitsFor: Promise<unknown> | undefined
   #ended = false
-  /** Our own answer is going out: what is called now is called by us. */
-  #isSending = false
+  /** The fields that the recording has laid over the handler's, and their values before that. */
+  #laid: (readonly [name: string, value: FieldValue | number | undefined])[] = NONE_LAID
 
   constructor(request: NodeRequest, response: ServerResponse, recording: Recording, restore: () => void) {
     this.#request = request
     this.#response = response
     this.#recording = recording
     this.#restore = restore
-    this.#writeHead = response.writeHead
-    this.#write = response.write
-    this.#end = response.end
+    this.#before = { writeHead: response.writeHead, write: response.write, end: response.end }
     this.#addTrailers = response.addTrailers
     this.#destroy = response.destroy
-    this.outer = recording.wants === 'response' ? response.getHeaders() : NONE
+    const isRecorded = recording.wants === 'response'
+    this.outer = isRecorded ? response.getHeaders() : NONE
+    this.#departure = isRecorded ? new Departure(request, response) : undefined
   }
 
   get status(): number {
@@ -156,44 +161,43 @@ class Watch implements ResponseHead {
 
   writeHead(args: unknown[]): ServerResponse {
     const response = this.#response
-    if (this.#begun || response.headersSent || !isFinalStatus(args[0])) return this.#pass(this.#writeHead, args)
-    if (!foldHead(response, args)) return this.#pass(this.#writeHead, args)
+    if (this.#begun || response.headersSent || !isFinalStatus(args[0])) return this.#pass(this.#before.writeHead, args)
+    if (!foldHead(response, args)) return this.#pass(this.#before.writeHead, args)
     this.#begin()
-    if (this.#whole !== undefined || this.#instead !== undefined) return response
+    if (this.#whole !== undefined || this.#held !== undefined) return response
     const reason = typeof args[1] === 'string' ? [args[1]] : []
-    return this.#pass(this.#writeHead, [response.statusCode, ...reason])
+    return this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode, ...reason]))
   }
 
   write(args: unknown[]): boolean {
     const response = this.#response
-    if (this.#isSending) return this.#pass(this.#write, args)
-    if (this.#ended && this.#instead === undefined) return this.#before === undefined && this.#pass(this.#write, args)
+    const [chunk, encoding] = args
+    if (this.#ended) return this.#writeAfterEnd(args)
+    if (!isChunk(chunk)) return this.#pass(this.#before.write, args)
     if (!this.#begun && !response.headersSent) response.writeHead(response.statusCode)
-    if (this.#records) this.#records = this.#recording.write(bytesOf(args[0], args[1]))
-    if (this.#instead === undefined) return this.#pass(this.#write, args)
-    callLater(args)
-    return true
+    const isTaken = this.#held === undefined ? this.#pass(this.#before.write, args) : this.#held.write(args)
+    if (this.#records) this.#records = this.#recording.write(bytesOf(chunk, encoding))
+    return isTaken
   }
 
   end(args: unknown[]): ServerResponse {
     const response = this.#response
-    if (this.#isSending) return this.#pass(this.#end, args)
     if (this.#ended) return this.#endAgain(args)
     const [chunk, encoding] = args
-    const bytes =
-      chunk === undefined || chunk === null || typeof chunk === 'function' ? undefined : bytesOf(chunk, encoding)
+    const isEmpty = !chunk || typeof chunk === 'function'
+    if (!isEmpty && !isChunk(chunk)) return this.#pass(this.#before.end, args)
+    const bytes = isEmpty ? undefined : bytesOf(chunk as Uint8Array | string, encoding)
+    // A handler that ends its response right after the connection broke has heard of that before us.
+    if (this.#departure?.isOver) this.#recording.leave(() => true)
     const isWhole = !this.#begun && !response.headersSent
     if (isWhole) {
-      // Through the outermost writeHead, for what the route has laid around the response shall have its say too.
-      this.#whole = bytes ?? ''
-      response.writeHead(response.statusCode)
-      this.#whole = undefined
+      this.#beginWhole(bytes ?? '')
     } else if (this.#records && bytes !== undefined) {
       this.#records = this.#recording.write(bytes)
     }
     this.#ended = true
-    if (this.#before !== undefined) return this.#endAfter(this.#before, args, isWhole ? (bytes ?? '') : undefined)
-    this.#finish(args)
+    if (this.#waitsFor !== undefined) return this.#endAfter(this.#waitsFor, args, isWhole ? (bytes ?? '') : undefined)
+    this.#orUndo(() => this.#finish(args))
     return response
   }
 
@@ -204,54 +208,108 @@ class Watch implements ResponseHead {
 
   destroy(args: unknown[]): ServerResponse {
     this.#recording.abort('aborted')
+    this.#held?.giveUp()
     return this.#pass(this.#destroy, args)
   }
 
   close(): void {
     this.#restore()
-    this.#recording.leave()
+    if (!this.#ended) this.#departure?.note()
+    this.#recording.leave(() => this.#departure?.wasSeen !== false)
   }
 
-  /** As node answers a second `end`, unless the first one was not ours to pass on yet. */
-  #endAgain(args: unknown[]): ServerResponse {
-    if (this.#instead === undefined && this.#before === undefined) return this.#pass(this.#end, args)
-    callLater(args)
-    return this.#response
+  /** Through the outermost writeHead, for what the route has laid around the response shall have its say too. */
+  #beginWhole(bytes: Uint8Array | string): void {
+    const response = this.#response
+    this.#whole = bytes
+    try {
+      response.writeHead(response.statusCode)
+    } finally {
+      this.#whole = undefined
+    }
   }
 
   #begin(): void {
+    const response = this.#response
     this.#begun = true
     this.#restore()
     const onward: Onward = this.#recording.begin(this, this.#whole)
     this.#instead = onward.instead
     this.#records = onward.record && this.#whole === undefined
-    this.#before = onward.before
-    if (onward.instead === undefined) layFields(this.#response, onward.fields)
-    else if (!onward.record) this.#sendInstead(onward.instead)
+    this.#waitsFor = onward.before
+    if (onward.instead !== undefined) {
+      if (this.#whole === undefined) this.#hold(onward.instead)
+      return
+    }
+    const { fields } = onward
+    if (fields.length > 0) {
+      this.#laid = []
+      for (let at = 0; at < fields.length; at += 2) {
+        const name = String(fields[at])
+        this.#laid.push([name, response.getHeader(name)])
+      }
+    }
+    layFields(response, fields)
+  }
+
+  #hold(reply: Reply): void {
+    const response = this.#response
+    const held = new HeldAnswer(response, reply, this.#before, response.getHeader('content-length'))
+    this.#putInstead(reply)
+    this.#held = held
+    held.begin()
   }
 
   #finish(args: unknown[]): void {
-    if (this.#instead === undefined) {
-      this.#pass(this.#end, this.#end === end ? inOnePiece(args) : args)
+    const { end } = this.#before
+    if (this.#held !== undefined) {
+      this.#held.end(args)
+    } else if (this.#instead !== undefined) {
+      this.#putInstead(this.#instead)
+      this.#pass(end, inOnePiece(end, endingWith(this.#instead.body, args)))
     } else {
-      if (!this.#response.writableEnded) this.#sendInstead(this.#instead)
-      callLater(args)
+      this.#pass(end, inOnePiece(end, args))
     }
     this.#recording.end()
   }
 
   /** The fields of the application are gone, but for those that outer middleware had set. */
-  #sendInstead(reply: Reply): void {
+  #putInstead(reply: Reply): void {
     const response = this.#response
+    const { sendDate } = response
     for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
     for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
+    // Node takes the removal of Date for the wish that there be none.
+    response.sendDate = sendDate
     if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
-    this.#isSending = true
+    putHead(response, reply)
+  }
+
+  /** When node refuses the head or the end, the handler may answer in another way, which is not what has been recorded. */
+  #orUndo<Result>(send: () => Result): Result {
     try {
-      sendReply(response, reply)
-    } finally {
-      this.#isSending = false
+      return send()
+    } catch (thrown) {
+      this.#recording.abort('aborted')
+      this.#records = false
+      if (!this.#response.headersSent) this.#undo()
+      throw thrown
     }
+  }
+
+  #undo(): void {
+    const response = this.#response
+    this.#begun = false
+    this.#ended = false
+    this.#instead = undefined
+    this.#held?.giveUp()
+    this.#held = undefined
+    this.#waitsFor = undefined
+    for (const [name, value] of this.#laid) {
+      if (value === undefined) response.removeHeader(name)
+      else response.setHeader(name, value)
+    }
+    this.#laid = NONE_LAID
   }
 
   /** Nothing may look as if the answer were still open, so the head is settled now; only the last bytes wait. */
@@ -266,27 +324,54 @@ class Watch implements ResponseHead {
       ) {
         response.setHeader('Content-Length', Buffer.byteLength(whole))
       }
-      this.#pass(this.#writeHead, [response.statusCode])
+      this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode]))
     }
+    const isOfNode = 'finished' in response && !('stream' in response)
+    // As after any `end`: what is written or ended now is too late.
+    if (isOfNode) response.finished = true
     void before.then(() => {
-      this.#before = undefined
-      this.#finish(args)
+      this.#waitsFor = undefined
+      if (isOfNode) response.finished = false
+      try {
+        this.#finish(args)
+      } catch (thrown) {
+        // The handler's `end` has long returned.
+        response.destroy(thrown as Error)
+      }
     })
     return response
   }
 
+  /** As node answers a `write` after `end`, past those who wait for the first `end`. */
+  #writeAfterEnd(args: unknown[]): boolean {
+    if (this.#waitsFor === undefined) return this.#pass(this.#before.write, args)
+    if (!('stream' in this.#response)) return this.#pass(write, args)
+    process.nextTick(callbackOf(args) ?? nothing)
+    return false
+  }
+
+  /** As node answers a second `end`, past those who wait for the first one. */
+  #endAgain(args: unknown[]): ServerResponse {
+    if (this.#waitsFor === undefined) return this.#pass(this.#before.end, args)
+    if (!('stream' in this.#response)) return this.#pass(end as SendingMethods['end'], args)
+    process.nextTick(callbackOf(args) ?? nothing)
+    return this.#response
+  }
+
   /** Calls what was there before us. The arguments are the caller's own, whichever overload they are for. */
-  #pass<Result>(method: (...args: never[]) => Result, args: unknown[]): Result {
+  #pass<Result>(method: (...args: never[]) => Result, args: readonly unknown[]): Result {
     return method.apply(this.#response, args as never[])
   }
 }
 
+const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
+
 const NONE: OutgoingHttpHeaders = Object.freeze({})
 
-/** The arguments of node's own `end`, with a small Buffer as text; see {@link SMALL}. */
-function inOnePiece(args: unknown[]): unknown[] {
+/** The arguments of an `end`, with a small Buffer as text where it is node's own; see {@link SMALL}. */
+function inOnePiece(method: unknown, args: unknown[]): unknown[] {
   const [chunk, encoding, callback] = args
-  if (!Buffer.isBuffer(chunk) || chunk.length > SMALL) return args
+  if (method !== end || !Buffer.isBuffer(chunk) || chunk.length > SMALL) return args
   return [chunk.toString('latin1'), 'latin1', typeof encoding === 'function' ? encoding : callback]
 }
 
@@ -294,15 +379,4 @@ function hasBody(response: ServerResponse): boolean {
   return response.statusCode !== 204 && response.statusCode !== 304
 }
 
-/** The bytes of a chunk; text stays text when it is UTF-8, which the recording encodes itself. */
-function bytesOf(chunk: unknown, encoding: unknown): Uint8Array | string {
-  if (typeof chunk !== 'string') return chunk instanceof Uint8Array ? chunk : ''
-  if (typeof encoding !== 'string' || encoding === 'utf8' || encoding === 'utf-8') return chunk
-  return Buffer.isEncoding(encoding) ? Buffer.from(chunk, encoding) : chunk
-}
-
-/** The callback of a `write` or `end` whose bytes go nowhere. */
-function callLater(args: readonly unknown[]): void {
-  const callback = args.find((arg) => typeof arg === 'function')
-  if (callback !== undefined) process.nextTick(callback as () => void)
-}
+function nothing(): void {}

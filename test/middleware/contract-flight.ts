@@ -163,28 +163,6 @@ export function flightContract<M extends CacheFace>(host: Host<M>): void {
     })
   })
 
-  describe('a client that leaves', () => {
-    it('does not cost others what its handler made', async () => {
-      const { opened, open } = gate()
-      const left = gate()
-      const { client, arrivals } = await watched(async ({ run, closed }) => {
-        closed.then(left.open)
-        await opened
-        return { body: `run ${run}` }
-      })
-      const leaving = new AbortController()
-      const first = ask(client.port, '/page', { signal: leaving.signal }).catch(() => 'left')
-      await arrivals(1)
-      leaving.abort()
-      await first
-      await left.opened
-      open()
-      const got = await client.get('/page')
-      expect(got.text).toBe('run 1')
-      await expect.poll(async () => (await client.get('/page')).cacheStatus.hit).toBe(true)
-    })
-  })
-
   describe('nested use', () => {
     it('is one cache: the inner middleware refines the outer one', async () => {
       const everywhere = stage.cached({ ttl: 60 })

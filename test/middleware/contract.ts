@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { clientContract } from './contract-client.js'
+import { completenessContract } from './contract-completeness.js'
 import { conditionalContract } from './contract-conditional.js'
 import { faultsContract } from './contract-faults.js'
 import { flightContract } from './contract-flight.js'
@@ -33,6 +34,7 @@ export function adapterContract<M extends CacheFace>(name: string, host: Host<M>
     flightContract(host)
     staleContract(host)
     streamsContract(host)
+    completenessContract(host)
     clientContract(host)
     faultsContract(host)
     precompressContract(host)

@@ -62,7 +62,9 @@ function handler(route: Route<unknown>, runs: Runs): RouteHandlerMethod {
       body: async () => String(request.body ?? ''),
       signIn: (user) => Object.assign(request, { user }),
       session: (session) => Object.assign(request, { session }),
-      closed: new Promise((resolve) => reply.raw.once('close', resolve)),
+      get closed() {
+        return new Promise<void>((resolve) => reply.raw.once('close', resolve))
+      },
     })
     return send(reply, answer)
   }

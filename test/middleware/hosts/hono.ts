@@ -13,6 +13,8 @@ export const hono: Host<HonoCache> = {
   fallbackCache: honoCache,
   trustsProxies: false,
   nests: false,
+  // By c.req.raw.signal.
+  tellsOfLeaving: true,
   start(site) {
     const getPath = (request: Request) => new URL(request.url).pathname.toLowerCase().replace(/(.)\/$/, '$1')
     const app = new Hono<HonoEnv>({ getPath: getPath as never })
@@ -56,7 +58,9 @@ function handler(route: Route<unknown>, runs: Runs): Handler<HonoEnv> {
       body: () => c.req.text(),
       signIn: (user) => c.set('user', user),
       session: (session) => c.set('session', session),
-      closed: new Promise((resolve) => outgoing.once('close', resolve)),
+      get closed() {
+        return new Promise<void>((resolve) => outgoing.once('close', resolve))
+      },
     })
     return send(c, answer)
   }

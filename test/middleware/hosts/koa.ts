@@ -82,7 +82,9 @@ function handler(route: Route<unknown>, runs: Runs): Koa.Middleware {
       session: (session) => {
         ctx.session = session
       },
-      closed: new Promise((resolve) => ctx.res.once('close', resolve)),
+      get closed() {
+        return new Promise<void>((resolve) => ctx.res.once('close', resolve))
+      },
     })
     send(ctx, answer)
   }

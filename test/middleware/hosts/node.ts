@@ -72,7 +72,9 @@ function handler(route: Route<unknown>, runs: Runs): Step {
         body: () => bodyOf(req),
         signIn: (user) => Object.assign(req, { user }),
         session: (session) => Object.assign(req, { session }),
-        closed: new Promise((resolve) => res.once('close', resolve)),
+        get closed() {
+          return new Promise<void>((resolve) => res.once('close', resolve))
+        },
       })
       send(res, answer)
     } catch (error) {
