@@ -51,6 +51,8 @@ export interface EntryStoreStats {
   readonly mirror: MirrorStats
   /** `undefined` without Redis. */
   readonly journal: JournalStats | undefined
+  /** Entries whose writing to Redis failed and is to be tried again. */
+  readonly pendingWrites: number
   readonly isConnected: boolean
   readonly connectionError: Error | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
@@ -236,6 +238,7 @@ export class EntryStore {
       oldestStoredAt: this.#memory.tier.oldest()?.entry.storedAt,
       mirror: this.#mirror.stats(),
       journal: coherence?.stats(),
+      pendingWrites: this.#shared?.writer.pending ?? 0,
       isConnected: coherence === undefined || coherence.isConnected,
       connectionError: coherence?.connectionError,
       circuitState: coherence?.breaker.state ?? 'closed',

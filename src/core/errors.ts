@@ -7,6 +7,7 @@
  * - `redis-reply`: Redis answered with an error.
  * - `log-broken`: the invalidation log in Redis cannot be read or does not continue where we left it.
  * - `serializer`: the `serializer` or `deserializer` option threw, or a value has no serialised form.
+ * - `circular-wait`: a computation of `getOrSet` asks `getOrSet` for a key whose computation waits for it.
  */
 export type CacheErrorCode =
   | 'redis-timeout'
@@ -15,6 +16,7 @@ export type CacheErrorCode =
   | 'redis-reply'
   | 'log-broken'
   | 'serializer'
+  | 'circular-wait'
 
 /** A fault of the cache. Misuse is a `TypeError` or a `RangeError` instead. */
 export class CacheError extends Error {

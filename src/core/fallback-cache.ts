@@ -59,6 +59,10 @@ export interface CacheStats {
   readonly redisError: string | undefined
   /** Invalidations that Redis and the other processes do not know of yet. */
   readonly pendingInvalidations: number
+  /** Entries whose writing to Redis failed and is to be tried again; at most 1,024 and twice `entries`. */
+  readonly pendingWrites: number
+  /** Computations of {@link FallbackCache.getOrSet} under way. */
+  readonly computing: number
   /** How full the mirror of invalidations is. */
   readonly mirror: MirrorStats
   /** How full the journal of invalidations issued here is; `undefined` without Redis. */
@@ -129,10 +133,14 @@ export class FallbackCache {
   }
 
   /**
-   * The value of a key, made by `compute` when there is none: once, however many ask for it at the same time, in this
-   * process and in the others. Whoever asks after an invalidation never gets what was begun before it.
+   * The value of a key, made by `compute` when there is none: once, however many callers ask for it at the same time, in this
+   * process and in the others. A caller that asks after an invalidation never gets a value that was begun before it. Each caller
+   * gets a value of its own: one that waited for the computation of another gets what `deserializer` makes of it.
    *
-   * What `compute` throws goes to everybody who waits, and is not kept.
+   * An error of `compute` rejects every caller that waits, and is not kept. A caller waits `maxHandlerTime` at most for the
+   * computation of another, and computes then.
+   *
+   * @throws CacheError `circular-wait` when `compute` asks for a key whose computation waits for it
    */
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
     const checked = this.#readSetOptions(options)
@@ -200,6 +208,8 @@ export class FallbackCache {
       connected: redis.isConnected,
       redisError: redis.connectionError?.message,
       pendingInvalidations: journal?.pending ?? 0,
+      pendingWrites: redis.pendingWrites,
+      computing: this.#values.computing,
       mirror,
       journal,
       counters: { ...this.counters, refused: { ...this.counters.refused } },

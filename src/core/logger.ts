@@ -4,29 +4,53 @@ export interface Logger {
   warn(details: object, message: string): void
 }
 
-/** The logger of a user, which may throw or reject without harm: that becomes a process warning. */
-export function guardedLogger(logger: Logger): Logger {
-  return {
-    info: (details, message) => guarded(() => logger.info(details, message)),
-    warn: (details, message) => guarded(() => logger.warn(details, message)),
+/**
+ * A logger that cannot hurt the code that logs. The first error it throws, or rejects with, becomes a process warning; later ones are
+ * ignored, for a logger that fails does so at every line.
+ */
+export class GuardedLogger implements Logger {
+  readonly #logger: Logger
+  #hasFailed = false
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  info(details: object, message: string): void {
+    this.#log('info', details, message)
+  }
+
+  warn(details: object, message: string): void {
+    this.#log('warn', details, message)
+  }
+
+  #log(level: 'info' | 'warn', details: object, message: string): void {
+    try {
+      const logged: unknown = this.#logger[level](details, message)
+      if (logged instanceof Promise) logged.catch((thrown: unknown) => this.#fail(level, thrown))
+    } catch (thrown) {
+      this.#fail(level, thrown)
+    }
+  }
+
+  #fail(level: string, thrown: unknown): void {
+    if (this.#hasFailed) return
+    this.#hasFailed = true
+    process.emitWarning(`logger.${level} failed: ${text(thrown)}`, 'FallbackCacheWarning')
   }
 }
 
 /** Says something that the owner of a cache should know: to the logger, or as a process warning where there is none. */
 export function notify(logger: Logger | undefined, message: string, details: object = {}): void {
   if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')
-  else guarded(() => logger.warn(details, `fallback-cache: ${message}`))
+  else logger.warn(details, `fallback-cache: ${message}`)
 }
 
-function guarded(say: () => unknown): void {
+/** Text of anything that can be thrown, objects without a text included. */
+function text(thrown: unknown): string {
   try {
-    const said = say()
-    if (said instanceof Promise) said.catch(warnOfLogger)
-  } catch (thrown) {
-    warnOfLogger(thrown)
+    return String(thrown)
+  } catch {
+    return typeof thrown
   }
-}
-
-function warnOfLogger(thrown: unknown): void {
-  process.emitWarning(`the logger threw: ${String(thrown)}`, 'FallbackCacheWarning')
 }

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from './clock.js'
 import { type Duration, parseDuration, positiveDuration, positiveMilliseconds } from './duration.js'
-import { guardedLogger, type Logger, notify } from './logger.js'
+import { GuardedLogger, type Logger, notify } from './logger.js'
 import { noteLongLifetime } from './long-lifetime.js'
 import {
   callable,
@@ -12,6 +12,7 @@ import {
   shown,
   text,
 } from './option-checks.js'
+import { SleepAwareClock } from './sleep-aware-clock.js'
 import type { RedisClient } from './tiers/redis-client.js'
 import { readRedisUrl } from './tiers/redis-url.js'
 
@@ -198,7 +199,7 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
     maxJournalBytes: positiveInteger(options.maxJournalBytes ?? mebibyte, 'maxJournalBytes'),
     journalFile: options.journalFile === undefined ? undefined : text(options.journalFile, 'journalFile'),
     logger,
-    clock: readClock(options.clock ?? systemClock),
+    clock: new SleepAwareClock(readClock(options.clock ?? systemClock)),
   }
   if (enabled && 'redis' in options && options.redis === undefined) notify(logger, MISSING_REDIS)
   noteLongLifetime(options.defaultTtl, 'defaultTtl', logger)
@@ -239,7 +240,7 @@ function readLogger(logger: Logger | undefined): Logger | undefined {
   ) {
     throw new TypeError('logger must have the methods info and warn')
   }
-  return guardedLogger(logger)
+  return new GuardedLogger(logger)
 }
 
 const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]

@@ -1,29 +1,139 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Clock, Timer } from './clock.js'
+import { CacheError } from './errors.js'
 import type { Mark } from './mark.js'
 
-interface Flight<T> {
-  readonly mark: Mark
-  readonly result: Promise<T>
+/** The computation that the current code is part of, in any cache of this process. */
+const current = new AsyncLocalStorage<Flight<unknown>>()
+
+/** A result, and whether the caller computed it or shares it with the caller that did. */
+export interface Landed<T> {
+  readonly result: T
+  readonly isShared: boolean
 }
 
 /**
- * One computation a key at a time: whoever asks while it runs gets its result.
+ * One computation a key at a time: callers that ask while it runs get its result.
  *
- * A flight is only joined while its mark is still good: a result that was begun before an invalidation must not be
- * given to somebody who came after it.
+ * A flight is joined only while its mark is good: a result that was begun before an invalidation must not reach a caller
+ * that came after it. A flight that runs for longer than the limit is left, and the next caller computes.
  */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>()
+  readonly #clock: Clock
+  readonly #limit: number
 
-  /** Joins the flight of this key when `mayJoin` allows it, or starts one. */
-  join(key: string, mayJoin: (mark: Mark) => boolean, mark: Mark, run: (mark: Mark) => Promise<T>): Promise<T> {
-    const flying = this.#flights.get(key)
-    if (flying !== undefined && mayJoin(flying.mark)) return flying.result
-    const flight: Flight<T> = { mark, result: run(mark).finally(() => this.#land(key, flight)) }
+  /** @param limit - how long callers wait for a computation of another, ms */
+  constructor(clock: Clock, limit: number) {
+    this.#clock = clock
+    this.#limit = limit
+  }
+
+  /** Computations under way. */
+  get size(): number {
+    return this.#flights.size
+  }
+
+  /**
+   * Joins the flight of this key when `mayJoin` allows it, or starts one.
+   *
+   * @throws CacheError `circular-wait` when the flight waits for the computation that asks
+   */
+  async join(
+    key: string,
+    mayJoin: (mark: Mark) => boolean,
+    takeMark: () => Mark,
+    run: (mark: Mark) => Promise<T>,
+  ): Promise<Landed<T>> {
+    for (;;) {
+      const flying = this.#flights.get(key)
+      if (flying === undefined || flying.isOverdue || !mayJoin(flying.mark)) {
+        return { result: await this.#start(key, takeMark(), run), isShared: false }
+      }
+      const landed = await flying.share(key)
+      if (landed !== undefined) return { result: landed.result, isShared: true }
+    }
+  }
+
+  #start(key: string, mark: Mark, run: (mark: Mark) => Promise<T>): Promise<T> {
+    const flight = new Flight<T>(mark, this.#clock, this.#limit)
     this.#flights.set(key, flight)
-    return flight.result
+    return waitedFor(flight, () =>
+      flight.begin(run, () => {
+        if (this.#flights.get(key) === flight) this.#flights.delete(key)
+      }),
+    )
+  }
+}
+
+class Flight<T> {
+  readonly mark: Mark
+  /** The flights whose results this one's computation waits for. */
+  readonly waitsFor = new Set<Flight<unknown>>()
+  readonly #clock: Clock
+  readonly #overdueAt: number
+  #result: Promise<T> | undefined
+  #overdue: Promise<undefined> | undefined
+  #timer: Timer | undefined
+
+  constructor(mark: Mark, clock: Clock, limit: number) {
+    this.mark = mark
+    this.#clock = clock
+    this.#overdueAt = clock.monotonic() + limit
   }
 
-  #land(key: string, flight: Flight<T>): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key)
+  get isOverdue(): boolean {
+    return this.#clock.monotonic() >= this.#overdueAt
   }
+
+  begin(run: (mark: Mark) => Promise<T>, onEnd: () => void): Promise<T> {
+    this.#result = current
+      .run(this as Flight<unknown>, () => run(this.mark))
+      .finally(() => {
+        if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+        onEnd()
+      })
+    return this.#result
+  }
+
+  /** The result; `undefined` when it is overdue. */
+  share(key: string): Promise<{ readonly result: T } | undefined> {
+    const asking = current.getStore()
+    if (asking !== undefined && reaches(this as Flight<unknown>, asking)) {
+      const message = `the computation of ${JSON.stringify(key)} waits for itself: it asks getOrSet for a key that is being computed for it`
+      return Promise.reject(new CacheError('circular-wait', message))
+    }
+    return waitedFor(this as Flight<unknown>, () =>
+      Promise.race([Promise.resolve(this.#result).then((result) => ({ result: result as T })), this.#untilOverdue()]),
+    )
+  }
+
+  /** One timer for all callers that wait. */
+  #untilOverdue(): Promise<undefined> {
+    this.#overdue ??= new Promise((resolve) => {
+      const left = Math.max(0, this.#overdueAt - this.#clock.monotonic())
+      this.#timer = this.#clock.setTimer(() => resolve(undefined), left)
+    })
+    return this.#overdue
+  }
+}
+
+/** Notes that the computation this is called in, if any, waits for a flight. */
+async function waitedFor<R>(flight: Flight<unknown>, wait: () => Promise<R>): Promise<R> {
+  const asking = current.getStore()
+  if (asking === undefined) return wait()
+  asking.waitsFor.add(flight)
+  try {
+    return await wait()
+  } finally {
+    asking.waitsFor.delete(flight)
+  }
+}
+
+/** Whether a flight is, or waits for, another one. */
+function reaches(from: Flight<unknown>, to: Flight<unknown>, seen = new Set<Flight<unknown>>()): boolean {
+  if (from === to) return true
+  if (seen.has(from)) return false
+  seen.add(from)
+  return [...from.waitsFor].some((next) => reaches(next, to, seen))
 }

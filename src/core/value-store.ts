@@ -1,13 +1,13 @@
-import type { Clock } from './clock.js'
+import { type Clock, settledWithin } from './clock.js'
 import type { Counters } from './counters.js'
 import type { Entry, NewEntry } from './entry.js'
 import type { EntryStore } from './entry-store.js'
-import { asError } from './errors.js'
+import { asError, CacheError } from './errors.js'
 import type { GuardedEmitter } from './events.js'
 import type { Found } from './found.js'
 import type { Mark } from './mark.js'
 import type { CoreSettings } from './options.js'
-import { SingleFlight } from './single-flight.js'
+import { type Landed, SingleFlight } from './single-flight.js'
 import { type SerializedValue, ValueCodec } from './values.js'
 
 /** How long a value is kept, and what can invalidate it. */
@@ -24,7 +24,10 @@ interface Known {
 
 interface Made {
   readonly value: unknown
+  /** Whether other processes will find it in Redis. */
   readonly isKept: boolean
+  /** What every caller that waited for it gets a copy from; `undefined` when the value has no serialised form. */
+  readonly source: SerializedValue | undefined
 }
 
 /**
@@ -37,7 +40,8 @@ export class ValueStore {
   readonly #counters: Counters
   readonly #events: GuardedEmitter
   readonly #codec: ValueCodec
-  readonly #flights = new SingleFlight<unknown>()
+  readonly #flights: SingleFlight<Made>
+  readonly #limit: number
 
   constructor(entries: EntryStore, settings: CoreSettings, counters: Counters, events: GuardedEmitter) {
     this.#entries = entries
@@ -45,12 +49,19 @@ export class ValueStore {
     this.#counters = counters
     this.#events = events
     this.#codec = new ValueCodec(settings.serializer, settings.deserializer)
+    this.#limit = settings.maxHandlerTime
+    this.#flights = new SingleFlight(settings.clock, settings.maxHandlerTime)
+  }
+
+  /** Computations of {@link ValueStore.makeOnce} and {@link ValueStore.makeEarly} under way. */
+  get computing(): number {
+    return this.#flights.size
   }
 
   /** The fresh value of a key, and its entry; `undefined` when there is none that can be read. */
   async read(key: string): Promise<Known | undefined> {
     const found = await this.#findFresh(key)
-    const known = found === undefined ? undefined : this.#open(found)
+    const known = found === undefined ? undefined : await this.#open(found)
     if (found === undefined || known === undefined) {
       this.#counters.misses++
       this.#events.tell('miss', { key })
@@ -62,14 +73,23 @@ export class ValueStore {
     return known
   }
 
-  /** Makes the value of a key, or waits for whoever makes it already. Rejects with what `compute` throws. */
-  makeOnce(key: string, compute: () => unknown, keeping: Keeping): Promise<unknown> {
-    return this.#fly(key, keeping, (mark) => this.#computeInTurn(key, compute, keeping, mark))
+  /**
+   * Makes the value of a key, or waits for the caller that makes it already, for `maxHandlerTime` at most. Each caller gets a
+   * value of its own. Rejects with what `compute` throws.
+   */
+  async makeOnce(key: string, compute: () => unknown, keeping: Keeping): Promise<unknown> {
+    const { result, isShared } = await this.#fly(key, keeping, (mark) =>
+      this.#computeInTurn(key, compute, keeping, mark),
+    )
+    if (!isShared || isPrimitive(result.value)) return result.value
+    const copy = result.source === undefined ? undefined : await this.#copy(result.source)
+    // A value without a serialised form cannot be copied, and must not be shared.
+    return copy === undefined ? compute() : copy.value
   }
 
   /** Makes a value again while the one there is still answers. */
   makeEarly(key: string, compute: () => unknown, keeping: Keeping): void {
-    this.#fly(key, keeping, (mark) => this.#compute(key, compute, keeping, mark)).catch((thrown: unknown) =>
+    this.#fly(key, keeping, (mark) => this.#make(key, compute, keeping, mark)).catch((thrown: unknown) =>
       this.#events.tell('fault', { error: asError(thrown) }),
     )
   }
@@ -84,56 +104,72 @@ export class ValueStore {
     return found === undefined || found.entry.staleAt <= this.#clock.now() ? undefined : found
   }
 
-  #open({ entry }: Found): Known | undefined {
+  async #open({ entry }: Found): Promise<Known | undefined> {
+    const copy = await this.#copy(entry)
+    return copy === undefined ? undefined : { entry, value: copy.value }
+  }
+
+  /** A value out of its serialised form; `undefined` when it cannot be read. */
+  async #copy(source: SerializedValue): Promise<{ readonly value: unknown } | undefined> {
     try {
-      return { entry, value: this.#codec.deserialize(entry) }
+      const value = this.#codec.deserialize(source)
+      return { value: value instanceof Promise ? await this.#inTime(value) : value }
     } catch (thrown) {
       this.#noteSerializer(thrown)
       return undefined
     }
   }
 
-  #fly(key: string, keeping: Keeping, run: (mark: Mark) => Promise<unknown>): Promise<unknown> {
+  /** What an asynchronous deserializer gives, if that takes no longer than a computation may. */
+  async #inTime(value: Promise<unknown>): Promise<unknown> {
+    let isSettled = false
+    const settled = value.finally(() => {
+      isSettled = true
+    })
+    await settledWithin(this.#clock, settled, this.#limit)
+    if (!isSettled) throw new CacheError('serializer', `the deserializer did not finish within ${this.#limit} ms`)
+    return settled
+  }
+
+  #fly(key: string, keeping: Keeping, run: (mark: Mark) => Promise<Made>): Promise<Landed<Made>> {
     return this.#flights.join(
       key,
       (mark) => !this.#entries.isInvalidated(key, keeping.tags, mark),
-      this.#entries.mark(),
+      () => this.#entries.mark(),
       run,
     )
   }
 
-  async #computeInTurn(key: string, compute: () => unknown, keeping: Keeping, mark: Mark): Promise<unknown> {
+  async #computeInTurn(key: string, compute: () => unknown, keeping: Keeping, mark: Mark): Promise<Made> {
     const turn = await this.#entries.takeTurn(key, () => this.#findFresh(key), keeping.tags)
-    if (turn === undefined) return this.#compute(key, compute, keeping, mark)
+    if (turn === undefined) return this.#make(key, compute, keeping, mark)
     if ('found' in turn) {
-      const known = this.#open(turn.found)
-      return known === undefined ? this.#compute(key, compute, keeping, this.#entries.mark()) : known.value
+      const known = await this.#open(turn.found)
+      if (known === undefined) return this.#make(key, compute, keeping, this.#entries.mark())
+      return { value: known.value, isKept: true, source: known.entry }
     }
     let isKept = false
     try {
       // Waiting for the turn may have taken a while: what is made now has seen everything up to now.
       const made = await this.#make(key, compute, keeping, this.#entries.mark())
       isKept = made.isKept
-      return made.value
+      return made
     } finally {
       turn.end(isKept)
     }
   }
 
-  async #compute(key: string, compute: () => unknown, keeping: Keeping, mark: Mark): Promise<unknown> {
-    return (await this.#make(key, compute, keeping, mark)).value
-  }
-
-  /** A new value, and whether other processes will find it in Redis. */
+  /** A new value, stored if it can be. */
   async #make(key: string, compute: () => unknown, keeping: Keeping, mark: Mark): Promise<Made> {
     const startedAt = this.#clock.monotonic()
     const value = await compute()
     try {
-      const serialized = this.#codec.serialize(value, this.#clock.monotonic() - startedAt)
-      return { value, isKept: await this.#entries.store(key, this.#entryOf(serialized, keeping), mark).written }
+      const source = this.#codec.serialize(value, this.#clock.monotonic() - startedAt)
+      const isKept = await this.#entries.store(key, this.#entryOf(source, keeping), mark).written
+      return { value, isKept, source }
     } catch (thrown) {
       this.#noteSerializer(thrown)
-      return { value, isKept: false }
+      return { value, isKept: false, source: undefined }
     }
   }
 
@@ -146,4 +182,9 @@ export class ValueStore {
     this.#counters.serializerErrors++
     this.#events.tell('fault', { error: asError(thrown) })
   }
+}
+
+/** A value that cannot be changed: callers may share it. */
+function isPrimitive(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function')
 }

@@ -25,21 +25,30 @@ export class ValueCodec {
       const data: unknown = this.#serializer(value)
       if (typeof data === 'string') return { body: ownText(data), meta: spent }
       if (Buffer.isBuffer(data)) return { body: ownBytes(data), meta: `b${spent}` }
+      if (data instanceof Promise) {
+        data.catch(() => {})
+        throw new TypeError('the serializer gave a promise: it must give the string or Buffer itself')
+      }
       throw new TypeError(`the serializer gave ${data === null ? 'null' : typeof data}, not a string or a Buffer`)
     } catch (thrown) {
       throw new CacheError('serializer', `the value cannot be serialised: ${String(thrown)}`, thrown)
     }
   }
 
-  /** @throws CacheError `serializer` when the bytes cannot be read */
-  deserialize(entry: Entry): unknown {
-    const data = entry.meta.startsWith('b') ? Buffer.from(entry.body) : entry.body.toString()
+  /** May be a promise, when the deserializer is asynchronous. @throws CacheError `serializer` when the bytes cannot be read */
+  deserialize({ body, meta }: SerializedValue): unknown {
+    const data = meta.startsWith('b') ? Buffer.from(body) : body.toString()
     try {
-      return this.#deserializer(data as never)
+      const value = this.#deserializer(data as never)
+      return value instanceof Promise ? value.catch(unreadable) : value
     } catch (thrown) {
-      throw new CacheError('serializer', `the value cannot be deserialised: ${String(thrown)}`, thrown)
+      return unreadable(thrown)
     }
   }
+}
+
+function unreadable(thrown: unknown): never {
+  throw new CacheError('serializer', `the value cannot be deserialised: ${String(thrown)}`, thrown)
 }
 
 /** How long the value of this entry took to make, ms; 0 when that is not known. */

@@ -29,6 +29,20 @@ describe('systemClock', () => {
       }, 0)
     })
   })
+
+  it('keeps its own timers and its own monotonic time under the fake timers of a test runner', async () => {
+    vi.useFakeTimers()
+    try {
+      const before = systemClock.monotonic()
+      const fired = new Promise<void>((resolve) => systemClock.setTimer(resolve, 5))
+      await Promise.all([fired, new Promise<void>((resolve) => systemClock.endOfTurn(resolve))])
+      expect(systemClock.monotonic() - before).toBeGreaterThan(3)
+      vi.setSystemTime(0)
+      expect(systemClock.now()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 })
 
 async function turns(count: number): Promise<void> {

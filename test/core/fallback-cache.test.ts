@@ -336,6 +336,73 @@ describe('getOrSet', () => {
     expect(await cache.getOrSet('k', () => 5)).toBe(5)
   })
 
+  it('gives each caller a value of its own, those that waited included', async () => {
+    const { cache } = make()
+    const compute = async (): Promise<{ list: number[] }> => {
+      await turn()
+      return { list: [1] }
+    }
+    const [one, two, three] = await Promise.all([1, 2, 3].map(() => cache.getOrSet('k', compute)))
+    one?.list.push(2)
+    two?.list.push(3)
+    expect(three).toEqual({ list: [1] })
+    expect(await cache.get('k')).toEqual({ list: [1] })
+  })
+
+  it('shares no value that has no serialised form: each caller computes', async () => {
+    const { cache } = make()
+    let runs = 0
+    const compute = async (): Promise<object> => {
+      await turn()
+      const value: { self?: object; run: number } = { run: ++runs }
+      value.self = value
+      return value
+    }
+    const values = await Promise.all([1, 2, 3].map(() => cache.getOrSet('k', compute)))
+    expect(new Set(values).size).toBe(3)
+  })
+
+  it('waits for the computation of another no longer than maxHandlerTime', async () => {
+    const { cache, clock } = make({ maxHandlerTime: 10 })
+    void cache.getOrSet('k', () => new Promise(() => {}))
+    const waiting = cache.getOrSet('k', () => 'second')
+    await clock.advanceInTurns(10_000)
+    expect(await waiting).toBe('second')
+    expect(await cache.getOrSet('k', () => 'third')).toBe('second')
+    expect(cache.stats().computing).toBe(0)
+  })
+
+  it('rejects a computation that asks for its own key', async () => {
+    const { cache } = make()
+    const own = cache.getOrSet('tree', async () => `of ${await cache.getOrSet('tree', () => 'leaf')}`)
+    await expect(own).rejects.toMatchObject({ name: 'CacheError', code: 'circular-wait' })
+    expect(await cache.getOrSet('tree', () => 'leaf')).toBe('leaf')
+  })
+
+  it('takes an asynchronous deserializer; what it rejects with is a miss and a fault', async () => {
+    const { cache } = make({ deserializer: async (data: string) => ({ was: await JSON.parse(data) }) })
+    await cache.set('k', 1)
+    expect(await cache.get('k')).toEqual({ was: 1 })
+    const broken = make({ deserializer: () => Promise.reject(new Error('bad bytes')) }).cache
+    const told = record(broken, 'fault')
+    await broken.set('k', 1)
+    expect(await broken.get('k')).toBeNull()
+    expect(told).toMatchObject([['fault', { error: { code: 'serializer' } }]])
+  })
+
+  it('waits for an asynchronous deserializer no longer than maxHandlerTime', async () => {
+    const { cache, clock } = make({ maxHandlerTime: 10, deserializer: () => new Promise(() => {}) })
+    await cache.set('k', 1)
+    const got = cache.get('k')
+    await clock.advanceInTurns(10_000)
+    expect(await got).toBeNull()
+  })
+
+  it('refuses an asynchronous serializer, and says so', async () => {
+    const { cache } = make({ serializer: (async () => '1') as never })
+    await expect(cache.set('k', 1)).rejects.toThrow('the serializer gave a promise')
+  })
+
   it('keeps null, as a value like any other', async () => {
     const { cache } = make()
     const compute = vi.fn(() => null)

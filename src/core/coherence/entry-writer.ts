@@ -45,6 +45,11 @@ export class EntryWriter {
     return this.#writeBack.start()
   }
 
+  /** Entries whose writing failed and is to be tried again. */
+  get pending(): number {
+    return this.#writeBack.pending
+  }
+
   stop(): void {
     this.#isStopped = true
     this.#writeBack.stop()

@@ -8,6 +8,9 @@ const atOnce = 16
 const firstPause = 1000
 const longestPause = 60_000
 
+/** Keys remembered before those that memory no longer holds are dropped; beyond it, as many again as memory has entries. */
+const roomForFailed = 1024
+
 /**
  * Brings what only memory has to Redis: all of it when Redis is trusted again, single entries whose writing failed.
  *
@@ -38,15 +41,26 @@ export class WriteBack {
     return keys.length
   }
 
+  /** Keys that are to be tried again. */
+  get pending(): number {
+    return this.#failed.size
+  }
+
   /** An entry could not be written though Redis is trusted: tries again in a while. */
   remember(key: string): void {
     const isFirst = this.#failed.size === 0
+    if (this.#failed.size >= roomForFailed + 2 * this.#memory.stats().entries) this.#dropEvicted()
     this.#failed.add(key)
     if (isFirst) this.#coherence.later(() => this.#retry(), this.#pause)
   }
 
   stop(): void {
     this.#run++
+  }
+
+  /** An entry that memory evicted cannot be written. */
+  #dropEvicted(): void {
+    for (const key of this.#failed) if (this.#memory.peek(key) === undefined) this.#failed.delete(key)
   }
 
   #retry(): void {

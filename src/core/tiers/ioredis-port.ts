@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { pause, systemClock } from '../clock.js'
 import {
   type IoredisClusterLike,
   type IoredisLike,
@@ -154,9 +155,7 @@ export function readScanPage(reply: unknown): { cursor: string; keys: string[] }
 }
 
 function soon(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref()
-  })
+  return pause(systemClock, ms)
 }
 
 function ignore(): void {}
