@@ -20,3 +20,4 @@ export type {
   RequestDescription,
 } from './http/explanation.js'
 export type { Reason } from './http/reasons.js'
+export { isBackgroundRefresh } from './http/refresh-mark.js'

@@ -202,12 +202,14 @@ export class EntryStore {
    *
    * @param look - looks whether another process has stored it meanwhile; asked after each wait
    * @param tags - as far as they are known before it is made
+   * @param patience - the longest to wait for another process, ms
    * @returns undefined when there is nobody to ask: make it. Else the turn, or what another made meanwhile
    */
   takeTurn<T>(
     key: string,
     look: () => T | undefined | Promise<T | undefined>,
     tags: readonly string[] = [],
+    patience?: number,
   ): undefined | Promise<Turn<T>> {
     const shared = this.#shared
     if (shared?.turns === undefined || !shared.coherence.isConnected) return undefined
@@ -215,7 +217,7 @@ export class EntryStore {
     if (shared.coherence.breaker.failures > 0) return undefined
     const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
       incarnation !== shared.coherence.stamp.incarnation || this.#mirror.coversAfter(key, tags, position)
-    return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken)
+    return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken, patience)
   }
 
   /** Takes what is covered out of use: here before this returns, everywhere when the promise says `durable`. */

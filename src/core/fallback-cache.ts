@@ -10,9 +10,11 @@ import type { Content, Entry, NewEntry } from './entry.js'
 import { EntryStore, type Invalidation, type Stored } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import type { Absence, Found } from './found.js'
+import { type Gauges, newGauges } from './gauges.js'
 import type { Mark } from './mark.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
+import { type RecordingStats, Recordings } from './recordings.js'
 import { type Keeping, ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
@@ -50,6 +52,12 @@ export interface CacheStats {
   readonly memoryEntries: number
   readonly memoryBytes: number
   readonly maxBytes: number
+  /** Response bodies that are being recorded: how many, and the bytes that they hold beside `memoryBytes`. */
+  readonly recordings: RecordingStats
+  /** Requests that wait for the handler of another request. */
+  readonly waiting: number
+  /** Stale responses that are being made again in the background. */
+  readonly refreshing: number
   readonly keyPrefix: string
   readonly circuitBreakerState: 'closed' | 'open' | 'half_open'
   readonly circuitBreakerFailureCount: number
@@ -91,6 +99,10 @@ export class FallbackCache {
   readonly clock: Clock
   /** What has been counted; the HTTP layer counts here too. */
   readonly counters: Counters = newCounters()
+  /** For the layers above: what goes on at this moment. */
+  readonly gauges: Gauges = newGauges()
+  /** For the layers above: the response bodies that are being recorded. */
+  readonly recordings: Recordings
   readonly #settings: CoreSettings
   readonly #events = new GuardedEmitter()
   readonly #entries: EntryStore
@@ -100,6 +112,7 @@ export class FallbackCache {
   constructor(options: FallbackCacheOptions = {}) {
     this.#settings = readCoreOptions(options)
     this.clock = this.#settings.clock
+    this.recordings = new Recordings(this.clock, this.#settings.maxRecordingBytes)
     this.#entries = new EntryStore(this.#settings, this.counters, this.#events)
     this.#values = new ValueStore(this.#entries, this.#settings, this.counters, this.#events)
   }
@@ -202,6 +215,9 @@ export class FallbackCache {
       memoryEntries: memory.entries,
       memoryBytes: memory.bytes,
       maxBytes: memory.maxBytes,
+      recordings: this.recordings.stats(),
+      waiting: this.gauges.waiting,
+      refreshing: this.gauges.refreshing,
       keyPrefix: this.#settings.keyPrefix,
       circuitBreakerState: redis.circuitState,
       circuitBreakerFailureCount: redis.circuitFailures,
@@ -298,8 +314,14 @@ export class FallbackCache {
     key: string,
     look: () => T | undefined | Promise<T | undefined>,
     tags: readonly string[] = [],
+    patience?: number,
   ): undefined | Promise<Turn<T>> {
-    return this.#entries.takeTurn(key, look, tags)
+    return this.#entries.takeTurn(key, look, tags, patience)
+  }
+
+  /** For the layers above: the longest that a handler may take for its result to be kept, ms. */
+  get maxHandlerTime(): number {
+    return this.#settings.maxHandlerTime
   }
 
   /** For the layers above: whether a fresh entry that took `cost` ms to make should be made again already. */

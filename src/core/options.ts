@@ -52,6 +52,11 @@ export interface FallbackCacheOptions {
   readonly maxEntries?: number | undefined
   /** How many bytes memory holds: bodies, keys, descriptions and bookkeeping; an integer from 1. @defaultValue 64 MiB */
   readonly maxBytes?: number | undefined
+  /**
+   * Bytes that response bodies may take while they are recorded, beside `maxBytes`; an integer from 1. Past it the
+   * recording that has not grown for the longest time is given up, and its response is not stored. @defaultValue 64 MiB
+   */
+  readonly maxRecordingBytes?: number | undefined
   /** How values become text or bytes. @defaultValue `JSON.stringify` */
   readonly serializer?: ((value: unknown) => string | Buffer) | undefined
   /** How they come back: gets a string when the serializer gave one, else a Buffer. @defaultValue `JSON.parse` */
@@ -110,6 +115,7 @@ export interface CoreSettings {
   readonly defaultTtl: number
   readonly maxEntries: number
   readonly maxBytes: number
+  readonly maxRecordingBytes: number
   readonly serializer: (value: unknown) => string | Buffer
   readonly deserializer: (data: never) => unknown
   readonly threshold: number
@@ -141,6 +147,7 @@ export const coreOptionNames = [
   'defaultTtl',
   'maxEntries',
   'maxBytes',
+  'maxRecordingBytes',
   'serializer',
   'deserializer',
   'circuitBreaker',
@@ -180,6 +187,7 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
     defaultTtl: positiveDuration(options.defaultTtl ?? 300, 'defaultTtl') * 1000,
     maxEntries: readMaxEntries(options.maxEntries ?? 100),
     maxBytes: positiveInteger(options.maxBytes ?? 64 * mebibyte, 'maxBytes'),
+    maxRecordingBytes: positiveInteger(options.maxRecordingBytes ?? 64 * mebibyte, 'maxRecordingBytes'),
     serializer: callable(options.serializer, 'serializer') ?? JSON.stringify,
     deserializer: callable(options.deserializer, 'deserializer') ?? parseJson,
     threshold: positiveInteger(breaker.threshold ?? 5, 'circuitBreaker.threshold'),

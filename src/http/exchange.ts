@@ -49,16 +49,35 @@ export interface Exchange<Context extends object = object> {
    */
   forward(recording: Recording, changes?: FieldChanges): void | Promise<void>
   /**
-   * Runs the whole application once more for no client, on a copy of the request with `changes` applied, and outside
-   * of the present request's async context. The copy meets this middleware again, which then calls
-   * {@link Exchange.forward} with a recording of its own. What the copy answers goes nowhere. It has the content that
+   * Prepares to run the whole application once more for no client, with a request of its own that has these fields, and
+   * outside of the present request's async context. That request meets this middleware again, which then calls
+   * {@link Exchange.forward} with a recording of its own. What it is answered goes nowhere. It has the content that
    * {@link Exchange.readContent} gave.
    *
-   * @param introduce - called with the copy's {@link Exchange.raw} before the application sees it
-   * @param done - called once, when the answer is complete or the copy is lost, whether or not it met us
-   * @returns false when this host cannot do it (nothing was called then)
+   * @returns undefined when this host cannot do it
    */
-  refresh?(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean
+  refresh?(head: RefreshHead): DetachedRun | undefined
+}
+
+/** What the request of a refresh has; its method and URL are those of the client's. */
+export interface RefreshHead {
+  readonly headers: RequestHead['headers']
+  /** As the framework is to resolve them. */
+  readonly protocol: string
+  readonly host: string
+}
+
+/** A run of the application for no client. */
+export interface DetachedRun {
+  /**
+   * Begins it.
+   *
+   * @param introduce - called with the request's {@link Exchange.raw} before the application sees it
+   * @param done - called once, when the answer is complete or the run is lost, whether or not it met the middleware
+   */
+  start(introduce: (raw: object) => void, done: () => void): void
+  /** Gives it up: for the application, the client has left. */
+  cancel(): void
 }
 
 /** A field's value: one line, or several (`Set-Cookie`). Never joined or split by an adapter. */
@@ -158,6 +177,10 @@ export interface Recording {
    * @returns false when no more are wanted; go on without telling
    */
   write(chunk: Uint8Array | string): boolean
+  /** The handler has been told to wait, because its client does not read as fast as it writes. */
+  pause(): void
+  /** The client has caught up, and the handler may go on. */
+  resume(): void
   /** The handler has ended the answer; whether the client is still there does not matter. */
   end(): void
   /**

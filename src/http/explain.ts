@@ -357,6 +357,6 @@ function asItCame<Context extends object>(exchange: Exchange<Context>, fill: Fil
     readContent: (limit) => exchange.readContent?.(limit) ?? 'consumed',
     reply: () => {},
     forward: () => {},
-    ...(exchange.refresh === undefined ? {} : { refresh: () => false }),
+    ...(exchange.refresh === undefined ? {} : { refresh: () => undefined }),
   }
 }

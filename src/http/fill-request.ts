@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js'
 import type { Mark } from '../core/mark.js'
+import type { Recordings } from '../core/recordings.js'
 import type { Forward } from './cache-status.js'
 import type { ContentCoding } from './content-coding.js'
 import type { Reply, RequestHead } from './exchange.js'
@@ -73,6 +74,10 @@ export interface FillPolicy {
 /** Where a fill puts what it recorded, and whom it tells. */
 export interface FillTarget {
   readonly clock: Clock
+  /** The bodies under way. */
+  readonly recordings: Recordings
+  /** The longest that a handler may take for its response to be stored, ms. */
+  readonly maxHandlerTime: number
   /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
   refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined
   /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */

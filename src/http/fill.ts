@@ -1,3 +1,4 @@
+import type { OpenRecording } from '../core/recordings.js'
 import { answerConditions } from './answer.js'
 import type { CacheStatus } from './cache-status.js'
 import { type CombinedParts, combinedBody, combinedFields, combinedParts } from './combined-parts.js'
@@ -24,7 +25,7 @@ import { isEndless, refuseBody } from './storable-body.js'
 import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
 
 /** Records what a handler answers, and has it stored when it may be. */
-export class Fill implements Recording {
+export class Fill implements Recording, OpenRecording {
   readonly wants = 'response'
   readonly handle = new ResponseNotes()
   readonly of: FillRequest
@@ -69,7 +70,24 @@ export class Fill implements Recording {
       return false
     }
     this.#chunks.push(bytes)
-    return true
+    this.#target.recordings.grow(this, bytes.length)
+    return !this.#done
+  }
+
+  pause(): void {
+    if (!this.#done) this.of.flight?.pause()
+  }
+
+  resume(): void {
+    this.of.flight?.resume()
+  }
+
+  get endsAt(): number {
+    return this.of.mark.startedAt + this.#target.maxHandlerTime
+  }
+
+  drop(reason: 'too-slow' | 'recordings-full'): void {
+    if (!this.#done) this.#refuse(reason)
   }
 
   end(): void {
@@ -166,6 +184,7 @@ export class Fill implements Recording {
       this.#chunks = [body]
       this.#length = body.length
     }
+    if (whole === undefined) this.of.flight?.stream()
     return this.#storing(head, recorded, storable, body)
   }
 
@@ -394,6 +413,7 @@ export class Fill implements Recording {
   #finish(landing: Landing): void {
     this.#done = true
     this.#chunks = []
+    this.#target.recordings.end(this)
     this.of.flight?.land(landing)
   }
 }

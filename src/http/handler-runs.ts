@@ -15,6 +15,9 @@ import type { Lookup } from './lookup.js'
 import { type Policy, placeOf } from './policy.js'
 import { PostAnswer, PostTarget } from './post-answer.js'
 import type { RecentlyRefused } from './recently-refused.js'
+import { markRefresh } from './refresh-mark.js'
+import { refreshRequest } from './refresh-request.js'
+import { Refreshes } from './refreshes.js'
 import { representationFor } from './representation.js'
 import { isForSeveral, mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
@@ -46,9 +49,6 @@ export interface Miss {
 /** Looks whether a response that a request may use has been stored. */
 export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
 
-/** So many refreshes run in the background of one middleware at most. */
-const MAX_REFRESHES = 64
-
 /**
  * The runs of handlers: one for a request, one for several that wait for the same response (single flight), or one in the
  * background for none.
@@ -60,7 +60,7 @@ export class HandlerRuns<Context extends object> {
   readonly #keeper: Keeper
   readonly #recentlyRefused: RecentlyRefused
   readonly #flights = new Map<string, Flight>()
-  #refreshes = 0
+  readonly #refreshes: Refreshes
   readonly #plainPolicies = new Map<StoragePolicy, FillPolicy>()
 
   constructor(policy: Policy<Context>, keeper: Keeper, recentlyRefused: RecentlyRefused) {
@@ -69,6 +69,10 @@ export class HandlerRuns<Context extends object> {
     this.#place = placeOf(policy)
     this.#keeper = keeper
     this.#recentlyRefused = recentlyRefused
+    this.#refreshes = new Refreshes(policy.cache.clock, policy.cache.gauges, {
+      slotFor: policy.collapseTimeout,
+      runFor: policy.cache.maxHandlerTime,
+    })
   }
 
   /** The run that a request may wait for: one that began after all that was invalidated since. */
@@ -87,7 +91,7 @@ export class HandlerRuns<Context extends object> {
     if (this.#goesOnAsItCame(lookup, miss)) return this.alone(lookup, miss, owner)
     const mark = this.#cache.mark()
     const flight = this.#takeOff(miss.place, mark)
-    const turn = this.#cache.takeTurn(miss.place, look)
+    const turn = this.#cache.takeTurn(miss.place, look, [], this.#policy.collapseTimeout)
     if (turn !== undefined) return this.#leadInTurn(lookup, miss, owner, flight, turn)
     return this.#run(lookup, miss, owner, mark, flight)
   }
@@ -146,30 +150,66 @@ export class HandlerRuns<Context extends object> {
     return answerFromStore(lookup.exchange, shown, whole, now)
   }
 
-  /** Has a stale response made anew in the background, unless that is under way; false when this host cannot. */
-  refresh(lookup: Lookup<Context>, place: string, stored: StoredResponse, owner: object): boolean {
+  /**
+   * Has a stale response made again in the background, by this process or another one, unless that is under way; false
+   * when this host cannot.
+   *
+   * @param look - looks whether another process has stored a newer response
+   */
+  refresh(lookup: Lookup<Context>, place: string, stored: StoredResponse, owner: object, look: Look): boolean {
     const { exchange } = lookup
     if (exchange.refresh === undefined) return false
     if (this.flightTo(place) !== undefined) return true
-    if (this.#refreshes >= MAX_REFRESHES || this.#recentlyRefused.has(place)) return true
-    const mark = this.#cache.mark()
-    const flight = this.#takeOff(place, mark)
+    if (this.#refreshes.areFull || this.#recentlyRefused.has(place)) return true
+    const { key, user } = this.#policy
+    const isNamed = key !== undefined || user !== undefined
+    const request = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
     const miss: Miss = { place, fwd: 'stale', stale: undefined }
     const asked = this.#asked(lookup, miss, stored, '304')
-    const fill = this.#fill(lookup, miss, mark, flight, undefined, asked)
-    const scope = { owner, place: this.#place, bypass: undefined, recording: fill, isAwaited: true }
-    const conditions = conditionsOf(lookup.request)
-    const started = exchange.refresh(
-      changesFor(conditions, asked) ?? {},
-      (raw) => openScope(raw, scope),
-      () => {
-        this.#refreshes -= 1
+    const headers = { ...request.headers, ...(asked && preconditions(stored.validators)) }
+    const { protocol, host } = request
+    const run = exchange.refresh({ headers, protocol, host })
+    if (run === undefined) return false
+    const flight = this.#takeOff(place, this.#cache.mark())
+    const end = this.#refreshes.take(run, () => flight.land({ kind: 'refused' }))
+    const start = () => {
+      const fill = this.#fill(lookup, miss, this.#cache.mark(), flight, undefined, asked, this.#keeper, request)
+      const scope = { owner, place: this.#place, bypass: undefined, recording: fill, isAwaited: true }
+      const introduce = (raw: object) => {
+        markRefresh(raw)
+        openScope(raw, scope)
+      }
+      run.start(introduce, () => {
+        end()
         fill.abort('aborted')
-      },
-    )
-    if (started) this.#refreshes += 1
-    else flight.land({ kind: 'refused' })
-    return started
+      })
+    }
+    const turn = this.#cache.takeTurn(place, look, [], this.#policy.collapseTimeout)
+    if (turn === undefined) start()
+    else void this.#refreshInTurn(flight, turn, start, end)
+    return true
+  }
+
+  async #refreshInTurn(
+    flight: Flight,
+    turn: Promise<Turn<StoredResponse>>,
+    start: () => void,
+    end: () => void,
+  ): Promise<void> {
+    try {
+      const taken = await turn
+      if ('found' in taken) {
+        end()
+        flight.land({ kind: 'stored', stored: taken.found, written: Promise.resolve(true) })
+        return
+      }
+      endTurnAfter(flight, taken)
+      start()
+    } catch (thrown) {
+      end()
+      this.#keeper.fault(thrown)
+      flight.land({ kind: 'refused' })
+    }
   }
 
   /** Gives a recording that was begun ahead of its middleware the request as the framework has it. */
@@ -213,11 +253,7 @@ export class HandlerRuns<Context extends object> {
       lookup.collapsed = true
       return this.answerAfter(lookup, miss, landing) ?? this.alone(lookup, miss, owner)
     }
-    // Before the others look again, Redis must have it.
-    flight.afterwards = (landing) => {
-      if (landing.kind !== 'stored') return taken.end(landing.kind === 'abandoned')
-      void landing.written.then((isWritten) => taken.end(isWritten))
-    }
+    endTurnAfter(flight, taken)
     // Waiting may have taken a while: what the handler makes now has seen all that was invalidated meanwhile.
     return this.#run(lookup, miss, owner, this.#cache.mark(), flight)
   }
@@ -243,10 +279,10 @@ export class HandlerRuns<Context extends object> {
     conditions: Fields | undefined,
     asked: Asked | undefined,
     target: FillTarget = this.#keeper,
+    request: RequestHead = snapshotOf(lookup.request),
   ): Fill {
     const { key, search, personal, nested, collapsed } = lookup
     const { place, fwd, part } = miss
-    const request = snapshotOf(lookup.request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
     return new Fill(
@@ -292,9 +328,11 @@ export class HandlerRuns<Context extends object> {
   }
 
   #takeOff(place: string, mark: Mark): Flight {
-    const flight = new Flight(mark, this.#cache.clock, this.#policy.collapseTimeout, () => {
+    const onLanding = () => {
       if (this.#flights.get(place) === flight) this.#flights.delete(place)
-    })
+    }
+    const { clock, gauges } = this.#cache
+    const flight = new Flight(mark, clock, this.#policy.collapseTimeout, onLanding, gauges)
     this.#flights.set(place, flight)
     return flight
   }
@@ -332,6 +370,14 @@ export class HandlerRuns<Context extends object> {
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
     return cacheStatusMember(CACHE_NAME, { ...status, key })
   }
+}
+
+/** Lets another process have the turn once this run has ended: if its response was stored, once Redis has it. */
+function endTurnAfter(flight: Flight, turn: { readonly end: (stored: boolean) => void }): void {
+  flight.afterwards((landing) => {
+    if (landing.kind !== 'stored') return turn.end(landing.kind === 'abandoned')
+    void landing.written.then((isWritten) => turn.end(isWritten))
+  })
 }
 
 /** What the client asked for, whatever fields the handler is going to be run with. */

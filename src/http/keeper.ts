@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js'
 import { entryWith } from '../core/entry.js'
 import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
+import type { Recordings } from '../core/recordings.js'
 import { credentialsOf } from './credentials.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
 import { type Landing, Stored } from './flight.js'
@@ -27,6 +28,7 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'incomplete',
   'invalidated',
   'too-slow',
+  'recordings-full',
   'authorization',
   'api-key',
   'cookie',
@@ -40,6 +42,8 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
 /** Puts recorded responses on the shelf, and takes note of those that are not stored and why. */
 export class Keeper implements FillTarget {
   readonly clock: Clock
+  readonly recordings: Recordings
+  readonly maxHandlerTime: number
   /** Encodes what has been kept. */
   readonly precompressor: Precompressor
   readonly #cache: FallbackCache
@@ -50,6 +54,8 @@ export class Keeper implements FillTarget {
 
   constructor(cache: FallbackCache, shelf: Shelf, searches: Searches, recentlyRefused: RecentlyRefused) {
     this.clock = cache.clock
+    this.recordings = cache.recordings
+    this.maxHandlerTime = cache.maxHandlerTime
     this.precompressor = new Precompressor(cache, (thrown) => this.fault(thrown))
     this.#cache = cache
     this.#shelf = shelf

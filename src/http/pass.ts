@@ -27,6 +27,10 @@ export class Silent implements Recording {
     return false
   }
 
+  pause(): void {}
+
+  resume(): void {}
+
   end(): void {}
 
   leave(_mayKnow?: () => boolean): void {}

@@ -54,6 +54,14 @@ export class PostAnswer extends Invalidating {
     return this.#isRecorded && chunk !== undefined && this.fill.write(chunk)
   }
 
+  override pause(): void {
+    if (this.#isRecorded) this.fill.pause()
+  }
+
+  override resume(): void {
+    this.fill.resume()
+  }
+
   override end(): void {
     if (this.#isRecorded) this.fill.end()
   }
@@ -100,6 +108,14 @@ export class PostTarget implements FillTarget {
 
   get clock() {
     return this.#keeper.clock
+  }
+
+  get recordings() {
+    return this.#keeper.recordings
+  }
+
+  get maxHandlerTime() {
+    return this.#keeper.maxHandlerTime
   }
 
   refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined {

@@ -68,6 +68,8 @@ export const REASONS = {
   'too-many-variants': 'As many variants as maxVariants allows lie side by side under the key already.',
   'too-slow':
     'The handler took longer than maxHandlerTime: what was invalidated meanwhile is no longer known for sure.',
+  'recordings-full':
+    'The bodies under way took more than maxRecordingBytes, and this one had not grown for the longest time.',
   expired: 'The response was past all use before its body was complete.',
 } as const
 

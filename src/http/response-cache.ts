@@ -23,6 +23,7 @@ import { ResponseNotes } from './response-notes.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { onShelfFor, Searches } from './searches.js'
+import { settledInTime } from './settled-in-time.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
 import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './verdict.js'
@@ -32,6 +33,9 @@ type Decision = Reply | Forwarding
 
 /** A request that has waited in vain looks again so many times before it runs the handler for itself. */
 const MAX_LOOKS = 4
+
+/** So many requests wait for handlers that run for others; one more runs its own. */
+const MAX_WAITING = 10_000
 
 /**
  * The protocol: look up, then reply, forward or refresh, then keep (RFC 9111, sections 3 and 4).
@@ -142,7 +146,8 @@ export class ResponseCache<Context extends object> {
     if (skipped && !isThenable(skipped)) return this.#bypass(exchange, 'skip')
     const answers = [skipped, key?.(context), user?.(context)]
     if (!answers.some(isThenable)) return this.#enterWith(exchange, answers, nested)
-    return Promise.all(answers).then((settled) => this.#enterWith(exchange, settled, nested))
+    const settled = settledInTime(Promise.all(answers), this.#policy.collapseTimeout, this.cache.clock)
+    return settled.then((all) => this.#enterWith(exchange, all, nested))
   }
 
   #enterWith(exchange: Exchange<Context>, answers: readonly unknown[], nested: boolean): Decision | Promise<Decision> {
@@ -183,11 +188,11 @@ export class ResponseCache<Context extends object> {
     if (verdict.kind === 'inner') return this.#runs.alone(lookup, { place, fwd: 'uri-miss', stale: undefined }, this)
     if (verdict.kind === 'miss') return this.#miss(lookup, shelf, verdict)
     if (stored === undefined) return this.#miss(lookup, shelf, URI_MISS)
-    if (verdict.reuse === 'stale-while-revalidate' && !this.#runs.refresh(lookup, place, stored, this)) {
-      return this.#miss(lookup, shelf, OUTLIVED)
-    }
-    if (verdict.reuse === 'fresh' && this.cache.isDueEarly(stored.staleAt, stored.cost)) {
-      this.#runs.refresh(lookup, place, stored, this)
+    const isDue = verdict.reuse === 'fresh' && this.cache.isDueEarly(stored.staleAt, stored.cost)
+    if (isDue || verdict.reuse === 'stale-while-revalidate') {
+      const look = () => this.#lookForNewer(lookup, stored)
+      const isUnderWay = this.#runs.refresh(lookup, place, stored, this, look)
+      if (!isUnderWay && !isDue) return this.#miss(lookup, shelf, OUTLIVED)
     }
     return this.#hit(lookup, shelf, stored, now)
   }
@@ -250,7 +255,10 @@ export class ResponseCache<Context extends object> {
   #run(lookup: Lookup<Context>, miss: Miss): Decision | Promise<Decision> {
     const { place, fwd } = miss
     const flight = fwd === 'request' ? undefined : this.#runs.flightTo(place)
-    if (flight !== undefined) return this.#follow(lookup, miss, flight)
+    if (flight !== undefined) {
+      const isCrowded = this.cache.gauges.waiting >= MAX_WAITING
+      return isCrowded ? this.#runs.alone(lookup, miss, this) : this.#follow(lookup, miss, flight)
+    }
     return this.#runs.lead(lookup, miss, this, () => this.#lookAgain(lookup))
   }
 
@@ -260,6 +268,12 @@ export class ResponseCache<Context extends object> {
     const now = this.cache.clock.now()
     if (stored === undefined || !lookup.mayUse(stored, now)) return undefined
     return mayReuse(stored, lookup.wishes, now) === 'fresh' ? stored : undefined
+  }
+
+  /** As {@link #lookAgain}, for what takes the place of a stored response. */
+  async #lookForNewer(lookup: Lookup<Context>, than: StoredResponse): Promise<StoredResponse | undefined> {
+    const stored = await this.#lookAgain(lookup)
+    return stored !== undefined && stored.staleAt > than.staleAt ? stored : undefined
   }
 
   #countMiss(lookup: Lookup<Context>, reason: Reason): void {

@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
-import { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { FieldChanges } from '../http/exchange.js'
+import type { DetachedRun, RefreshHead } from '../http/exchange.js'
 
 /** What answers requests: a server, as it emits them. */
 interface RequestTarget {
@@ -13,51 +13,84 @@ interface RequestTarget {
 const nobody = new AsyncResource('FallbackCacheRefresh')
 
 /**
- * Runs the whole application once more for no client: a copy of a request, with a response whose bytes go nowhere, is
- * handed to the server as if it had come in. `next()` would not do: it is bound to a response that is already sent.
+ * A run of the whole application for no client: a request of its own, with a response whose bytes go nowhere, is handed to
+ * the server as if it had come in. `next()` would not do: it is bound to a response that is already sent.
  *
- * @param content - what the request came with, for a QUERY; `undefined` for GET
- * @param introduce - called with the copy before the application sees it
- * @param done - called once, when the answer is complete or lost
- * @returns false when the server of the request cannot be found; nothing was called then
+ * @param request - the client's request, which tells the server, the HTTP version and the connection's own address
+ * @param content - the content of a QUERY; `undefined` for GET
+ * @returns undefined when the server of the request cannot be found
  */
-export function runDetached(
+export function detachedRun(
   request: IncomingMessage,
   url: string,
   content: Buffer | undefined,
-  changes: FieldChanges,
-  introduce: (copy: IncomingMessage) => void,
-  done: () => void,
-): boolean {
+  head: RefreshHead,
+): DetachedRun | undefined {
   const server = serverOf(request)
-  if (server === undefined) return false
-  const socket = new NoSocket(request)
-  const copy = copyOf(
-    request,
-    url,
-    content,
-    content === undefined ? changes : { ...changes, ...fieldsOf(content) },
-    socket,
-  )
-  const response = new ServerResponse(copy)
-  response.assignSocket(socket as unknown as Socket)
-  let isDone = false
-  const finish = () => {
-    if (isDone) return
-    isDone = true
-    done()
-    socket.destroy()
+  return server && new Detached(server, request, url, content, head)
+}
+
+class Detached implements DetachedRun {
+  readonly #server: RequestTarget
+  readonly #socket: NoSocket
+  readonly #request: IncomingMessage
+
+  constructor(
+    server: RequestTarget,
+    request: IncomingMessage,
+    url: string,
+    content: Buffer | undefined,
+    head: RefreshHead,
+  ) {
+    const forwarded = forwardedFields(request, head)
+    this.#server = server
+    // Only for a proxy that is trusted do they differ: then its address, which is no client's, has to be there.
+    this.#socket = new NoSocket(request, Object.keys(forwarded).length > 0)
+    const fields = { ...head.headers, ...forwarded, ...(content && { 'content-length': String(content.length) }) }
+    this.#request = requestWith(request, url, content, fields, this.#socket)
   }
-  response.once('finish', () => {
-    response.detachSocket(socket as unknown as Socket)
-    // As node's server does: what waits for the connection's end is not to wait for ever.
-    process.nextTick(() => response.emit('close'))
-  })
-  response.once('close', finish)
-  response.once('error', finish)
-  introduce(copy)
-  setImmediate(() => nobody.runInAsyncScope(() => server.emit('request', copy, response)))
-  return true
+
+  start(introduce: (raw: object) => void, done: () => void): void {
+    const socket = this.#socket
+    const request = this.#request
+    if (socket.destroyed) {
+      done()
+      return
+    }
+    const response = new ServerResponse(request)
+    response.assignSocket(socket as unknown as Socket)
+    let isDone = false
+    const finish = () => {
+      if (isDone) return
+      isDone = true
+      done()
+      socket.destroy()
+    }
+    response.once('finish', () => {
+      response.detachSocket(socket as unknown as Socket)
+      // As node's server does: what waits for the connection's end is not to wait for ever.
+      process.nextTick(() => response.emit('close'))
+    })
+    response.once('close', finish)
+    response.once('error', finish)
+    socket.once('close', finish)
+    introduce(request)
+    setImmediate(() => nobody.runInAsyncScope(() => this.#server.emit('request', request, response)))
+  }
+
+  cancel(): void {
+    this.#request.destroy()
+    this.#socket.destroy()
+  }
+}
+
+/** What a proxy would say for the application to resolve protocol and host as it did for the client's request. */
+function forwardedFields(request: IncomingMessage, { headers, protocol, host }: RefreshHead): Record<string, string> {
+  const own = 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
+  return {
+    ...(protocol === own ? {} : { 'x-forwarded-proto': protocol }),
+    ...(host === headers.host ? {} : { 'x-forwarded-host': host }),
+  }
 }
 
 function serverOf(request: IncomingMessage): RequestTarget | undefined {
@@ -69,45 +102,34 @@ function isTarget(server: unknown): server is RequestTarget & { listenerCount(ev
   return typeof server === 'object' && server !== null && 'emit' in server && 'listenerCount' in server
 }
 
-/** How long the content is, however it came. */
-function fieldsOf(content: Buffer): FieldChanges {
-  return { 'content-length': String(content.length), 'transfer-encoding': undefined }
-}
-
-function copyOf(
+function requestWith(
   request: IncomingMessage,
   url: string,
   content: Buffer | undefined,
-  changes: FieldChanges,
+  fields: RefreshHead['headers'],
   socket: NoSocket,
 ): IncomingMessage {
-  const copy = new IncomingMessage(socket as unknown as Socket)
-  copy.method = content === undefined ? 'GET' : 'QUERY'
-  copy.url = url
-  copy.httpVersion = request.httpVersion
-  copy.httpVersionMajor = request.httpVersionMajor
-  copy.httpVersionMinor = request.httpVersionMinor
-  const rawHeaders: string[] = []
-  for (let at = 0; at < request.rawHeaders.length; at += 2) {
-    const name = request.rawHeaders[at] ?? ''
-    // The fields of http2 that start with a colon are its request line.
-    if (name.toLowerCase() in changes || name.startsWith(':')) continue
-    rawHeaders.push(name, request.rawHeaders[at + 1] ?? '')
-  }
-  for (const [name, value] of Object.entries(changes)) if (value !== undefined) rawHeaders.push(name, value)
-  copy.rawHeaders = rawHeaders
-  copy.headers = { ...request.headers }
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === undefined) delete copy.headers[name]
-    else copy.headers[name] = value
-  }
-  copy.complete = true
-  if (content !== undefined && content.length > 0) copy.push(content)
-  copy.push(null)
-  return copy
+  const made = new IncomingMessage(socket as unknown as Socket)
+  made.method = content === undefined ? 'GET' : 'QUERY'
+  made.url = url
+  made.httpVersion = request.httpVersion
+  made.httpVersionMajor = request.httpVersionMajor
+  made.httpVersionMinor = request.httpVersionMinor
+  made.rawHeaders = Object.entries(fields).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    return typeof value === 'string' ? [name, value] : value.flatMap((line) => [name, line])
+  })
+  made.headers = { ...fields } as IncomingHttpHeaders
+  made.complete = true
+  if (content !== undefined && content.length > 0) made.push(content)
+  made.push(null)
+  return made
 }
 
-/** A connection to nobody: what is written is gone, what middleware asks about the client is answered as for the original. */
+/** An address for documentation (RFC 5737): no client has it, and no application trusts it. */
+const NO_ADDRESS = '192.0.2.1'
+
+/** A connection to no client: what is written is gone. The server's end is that of the original. */
 class NoSocket extends Duplex {
   readonly encrypted: unknown
   readonly remoteAddress: string | undefined
@@ -117,13 +139,13 @@ class NoSocket extends Duplex {
   readonly localPort: number | undefined
   readonly server: unknown
 
-  constructor(request: IncomingMessage) {
+  constructor(request: IncomingMessage, isForwarded: boolean) {
     super()
     const { socket } = request
     this.encrypted = Reflect.get(socket, 'encrypted')
-    this.remoteAddress = socket.remoteAddress
-    this.remotePort = socket.remotePort
-    this.remoteFamily = socket.remoteFamily
+    this.remoteAddress = isForwarded ? socket.remoteAddress : NO_ADDRESS
+    this.remotePort = isForwarded ? socket.remotePort : 0
+    this.remoteFamily = isForwarded ? socket.remoteFamily : 'IPv4'
     this.localAddress = socket.localAddress
     this.localPort = socket.localPort
     this.server = Reflect.get(socket, 'server')

@@ -1,7 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import { type CacheControls, controlsOf } from '../http/controls.js'
-import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type {
+  DetachedRun,
+  Exchange,
+  FieldChanges,
+  FieldValue,
+  Recording,
+  RefreshHead,
+  Reply,
+  RequestHead,
+} from '../http/exchange.js'
 import type { Explanation, RequestDescription } from '../http/explanation.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
 import { readPolicy, refined } from '../http/policy.js'
@@ -9,7 +18,7 @@ import type { RequestContent } from '../http/request-content.js'
 import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { described, describedContent } from './described.js'
-import { runDetached } from './detached.js'
+import { detachedRun } from './detached.js'
 import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express-interior.js'
 import { Doorway, type FrontDoor } from './front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
@@ -184,8 +193,8 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
     this.#next()
   }
 
-  refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
-    return runDetached(this.context, this.url, this.#content, changes, introduce, done)
+  refresh(head: RefreshHead): DetachedRun | undefined {
+    return detachedRun(this.context, this.url, this.#content, head)
   }
 }
 

@@ -1,8 +1,17 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
-import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type {
+  DetachedRun,
+  Exchange,
+  FieldChanges,
+  FieldValue,
+  Recording,
+  RefreshHead,
+  Reply,
+  RequestHead,
+} from '../http/exchange.js'
 import { isPlainField } from '../http/plain-fields.js'
 import { handOn, scopeOf } from '../http/scope.js'
-import { runDetached } from './detached.js'
+import { detachedRun } from './detached.js'
 import type { Interior } from './interior.js'
 import { fieldOf, sendReply, streamsBody, userOf } from './node-response.js'
 import { otherOriginOf } from './origin-fields.js'
@@ -148,8 +157,8 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     this.#interior.enter(raw as IncomingMessage & { readonly req: never }, response as never)
   }
 
-  refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
-    return runDetached(this.raw, this.url, undefined, changes, introduce, done)
+  refresh(head: RefreshHead): DetachedRun | undefined {
+    return detachedRun(this.raw, this.url, undefined, head)
   }
 
   /** Whether node makes nothing of the request by itself: it has a host, no body, and expects nothing. */

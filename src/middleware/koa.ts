@@ -1,6 +1,16 @@
 import type { Context, Middleware, Next } from 'koa'
 import { type CacheControls, controlsOf } from '../http/controls.js'
-import type { Exchange, FieldChanges, FieldValue, Onward, Recording, Reply, RequestHead } from '../http/exchange.js'
+import type {
+  DetachedRun,
+  Exchange,
+  FieldChanges,
+  FieldValue,
+  Onward,
+  Recording,
+  RefreshHead,
+  Reply,
+  RequestHead,
+} from '../http/exchange.js'
 import type { Explanation, RequestDescription } from '../http/explanation.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
 import { readPolicy, refined } from '../http/policy.js'
@@ -9,7 +19,7 @@ import { ResponseCache } from '../http/response-cache.js'
 import type { ResponseHandle } from '../http/response-handle.js'
 import { Departure } from './departure.js'
 import { described, describedContent } from './described.js'
-import { runDetached } from './detached.js'
+import { detachedRun } from './detached.js'
 import { Doorway, type FrontDoor } from './front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
@@ -151,9 +161,9 @@ class KoaExchange implements Exchange<Context> {
     if (rest !== undefined) await rest
   }
 
-  refresh(changes: FieldChanges, introduce: (raw: object) => void, done: () => void): boolean {
+  refresh(head: RefreshHead): DetachedRun | undefined {
     const { req, originalUrl } = this.context
-    return runDetached(req, originalUrl, this.#content, changes, introduce, done)
+    return detachedRun(req, originalUrl, this.#content, head)
   }
 }
 

@@ -2,7 +2,7 @@ import { pipeline, type Readable, Transform, type TransformCallback } from 'node
 import type { Recording } from '../http/exchange.js'
 
 /** The part of a recording that listens to bytes. */
-export type Listener = Pick<Recording, 'write' | 'end' | 'abort'>
+export type Listener = Pick<Recording, 'write' | 'pause' | 'resume' | 'end' | 'abort'>
 
 /**
  * A stream that gives what `source` gives, at once and at the reader's pace, and tells a recording of it. Ending,
@@ -33,6 +33,7 @@ class Tee extends Transform {
   readonly #recording: Listener
   readonly #silent: boolean
   #listening = true
+  #isPaused = false
 
   constructor(objectMode: boolean, recording: Listener, silent: boolean) {
     super({ objectMode })
@@ -43,6 +44,16 @@ class Tee extends Transform {
   override _transform(chunk: unknown, _encoding: BufferEncoding, callback: TransformCallback): void {
     if (this.#listening) this.#listening = this.#recording.write(bytesOf(chunk))
     callback(null, chunk)
+    if (!this.#listening || this.readableLength < this.readableHighWaterMark) return
+    this.#isPaused = true
+    this.#recording.pause()
+  }
+
+  /** Called when the reader wants more. */
+  override _read(size: number): void {
+    if (this.#isPaused) this.#recording.resume()
+    this.#isPaused = false
+    super._read(size)
   }
 
   override _flush(callback: TransformCallback): void {

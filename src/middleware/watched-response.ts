@@ -111,6 +111,7 @@ class Watch implements ResponseHead {
   #records = false
   #waitsFor: Promise<unknown> | undefined
   #ended = false
+  #isPaused = false
   /** The fields that the recording has laid over the handler's, and their values before that. */
   #laid: (readonly [name: string, value: FieldValue | number | undefined])[] = NONE_LAID
 
@@ -177,6 +178,7 @@ class Watch implements ResponseHead {
     if (!this.#begun && !response.headersSent) response.writeHead(response.statusCode)
     const isTaken = this.#held === undefined ? this.#pass(this.#before.write, args) : this.#held.write(args)
     if (this.#records) this.#records = this.#recording.write(bytesOf(chunk, encoding))
+    if (!isTaken && this.#records && this.#held === undefined) this.#pause()
     return isTaken
   }
 
@@ -216,6 +218,16 @@ class Watch implements ResponseHead {
     this.#restore()
     if (!this.#ended) this.#departure?.note()
     this.#recording.leave(() => this.#departure?.wasSeen !== false)
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.#recording.pause()
+    this.#response.once('drain', () => {
+      this.#isPaused = false
+      this.#recording.resume()
+    })
   }
 
   /** Through the outermost writeHead, for what the route has laid around the response shall have its say too. */

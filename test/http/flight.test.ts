@@ -9,8 +9,8 @@ describe('Flight', () => {
     const clock = new ManualClock()
     const cache = new FallbackCache({ clock })
     let landings = 0
-    const flight = new Flight(cache.mark(), clock, 10_000, () => landings++)
-    return { clock, flight, landings: () => landings }
+    const flight = new Flight(cache.mark(), clock, 10_000, () => landings++, cache.gauges)
+    return { clock, cache, flight, landings: () => landings }
   }
 
   it('gives everybody who waits how it landed first', async () => {
@@ -33,6 +33,56 @@ describe('Flight', () => {
     void other.flight.wait()
     other.flight.land({ kind: 'failed' })
     expect(other.clock.pending).toBe(0)
+  })
+
+  it('keeps those who wait for half a second from its head on, when its body comes in pieces', async () => {
+    const { clock, flight } = take()
+    clock.advance(3_000)
+    flight.stream()
+    const waiting = flight.wait()
+    clock.advance(499)
+    expect(flight.isOverdue).toBe(false)
+    clock.advance(1)
+    expect(await waiting).toEqual({ kind: 'refused' })
+  })
+
+  it('is not worth joining half a second after its head', () => {
+    const { clock, flight } = take()
+    flight.stream()
+    clock.advance(500)
+    expect(flight.isOverdue).toBe(true)
+  })
+
+  it('has another request take over when its client has not read for a tenth of a second', async () => {
+    const { clock, flight } = take()
+    flight.stream()
+    const waiting = flight.wait()
+    flight.pause()
+    clock.advance(60)
+    flight.resume()
+    clock.advance(60)
+    flight.pause()
+    clock.advance(99)
+    expect(flight.isOverdue).toBe(false)
+    clock.advance(1)
+    expect(await waiting).toEqual({ kind: 'abandoned' })
+  })
+
+  it('tells another process of its end, also when that was before anybody asked', () => {
+    const { flight } = take()
+    const told: string[] = []
+    flight.land({ kind: 'failed' })
+    flight.afterwards(({ kind }) => told.push(kind))
+    expect(told).toEqual(['failed'])
+  })
+
+  it('is counted among what waits as long as it is waited for', () => {
+    const { cache, flight } = take()
+    void flight.wait()
+    void flight.wait()
+    expect(cache.stats().waiting).toBe(2)
+    flight.land({ kind: 'failed' })
+    expect(cache.stats().waiting).toBe(0)
   })
 })
 

@@ -25,6 +25,26 @@ export function faultsContract<M extends CacheFace>(host: Host<M>): void {
       })
     }
 
+    for (const name of ['key', 'skip', 'user'] as const) {
+      it(`of ${name}() that never settles leaves the answer to the handler after collapseTimeout`, async () => {
+        let asked = 0
+        const pending = () => {
+          asked += 1
+          return new Promise(() => {})
+        }
+        const client = await stage.page(({ run }) => ({ body: `run ${run}` }), {
+          ttl: 60,
+          collapseTimeout: 3,
+          [name]: pending as never,
+        })
+        const got = client.get('/page')
+        await expect.poll(() => asked).toBe(1)
+        await stage.clock.advanceInTurns(3_000)
+        expect((await got).text).toBe('run 1')
+        expect((await got).cacheStatus.detail).toBe('fault')
+      })
+    }
+
     it('of a listener changes nothing', async () => {
       const cached = stage.cached({ ttl: 60 })
       for (const event of ['hit', 'miss', 'store', 'skip', 'bypass'] as const) cached.cache.on(event, boom)

@@ -73,6 +73,35 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       return got
     }
 
+    it('refresh a stale page once, and both send what the one has made', async () => {
+      let runs = 0
+      const { opened, open } = gate()
+      const answer = async () => {
+        runs += 1
+        const made = `made ${runs}`
+        if (runs > 1) await opened
+        return { body: made }
+      }
+      // A deadline that no busy machine misses: who gets no answer from Redis refreshes for itself.
+      const shared = { ...options(), redisTimeout: 5_000, ttl: 1, staleWhileRevalidate: 600 }
+      const [a, b] = [first.cached(shared), second.cached(shared)]
+      const clients = [
+        await first.serve({ use: [a], routes: [{ path: '/page', answer }] }),
+        await second.serve({ use: [b], routes: [{ path: '/page', answer }] }),
+      ]
+      for (const client of clients) expect((await client.get('/page', host)).text).toBe('made 1')
+      await new Promise((resolve) => setTimeout(resolve, 1_100))
+      const stale = await Promise.all(clients.map((client) => client.get('/page', host)))
+      expect(stale.map(({ text }) => text)).toEqual(['made 1', 'made 1'])
+      await expect.poll(() => a.stats().refreshing + b.stats().refreshing).toBe(2)
+      await expect.poll(() => runs).toBe(2)
+      open()
+      for (const client of clients) {
+        await expect.poll(async () => (await client.get('/page', host)).text).toBe('made 2')
+      }
+      expect(runs).toBe(2)
+    })
+
     describe('and a POST whose answer is stored', () => {
       // A process that has been cut off may serve what others have invalidated meanwhile: a busy machine is not to look like that.
       const shared = () => ({ ...options(), redisTimeout: 5_000, methods: ['GET', 'HEAD', 'POST'] as const })

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach } from 'vitest'
+import type { CacheStats } from '../../src/core/fallback-cache.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { type Ask, ask, type Got } from './hosts/client.js'
 import type { CacheFace, CommonOptions, Host, Route, Site } from './hosts/host.js'
@@ -17,6 +18,8 @@ export interface Stage<M> {
   /** A middleware on the manual clock. */
   cached(options?: CommonOptions): M
   serve(site: Site<M>): Promise<Client>
+  /** What the last middleware tells of itself. */
+  cachedStats(): CacheStats
   /** One route at `/page`, cached for a minute unless `options` say otherwise. */
   page(answer: Route<M>['answer'], options?: CommonOptions): Promise<Client>
 }
@@ -24,6 +27,7 @@ export interface Stage<M> {
 /** Prepares a fresh stage before each test of the surrounding `describe`. */
 export function useStage<M extends CacheFace>(host: Host<M>): Stage<M> {
   const open: { close(): Promise<void> }[] = []
+  let last: CacheFace | undefined
   let clock = new ManualClock(Date.now())
   const stage: Stage<M> = {
     get clock() {
@@ -32,12 +36,17 @@ export function useStage<M extends CacheFace>(host: Host<M>): Stage<M> {
     cached(options = {}) {
       const middleware = host.fallbackCache(options.cache ? options : { clock, ...options })
       open.push(middleware)
+      last = middleware
       return middleware
     },
     async serve(site) {
       const running = await host.start(site)
       open.push(running)
       return client(running.port)
+    },
+    cachedStats() {
+      if (last === undefined) throw new Error('there is no middleware yet')
+      return last.stats()
     },
     page: (answer, options = { ttl: 60 }) =>
       stage.serve({ use: [stage.cached(options)], routes: [{ path: '/page', answer }] }),

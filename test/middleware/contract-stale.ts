@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { gate, useStage } from './contract-stage.js'
-import type { CacheFace, Host } from './hosts/host.js'
+import type { CacheFace, Call, Host } from './hosts/host.js'
 
 /** What happens after the freshness lifetime (RFC 5861). */
 export function staleContract<M extends CacheFace>(host: Host<M>): void {
@@ -70,6 +70,83 @@ export function staleContract<M extends CacheFace>(host: Host<M>): void {
       await expect.poll(() => seen).toHaveLength(2)
       expect(seen[1]).toMatch(/^2 GET \/page\/1 b ("1"|undefined) undefined$/)
       await expect.poll(async () => (await client.get('/page/1?a=b')).text).toBe('run 2')
+    })
+
+    it('carries nothing of the client but what the key and the selecting fields hold', async () => {
+      const seen: Call['fields'][] = []
+      const client = await stage.page(
+        ({ run, fields }) => {
+          seen.push({ ...fields })
+          return { fields: { vary: 'Accept-Language' }, body: `run ${run} ${fields['accept-language']}` }
+        },
+        { ttl: 60, staleWhileRevalidate: 300 },
+      )
+      const own = { 'accept-language': 'fr', host: 'shop.example' }
+      const personal = {
+        'x-experiment': 'acme',
+        cookie: 'theme=dark',
+        'user-agent': 'Browser',
+        'x-forwarded-for': '7.7.7.7',
+      }
+      await client.get('/page', { ...own, ...personal })
+      stage.clock.advance(70_000)
+      await client.get('/page', { ...own, ...personal })
+      await expect.poll(() => seen.length).toBe(2)
+      expect(seen[1]).toMatchObject({ ...own, 'user-agent': 'fallback-cache' })
+      for (const name of ['x-experiment', 'cookie', 'x-forwarded-for', 'connection'])
+        expect(seen[1]?.[name]).toBeUndefined()
+      await expect.poll(async () => (await client.get('/page', own)).text).toBe('run 2 fr')
+    })
+
+    it('carries all fields where the route has a key of its own', async () => {
+      const seen: Call['fields'][] = []
+      const client = await stage.page(
+        ({ run, fields }) => {
+          seen.push({ ...fields })
+          return { body: `run ${run}` }
+        },
+        { ttl: 60, staleWhileRevalidate: 300, key: () => 'acme' },
+      )
+      await client.get('/page', { 'x-experiment': 'acme' })
+      stage.clock.advance(70_000)
+      await client.get('/page', { 'x-experiment': 'acme', 'if-none-match': '"a"', range: 'bytes=0-1' })
+      await expect.poll(() => seen.length).toBe(2)
+      expect(seen[1]?.['x-experiment']).toBe('acme')
+      expect(seen[1]?.range).toBeUndefined()
+    })
+
+    it('goes on for other pages when refreshes hang, each of which is given up in the end', async () => {
+      let hangs = false
+      let closed = 0
+      const client = await stage.serve({
+        use: [stage.cached({ ttl: 60, staleWhileRevalidate: 3600, maxHandlerTime: 30, collapseTimeout: 10 })],
+        routes: [
+          {
+            path: '/hangs/:id',
+            async answer({ closed: left }) {
+              if (hangs) {
+                await left
+                closed += 1
+              }
+              return { body: 'page' }
+            },
+          },
+          { path: '/page', answer: ({ run }) => ({ body: `run ${run}` }) },
+        ],
+      })
+      const paths = Array.from({ length: 64 }, (_, i) => `/hangs/${i}`)
+      for (const path of [...paths, '/page']) await client.get(path)
+      stage.clock.advance(70_000)
+      hangs = true
+      for (const path of paths) await client.get(path)
+      expect(stage.cachedStats().refreshing).toBe(64)
+      expect((await client.get('/page')).text).toBe('run 1')
+      await stage.clock.advanceInTurns(10_000)
+      expect((await client.get('/page')).text).toBe('run 1')
+      await expect.poll(async () => (await client.get('/page')).text).toBe('run 2')
+      await stage.clock.advanceInTurns(20_000)
+      await expect.poll(() => closed).toBe(64)
+      await expect.poll(() => stage.cachedStats().refreshing).toBe(0)
     })
 
     it('keeps the stale answer when the refresh fails, and tries again', async () => {

@@ -1,4 +1,6 @@
-import { PassThrough } from 'node:stream'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { endless, gate, useStage } from './contract-stage.js'
 import { ask } from './hosts/client.js'
@@ -102,6 +104,115 @@ export function streamsContract<M extends CacheFace>(host: Host<M>): void {
       await Promise.all(began.map(({ opened }) => opened))
       leaving.abort()
       await Promise.all(streams)
+    })
+  })
+
+  describe('a body that is slow to end', () => {
+    for (const type of ['text/plain', 'application/jsonl', 'audio/mpeg']) {
+      it(`gives each client of its own run within half a second (${type})`, async () => {
+        const client = await stage.page(({ run }) => ({
+          fields: { 'content-type': type },
+          body: endless(`run ${run}`),
+        }))
+        const leaving = new AbortController()
+        const began = [gate(), gate(), gate()]
+        const [first, ...others] = began.map(
+          ({ open }) =>
+            () =>
+              ask(client.port, '/page', { signal: leaving.signal, onFirstByte: open }).catch(() => {}),
+        )
+        const streams = [first?.()]
+        await began[0]?.opened
+        for (const other of others) streams.push(other())
+        await expect.poll(() => stage.cachedStats().waiting).toBe(2)
+        await stage.clock.advanceInTurns(500)
+        await Promise.all(began.map(({ opened }) => opened))
+        const late = gate()
+        streams.push(ask(client.port, '/page', { signal: leaving.signal, onFirstByte: late.open }).catch(() => {}))
+        await late.opened
+        leaving.abort()
+        await Promise.all(streams)
+        expect(stage.cachedStats().waiting).toBe(0)
+      })
+    }
+
+    it('is stored all the same', async () => {
+      const last = gate()
+      const client = await stage.page(({ run }) => {
+        const body = new PassThrough()
+        body.write(`run ${run} `)
+        last.opened.then(() => body.end('last'))
+        return { fields: { 'content-type': 'text/plain' }, body }
+      })
+      const began = gate()
+      const first = ask(client.port, '/page', { onFirstByte: began.open })
+      await began.opened
+      const second = client.get('/page')
+      await expect.poll(() => stage.cachedStats().waiting).toBe(1)
+      await stage.clock.advanceInTurns(500)
+      last.open()
+      expect([(await first).text, (await second).text]).toEqual(['run 1 last', 'run 2 last'])
+      expect((await client.get('/page')).cacheStatus.hit).toBe(true)
+    })
+  })
+
+  describe('a client that does not read', () => {
+    const mebibyte = Buffer.alloc(2 ** 20, 'x')
+
+    /** Sixteen MiB in pieces, at the pace of the reader. */
+    const large = () => {
+      let left = 16
+      return new Readable({
+        read() {
+          left -= 1
+          this.push(left < 0 ? null : mebibyte)
+        },
+      })
+    }
+
+    const stall = async (port: number): Promise<Socket> => {
+      const socket = connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      socket.write('GET /page HTTP/1.1\r\nHost: a\r\n\r\n')
+      await once(socket, 'readable')
+      return socket
+    }
+
+    it('keeps no other client waiting, and one of those runs the handler for the rest', async () => {
+      let runs = 0
+      const client = await stage.page(
+        ({ run }) => {
+          runs = run
+          return { fields: { 'content-type': 'text/plain' }, body: large() }
+        },
+        { ttl: 60, maxBodySize: 2 ** 25 },
+      )
+      const socket = await stall(client.port)
+      await expect.poll(() => stage.cachedStats().recordings.open).toBe(1)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      const others = Array.from({ length: 5 }, () => ask(client.port, '/page', { fields: { host: 'a' } }))
+      await expect.poll(() => stage.cachedStats().waiting).toBe(5)
+      await stage.clock.advanceInTurns(100)
+      for (const got of await Promise.all(others)) expect(got.body.length).toBe(2 ** 24)
+      expect(runs).toBe(2)
+      socket.destroy()
+    })
+
+    it('holds no recording beyond maxHandlerTime, nor beyond maxRecordingBytes', async () => {
+      const client = await stage.page(() => ({ fields: { 'content-type': 'text/plain' }, body: large() }), {
+        ttl: 60,
+        maxBodySize: 2 ** 25,
+        maxHandlerTime: 60,
+        maxRecordingBytes: 2 ** 22,
+      })
+      const sockets: Socket[] = []
+      for (let i = 0; i < 4; i++) {
+        sockets.push(await stall(client.port))
+        expect(stage.cachedStats().recordings.bytes).toBeLessThanOrEqual(2 ** 22)
+      }
+      stage.clock.advance(61_000)
+      await expect.poll(() => stage.cachedStats().recordings).toMatchObject({ open: 0, bytes: 0 })
+      for (const socket of sockets) socket.destroy()
     })
   })
 }

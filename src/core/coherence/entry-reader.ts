@@ -44,7 +44,8 @@ export class EntryReader {
     if (!this.#coherence.isConnected) return this.#findWhileDisconnected(key)
     if (this.#settings.read === 'memory-first' && this.#leaseHolds()) {
       const found = this.#memory.find(key, false)
-      if (found !== undefined) return found
+      // Another process may have made a stale one again, which no lease tells.
+      if (found !== undefined && found.entry.staleAt > this.#clock.now()) return found
     }
     return this.#findTogether(key)
   }

@@ -66,18 +66,20 @@ export class SharedTurns {
    * @param at - where this process stands in the log
    * @param look - looks whether it has been stored; called after each wait
    * @param isOvertaken - whether what started at a place in the log will not be kept: nobody waits for that
+   * @param patience - the longest to wait, ms
    */
   async take<Found>(
     key: string,
     at: Stamp,
     look: () => Found | undefined | Promise<Found | undefined>,
     isOvertaken: (startedAt: Stamp) => boolean,
+    patience: number = Number.POSITIVE_INFINITY,
   ): Promise<Turn<Found>> {
     const name = `${this.#keyPrefix}${key}#turn`
     const holder = `turn ${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
     let voided = ''
     // A holder renews its lease for as long as it works, but nobody has to believe it for ever.
-    const until = this.#clock.monotonic() + believed * this.#lease
+    const until = this.#clock.monotonic() + Math.min(patience, believed * this.#lease)
     for (let wait = firstPause; this.#clock.monotonic() < until; wait = Math.min(2 * wait, longestPause)) {
       const taken = await this.#ask(name, holder, voided)
       if (Number(taken) === 1) {

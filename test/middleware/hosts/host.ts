@@ -86,6 +86,9 @@ export interface CommonOptions {
   allowRefresh?: () => boolean
   statusTtl?: Readonly<Record<number, number | string>>
   maxBodySize?: number
+  maxRecordingBytes?: number
+  maxHandlerTime?: number
+  collapseTimeout?: number
   methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[]
   cacheStatus?: boolean
   precompress?: readonly ('br' | 'gzip' | 'zstd')[]
