@@ -32,6 +32,8 @@ export interface Counters {
   foreignEntries: number
   /** Invalidations issued here. */
   invalidations: number
+  /** Keys taken out of use because a request with an unsafe method succeeded (RFC 9111, section 4.4). */
+  retired: number
   /** Commands that Redis did not answer in time. */
   redisTimeouts: number
   /** Commands that failed for want of a connection. */
@@ -71,6 +73,7 @@ export function newCounters(): Counters {
     tooLargeForRedis: 0,
     foreignEntries: 0,
     invalidations: 0,
+    retired: 0,
     redisTimeouts: 0,
     redisFailures: 0,
     redisErrorReplies: 0,

@@ -5,6 +5,8 @@ import { EntryReader } from './coherence/entry-reader.js'
 import { EntryWriter } from './coherence/entry-writer.js'
 import type { JournalStats } from './coherence/journal.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
+import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
+import { newTombstoneId, Retirement, type RetirementStats } from './coherence/retirement.js'
 import { type Follow, SharedEntries } from './coherence/shared-entries.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
@@ -20,7 +22,7 @@ import { shown } from './option-checks.js'
 import type { CoreSettings } from './options.js'
 import { entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
 import { openPort } from './tiers/open-port.js'
-import type { Stamp } from './wire-frame.js'
+import { decodeFrame, isTombstone, type Stamp } from './wire-frame.js'
 
 /** Why a result was not stored. */
 export type Refused = 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
@@ -53,6 +55,8 @@ export interface EntryStoreStats {
   readonly journal: JournalStats | undefined
   /** Entries whose writing to Redis failed and is to be tried again. */
   readonly pendingWrites: number
+  /** What requests with unsafe methods have taken out of use lately. */
+  readonly retired: RetiredStats & Partial<RetirementStats>
   readonly isConnected: boolean
   readonly connectionError: Error | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
@@ -88,8 +92,9 @@ export class EntryStore {
     this.#clock = settings.clock
     this.#counters = counters
     this.#events = events
-    this.#mirror = new Mirror(settings.maxMirrorBytes)
     this.#keyRecordsFor = settings.maxHandlerTime + tombstoneGrace
+    const retired = new RetiredKeys(() => settings.clock.monotonic(), this.#keyRecordsFor)
+    this.#mirror = new Mirror(settings.maxMirrorBytes, retired)
     this.#agedAt = settings.clock.monotonic()
     const tier = new MemoryTier(settings.maxEntries, settings.maxBytes, (key, reason) => {
       counters.evictions++
@@ -140,7 +145,7 @@ export class EntryStore {
   isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
     // Records of single keys are not kept for ever: whoever started that long ago cannot know any more.
     if (this.#clock.monotonic() - mark.startedAt > this.#keyRecordsFor) return true
-    return this.#mirror.coversSince(key, tags, mark.sequence)
+    return this.#isOvertaken(key, tags, mark)
   }
 
   /**
@@ -168,7 +173,7 @@ export class EntryStore {
     if (!('slot' in put) || this.#shared === undefined) return
     const { writer } = this.#shared
     const advanced = await writer.advance(key, put.slot)
-    if (advanced !== undefined) await writer.write(key, advanced)
+    if (advanced !== undefined) await writer.write(key, advanced, true)
   }
 
   /**
@@ -233,6 +238,35 @@ export class EntryStore {
     return inMemory || existed.some((head) => this.#shared?.reader.wasUsable(key, head) === true)
   }
 
+  /**
+   * Takes keys out of use because a request with an unsafe method succeeded (RFC 9111, section 4.4), and with each key those
+   * derived from it (see {@link derivedKey}). Here before this returns, within bounds. In Redis as far as the keys are named, and
+   * for as long as a handler may run: clients decide how many there are, so nothing of it lives on.
+   *
+   * Resolves once Redis knows, or will not know for now, with the entries without a body that were there. Never rejects.
+   */
+  async retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+    const ids = new Map<string, string>()
+    for (const key of keys) {
+      const id = newTombstoneId()
+      ids.set(key, id)
+      this.#mirror.retire(key, id)
+      this.#memory.tier.delete(key)
+    }
+    const bodiless = new Map<string, Entry>()
+    if (ids.size === 0) return bodiless
+    this.#counters.retired += ids.size
+    const covers = Array.from(ids.keys(), (key): Cover => ({ kind: 'key', key }))
+    tellInvalidation(this.#events, covers, 'local')
+    if (this.#shared === undefined) return bodiless
+    for (const [key, bytes] of await this.#shared.retirement.send(ids)) {
+      const framed = decodeFrame(bytes)
+      if (framed === undefined || isTombstone(framed) || framed.entry.body.length > 0) continue
+      bodiless.set(key, framed.entry)
+    }
+    return bodiless
+  }
+
   stats(): EntryStoreStats {
     const coherence = this.#shared?.coherence
     return {
@@ -241,6 +275,7 @@ export class EntryStore {
       mirror: this.#mirror.stats(),
       journal: coherence?.stats(),
       pendingWrites: this.#shared?.writer.pending ?? 0,
+      retired: this.#shared?.retirement.stats() ?? this.#mirror.retired.stats(),
       isConnected: coherence === undefined || coherence.isConnected,
       connectionError: coherence?.connectionError,
       circuitState: coherence?.breaker.state ?? 'closed',
@@ -268,20 +303,30 @@ export class EntryStore {
     const coherence: Coherence = new Coherence(port, this.#mirror, this.#settings, this.#counters, this.#events, {
       onRecords: (covers) => this.#dropKeys(covers),
       onForget: () => this.#memory.tier.clear(),
-      onConnected: () => writer.startWriteBack(),
+      onConnected: () => {
+        retirement.resume()
+        return writer.startWriteBack()
+      },
     })
     const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
     const entries = new SharedEntries(port, coherence.tier, this.#clock, keyPrefix, coherence.headKey, follow)
     const parts = [this.#settings, this.#counters, this.#mirror, this.#memory, coherence, entries] as const
     const writer: EntryWriter = new EntryWriter(...parts)
     const reader = new EntryReader(...parts)
+    const retirement: Retirement = new Retirement(
+      entries,
+      coherence,
+      this.#mirror,
+      this.#clock,
+      this.#settings.maxHandlerTime,
+    )
     const sweep = new Sweep(port, this.#clock, coherence, this.#mirror, keyPrefix, this.#counters)
     const turns =
       singleFlightLease > 0
         ? new SharedTurns(port, coherence.tier, this.#clock, keyPrefix, singleFlightLease)
         : undefined
     coherence.open()
-    return { coherence, reader, writer, sweep, turns }
+    return { coherence, reader, writer, retirement, sweep, turns }
   }
 
   #put(key: string, entry: NewEntry, mark: Mark): Put {
@@ -315,9 +360,13 @@ export class EntryStore {
 
   #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
     if (this.#closed) return 'closed'
-    if (this.#mirror.coversSince(key, tags, mark.sequence)) return 'invalidated'
+    if (this.#isOvertaken(key, tags, mark)) return 'invalidated'
     if (this.#clock.monotonic() - mark.startedAt > this.#settings.maxHandlerTime) return 'too-slow'
     return entry.deleteAt <= this.#clock.now() ? 'expired' : undefined
+  }
+
+  #isOvertaken(key: string, tags: readonly string[], { sequence }: Mark): boolean {
+    return this.#mirror.coversSince(key, tags, sequence) || this.#mirror.retired.mayCoverResult(key, sequence)
   }
 
   async #issue(covers: readonly Cover[]): Promise<Issue> {
@@ -356,6 +405,7 @@ interface Shared {
   readonly coherence: Coherence
   readonly reader: EntryReader
   readonly writer: EntryWriter
+  readonly retirement: Retirement
   readonly sweep: Sweep
   /** `undefined` when processes need not wait for one another. */
   readonly turns: SharedTurns | undefined

@@ -2,6 +2,8 @@ import { buildKey } from './build-key.js'
 import type { Clock } from './clock.js'
 import type { JournalStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'
+import type { RetiredStats } from './coherence/retired-keys.js'
+import type { RetirementStats } from './coherence/retirement.js'
 import type { Turn } from './coherence/shared-turns.js'
 import { type Counters, newCounters } from './counters.js'
 import { type Duration, positiveDuration } from './duration.js'
@@ -75,6 +77,8 @@ export interface CacheStats {
   readonly mirror: MirrorStats
   /** How full the journal of invalidations issued here is; `undefined` without Redis. */
   readonly journal: JournalStats | undefined
+  /** What requests with unsafe methods have taken out of use lately; what concerns Redis only where there is one. */
+  readonly retired: RetiredStats & Partial<RetirementStats>
   readonly counters: Readonly<Counters>
 }
 
@@ -206,7 +210,7 @@ export class FallbackCache {
 
   /** What is in memory, how Redis is, what has been counted. */
   stats(): CacheStats {
-    const { memory, oldestStoredAt, mirror, journal, ...redis } = this.#entries.stats()
+    const { memory, oldestStoredAt, mirror, journal, retired, ...redis } = this.#entries.stats()
     return {
       backend: this.#entries.isShared ? 'redis' : 'memory',
       entries: memory.entries,
@@ -228,6 +232,7 @@ export class FallbackCache {
       computing: this.#values.computing,
       mirror,
       journal,
+      retired,
       counters: { ...this.counters, refused: { ...this.counters.refused } },
     }
   }
@@ -277,6 +282,16 @@ export class FallbackCache {
   /** How many listen to an event. */
   listenerCount(event: keyof CacheEvents): number {
     return this.#events.listenerCount(event)
+  }
+
+  /** Whether there is a Redis behind memory. */
+  get isShared(): boolean {
+    return this.#entries.isShared
+  }
+
+  /** For the layers above. See {@link EntryStore.retire}. */
+  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+    return this.#entries.retire(keys)
   }
 
   /** For the layers above: an entry of their own making. See {@link EntryStore.find}. */

@@ -80,7 +80,10 @@ export function tombstoneFrame(stamp: Stamp): string {
   return `${frameMagic} ${stamp.incarnation} ${stamp.position} 0 0 0 0 0 0\n`
 }
 
-/** Whether these bytes are the mark of an exact invalidation. */
+/**
+ * Whether these bytes are a tombstone. One with an id was left by a request with an unsafe method: a store loses to it
+ * unless it names that id, whatever its position.
+ */
 export function isTombstone(framed: Framed): boolean {
   return framed.entry.deleteAt === 0
 }

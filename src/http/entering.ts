@@ -44,10 +44,8 @@ export function lookupOf<Context extends object>(
   nested: boolean,
 ): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
   const { request } = exchange
-  const { rewritten, otherOrigin } = request
-  if (otherOrigin === CONTRADICTORY) return 'target'
-  const isPlain = rewritten === undefined && otherOrigin === undefined
-  const whole = isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
+  if (request.otherOrigin === CONTRADICTORY) return 'target'
+  const whole = wholeExtra(request, extra)
   const under = (key: PrimaryKey | undefined, digest: string | undefined): Lookup<Context> | Reason => {
     if (key === undefined) return 'target'
     const storage = personal ? policy.personalStorage : policy.storage
@@ -64,6 +62,12 @@ export function lookupOf<Context extends object>(
   }
   const content = exchange.readContent?.(MAX_CONTENT) ?? 'consumed'
   return content instanceof Promise ? content.then(having) : having(content)
+}
+
+/** What is added to the key of a request: by the options, by what it was rewritten to, and by another origin that it names. */
+export function wholeExtra({ rewritten, otherOrigin }: RequestHead, extra: string): string {
+  const isPlain = rewritten === undefined && otherOrigin === undefined
+  return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
 }
 
 function searchKeys(

@@ -9,7 +9,6 @@ import type { Fields } from './fields.js'
 import { Fill } from './fill.js'
 import type { Asked, FillPolicy, FillTarget } from './fill-request.js'
 import { Flight, type Landing } from './flight.js'
-import type { Invalidations } from './invalidations.js'
 import type { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
 import { type Policy, placeOf } from './policy.js'
@@ -19,6 +18,7 @@ import { markRefresh } from './refresh-mark.js'
 import { refreshRequest } from './refresh-request.js'
 import { Refreshes } from './refreshes.js'
 import { representationFor } from './representation.js'
+import type { Retiring } from './retiring.js'
 import { isForSeveral, mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
 import type { StoragePolicy } from './storage-policy.js'
@@ -118,12 +118,12 @@ export class HandlerRuns<Context extends object> {
   }
 
   /** Runs the handler for a POST, whose answer may be stored for GET. */
-  post(lookup: Lookup<Context>, invalidations: readonly Invalidations[], owner: object): Forwarding {
+  post(lookup: Lookup<Context>, retiring: readonly Retiring[], owner: object): Forwarding {
     const { request, exchange, key } = lookup
     const miss: Miss = { place: key.text, fwd: 'method', stale: undefined }
     const target = new PostTarget(this.#cache, this.#keeper)
     const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined, target)
-    const recording = new PostAnswer(fill, target, request, invalidations, (thrown) => target.fault(thrown))
+    const recording = new PostAnswer(fill, target, request, retiring, (thrown) => target.fault(thrown))
     openScope(exchange.raw, { owner, place: this.#place, bypass: 'method', recording, isAwaited: false })
     return new Forwarding(recording)
   }

@@ -10,29 +10,37 @@ export function isNonError(status: number): boolean {
   return status >= 200 && status < 400
 }
 
+/** A URI of the origin of a request: what of it the keys of stored responses are made of. */
+export interface Target {
+  readonly protocol: string
+  readonly host: string
+  /** Path and query. */
+  readonly url: string
+}
+
 /**
- * The paths (with query), on the request's own origin, whose stored responses an answer invalidates: the target URI, and
- * those of Location and Content-Location that are of the same origin; none for safe methods and for errors (RFC 9111, section 4.4).
+ * The URIs whose stored responses an answer invalidates: the target URI, and those of Location and Content-Location that are
+ * of the same origin; none for safe methods and for errors (RFC 9111, section 4.4).
  */
-export function invalidatedPaths(
-  request: { readonly method: string; readonly protocol: string; readonly host: string; readonly url: string },
+export function invalidatedTargets(
+  request: Target & { readonly method: string },
   response: { readonly status: number; readonly fields: Fields },
-): readonly string[] {
+): readonly Target[] {
   if (isSafe(request.method) || !isNonError(response.status)) return []
+  const { protocol, host, url } = request
   // As nearly always: nothing is to be resolved.
-  if (LOCATIONS.every((name) => response.fields[name] === undefined) && request.url.startsWith('/'))
-    return [request.url]
-  const paths = new Set([request.url])
-  const target = parseUri(request.url, `${request.protocol}://${request.host}`)
-  if (target === undefined) return [...paths]
-  // The absolute form (RFC 9112, section 3.2.2).
-  if (!request.url.startsWith('/')) paths.add(target.pathname + target.search)
+  if (LOCATIONS.every((name) => response.fields[name] === undefined) && url.startsWith('/')) return [request]
+  const target = parseUri(url, `${protocol}://${host}`)
+  if (target === undefined) return url.startsWith('/') ? [request] : []
+  // The absolute form names the host itself (RFC 9112, section 3.2.2).
+  const own = url.startsWith('/') ? host : target.host
+  const urls = new Set([url.startsWith('/') ? url : target.pathname + target.search])
   for (const name of LOCATIONS) {
     const uri = parseUri(fieldValue(response.fields, name), target.href)
     // Another origin could be made to lose its entries by anybody who answers a POST (RFC 9111, section 4.4).
-    if (uri !== undefined && uri.origin === target.origin) paths.add(uri.pathname + uri.search)
+    if (uri !== undefined && uri.origin === target.origin) urls.add(uri.pathname + uri.search)
   }
-  return [...paths]
+  return Array.from(urls, (each) => ({ protocol, host: own, url: each }))
 }
 
 const LOCATIONS = ['location', 'content-location'] as const

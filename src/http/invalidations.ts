@@ -1,20 +1,26 @@
 import type { FallbackCache, Invalidation } from '../core/fallback-cache.js'
 import { prefixesOfPath } from './primary-key.js'
+import type { UriKeys } from './uri-keys.js'
 
 /** Invalidates the responses of a route, and of the routes within it that store elsewhere. */
 export class Invalidations {
-  /** Whether other processes have to be told, which takes a while. */
-  readonly isShared: boolean
+  /** The keys of what is stored for a URI. */
+  readonly uriKeys: UriKeys
   readonly #cache: FallbackCache
   readonly #group: string
   /** As far as requests have shown. */
   readonly #inner = new Set<Invalidations>()
 
   /** @param group - what the keys start with: `''` or `group:` */
-  constructor(cache: FallbackCache, group: string) {
-    this.isShared = cache.stats().backend === 'redis'
+  constructor(cache: FallbackCache, group: string, uriKeys: UriKeys) {
+    this.uriKeys = uriKeys
     this.#cache = cache
     this.#group = group
+  }
+
+  /** The middlewares that store for the same requests: this one, and those further in as far as requests have shown. */
+  get places(): readonly UriKeys[] {
+    return [this.uriKeys, ...Array.from(this.#inner, (inner) => inner.uriKeys)]
   }
 
   /** A middleware further in stores elsewhere: what is invalidated here is to be invalidated there too. */
@@ -30,16 +36,6 @@ export class Invalidations {
     }
     if (path.endsWith('*')) warnOfPattern(path)
     return this.#invalidatePrefixes((group) => prefixesOfPath(group, path, true))
-  }
-
-  /** Takes out of use what is stored for these paths, but not what lies below them. */
-  invalidatePaths(paths: readonly string[]): Promise<Invalidation> {
-    const [only] = paths
-    return this.#invalidatePrefixes((group) =>
-      only !== undefined && paths.length === 1
-        ? prefixesOfPath(group, only, false)
-        : paths.flatMap((path) => prefixesOfPath(group, path, false)),
-    )
   }
 
   /** Takes out of use what carries one of these tags. */

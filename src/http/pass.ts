@@ -2,9 +2,9 @@ import { appendCacheStatus, type CacheStatus, cacheStatusMember } from './cache-
 import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
 import { groupTag, invalidatedGroups } from './groups.js'
-import { invalidatedPaths, isSafe } from './invalidation.js'
-import type { Invalidations } from './invalidations.js'
+import { invalidatedTargets, isSafe } from './invalidation.js'
 import type { ResponseHandle } from './response-handle.js'
+import { type Retiring, retireTargets } from './retiring.js'
 import { CACHE_NAME } from './stored-response.js'
 
 /** An answer that goes on as it is. */
@@ -75,19 +75,19 @@ export class Passing extends Silent {
  */
 export class Invalidating extends Passing {
   readonly #request: RequestHead
-  #invalidations: readonly Invalidations[]
+  #retiring: readonly Retiring[]
   readonly #onFault: (thrown: unknown) => void
 
   constructor(
     handle: ResponseHandle,
     status: CacheStatus | undefined,
     request: RequestHead,
-    invalidations: readonly Invalidations[],
+    retiring: readonly Retiring[],
     onFault: (thrown: unknown) => void,
   ) {
     super(handle, status)
     this.#request = request
-    this.#invalidations = invalidations
+    this.#retiring = retiring
     this.#onFault = onFault
   }
 
@@ -95,8 +95,7 @@ export class Invalidating extends Passing {
     const onward = super.begin(head)
     try {
       const done = this.#invalidate(head)
-      const isShared = done.length > 0 && this.#invalidations.some((invalidations) => invalidations.isShared)
-      return isShared ? { ...onward, before: Promise.allSettled(done) } : onward
+      return done.length > 0 ? { ...onward, before: Promise.allSettled(done) } : onward
     } catch (thrown) {
       this.#onFault(thrown)
       return onward
@@ -104,9 +103,9 @@ export class Invalidating extends Passing {
   }
 
   /** Leaves what it would have invalidated to a middleware further in. */
-  release(): readonly Invalidations[] {
-    const released = this.#invalidations
-    this.#invalidations = []
+  release(): readonly Retiring[] {
+    const released = this.#retiring
+    this.#retiring = []
     return released
   }
 
@@ -114,15 +113,12 @@ export class Invalidating extends Passing {
     const { method, protocol, host, url } = this.#request
     if (isSafe(method)) return []
     const fields = this.#fieldsOf(head)
-    const paths = invalidatedPaths({ method, protocol, host, url }, { status: head.status, fields })
+    const targets = invalidatedTargets({ method, protocol, host, url }, { status: head.status, fields })
     const groups = invalidatedGroups(method, head.status, fields)
-    const done: Promise<unknown>[] = []
     const tags = groups.map((group) => groupTag(`${protocol}://${host.toLowerCase()}`, group))
-    for (const invalidations of this.#invalidations) {
-      if (paths.length > 0) done.push(invalidations.invalidatePaths(paths))
-      if (tags.length > 0) done.push(invalidations.invalidateTags(tags))
-    }
-    return done
+    const done = targets.length === 0 ? [] : retireTargets(this.#retiring, targets)
+    if (tags.length === 0) return done
+    return [...done, ...this.#retiring.map(({ invalidations }) => invalidations.invalidateTags(tags))]
   }
 
   #fieldsOf(head: ResponseHead): Fields {

@@ -5,11 +5,11 @@ import type { Fill } from './fill.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
 import { targetUri } from './invalidation.js'
-import type { Invalidations } from './invalidations.js'
 import type { Keeper } from './keeper.js'
 import { Invalidating } from './pass.js'
 import type { Reason } from './reasons.js'
 import type { RecordedHead } from './recorded-response.js'
+import type { Retiring } from './retiring.js'
 import type { StoredHead } from './stored-response.js'
 
 /**
@@ -27,11 +27,11 @@ export class PostAnswer extends Invalidating {
     fill: Fill,
     target: PostTarget,
     request: RequestHead,
-    invalidations: readonly Invalidations[],
+    retiring: readonly Retiring[],
     onFault: (thrown: unknown) => void,
   ) {
     // What Cache-Status says is the recording's to say.
-    super(fill.handle, undefined, request, invalidations, onFault)
+    super(fill.handle, undefined, request, retiring, onFault)
     this.fill = fill
     this.#request = request
     this.#target = target

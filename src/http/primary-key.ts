@@ -220,16 +220,17 @@ function makeKey(
   const query = search?.query ?? own
   const plain = plainPath(path, 'latin1')
   const params: KeyParams = {
-    content,
-    extra: extra === '' ? undefined : extra,
-    method,
+    method: 'GET',
     origin,
     path: plain === path ? undefined : plain,
     query,
     search: search?.line,
   }
-  const isPlain = query === '' && extra === '' && content === undefined && search === undefined && plain === path
-  const text = isPlain ? plainKey(policy.group, path, params) : buildKey(`${policy.group}${plain}`, params)
+  const isPlain = query === '' && search === undefined && plain === path
+  const uri = isPlain ? plainKey(policy.group, path, params) : buildKey(`${policy.group}${plain}`, params)
+  // Derived from the key of the URI: what is retired for the URI is retired for every content, user and `key`.
+  const more: KeyParams = { content, extra: extra === '' ? undefined : extra }
+  const text = extra === '' && content === undefined ? uri : buildKey(uri, more)
   let identity = `${method} ${origin}${path}${query}`
   if (content !== undefined) identity += `\n${content}`
   if (search !== undefined) identity += `\n${search.line}`

@@ -1,7 +1,7 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
 import { type CacheStatus, cacheStatusMember } from './cache-status.js'
-import { lookupOf, type Naming, namingOf, UNNAMED } from './entering.js'
+import { lookupOf, type Naming, namingOf, UNNAMED, wholeExtra } from './entering.js'
 import type { Exchange, Reply, RequestHead } from './exchange.js'
 import { explain } from './explain.js'
 import type { Explanation } from './explanation.js'
@@ -20,12 +20,14 @@ import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
 import { representationFor } from './representation.js'
 import { ResponseNotes } from './response-notes.js'
+import type { Retiring } from './retiring.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { onShelfFor, Searches } from './searches.js'
 import { settledInTime } from './settled-in-time.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
+import { UriKeys } from './uri-keys.js'
 import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './verdict.js'
 
 /** What is decided about a request: an answer, or the handler. */
@@ -61,12 +63,13 @@ export class ResponseCache<Context extends object> {
     const { cache } = policy
     const recentlyRefused = new RecentlyRefused(cache.clock)
     this.cache = cache
-    this.invalidations = new Invalidations(cache, policy.group)
     this.#policy = policy
     this.#place = placeOf(policy)
     this.#keys = new PrimaryKeys(policy)
     this.#shelf = new Shelf(cache)
     this.#searches = new Searches(cache, this.#shelf)
+    const searches = policy.noVarySearch ? this.#searches : undefined
+    this.invalidations = new Invalidations(cache, policy.group, new UriKeys(cache, this.#keys, this.#shelf, searches))
     this.#keeper = new Keeper(cache, this.#shelf, this.#searches, recentlyRefused)
     this.#recentlyRefused = recentlyRefused
     this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)
@@ -164,7 +167,7 @@ export class ResponseCache<Context extends object> {
 
   #begin(exchange: Exchange<Context>, entered: Lookup<Context> | Reason): Decision | Promise<Decision> {
     if (typeof entered === 'string') return this.#bypass(exchange, entered)
-    if (exchange.request.method === 'POST') return this.#runs.post(entered, this.#toInvalidate(exchange), this)
+    if (exchange.request.method === 'POST') return this.#runs.post(entered, this.#toRetire(exchange, entered), this)
     return this.#look(entered)
   }
 
@@ -300,7 +303,7 @@ export class ResponseCache<Context extends object> {
     this.#countBypass(exchange, reason)
     const status = this.#status({ fwd: 'method', detail: reason })
     const { request } = exchange
-    const recording = new Invalidating(new ResponseNotes(), status, request, [this.invalidations], (thrown) =>
+    const recording = new Invalidating(new ResponseNotes(), status, request, [this.#retiring(exchange)], (thrown) =>
       this.#keeper.fault(thrown),
     )
     openScope(exchange.raw, { owner: this, place: this.#place, bypass: 'method', recording, isAwaited: false })
@@ -308,9 +311,22 @@ export class ResponseCache<Context extends object> {
   }
 
   /** What a request that stores invalidates: here, and in the middlewares around, which would come later and take out what it stores. */
-  #toInvalidate(exchange: Exchange<Context>): readonly Invalidations[] {
+  #toRetire(exchange: Exchange<Context>, { key }: Lookup<Context>): readonly Retiring[] {
     const outer = scopeOf(exchange.raw)?.recording
-    return outer instanceof Invalidating ? [...outer.release(), this.invalidations] : [this.invalidations]
+    const own = { invalidations: this.invalidations, extra: () => '', key: key.text }
+    return outer instanceof Invalidating ? [...outer.release(), own] : [own]
+  }
+
+  /** What an unsafe request takes out of use here, beside what lies under the key of its URI: what is for the same user. */
+  #retiring({ context, request }: Exchange<Context>): Retiring {
+    const { key, user } = this.#policy
+    const extra = (): string | Promise<string> => {
+      if (key === undefined && user === undefined) return wholeExtra(request, '')
+      const answers: readonly unknown[] = [key?.(context), user?.(context)]
+      const whole = ([named, who]: readonly unknown[]) => wholeExtra(request, namingOf(this.#policy, named, who).extra)
+      return answers.some(isThenable) ? Promise.all(answers).then(whole) : whole(answers)
+    }
+    return { invalidations: this.invalidations, extra, key: undefined }
   }
 
   #bypass(exchange: Exchange<Context>, reason: Reason): Forwarding {

@@ -105,6 +105,16 @@ export class Searches {
     return this.#choose(keys, request, guess, marker, exact, guessed)
   }
 
+  /** The rule of a path, as far as this process knows it. */
+  known({ text }: PrimaryKey): SearchRule | undefined {
+    return this.#rules.get(text)?.rule
+  }
+
+  /** The rule of a path that is stored, when this process does not know one. */
+  async stored(key: PrimaryKey): Promise<SearchRule | undefined> {
+    return this.known(key) === undefined ? ruleIn(await this.#cache.find(key.text), key) : undefined
+  }
+
   /** Keeps the rule of a response beside it. */
   keep(keys: SearchKeys, { rule, receivedAt: storedAt, deleteAt }: RecordedHead, mark: Mark): void {
     if (rule === undefined) return

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { derivedKey } from '../core/derived-key.js'
 import type { Entry } from '../core/entry.js'
 import type { FallbackCache, Found, Refused } from '../core/fallback-cache.js'
 import type { Mark } from '../core/mark.js'
@@ -90,6 +91,11 @@ export class Shelf {
       // Somebody else may know of other selecting fields.
       return this.#findPrimary(key, request)
     })
+  }
+
+  /** The keys of the variants beside a primary key that are known here. */
+  placesBeside(text: string): readonly string[] {
+    return Array.from(this.#variants.get(text)?.counted.keys() ?? [], (end) => derivedKey(text, end))
   }
 
   keep(
@@ -211,6 +217,13 @@ export class Shelf {
   }
 }
 
+/** The keys of the variants that an entry under a primary key names, if it is a marker. */
+export function placesOfMarker(key: string, entry: Entry): readonly string[] {
+  const held = readStored(entry)
+  if (held === undefined || held instanceof StoredResponse) return []
+  return Array.from(held.counted.keys(), (end) => derivedKey(key, end))
+}
+
 const NO_BODY = Buffer.alloc(0)
 const NO_TAGS: readonly string[] = Object.freeze([])
 const NONE: ReadonlyMap<string, number> = new Map()
@@ -236,5 +249,5 @@ function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestH
 
 function placeOfVariant(key: PrimaryKey, names: readonly string[], request: RequestHead): string {
   const text = variantText(names, selectingValues(names, request.headers))
-  return `${key.text}:${createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH)}`
+  return derivedKey(key.text, createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH))
 }

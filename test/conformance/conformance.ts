@@ -27,7 +27,8 @@ export async function tryAll(only?: RegExp): Promise<readonly Outcome[]> {
     for (const preset of ['application', 'proxy'] as const) {
       for (const rule of allRules) {
         const name = names.get(rule) ?? ''
-        if (only === undefined || only.test(name)) work.push(() => tryRule(name, rule, framework, preset))
+        if (only === undefined || only.test(`${name} ${rule.says}`))
+          work.push(() => tryRule(name, rule, framework, preset))
       }
     }
   }

@@ -9,7 +9,7 @@ import { listEntityTags } from '../../src/http/entity-tag.js'
 import { explicitLifetime } from '../../src/http/freshness.js'
 import { cacheGroups } from '../../src/http/groups.js'
 import { parseHttpDate } from '../../src/http/http-date.js'
-import { invalidatedPaths } from '../../src/http/invalidation.js'
+import { invalidatedTargets } from '../../src/http/invalidation.js'
 import { parseNoVarySearch, SearchRule } from '../../src/http/no-vary-search.js'
 import { PrimaryKeys, pathOf } from '../../src/http/primary-key.js'
 import { parseContentRange, parseRange } from '../../src/http/range.js'
@@ -51,7 +51,7 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   Cookie: (text) => credentialsOf({ cookie: text }, APPLICATION_STORAGE),
   'the names of cookies': (text) => credentialNames({ cookie: text }, APPLICATION_STORAGE),
   Location: (text) =>
-    invalidatedPaths(
+    invalidatedTargets(
       { method: 'POST', protocol: 'http', host: 'a', url: '/' },
       { status: 201, fields: { location: text } },
     ),

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Fields } from '../../src/http/fields.js'
-import { invalidatedPaths, isSafe } from '../../src/http/invalidation.js'
+import { invalidatedTargets, isSafe } from '../../src/http/invalidation.js'
 
 const request = { method: 'POST', protocol: 'https', host: 'example.com:8443', url: '/things/1?x=2' }
 const paths = (fields: Fields, status = 200, method = 'POST') =>
-  invalidatedPaths({ ...request, method }, { status, fields })
+  invalidatedTargets({ ...request, method }, { status, fields }).map(({ url }) => url)
 
 describe('isSafe', () => {
   it.each([
@@ -24,7 +24,7 @@ describe('isSafe', () => {
   })
 })
 
-describe('invalidatedPaths', () => {
+describe('invalidatedTargets', () => {
   it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'FROB'])('RFC 9111, 4.4: %s invalidates its target', (method) => {
     expect(paths({}, 200, method)).toEqual(['/things/1?x=2'])
   })
@@ -66,6 +66,19 @@ describe('invalidatedPaths', () => {
 
   it('invalidates the target even when the host cannot be read', () => {
     const odd = { ...request, host: '[' }
-    expect(invalidatedPaths(odd, { status: 200, fields: { location: '/a' } })).toEqual(['/things/1?x=2'])
+    expect(invalidatedTargets(odd, { status: 200, fields: { location: '/a' } })).toMatchObject([
+      { url: '/things/1?x=2' },
+    ])
+  })
+})
+
+describe('the absolute form of a request target', () => {
+  it('names the host whose response is invalidated (RFC 9112, section 3.2.2)', () => {
+    const absolute = { ...request, url: 'https://Shop.example/a?b#c' }
+    expect(invalidatedTargets(absolute, { status: 200, fields: { location: '/d' } })).toEqual([
+      { protocol: 'https', host: 'shop.example', url: '/a?b' },
+      { protocol: 'https', host: 'shop.example', url: '/d' },
+    ])
+    expect(invalidatedTargets({ ...request, url: '*' }, { status: 200, fields: {} }).length).toBeLessThanOrEqual(1)
   })
 })

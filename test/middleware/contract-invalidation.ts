@@ -229,6 +229,75 @@ export function invalidationContract<M extends CacheFace>(host: Host<M>): void {
       expect(await isHit(client, '/products/9')).toBe(true)
     })
 
+    it('invalidates its URI with its query and without one, for all users, keys and variants, and no other', async () => {
+      let asker: { user?: string; plan?: string; lang?: string } = {}
+      const cached = stage.cached({ ttl: 60, key: () => asker.plan ?? '', user: () => asker.user })
+      const client = await stage.serve({
+        use: [cached],
+        routes: [
+          { path: '/page', answer: ({ run }) => ({ fields: { vary: 'X-Lang' }, body: `run ${run}` }) },
+          { path: '/page', method: 'POST', answer: () => ({ body: 'posted' }) },
+        ],
+      })
+      const askers: readonly (typeof asker)[] = [{}, { user: 'alice', plan: 'a' }, { user: 'bob' }, { lang: 'de' }]
+      const hits = async () => {
+        const hit: string[] = []
+        for (const path of ['/page', '/page?a=1', '/page?b=1']) {
+          for (asker of askers) {
+            const fields: Record<string, string> = asker.lang === undefined ? {} : { 'x-lang': asker.lang }
+            if (await isHit(client, path, fields)) hit.push(`${path} ${askers.indexOf(asker)}`)
+          }
+        }
+        return hit
+      }
+      await hits()
+      expect(await hits()).toHaveLength(12)
+      asker = { user: 'alice' }
+      await client.ask('/page?a=1', { method: 'POST' })
+      expect(await hits()).toEqual(['/page?b=1 0', '/page?b=1 1', '/page?b=1 2', '/page?b=1 3'])
+      await client.ask('/page?b=1', { method: 'POST', fields: { host: 'other.example' } })
+      expect(await hits()).toHaveLength(12)
+    })
+
+    it('keeps out what a handler that started earlier answers later', async () => {
+      const { opened, open } = gate()
+      const started = gate()
+      const { client } = await shop({ ttl: 60 }, [
+        {
+          path: '/slow',
+          answer: async ({ run }) => {
+            started.open()
+            if (run === 1) await opened
+            return { body: `run ${run}` }
+          },
+        },
+        { path: '/slow', method: 'POST', answer: () => ({ status: 303, fields: { location: '/slow' } }) },
+      ])
+      const slow = client.get('/slow')
+      await started.opened
+      await client.ask('/slow', { method: 'POST' })
+      open()
+      expect((await slow).text).toBe('run 1')
+      expect((await client.get('/slow')).text).toBe('run 2')
+    })
+
+    it('takes nothing else out of use, however many there are and whatever their URLs', async () => {
+      const { cached, client } = await shop({ ttl: 60 }, [
+        { path: '/:any', method: 'POST', answer: () => ({ status: 303, fields: { location: '/login' } }) },
+      ])
+      const kept = ['/products', '/products/1', '/products/2?a=1', '/']
+      for (const path of kept) await client.get(path)
+      for (let at = 0; at < 300; at += 10) {
+        const urls = Array.from({ length: 10 }, (_, index) => `/u${at + index}?${'x'.repeat((at * 97) % 8_000)}`)
+        await Promise.all(urls.map((url) => client.ask(url, { method: 'POST', fields: { host: `h${at}.example` } })))
+      }
+      for (const path of kept) expect([path, await isHit(client, path)]).toEqual([path, true])
+      const { mirror, retired, counters } = cached.stats()
+      expect(mirror).toMatchObject({ records: 0, folds: 0 })
+      expect(counters.invalidations).toBe(0)
+      expect(retired.records).toBeLessThanOrEqual(retired.maxRecords)
+    })
+
     it('reaches the handler each time, its body and fields untouched', async () => {
       const { client } = await shop({ ttl: 60 }, [
         {

@@ -4,7 +4,7 @@ import type { Absence, Found } from '../found.js'
 import type { JudgedMemory } from '../judged-memory.js'
 import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
-import { decodeFrame, type Framed, frameMagic, isTombstone } from '../wire-frame.js'
+import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../wire-frame.js'
 import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
 import type { Held, Read, SharedEntries } from './shared-entries.js'
@@ -54,12 +54,15 @@ export class EntryReader {
   async peek(key: string): Promise<Found | Absence> {
     await this.#coherence.waitForStart()
     if (!this.#coherence.isConnected) return this.#peekWhileDisconnected(key)
-    const inMemory = this.#memory.peek(key, false)
+    const known = this.#memory.peek(key, false)
     const isOwn = this.#memory.tier.peek(key)?.writtenIn === undefined
     const isFirst = isOwn || (this.#settings.read === 'memory-first' && this.#leaseHolds())
-    if (isFirst && typeof inMemory === 'object') return inMemory
+    if (isFirst && typeof known === 'object') return known
     try {
-      const inRedis = this.#peekAt(key, await this.#entries.read(key), this.#coherence.stamp.incarnation)
+      const read = await this.#entries.read(key)
+      this.#meetTombstone(key, read)
+      const inMemory = this.#memory.peek(key, false)
+      const inRedis = this.#peekAt(key, read, this.#coherence.stamp.incarnation)
       if (typeof inRedis === 'object' || typeof inMemory !== 'object') return inRedis === 'nothing' ? inMemory : inRedis
       return inMemory
     } catch {
@@ -129,6 +132,7 @@ export class EntryReader {
         ? this.#memory.find(key, false)
         : this.#findWhileDisconnected(key)
     }
+    this.#meetTombstone(key, read)
     const known = this.#memory.tier.peek(key)
     const incarnation = this.#coherence.stamp.incarnation
     // What could not be written to Redis yet is newer than what Redis has.
@@ -150,6 +154,12 @@ export class EntryReader {
     const slot: MemorySlot = { entry, sequence: this.#mirror.sequence, knownAt: askedAt, stamp, writtenIn: incarnation }
     this.#memory.tier.put(key, slot)
     return { entry: slot.entry, tier: 'redis', disconnected: false }
+  }
+
+  /** Redis says that a request has retired the key: what memory holds is no better, if this process learns of it now. */
+  #meetTombstone(key: string, read: Read): void {
+    const id = tombstoneId(read)
+    if (id !== undefined) this.#mirror.learnRetired(key, id)
   }
 
   /** The large entry that memory holds as Redis is known to hold it. */
@@ -187,6 +197,13 @@ export class EntryReader {
   #leaseHolds(): boolean {
     return this.#clock.monotonic() - this.#coherence.confirmedAt <= this.#settings.lease
   }
+}
+
+/** The id of the tombstone that a request left; `undefined`: it is none. */
+function tombstoneId(read: Read): string | undefined {
+  if (!(read instanceof Buffer) || read.length >= headBytes) return undefined
+  const head = decodeHead(read)
+  return head?.deleteAt === 0 ? head.id : undefined
 }
 
 /** Whether memory holds what Redis has just given, so that it need not be copied again. */

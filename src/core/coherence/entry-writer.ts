@@ -55,8 +55,12 @@ export class EntryWriter {
     this.#writeBack.stop()
   }
 
-  /** Sends an entry to Redis; when that cannot be done now, memory keeps it for later. Never rejects. */
-  async write(key: string, slot: MemorySlot): Promise<boolean> {
+  /**
+   * Sends an entry to Redis; when that cannot be done now, memory keeps it for later. Never rejects.
+   *
+   * @param isAssigned - the value was handed in, and replaces a tombstone of whatever request
+   */
+  async write(key: string, slot: MemorySlot, isAssigned = false): Promise<boolean> {
     try {
       if (slot.entry.body.length > this.#settings.maxRedisBytes) {
         this.#counters.tooLargeForRedis++
@@ -64,7 +68,7 @@ export class EntryWriter {
         return false
       }
       await this.#coherence.waitForStart()
-      if (this.#coherence.isConnected) return await this.#send(key, slot, slot.stamp)
+      if (this.#coherence.isConnected) return await this.#send(key, slot, slot.stamp, undefined, isAssigned)
       this.#coherence.noteUnavailable()
     } catch {
       this.#writeBack.remember(key)
@@ -125,15 +129,28 @@ export class EntryWriter {
     return isWritten
   }
 
-  async #send(key: string, slot: MemorySlot, place: Stamp, late?: LateEntry): Promise<boolean> {
+  async #send(key: string, slot: MemorySlot, place: Stamp, late?: LateEntry, isAssigned = false): Promise<boolean> {
     const { entry } = slot
+    const { retired } = this.#mirror
     const stamp = this.#stampAt(place)
     const frame = encodeFrame(entry, entry.storedAt, stamp)
-    const isWritten = await this.#entries.write(key, frame, entry.deleteAt - this.#clock.now(), stamp, late)
+    const after = retired.idFor(key, slot.sequence)
+    const ttl = entry.deleteAt - this.#clock.now()
+    const written = await this.#entries.write(key, frame, ttl, stamp, late, isAssigned ? '*' : after)
     slot.writtenIn = stamp.incarnation
+    if (typeof written === 'object') this.#lost(key, slot, written.lostTo)
+    if (written !== 'written') return false
     // What a read gives back is then known as this very entry.
-    if (isWritten) slot.stamp = stamp
-    return isWritten
+    slot.stamp = stamp
+    if (after !== '') retired.settle(key, after, stamp.position)
+    return true
+  }
+
+  /** A request has retired the key, in another process, since the handler started. */
+  #lost(key: string, slot: MemorySlot, id: string): void {
+    this.#mirror.learnRetired(key, id)
+    if (this.#memory.tier.peek(key) === slot) this.#memory.tier.delete(key)
+    this.#counters.lateStores++
   }
 
   /** A place in an earlier life of the log means the very beginning of this one: too low is always safe. */

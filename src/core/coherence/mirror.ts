@@ -1,5 +1,6 @@
 import { type Cover, foldCase } from './cover.js'
 import { PrefixMap } from './prefix-map.js'
+import { RetiredKeys } from './retired-keys.js'
 
 /** The newest invalidation of one key, prefix or tag. */
 interface Slot {
@@ -57,9 +58,12 @@ export class Mirror {
   readonly #prefixes = new PrefixMap<Slot>()
   readonly #foldedPrefixes = new PrefixMap<Slot>()
   readonly #maxBytes: number
+  /** Keys that requests have retired: records of another kind, with room of their own. */
+  readonly retired: RetiredKeys
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, retired = new RetiredKeys()) {
     this.#maxBytes = maxBytes
+    this.retired = retired
   }
 
   /** The newest sequence; what a handler starting now has seen. */
@@ -82,6 +86,20 @@ export class Mirror {
     }
     if (this.#bytes > this.#maxBytes) this.#fold()
     return { covers, sequence }
+  }
+
+  /** A request of this process has retired a key; `id` names the tombstone that Redis has yet to take. */
+  retire(key: string, id: string): void {
+    const sequence = ++this.#sequence
+    this.retired.add(key, { sequence, id, isOwn: true, isSettled: false, position: this.#position })
+  }
+
+  /** Another process has retired a key: its tombstone was met in Redis. False when it is known already. */
+  learnRetired(key: string, id: string): boolean {
+    if (this.retired.knows(key, id)) return false
+    const sequence = ++this.#sequence
+    this.retired.add(key, { sequence, id, isOwn: false, isSettled: true, position: this.#position })
+    return true
   }
 
   /** Gives an invalidation that was waiting its place in the log. */
@@ -110,17 +128,18 @@ export class Mirror {
   /** Whether something that covers this key or these tags was learned of after `sequence`. */
   coversSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
-    return this.#some(key, tags, (slot) => slot.sequence > sequence)
+    return this.#some(key, tags, (slot) => slot.sequence > sequence) || this.retired.coversSince(key, sequence)
   }
 
   /** Whether something that covers this key or these tags was issued in this process after `sequence`. */
   issuedSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
-    return this.#some(key, tags, (slot) => slot.own > sequence)
+    return this.#some(key, tags, (slot) => slot.own > sequence) || this.retired.coversSince(key, sequence)
   }
 
   /** Whether something that covers this key or these tags stands after `position` in the log, or waits to. */
   coversAfter(key: string, tags: readonly string[], position: number): boolean {
+    if (this.retired.coversAfter(key, position)) return true
     if (position >= this.#position && this.#pending === 0) return false
     return this.#some(key, tags, (slot) => slot.pending > 0 || slot.position > position)
   }

@@ -37,10 +37,15 @@ export interface LateEntry {
 /** Catches up with the log as far as a head says; see `Coherence.follow`. */
 export type Follow = (head: string | undefined, askedAt: number) => undefined | Promise<void>
 
-/** Gives way to an entry with a newer position, or, for an entry that comes late, to one not stored earlier. */
+/**
+ * Gives way to an entry with a newer position, or, for an entry that comes late, to one not stored earlier. Gives the id
+ * of a tombstone that the entry does not come after.
+ */
 const writeScript = new Script(`
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(old) == 'string' then
+  local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
+  if retired and ARGV[7] ~= retired and ARGV[7] ~= '*' then return retired end
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
   if incarnation == ARGV[3] then
     local theirs, ours = tonumber(position), tonumber(ARGV[4])
@@ -51,6 +56,33 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `)
+
+/**
+ * Leaves a tombstone with an id in the place of an entry; where there is none, only if ARGV[4] says so. Keeps the position
+ * and the remaining lifetime of an older tombstone, which may be needed longer. When Redis is full, the entry goes.
+ * Gives the first bytes of what was there, all of it for an entry without a body. Leaves alone what is no entry.
+ */
+const retireScript = new Script(`
+local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
+if type(old) ~= 'string' then return '' end
+local at, ttl = '0', tonumber(ARGV[3])
+if old == '' then
+  if ARGV[4] ~= '1' then return '' end
+else
+  local incarnation, position, ends, body = string.match(old, '^fallback%-cache/1 (%S+) (%d+) %d+ %d+ (%d+) %d+ %d+ (%d+)')
+  if not incarnation then return '' end
+  if incarnation == ARGV[1] then at = position end
+  if ends == '0' then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
+  if ends ~= '0' and body == '0' then old = redis.call('GETRANGE', KEYS[1], 0, 65535) end
+end
+local frame = 'fallback-cache/1 ' .. ARGV[1] .. ' ' .. at .. ' 0 0 0 0 0 0 ' .. ARGV[2] .. '\\n'
+local done = redis.pcall('SET', KEYS[1], frame, 'PX', string.format('%.0f', ttl))
+if type(done) == 'table' and done.err then redis.call('DEL', KEYS[1]) end
+return old
+`)
+
+/** What became of a write: done, not done because something newer is there, or the id of the tombstone that it lost to. */
+export type Written = 'written' | 'newer' | { readonly lostTo: string }
 
 /** Replaces an entry by itself, with other bytes. */
 const amendScript = new Script(`
@@ -113,13 +145,35 @@ export class SharedEntries {
    * Stores a frame, unless what is there is newer.
    *
    * @param late - for an entry written back after an outage
-   * @returns false when it gave way
+   * @param after - id of the tombstone that the entry comes after; `'*'`: it comes after any
    */
-  async write(key: string, frame: Buffer, ttl: number, stamp: Stamp, late?: LateEntry): Promise<boolean> {
+  async write(key: string, frame: Buffer, ttl: number, stamp: Stamp, late?: LateEntry, after = ''): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
-    args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0))
+    args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after)
     const name = entryName(this.#keyPrefix, key)
-    return Number(await this.#tier.run(() => writeScript.run(this.#port, [name], args))) === 1
+    const reply = await this.#tier.run(() => writeScript.run(this.#port, [name], args))
+    const outcome = String(reply)
+    return outcome === '1' ? 'written' : outcome === '0' ? 'newer' : { lostTo: outcome }
+  }
+
+  /**
+   * Leaves a tombstone at each of these keys, all within one deadline.
+   *
+   * @param tombstones - the ids by key, and whether one may be left where there is no entry
+   * @param ttl - ms
+   * @returns the first bytes of what was there; all of it for an entry without a body
+   */
+  retire(
+    tombstones: readonly { readonly key: string; readonly id: string; readonly mayCreate: boolean }[],
+    { incarnation }: Stamp,
+    ttl: number,
+  ): Promise<readonly Buffer[]> {
+    const leave = async ({ key, id, mayCreate }: (typeof tombstones)[number]): Promise<Buffer> => {
+      const args = [incarnation, id, String(Math.ceil(ttl)), mayCreate ? '1' : '0']
+      const reply = await retireScript.run(this.#port, [entryName(this.#keyPrefix, key)], args)
+      return asBuffer(reply) ?? NOTHING
+    }
+    return this.#tier.run(() => Promise.all(tombstones.map(leave)))
   }
 
   /** Stores a frame in the place of one that begins as `start` says, and of no other. */
@@ -217,6 +271,8 @@ export class SharedEntries {
     }
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 function asBuffer(reply: unknown): Buffer | undefined {
   if (reply === null || reply === undefined) return undefined

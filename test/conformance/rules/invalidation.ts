@@ -11,9 +11,6 @@ const groupInvalidation = section(9875, '3')
 const FRESH = { 'Cache-Control': 'max-age=600' }
 const GROUPS = Array.from({ length: 32 }, (_, n) => `"${String(n).padStart(32, 'g')}"`).join(', ')
 
-const allHosts =
-  'a path is invalidated under all host names that the application answers to: they are one application, and more than asked for may be invalidated at any time'
-
 /** RFC 9111, section 4.4, and RFC 9875: what takes stored responses out of use. */
 export const invalidationRules = [
   ...['POST', 'PUT', 'DELETE', 'PATCH', 'MKCOL', 'PROPPATCH'].map((method) =>
@@ -49,14 +46,9 @@ export const invalidationRules = [
     invalidating('MAY', `invalidate the absolute URI in ${name}`, async (t) => {
       assert.equal(await isInvalidated(t, 'POST', 201, { [name]: 'http://cache.test/page' }, '/pages'), true)
     }),
-    invalidating(
-      'MUST NOT',
-      `invalidate by ${name} under another host name than that of the target`,
-      async (t) => {
-        assert.equal(await isInvalidated(t, 'POST', 201, { [name]: '/page' }, '/pages', 'evil.test'), false)
-      },
-      { application: allHosts, proxy: allHosts },
-    ),
+    invalidating('MUST NOT', `invalidate by ${name} under another host name than that of the target`, async (t) => {
+      assert.equal(await isInvalidated(t, 'POST', 201, { [name]: '/page' }, '/pages', 'evil.test'), false)
+    }),
     invalidating('MUST NOT', `invalidate by an absolute URI of another origin in ${name}`, async (t) => {
       assert.equal(await isInvalidated(t, 'POST', 201, { [name]: 'http://evil.test/page' }, '/pages'), false)
     }),

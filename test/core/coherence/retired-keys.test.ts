@@ -1,0 +1,92 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { RetiredKeys } from '../../../src/core/coherence/retired-keys.js'
+import { derivedKey, rootOf } from '../../../src/core/derived-key.js'
+
+const root = '/page:0123456789ab'
+const variant = derivedKey(root, 'ba9876543210')
+const userVariant = derivedKey(variant, 'aaaaaaaaaaaa')
+const later = { id: 'i', isOwn: true, isSettled: false, position: 0 }
+
+describe('rootOf', () => {
+  it('finds what a key is derived from, by its form', () => {
+    expect(rootOf(root)).toBeUndefined()
+    expect(rootOf(variant)).toBe(root)
+    expect(rootOf(userVariant)).toBe(variant)
+    expect(rootOf('')).toBeUndefined()
+    fc.assert(
+      fc.property(
+        fc.string(),
+        fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 12, maxLength: 12 }),
+        (text, hash) => {
+          const key = `${text}:${hash}`
+          expect(rootOf(derivedKey(key, hash))).toBe(key)
+        },
+      ),
+    )
+  })
+})
+
+describe('RetiredKeys', () => {
+  it('covers a key and what is derived from it, if it is older', () => {
+    const keys = new RetiredKeys()
+    expect(keys.coversSince(root, 0)).toBe(false)
+    keys.add(root, { ...later, sequence: 5 })
+    for (const key of [root, variant, userVariant]) {
+      expect([key, keys.coversSince(key, 4), keys.coversSince(key, 5)]).toEqual([key, true, false])
+    }
+    for (const key of ['/page', `${root}x`, `x${variant}`]) expect(keys.coversSince(key, 0)).toBe(false)
+  })
+
+  it('covers what Redis holds until its tombstone is there, and afterwards what is derived and no newer', () => {
+    let now = 0
+    const keys = new RetiredKeys(() => now, 1000)
+    keys.add(root, { ...later, sequence: 1 })
+    for (const key of [root, variant]) expect(keys.coversAfter(key, 1e15)).toBe(true)
+    keys.settle(root, 'another', 70)
+    expect(keys.coversAfter(root, 1e15)).toBe(true)
+    keys.settle(root, 'i', 70)
+    expect(keys.coversAfter(root, 0)).toBe(false)
+    expect([keys.coversAfter(variant, 70), keys.coversAfter(variant, 71)]).toEqual([true, false])
+    keys.add(variant, { ...later, sequence: 2, isSettled: true })
+    expect(keys.coversAfter(variant, 70)).toBe(false)
+    now = 1001
+    expect(keys.coversAfter(userVariant, 0)).toBe(false)
+  })
+
+  it('names the tombstone that a result came after, and no other', () => {
+    const keys = new RetiredKeys()
+    expect(keys.idFor(root, 9)).toBe('')
+    keys.add(root, { ...later, sequence: 5 })
+    expect([keys.idFor(root, 4), keys.idFor(root, 5), keys.idFor(variant, 5)]).toEqual(['', 'i', ''])
+    expect([keys.knows(root, 'i'), keys.knows(root, 'j')]).toEqual([true, false])
+  })
+
+  it('gives its own back for a Redis that may have lost them', () => {
+    const keys = new RetiredKeys()
+    for (const [at, isOwn] of [true, false, true, true].entries()) {
+      keys.add(`/${at}`, { ...later, id: `${at}`, sequence: at, isOwn, isSettled: true })
+    }
+    keys.add('x'.repeat(5_000), { ...later, sequence: 9, isSettled: true })
+    expect(keys.unsettle(2)).toEqual([
+      ['/2', '2'],
+      ['/3', '3'],
+    ])
+    expect(['/0', '/1', '/2'].map((key) => keys.coversAfter(key, 1e15))).toEqual([true, false, true])
+  })
+
+  it('never grows, never forgets what a running handler must not store, and covers nothing that is stored by chance', () => {
+    const keys = new RetiredKeys()
+    const flood = 40_000
+    const name = (at: number) => `/flood/${at}/${'y'.repeat(at % 700)}:0123456789ab`
+    for (let at = 1; at <= flood; at++) keys.add(name(at), { ...later, sequence: at })
+    const { records, maxRecords, folds } = keys.stats()
+    expect([records, folds]).toEqual([maxRecords, flood - maxRecords])
+    for (let at = 1; at <= flood; at += 97) {
+      expect(keys.coversSince(name(at), at - 1) || keys.mayCoverResult(name(at), at - 1)).toBe(true)
+      expect(keys.mayCoverResult(derivedKey(name(at), 'ba9876543210'), at - 1) || at > flood - maxRecords).toBe(true)
+      expect(keys.coversSince(`/kept/${at}`, 0)).toBe(false)
+      expect(keys.mayCoverResult(name(at), flood)).toBe(false)
+    }
+  })
+})
