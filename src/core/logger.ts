@@ -43,7 +43,7 @@ export class GuardedLogger implements Logger {
 /** Says something that the owner of a cache should know: to the logger, or as a process warning where there is none. */
 export function notify(logger: Logger | undefined, message: string, details: object = {}): void {
   if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')
-  else logger.warn(details, `fallback-cache: ${message}`)
+  else new GuardedLogger(logger).warn(details, `fallback-cache: ${message}`)
 }
 
 /** Text of anything that can be thrown, objects without a text included. */
