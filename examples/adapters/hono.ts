@@ -74,18 +74,33 @@ function forgetResponse(c: Context<HonoEnv>): void {
   c.finalized = false
 }
 
-/** node-server reads a request's raw fields; what the cache has changed for the handler is in `headers`. */
+/**
+ * node-server makes the fields of a request out of its raw fields. The cache looks at `incoming.headers`: there it notes which fields
+ * the handler reads, and there it has hidden conditions.
+ */
 function showFields(c: Context<HonoEnv>): void {
-  const { headers } = c.env.incoming
-  const fields = new Headers(c.req.raw.headers)
-  const changed = CONDITIONS.filter((name) => fields.get(name) !== (headers[name] ?? null))
-  if (changed.length === 0) return
-  for (const name of changed) {
-    const value = headers[name]
-    if (value === undefined) fields.delete(name)
-    else fields.set(name, String(value))
+  const { incoming } = c.env
+  const whole = () => {
+    const headers = new Headers()
+    for (const [name, value] of Object.entries(incoming.headers)) {
+      // The fields of HTTP/2 that start with a colon are its request line.
+      if (value !== undefined && !name.startsWith(':')) headers.set(name, String(value))
+    }
+    return headers
   }
-  c.req.raw = new Request(c.req.raw, { headers: fields })
+  const get = (name: string) => {
+    const value = incoming.headers[name.toLowerCase()]
+    return value === undefined ? null : String(value)
+  }
+  const has = (name: string) => incoming.headers[name.toLowerCase()] !== undefined
+  const headers = new Proxy(new Headers(), {
+    get: (_target, name) => {
+      if (name === 'get') return get
+      if (name === 'has') return has
+      const all = whole()
+      const value: unknown = Reflect.get(all, name, all)
+      return typeof value === 'function' ? value.bind(all) : value
+    },
+  })
+  Object.defineProperty(c.req.raw, 'headers', { value: headers, configurable: true })
 }
-
-const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range']

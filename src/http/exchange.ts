@@ -1,3 +1,4 @@
+import type { InputsRead } from './inputs-read.js'
 import type { RequestContent } from './request-content.js'
 import type { ResponseHandle } from './response-handle.js'
 
@@ -162,6 +163,11 @@ export interface ResponseHead {
 export interface Recording {
   /** `'head'`: {@link begin} is all that is wanted, nothing else needs watching. */
   readonly wants: 'response' | 'head'
+  /**
+   * What the run reads of its request, to be noted from {@link Exchange.forward} until it closes: fields, cookies. Left out:
+   * nothing is to be watched.
+   */
+  readonly inputs?: InputsRead | undefined
   /** For the handler: `res.fallbackCache`, `ctx.fallbackCache`. */
   readonly handle: ResponseHandle
   /**

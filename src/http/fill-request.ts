@@ -6,6 +6,7 @@ import type { ContentCoding } from './content-coding.js'
 import type { Reply, RequestHead } from './exchange.js'
 import type { Fields } from './fields.js'
 import type { Flight, Landing } from './flight.js'
+import type { InputsPolicy } from './inputs-policy.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { Reason } from './reasons.js'
 import type { RecordedHead } from './recorded-response.js'
@@ -69,6 +70,8 @@ export interface FillPolicy {
   readonly tags: readonly (() => readonly string[])[]
   readonly cacheStatus: boolean | 'debug'
   readonly precompress: readonly ContentCoding[] | undefined
+  /** Which inputs of the run count; `undefined`: it is not watched. */
+  readonly inputs: InputsPolicy | undefined
 }
 
 /** Where a fill puts what it recorded, and whom it tells. */
@@ -86,11 +89,14 @@ export interface FillTarget {
    * Takes note that a response is not stored.
    *
    * @param failed - the handler answered with a server error, which says little about its next answer
+   * @param input - the name of the input that the reason is about, if it is about one
    */
-  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void
+  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean, input?: string): void
   /** Takes out of use what is stored at a place: it may not be stored any longer. */
   discard(place: string): void
   /** Takes a stored response for stale from now on: the handler has another one (RFC 9111, section 4.3.5). It may still stand in for an error. */
   outdate(of: FillRequest, stored: StoredResponse): void
+  /** Says something once, whatever the request: `topic` tells one thing to be said from another. */
+  advise(topic: string, text: () => string): void
   fault(thrown: unknown): void
 }

@@ -11,14 +11,17 @@ import { type Fields, fieldValue } from './fields.js'
 import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
 import { freshened, updatedRoute } from './freshened.js'
+import { adviceOn } from './inputs-advice.js'
+import { InputsRead } from './inputs-read.js'
+import { type InputsContext, type InputsVerdict, judgeInputs, NO_INPUTS } from './inputs-verdict.js'
 import { parseNoVarySearch } from './no-vary-search.js'
 import { AS_IT_IS, cacheStatusField } from './pass.js'
 import { carriesNonce, isLoggedIn } from './personal.js'
 import type { Reason } from './reasons.js'
-import { type RecordedHead, recordHead, withEntityTag } from './recorded-response.js'
+import { type RecordedHead, recordHead, withEntityTag, withSelecting } from './recorded-response.js'
 import { ResponseNotes } from './response-notes.js'
 import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields, toFieldList } from './route-fields.js'
-import { uniteVary } from './selecting.js'
+import { selectingFields, uniteVary } from './selecting.js'
 import { isClientError, isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody } from './storable-body.js'
@@ -30,12 +33,16 @@ export class Fill implements Recording, OpenRecording {
   readonly handle = new ResponseNotes()
   readonly of: FillRequest
   policy: FillPolicy
+  readonly inputs: InputsRead | undefined
   readonly #target: FillTarget
   #recorded: RecordedHead | undefined
   /** What the stored response is going to be encoded with. */
   #codings: readonly ContentCoding[] = NO_CODINGS
   /** The head of what arrives, where it is joined to a stored part. */
   #added: { readonly parts: CombinedParts; readonly fields: Fields } | undefined
+  /** The inputs of the run as they were when the head was judged, and what follows from them. */
+  #inputsAtHead: { readonly version: number; readonly context: InputsContext } | undefined
+  #verdict: InputsVerdict = NO_INPUTS
   #failed = false
   #chunks: Buffer[] = []
   #length = 0
@@ -48,16 +55,21 @@ export class Fill implements Recording, OpenRecording {
   constructor(of: FillRequest, policy: FillPolicy, target: FillTarget) {
     this.of = of
     this.policy = policy
+    const isWatched = of.request.method !== 'POST' || policy.storage.methods.has('POST')
+    this.inputs = policy.inputs !== undefined && isWatched ? new InputsRead() : undefined
     this.#target = target
   }
 
   begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
     if (this.#done && !this.#standsDown) return AS_IT_IS
+    this.inputs?.pause()
     try {
       return this.#begin(head, whole)
     } catch (thrown) {
       this.#failOurselves(thrown)
       return { ...AS_IT_IS, fields: this.#statusOfFault(head) }
+    } finally {
+      this.inputs?.resume()
     }
   }
 
@@ -175,7 +187,15 @@ export class Fill implements Recording, OpenRecording {
     }
     const body = whole === undefined ? undefined : ownBytes(whole)
     const line = { status, reason: status === head.status ? head.reason : undefined }
-    const recorded = this.#recordedHead(line, united, storable, receivedAt, parts === undefined ? body : undefined)
+    const selecting = parts === undefined ? NO_INPUT_NAMES : (this.of.part?.selecting ?? NO_INPUT_NAMES)
+    const recorded = this.#recordedHead(
+      line,
+      united,
+      storable,
+      receivedAt,
+      selecting,
+      parts === undefined ? body : undefined,
+    )
     const refused = this.#target.refuses(this.of, recorded)
     if (refused !== undefined) return this.#refusing(head, route, refused)
     this.#recorded = recorded
@@ -213,10 +233,12 @@ export class Fill implements Recording, OpenRecording {
     route: RouteFields,
     storable: Storable,
     receivedAt: number,
+    selecting: readonly string[],
     body: Buffer | undefined,
   ): RecordedHead {
     const { request, nested, requestedAt } = this.of
-    const { vary, exactVary, maxVariants } = this.policy
+    const { exactVary, maxVariants } = this.policy
+    const vary = [...this.policy.vary, ...selecting, ...this.#verdict.selecting]
     const tags = [...this.handle.tags, ...this.policy.tags.flatMap((some) => some())]
     const cost = Math.max(0, receivedAt - requestedAt)
     this.#codings = this.#codingsOf(head.status, route, storable, body)
@@ -285,7 +307,8 @@ export class Fill implements Recording, OpenRecording {
       }
       return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), this.#detail(reason))
     }
-    const recorded = this.#recordedHead(stored, updated, verdict, receivedAt, undefined)
+    // What the stored response was made from it is made from still, whatever this run has read.
+    const recorded = this.#recordedHead(stored, updated, verdict, receivedAt, stored.selecting, undefined)
     // The bytes are the same, and so is what they are encoded to.
     const isEncoded = stored.encodings !== undefined && this.#codings.length > 0
     const encodings = isEncoded ? stored.encodings : encodingsToMake(this.#codings, stored.body.length)
@@ -310,7 +333,40 @@ export class Fill implements Recording, OpenRecording {
     const verdict = isStorable(of.request, response, times, this.policy.storage)
     if (!verdict.storable) return verdict.reason
     if (!of.personal && isLoggedIn(head.user, head.session)) return 'logged-in'
-    return carriesNonce(head) ? 'csp-nonce' : verdict
+    if (carriesNonce(head)) return 'csp-nonce'
+    return this.#judgeInputs(route, verdict) ?? verdict
+  }
+
+  /** Why the inputs of the run keep its response from being stored; notes by which of them it is selected. */
+  #judgeInputs(route: RouteFields, { by }: Storable): Reason | undefined {
+    const { inputs, of, policy } = this
+    if (inputs === undefined || policy.inputs === undefined) return undefined
+    const vary = selectingFields(route.deciding, policy.vary, policy.exactVary)
+    if (vary === '*') return 'vary-star'
+    const context = {
+      request: of.request,
+      control: by.control,
+      selecting: vary,
+      storage: policy.storage,
+      policy: policy.inputs,
+    }
+    this.#inputsAtHead = { version: inputs.version, context }
+    return this.#conclude(inputs, context)
+  }
+
+  #conclude(inputs: InputsRead, context: InputsContext): Reason | undefined {
+    this.#verdict = judgeInputs(inputs, context)
+    const advice = adviceOn(this.#verdict, inputs, context)
+    for (const { topic, text } of advice) this.#target.advise(topic, text)
+    return this.#verdict.refusal
+  }
+
+  /** As {@link #judgeInputs}, for what was read after the head was judged. */
+  #judgeLateInputs(recorded: RecordedHead): Reason | RecordedHead {
+    const { inputs } = this
+    const atHead = this.#inputsAtHead
+    if (inputs === undefined || atHead === undefined || inputs.version === atHead.version) return recorded
+    return this.#conclude(inputs, atHead.context) ?? withSelecting(recorded, this.of.request, this.#verdict.selecting)
   }
 
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
@@ -355,10 +411,15 @@ export class Fill implements Recording, OpenRecording {
   }
 
   #keep(): void {
-    const recorded = this.#recorded
-    const reason = recorded === undefined ? 'incomplete' : this.#refusalOfBody(recorded)
-    if (recorded === undefined || reason !== undefined) {
-      this.#refuse(reason ?? 'incomplete')
+    const begun = this.#recorded
+    const refusal = begun === undefined ? 'incomplete' : this.#refusalOfBody(begun)
+    if (begun === undefined || refusal !== undefined) {
+      this.#refuse(refusal ?? 'incomplete')
+      return
+    }
+    const recorded = this.#judgeLateInputs(begun)
+    if (typeof recorded === 'string') {
+      this.#refuse(recorded)
       return
     }
     const received = joined(this.#chunks, this.#length)
@@ -381,7 +442,8 @@ export class Fill implements Recording, OpenRecording {
   }
 
   #refuse(reason: Reason): void {
-    this.#target.refused(this.of, reason, this.#detail(reason), this.#failed)
+    const { refusal, input } = this.#verdict
+    this.#target.refused(this.of, reason, this.#detail(reason), this.#failed, reason === refusal ? input : '')
     this.#finish({ kind: this.#failed ? 'failed' : 'refused' })
   }
 
@@ -407,11 +469,15 @@ export class Fill implements Recording, OpenRecording {
   }
 
   #detail(reason: Reason): string {
-    return reason === 'skip' ? (this.handle.skipped ?? reason) : reason
+    if (reason === 'skip') return this.handle.skipped ?? reason
+    const { input } = this.#verdict
+    const isNamed = this.policy.cacheStatus === 'debug' && input !== '' && reason === this.#verdict.refusal
+    return isNamed ? `${reason} ${input}` : reason
   }
 
   #finish(landing: Landing): void {
     this.#done = true
+    this.inputs?.close()
     this.#chunks = []
     this.#target.recordings.end(this)
     this.of.flight?.land(landing)
@@ -427,6 +493,8 @@ function keyOf({ key, search }: FillRequest, route: RouteFields) {
 }
 /** What an update may say of all later answers; other reasons are about this one, and leave the stored response where it is. */
 const LASTING: ReadonlySet<Reason> = new Set(['no-store', 'private', 'vary-star'])
+
+const NO_INPUT_NAMES: readonly string[] = Object.freeze([])
 
 const NO_CODINGS: readonly ContentCoding[] = Object.freeze([])
 

@@ -229,6 +229,7 @@ export class HandlerRuns<Context extends object> {
       maxVariants: outer.maxVariants === undefined ? undefined : own.maxVariants,
       tags: [...outer.tags, ...own.tags],
       precompress: own.precompress ?? outer.precompress,
+      inputs: own.inputs && outer.inputs,
     }
   }
 
@@ -321,8 +322,11 @@ export class HandlerRuns<Context extends object> {
 
   /** What all fills of a storage policy have in common. */
   #plainPolicy(storage: StoragePolicy): FillPolicy {
-    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress } = this.#policy
-    const plain: FillPolicy = { storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, tags: [] }
+    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs } = this.#policy
+    const plain: FillPolicy = {
+      ...{ storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs },
+      tags: [],
+    }
     this.#plainPolicies.set(storage, plain)
     return plain
   }

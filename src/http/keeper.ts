@@ -32,6 +32,8 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'authorization',
   'api-key',
   'cookie',
+  'cookie-read',
+  'fields-read',
   'head',
   'fault',
   'stale-if-error',
@@ -90,8 +92,8 @@ export class Keeper implements FillTarget {
     return landing
   }
 
-  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {
-    this.#note(of, reason, failed)
+  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean, input = ''): void {
+    this.#note(of, reason, failed, input)
     if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
     this.tell(of.key.text, reason, detail)
   }
@@ -118,6 +120,10 @@ export class Keeper implements FillTarget {
     refused[reason] = (refused[reason] ?? 0) + 1
   }
 
+  advise(topic: string, text: () => string): void {
+    if (!this.#warned.has(topic)) this.#warnOnce(topic, text())
+  }
+
   /** Something of ours, or a function of the user's, failed; the request goes on without the cache. */
   fault(thrown: unknown): void {
     const error = asError(thrown)
@@ -129,10 +135,10 @@ export class Keeper implements FillTarget {
   }
 
   /** Remembers it for the next request of the same key, and for whoever asks why. */
-  #note(of: FillRequest, reason: Reason, failed: boolean): void {
+  #note(of: FillRequest, reason: Reason, failed: boolean, input = ''): void {
     // What a POST was answered says nothing about the next GET.
     if (of.request.method === 'POST') return
-    this.#recentlyRefused.note(of.place, reason)
+    this.#recentlyRefused.note(of.place, reason, input)
     if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
     else if (!PASSING_REASONS.has(reason) && isAnonymous(of)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
   }

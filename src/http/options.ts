@@ -82,7 +82,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /** For so long after its lifetime a response is sent in place of an error: 500, 502, 503, 504, or a handler that throws (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
   readonly staleIfError?: Duration | undefined
   /**
-   * Request fields that responses depend on, in addition to what their `Vary` names. A credential field named here
+   * Request fields, and single cookies as `cookie:theme`, that responses depend on, in addition to what their `Vary` names. A credential field named here
    * (`authorization`, `cookie`) no longer keeps its requests from the cache: each value has responses of its own.
    */
   readonly vary?: readonly string[] | undefined
@@ -126,8 +126,23 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly precompress?: readonly ('br' | 'gzip' | 'zstd')[] | undefined
   /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */
   readonly cacheStatus?: boolean | 'debug' | undefined
+  /**
+   * What a handler reads from its request is watched while its response may be stored (docs/inputs.md): a response made from a
+   * cookie is not stored, one made from another field is stored for the value of that field. `ignore` names inputs that never
+   * count: fields, and cookies as `cookie:theme`. `false`: nothing is watched, and which fields and cookies a response depends
+   * on is yours to declare.
+   *
+   * @defaultValue `{}`; `false` in the `proxy` preset
+   */
+  readonly inputs?: false | InputsOptions | undefined
   /** How long a request waits for another one's handler that runs for the same response, before it runs the handler itself. @defaultValue 10 */
   readonly collapseTimeout?: Duration | undefined
+}
+
+/** What the `inputs` option takes. */
+export interface InputsOptions {
+  /** Inputs on which no response depends: names of fields, and `cookie:` with the name of a cookie. */
+  readonly ignore?: readonly string[] | undefined
 }
 
 /** Options that a derived middleware may set: all but those that make or name the core. */

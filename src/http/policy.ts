@@ -7,6 +7,7 @@ import { coreOptionNames, type FallbackCacheOptions } from '../core/options.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from './content-coding.js'
 import { isCredentialField } from './credentials.js'
 import { isToken } from './fields.js'
+import { type InputsPolicy, inputNames, readInputs } from './inputs-policy.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from './storage-policy.js'
 
@@ -42,6 +43,8 @@ export interface Policy<Context extends object> {
   readonly cacheStatus: boolean | 'debug'
   /** Those that this Node.js has; `undefined`: nothing is said about it. */
   readonly precompress: readonly ContentCoding[] | undefined
+  /** Which inputs of a run count; `undefined`: runs are not watched. */
+  readonly inputs: InputsPolicy | undefined
   /** Milliseconds. */
   readonly collapseTimeout: number
 }
@@ -73,6 +76,7 @@ const ownOptionNames = [
   'precompress',
   'cacheStatus',
   'collapseTimeout',
+  'inputs',
 ] as const satisfies readonly Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>[]
 
 const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
@@ -98,7 +102,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     skip: callable(options.skip, 'skip'),
     allowRefresh: callable(options.allowRefresh, 'allowRefresh'),
     tags: typeof options.tags === 'function' ? options.tags : names(options.tags, 'tags'),
-    vary: fieldNames(options.vary, 'vary'),
+    vary: inputNames(options.vary, 'vary'),
     exactVary: preset === 'proxy',
     maxVariants: readMaxVariants(options.maxVariants, storage.keyedFields),
     dropPerRun: preset === 'application',
@@ -106,6 +110,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
     cacheStatus: options.cacheStatus === 'debug' ? 'debug' : (flag(options.cacheStatus, 'cacheStatus') ?? true),
     precompress: readPrecompress(options.precompress),
+    inputs: readInputs(options.inputs, preset),
     collapseTimeout,
     // Last: a core that was made for options that turn out wrong would keep its connection.
     ...readCache(options),
@@ -151,7 +156,7 @@ function readStorage<Context extends object>(
     allowRequestDirectives: flag(options.obeyClient, 'obeyClient') ?? base.allowRequestDirectives,
     maxBodySize:
       options.maxBodySize === undefined ? base.maxBodySize : positiveInteger(options.maxBodySize, 'maxBodySize'),
-    keyedFields: fieldNames(options.vary, 'vary').filter(isCredential),
+    keyedFields: inputNames(options.vary, 'vary').filter(isCredential),
   }
 }
 

@@ -4,6 +4,7 @@ import { fieldValue } from './fields.js'
 import type { Fill } from './fill.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
+import type { InputsRead } from './inputs-read.js'
 import { targetUri } from './invalidation.js'
 import type { Keeper } from './keeper.js'
 import { Invalidating } from './pass.js'
@@ -19,6 +20,7 @@ import type { StoredHead } from './stored-response.js'
 export class PostAnswer extends Invalidating {
   override readonly wants = 'response'
   readonly fill: Fill
+  readonly inputs: InputsRead | undefined
   readonly #request: RequestHead
   readonly #target: PostTarget
   #isRecorded = false
@@ -33,6 +35,7 @@ export class PostAnswer extends Invalidating {
     // What Cache-Status says is the recording's to say.
     super(fill.handle, undefined, request, retiring, onFault)
     this.fill = fill
+    this.inputs = fill.inputs
     this.#request = request
     this.#target = target
   }
@@ -135,14 +138,18 @@ export class PostTarget implements FillTarget {
     return this.#keeper.keep({ ...of, mark }, recorded, stored, body)
   }
 
-  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean): void {
-    this.#keeper.refused(of, reason, detail, failed)
+  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean, input?: string): void {
+    this.#keeper.refused(of, reason, detail, failed, input)
   }
 
   /** A POST is no question about what is stored. */
   discard(): void {}
 
   outdate(): void {}
+
+  advise(topic: string, text: () => string): void {
+    this.#keeper.advise(topic, text)
+  }
 
   fault(thrown: unknown): void {
     this.#keeper.fault(thrown)

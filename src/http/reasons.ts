@@ -53,6 +53,10 @@ export const REASONS = {
   'event-stream': 'The response is a stream without end, such as text/event-stream.',
   'logged-in':
     'It is known who is asking (req.user, req.auth, res.locals.user, ctx.state.user or a used session), so the response may be theirs alone.',
+  'cookie-read':
+    'The handler has read a cookie of this client, and the response does not say that it may be shared: name the cookie in vary, or in inputs.ignore.',
+  'fields-read':
+    'All fields of the request were read at once (copied, listed or serialized), so it is not known which of them the response depends on.',
   'csp-nonce': 'The page carries a nonce of the Content-Security-Policy, which is valid for one response only.',
   'stale-if-error':
     'The handler failed, and a stale stored response was sent in place of its answer (RFC 5861, section 4).',

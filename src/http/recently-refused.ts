@@ -13,6 +13,8 @@ const MAX_LENGTH = 1_024
 /** Why the last response of a key was not stored, and when. */
 export interface Refusal {
   readonly reason: Reason
+  /** The input of the run that the reason is about (`cookie:theme`), if it is about one. */
+  readonly input?: string
   /** Epoch ms. */
   readonly at: number
 }
@@ -44,8 +46,9 @@ export class RecentlyRefused {
   }
 
   /** Writes down why a response was refused, for whoever asks afterwards; {@link has} does not know of it. */
-  note(key: string, reason: Reason): void {
-    remember(this.#refusals, REASONS_KEPT, key, { reason, at: this.#clock.now() })
+  note(key: string, reason: Reason, input = ''): void {
+    const at = this.#clock.now()
+    remember(this.#refusals, REASONS_KEPT, key, input === '' ? { reason, at } : { reason, at, input })
   }
 
   /** Why the last response of this key was refused; `undefined`: it was not, or that is forgotten. */

@@ -88,6 +88,14 @@ function united(tags: readonly string[], others: readonly string[]): readonly st
   return tags.length === 0 && others.length === 0 ? tags : [...new Set([...tags, ...others])]
 }
 
+/** The head of a response that was made from further inputs than were known when its head was recorded. */
+export function withSelecting(recorded: RecordedHead, { headers }: RequestHead, more: readonly string[]): RecordedHead {
+  const { stored } = recorded
+  const selecting = [...new Set([...stored.selecting, ...more])].sort()
+  if (selecting.length === stored.selecting.length) return recorded
+  return { ...recorded, stored: { ...stored, selecting, values: selectingValues(selecting, headers) } }
+}
+
 /** The head with an entity tag for its body, if it has none and could use one. */
 export function withEntityTag(recorded: RecordedHead, body: Buffer): StoredHead {
   const { stored, fields } = recorded

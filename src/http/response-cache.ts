@@ -8,6 +8,7 @@ import type { Explanation } from './explanation.js'
 import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, type Miss } from './handler-runs.js'
+import type { InputsRead } from './inputs-read.js'
 import { Invalidations } from './invalidations.js'
 import { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
@@ -114,7 +115,10 @@ export class ResponseCache<Context extends object> {
   #decideSafely(exchange: Exchange<Context>): Decision | Promise<Decision> {
     try {
       const scope = scopeOf(exchange.raw)
-      return scope === undefined ? this.#decide(exchange, false) : this.#decideNested(exchange, scope)
+      if (scope === undefined) return this.#decide(exchange, false)
+      const { inputs } = scope.recording
+      if (inputs === undefined) return this.#decideNested(exchange, scope)
+      return unwatched(inputs, () => this.#decideNested(exchange, scope))
     } catch (thrown) {
       return this.#bypassFaulty(exchange, thrown)
     }
@@ -411,6 +415,22 @@ export class ResponseCache<Context extends object> {
 }
 
 const AHEAD = ['method', 'url', 'protocol', 'host', 'otherOrigin'] as const
+
+/** Decides without noting what is read for it as something that the run has read. */
+function unwatched(inputs: InputsRead, decide: () => Decision | Promise<Decision>): Decision | Promise<Decision> {
+  inputs.pause()
+  try {
+    const decision = decide()
+    if (!(decision instanceof Promise)) {
+      inputs.resume()
+      return decision
+    }
+    return decision.finally(() => inputs.resume())
+  } catch (thrown) {
+    inputs.resume()
+    throw thrown
+  }
+}
 
 function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

@@ -1,3 +1,4 @@
+import { cookieValue } from './cookie-values.js'
 import { type Fields, fieldValue, hasField, isToken, listMembers, splitList } from './fields.js'
 
 /** The selecting fields of a response: names in lower case, sorted, each once; or `'*'`, which no request can match (RFC 9110, section 12.5.5). */
@@ -78,9 +79,13 @@ function hadSay(name: string, stored: Fields): boolean {
 }
 
 function selectingValue(name: string, request: Fields): string | null {
+  if (name.startsWith(COOKIE)) return cookieValue(fieldValue(request, 'cookie'), name.slice(COOKIE.length))
   const value = fieldValue(request, name)
   return value === undefined ? null : normalise(name, value)
 }
+
+/** What the names of single cookies start with; no field name has a colon there. */
+const COOKIE = 'cookie:'
 
 /** Two values of a field that mean the same become equal (RFC 9111, section 4.1). */
 function normalise(name: string, value: string): string {

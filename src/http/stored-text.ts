@@ -3,7 +3,15 @@ import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import { type Encoding, encodingsText, readEncodings } from './encodings.js'
 import { keepParsed, type Parsed } from './parsed-entries.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
-import { isAmount, isFieldList, isFieldNames, isFinalStatus, isPartOfControl, isReasonPhrase } from './well-formed.js'
+import {
+  isAmount,
+  isFieldList,
+  isFieldNames,
+  isFinalStatus,
+  isInputNames,
+  isPartOfControl,
+  isReasonPhrase,
+} from './well-formed.js'
 
 /** What lies under a primary key whose responses vary: where to look further. */
 export interface VariantMarker extends Parsed {
@@ -66,13 +74,13 @@ function isMarker(memo: unknown): memo is VariantMarker {
 function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   const meta = parseObject(entry.meta)
   if (meta === undefined || typeof meta.i !== 'string') return undefined
-  if (isFieldNames(meta.m)) return { identity: meta.i, selecting: meta.m, counted: countedIn(meta.n) }
+  if (isInputNames(meta.m)) return { identity: meta.i, selecting: meta.m, counted: countedIn(meta.n) }
   const { s: status, r: reason, f: fields, x: removed = [], c: control = {}, v: selecting = [], u: values = [] } = meta
   const { a: initialAge = 0, d: cost = 0, w: staleWhileRevalidate = 0, e: staleIfError = 0 } = meta
   // What is well-formed for JSON and not for HTTP was written by somebody else.
   if (!isFinalStatus(status) || !(reason === undefined || isReasonPhrase(reason)) || !isFieldList(fields))
     return undefined
-  if (!isFieldNames(removed) || !isPartOfControl(control) || !isFieldNames(selecting)) return undefined
+  if (!isFieldNames(removed) || !isPartOfControl(control) || !isInputNames(selecting)) return undefined
   if (!Array.isArray(values) || values.length !== selecting.length) return undefined
   if (!isAmount(initialAge) || !isAmount(cost) || !isAmount(staleWhileRevalidate) || !isAmount(staleIfError))
     return undefined

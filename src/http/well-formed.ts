@@ -23,6 +23,13 @@ export function isFieldNames(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((name) => typeof name === 'string' && isToken(name))
 }
 
+/** Whether a value is a list of selecting inputs: field names, and inputs of other kinds with a prefix (`cookie:theme`). */
+export function isInputNames(value: unknown): value is readonly string[] {
+  return (
+    Array.isArray(value) && value.every((name) => typeof name === 'string' && (isToken(name) || name.includes(':')))
+  )
+}
+
 /** Whether a value is a number of seconds or milliseconds that can be counted with. */
 export function isAmount(value: unknown): value is number {
   return Number.isSafeInteger(Math.round(Number(value))) && typeof value === 'number' && value >= 0

@@ -36,6 +36,7 @@ import {
 import { isEncrypted, otherOriginOf } from './origin-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, readContent } from './request-content.js'
+import { watchRequest } from './watched-request.js'
 import { watchResponse } from './watched-response.js'
 
 declare global {
@@ -189,7 +190,9 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   forward(recording: Recording, changes?: FieldChanges): void {
     const response = this.#response
     ;(response as Answering).fallbackCache = recording.handle
-    watchResponse(this.context, response, recording, changeFields(this.context, changes))
+    const restore = changeFields(this.context, changes)
+    if (recording.inputs !== undefined) watchRequest(this.context, recording.inputs)
+    watchResponse(this.context, response, recording, restore)
     this.#next()
   }
 

@@ -33,6 +33,7 @@ import { layFields } from './outgoing-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, type ParsedRequest, readContent } from './request-content.js'
 import { drain, tee } from './tee.js'
+import { watchContext } from './watched-context.js'
 import { watchResponse } from './watched-response.js'
 
 declare module 'koa' {
@@ -144,6 +145,7 @@ class KoaExchange implements Exchange<Context> {
     const isRecorded = recording.wants === 'response'
     const outer: OuterFields = isRecorded ? ctx.res.getHeaders() : NONE
     const restore = changeFields(ctx.req, changes)
+    if (recording.inputs !== undefined) watchContext(ctx, recording.inputs)
     const departure = isRecorded ? watchDeparture(ctx, recording) : undefined
     ctx.fallbackCache = recording.handle
     try {

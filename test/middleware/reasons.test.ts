@@ -1,4 +1,4 @@
-import { METHODS } from 'node:http'
+import { type IncomingHttpHeaders, METHODS } from 'node:http'
 import { connect } from 'node:net'
 import express from 'express'
 import { describe, expect, it, vi } from 'vitest'
@@ -8,7 +8,7 @@ import { type FallbackCacheMiddleware, type FallbackCacheOptions, fallbackCache 
 import { broken, chunked, gate, type Stage, useStage } from './contract-stage.js'
 import { type Ask, ask, type Got } from './hosts/client.js'
 import { express as expressHost } from './hosts/express.js'
-import type { Answer, CacheFace, CommonOptions, Host } from './hosts/host.js'
+import type { Answer, CacheFace, Call, CommonOptions, Host } from './hosts/host.js'
 import { koa as koaHost } from './hosts/koa.js'
 import { listen } from './hosts/listen.js'
 
@@ -103,6 +103,16 @@ function found(
     await client.get('/page', first)
     stage.clock.advance(second.after ?? 0)
     return { got: await client.get('/page', second.fields), cached: middleware }
+  }
+}
+
+/** The handler reads something of its request. */
+function reading(read: (fields: IncomingHttpHeaders) => string | undefined): Provoke {
+  return async ({ stage, cached }) => {
+    const middleware = cached()
+    const routes = [{ path: '/page', answer: ({ fields }: Call) => ({ body: read(fields) ?? '' }) }]
+    const client = await stage.serve({ use: [middleware], routes })
+    return { got: await client.get('/page', { cookie: 'theme=dark' }), cached: middleware }
   }
 }
 
@@ -247,6 +257,8 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
     })
     return { got: await client.get('/page'), cached: middleware }
   },
+  'cookie-read': reading((fields) => fields.cookie),
+  'fields-read': reading((fields) => JSON.stringify(fields)),
   'csp-nonce': answering({ fields: { ...html, 'content-security-policy': "script-src 'nonce-1'" } }),
   'stale-if-error': found((run) => (run === 1 ? {} : { status: 503 }), { after: 61_000 }, { staleIfError: 60 }),
   'wrong-validator': found(

@@ -51,7 +51,19 @@ function handler(route: Route<unknown>, runs: Runs): Handler<HonoEnv> {
       method: c.req.method,
       path: url.pathname,
       query: url.searchParams,
-      fields: c.req.header(),
+      // As a handler would: it reads the fields that it wants.
+      fields: new Proxy(
+        {},
+        {
+          get: (_, name) => c.req.header(String(name)),
+          ownKeys: () => Object.keys(c.req.header()),
+          getOwnPropertyDescriptor: (_, name) => ({
+            value: c.req.header(String(name)),
+            enumerable: true,
+            configurable: true,
+          }),
+        },
+      ),
       host: incoming.headers.host ?? '',
       handle: (outgoing as ServerResponse & { readonly fallbackCache?: Call['handle'] })
         .fallbackCache as Call['handle'],

@@ -1,0 +1,4 @@
+/** placeholder */
+export function isEverydayCookie(_name: string): boolean {
+  return false
+}

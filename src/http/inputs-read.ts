@@ -1,0 +1,106 @@
+import { NEUTRAL_FIELDS } from './neutral-fields.js'
+
+/** A run that reads more names than this is taken for one that reads all of them: handlers may let clients choose names. */
+const MAX_NAMES = 32
+
+/**
+ * The inputs that one run of a handler has read from its request, noted by the host while the run may be stored. A read of an
+ * absent input counts: the response was made from its absence.
+ */
+export class InputsRead {
+  /** Fields that are not neutral, in lower case; `cookie` is never among them. */
+  readonly fields = new Set<string>()
+  readonly cookies = new Set<string>()
+  /** Whether the fields were read as a whole: copied, listed or serialized. */
+  everyField = false
+  /** Whether the Cookie field was read as a whole. */
+  everyCookie = false
+  /** Where the fields were read as a whole, for a warning; `undefined`: not known. */
+  place: string | undefined
+  /** Grows with each new read. */
+  version = 0
+  readonly #closers: (() => void)[] = []
+  #pauses = 0
+  #isOpen = true
+
+  /** Whether a read counts at present. */
+  get isCounting(): boolean {
+    return this.#isOpen && this.#pauses === 0
+  }
+
+  /** @param name - as node spells the names of its records: in lower case */
+  field(name: string): void {
+    if (!this.isCounting || NEUTRAL_FIELDS.has(name)) return
+    if (name === 'cookie') this.allCookies()
+    else this.#add(this.fields, name, () => this.allFields())
+  }
+
+  allFields(): void {
+    if (!this.isCounting || this.everyField) return
+    this.everyField = true
+    this.version += 1
+    this.place = placeInCode()
+  }
+
+  cookie(name: string): void {
+    if (this.isCounting) this.#add(this.cookies, name, () => this.allCookies())
+  }
+
+  allCookies(): void {
+    if (!this.isCounting || this.everyCookie) return
+    this.everyCookie = true
+    this.version += 1
+  }
+
+  /** Takes back what was noted of cookies since there were so many names: a parser has read them, and what it made is watched. */
+  forgetCookies(every: boolean, names: number): void {
+    this.everyCookie = every
+    for (const name of [...this.cookies].slice(names)) this.cookies.delete(name)
+  }
+
+  /** Reads until {@link resume} do not count: the cache reads for itself, or middleware in front of it does. */
+  pause(): void {
+    this.#pauses += 1
+  }
+
+  resume(): void {
+    this.#pauses -= 1
+  }
+
+  /** Has a host stop watching when nothing needs noting any more. */
+  onClose(stop: () => void): void {
+    this.#closers.push(stop)
+  }
+
+  /** Ends the noting. */
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    for (const stop of this.#closers) stop()
+  }
+
+  #add(names: Set<string>, name: string, all: () => void): void {
+    if (names.has(name)) return
+    if (names.size >= MAX_NAMES) {
+      all()
+      return
+    }
+    names.add(name)
+    this.version += 1
+  }
+}
+
+let placesLeft = 8
+
+/** The line of the application that reads all fields. A stack costs microseconds, so only the first few are taken. */
+function placeInCode(): string | undefined {
+  if (placesLeft === 0) return undefined
+  placesLeft -= 1
+  const lines = (new Error().stack ?? '').split('\n').slice(1)
+  const line = lines.find(
+    (one) => !OWN_CODE.test(one) && !one.includes('node:internal') && !one.includes('<anonymous>'),
+  )
+  return line?.trim().replace(/^at /, '')
+}
+
+const OWN_CODE = /[\\/]fallback-cache[\\/]dist[\\/]|inputs-read\.|watched-fields\.|watched-request\./

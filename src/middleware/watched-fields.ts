@@ -1,0 +1,134 @@
+import { inspect } from 'node:util'
+
+/** A record of a request: its fields, its cookies. */
+export type InputRecord = Record<string, unknown>
+
+/** Told of the reads of a record. */
+export interface RecordReader {
+  /** One entry was read, or looked for. */
+  one(name: string): void
+  /** The record was listed, copied or serialized. */
+  all(): void
+}
+
+/**
+ * A record that tells a reader what is read from it, and is otherwise the record itself: writes, deletions and copies work.
+ * `structuredClone` is the exception: it refuses every Proxy.
+ */
+export function watchedRecord<R extends object>(record: R, reader: RecordReader): R {
+  const target = new WatchedRecord(record as InputRecord, reader)
+  return new Proxy(target, target) as unknown as R
+}
+
+/** As {@link watchedRecord}, for a record that is made when it is read first. */
+export function watchedLater(make: () => object, reader: RecordReader): object {
+  const target = new WatchedRecord(undefined, reader, make)
+  return new Proxy(target, target)
+}
+
+/** Both the target and the handler of its Proxy: an object less for each request. */
+class WatchedRecord implements ProxyHandler<WatchedRecord> {
+  readonly #reader: RecordReader
+  readonly #make: (() => object) | undefined
+  #own: InputRecord | undefined
+
+  constructor(record: InputRecord | undefined, reader: RecordReader, make?: () => object) {
+    this.#own = record
+    this.#reader = reader
+    this.#make = make
+  }
+
+  get #record(): InputRecord {
+    this.#own ??= (this.#make?.() ?? {}) as InputRecord
+    return this.#own
+  }
+
+  /** `util.inspect` looks at the target of a Proxy, around its traps. */
+  [inspect.custom](): InputRecord {
+    this.#reader.all()
+    return this.#record
+  }
+
+  get(_target: object, name: string | symbol): unknown {
+    if (typeof name === 'string') this.#note(name)
+    else if (name === inspect.custom) return undefined
+    return this.#record[name as string]
+  }
+
+  has(_target: object, name: string | symbol): boolean {
+    if (typeof name === 'string') this.#note(name)
+    return name in this.#record
+  }
+
+  ownKeys(): (string | symbol)[] {
+    this.#reader.all()
+    return Reflect.ownKeys(this.#record)
+  }
+
+  getOwnPropertyDescriptor(_target: object, name: string | symbol): PropertyDescriptor | undefined {
+    if (typeof name === 'string') this.#note(name)
+    const descriptor = Reflect.getOwnPropertyDescriptor(this.#record, name)
+    // A Proxy may not call a property fixed that its target does not have.
+    if (descriptor !== undefined) descriptor.configurable = true
+    return descriptor
+  }
+
+  set(_target: object, name: string | symbol, value: unknown): boolean {
+    return Reflect.set(this.#record, name, value)
+  }
+
+  defineProperty(_target: object, name: string | symbol, descriptor: PropertyDescriptor): boolean {
+    return Reflect.defineProperty(this.#record, name, { ...descriptor, configurable: true })
+  }
+
+  deleteProperty(_target: object, name: string | symbol): boolean {
+    return Reflect.deleteProperty(this.#record, name)
+  }
+
+  getPrototypeOf(): object | null {
+    return Reflect.getPrototypeOf(this.#record)
+  }
+
+  setPrototypeOf(_target: object, prototype: object | null): boolean {
+    return Reflect.setPrototypeOf(this.#record, prototype)
+  }
+
+  /** Methods and what serializers ask every object for are no inputs, unless an entry has their name. */
+  #note(name: string): void {
+    if ((name in OBJECT || ASKED_OF_ALL.has(name)) && !Object.hasOwn(this.#record, name)) return
+    this.#reader.one(name)
+  }
+}
+
+const OBJECT: object = Object.prototype
+
+const ASKED_OF_ALL: ReadonlySet<string> = new Set([
+  'toJSON',
+  'then',
+  'nodeType',
+  '$$typeof',
+  'asymmetricMatch',
+  '@@__IMMUTABLE_ITERABLE__@@',
+])
+
+/** A list of raw fields that tells a reader of every look at it: raw fields are read to be copied. */
+export function watchedList(list: string[], reader: RecordReader): string[] {
+  return new Proxy(list, {
+    get(target, name) {
+      reader.all()
+      return Reflect.get(target, name)
+    },
+    has(target, name) {
+      reader.all()
+      return Reflect.has(target, name)
+    },
+    ownKeys(target) {
+      reader.all()
+      return Reflect.ownKeys(target)
+    },
+    getOwnPropertyDescriptor(target, name) {
+      reader.all()
+      return Reflect.getOwnPropertyDescriptor(target, name)
+    },
+  })
+}

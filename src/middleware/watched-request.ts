@@ -1,0 +1,87 @@
+import type { IncomingMessage } from 'node:http'
+import type { InputsRead } from '../http/inputs-read.js'
+import { CookieWatch } from './watched-cookies.js'
+import { type RecordReader, watchedLater, watchedList, watchedRecord } from './watched-fields.js'
+
+/** Notes what is read of a node request until the inputs are closed; then the request is as it was. */
+export function watchRequest(request: IncomingMessage, inputs: InputsRead): void {
+  new RequestWatch(request, inputs).install()
+}
+
+class RequestWatch implements RecordReader {
+  readonly #request: IncomingMessage
+  readonly #inputs: InputsRead
+  readonly #cookies: CookieWatch
+  /** Each property that was replaced: its name, what it was, what it is. */
+  readonly #replaced: [name: WatchedName, own: unknown, watched: unknown][] = []
+
+  constructor(request: IncomingMessage, inputs: InputsRead) {
+    this.#request = request
+    this.#inputs = inputs
+    this.#cookies = new CookieWatch(request, inputs)
+  }
+
+  install(): void {
+    const { headers, rawHeaders } = this.#request
+    this.#replace('headers', headers, watchedRecord(headers, this))
+    this.#replace('rawHeaders', rawHeaders, watchedList(rawHeaders, this))
+    if ('headersDistinct' in this.#request) {
+      this.#replace(
+        'headersDistinct',
+        undefined,
+        watchedLater(() => this.#distinctFields(rawHeaders), this),
+      )
+    }
+    this.#cookies.watchParsed()
+    this.#inputs.onClose(() => this.#uninstall())
+  }
+
+  one(name: string): void {
+    if (name === 'cookie') this.#cookies.onField()
+    else this.#inputs.field(name)
+  }
+
+  all(): void {
+    this.#inputs.allFields()
+  }
+
+  #replace(name: WatchedName, own: unknown, watched: unknown): void {
+    put(this.#request, name, watched)
+    this.#replaced.push([name, own, watched])
+  }
+
+  #uninstall(): void {
+    const request = this.#request
+    for (const [name, own, watched] of this.#replaced) {
+      // An application may have put something else there.
+      if (Reflect.get(request, name) !== watched) continue
+      if (request.httpVersionMajor > 1) Reflect.deleteProperty(request, name)
+      else put(request, name, own)
+    }
+    this.#cookies.uninstall()
+  }
+
+  /** Has node make its record of lines. It makes it of `rawHeaders`, and keeps what it has made. */
+  #distinctFields(rawHeaders: string[]): object {
+    const request = this.#request
+    const { rawHeaders: watched } = request
+    const distinct = Reflect.get(request, 'headersDistinct')
+    put(request, 'rawHeaders', rawHeaders)
+    put(request, 'headersDistinct', undefined)
+    const made = request.headersDistinct
+    put(request, 'headersDistinct', distinct)
+    put(request, 'rawHeaders', watched)
+    return made
+  }
+}
+
+type WatchedName = 'headers' | 'rawHeaders' | 'headersDistinct'
+
+/** Sets a property. Requests of HTTP/2 have getters only, over which a property of their own is laid. */
+function put(request: IncomingMessage, name: WatchedName, value: unknown): void {
+  if (request.httpVersionMajor > 1) {
+    Object.defineProperty(request, name, { value, writable: true, enumerable: false, configurable: true })
+  } else {
+    Reflect.set(request, name, value)
+  }
+}
