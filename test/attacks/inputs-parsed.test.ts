@@ -1,0 +1,111 @@
+import cookieParser from 'cookie-parser'
+import cookieSession from 'cookie-session'
+import express5, { type Request, type RequestHandler } from 'express'
+import session from 'express-session'
+import express4 from 'express4'
+import { describe, expect, it } from 'vitest'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { ask } from '../middleware/hosts/client.js'
+import { listen } from '../middleware/hosts/listen.js'
+
+const WAYS: Readonly<Record<string, (req: Request) => unknown>> = {
+  'by name': (req) => req.cookies.tenant,
+  destructured: ({ cookies: { tenant } }) => tenant,
+  spread: (req) => ({ ...req.cookies }).tenant,
+  'as JSON': (req) => JSON.stringify(req.cookies),
+  listed: (req) => Object.values(req.cookies).join(),
+  'from the field': (req) => req.headers.cookie,
+}
+
+/** Asks with a cookie of a name that no list knows, and with cookies that everybody has. */
+async function play(handlers: readonly RequestHandler[], make: typeof express5, who: readonly (string | undefined)[]) {
+  const app = make()
+  app.use(...handlers)
+  const running = await listen(app)
+  const got: string[] = []
+  try {
+    for (const name of who) {
+      const cookie = name === undefined ? '_ga=GA1' : `_ga=${name}; tenant=${name}`
+      got.push((await ask(running.port, '/', { fields: { cookie } })).text)
+    }
+  } finally {
+    await running.close()
+  }
+  return got
+}
+
+describe.each([
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as typeof express5],
+])('cookies that are parsed in %s', (_, make) => {
+  const places = {
+    behind: (...parsers: RequestHandler[]) => [fallbackCache({ ttl: 60 }), ...parsers],
+    'in front': (...parsers: RequestHandler[]) => [...parsers, fallbackCache({ ttl: 60 })],
+  }
+  for (const [place, around] of Object.entries(places)) {
+    for (const [way, read] of Object.entries(WAYS)) {
+      it(`are nobody else's, parsed ${place} and read ${way}`, async () => {
+        const answer: RequestHandler = (req, res) => void res.send(`for ${read(req)}`)
+        const who = ['ann', 'bob', undefined, 'ann']
+        const got = await play([...around(cookieParser('secret')), answer], make, who)
+        expect(got[0]).toContain('ann')
+        expect(got[1]).toContain('bob')
+        expect(got[1]).not.toContain('ann')
+        expect(got[2]).not.toMatch(/ann|bob/)
+        expect(got[3]).toContain('ann')
+      })
+    }
+
+    it(`keep nothing from the cache that nobody reads, parsed ${place}`, async () => {
+      let runs = 0
+      const answer: RequestHandler = (_req, res) => void res.send(`run ${++runs}`)
+      const got = await play([...around(cookieParser('secret')), answer], make, ['ann', 'bob', undefined])
+      expect(got).toEqual(['run 1', 'run 1', 'run 1'])
+    })
+
+    it(`may be shared by those who do not have the one that is read, parsed ${place}`, async () => {
+      let runs = 0
+      const answer: RequestHandler = (req, res) => void res.send(`run ${++runs} ${req.cookies.tenant ?? 'guest'}`)
+      const got = await play([...around(cookieParser()), answer], make, [undefined, 'ann', undefined])
+      expect(got).toEqual(['run 1 guest', 'run 2 ann', 'run 1 guest'])
+    })
+
+    it(`leave a request as the parser has made it, parsed ${place}`, async () => {
+      const answer: RequestHandler = (req, res) => {
+        res.send('sent')
+        expect(req.cookies).toEqual({ _ga: 'ann', tenant: 'ann' })
+      }
+      expect(await play([...around(cookieParser('secret')), answer], make, ['ann'])).toEqual(['sent'])
+    })
+  }
+
+  it('hold back the page of a session whose cookie no list knows', async () => {
+    const greet: RequestHandler = (req, res) => {
+      const { session: own } = req as unknown as { session: { name?: string } }
+      if (typeof req.query.name === 'string') own.name = req.query.name
+      res.send(`hello ${own.name ?? 'guest'}`)
+    }
+    for (const sessions of [
+      session({ name: 'kaufen', secret: 's', resave: false, saveUninitialized: false }),
+      cookieSession({ name: 'kaufen', secret: 's' }),
+    ]) {
+      const app = make()
+      app.use(fallbackCache({ ttl: 60 }), sessions)
+      app.get('/', greet)
+      const running = await listen(app)
+      try {
+        const login = await ask(running.port, '/?name=ann')
+        const cookie = [login.field('set-cookie')]
+          .flat()
+          .map((line) => String(line).split(';', 1)[0])
+          .join('; ')
+        expect(cookie).toContain('kaufen')
+        expect((await ask(running.port, '/')).text).toBe('hello guest')
+        expect((await ask(running.port, '/', { fields: { cookie } })).text).toBe('hello ann')
+        expect((await ask(running.port, '/')).text).toBe('hello guest')
+      } finally {
+        await running.close()
+      }
+    }
+  })
+})
