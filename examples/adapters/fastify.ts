@@ -1,6 +1,6 @@
 import { type FallbackCacheMiddleware, type FallbackCacheOptions, fallbackCache } from 'fallback-cache/express'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify'
-import { sendHeadLate } from './late-head.js'
+import { ignoreUnchanged, sendHeadLate } from './late-head.js'
 
 /** A cache for Fastify 5: the two hooks, and all that the middleware carries (`invalidate`, `stats`, …). */
 export type FastifyCache = FallbackCacheMiddleware & {
@@ -29,6 +29,7 @@ export function fastifyCache(options: FallbackCacheOptions = {}): FastifyCache {
     Object.assign(request.raw, whoeverIs(request))
     // What the route has taken away of the fields that hooks in front of the cache have set.
     for (const name of reply.raw.getHeaderNames()) if (!reply.hasHeader(name)) reply.raw.removeHeader(name)
+    ignoreUnchanged(reply.raw)
     if (typeof payload === 'string' || Buffer.isBuffer(payload)) sendHeadLate(reply.raw)
     done(null, payload)
   }

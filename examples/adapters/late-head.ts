@@ -3,7 +3,8 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 /**
  * Has `writeHead(status, fields)` only set status and fields, so that the head leaves with the first bytes: frameworks
  * that call it right before `end(body)` thus tell the cache of head and body at once, and a miss has the entity tag
- * that its hits are going to have.
+ * that its hits are going to have. These frameworks keep their fields to themselves and give all of them at once: only those that have another value
+ * than in front of the cache are the route's.
  */
 export function sendHeadLate(response: ServerResponse): void {
   const { writeHead } = response
@@ -11,8 +12,21 @@ export function sendHeadLate(response: ServerResponse): void {
     response.writeHead = writeHead
     response.statusCode = status
     if (typeof second === 'string') response.statusMessage = second
-    const fields = (typeof second === 'string' ? third : (second ?? third)) as OutgoingHttpHeaders | undefined
-    for (const [name, value] of Object.entries(fields ?? {})) if (value !== undefined) response.setHeader(name, value)
+    setChanged(response, (typeof second === 'string' ? third : (second ?? third)) as OutgoingHttpHeaders | undefined)
     return response
+  }
+}
+
+/** Has `setHeader` leave a field alone that has the value already. */
+export function ignoreUnchanged(response: ServerResponse): void {
+  const { setHeader } = response
+  response.setHeader = (name, value) =>
+    String(value) === String(response.getHeader(name)) ? response : setHeader.call(response, name, value)
+}
+
+/** Sets those fields of a head that have another value than the response has already. */
+function setChanged(response: ServerResponse, fields: OutgoingHttpHeaders | undefined): void {
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    if (value !== undefined && String(value) !== String(response.getHeader(name))) response.setHeader(name, value)
   }
 }

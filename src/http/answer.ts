@@ -20,7 +20,7 @@ export function answerFromStore(
   now: number,
   request: Pick<RequestHead, 'method' | 'headers' | 'isPlain' | 'ifNoneMatch'> = exchange.request,
 ): Reply {
-  const reply = withOuterVary(exchange, stored, whole)
+  const reply = withOuterLists(exchange, stored, whole)
   if (request.isPlain && request.method === 'GET') {
     if (request.ifNoneMatch === undefined) return reply
     // What most clients ask: whether the one they have is still the one.
@@ -138,15 +138,23 @@ function varyOf({ fields }: Reply): FieldValue | undefined {
   return at < 0 ? undefined : fields[at + 1]
 }
 
-/** Outer middleware may have made the answer depend on more than the stored response does. */
-function withOuterVary(exchange: Exchange, stored: StoredResponse, whole: Reply): Reply {
-  if (!stored.hasVary) return whole
-  const outer = fieldValue({ outer: exchange.field('vary') }, 'outer')
-  if (outer === undefined) return whole
-  const fields = [...whole.fields]
-  for (let at = 0; at < fields.length; at += 2) {
-    if (String(fields[at]).toLowerCase() !== 'vary') continue
-    fields[at + 1] = uniteVary(outer, fieldValue({ own: fields[at + 1] }, 'own')) ?? outer
+/** A list that outer middleware has begun for this client, Vary among them, is continued by the stored one. */
+function withOuterLists(exchange: Pick<Exchange, 'field'>, stored: StoredResponse, whole: Reply): Reply {
+  if (!stored.hasVary && stored.appended.length === 0) return whole
+  let fields: FieldValue[] | undefined
+  for (let at = 0; at < whole.fields.length; at += 2) {
+    const name = String(whole.fields[at]).toLowerCase()
+    if (name !== 'vary' && !stored.appended.includes(name)) continue
+    const outer = exchange.field(name)
+    if (outer === undefined) continue
+    fields ??= [...whole.fields]
+    fields[at + 1] = united(name, outer, whole.fields[at + 1] ?? '')
   }
-  return { ...whole, fields }
+  return fields === undefined ? whole : { ...whole, fields }
+}
+
+function united(name: string, outer: FieldValue, own: FieldValue): FieldValue {
+  if (name === 'vary') return uniteVary(fieldValue({ outer }, 'outer'), fieldValue({ own }, 'own')) ?? outer
+  if (typeof outer === 'string' && typeof own === 'string' && name !== 'set-cookie') return `${outer}, ${own}`
+  return [outer, own].flat()
 }

@@ -371,7 +371,7 @@ export class Fill implements Recording, OpenRecording {
 
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
     const status = this.#status(head, { stored: true, ttl: storable.freshness.lifetime })
-    const fields = this.#withVary(head, recorded.fields)
+    const fields = this.#withVary(head, asSent(head, recorded.fields, recorded.stored.appended))
     const added: FieldValue[] = [...status]
     const { etag } = fields
     if (this.#codings.length > 0) added.push('Vary', fields.vary ?? '')
@@ -389,7 +389,7 @@ export class Fill implements Recording, OpenRecording {
   #refusing(head: ResponseHead, route: RouteFields, reason: Reason): Onward {
     this.#refuse(reason)
     const status = this.#status(head, { detail: this.#detail(reason) })
-    const instead = this.#onConditions(head, route.fields, undefined, status)
+    const instead = this.#onConditions(head, asSent(head, route.fields, route.appended), undefined, status)
     return { fields: status, instead, record: false, before: undefined }
   }
 
@@ -482,6 +482,14 @@ export class Fill implements Recording, OpenRecording {
     this.#target.recordings.end(this)
     this.of.flight?.land(landing)
   }
+}
+
+/** The fields of the route, with the lists that outer middleware has begun as they are going to be sent. */
+function asSent(head: ResponseHead, fields: Fields, appended: readonly string[]): Fields {
+  const lists = head.outer.vary === undefined ? appended : [...appended, 'vary']
+  const sent: Record<string, FieldValue | undefined> = { ...fields }
+  for (const name of lists) if (fields[name] !== undefined) sent[name] = head.field(name)
+  return lists.length === 0 ? fields : sent
 }
 
 /** Where a response is to lie: by what it says of the queries that it is for, or by its own. */

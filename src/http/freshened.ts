@@ -30,7 +30,8 @@ export function updatedRoute(
     names.set(name.toLowerCase(), name)
   }
   for (const [lower, name] of update.names) if (!names.has(lower)) names.set(lower, name)
-  return { fields, names, removed: [...new Set([...stored.removed, ...update.removed])], deciding }
+  const appended = [...new Set([...stored.appended, ...update.appended])]
+  return { fields, names, appended, removed: [...new Set([...stored.removed, ...update.removed])], deciding }
 }
 
 /** A stored response with updated fields, to be sent once and not to be stored. */
@@ -45,6 +46,7 @@ export function freshened(
   return new StoredResponse(entryWith(stored.entry, { storedAt: receivedAt, staleAt: receivedAt }), {
     ...stored,
     fields: toFieldList(fields, updated.names),
+    appended: updated.appended,
     removed: updated.removed,
     initialAge,
   })

@@ -63,6 +63,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
       reason: head.reason,
       fields: toFieldList(fields, route.names),
       ownEntityTag,
+      appended: route.appended,
       removed: route.removed,
       control: storable.by.control,
       initialAge: storable.initialAge,

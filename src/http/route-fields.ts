@@ -7,9 +7,11 @@ export interface RouteFields {
   readonly fields: Fields
   /** The names of {@link fields}, as the route wrote them. */
   readonly names: ReadonlyMap<string, string>
+  /** Those among {@link fields} that the route has added to a field of outer middleware, and cookies: a hit adds them to what it has. */
+  readonly appended: readonly string[]
   /** What outer middleware had set and the route took away. */
   readonly removed: readonly string[]
-  /** {@link fields}, and those that decide about caching though outer middleware has set them. */
+  /** {@link fields} with all that stands in them, and those that decide about caching though outer middleware has set them. */
   readonly deciding: Fields
 }
 
@@ -26,19 +28,22 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
   const list = head.fields()
   const fields = emptyFields()
   const names = new Map<string, string>()
+  const appended: string[] = []
   for (let at = 0; at < list.length; at += 2) {
     const name = String(list[at])
     const lower = lowerCase(name)
     if (dropped.has(lower)) continue
-    const value = contribution(lower, list[at + 1] ?? '', head.outer[lower])
-    if (value === undefined) continue
-    fields[lower] = value
+    const value = list[at + 1] ?? ''
+    const made = contribution(lower, value, head, control)
+    if (made === undefined) continue
+    fields[lower] = made
     names.set(lower, name)
+    if (lower === 'set-cookie' || (made !== value && lower !== 'vary')) appended.push(lower)
   }
   const removed = Object.keys(head.outer).filter(
     (name) => head.outer[name] !== undefined && head.field(name) === undefined,
   )
-  return { fields, names, removed, deciding: withOuterControl(fields, head, control) }
+  return { fields, names, appended, removed, deciding: withOuterControl(fields, head, control, appended) }
 }
 
 /** Fields that describe one run of a handler, or one client of a rate limiter behind the cache, and would lie about every other. */
@@ -91,14 +96,17 @@ export function toFieldList(fields: Fields, names?: ReadonlyMap<string, string>)
 function contribution(
   name: string,
   value: FieldValue,
-  before: FieldValue | number | undefined,
+  head: ResponseHead,
+  control: readonly string[],
 ): FieldValue | undefined {
+  const before = head.outer[name]
   if (before === undefined) return value
   const outer = typeof before === 'number' ? String(before) : before
-  if (String(outer) === String(value)) return undefined
+  const isSet = head.isSetByRoute(name)
+  if (String(outer) === String(value)) return isSet ? value : undefined
   if (name === 'vary') return withoutMembers(value, outer)
   if (name === 'set-cookie') return withoutLines(value, outer)
-  return value
+  return control.includes(name) ? value : withoutBeginning(value, outer)
 }
 
 function withoutMembers(value: FieldValue, outer: FieldValue): string | undefined {
@@ -107,20 +115,45 @@ function withoutMembers(value: FieldValue, outer: FieldValue): string | undefine
   return added.length === 0 ? undefined : added.join(', ')
 }
 
+/** The lines beyond those of outer middleware, each of which counts once: the route may set the same cookie. */
 function withoutLines(value: FieldValue, outer: FieldValue): FieldValue | undefined {
-  const known = fieldLines({ outer }, 'outer')
-  const added = fieldLines({ value }, 'value').filter((line) => !known.includes(line))
+  const known = [...linesOf(outer)]
+  const added = linesOf(value).filter((line) => {
+    const at = known.indexOf(line)
+    if (at >= 0) known.splice(at, 1)
+    return at < 0
+  })
   return added.length === 0 ? undefined : added
+}
+
+/** What the route has put behind the value of outer middleware, as further lines or list members; the value itself, where it is another one. */
+function withoutBeginning(value: FieldValue, outer: FieldValue): FieldValue {
+  const [before, now] = [linesOf(outer), linesOf(value)]
+  if (now.length > before.length && before.every((line, at) => now[at] === line)) return now.slice(before.length)
+  const [first = ''] = before
+  if (before.length === 1 && typeof value === 'string' && value.startsWith(`${first},`)) {
+    return value.slice(first.length + 1).trim()
+  }
+  return value
+}
+
+function linesOf(value: FieldValue): readonly string[] {
+  return fieldLines({ value }, 'value')
 }
 
 function membersOf(value: FieldValue): readonly string[] {
   return listMembers(fieldValue({ value }, 'value') ?? '')
 }
 
-function withOuterControl(fields: Fields, head: ResponseHead, control: readonly string[]): Fields {
+function withOuterControl(
+  fields: Fields,
+  head: ResponseHead,
+  control: readonly string[],
+  appended: readonly string[],
+): Fields {
   let deciding: Record<string, FieldValue | undefined> | undefined
-  for (const name of control) {
-    if (fields[name] !== undefined || head.outer[name] === undefined) continue
+  for (const name of [...control, ...appended]) {
+    if ((fields[name] !== undefined && control.includes(name)) || head.outer[name] === undefined) continue
     const value = head.field(name)
     if (value === undefined) continue
     deciding ??= Object.assign(emptyFields(), fields)

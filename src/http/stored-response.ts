@@ -22,6 +22,8 @@ export interface StoredHead {
   readonly fields: FieldList
   /** Whether the entity tag among them is made by this cache: nobody behind it knows it. */
   readonly ownEntityTag: boolean
+  /** Fields that are added to those of outer middleware, and do not replace them, in lower case. */
+  readonly appended: readonly string[]
   /** Fields that the route took away from what outer middleware had set. */
   readonly removed: readonly string[]
   /** The directives that decided, wherever they stood. */
@@ -60,6 +62,7 @@ export class StoredResponse implements Reusable, Parsed {
   /** As they go out, `Content-Length` included. */
   readonly list: FieldList
   readonly ownEntityTag: boolean
+  readonly appended: readonly string[]
   readonly removed: readonly string[]
   readonly control: CacheControl
   readonly initialAge: number
@@ -105,6 +108,7 @@ export class StoredResponse implements Reusable, Parsed {
     this.reason = head.reason
     this.list = withContentLength(head, this.body.length)
     this.ownEntityTag = head.ownEntityTag
+    this.appended = head.appended
     this.removed = head.removed
     this.control = head.control
     this.initialAge = head.initialAge

@@ -30,6 +30,7 @@ export function headText(head: StoredHead): string {
     r: head.reason,
     f: head.fields,
     o: head.ownEntityTag || undefined,
+    p: head.appended.length === 0 ? undefined : head.appended,
     x: head.removed.length === 0 ? undefined : head.removed,
     c: distinctive(head.control),
     a: head.initialAge,
@@ -75,12 +76,22 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   const meta = parseObject(entry.meta)
   if (meta === undefined || typeof meta.i !== 'string') return undefined
   if (isInputNames(meta.m)) return { identity: meta.i, selecting: meta.m, counted: countedIn(meta.n) }
-  const { s: status, r: reason, f: fields, x: removed = [], c: control = {}, v: selecting = [], u: values = [] } = meta
+  const {
+    s: status,
+    r: reason,
+    f: fields,
+    p: appended = [],
+    x: removed = [],
+    c: control = {},
+    v: selecting = [],
+    u: values = [],
+  } = meta
   const { a: initialAge = 0, d: cost = 0, w: staleWhileRevalidate = 0, e: staleIfError = 0 } = meta
   // What is well-formed for JSON and not for HTTP was written by somebody else.
   if (!isFinalStatus(status) || !(reason === undefined || isReasonPhrase(reason)) || !isFieldList(fields))
     return undefined
-  if (!isFieldNames(removed) || !isPartOfControl(control) || !isInputNames(selecting)) return undefined
+  if (!isFieldNames(appended) || !isFieldNames(removed) || !isPartOfControl(control) || !isInputNames(selecting))
+    return undefined
   if (!Array.isArray(values) || values.length !== selecting.length) return undefined
   if (!isAmount(initialAge) || !isAmount(cost) || !isAmount(staleWhileRevalidate) || !isAmount(staleIfError))
     return undefined
@@ -92,6 +103,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     reason,
     fields,
     ownEntityTag: meta.o === true,
+    appended,
     removed,
     control: meta.c === undefined ? NO_DIRECTIVES : { ...NO_DIRECTIVES, ...control },
     initialAge,

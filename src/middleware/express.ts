@@ -10,6 +10,7 @@ import type {
   RefreshHead,
   Reply,
   RequestHead,
+  ResponseHead,
 } from '../http/exchange.js'
 import type { Explanation, RequestDescription } from '../http/explanation.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
@@ -27,6 +28,7 @@ import { checkIsCalled, misplaced } from './misuse.js'
 import {
   changeFields,
   fieldOf,
+  lineOf,
   type NodeRequest,
   rewrittenUrl,
   sendReply,
@@ -109,6 +111,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly #response: ServerResponse
   readonly #next: (error?: unknown) => void
   #content: Buffer | undefined
+  #outer: ResponseHead['outer'] | undefined
 
   constructor(request: Request, response: ServerResponse, next: (error?: unknown) => void) {
     this.context = request
@@ -174,7 +177,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   field(name: string): FieldValue | undefined {
-    return fieldOf(this.#response, name)
+    return this.#outer === undefined ? fieldOf(this.#response, name) : lineOf(this.#outer[name])
   }
 
   readContent(limit: number): RequestContent | Promise<RequestContent> {
@@ -192,7 +195,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
     ;(response as Answering).fallbackCache = recording.handle
     const restore = changeFields(this.context, changes)
     if (recording.inputs !== undefined) watchRequest(this.context, recording.inputs)
-    watchResponse(this.context, response, recording, restore)
+    this.#outer = watchResponse(this.context, response, recording, restore)
     this.#next()
   }
 

@@ -13,8 +13,9 @@ import { isPlainField } from '../http/plain-fields.js'
 import { handOn, scopeOf } from '../http/scope.js'
 import { detachedRun } from './detached.js'
 import type { Interior } from './interior.js'
-import { fieldOf, sendReply, streamsBody, userOf } from './node-response.js'
+import { sendReply, streamsBody, userOf } from './node-response.js'
 import { otherOriginOf } from './origin-fields.js'
+import { outerFieldOf } from './outer-fields.js'
 import { sendPrepared } from './prepared-head.js'
 import { hasUnreadFields } from './unread-fields.js'
 
@@ -124,9 +125,9 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     if (!this.#isAnswered) void this.response
   }
 
-  /** What a response that node has just made has is nothing; see {@link Unopened}. */
+  /** A response that node has just made has no field; see {@link Unopened}. */
   field(name: string): FieldValue | undefined {
-    return this.#opened === undefined ? undefined : fieldOf(this.#opened, name)
+    return this.#opened === undefined ? undefined : outerFieldOf(this.#opened, name)
   }
 
   reply(reply: Reply): void {

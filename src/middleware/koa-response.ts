@@ -2,10 +2,8 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../http/exchange.js'
 import { type Answered, hasNoContent, messageOf } from './koa-body.js'
 import { fieldOf } from './node-response.js'
+import type { OuterFields } from './outer-fields.js'
 import { knownFields, layFields } from './outgoing-fields.js'
-
-/** The fields that outer middleware has set, as node keeps them. */
-export type OuterFields = ResponseHead['outer']
 
 /** What of a Koa context is an answer. */
 export interface KoaAnswer extends Answered {
@@ -34,7 +32,7 @@ export function reply(ctx: KoaAnswer, { status, reason, removed, fields, checked
 }
 
 /** Has Koa send an answer from the cache in place of what the handlers have put on the context. */
-export function replyInstead(ctx: KoaAnswer, outer: OuterFields, answer: Reply): void {
+export function replyInstead(ctx: KoaAnswer, outer: ResponseHead['outer'], answer: Reply): void {
   if (ctx.headerSent) return
   const { res } = ctx
   for (const name of res.getHeaderNames()) {
@@ -85,13 +83,16 @@ const NOTHING = Buffer.alloc(0)
 
 /** The head of what the handlers have put on the context, as Koa is going to send it. */
 export class KoaResponseHead implements ResponseHead {
-  readonly outer: OuterFields
+  readonly outer: ResponseHead['outer']
+  readonly #outerFields: OuterFields | undefined
   readonly #ctx: KoaAnswer
   /** What Koa sends for want of a body. */
   readonly #message: string | undefined
 
-  constructor(ctx: KoaAnswer, outer: OuterFields) {
-    this.outer = outer
+  /** @param outer - `undefined`: where the head is all that matters */
+  constructor(ctx: KoaAnswer, outer: OuterFields | undefined) {
+    this.outer = outer?.values ?? NONE
+    this.#outerFields = outer
     this.#ctx = ctx
     this.#message = ctx.headerSent || ctx.method === 'HEAD' ? undefined : messageOf(ctx)
   }
@@ -117,6 +118,10 @@ export class KoaResponseHead implements ResponseHead {
 
   field(name: string): FieldValue | undefined {
     return this.#isReplaced(name) ? this.#fieldOfMessage(name) : fieldOf(this.#ctx.res, name)
+  }
+
+  isSetByRoute(name: string): boolean {
+    return this.#isReplaced(name) || this.#outerFields?.isSet(name) === true
   }
 
   fields(): FieldList {
@@ -146,6 +151,8 @@ export class KoaResponseHead implements ResponseHead {
     return name === 'content-length' ? String(Buffer.byteLength(this.#message)) : undefined
   }
 }
+
+const NONE: ResponseHead['outer'] = Object.freeze({})
 
 const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-encoding'])
 

@@ -25,10 +25,11 @@ import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-optio
 import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
 import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
 import { isOutermost } from './koa-outermost.js'
-import { KoaResponseHead, type OuterFields, putJson, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
+import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
 import { checkIsCalled, misplaced } from './misuse.js'
-import { changeFields, fieldOf, rewrittenUrl, streamsBody } from './node-response.js'
+import { changeFields, fieldOf, lineOf, rewrittenUrl, streamsBody } from './node-response.js'
 import { otherOriginOf } from './origin-fields.js'
+import { OuterFields } from './outer-fields.js'
 import { layFields } from './outgoing-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, type ParsedRequest, readContent } from './request-content.js'
@@ -99,6 +100,7 @@ class KoaExchange implements Exchange<Context> {
   readonly #middleware: unknown
   #request: RequestHead | undefined
   #content: Buffer | undefined
+  #outer: OuterFields | undefined
 
   constructor(ctx: Context, next: Next, middleware: unknown) {
     this.context = ctx
@@ -124,7 +126,8 @@ class KoaExchange implements Exchange<Context> {
   }
 
   field(name: string): FieldValue | undefined {
-    return fieldOf(this.context.res, name)
+    if (this.#outer === undefined) return fieldOf(this.context.res, name)
+    return lineOf(this.#outer.values[name])
   }
 
   readContent(limit: number): RequestContent | Promise<RequestContent> {
@@ -143,7 +146,8 @@ class KoaExchange implements Exchange<Context> {
   async forward(recording: Recording, changes?: FieldChanges): Promise<void> {
     const ctx = this.context
     const isRecorded = recording.wants === 'response'
-    const outer: OuterFields = isRecorded ? ctx.res.getHeaders() : NONE
+    const outer = isRecorded ? new OuterFields(ctx.res) : undefined
+    this.#outer = outer
     const restore = changeFields(ctx.req, changes)
     if (recording.inputs !== undefined) watchContext(ctx, recording.inputs)
     const departure = isRecorded ? watchDeparture(ctx, recording) : undefined
@@ -153,7 +157,7 @@ class KoaExchange implements Exchange<Context> {
     } catch (error) {
       const instead = recording.fail(error)
       if (instead === undefined || ctx.headerSent) throw error
-      return replyInstead(ctx, outer, instead)
+      return replyInstead(ctx, outer?.values ?? NONE, instead)
     } finally {
       restore()
     }
@@ -259,7 +263,7 @@ function watchDeparture({ req, res }: Context, recording: Recording): Departure 
 }
 
 /** Tells the recording what the handlers left on the context, and prepares it to be sent by Koa. */
-function record(ctx: Context, outer: OuterFields, recording: Recording): void | Promise<void> {
+function record(ctx: Context, outer: OuterFields | undefined, recording: Recording): void | Promise<void> {
   // Written around Koa, or about to be: there is nothing at ctx.body to look at.
   if (ctx.respond === false || ctx.headerSent) return passBy(ctx, outer, recording)
   // Where the head is all that matters, an object is written as JSON by Koa alone.
@@ -271,25 +275,25 @@ function record(ctx: Context, outer: OuterFields, recording: Recording): void | 
 
 function passOn(
   ctx: Context,
-  outer: OuterFields,
+  outer: OuterFields | undefined,
   recording: Recording,
   body: KoaBody,
   { fields, instead, record }: Onward,
 ): void | Promise<void> {
   if (instead !== undefined) {
-    const answer = () => replyInstead(ctx, outer, instead)
+    const answer = () => replyInstead(ctx, outer?.values ?? NONE, instead)
     return record ? finish(body, recording).then(answer) : answer()
   }
   layFields(ctx.res, fields)
   if (record) watch(ctx, body, recording)
 }
 
-const NONE: OuterFields = Object.freeze({})
+const NONE: OuterFields['values'] = Object.freeze({})
 
 const UNKNOWN: KoaBody = { kind: 'unanswered' }
 
 /** Bytes that go around Koa are not kept. Where the head is all that matters, it is waited for. */
-function passBy(ctx: Context, outer: OuterFields, recording: Recording): void {
+function passBy(ctx: Context, outer: OuterFields | undefined, recording: Recording): void {
   if (!ctx.headerSent && recording.wants === 'head') {
     watchResponse(ctx.req, ctx.res, recording, () => {})
     return

@@ -50,7 +50,11 @@ function forbidTransform(response: ServerResponse): void {
 
 /** One field of a node response, as lines of text. */
 export function fieldOf(response: ServerResponse, name: string): FieldValue | undefined {
-  const value = response.getHeader(name)
+  return lineOf(response.getHeader(name))
+}
+
+/** A field's value as lines of text. */
+export function lineOf(value: FieldValue | number | undefined): FieldValue | undefined {
   return typeof value === 'number' ? String(value) : value
 }
 

@@ -60,6 +60,14 @@ export function showFields(response: ServerResponse, fields: OutgoingFields): vo
   if (place !== undefined) (response as unknown as Record<symbol, OutgoingFields>)[place] = fields
 }
 
+/** The fields of a response as node keeps them, to be looked at; `undefined` where this node keeps them elsewhere. */
+export function outgoingFields(response: ServerResponse): OutgoingFields | undefined {
+  if (place === undefined || !(place in response)) return undefined
+  return (response as unknown as Record<symbol, OutgoingFields | null>)[place] ?? NO_FIELDS
+}
+
+const NO_FIELDS: OutgoingFields = Object.freeze({})
+
 /** The fields of a response as node keeps them; `undefined` where this node does so elsewhere, or somebody watches `setHeader`. */
 function fieldsOf(response: ServerResponse): OutgoingFields | undefined {
   if (place === undefined || response.setHeader !== setHeader || response.headersSent) return undefined

@@ -1,9 +1,10 @@
-import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http'
+import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../http/exchange.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { Departure } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
 import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
+import { OuterFields } from './outer-fields.js'
 import { knownFields, layFields } from './outgoing-fields.js'
 import { foldHead, isFinalStatus } from './write-head.js'
 
@@ -15,13 +16,14 @@ import { foldHead, isFinalStatus } from './write-head.js'
  * not seen, what the route does is seen.
  *
  * @param restore - puts the request's own fields back; called before the head is passed on
+ * @returns the fields that outer middleware has set
  */
 export function watchResponse(
   request: NodeRequest,
   response: ServerResponse,
   recording: Recording,
   restore: () => void,
-): void {
+): ResponseHead['outer'] {
   const watch = new Watch(request, response, recording, restore)
   // Somebody nearer to the client watches as well, and is told by what we call.
   const methods = WATCH in response ? methodsOf(watch) : METHODS
@@ -29,11 +31,12 @@ export function watchResponse(
   response.writeHead = methods.writeHead
   response.write = methods.write
   response.end = methods.end
-  if (recording.wants === 'head') return
+  if (recording.wants === 'head') return watch.outer
   response.addTrailers = methods.addTrailers
   // Nobody calls it for a client that leaves: the handler has given up.
   response.destroy = methods.destroy
   response.once('close', methods.onClose)
+  return watch.outer
 }
 
 /** Where a response has its watch. */
@@ -92,7 +95,8 @@ function methodsOf(watch: Watch): WatchedMethods {
 const { end, write } = OutgoingMessage.prototype
 
 class Watch implements ResponseHead {
-  readonly outer: OutgoingHttpHeaders
+  readonly outer: ResponseHead['outer']
+  readonly #outerFields: OuterFields | undefined
   readonly #request: NodeRequest
   readonly #response: ServerResponse
   readonly #recording: Recording
@@ -124,7 +128,8 @@ class Watch implements ResponseHead {
     this.#addTrailers = response.addTrailers
     this.#destroy = response.destroy
     const isRecorded = recording.wants === 'response'
-    this.outer = isRecorded ? response.getHeaders() : NONE
+    this.#outerFields = isRecorded ? new OuterFields(response) : undefined
+    this.outer = this.#outerFields?.values ?? NONE
     this.#departure = isRecorded ? new Departure(request, response) : undefined
   }
 
@@ -158,6 +163,10 @@ class Watch implements ResponseHead {
     const list: FieldValue[] = []
     for (const name of names) list.push(name, fieldOf(response, name) ?? '')
     return list
+  }
+
+  isSetByRoute(name: string): boolean {
+    return this.#outerFields?.isSet(name) === true
   }
 
   writeHead(args: unknown[]): ServerResponse {
@@ -385,7 +394,7 @@ class Watch implements ResponseHead {
 
 const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
 
-const NONE: OutgoingHttpHeaders = Object.freeze({})
+const NONE: ResponseHead['outer'] = Object.freeze({})
 
 /** The arguments of an `end`, with a small Buffer as text where it is node's own; see {@link SMALL}. */
 function inOnePiece(method: unknown, args: unknown[]): unknown[] {

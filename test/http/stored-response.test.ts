@@ -12,6 +12,7 @@ const head: StoredHead = {
   reason: 'Fine',
   fields: ['Content-Type', 'text/plain', 'Link', ['</a>', '</b>'], 'X-Binary', '\u00c3\u00a4\u0080'],
   ownEntityTag: false,
+  appended: ['link'],
   removed: ['x-powered-by'],
   control: { ...NO_DIRECTIVES, sMaxage: 60, noCacheFields: ['x-a'] },
   initialAge: 1_500,

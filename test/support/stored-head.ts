@@ -9,6 +9,7 @@ export function storedHead(more: Partial<StoredHead> = {}): StoredHead {
     reason: undefined,
     fields: [],
     ownEntityTag: false,
+    appended: [],
     removed: [],
     control: NO_DIRECTIVES,
     initialAge: 0,
