@@ -68,8 +68,8 @@ export function listMembers(value: string): string[] {
   return members
 }
 
-/** Like {@link listMembers}, but with its empty members: for fields that may be no lists at all. */
-export function splitList(value: string): string[] {
+/** Like {@link listMembers}, but with its empty members. */
+function splitList(value: string): string[] {
   const parts: string[] = []
   let start = 0
   let at = 0

@@ -1,5 +1,5 @@
 import { cookieValue } from './cookie-values.js'
-import { type Fields, fieldValue, hasField, isToken, listMembers, splitList } from './fields.js'
+import { type Fields, fieldValue, hasField, isToken, listMembers } from './fields.js'
 
 /** The selecting fields of a response: names in lower case, sorted, each once; or `'*'`, which no request can match (RFC 9110, section 12.5.5). */
 export type SelectingFields = readonly string[] | '*'
@@ -87,56 +87,16 @@ function selectingValue(name: string, request: Fields): string | null {
 /** What the names of single cookies start with; no field name has a colon there. */
 const COOKIE = 'cookie:'
 
-/** Two values of a field that mean the same become equal (RFC 9111, section 4.1). */
-function normalise(name: string, value: string): string {
-  if (NO_LISTS.has(name)) return value.trim()
-  if (name === 'accept' || name === 'accept-encoding' || name === 'accept-language' || name === 'accept-charset') {
-    return normalisePreferences(value)
-  }
-  return value.includes(',') ? splitList(value).join(',') : value.trim()
-}
-
-/** Fields in which a comma, or the space after it, is part of the value. */
-const NO_LISTS: ReadonlySet<string> = new Set([
-  'authorization',
-  'cookie',
-  'date',
-  'from',
-  'if-modified-since',
-  'origin',
-  'referer',
-  'user-agent',
-])
-
-/** Preferences seen lately: every browser of a kind sends the same. */
-const PREFERENCES = new Map<string, string>()
-
 /**
- * Weighted members by falling weight: case and the spelling of q do not matter (RFC 9110, sections 12.4.2 and 12.5). Those
- * of one weight stay in their order: it is up to a handler whether it sees a preference in it (section 12.5.4), and many do.
+ * A value as it is compared. Spaces and tabs behind a comma do not count in fields of content negotiation: clients spell them in two ways,
+ * and the parsers of Express and Koa skip them. All else counts as it came, weights and letters too: parsers differ in what they make of
+ * them, and one client's spelling would decide what another one gets (RFC 9111, section 4.1 permits to normalise, and does not ask for it).
  */
-function normalisePreferences(value: string): string {
-  const known = PREFERENCES.get(value)
-  if (known !== undefined) return known
-  const members = listMembers(value).map(parsePreference)
-  members.sort((one, other) => other.weight - one.weight)
-  const normal = members.map(({ text, weight }) => (weight === 1 ? text : `${text};q=${weight}`)).join(',')
-  if (value.length <= 512) {
-    if (PREFERENCES.size >= 512) PREFERENCES.clear()
-    PREFERENCES.set(value, normal)
-  }
-  return normal
+function normalise(name: string, value: string): string {
+  if (!NEGOTIATED.has(name) || value.includes('"')) return value
+  return value.includes(', ') || value.includes(',\t') ? value.replace(SPACED_COMMA, ',') : value
 }
 
-/** A member without its weight; parameters of a media type keep their case, a weight that cannot be read stays in the text. */
-function parsePreference(member: string): { text: string; weight: number } {
-  const [range = '', ...parameters] = member.split(';')
-  let text = range.trim().toLowerCase()
-  let weight = 1
-  for (const parameter of parameters) {
-    const quality = /^[ \t]*q[ \t]*=[ \t]*([01](?:\.[0-9]{0,3})?)[ \t]*$/i.exec(parameter)
-    if (quality === null || Number(quality[1]) > 1) text += `;${parameter.trim()}`
-    else weight = Number(quality[1])
-  }
-  return { text, weight }
-}
+const NEGOTIATED: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'accept-encoding', 'accept-language'])
+
+const SPACED_COMMA = /,[ \t]+/g

@@ -75,41 +75,25 @@ describe('matchesSelecting', () => {
     ['present never with absent', 'x-a', '1', undefined, false],
     ['the order of unknown lists counts', 'x-a', '1, 2', '2, 1', false],
     ['case of unknown values counts', 'x-a', 'A', 'a', false],
-    ['whitespace around commas does not', 'x-a', '1,2', ' 1 ,\t2 ', true],
-    ['whitespace inside quotes does', 'x-a', '"1, 2"', '"1,2"', false],
+    ['whitespace of unknown values does', 'x-a', '1,2', '1, 2', false],
     ['repeated lines are one list', 'x-a', ['1', '2'], '1, 2', true],
     ['the comma of a cookie is part of it', 'cookie', 'a=1,2', 'a=1, 2', false],
     ['the comma of a user agent is part of it', 'user-agent', 'X (a,b)', 'X (a, b)', false],
-    ['the case of languages does not count', 'accept-language', 'en, de', 'eN, De', true],
-    ['the order of weights does not', 'accept-language', 'en, de;q=0.5', 'de;q=0.5, en', true],
-    ['the order of equal languages does', 'accept-language', 'en, de', 'de, en', false],
-    [
-      'the order of equal languages does below a stronger one',
-      'accept-language',
-      'it, en;q=.5, de;q=.5',
-      'it, de;q=.5, en;q=.5',
-      false,
-    ],
-    [
-      'the place of a weaker one among equal languages does not',
-      'accept-language',
-      'en, it;q=0.1, de',
-      'en, de, it;q=0.1',
-      true,
-    ],
-    ['the spelling of weights does not', 'accept-language', 'en;q=1.0, de; q=0.50', 'en, de;q=0.5', true],
-    ['weights do', 'accept-language', 'en, de;q=0.5', 'en, de;q=0.6', false],
-    ['a weight of 0 does', 'accept-language', 'en, de;q=0', 'en', false],
-    ['languages do', 'accept-language', 'en', 'en-gb', false],
-    ['the case of codings does not', 'accept-encoding', 'gzip, br', 'GZIP,Br', true],
-    ['the order of equal codings does', 'accept-encoding', 'gzip, br', 'br, gzip', false],
-    ['the order of equal media types does', 'accept', 'text/html, text/plain', 'text/plain, text/html', false],
-    ['codings do', 'accept-encoding', 'gzip, br', 'gzip', false],
-    ['the order of media types does not', 'accept', 'text/html, */*;q=0.8', '*/*; q=0.8, TEXT/HTML', true],
+    ['spaces and tabs behind a comma do not', 'accept-language', 'en,de;q=0.5', 'en, \tde;q=0.5', true],
+    ['spaces and tabs behind a comma do not', 'accept', 'a/b,*/*;q=0.8', 'a/b, */*;q=0.8', true],
+    ['whitespace before a comma does', 'accept-language', 'en,de', 'en ,de', false],
+    ['other white space does', 'accept-language', 'en,de', 'en,\u00a0de', false],
+    ['whitespace between quotes does', 'accept', 'a/b;c="d,e"', 'a/b;c="d, e"', false],
+    ['whitespace before a weight does', 'accept-language', 'en;q=0.9,de', 'en; q=0.9,de', false],
+    ['a second weight does', 'accept-language', 'de,en;q=0.9', 'de;q=0.1;q=1,en;q=0.9', false],
+    ['the spelling of a weight does', 'accept-language', 'en;q=0.5', 'en;q=.5', false],
+    ['the letter of a weight does', 'accept-language', 'en;q=0.5', 'en;Q=0.5', false],
+    ['the case of languages does', 'accept-language', 'en,de', 'eN,De', false],
+    ['the order of weights does', 'accept-language', 'en,de;q=0.5', 'de;q=0.5,en', false],
+    ['the order of equal languages does', 'accept-language', 'en,de', 'de,en', false],
+    ['a weight of 0 does', 'accept-language', 'en,de;q=0', 'en', false],
+    ['empty members do', 'accept-language', 'en,,de', 'en,de', false],
     ['parameters of media types do', 'accept', 'text/html;level=1', 'text/html;level=2', false],
-    ['the case of parameters does', 'accept', 'text/html;v=A', 'text/html;v=a', false],
-    ['a weight that cannot be read is part of the text', 'accept-encoding', 'gzip;q=x', 'gzip', false],
-    ['a weight above 1 is part of the text', 'accept-encoding', 'gzip;q=1.5', 'gzip', false],
     ['an empty preference is not an absent one', 'accept-encoding', '', undefined, false],
   ])('RFC 9111, 4.1: %s', (_title, name, one, other, expected) => {
     expect(matches(name, one, other)).toBe(expected)
@@ -130,7 +114,19 @@ describe('matchesSelecting', () => {
 
   it('makes two requests match exactly when their variant text is the same', () => {
     const names = ['accept-language', 'x-a']
-    const language = fc.constantFrom('en', 'de', 'en, de', 'de,en', 'en;q=0.5', '', 'en;q=x', ',', '"', 'en;q=0.5;x')
+    const language = fc.constantFrom(
+      'en',
+      'de',
+      'en, de',
+      'en,de',
+      'de,en',
+      'en;q=0.5',
+      '',
+      'en;q=x',
+      ',',
+      '"',
+      'en;q=0.5;x',
+    )
     const request = fc
       .record({ 'accept-language': fc.option(language), 'x-a': fc.option(fc.string()) })
       .map((fields) => {
