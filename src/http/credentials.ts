@@ -124,7 +124,7 @@ const SESSION =
   /sess|auth|token|jwt|csrf|xsrf|login|logged|remember|passport|credential|bearer|identity|impersonat|saml|current[._-]?user|api-?_?key|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^user(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$|^__(?:host|secure)-|^\.aspnet/i
 
 const ANALYTICS =
-  /^(?:_ga(?:$|_)|_gid$|_gat(?:$|_)|_gcl_|_dc_gtm_|__utm[a-z]*$|_hj[a-z]*session[a-z]*(?:_\d+)?$|_pk_|_?mtm_|_fb[pc]$|_uet[a-z]id|_clck|_clsk|_pin_unauth$|ai_(?:session|user)$|amp_[0-9a-f]{6}|amplitude_|mp_\w+_mixpanel$|ajs_|optimizely|_vwo_|_vis_opt_|__hs[a-z]{2,3}$|hubspotutk$|__cf(?:$|duid$|_bm$|ruid$)|cf_clearance$|_scid|_sctr|_tt[a-z]?$)/i
+  /^(?:_ga(?:$|_)|_gid$|_gat(?:$|_)|_gcl_|_dc_gtm_|__utm[a-z]*$|_hj[a-z]{0,20}session[a-z]{0,20}(?:_\d+)?$|_pk_|_?mtm_|_fb[pc]$|_uet[a-z]id|_clck|_clsk|_pin_unauth$|ai_(?:session|user)$|amp_[0-9a-f]{6}|amplitude_|mp_\w+_mixpanel$|ajs_|optimizely|_vwo_|_vis_opt_|__hs[a-z]{2,3}$|hubspotutk$|__cf(?:$|duid$|_bm$|ruid$)|cf_clearance$|_scid|_sctr|_tt[a-z]?$)/i
 
 function someCredentialField(request: Fields, policy: CredentialPolicy, counts?: (name: string) => boolean): boolean {
   const { isCredentialField: isOne } = policy

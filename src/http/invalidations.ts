@@ -65,7 +65,7 @@ let hasWarned = false
 function warnOfPattern(path: string): void {
   if (hasWarned) return
   hasWarned = true
-  const meant = path.replace(/\/?\*+$/, '') || '/'
+  const meant = path.slice(0, path.indexOf('*')).replace(/\/$/, '') || '/'
   process.emitWarning(
     `invalidate("${path}") takes out what lies at the path "${path}": there are no patterns. invalidate("${meant}") takes out "${meant}" and all that lies below it. This is said once.`,
     'FallbackCacheWarning',

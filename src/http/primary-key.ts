@@ -156,9 +156,16 @@ function hasPlainOrigin({ protocol, host }: RequestHead): boolean {
 export function prefixesOfPath(group: string, path: string, below: boolean): readonly string[] {
   const own = pathOf(path)
   const plain = PLAIN.test(own) ? own : plainPath(own.replace(/%(?![0-9a-f]{2})/gi, '%25'), 'utf8')
-  const bare = plain.endsWith('/') ? plain.replace(/\/+$/, '') : plain
+  const bare = withoutSlashes(plain)
   if (bare === '') return below ? [`${group}/`] : [`${group}/:`]
   return below ? [`${group}${bare}:`, `${group}${bare}/`] : [`${group}${bare}:`, `${group}${bare}/:`]
+}
+
+/** A path without the slashes at its end. A pattern would try each run of slashes within the path anew. */
+function withoutSlashes(path: string): string {
+  let end = path.length
+  while (end > 0 && path.charCodeAt(end - 1) === 0x2f) end -= 1
+  return path.slice(0, end)
 }
 
 /** The path of a target, without query and fragment. */
@@ -186,7 +193,7 @@ const ESCAPED = /%(?:2[146-9a-e]|3[0-9abd]|40|[46][1-9a-f]|[57][0-9a]|5f|7e)/gi
 const FORBIDDEN = /[^\w\-.~!$&'()*+,;=:@/%]+/g
 
 function escaped(bytes: Buffer): string {
-  return bytes.toString('hex').replace(/../g, (byte) => `%${byte.toUpperCase()}`)
+  return bytes.toString('hex').toUpperCase().replace(/../g, '%$&')
 }
 
 /** What of a request tells it from others, beside its method. */

@@ -103,14 +103,16 @@ export function isConfirmedByHead(stored: Fields, length: number, head: Fields):
 export function endToEndFields(fields: Fields): Record<string, string | readonly string[] | undefined> {
   const kept = emptyFields()
   const connection = fieldValue(fields, 'connection')
-  const named = connection === undefined ? [] : listMembers(connection.toLowerCase())
+  const named = connection === undefined ? NO_NAMES : new Set(listMembers(connection.toLowerCase()))
   for (const name of Object.keys(fields)) {
     const value = fields[name]
-    if (value === undefined || HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.includes(name)) continue
+    if (value === undefined || HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.has(name)) continue
     kept[name] = value
   }
   return kept
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',

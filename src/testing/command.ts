@@ -103,8 +103,9 @@ async function checkOverHttp(args: readonly string[]): Promise<CoherenceReport> 
 }
 
 function headerFrom(line: string): [string, string] {
-  const [, name, value] = /^([^:]+):\s*(.*)$/.exec(line) ?? []
-  if (name === undefined || value === undefined) throw new TypeError(`--header must be "name: value", got "${line}"`)
+  const colon = line.indexOf(':')
+  const [name, value] = [line.slice(0, Math.max(0, colon)), line.slice(colon + 1).trim()]
+  if (name === '') throw new TypeError(`--header must be "name: value", got "${line}"`)
   return [name, value]
 }
 

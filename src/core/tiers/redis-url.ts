@@ -91,7 +91,7 @@ function instead(url: string, scheme: string): string {
 
 /** Authority, path, query and fragment. */
 function split(rest: string): readonly (string | undefined)[] {
-  return (/^([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(rest) ?? []).slice(1)
+  return (/^([^/?#]*)(\/[^?#]*|)(?:\?([^#]*))?(?:#(.*))?$/s.exec(rest) ?? []).slice(1)
 }
 
 function readLogin(login: string): { readonly username: string; readonly password: string | undefined } {

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { type FoundRegex, regexesIn, slowestRun, superLinear } from './regexes.js'
+
+const { literals, made } = regexesIn('src')
+
+/** Characters: more than node takes in all fields of a request, unless it is told otherwise. */
+const LENGTH = 20_000
+
+/** Milliseconds for so many. In linear time it takes less than one, in quadratic time more than a hundred. */
+const LIMIT = 50
+
+const faultsOf = (found: Pick<FoundRegex, 'source' | 'flags'>) => [
+  ...superLinear(found),
+  ...(slowestRun(found, LENGTH) > LIMIT ? ['slow'] : []),
+]
+
+describe('regular expressions in src', () => {
+  it('are found', () => {
+    expect(literals.length).toBeGreaterThan(50)
+  })
+
+  it('are literals, which can be checked, but for one of fixed parts', () => {
+    expect(made).toEqual([expect.stringContaining('src/core/wire-frame.ts')])
+  })
+
+  it.each(literals.map((found) => [found.place, found] as const))('%s takes linear time', (_, found) => {
+    expect(faultsOf(found)).toEqual([])
+  })
+
+  it.each([
+    /\/+$/,
+    /\/?\*+$/,
+    /^_hj[a-z]*session[a-z]*(?:_\d+)?$/i,
+    /^(?:a+)+$/,
+    /\s*,/,
+    /^\s*a?\s*$/,
+    /(?:ab)+c(?:ab)*$|(?:ab)+$/,
+  ])('%s would be found to take more', ({ source, flags }) => {
+    const found = { source, flags }
+    expect(superLinear(found).length > 0 || slowestRun(found, LENGTH) > LIMIT).toBe(true)
+  })
+})

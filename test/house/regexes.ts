@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { analyse } from 'scslre'
+import ts from 'typescript'
+
+/** A regular expression literal, and where it is. */
+export interface FoundRegex {
+  /** `src/http/range.ts:25` */
+  readonly place: string
+  readonly source: string
+  readonly flags: string
+}
+
+/** All regular expressions in the TypeScript files below a folder, and the places that make one of a text, which cannot be checked. */
+export function regexesIn(folder: string): {
+  readonly literals: readonly FoundRegex[]
+  readonly made: readonly string[]
+} {
+  const literals: FoundRegex[] = []
+  const made: string[] = []
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue
+    const path = join(folder, file)
+    const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest)
+    const visit = (node: ts.Node): void => {
+      const place = () => `${path}:${source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1}`
+      if (node.kind === ts.SyntaxKind.RegularExpressionLiteral) {
+        const text = node.getText(source)
+        const end = text.lastIndexOf('/')
+        literals.push({ place: place(), source: text.slice(1, end), flags: text.slice(end + 1) })
+      } else if (makesRegex(node, source)) {
+        made.push(place())
+      }
+      ts.forEachChild(node, visit)
+    }
+    visit(source)
+  }
+  return { literals, made }
+}
+
+/** What a text of attack makes of a regular expression: nothing, or an exponential or a polynomial number of steps. */
+export function superLinear({ source, flags }: Pick<FoundRegex, 'source' | 'flags'>): readonly string[] {
+  return analyse(new RegExp(source, flags)).reports.map(
+    ({ type, exponential, character }) =>
+      `${exponential ? 'exponential' : 'polynomial'} (${type}), repeat ${JSON.stringify(String(character.pick))}`,
+  )
+}
+
+/**
+ * The longest time that a regular expression takes for texts which repeat a word of its own: what the analysis above does not look at. In
+ * milliseconds; the better one of two runs.
+ */
+export function slowestRun({ source, flags }: Pick<FoundRegex, 'source' | 'flags'>, length: number): number {
+  const regex = new RegExp(source, flags)
+  const words = [...new Set(['', ...(source.match(/[a-z_]{2,}|[ -~]/gi) ?? [])])].slice(0, 80)
+  let slowest = 0
+  for (const word of words.filter((one) => one !== '')) {
+    for (const before of words) {
+      const text = `${before}${word.repeat(Math.ceil(length / word.length))}\0`
+      const time = timeOf(regex, text)
+      if (time > slowest) slowest = Math.max(slowest, Math.min(time, timeOf(regex, text)))
+    }
+  }
+  return slowest
+}
+
+function timeOf(regex: RegExp, text: string): number {
+  const startedAt = performance.now()
+  regex.lastIndex = 0
+  regex.test(text)
+  return performance.now() - startedAt
+}
+
+function makesRegex(node: ts.Node, source: ts.SourceFile): boolean {
+  return (ts.isNewExpression(node) || ts.isCallExpression(node)) && node.expression.getText(source) === 'RegExp'
+}
