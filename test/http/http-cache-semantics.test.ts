@@ -240,12 +240,12 @@ const disagreements: readonly Disagreement[] = [
     when: ({ response }) => response.expires === '2050-01-01',
   },
   {
-    why: 'Values that mean the same match (RFC 9111, 4.1): they compare texts.',
+    why: 'Spaces behind the commas of a negotiated field do not count (RFC 9111, 4.1): they compare texts.',
     reuses: 'we',
     example: {
       response: { 'cache-control': 'max-age=60', vary: 'accept-language' },
       first: { 'accept-language': 'en, de' },
-      second: { 'accept-language': 'EN,de' },
+      second: { 'accept-language': 'en,de' },
     },
     when: ({ response, first, second }) =>
       response.vary !== undefined && first['accept-language'] !== second['accept-language'],
