@@ -307,6 +307,7 @@ export class EntryStore {
         retirement.resume()
         return writer.startWriteBack()
       },
+      holdsEntries: () => this.#memory.tier.stats().entries > 0,
     })
     const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
     const entries = new SharedEntries(port, coherence.tier, this.#clock, keyPrefix, coherence.headKey, follow)

@@ -6,6 +6,7 @@
  * - `redis-busy`: as many commands as we allow are already waiting for Redis.
  * - `redis-reply`: Redis answered with an error.
  * - `log-broken`: the invalidation log in Redis cannot be read or does not continue where we left it.
+ * - `log-version`: the invalidation log in Redis belongs to another version of this library.
  * - `serializer`: the `serializer` or `deserializer` option threw, or a value has no serialised form.
  * - `circular-wait`: a computation of `getOrSet` asks `getOrSet` for a key whose computation waits for it.
  */
@@ -15,6 +16,7 @@ export type CacheErrorCode =
   | 'redis-busy'
   | 'redis-reply'
   | 'log-broken'
+  | 'log-version'
   | 'serializer'
   | 'circular-wait'
 

@@ -119,10 +119,12 @@ describe.each(READ_MODES)('bounded and foreign things, %s', (read) => {
     await fleet.spread('k', 'old')
     const [prefix] = (await fleet.logKey()).match(/^.*\}/) ?? ['']
     const head = String(await fleet.server.command('GET', `${prefix}:head`))
-    const [incarnation, position, , floor] = head.split(' ')
+    const [protocol, incarnation, position, , ...rest] = head.split(' ')
     const next = Number(position) + 1
     await fleet.server.command('XADD', await fleet.logKey(), `${next}-0`, 'n', 'later-1', 'c', '["Zsome:thing"]')
-    await fleet.server.command('SET', `${prefix}:head`, `${incarnation} ${next} later-1 ${floor}`)
+    await fleet.server.command('ZADD', `${prefix}:marks`, next, `=${incarnation}`)
+    const later = [protocol, incarnation, next, 'later-1', ...rest, 'a-field-of-a-later-version'].join(' ')
+    await fleet.server.command('SET', `${prefix}:head`, later)
     await fleet.grace()
     expect(await fleet.answers('k')).toEqual([null, null, null])
     expect(await fleet.c.invalidateKey('k')).toEqual({ durable: true })

@@ -35,9 +35,9 @@ const rules: readonly BrokenRule[] = [
     break: () => {
       const since = SharedLog.prototype.since
       vi.spyOn(SharedLog.prototype, 'since').mockImplementation(async function (this: SharedLog, from, count) {
-        const records = await since.call(this, from, count)
+        const { records, hasMore } = await since.call(this, from, count)
         const last = records.at(-1)
-        return records.slice(0, 1).concat(records.length > 1 && last !== undefined ? [last] : [])
+        return { records: records.slice(0, 1).concat(records.length > 1 && last !== undefined ? [last] : []), hasMore }
       })
     },
     options: { only: ['partition', 'connection broken'] },

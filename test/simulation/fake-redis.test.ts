@@ -115,6 +115,8 @@ async function useAtRandom(random: Random, log: SharedLog, entries: SharedEntrie
       write: 30,
       read: 15,
       since: 10,
+      marks: 5,
+      whole: 5,
       open: 6,
       rotate: 3,
       evict: 4,
@@ -122,10 +124,15 @@ async function useAtRandom(random: Random, log: SharedLog, entries: SharedEntrie
     })
     if (doing === 'append') await log.append(incarnation, seen, nonce, covers(random)).catch(() => {})
     else if (doing === 'since') await log.since(seen, 1 + random.below(20)).catch(() => {})
+    else if (doing === 'marks') await log.marksFrom(seen - random.below(4000)).catch(() => {})
+    else if (doing === 'whole') await log.isWhole(incarnation).catch(() => {})
     else if (doing === 'read') await entries.read(key).catch(() => {})
     else if (doing === 'open') await log.open(incarnation, seen, nonce).catch(() => {})
     else if (doing === 'evict')
-      await raw.callBuffer('DEL', random.pick([log.headKey, `app:{fallback-cache}:log`, 'app:a']))
+      await raw.callBuffer(
+        'DEL',
+        random.pick([log.headKey, 'app:{fallback-cache}:log', 'app:{fallback-cache}:marks', 'app:a']),
+      )
     else if (doing === 'spoil') await raw.callBuffer('SET', random.pick(['app:a', log.headKey]), 'rubbish')
     else if (doing === 'rotate') {
       await log.rotate(incarnation, nonce, seen, nonce).catch(() => {})
@@ -155,10 +162,10 @@ function covers(random: Random): readonly Cover[] {
   return all.filter(() => random.chance(0.4))
 }
 
-/** Everything but the name of the run, which each server makes up for itself. */
+/** Everything but the name of the run, which each server makes up for itself, and what its clock says. */
 function show(reply: unknown): string {
   if (Array.isArray(reply)) return `[${reply.map(show).join(', ')}]`
   if (!Buffer.isBuffer(reply)) return String(reply)
   const text = reply.toString('latin1')
-  return /^(run\d+|[0-9a-f]{40})$/.test(text) ? 'run' : JSON.stringify(text)
+  return JSON.stringify(text.replace(/\b(run\d+|[0-9a-f]{12})\b/, 'run').replace(/^17\d{14}$/, 'time'))
 }

@@ -96,6 +96,7 @@ export class FakeRedis {
       const microseconds = Math.floor((now % 1000) * 1000)
       return [Buffer.from(String(Math.floor(now / 1000))), Buffer.from(String(microseconds))]
     }
+    if (word === 'INFO' && String(args[0]) === 'memory') return Buffer.from('# Memory\r\nmaxmemory:0\r\n')
     if (word === 'INFO') return Buffer.from(`# Server\r\nredis_version:7.0.15\r\nrun_id:${this.runName}\r\n`)
     if (word === 'XADD') this.onAppend(args)
     try {

@@ -65,6 +65,16 @@ export class Keyspace {
     ZADD: ([key, score, member], now) => this.#score(key, Number(score), text(member), now),
     ZRANGE: ([key], now) => this.#ranked(key, now).flatMap(([name, score]) => [bulk(name), bulk(String(score))]),
     ZPOPMIN: ([key, count], now) => this.#popLowest(key, Number(count), now),
+    ZREM: ([key, member], now) => (this.#sortedSet(key, now)?.scores.delete(text(member)) === true ? 1 : 0),
+    ZSCORE: ([key, member], now) => {
+      const score = this.#sortedSet(key, now)?.scores.get(text(member))
+      return score === undefined ? null : bulk(String(score))
+    },
+    ZRANGEBYSCORE: ([key, lowest, , , , , count], now) =>
+      this.#ranked(key, now)
+        .filter(([, score]) => score >= Number(lowest))
+        .slice(0, Number(count))
+        .flatMap(([name, score]) => [bulk(name), bulk(String(score))]),
     ZCARD: ([key], now) => this.#sortedSet(key, now)?.scores.size ?? 0,
     PEXPIRE: ([key, ms], now) => this.#expire(key, now + Number(ms), now),
     SCAN: (args, now) => this.#scan(args, now),
@@ -175,9 +185,10 @@ export class Keyspace {
   }
 
   #range([key, start, end, , count]: readonly Buffer[], now: number): Reply {
-    const from = text(start) === '-' ? 0 : Number(text(start).split('-')[0])
+    const [from = 0, firstIndex = 0] = text(start) === '-' ? [] : text(start).split('-').map(Number)
     const to = text(end) === '+' ? Number.POSITIVE_INFINITY : Number(text(end).split('-')[0])
-    const records = this.#stream(key, now)?.records.filter(({ at }) => at >= from && at <= to) ?? []
+    const isWithin = ({ at, index }: StreamRecord) => (at > from || (at === from && index >= firstIndex)) && at <= to
+    const records = this.#stream(key, now)?.records.filter(isWithin) ?? []
     const page = count === undefined ? records : records.slice(0, Number(count))
     return page.map(({ at, index, fields }) => [bulk(`${at}-${index}`), fields])
   }

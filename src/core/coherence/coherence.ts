@@ -11,11 +11,15 @@ import type { Cover } from './cover.js'
 import { Follower } from './follower.js'
 import { type Issued, Journal, type JournalStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
+import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
 import type { Mirror, Recorded } from './mirror.js'
 import { Nonces } from './nonces.js'
 import { Recovery } from './recovery.js'
-import { SharedLog } from './shared-log.js'
+import { type LogState, SharedLog } from './shared-log.js'
+
+/** How often each process looks whether the log is whole; ms. */
+const vouchPeriod = 5000
 
 /** What coherence tells the cache that it serves. */
 export interface CoherenceDuties {
@@ -25,6 +29,8 @@ export interface CoherenceDuties {
   readonly onForget: () => void
   /** Redis is trusted again: write back what it does not have. Gives how much that is. */
   readonly onConnected: () => number
+  /** Whether memory holds entries. */
+  readonly holdsEntries: () => boolean
 }
 
 /**
@@ -50,6 +56,8 @@ export class Coherence {
   #connectionError: Error | undefined
   #isSuspect = false
   #heartbeat: Timer | undefined
+  #vouchedAt = 0
+  #saidPolicy = false
   #closed = false
 
   constructor(
@@ -73,15 +81,18 @@ export class Coherence {
     })
     this.tier = new RedisTier(port, this.breaker, clock, settings, counters, () => this.#link.lookSoon())
     const nonces = new Nonces()
+    const knowledge = new Knowledge(clock, settings.maxJournalBytes)
     this.#journal = new Journal(mirror, nonces, clock, settings.maxJournalBytes, this.#openFile())
     this.#log = new SharedLog(port, settings.keyPrefix, settings.maxHandlerTime)
-    this.#follower = new Follower(this.#log, this.#journal, mirror, nonces, clock, {
-      isConnected: () => this.isConnected,
+    this.#follower = new Follower(this.#log, this.#journal, mirror, nonces, knowledge, clock, {
       onRecords: (covers) => this.#onRecords(covers),
       onForget: duties.onForget,
       onLostTrack: (message) => this.#onLostTrack(message),
     })
-    this.#recovery = new Recovery(this.tier, this.#log, this.#follower, this.#journal, mirror, nonces, clock)
+    this.#recovery = new Recovery(this.tier, this.#log, this.#follower, this.#journal, knowledge, nonces, clock, {
+      holdsEntries: duties.holdsEntries,
+      onOpened: (state) => this.#onOpened(state),
+    })
     // A cluster client tells nothing of a failover: one of its nodes went, another took over, and it was ready all along.
     const cooldown = port.isCluster ? Math.min(settings.cooldown, 2000) : settings.cooldown
     this.#link = new Link(this.breaker, clock, cooldown, {
@@ -101,6 +112,7 @@ export class Coherence {
       },
       () => {
         this.tier.forgetInFlight()
+        this.#recovery.connectionBroke()
         const cause = this.#connectionError
         const why =
           cause === undefined ? 'the connection to Redis was closed' : `Redis cannot be used: ${cause.message}`
@@ -304,8 +316,39 @@ export class Coherence {
       if (this.#closed) return
       this.#beat()
       const now = this.#clock.monotonic()
-      if (this.isConnected && now - this.confirmedAt >= period / 2) void this.#look(now)
+      if (!this.isConnected) return
+      if (now - this.#vouchedAt >= vouchPeriod) void this.#vouch(now)
+      if (now - this.confirmedAt >= period / 2) void this.#look(now)
     }, period)
+  }
+
+  /** Looks whether the log is still whole, and keeps it from being evicted as long unused. Never rejects. */
+  #vouch(now: number): Promise<void> {
+    this.#vouchedAt = now
+    return this.tier
+      .run(async () => {
+        const { incarnation } = this.stamp
+        const isWhole = await this.#log.isWhole(incarnation)
+        if (!isWhole && incarnation === this.stamp.incarnation && this.isConnected) {
+          await this.#onLostTrack('a key of the invalidation log is gone, or the server is another one')
+        }
+      })
+      .catch(() => {})
+  }
+
+  #onOpened({ evictionPolicy }: LogState): void {
+    this.#vouchedAt = this.#clock.monotonic()
+    const advice = policyAdvice(evictionPolicy)
+    if (advice === undefined || this.#saidPolicy) return
+    this.#saidPolicy = true
+    this.#warn({ policy: evictionPolicy }, advice)
+  }
+
+  /** A misconfiguration must not go unnoticed for want of a logger. */
+  #warn(details: object, message: string): void {
+    const { logger } = this.#settings
+    if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')
+    else logger.warn(details, `fallback-cache: ${message}`)
   }
 
   /** Never rejects. */
@@ -317,4 +360,19 @@ export class Coherence {
       })
       .catch(() => {})
   }
+}
+
+/** What is wrong with how a server makes room, and what to set instead; `undefined` for nothing. */
+function policyAdvice(policy: string): string | undefined {
+  if (policy.startsWith('allkeys-')) {
+    return (
+      `Redis evicts by maxmemory-policy ${policy}, which may take the invalidation log. Nothing false is served then, but ` +
+      'all entries in Redis are lost with it: set maxmemory-policy to volatile-lru or volatile-lfu'
+    )
+  }
+  if (policy !== 'noeviction') return undefined
+  return (
+    'Redis has a maxmemory and maxmemory-policy noeviction: once it is full, it refuses entries and invalidations, and ' +
+    'memory answers alone: set maxmemory-policy to volatile-lru or volatile-lfu'
+  )
 }

@@ -40,7 +40,6 @@ export class Journal {
   readonly #file: JournalFile | undefined
   #pendingBytes = 0
   #recentBytes = 0
-  #forgottenUpTo = 0
 
   /** @param file - where what has to wait outlives this process; what an earlier one left there is issued again */
   constructor(mirror: Mirror, nonces: Nonces, clock: Clock, maxBytes: number, file?: JournalFile) {
@@ -80,14 +79,15 @@ export class Journal {
     this.#file?.remove(nonce)
   }
 
-  /** What the log took recently, oldest first: to be appended again to a log that may have lost it. */
-  recent(): readonly Issued[] {
-    return [...this.#recent.values()]
+  /** What the log took recently after a position, oldest first: to be appended again to a log that may have lost it. */
+  recent(after = 0): readonly Issued[] {
+    return [...this.#recent.values()].filter(({ position }) => position > after)
   }
 
-  /** The newest position of what was let go: a log that lost that cannot be told again. 0: nothing was. */
-  get forgottenUpTo(): number {
-    return this.#forgottenUpTo
+  /** The log has taken it once more, at this position. */
+  repeated({ nonce }: Issued, position: number): void {
+    const recent = this.#recent.get(nonce)
+    if (recent !== undefined) this.#recent.set(nonce, { ...recent, position })
   }
 
   stats(): JournalStats {
@@ -133,7 +133,6 @@ export class Journal {
     for (const [nonce, issued] of this.#recent) {
       if (issued.until > now && this.#recentBytes <= this.#maxBytes) return
       this.#recent.delete(nonce)
-      if (issued.position > this.#forgottenUpTo) this.#forgottenUpTo = issued.position
       this.#recentBytes -= bytesOf(issued.recorded.covers)
     }
   }

@@ -1,7 +1,24 @@
 import { randomBytes } from 'node:crypto'
 
-/** In the name of a record that covers nothing: its issuer no longer remembers what it invalidated up to a position. */
-const forgotten = '-forgotten:'
+/**
+ * What a process that goes from one life of the log to another can tell the new one: all records of `life` in
+ * (`from`, `upTo`]. In the name of a record that covers nothing.
+ */
+export interface Note {
+  /** The life it comes from; `noLife` for a process that was in none and has made entries all the same. */
+  readonly life: string
+  /** The newest record that it can no longer tell; a process that does not know that one has missed something. */
+  readonly from: number
+  /** The newest record that it knows. */
+  readonly upTo: number
+  /** How long it has known the newest record that it cannot tell; without a life, how long it has run; ms. */
+  readonly age: number
+}
+
+/** Stands for the life of the log of a process that was in none. */
+export const noLife = '-'
+
+const knows = '-knows:'
 
 /** The names this process gives its records in the log: no other process gives the same, and it knows its own again. */
 export class Nonces {
@@ -12,9 +29,9 @@ export class Nonces {
     return `${this.#issuer}${(++this.#given).toString(36)}`
   }
 
-  /** The name of a record that only says up to which position this process no longer remembers what it invalidated. */
-  nextForgotten(upTo: number): string {
-    return `${this.next()}${forgotten}${upTo}`
+  /** The name of a record that is a note. */
+  nextNote({ life, from, upTo, age }: Note): string {
+    return `${this.next()}${knows}${life}:${from}:${upTo}:${Math.max(0, Math.floor(age))}`
   }
 
   isOwn(nonce: string): boolean {
@@ -22,8 +39,10 @@ export class Nonces {
   }
 }
 
-/** Up to which position the issuer of a record no longer remembers what it invalidated; 0 for a record that does not say. */
-export function forgottenUpTo(nonce: string): number {
-  const at = nonce.indexOf(forgotten)
-  return at < 0 ? 0 : Number(nonce.slice(at + forgotten.length))
+/** The note in the name of a record, if it is one. */
+export function readNote(nonce: string): Note | undefined {
+  const at = nonce.indexOf(knows)
+  if (at < 0) return undefined
+  const [life = '', from, upTo, age] = nonce.slice(at + knows.length).split(':')
+  return { life, from: Number(from), upTo: Number(upTo), age: Number(age) }
 }

@@ -2,37 +2,62 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import type { Cover } from './cover.js'
-import type { Follower, ReadPage } from './follower.js'
+import { type Cover, coverText } from './cover.js'
+import type { Follower, LogReader, Origin } from './follower.js'
+import type { Head } from './head.js'
 import type { Journal } from './journal.js'
-import type { Mirror } from './mirror.js'
+import type { Knowledge } from './knowledge.js'
 import type { Nonces } from './nonces.js'
-import type { Head, LogState, SharedLog } from './shared-log.js'
+import type { LogState, SharedLog } from './shared-log.js'
+import { ToldLife } from './told-life.js'
 
-/** How often recovery looks whether more was issued while it told the log what had been waiting. */
+/** What recovery asks and tells. */
+export interface RecoveryDuties {
+  /** Whether memory holds entries. */
+  readonly holdsEntries: () => boolean
+  /** The log was opened, and all is well. */
+  readonly onOpened: (state: LogState) => void
+}
+
+/** How often recovery looks whether more was issued, or told by others, while it told the log what it had to. */
 const mostRounds = 10
 
 /** Ends the name of a life of the log that was begun because its history had changed, not because it was gone. */
 const repaired = 'r'
 
+/** How often recovery begins the log anew when what it finds then is not to be trusted either. */
+const mostLives = 3
+
+/** Covers in one record that tells the log once more. */
+const coversAtOnce = 100
+
+/** What this life of the log has yet to be told. */
+interface Owed {
+  readonly origin: Origin
+  /** The log has everything up to here. */
+  readonly toldUpTo: number
+}
+
 /**
  * All that must be done before Redis is trusted, at the start and after every outage, in this order: open the log; see
  * whether it goes on from what was applied here; when it does not, begin it anew or follow the new one from its start,
- * and repeat what was issued here recently; append what waited in the journal; catch up.
+ * and tell it what this process knows; append what waited in the journal; catch up.
  *
- * Each command has a deadline of its own and is nobody's request.
+ * Each command has a deadline of its own, and none of them is sent for a request.
  */
 export class Recovery {
   readonly #tier: RedisTier
   readonly #log: SharedLog
   readonly #follower: Follower
   readonly #journal: Journal
-  readonly #mirror: Mirror
+  readonly #knowledge: Knowledge
   readonly #nonces: Nonces
   readonly #clock: Clock
+  readonly #duties: RecoveryDuties
+  readonly #reader: LogReader
   #runId = ''
-  /** Whether this life of the log has yet to be told what was invalidated here recently. */
-  #owesRecent = false
+  #owed: Owed | undefined
+  #wasBroken = false
   #replayed = 0
 
   constructor(
@@ -40,17 +65,24 @@ export class Recovery {
     log: SharedLog,
     follower: Follower,
     journal: Journal,
-    mirror: Mirror,
+    knowledge: Knowledge,
     nonces: Nonces,
     clock: Clock,
+    duties: RecoveryDuties,
   ) {
     this.#tier = tier
     this.#log = log
     this.#follower = follower
     this.#journal = journal
-    this.#mirror = mirror
+    this.#knowledge = knowledge
     this.#nonces = nonces
     this.#clock = clock
+    this.#duties = duties
+    // One page within a deadline of its own: a long log takes several.
+    this.#reader = {
+      since: (from, count) => tier.probe(() => log.since(from, count)),
+      marksFrom: (from) => tier.probe(() => log.marksFrom(from)),
+    }
   }
 
   /** How many invalidations the last recovery told the log. */
@@ -58,51 +90,69 @@ export class Recovery {
     return this.#replayed
   }
 
+  /** The connection broke: a log that is gone after that was lost, and not deleted by order. */
+  connectionBroke(): void {
+    this.#wasBroken = true
+  }
+
   /** Rejects when Redis cannot be trusted yet. */
   async run(): Promise<void> {
     this.#replayed = 0
     const askedAt = this.#clock.monotonic()
     const known = this.#follower.head
-    let state = await this.#open()
-    const isKnown = known !== undefined && state.head.incarnation === known.incarnation
-    const continues = isKnown ? await this.#continues(known, state) : 'yes'
-    // A head without any record: somebody took the log away, and nobody could ever read it from its start.
-    if (continues === 'lost' || state.oldest === 0) {
-      await this.#beginAnew(state.head.incarnation, known?.position ?? 0)
-      state = await this.#open()
-    }
-    if (continues === 'trimmed') this.#follower.forget()
-    if (known === undefined || state.head.incarnation !== known.incarnation) await this.#adopt(state, known)
-    else if (state.head.position > (this.#follower.head?.position ?? 0)) this.#follower.skipTo(state)
+    const state = await this.#openTrusted(known)
+    if (known === undefined) await this.#join(state)
+    else if (state.head.incarnation !== this.#follower.head?.incarnation) await this.#adopt(state, known)
     this.#runId = state.runId
-    if (this.#owesRecent) await this.#repeatRecent()
+    this.#wasBroken = false
+    if (this.#owed !== undefined) await this.#tellKnown(this.#owed)
     await this.#tellPending()
     this.#follower.confirm(askedAt)
+    this.#duties.onOpened(state)
+  }
+
+  /** Opens the log, and begins another life of it when it has lost what this process knows. */
+  async #openTrusted(known: Head | undefined): Promise<LogState> {
+    for (let lives = 0; lives < mostLives; lives++) {
+      const state = await this.#open()
+      if (known === undefined || (await this.#isTrusted(known, state))) return state
+      const name = newName()
+      await this.#tier.probe(() => this.#log.rotate(state.head.incarnation, name, known.position, this.#nonces.next()))
+    }
+    throw new CacheError('log-broken', 'the invalidation log was lost again and again while it was repaired')
   }
 
   #open(): Promise<LogState> {
     return this.#tier.probe(() => this.#log.open(newName(), this.#follower.head?.position ?? 0, this.#nonces.next()))
   }
 
-  #beginAnew(from: string, seen: number): Promise<void> {
-    return this.#tier.probe(() => this.#log.rotate(from, newName() + repaired, seen, this.#nonces.next()))
+  /**
+   * Whether this log has lost nothing of what was applied here.
+   *
+   * A life that this process has left, or that began before what it knows, has come back with a snapshot or a backup.
+   */
+  async #isTrusted(known: Head, { head, oldest, ...state }: LogState): Promise<boolean> {
+    if (head.incarnation !== known.incarnation) {
+      return head.born > known.position && !this.#knowledge.hasLeft(head.incarnation)
+    }
+    if (await this.#holds(known)) return (await this.#catchesUp()) && !this.#follower.missesOwn
+    // Records go from the old end only, and by the hundred: a younger oldest record says trimmed, else history changed.
+    if (oldest <= known.position || head.position <= known.position) return false
+    this.#follower.forget()
+    await this.#follower.skipTo({ head, oldest, ...state }, this.#reader)
+    return true
   }
 
-  /** Whether the log still holds what was applied here last. Applies what came since, when it does. */
-  async #continues(known: Head, state: LogState): Promise<'yes' | 'trimmed' | 'lost'> {
-    const [record] = await this.#readPage(known.position, 1)
-    if (record?.position === known.position && record.nonce === known.nonce) {
-      return (await this.#catchesUp()) && !this.#follower.missesOwn ? 'yes' : 'lost'
-    }
-    // Records go from the old end only, and by the thousand: a younger oldest record says trimmed, else history changed.
-    const isTrimmed = state.oldest > known.position && state.head.position > known.position
-    return isTrimmed ? 'trimmed' : 'lost'
+  /** Whether the log holds the record that was applied here last. */
+  async #holds(known: Head): Promise<boolean> {
+    const { records } = await this.#reader.since(known.position, 1)
+    return records[0]?.position === known.position && records[0].nonce === known.nonce
   }
 
   /** Applies what came since; false when the log turns out to have lost something. */
   async #catchesUp(): Promise<boolean> {
     try {
-      await this.#follower.catchUp(this.#readPage)
+      await this.#follower.catchUp(this.#reader)
       return true
     } catch (thrown) {
       if (thrown instanceof CacheError && thrown.code === 'log-broken') return false
@@ -110,39 +160,72 @@ export class Recovery {
     }
   }
 
-  /** Another life of the log: an operator's order when the server is the same, an accident when it is another. */
-  async #adopt(state: LogState, known: Head | undefined): Promise<void> {
-    const isSameServer = state.runId === '' || state.runId === this.#runId
-    const wasFlushed = isSameServer && !state.head.incarnation.endsWith(repaired)
-    if (known !== undefined && wasFlushed) this.#follower.forget()
-    this.#owesRecent = true
-    await this.#follower.startOver(state, this.#readPage)
+  async #join(state: LogState): Promise<void> {
+    const { origin } = this.#follower
+    const holdsEntries = this.#duties.holdsEntries()
+    await this.#follower.join(state, holdsEntries, this.#reader)
+    if (holdsEntries) this.#owed = { origin, toldUpTo: 0 }
   }
 
-  /** Tells a log that may have lost them what was invalidated here in the last while. */
-  async #repeatRecent(): Promise<void> {
-    for (const { nonce, recorded } of this.#journal.recent()) {
-      const position = await this.#repeat(nonce, recorded.covers)
-      if (position === undefined) return
-      this.#mirror.place(recorded.covers, position)
-      this.#replayed++
+  /** Another life of the log: an operator's order when the server is the same, an accident when it is another. */
+  async #adopt(state: LogState, known: Head): Promise<void> {
+    const origin = this.#originOf()
+    const isSameServer = state.runId === '' || this.#runId === '' ? !this.#wasBroken : state.runId === this.#runId
+    const wasFlushed = isSameServer && !state.head.incarnation.endsWith(repaired)
+    if (wasFlushed) this.#follower.forget()
+    const goesOn = this.#owed === undefined && (await this.#holds(known))
+    this.#owed = { origin, toldUpTo: goesOn ? known.position : 0 }
+    if (goesOn) await this.#follower.goOn(state, known, origin, this.#reader)
+    else await this.#follower.startOver(state, wasFlushed ? undefined : origin, this.#reader)
+  }
+
+  /** What this process brings; what it did not get to tell the last life is added to what it learned there. */
+  #originOf(): Origin {
+    const { origin } = this.#follower
+    const owed = this.#owed?.origin
+    if (owed === undefined) return origin
+    if (owed.life === origin.life) return owed
+    const learned = origin.records.map((record) => ({ ...record, position: Number.MAX_SAFE_INTEGER }))
+    return { ...owed, records: [...owed.records, ...learned] }
+  }
+
+  /** Tells this life of the log what it may have lost: what was issued here, and what others issued that is known here. */
+  async #tellKnown({ origin, toldUpTo }: Owed): Promise<void> {
+    const own = this.#journal.recent(toldUpTo)
+    for (const issued of own) {
+      const position = await this.#repeat(issued.nonce, issued.recorded.covers)
+      this.#journal.repeated(issued, position)
     }
-    // Whoever missed what is no longer remembered here could never learn of it: tells up to where that is.
-    const upTo = this.#journal.forgottenUpTo
-    if (upTo > 0) await this.#repeat(this.#nonces.nextForgotten(upTo), [])
-    this.#owesRecent = false
+    let told = new ToldLife(origin, toldUpTo, this.#follower.notes)
+    const repeated = new Set(own.map(({ nonce }) => nonce))
+    const missing = told.missing().filter(({ nonce }) => !repeated.has(nonce))
+    for (const covers of inChunks(missing)) await this.#repeat(this.#nonces.next(), covers)
+    if (told.needsEverything(this.#clock.monotonic())) await this.#repeat(this.#nonces.next(), [{ kind: 'all' }])
+    if (told.needsNote()) await this.#repeat(this.#nonces.nextNote(told.note(this.#clock.monotonic())), [])
+    // Another process may have told its part at the same time, and be the one that missed something.
+    for (let round = 0; round < mostRounds; round++) {
+      const { length } = this.#follower.notes
+      await this.#follower.catchUp(this.#reader)
+      const fresh = this.#follower.notes.slice(length)
+      if (fresh.length === 0) break
+      told = new ToldLife(origin, toldUpTo, fresh)
+      if (told.needsEverything(this.#clock.monotonic())) await this.#repeat(this.#nonces.next(), [{ kind: 'all' }])
+    }
+    this.#owed = undefined
   }
 
   /** Appends a record whose place in the log says nothing of what this process has applied. */
-  async #repeat(nonce: string, covers: readonly Cover[]): Promise<number | undefined> {
+  async #repeat(nonce: string, covers: readonly Cover[]): Promise<number> {
     const { head } = this.#follower
-    if (head === undefined) return undefined
+    if (head === undefined) throw new CacheError('log-broken', 'the invalidation log is not known yet')
     const result = await this.#tier.probe(() => this.#log.append(head.incarnation, head.position, nonce, covers))
     if (!result.appended) throw new CacheError('log-broken', 'the invalidation log changed during recovery')
+    this.#follower.told(result.head.position, nonce, covers)
+    if (covers.length > 0) this.#replayed++
     return result.head.position
   }
 
-  /** Tells the log what it does not have yet, and what is issued meanwhile; who issues without end is told of later. */
+  /** Tells the log what it does not have yet, and what is issued in that time; what is issued without end is told later. */
   async #tellPending(): Promise<void> {
     for (let round = 0; round < mostRounds; round++) {
       for (const issued of this.#journal.pending()) {
@@ -150,13 +233,19 @@ export class Recovery {
         await this.#tier.probe(() => this.#follower.append(incarnation, issued))
         this.#replayed++
       }
-      await this.#follower.catchUp(this.#readPage)
+      await this.#follower.catchUp(this.#reader)
       if (this.#journal.pending().length === 0) return
     }
   }
+}
 
-  /** One page of the log within a deadline of its own: a long log takes several, and nobody waits for them. */
-  readonly #readPage: ReadPage = (from, count) => this.#tier.probe(() => this.#log.since(from, count))
+/** The covers of records, each once, as many at a time as one record may have. */
+function inChunks(records: readonly { readonly covers: readonly Cover[] }[]): Cover[][] {
+  const covers = new Map(records.flatMap(({ covers }) => covers.map((cover) => [coverText(cover), cover] as const)))
+  const all = [...covers.values()]
+  return Array.from({ length: Math.ceil(all.length / coversAtOnce) }, (_, index) =>
+    all.slice(index * coversAtOnce, (index + 1) * coversAtOnce),
+  )
 }
 
 function newName(): string {

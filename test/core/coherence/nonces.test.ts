@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { forgottenUpTo, Nonces } from '../../../src/core/coherence/nonces.js'
+import { Nonces, readNote } from '../../../src/core/coherence/nonces.js'
+
+const note = { life: '4be1c2a9d0f3r', from: 0, upTo: 1_764_000_000_000_000, age: 61_000 }
 
 describe('Nonces', () => {
   it('gives every record another name', () => {
@@ -9,14 +11,14 @@ describe('Nonces', () => {
 
   it('knows its own names again, and those of no other process', () => {
     const nonces = new Nonces()
-    expect([nonces.next(), nonces.nextForgotten(20)].map((nonce) => nonces.isOwn(nonce))).toEqual([true, true])
+    expect([nonces.next(), nonces.nextNote(note)].map((nonce) => nonces.isOwn(nonce))).toEqual([true, true])
     expect(nonces.isOwn(new Nonces().next())).toBe(false)
   })
 })
 
-describe('forgottenUpTo', () => {
-  it('reads out of a name up to where its issuer no longer remembers', () => {
-    expect(forgottenUpTo(new Nonces().nextForgotten(1_764_000_000_000_000))).toBe(1_764_000_000_000_000)
-    expect(forgottenUpTo(new Nonces().next())).toBe(0)
+describe('readNote', () => {
+  it('reads out of a name what its issuer knows of a life of the log', () => {
+    expect(readNote(new Nonces().nextNote({ ...note, age: 61_000.7 }))).toEqual(note)
+    expect(readNote(new Nonces().next())).toBe(undefined)
   })
 })

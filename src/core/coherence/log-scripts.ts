@@ -1,0 +1,192 @@
+import { Script } from '../tiers/script.js'
+import { protocol } from './head.js'
+
+/**
+ * The three keys of the log vouch for each other. The head names the last record; the newest record of the stream has
+ * that position and that name; the marks have a member that names the life, with that position as its score. Every
+ * append checks and renews all three, so a key that was evicted, deleted or restored alone is noticed.
+ */
+const shared = `
+local function parse(text)
+  if type(text) ~= 'string' then return nil end
+  local life, at, nonce, floor, born, run, more =
+    string.match(text, '^${protocol} (%S+) (%d+) (%S+) (%d+) (%d+) (%S+)(.*)$')
+  if not life then return nil end
+  return { life = life, at = at, nonce = nonce, floor = floor, born = born, run = run, more = more }
+end
+local function setHead(head)
+  local text = '${protocol} ' .. head.life .. ' ' .. head.at .. ' ' .. head.nonce .. ' ' .. head.floor .. ' '
+    .. head.born .. ' ' .. head.run .. head.more
+  redis.call('SET', KEYS[1], text)
+  return text
+end
+local function newestRecord()
+  local records = redis.pcall('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+  local record = not records.err and records[1]
+  if not record then return nil end
+  return { at = string.match(record[1], '^%d+'), nonce = record[2][2] }
+end
+local function hasMarks(head)
+  local score = redis.pcall('ZSCORE', KEYS[3], '=' .. head.life)
+  return type(score) == 'string' and tonumber(score) == tonumber(head.at)
+end
+local function isWhole(head, newest)
+  return newest and newest.at == head.at and newest.nonce == head.nonce and hasMarks(head)
+end
+local function position(last, seen)
+  local time = redis.call('TIME')
+  local at = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  return math.max(at, last + 1, tonumber(seen) + 1)
+end
+local function digits(number) return string.format('%.0f', number) end
+local function runOf()
+  local info = redis.pcall('INFO', 'server')
+  local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)')
+  return run and string.sub(run, 1, 12) or '-'
+end
+`
+
+/**
+ * Begins another life of the log. Entries stamped in the old one are invalid then.
+ *
+ * Keeps the records that are left: one of them may have been acknowledged after a loss, and binds the processes that
+ * join the new life. Where records are gone, the first record says who knows them all the same: a process that had
+ * applied the old head. Where even the old head is gone, the new life begins by covering everything.
+ */
+const begin = `
+local function begin(life, seen, nonce, run, head, newest)
+  local keepsMarks = head and hasMarks(head)
+  local top = math.max(newest and tonumber(newest.at) or 0, head and tonumber(head.at) or 0)
+  local at = digits(position(top, seen))
+  local covers = '[]'
+  if newest and (not head or tonumber(newest.at) >= tonumber(head.at)) then
+    if head and newest.at == head.at and newest.nonce ~= head.nonce then covers = '["a"]' end
+  else
+    if not newest then redis.call('DEL', KEYS[2]) end
+    if head then nonce = nonce .. '-knows:' .. head.life .. ':' .. head.at .. ':' .. head.at .. ':0'
+    elseif redis.call('EXISTS', KEYS[3]) == 1 then covers = '["a"]' end
+  end
+  if keepsMarks then redis.call('ZREM', KEYS[3], '=' .. head.life) else redis.call('DEL', KEYS[3]) end
+  redis.call('ZADD', KEYS[3], at, '=' .. life)
+  redis.call('XADD', KEYS[2], at .. '-0', 'n', nonce, 'c', covers)
+  local floor = keepsMarks and head.floor or (head or newest or covers ~= '[]') and at or '0'
+  return setHead({ life = life, at = at, nonce = nonce, floor = floor, born = at, run = run, more = head and head.more or '' })
+end
+`
+
+/**
+ * Finds the log, or begins a life of it.
+ *
+ * KEYS: head, log, marks, and what says that a process of this protocol is there. ARGV: name of a new life, seen, nonce,
+ * ms for which this process counts as there, name of the last key without the protocol. Gives the head, the id of the
+ * oldest record, the run of the server, and which keys that server evicts. Another run of the server may have lost the
+ * newest records, and nothing in it could tell: it begins another life.
+ */
+export const openScript = new Script(`${shared}${begin}
+local text = redis.pcall('GET', KEYS[1])
+local head = parse(text)
+if type(text) == 'string' and not head then
+  local other = string.match(text, '^(%d+) %S+ %d+ ')
+  if other and other ~= '${protocol}' then
+    if redis.call('EXISTS', ARGV[5] .. other) == 1 then return { 'other', other } end
+    redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+  end
+end
+local run = runOf()
+local newest = newestRecord()
+if not head then
+  local isGone = not newest and redis.call('EXISTS', KEYS[3]) == 0
+  text = begin(isGone and ARGV[1] or ARGV[1] .. 'r', ARGV[2], ARGV[3], run, nil, newest)
+elseif not isWhole(head, newest) or (run ~= '-' and head.run ~= '-' and run ~= head.run) then
+  text = begin(ARGV[1] .. 'r', ARGV[2], ARGV[3], run, head, newest)
+end
+redis.pcall('SET', KEYS[4], '', 'PX', ARGV[4])
+local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
+local memory = redis.pcall('INFO', 'memory')
+local limit = type(memory) == 'string' and string.match(memory, 'maxmemory:(%d+)')
+local policy = type(memory) == 'string' and string.match(memory, 'maxmemory_policy:([%w-]+)')
+return { 'open', text, first[1][1], run, limit and limit ~= '0' and policy or '', digits(position(0, 0)) }
+`)
+
+/** Begins another life of a log that still has the life `ARGV[4]`. ARGV before that as in {@link openScript}. */
+export const rotateScript = new Script(`${shared}${begin}
+local head = parse(redis.pcall('GET', KEYS[1]))
+if not head or head.life ~= ARGV[4] then return 0 end
+begin(ARGV[1] .. 'r', ARGV[2], ARGV[3], runOf(), head, newestRecord())
+return 1
+`)
+
+/** Whether the log still is whole, of this life and on this run of the server. KEYS as to open; ARGV: life, ms. */
+export const vouchScript = new Script(`${shared}
+local head = parse(redis.pcall('GET', KEYS[1]))
+if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return 0 end
+local run = runOf()
+if run ~= '-' and head.run ~= '-' and run ~= head.run then return 0 end
+redis.pcall('SET', KEYS[4], '', 'PX', ARGV[2])
+return 1
+`)
+
+/** KEYS: head, log, marks, then entry keys. ARGV: life, seen, nonce, record, caps, tombstone ttl, covers for the marks. */
+export const appendScript = new Script(`${shared}
+local text = redis.pcall('GET', KEYS[1])
+local head = parse(text)
+if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return { 0 } end
+local at = digits(position(tonumber(head.at), ARGV[2]))
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4])
+for index = 8, #ARGV do
+  if ARGV[index] == 'a' then
+    redis.call('DEL', KEYS[3])
+    head.floor = at
+  else
+    redis.call('ZADD', KEYS[3], at, ARGV[index])
+  end
+end
+redis.call('ZADD', KEYS[3], at, '=' .. head.life)
+if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[6]) then
+  local folded = redis.call('ZPOPMIN', KEYS[3], math.ceil(tonumber(ARGV[6]) / 4))
+  local newest = folded[#folded]
+  if tonumber(newest) + 1 > tonumber(head.floor) then head.floor = digits(tonumber(newest) + 1) end
+end
+local existed = {}
+for index = 4, #KEYS do
+  local old = redis.pcall('GETRANGE', KEYS[index], 0, 255)
+  existed[#existed + 1] = type(old) == 'string' and old or ''
+  redis.call('SET', KEYS[index], 'fallback-cache/1 ' .. head.life .. ' ' .. at .. ' 0 0 0 0 0 0\\n', 'PX', ARGV[7])
+end
+head.at = at
+head.nonce = ARGV[3]
+return { 1, text, setHead(head), existed }
+`)
+
+/**
+ * Records from a position on, as many as fit a reply. KEYS: log. ARGV: position, how many at most, bytes at which no more
+ * are added. Gives 1 when there may be more, and the records.
+ */
+export const pageScript = new Script(`
+local start, left, bytes, records = ARGV[1] .. '-0', tonumber(ARGV[2]), tonumber(ARGV[3]), {}
+while true do
+  local count = math.min(left, 20)
+  local page = redis.call('XRANGE', KEYS[1], start, '+', 'COUNT', count)
+  for index = 1, #page do
+    records[#records + 1] = page[index]
+    bytes = bytes - 60 - #page[index][2][2] - #page[index][2][4]
+    if bytes <= 0 and #records > 1 then return { 1, records } end
+  end
+  if #page < count then return { 0, records } end
+  left = left - count
+  if left <= 0 then return { 1, records } end
+  start = string.match(page[#page][1], '^%d+') .. '-1'
+end
+`)
+
+/** KEYS: marks. ARGV: lowest position, how many. Gives names and positions in turn. */
+export const marksScript = new Script(`
+return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+`)
+
+/** KEYS: one entry key. ARGV: tombstone, its ttl. Gives the first bytes of what was there. */
+export const tombstoneScript = new Script(`
+local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return type(old) == 'string' and old or ''
+`)

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import type { MetNote, Origin } from '../../../src/core/coherence/follower.js'
+import { noLife } from '../../../src/core/coherence/nonces.js'
+import { ToldLife } from '../../../src/core/coherence/told-life.js'
+
+const records = [30, 40, 50].map((position) => ({ position, nonce: `n${position}`, covers: [], learnedAt: 0 }))
+const origin: Origin = { life: 'one', from: 20, upTo: 50, age: 60_000, leftAt: 1000, records }
+
+function note(life: string, from: number, upTo: number, age = 0): MetNote {
+  return { life, from, upTo, age, metAt: 1000, writtenAgo: 0 }
+}
+
+const told = (notes: readonly MetNote[], toldUpTo = 0, from = origin) => {
+  const life = new ToldLife(from, toldUpTo, notes)
+  return {
+    missing: life.missing().map(({ position }) => position),
+    everything: life.needsEverything(1000),
+    note: life.needsNote() ? life.note(1000) : undefined,
+  }
+}
+
+describe('ToldLife', () => {
+  it('has the first process tell all it remembers, and say so', () => {
+    const said = { life: 'one', from: 20, upTo: 50, age: 60_000 }
+    expect(told([])).toEqual({ missing: [30, 40, 50], everything: false, note: said })
+  })
+
+  it('has the next one tell what the others did not know', () => {
+    const said = { life: 'one', from: 25, upTo: 50, age: 60_000 }
+    expect(told([note('one', 0, 30), note('one', 25, 40)])).toEqual({ missing: [50], everything: false, note: said })
+  })
+
+  it('has a process say nothing that knows no more than another has told', () => {
+    expect(told([note('one', 0, 50)])).toEqual({ missing: [], everything: false, note: undefined })
+  })
+
+  it('says only who is there when the log has it all', () => {
+    const said = { life: 'one', from: 0, upTo: 50, age: 60_000 }
+    expect(told([], 50)).toEqual({ missing: [], everything: false, note: said })
+  })
+
+  it('invalidates everything when another process missed what can no longer be told', () => {
+    const said = { life: 'one', from: 0, upTo: 50, age: 60_000 }
+    expect(told([note('one', 0, 10)])).toEqual({ missing: [30, 40, 50], everything: true, note: said })
+    expect(told([note('another', 0, 1000)]).everything).toBe(true)
+  })
+
+  it('does not for a process that has started since', () => {
+    expect(told([note(noLife, 0, 0, 59_000)]).everything).toBe(false)
+    expect(told([note(noLife, 0, 0, 61_000)]).everything).toBe(true)
+  })
+
+  it('does not when this process knows nothing', () => {
+    const newcomer = { ...origin, life: noLife, from: 0, upTo: 0, records: [] }
+    expect(told([note('one', 0, 10)], 0, newcomer)).toEqual({
+      missing: [],
+      everything: false,
+      note: { life: noLife, from: 0, upTo: 0, age: 60_000 },
+    })
+  })
+})
