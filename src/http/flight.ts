@@ -71,6 +71,12 @@ export class Flight {
     this.#gauges = gauges
   }
 
+  /** Whether its body has taken so long, through no fault of its client, that the next ones are likely to. */
+  get isSlow(): boolean {
+    if (this.#streamsSince === undefined || this.#pausedSince !== undefined) return false
+    return this.#clock.monotonic() >= this.#streamsSince + STREAM_PATIENCE
+  }
+
   /** Whether it takes so long, as a whole or from its head on, that it is no longer worth waiting for. */
   get isOverdue(): boolean {
     return this.#clock.monotonic() >= this.#due

@@ -49,6 +49,9 @@ export interface Miss {
 /** Looks whether a response that a request may use has been stored. */
 export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
 
+/** How long requests of a key go on side by side after its body was slow to end, in milliseconds. */
+const SLOW_FOR = 10_000
+
 /**
  * The runs of handlers: one for a request, one for several that wait for the same response (single flight), or one in the
  * background for none.
@@ -88,6 +91,7 @@ export class HandlerRuns<Context extends object> {
    * @param look - looks whether another process has stored a response meanwhile
    */
   lead(lookup: Lookup<Context>, miss: Miss, owner: object, look: Look): Forwarding | Promise<Reply | Forwarding> {
+    this.#noteSlowness(miss.place)
     if (this.#goesOnAsItCame(lookup, miss)) return this.alone(lookup, miss, owner)
     const mark = this.#cache.mark()
     const flight = this.#takeOff(miss.place, mark)
@@ -233,6 +237,11 @@ export class HandlerRuns<Context extends object> {
     }
   }
 
+  /** While a body streams that nobody can wait for, no request waits for the next one either. Storing it ends that. */
+  #noteSlowness(place: string): void {
+    if (this.#flights.get(place)?.isSlow === true) this.#recentlyRefused.add(place, SLOW_FOR)
+  }
+
   /** Whether nobody would have anything of the whole: it is not going to be stored. */
   #goesOnAsItCame({ request, storage }: Lookup<Context>, { place, part }: Miss): boolean {
     if (this.#recentlyRefused.has(place)) return true
@@ -332,7 +341,8 @@ export class HandlerRuns<Context extends object> {
   }
 
   #takeOff(place: string, mark: Mark): Flight {
-    const onLanding = () => {
+    const onLanding = ({ kind }: Landing) => {
+      if (kind === 'refused') this.#noteSlowness(place)
       if (this.#flights.get(place) === flight) this.#flights.delete(place)
     }
     const { clock, gauges } = this.#cache

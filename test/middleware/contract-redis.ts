@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { RedisServer } from '../support/redis-server.js'
-import { type Client, gate, useStage } from './contract-stage.js'
+import { type Client, endless, gate, useStage } from './contract-stage.js'
+import { ask } from './hosts/client.js'
 import type { CacheFace, Call, Host } from './hosts/host.js'
 
 /**
@@ -72,6 +73,28 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       await expect.poll(() => keys(`${path.split('?', 1)[0]}:`), { timeout: 5_000 }).toBe(entries)
       return got
     }
+
+    it('do not wait for a body of the other one that does not end', async () => {
+      const answer = () => ({ fields: { 'content-type': 'text/plain' }, body: endless('line') })
+      const shared = { ...options(), redisTimeout: 5_000 }
+      const clients = [
+        await first.serve({ use: [first.cached(shared)], routes: [{ path: '/page', answer }] }),
+        await second.serve({ use: [second.cached(shared)], routes: [{ path: '/page', answer }] }),
+      ]
+      const leaving = new AbortController()
+      const streams: Promise<unknown>[] = []
+      const begin = performance.now()
+      for (const client of clients) {
+        const began = gate()
+        const asked = ask(client.port, '/page', { fields: host, signal: leaving.signal, onFirstByte: began.open })
+        streams.push(asked.catch(() => {}))
+        await began.opened
+      }
+      // Without an end of its turn, the first one would have it for ten leases: 20 s.
+      expect(performance.now() - begin).toBeLessThan(8_000)
+      leaving.abort()
+      await Promise.all(streams)
+    })
 
     it('refresh a stale page once, and both send what the one has made', async () => {
       let runs = 0

@@ -130,6 +130,7 @@ export function streamsContract<M extends CacheFace>(host: Host<M>): void {
         const late = gate()
         streams.push(ask(client.port, '/page', { signal: leaving.signal, onFirstByte: late.open }).catch(() => {}))
         await late.opened
+        expect(stage.cachedStats().waiting).toBe(0)
         leaving.abort()
         await Promise.all(streams)
         expect(stage.cachedStats().waiting).toBe(0)
