@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js'
 import { Coherence } from './coherence/coherence.js'
-import type { Cover } from './coherence/cover.js'
+import { type Cover, inParts } from './coherence/cover.js'
 import { EntryReader } from './coherence/entry-reader.js'
 import { EntryWriter } from './coherence/entry-writer.js'
 import type { JournalStats } from './coherence/journal.js'
@@ -374,13 +374,16 @@ export class EntryStore {
     if (covers.length === 0) return { durable: true, existed: [] }
     this.#counters.invalidations++
     // Before anything is awaited: from here on this process never again serves what is covered.
-    const recorded = this.#mirror.record(covers, this.#shared === undefined ? 0 : undefined)
+    const shared = this.#shared
+    const recorded = inParts(covers).map((part) => this.#mirror.record(part, shared === undefined ? 0 : undefined))
     this.#dropKeys(covers)
     tellInvalidation(this.#events, covers, 'local')
-    if (this.#shared === undefined) return { durable: true, existed: [] }
-    const existed = await this.#shared.coherence.issue(recorded)
-    if (existed !== undefined && covers.some((cover) => cover.kind !== 'key')) this.#shared.sweep.soon()
-    return existed === undefined ? { durable: false, existed: [] } : { durable: true, existed }
+    if (shared === undefined) return { durable: true, existed: [] }
+    const existed = await Promise.all(recorded.map((part) => shared.coherence.issue(part)))
+    const known = existed.filter((part) => part !== undefined)
+    if (known.length < recorded.length) return { durable: false, existed: [] }
+    if (covers.some((cover) => cover.kind !== 'key')) shared.sweep.soon()
+    return { durable: true, existed: known.flat() }
   }
 
   #dropKeys(covers: readonly Cover[]): void {

@@ -22,6 +22,23 @@ export function groupTag(origin: string, group: string): string {
   return `${origin} ${group}`
 }
 
+/** Origins whose groups have tags of their own. */
+const MAX_ORIGINS = 64
+
+/**
+ * The tags by which answers invalidate groups. Clients name the host: for more origins than a site has, a group is invalidated
+ * by its name, on all origins, so that no number of hosts makes a number of tags.
+ */
+export class GroupTags {
+  readonly #origins = new Set<string>()
+
+  /** @param origin - as for {@link groupTag} */
+  of(origin: string, groups: readonly string[]): readonly string[] {
+    if (groups.length > 0 && this.#origins.size < MAX_ORIGINS) this.#origins.add(origin)
+    return this.#origins.has(origin) ? groups.map((group) => groupTag(origin, group)) : groups
+  }
+}
+
 /**
  * The tags that a response gives itself, each once: the members of Cache-Tag and the groups by name, for invalidation from code; and the groups by
  * {@link groupTag}, for Cache-Group-Invalidation.

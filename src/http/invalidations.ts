@@ -1,4 +1,5 @@
 import type { FallbackCache, Invalidation } from '../core/fallback-cache.js'
+import { GroupTags } from './groups.js'
 import { prefixesOfPath } from './primary-key.js'
 import type { UriKeys } from './uri-keys.js'
 
@@ -8,6 +9,7 @@ export class Invalidations {
   readonly uriKeys: UriKeys
   readonly #cache: FallbackCache
   readonly #group: string
+  readonly #groupTags = new GroupTags()
   /** As far as requests have shown. */
   readonly #inner = new Set<Invalidations>()
 
@@ -42,6 +44,11 @@ export class Invalidations {
   async invalidateTags(tags: readonly string[]): Promise<Invalidation> {
     const caches = new Set([this.#cache, ...Array.from(this.#inner, (inner) => inner.#cache)])
     return together(Array.from(caches, (cache) => cache.invalidateTags(tags)))
+  }
+
+  /** Takes out of use what belongs to one of these groups of an origin (RFC 9875, section 3). */
+  invalidateGroups(origin: string, groups: readonly string[]): Promise<Invalidation> {
+    return this.invalidateTags(this.#groupTags.of(origin, groups))
   }
 
   #invalidatePrefixes(prefixesIn: (group: string) => readonly string[]): Promise<Invalidation> {

@@ -99,7 +99,7 @@ export class Keeper implements FillTarget {
   }
 
   discard(place: string): void {
-    void this.#cache.invalidateKey(place)
+    void this.#cache.retire([place])
   }
 
   outdate({ place, mark }: FillRequest, { entry }: StoredResponse): void {

@@ -1,7 +1,7 @@
 import { appendCacheStatus, type CacheStatus, cacheStatusMember } from './cache-status.js'
 import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
-import { groupTag, invalidatedGroups } from './groups.js'
+import { invalidatedGroups } from './groups.js'
 import { invalidatedTargets, isSafe } from './invalidation.js'
 import type { ResponseHandle } from './response-handle.js'
 import { type Retiring, retireTargets } from './retiring.js'
@@ -115,10 +115,10 @@ export class Invalidating extends Passing {
     const fields = this.#fieldsOf(head)
     const targets = invalidatedTargets({ method, protocol, host, url }, { status: head.status, fields })
     const groups = invalidatedGroups(method, head.status, fields)
-    const tags = groups.map((group) => groupTag(`${protocol}://${host.toLowerCase()}`, group))
     const done = targets.length === 0 ? [] : retireTargets(this.#retiring, targets)
-    if (tags.length === 0) return done
-    return [...done, ...this.#retiring.map(({ invalidations }) => invalidations.invalidateTags(tags))]
+    if (groups.length === 0) return done
+    const origin = `${protocol}://${host.toLowerCase()}`
+    return [...done, ...this.#retiring.map(({ invalidations }) => invalidations.invalidateGroups(origin, groups))]
   }
 
   #fieldsOf(head: ResponseHead): Fields {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Fields } from '../../src/http/fields.js'
-import { cacheGroups, groupTag, invalidatedGroups, responseTags } from '../../src/http/groups.js'
+import { cacheGroups, GroupTags, groupTag, invalidatedGroups, responseTags } from '../../src/http/groups.js'
 
 describe('cacheGroups', () => {
   it.each<[string, Fields, readonly string[]]>([
@@ -46,5 +46,18 @@ describe('responseTags', () => {
 
   it('is empty for a response without tags', () => {
     expect(responseTags({}, 'https://example.com')).toEqual([])
+  })
+})
+
+describe('GroupTags', () => {
+  it('makes tags of their own for as many origins as a site has, and by the plain names for more', () => {
+    const tags = new GroupTags()
+    expect(tags.of('https://a.example', ['a', 'b'])).toEqual(['https://a.example a', 'https://a.example b'])
+    const all = new Set<string>()
+    for (let at = 0; at < 1_000; at++) for (const tag of tags.of(`https://h${at}.example`, ['a'])) all.add(tag)
+    expect([...all].filter((tag) => tag !== 'a')).toHaveLength(63)
+    expect(tags.of('https://a.example', ['c'])).toEqual(['https://a.example c'])
+    // What the plain name covers, responses of every origin carry.
+    expect(responseTags({ 'cache-groups': '"a"' }, 'https://h999.example')).toContain('a')
   })
 })

@@ -91,6 +91,17 @@ export class JournalFile {
     if (this.#size > 2 * this.#waitingBytes + toleratedWaste) this.#rewrite()
   }
 
+  /** Several no longer wait: the file is written once, and not once for each. */
+  removeAll(nonces: Iterable<string>): void {
+    for (const nonce of nonces) {
+      const line = this.#waiting.get(nonce)
+      if (line === undefined) continue
+      this.#waiting.delete(nonce)
+      this.#waitingBytes -= Buffer.byteLength(line)
+    }
+    this.#rewrite()
+  }
+
   #remember(nonce: string, covers: readonly Cover[]): string {
     const line = `${JSON.stringify({ n: nonce, c: covers.map(coverText) })}\n`
     this.#waiting.set(nonce, line)

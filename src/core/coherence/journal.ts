@@ -124,7 +124,7 @@ export class Journal {
     const covers: readonly Cover[] = [{ kind: 'all' }]
     const everything = this.#add({ nonce: this.#nonces.next(), recorded: this.#mirror.record(covers, undefined) })
     this.#file?.add(everything.nonce, covers)
-    for (const { nonce } of waiting) this.#file?.remove(nonce)
+    this.#file?.removeAll(waiting.map(({ nonce }) => nonce))
     return everything
   }
 

@@ -1,4 +1,5 @@
-import { type Cover, foldCase } from './cover.js'
+import { AgedMap } from './aged-map.js'
+import { type Cover, foldCase, prefixName, tagName } from './cover.js'
 import { PrefixMap } from './prefix-map.js'
 import { RetiredKeys } from './retired-keys.js'
 
@@ -6,8 +7,10 @@ import { RetiredKeys } from './retired-keys.js'
 interface Slot {
   /** Place in this process's own order of things; later is larger. */
   sequence: number
-  /** Place in the shared log; 0 when it has none in this incarnation. */
+  /** Place in the shared log of the life of the log that it was last placed in; 0 when it has none. */
   position: number
+  /** Which life of the log that is, counted here. */
+  life: number
   /** How many invalidations issued here still wait for their place in the log. */
   pending: number
   /** The newest sequence of those issued here. */
@@ -29,8 +32,11 @@ export interface Recorded {
   readonly sequence: number
 }
 
-/** Bytes that a slot costs beside its text: object, map node, order. */
+/** Bytes that a slot costs beside its text: object, map nodes, order. */
 const slotOverhead = 160
+
+/** Records that one call looks at when it makes room: no call may take long, however large the mirror is. */
+const mostSteps = 64
 
 /**
  * What this process knows of invalidations: the newest one of each key, prefix and tag.
@@ -40,8 +46,8 @@ const slotOverhead = 160
  * judges what came out of Redis. A record issued here has a sequence at once and its position when the log has taken
  * it; until then it covers everything that comes out of Redis, whatever its stamp.
  *
- * Bounded: past `maxBytes` the oldest records are folded into one that covers everything older than they are. That
- * invalidates too much, never too little, and takes the oldest entries first.
+ * Bounded: past `maxBytes` the oldest records are folded, a few at a time, into one that covers everything older than they are.
+ * That invalidates too much, never too little, and takes the oldest entries first. No operation goes through all records.
  */
 export class Mirror {
   #sequence = 0
@@ -49,12 +55,17 @@ export class Mirror {
   #pending = 0
   #bytes = 0
   #folds = 0
-  #floor: Slot = newSlot()
-  #all: Slot = newSlot()
+  #life = 0
+  readonly #floor: Slot = newSlot(0)
+  readonly #all: Slot = newSlot(0)
   /** Records of single keys, the recent ones and those before; see {@link Mirror.ageKeys}. */
-  #keys = new Map<string, Slot>()
-  #olderKeys = new Map<string, Slot>()
-  readonly #tags = new Map<string, Slot>()
+  #keys = new AgedMap<Slot>()
+  #olderKeys = new AgedMap<Slot>()
+  #olderKeyBytes = 0
+  #keyBytes = 0
+  /** Records of single keys that wait for their place in the log. */
+  readonly #waitingKeys = new Map<string, Slot>()
+  readonly #tags = new AgedMap<Slot>()
   readonly #prefixes = new PrefixMap<Slot>()
   readonly #foldedPrefixes = new PrefixMap<Slot>()
   readonly #maxBytes: number
@@ -76,15 +87,16 @@ export class Mirror {
     const sequence = ++this.#sequence
     if (position !== undefined && position > this.#position) this.#position = position
     for (const cover of covers) {
-      const slot = this.#slot(cover)
+      const slot = this.#renewed(cover)
       slot.sequence = sequence
       if (position === undefined) {
         slot.pending++
         slot.own = sequence
         this.#pending++
-      } else if (position > slot.position) slot.position = position
+        if (cover.kind === 'key') this.#waitingKeys.set(cover.key, slot)
+      } else this.#place(slot, position)
+      if (this.#bytes > this.#maxBytes) this.#fold()
     }
-    if (this.#bytes > this.#maxBytes) this.#fold()
     return { covers, sequence }
   }
 
@@ -105,11 +117,11 @@ export class Mirror {
   /** Gives an invalidation that was waiting its place in the log. */
   settle(recorded: Recorded, position: number): void {
     for (const cover of recorded.covers) {
-      const slot = this.#slot(cover)
-      if (slot.pending > 0) {
-        slot.pending--
-        this.#pending--
-      }
+      const slot = this.#known(cover)
+      if (slot === undefined || slot.pending === 0) continue
+      slot.pending--
+      this.#pending--
+      if (cover.kind === 'key' && slot.pending === 0) this.#waitingKeys.delete(cover.key)
     }
     this.place(recorded.covers, position)
     // Until now it could not be folded.
@@ -119,10 +131,7 @@ export class Mirror {
   /** Gives covers a place in the log, for a log that has to be told again. */
   place(covers: readonly Cover[], position: number): void {
     if (position > this.#position) this.#position = position
-    for (const cover of covers) {
-      const slot = this.#slot(cover)
-      if (position > slot.position) slot.position = position
-    }
+    for (const cover of covers) this.#place(this.#known(cover) ?? this.#renewed(cover), position)
   }
 
   /** Whether something that covers this key or these tags was learned of after `sequence`. */
@@ -141,13 +150,14 @@ export class Mirror {
   coversAfter(key: string, tags: readonly string[], position: number): boolean {
     if (this.retired.coversAfter(key, position)) return true
     if (position >= this.#position && this.#pending === 0) return false
-    return this.#some(key, tags, (slot) => slot.pending > 0 || slot.position > position)
+    return this.#some(key, tags, (slot) => slot.pending > 0 || this.#positionOf(slot) > position)
   }
 
   /** The newest position of all that covers this key or these tags; what stands before it is invalid. */
   newestCovering(key: string, tags: readonly string[]): number {
     let newest = 0
-    this.#some(key, tags, ({ position }) => {
+    this.#some(key, tags, (slot) => {
+      const position = this.#positionOf(slot)
       if (position > newest) newest = position
       return false
     })
@@ -156,15 +166,14 @@ export class Mirror {
 
   /** As {@link coversAfter} without tags, leaving out what names this very key. */
   coversOtherwise(key: string, position: number): boolean {
-    const isNewer = (slot: Slot): boolean => slot.position > position
+    const isNewer = (slot: Slot): boolean => this.#positionOf(slot) > position
     if (isNewer(this.#floor) || isNewer(this.#all) || this.#prefixes.some(key, isNewer)) return true
     return this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), isNewer)
   }
 
   /** Whatever stands before this position counts as invalidated: the records that would tell are gone. */
   raiseFloor(position: number): void {
-    if (position <= this.#floor.position) return
-    this.#floor.position = position
+    this.#place(this.#floor, position)
     if (position > this.#position) this.#position = position
   }
 
@@ -176,9 +185,7 @@ export class Mirror {
   /** A new incarnation of the log: positions start over, what this process knows stays. */
   startOver(): void {
     this.#position = 0
-    this.#floor.position = 0
-    for (const slots of this.#maps()) for (const [, slot] of slots) slot.position = 0
-    this.#all.position = 0
+    this.#life++
   }
 
   /**
@@ -188,12 +195,17 @@ export class Mirror {
    * under way. Called seldom enough that none can be under way for that long.
    */
   ageKeys(): void {
-    for (const [key, slot] of this.#olderKeys) {
-      if (slot.pending > 0) this.#keys.set(key, slot)
-      else this.#bytes -= slotBytes(key)
-    }
+    this.#bytes -= this.#olderKeyBytes
+    const { size } = this.#olderKeys
+    const older = this.#olderKeys
     this.#olderKeys = this.#keys
-    this.#keys = new Map()
+    this.#olderKeyBytes = this.#keyBytes
+    this.#keys = new AgedMap()
+    this.#keyBytes = 0
+    if (size === 0) return
+    for (const [key, slot] of this.#waitingKeys) {
+      if (older.get(key) === slot) this.#makeKey(key, slot)
+    }
   }
 
   stats(): MirrorStats {
@@ -209,89 +221,126 @@ export class Mirror {
     if (this.#prefixes.some(key, newer)) return true
     if (this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), newer)) return true
     for (const tag of tags) {
-      const slot = this.#tags.get(tag)
+      const slot = this.#tags.get(tagName(tag))
       if (slot !== undefined && newer(slot)) return true
     }
     return false
   }
 
-  #slot(cover: Cover): Slot {
+  #positionOf(slot: Slot): number {
+    return slot.life === this.#life ? slot.position : 0
+  }
+
+  #place(slot: Slot, position: number): void {
+    if (position <= this.#positionOf(slot)) return
+    slot.life = this.#life
+    slot.position = position
+  }
+
+  /** The slot of a cover, if there is one. */
+  #known(cover: Cover): Slot | undefined {
     switch (cover.kind) {
       case 'key':
-        return this.#renew(cover.key)
+        return this.#keys.get(cover.key) ?? this.#olderKeys.get(cover.key)
       case 'tag':
-        return this.#make(this.#tags, cover.tag)
+        return this.#tags.get(tagName(cover.tag))
       case 'prefix':
-        return cover.ignoreCase
-          ? this.#make(this.#foldedPrefixes, foldCase(cover.prefix))
-          : this.#make(this.#prefixes, cover.prefix)
+        return cover.ignoreCase ? this.#foldedPrefixes.get(prefixName(cover)) : this.#prefixes.get(prefixName(cover))
       case 'all':
         return this.#all
     }
   }
 
-  #renew(key: string): Slot {
-    const older = this.#olderKeys.get(key)
-    if (older === undefined) return this.#make(this.#keys, key)
-    this.#olderKeys.delete(key)
-    this.#keys.set(key, older)
-    return older
+  /** The slot of a cover, which is the newest of its kind from now on. */
+  #renewed(cover: Cover): Slot {
+    switch (cover.kind) {
+      case 'key':
+        return this.#renewKey(cover.key)
+      case 'tag':
+        return this.#renew(this.#tags, tagName(cover.tag))
+      case 'prefix':
+        return cover.ignoreCase
+          ? this.#renew(this.#foldedPrefixes, prefixName(cover))
+          : this.#renew(this.#prefixes, prefixName(cover))
+      case 'all':
+        return this.#all
+    }
   }
 
-  #make(slots: SlotMap, name: string): Slot {
-    const known = slots.get(name)
-    if (known !== undefined) return known
-    const slot = newSlot()
-    slots.set(name, slot)
-    this.#bytes += slotBytes(name)
+  #renewKey(key: string): Slot {
+    const recent = this.#keys.get(key)
+    if (recent !== undefined) {
+      this.#keys.set(key, recent)
+      return recent
+    }
+    const older = this.#olderKeys.get(key)
+    if (older !== undefined) this.#takeKey(this.#olderKeys, key)
+    return this.#makeKey(key, older ?? newSlot(this.#life))
+  }
+
+  #makeKey(key: string, slot: Slot): Slot {
+    this.#keys.set(key, slot)
+    this.#keyBytes += slotBytes(key)
+    this.#bytes += slotBytes(key)
     return slot
   }
 
-  #maps(): readonly SlotMap[] {
-    return [this.#keys, this.#olderKeys, this.#tags, this.#prefixes, this.#foldedPrefixes]
+  #takeKey(from: AgedMap<Slot>, key: string): void {
+    from.delete(key)
+    this.#bytes -= slotBytes(key)
+    if (from === this.#keys) this.#keyBytes -= slotBytes(key)
+    else this.#olderKeyBytes -= slotBytes(key)
   }
 
-  /** Takes the older half away, until half the room is free, and remembers the newest of them as a floor. */
+  #renew(slots: AgedMap<Slot>, name: string): Slot {
+    const known = slots.get(name)
+    if (known === undefined) this.#bytes += slotBytes(name)
+    const slot = known ?? newSlot(this.#life)
+    slots.set(name, slot)
+    return slot
+  }
+
+  /** Folds the oldest records until there is room again, but looks at so many at most. */
   #fold(): void {
-    this.#folds++
-    for (let last = -1; this.#bytes > this.#maxBytes / 2 && this.#bytes !== last; ) {
-      last = this.#bytes
-      this.#foldUpTo(this.#medianSequence())
-    }
-  }
-
-  #foldUpTo(sequence: number): void {
-    for (const slots of this.#maps()) {
-      for (const [name, slot] of slots) {
-        if (slot.pending > 0 || slot.sequence > sequence) continue
-        if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence
-        if (slot.position > this.#floor.position) this.#floor.position = slot.position
-        if (slot.own > this.#floor.own) this.#floor.own = slot.own
-        slots.delete(name)
-        this.#bytes -= slotBytes(name)
+    let isFolded = false
+    for (let step = 0; step < mostSteps && this.#bytes > this.#maxBytes; step++) {
+      const [slots, name, slot] = this.#oldest() ?? []
+      if (slots === undefined || name === undefined || slot === undefined) break
+      // What waits for its place cannot be folded: it goes to the end of the row.
+      if (slot.pending > 0) slots.set(name, slot)
+      else {
+        isFolded = true
+        this.#foldOne(slots, name, slot)
       }
     }
+    if (isFolded) this.#folds++
   }
 
-  /** Of the records that can be folded. */
-  #medianSequence(): number {
-    const sequences: number[] = []
-    for (const slots of this.#maps()) {
-      for (const [, slot] of slots) if (slot.pending === 0) sequences.push(slot.sequence)
+  #foldOne(slots: AgedMap<Slot>, name: string, slot: Slot): void {
+    if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence
+    if (slot.own > this.#floor.own) this.#floor.own = slot.own
+    this.#place(this.#floor, this.#positionOf(slot))
+    if (slots === this.#keys || slots === this.#olderKeys) this.#takeKey(slots, name)
+    else {
+      slots.delete(name)
+      this.#bytes -= slotBytes(name)
     }
-    const inOrder = Float64Array.from(sequences).sort()
-    return inOrder[(inOrder.length - 1) >> 1] ?? 0
+  }
+
+  #oldest(): readonly [AgedMap<Slot>, string, Slot] | undefined {
+    let oldest: readonly [AgedMap<Slot>, string, Slot] | undefined
+    for (const slots of [this.#olderKeys, this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
+      const first = slots.oldest()
+      if (first !== undefined && (oldest === undefined || first[1].sequence < oldest[2].sequence)) {
+        oldest = [slots, ...first]
+      }
+    }
+    return oldest
   }
 }
 
-function newSlot(): Slot {
-  return { sequence: 0, position: 0, pending: 0, own: 0 }
-}
-
-interface SlotMap extends Iterable<[string, Slot]> {
-  get(name: string): Slot | undefined
-  set(name: string, slot: Slot): void
-  delete(name: string): boolean
+function newSlot(life: number): Slot {
+  return { sequence: 0, position: 0, life, pending: 0, own: 0 }
 }
 
 function slotBytes(name: string): number {

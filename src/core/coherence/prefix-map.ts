@@ -1,29 +1,23 @@
-/** A map by prefix. Grouped by length, so that a key is cut once for each length in use and never compared with all. */
-export class PrefixMap<Value> implements Iterable<[string, Value]> {
+import { AgedMap } from './aged-map.js'
+
+/**
+ * A map by prefix, in the order in which its values were last set. Grouped by length, so that a key is cut once for each length
+ * in use and never compared with all.
+ */
+export class PrefixMap<Value> extends AgedMap<Value> {
   readonly #byLength = new Map<number, Map<string, Value>>()
-  #size = 0
 
-  get size(): number {
-    return this.#size
-  }
-
-  get(prefix: string): Value | undefined {
-    return this.#byLength.get(prefix.length)?.get(prefix)
-  }
-
-  set(prefix: string, value: Value): void {
+  override set(prefix: string, value: Value): void {
+    super.set(prefix, value)
     const group = this.#byLength.get(prefix.length) ?? new Map<string, Value>()
     this.#byLength.set(prefix.length, group)
-    if (!group.has(prefix)) this.#size++
     group.set(prefix, value)
   }
 
-  delete(prefix: string): boolean {
+  override delete(prefix: string): boolean {
     const group = this.#byLength.get(prefix.length)
-    if (group?.delete(prefix) !== true) return false
-    this.#size--
-    if (group.size === 0) this.#byLength.delete(prefix.length)
-    return true
+    if (group?.delete(prefix) === true && group.size === 0) this.#byLength.delete(prefix.length)
+    return super.delete(prefix)
   }
 
   /** Whether one of the prefixes that this key starts with has a value like that. */
@@ -34,9 +28,5 @@ export class PrefixMap<Value> implements Iterable<[string, Value]> {
       if (value !== undefined && isWanted(value)) return true
     }
     return false
-  }
-
-  *[Symbol.iterator](): Generator<[string, Value]> {
-    for (const group of this.#byLength.values()) yield* group
   }
 }

@@ -142,7 +142,7 @@ export class SharedLog {
   async append(incarnation: string, seen: number, nonce: string, covers: readonly Cover[]): Promise<Appended> {
     const texts = covers.map(coverText)
     const entryKeys = covers.flatMap((cover) => (cover.kind === 'key' ? [entryName(this.#keyPrefix, cover.key)] : []))
-    const lasting = texts.filter((cover) => !cover.startsWith('k'))
+    const lasting = covers.filter(({ kind }) => kind !== 'key').map(coverText)
     const keys: [string, ...string[]] = [...this.#keys(), ...(this.#port.isCluster ? [] : entryKeys)]
     const args: RedisArgument[] = [incarnation, String(seen), nonce, JSON.stringify(texts)]
     args.push(String(longestLog), String(mostMarks), String(this.#tombstoneTtl), ...lasting)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Cover, coverText, foldCase, isCovered, parseCover } from '../../../src/core/coherence/cover.js'
+import { type Cover, coverText, foldCase, inParts, isCovered, parseCover } from '../../../src/core/coherence/cover.js'
 
 describe('coverText', () => {
   it.each<[Cover, string]>([
@@ -58,5 +58,49 @@ describe('isCovered', () => {
     ['everything', { kind: 'all' }, '', [], true],
   ])('%s', (_what, cover, key, tags, covered) => {
     expect(isCovered(cover, key, tags)).toBe(covered)
+  })
+})
+
+/** Names that share their beginnings, some longer than any record holds. */
+const longName = fc
+  .tuple(fc.constantFrom('a', 'Ab', '😀', 'ς'), fc.nat({ max: 1_600 }), fc.string({ maxLength: 3 }))
+  .map(([unit, count, end]) => unit.repeat(count) + end)
+const anyCover: fc.Arbitrary<Cover> = fc.oneof(
+  longName.map((key) => ({ kind: 'key' as const, key })),
+  fc.record({ kind: fc.constant('prefix' as const), prefix: longName, ignoreCase: fc.boolean() }),
+  longName.map((tag) => ({ kind: 'tag' as const, tag })),
+)
+
+describe('a name of any length', () => {
+  it('makes a short text, which covers all that the name covers', () => {
+    fc.assert(
+      fc.property(anyCover, longName, fc.array(longName, { maxLength: 2 }), (cover, key, tags) => {
+        const text = coverText(cover)
+        expect(text.length).toBeLessThanOrEqual(1_025)
+        // As it comes back out of Redis.
+        const parsed = parseCover(Buffer.from(text).toString())
+        if (isCovered(cover, key, tags)) expect(isCovered(parsed, key, tags)).toBe(true)
+        if (cover.kind === 'key') expect(isCovered(parsed, cover.key, [])).toBe(true)
+        if (cover.kind === 'prefix') expect(isCovered(parsed, `${cover.prefix}${key}`, [])).toBe(true)
+        if (cover.kind === 'tag') {
+          expect(isCovered(parsed, key, [cover.tag])).toBe(true)
+          expect(isCovered(parsed, key, [`${cover.tag}!`])).toBe(false)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('is recorded together with others only as far as the record stays small', () => {
+    fc.assert(
+      fc.property(fc.array(anyCover, { maxLength: 60 }), (covers) => {
+        const parts = inParts(covers)
+        expect(parts.flat()).toEqual(covers)
+        for (const part of parts) {
+          expect(part.length > 0 || covers.length === 0).toBe(true)
+          expect(Buffer.byteLength(JSON.stringify(part.map(coverText)))).toBeLessThan(17_000)
+        }
+      }),
+    )
   })
 })
