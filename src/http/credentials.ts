@@ -1,4 +1,5 @@
 import type { CacheControl } from './cache-control.js'
+import { isEverydayCookie } from './everyday-cookies.js'
 import { type Fields, fieldValue, hasField } from './fields.js'
 
 /** The kind of credential that a request carries; each is also the reason for which its response is refused. */
@@ -9,7 +10,7 @@ export interface CredentialPolicy {
   /** Whether a request field of this name, in lower case, names a user as Authorization does; `undefined`: none does, as in the proxy preset. */
   readonly isCredentialField: ((name: string) => boolean) | undefined
   /** Whether a cookie of this name is a session's; `undefined`: no cookie is a credential, as in the proxy preset. */
-  readonly isSessionCookie: ((name: string) => boolean) | undefined
+  readonly isSessionCookie: ((name: string, value: string) => boolean) | undefined
   /** Request fields, in lower case, that the route's options take into the key: they keep users apart, so they are no reason to refuse. */
   readonly keyedFields: readonly string[]
   /** Whether a request with credentials may get what was stored for a request without. RFC 9111 does not forbid it, but the handler might have made another page for this user. */
@@ -114,17 +115,22 @@ export function isSecretField(name: string): boolean {
 
 /**
  * Whether the name of a cookie looks like a session, an account or a token: `connect.sid`, `koa.sess`, `PHPSESSID`,
- * `…auth…`, `…token…`, `__Host-…`. The cookies of the usual analytics scripts do not, whatever their names contain.
+ * `…auth…`, `…token…`, `__Host-…`, the previews of Next.js and the members of Ghost; or whether it is signed (`s:…`, or `.sig` at the
+ * end of its name): an application signs what it trusts. {@link isEverydayCookie Everyday cookies} do not, whatever their names contain.
  */
-export function isSessionCookie(name: string): boolean {
-  return SESSION.test(name) && !ANALYTICS.test(name)
+export function isSessionCookie(name: string, value = ''): boolean {
+  if (isSigned(name, value)) return true
+
+  return SESSION.test(name) && !isEverydayCookie(name)
 }
 
 const SESSION =
-  /sess|auth|token|jwt|csrf|xsrf|login|logged|remember|passport|credential|bearer|identity|impersonat|saml|current[._-]?user|api-?_?key|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^user(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$|^__(?:host|secure)-|^\.aspnet/i
+  /sess|auth|token|jwt|csrf|xsrf|login|logged|remember|passport|credential|bearer|identity|impersonat|saml|current[._-]?user|api-?_?key|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^user(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$|^__(?:host|secure)-|^\.aspnet|^__(?:prerender_bypass|next_preview_data)$|^ghost-(?:members|admin)/i
 
-const ANALYTICS =
-  /^(?:_ga(?:$|_)|_gid$|_gat(?:$|_)|_gcl_|_dc_gtm_|__utm[a-z]*$|_hj[a-z]{0,20}session[a-z]{0,20}(?:_\d+)?$|_pk_|_?mtm_|_fb[pc]$|_uet[a-z]id|_clck|_clsk|_pin_unauth$|ai_(?:session|user)$|amp_[0-9a-f]{6}|amplitude_|mp_\w+_mixpanel$|ajs_|optimizely|_vwo_|_vis_opt_|__hs[a-z]{2,3}$|hubspotutk$|__cf(?:$|duid$|_bm$|ruid$)|cf_clearance$|_scid|_sctr|_tt[a-z]?$)/i
+/** As cookie-parser, express-session (`s:value.signature`) and cookies (`name.sig` beside `name`) sign. */
+function isSigned(name: string, value: string): boolean {
+  return name.endsWith('.sig') || /^"?s(?::|%3a)/i.test(value)
+}
 
 function someCredentialField(request: Fields, policy: CredentialPolicy, counts?: (name: string) => boolean): boolean {
   const { isCredentialField: isOne } = policy
@@ -143,7 +149,8 @@ function carriesSession(request: Fields, policy: CredentialPolicy, counts?: (nam
   for (const pair of cookies.split(/[;,]/)) {
     const equals = pair.indexOf('=')
     const name = (equals < 0 ? pair : pair.slice(0, equals)).trim()
-    if (name !== '' && policy.isSessionCookie(name) && counts?.(name) !== false) return true
+    const value = equals < 0 ? '' : pair.slice(equals + 1).trim()
+    if (name !== '' && policy.isSessionCookie(name, value) && counts?.(name) !== false) return true
   }
   return false
 }

@@ -6,6 +6,10 @@ import type { InputsOptions } from './options.js'
 export interface InputsPolicy {
   /** Inputs that never count: fields in lower case, `cookie:name`. */
   readonly ignored: ReadonlySet<string>
+  /** Inputs that count as credentials. */
+  readonly counted: ReadonlySet<string>
+  /** Inputs by which responses are selected, in addition to the option `vary`. */
+  readonly vary: readonly string[]
 }
 
 /**
@@ -19,8 +23,13 @@ export function readInputs(inputs: unknown, preset: 'application' | 'proxy'): In
   if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) {
     throw new TypeError(`inputs must be false or an object of lists, got ${shown(inputs)}`)
   }
-  rejectUnknownOptions(inputs, ['ignore'], 'inputs')
-  return { ignored: new Set(inputNames((inputs as InputsOptions).ignore, 'inputs.ignore')) }
+  rejectUnknownOptions(inputs, ['ignore', 'count', 'vary'], 'inputs')
+  const { ignore, count, vary } = inputs as InputsOptions
+  return {
+    ignored: new Set(inputNames(ignore, 'inputs.ignore')),
+    counted: new Set(inputNames(count, 'inputs.count')),
+    vary: inputNames(vary, 'inputs.vary'),
+  }
 }
 
 /**
@@ -44,4 +53,4 @@ function inputName(name: unknown, option: string): string {
   )
 }
 
-const WATCHED: InputsPolicy = { ignored: new Set() }
+const WATCHED: InputsPolicy = { ignored: new Set(), counted: new Set(), vary: [] }

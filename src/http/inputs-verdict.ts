@@ -67,12 +67,20 @@ function judgeCookies(
 /** Whether the key or another rule tells apart what a field tells apart. */
 function isCovered(name: string, context: InputsContext): boolean {
   const { request, storage, policy } = context
-  if (varies(name, context) || policy.ignored.has(name)) return true
-  if (name === 'host' || name === ':authority') return fieldValue(request.headers, name) === request.host
+  if (ORIGIN_FIELDS.has(name) || varies(name, context) || policy.ignored.has(name)) return true
   // Requests with a credential get nothing that was stored for those without. Proxies send an empty one for unknown visitors.
   const isCredential = name === 'authorization' || storage.isCredentialField?.(name) === true
   return isCredential && !storage.reuseForCredentials && fieldValue(request.headers, name) !== ''
 }
+
+/** What a request says of its origin is part of the key; see `otherOrigin`. */
+const ORIGIN_FIELDS: ReadonlySet<string> = new Set([
+  'host',
+  ':authority',
+  ':scheme',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+])
 
 function varies(name: string, { selecting, storage }: InputsContext): boolean {
   return selecting.includes(name) || storage.keyedFields.includes(name)

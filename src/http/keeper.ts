@@ -65,8 +65,8 @@ export class Keeper implements FillTarget {
     this.#recentlyRefused = recentlyRefused
   }
 
-  refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined {
-    return this.#shelf.hasRoom(recorded.key, of.request, recorded, of.mark) ? undefined : 'too-many-variants'
+  refuses(_of: FillRequest, recorded: RecordedHead): Reason | undefined {
+    return this.#shelf.hasRoom(recorded.key, recorded) ? undefined : 'too-many-variants'
   }
 
   /** Whether a response was invalidated since its handler started. */

@@ -55,7 +55,8 @@ export class Lookup<Context extends object> {
     this.nested = nested
     this.#isLoggedIn = isLoggedIn
     this.hasCredentials =
-      isLoggedIn || (!this.request.isPlain && credentialsOf(this.request.headers, storage).length > 0)
+      isLoggedIn ||
+      ((!this.request.isPlain || storage.namesFields) && credentialsOf(this.request.headers, storage).length > 0)
   }
 
   /** Why this request's credentials keep a stored response from it; `undefined`: nothing does. */

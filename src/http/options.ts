@@ -87,9 +87,9 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    */
   readonly vary?: readonly string[] | undefined
   /**
-   * So many variants (by `Vary` and `vary`) of one path, query and origin are kept side by side, an integer from 1 to 1000;
-   * a response beyond is not stored (`too-many-variants`) until one of them is out of use. Processes that store at the same
-   * moment may exceed it. `false`: no bound.
+   * So many variants (by `Vary`, by `vary` and by what the handler reads) of one path, query and origin are kept side by side, an
+   * integer from 1 to 1000; one beyond takes the place of one that no request has asked for of late. Processes that store at the
+   * same moment may exceed it. `false`: no bound.
    *
    * @defaultValue 64; `false` where `vary` names a credential field, by which each user has variants of their own
    */
@@ -135,6 +135,13 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * @defaultValue `{}`; `false` in the `proxy` preset
    */
   readonly inputs?: false | InputsOptions | undefined
+  /**
+   * Which cookies keep a request from the cache: `'named'`: those whose names or signatures look like a session. `'observed'`: none;
+   * what a handler reads decides alone. Only where nothing in front of the cache decides by cookies.
+   *
+   * @defaultValue `'named'`
+   */
+  readonly cookies?: 'named' | 'observed' | undefined
   /** How long a request waits for another one's handler that runs for the same response, before it runs the handler itself. @defaultValue 10 */
   readonly collapseTimeout?: Duration | undefined
 }
@@ -143,6 +150,10 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
 export interface InputsOptions {
   /** Inputs on which no response depends: names of fields, and `cookie:` with the name of a cookie. */
   readonly ignore?: readonly string[] | undefined
+  /** Inputs that say who is asking, whatever their names: a request with one is never answered from what was stored for others. */
+  readonly count?: readonly string[] | undefined
+  /** The same as the option `vary`. */
+  readonly vary?: readonly string[] | undefined
 }
 
 /** Options that a derived middleware may set: all but those that make or name the core. */

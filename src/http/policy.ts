@@ -77,6 +77,7 @@ const ownOptionNames = [
   'cacheStatus',
   'collapseTimeout',
   'inputs',
+  'cookies',
 ] as const satisfies readonly Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>[]
 
 const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
@@ -89,7 +90,14 @@ const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
 export function readPolicy<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>): Policy<Context> {
   rejectUnknownOptions(options, optionNames, 'fallbackCache')
   const preset = oneOf(options.preset ?? 'application', ['application', 'proxy'], 'preset')
-  const storage = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE)
+  const inputs = readInputs(options.inputs, preset)
+  const vary = [...new Set([...inputNames(options.vary, 'vary'), ...(inputs?.vary ?? [])])]
+  const cookies = oneOf(options.cookies ?? 'named', ['named', 'observed'], 'cookies')
+  if (cookies === 'observed' && inputs === undefined) {
+    throw new TypeError('cookies: "observed" needs the inputs of handlers to be watched: leave out inputs: false')
+  }
+  const base = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE, vary)
+  const storage = { ...base, ...credentialsBy(inputs, cookies, base) }
   const collapseTimeout = positiveDuration(options.collapseTimeout ?? 10, 'collapseTimeout') * 1000
   return {
     storage,
@@ -102,7 +110,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     skip: callable(options.skip, 'skip'),
     allowRefresh: callable(options.allowRefresh, 'allowRefresh'),
     tags: typeof options.tags === 'function' ? options.tags : names(options.tags, 'tags'),
-    vary: inputNames(options.vary, 'vary'),
+    vary,
     exactVary: preset === 'proxy',
     maxVariants: readMaxVariants(options.maxVariants, storage.keyedFields),
     dropPerRun: preset === 'application',
@@ -110,7 +118,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
     cacheStatus: options.cacheStatus === 'debug' ? 'debug' : (flag(options.cacheStatus, 'cacheStatus') ?? true),
     precompress: readPrecompress(options.precompress),
-    inputs: readInputs(options.inputs, preset),
+    inputs,
     collapseTimeout,
     // Last: a core that was made for options that turn out wrong would keep its connection.
     ...readCache(options),
@@ -136,6 +144,7 @@ export function placeOf<Context extends object>(policy: Policy<Context>): readon
 function readStorage<Context extends object>(
   options: FallbackCacheMiddlewareOptions<Context>,
   base: StoragePolicy,
+  vary: readonly string[],
 ): StoragePolicy {
   const { logger } = options
   return {
@@ -156,7 +165,28 @@ function readStorage<Context extends object>(
     allowRequestDirectives: flag(options.obeyClient, 'obeyClient') ?? base.allowRequestDirectives,
     maxBodySize:
       options.maxBodySize === undefined ? base.maxBodySize : positiveInteger(options.maxBodySize, 'maxBodySize'),
-    keyedFields: inputNames(options.vary, 'vary').filter(isCredential),
+    keyedFields: vary.filter(isCredential),
+  }
+}
+
+/** What counts as a credential, with what the route names itself. */
+function credentialsBy(
+  inputs: InputsPolicy | undefined,
+  cookies: 'named' | 'observed',
+  base: StoragePolicy,
+): Pick<StoragePolicy, 'isCredentialField' | 'isSessionCookie' | 'namesFields'> {
+  const { isCredentialField: isField, isSessionCookie: isCookie } = base
+  const isSession = cookies === 'observed' ? undefined : isCookie
+  if (inputs === undefined || inputs.ignored.size + inputs.counted.size === 0) {
+    return { isCredentialField: isField, isSessionCookie: isSession, namesFields: false }
+  }
+  const { ignored, counted } = inputs
+  const says = (name: string) => (counted.has(name) ? true : ignored.has(name) ? false : undefined)
+  return {
+    isCredentialField: (name) => says(name) ?? isField?.(name) === true,
+    isSessionCookie: (name, value) =>
+      says(`cookie:${name}`) ?? says(`cookie:${name.replace(/\.sig$/, '')}`) ?? isSession?.(name, value) === true,
+    namesFields: [...counted].some((name) => !name.includes(':')),
   }
 }
 

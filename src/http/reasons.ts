@@ -69,7 +69,8 @@ export const REASONS = {
     'The handler failed, the response was destroyed before its end, or the client left before it and nothing shows that the body is whole.',
   trailers: 'The response has trailer fields.',
   invalidated: 'The entry was invalidated while its handler ran.',
-  'too-many-variants': 'As many variants as maxVariants allows lie side by side under the key already.',
+  'too-many-variants':
+    'The variants of the key would be told apart by more than 16 request fields, cookies or other inputs.',
   'too-slow':
     'The handler took longer than maxHandlerTime: what was invalidated meanwhile is no longer known for sure.',
   'recordings-full':

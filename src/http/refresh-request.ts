@@ -1,6 +1,8 @@
 import { CONDITIONAL_FIELDS } from './conditional.js'
+import { cookieValue } from './cookie-values.js'
 import type { FieldValue, RequestHead } from './exchange.js'
-import type { SelectingFields } from './selecting.js'
+import { fieldValue } from './fields.js'
+import { COOKIE, type SelectingFields } from './selecting.js'
 
 /** What decides which fields of a client's request a refresh keeps. */
 export interface Carrying {
@@ -30,8 +32,20 @@ function carriedFields(request: RequestHead, { selecting, isNamed }: Carrying): 
     const value = headers[name]
     if (value !== undefined) carried[name] = value
   }
+  const cookies = carriedCookies(fieldValue(headers, 'cookie'), selecting)
+  if (cookies !== '') carried.cookie ??= cookies
   carried.host ??= request.host
   return carried
+}
+
+/** The single cookies that select the stored response. */
+function carriedCookies(field: string | undefined, selecting: SelectingFields): string {
+  const parts = new Set<string>()
+  for (const name of selecting) {
+    if (name.startsWith(COOKIE)) parts.add(cookieValue(field, name.slice(COOKIE.length)) ?? '')
+  }
+  parts.delete('')
+  return [...parts].join('; ')
 }
 
 /** What handlers and logs see of a refresh whose response does not depend on the browser. */

@@ -85,7 +85,7 @@ function selectingValue(name: string, request: Fields): string | null {
 }
 
 /** What the names of single cookies start with; no field name has a colon there. */
-const COOKIE = 'cookie:'
+export const COOKIE = 'cookie:'
 
 /**
  * A value as it is compared. Spaces and tabs behind a comma do not count in fields of content negotiation: clients spell them in two ways,

@@ -36,11 +36,16 @@ interface Variants {
   readonly deleteAt: number
   /** Until when each of them may be used, by what its key ends with. */
   readonly counted: ReadonlyMap<string, number>
+  /** Those of them that were found since the last one had to go. */
+  readonly used: Set<string>
   /** The tags of those counted: once one of these is invalidated, they are counted anew. */
   readonly tags: readonly string[]
   /** What is invalidated from then on may take them out of use. */
   readonly mark: Mark
 }
+
+/** So many selecting inputs tell the variants of a key apart at most: handlers may let clients choose names in Vary. */
+const MAX_NAMES = 16
 
 /** Of so many tags at most the variants of a key are counted anew. */
 const MAX_TAGS = 256
@@ -52,7 +57,7 @@ const MEMORY = 10_000
 const MAX_LENGTH = 1_024
 
 /** What a shelf needs of the core. */
-type Core = Pick<FallbackCache, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clock'>
+type Core = Pick<FallbackCache, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clock' | 'retire'>
 
 /**
  * Where responses lie in the core: under their primary key, or, when they vary, each under a key of its own with a marker
@@ -75,6 +80,7 @@ export class Shelf {
       mark: () => cache.mark(),
       isInvalidated: (...args) => cache.isInvalidated(...args),
       clock: cache.clock,
+      retire: async () => NOTHING_RETIRED,
     })
     for (const [key, known] of this.#variants) shelf.#variants.set(key, known)
     return shelf
@@ -87,7 +93,10 @@ export class Shelf {
     const place = placeOfVariant(key, variants.names, request)
     return this.#then(this.#cache.find(place), (found) => {
       const stored = responseOf(found, key, request)
-      if (stored !== undefined) return { place, found, stored, varies: true }
+      if (stored !== undefined) {
+        if (variants.counted.size > 0) variants.used.add(endOf(place))
+        return { place, found, stored, varies: true }
+      }
       // Somebody else may know of other selecting fields.
       return this.#findPrimary(key, request)
     })
@@ -109,7 +118,7 @@ export class Shelf {
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
     const known = this.#variants.get(key.text)
     const { names, place } = this.#placeToBe(key, request, head.selecting)
-    if (!this.hasRoom(key, request, recorded, mark)) return { refusal: 'too-many-variants' }
+    if (!this.hasRoom(key, recorded)) return { refusal: 'too-many-variants' }
     const meta = headText(head)
     const { entry, reason, written } = this.#cache.store(place, { storedAt, staleAt, deleteAt, tags, meta, body }, mark)
     if (entry === undefined) return { refusal: reason ?? 'too-large' }
@@ -117,9 +126,10 @@ export class Shelf {
       const last = Math.max(deleteAt, known?.deleteAt ?? 0)
       const among = this.#countedAmong(key, names, mark)
       const isCounted = recorded.maxVariants !== undefined
-      const counted = isCounted ? new Map(among.counted).set(endOf(place), Math.ceil(deleteAt)) : NONE
+      const counted = isCounted ? this.#counting(key, among.counted, place, recorded) : NONE
       const all = isCounted ? [...new Set([...among.tags, ...tags])].slice(0, MAX_TAGS) : NO_TAGS
-      this.#remember(key.text, { names, deleteAt: last, counted, tags: all, mark: this.#cache.mark() })
+      const used = known?.used ?? new Set()
+      this.#remember(key.text, { names, deleteAt: last, counted, used, tags: all, mark: this.#cache.mark() })
       const text = markerText({ identity: key.identity, selecting: names, counted })
       const marker = { storedAt, staleAt: last, deleteAt: last, tags: all, meta: text, body: NO_BODY }
       this.#cache.store(key.text, marker, mark)
@@ -134,14 +144,38 @@ export class Shelf {
     return place !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
   }
 
-  /** Whether a response is no variant, or there are not too many of them beside it. */
-  hasRoom(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: Mark): boolean {
-    const { maxVariants } = recorded
-    if (maxVariants === undefined) return true
-    const { names, place } = this.#placeToBe(key, request, recorded.stored.selecting)
-    if (names.length === 0) return true
-    const { counted } = this.#countedAmong(key, names, mark)
-    return counted.size < maxVariants || counted.has(endOf(place))
+  /** Whether a response is no variant, or few enough inputs tell it and those beside it apart. */
+  hasRoom(key: PrimaryKey, { maxVariants, stored: { selecting } }: RecordedHead): boolean {
+    if (maxVariants === undefined || selecting.length === 0) return true
+    const known = this.#variants.get(key.text)?.names
+    const more = known === undefined ? selecting : selecting.filter((name) => !known.includes(name))
+    return more.length === 0 || (known?.length ?? 0) + more.length <= MAX_NAMES
+  }
+
+  /** The variants with one more. One beyond the bound takes the place of another: the one stored first of those that no request has found of late. */
+  #counting(
+    key: PrimaryKey,
+    others: ReadonlyMap<string, number>,
+    place: string,
+    { deleteAt, maxVariants = Number.POSITIVE_INFINITY }: RecordedHead,
+  ): ReadonlyMap<string, number> {
+    const own = endOf(place)
+    const counted = new Map(others)
+    counted.delete(own)
+    const used = this.#variants.get(key.text)?.used
+    const gone: string[] = []
+    while (counted.size >= maxVariants) {
+      let victim = [...counted.keys()].find((end) => used?.has(end) !== true)
+      if (victim === undefined) {
+        used?.clear()
+        victim = counted.keys().next().value
+      }
+      if (victim === undefined) break
+      counted.delete(victim)
+      gone.push(`${key.text}:${victim}`)
+    }
+    if (gone.length > 0) void this.#cache.retire(gone)
+    return counted.set(own, Math.ceil(deleteAt))
   }
 
   /**
@@ -188,6 +222,7 @@ export class Shelf {
       deleteAt: entry?.deleteAt ?? 0,
       // Of two processes that store at one time, only one has its say in the marker.
       counted: own.counted.size === 0 ? counted : new Map([...own.counted, ...counted]),
+      used: this.#variants.get(key.text)?.used ?? new Set(),
       tags: [...new Set([...own.tags, ...(entry?.tags ?? [])])].slice(0, MAX_TAGS),
       mark,
     })
@@ -224,6 +259,7 @@ export function placesOfMarker(key: string, entry: Entry): readonly string[] {
   return Array.from(held.counted.keys(), (end) => derivedKey(key, end))
 }
 
+const NOTHING_RETIRED: ReadonlyMap<string, Entry> = new Map()
 const NO_BODY = Buffer.alloc(0)
 const NO_TAGS: readonly string[] = Object.freeze([])
 const NONE: ReadonlyMap<string, number> = new Map()

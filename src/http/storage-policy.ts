@@ -21,6 +21,8 @@ export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialP
   readonly exactVary: boolean
   /** Whether the directives of requests are obeyed (RFC 9111, section 5.2.1). */
   readonly allowRequestDirectives: boolean
+  /** Whether the route names fields as credentials, which no list knows. */
+  readonly namesFields: boolean
   /** The largest body that is stored, in bytes. */
   readonly maxBodySize: number
 }
@@ -45,6 +47,7 @@ export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
   keyedFields: [],
   reuseForCredentials: false,
   exactVary: false,
+  namesFields: false,
   maxBodySize: 2 ** 20,
 })
 

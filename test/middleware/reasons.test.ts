@@ -280,12 +280,7 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
     return { cached: sent.cached }
   },
   invalidated: meanwhile(({ cached }) => cached.invalidate('/page')),
-  'too-many-variants': found(
-    () => ({ fields: { vary: 'X-Plan' } }),
-    { fields: { 'x-plan': 'b' } },
-    { maxVariants: 1 },
-    { 'x-plan': 'a' },
-  ),
+  'too-many-variants': answering({ fields: { vary: Array.from({ length: 17 }, (_, at) => `X-Plan-${at}`).join() } }),
   'too-slow': async (play) =>
     meanwhile(({ stage }) => stage.clock.advance(61_000))({
       ...play,

@@ -78,6 +78,7 @@ export interface CommonOptions {
   query?: 'all' | 'sorted' | readonly string[]
   noVarySearch?: boolean
   vary?: readonly string[]
+  inputs?: false
   maxVariants?: number | false | undefined
   tags?: readonly string[] | (() => readonly string[])
   key?: () => string
