@@ -69,6 +69,7 @@ export class ValueStore {
     }
     if (found.tier === 'redis') this.#counters.redisHits++
     else this.#counters.memoryHits++
+    if (found.disconnected) this.#counters.servedWhileDisconnected++
     this.#events.tell('hit', { key, tier: found.tier, stale: false })
     return known
   }

@@ -150,6 +150,8 @@ export interface ResponseHead {
    * set for this client. Only looked at when {@link Recording.wants} is `'response'`.
    */
   readonly outer: Readonly<Record<string, FieldValue | number | undefined>>
+  /** True when no handler has answered, so that what is sent will be made in front of the cache. */
+  readonly isUnanswered?: boolean | undefined
   /** Whether the route has set a field itself, be it to the value that it has in {@link outer}; by its lower-case name. */
   isSetByRoute(name: string): boolean
   /** What authentication or session middleware has left on the request: `req.user` and `req.session`, `ctx.state.user` and `ctx.session`. */

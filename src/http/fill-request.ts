@@ -83,6 +83,8 @@ export interface FillTarget {
   readonly maxHandlerTime: number
   /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
   refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined
+  /** Whether it is known already that {@link keep} is going to refuse: the cache is closed, or something was invalidated, or it took too long. */
+  isTooLate(of: FillRequest, recorded: RecordedHead): boolean
   /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
   keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
   /**

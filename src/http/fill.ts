@@ -24,7 +24,7 @@ import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields, toFieldList } 
 import { selectingFields, uniteVary } from './selecting.js'
 import { isClientError, isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
-import { isEndless, refuseBody } from './storable-body.js'
+import { isEndless, refuseBody, refuseFraming } from './storable-body.js'
 import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
 
 /** Records what a handler answers, and has it stored when it may be. */
@@ -332,6 +332,9 @@ export class Fill implements Recording, OpenRecording {
     const times = { requestedAt: of.requestedAt, receivedAt, ttl: handle.lifetime }
     const verdict = isStorable(of.request, response, times, this.policy.storage)
     if (!verdict.storable) return verdict.reason
+    const framing = refuseFraming(route.deciding)
+    if (framing !== undefined) return framing
+    if (head.isUnanswered === true) return 'unanswered'
     if (!of.personal && isLoggedIn(head.user, head.session)) return 'logged-in'
     if (carriesNonce(head)) return 'csp-nonce'
     return this.#judgeInputs(route, verdict) ?? verdict
@@ -370,7 +373,9 @@ export class Fill implements Recording, OpenRecording {
   }
 
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
-    const status = this.#status(head, { stored: true, ttl: storable.freshness.lifetime })
+    // Of a body that is still to come it is not known whether it will be.
+    const stored = body !== undefined && !this.#target.isTooLate(this.of, recorded) ? true : undefined
+    const status = this.#status(head, { stored, ttl: storable.freshness.lifetime })
     const fields = this.#withVary(head, asSent(head, recorded.fields, recorded.stored.appended))
     const added: FieldValue[] = [...status]
     const { etag } = fields

@@ -74,6 +74,11 @@ export class Keeper implements FillTarget {
     return this.#shelf.isInvalidated(recorded.key, of.request, recorded, of.mark)
   }
 
+  isTooLate(of: FillRequest, recorded: RecordedHead): boolean {
+    const took = this.clock.monotonic() - of.mark.startedAt
+    return this.#cache.isClosed || took > this.maxHandlerTime || this.isInvalidated(of, recorded)
+  }
+
   keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
     const kept = this.#shelf.keep(recorded.key, of.request, recorded, head, body, of.mark)
     if ('refusal' in kept) {

@@ -125,6 +125,10 @@ export class PostTarget implements FillTarget {
     return this.#keeper.isInvalidated(of, recorded) ? 'invalidated' : this.#keeper.refuses(of, recorded)
   }
 
+  isTooLate(of: FillRequest, recorded: RecordedHead): boolean {
+    return this.#keeper.isTooLate(of, recorded)
+  }
+
   /** What the POST invalidates has just been taken out of use in this process. */
   ownIsDone(): void {
     this.#sequence = this.#cache.mark().sequence

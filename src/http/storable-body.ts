@@ -23,10 +23,23 @@ export function refuseBody(
   if (!body.ended) return 'aborted'
   if (body.trailers) return 'trailers'
   const announced = fieldValue(response.fields, 'content-length')
-  if (announced !== undefined && Number(announced) !== body.length) return 'incomplete'
+  if (announced !== undefined && (!DIGITS.test(announced) || Number(announced) !== body.length)) return 'incomplete'
   if (response.status === 206 && !fitsContentRange(response.fields, body.length)) return 'incomplete'
   return undefined
 }
+
+/**
+ * Why the way in which a response is framed keeps it from being stored, known once its head is: its Content-Length is no number of
+ * digits (RFC 9110, section 8.6), or it has a transfer coding of its own beside chunked (RFC 9112, section 6.1).
+ */
+export function refuseFraming(fields: Fields): Reason | undefined {
+  const length = fieldValue(fields, 'content-length')
+  if (length !== undefined && !DIGITS.test(length)) return 'content-length'
+  const coding = fieldValue(fields, 'transfer-encoding')
+  return coding !== undefined && coding.trim().toLowerCase() !== 'chunked' ? 'transfer-encoding' : undefined
+}
+
+const DIGITS = /^[0-9]+$/
 
 /** Whether a body of this type may never end, so that nobody should wait for it: event streams and their like. */
 export function isEndless(response: Fields): boolean {

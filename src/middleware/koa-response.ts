@@ -84,13 +84,15 @@ const NOTHING = Buffer.alloc(0)
 /** The head of what the handlers have put on the context, as Koa is going to send it. */
 export class KoaResponseHead implements ResponseHead {
   readonly outer: ResponseHead['outer']
+  readonly isUnanswered: boolean
   readonly #outerFields: OuterFields | undefined
   readonly #ctx: KoaAnswer
   /** What Koa sends for want of a body. */
   readonly #message: string | undefined
 
   /** @param outer - `undefined`: where the head is all that matters */
-  constructor(ctx: KoaAnswer, outer: OuterFields | undefined) {
+  constructor(ctx: KoaAnswer, outer: OuterFields | undefined, isUnanswered = false) {
+    this.isUnanswered = isUnanswered
     this.outer = outer?.values ?? NONE
     this.#outerFields = outer
     this.#ctx = ctx

@@ -34,6 +34,7 @@ import { layFields } from './outgoing-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, type ParsedRequest, readContent } from './request-content.js'
 import { drain, tee } from './tee.js'
+import { watchTrailers } from './trailers.js'
 import { watchContext } from './watched-context.js'
 import { watchResponse } from './watched-response.js'
 
@@ -151,6 +152,7 @@ class KoaExchange implements Exchange<Context> {
     const restore = changeFields(ctx.req, changes)
     if (recording.inputs !== undefined) watchContext(ctx, recording.inputs)
     const departure = isRecorded ? watchDeparture(ctx, recording) : undefined
+    if (isRecorded) watchTrailers(ctx.res, ['addTrailers', 'setTrailer'], recording)
     ctx.fallbackCache = recording.handle
     try {
       await this.#next()
@@ -268,7 +270,9 @@ function record(ctx: Context, outer: OuterFields | undefined, recording: Recordi
   if (ctx.respond === false || ctx.headerSent) return passBy(ctx, outer, recording)
   // Where the head is all that matters, an object is written as JSON by Koa alone.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
-  const onward = recording.begin(new KoaResponseHead(ctx, outer), body.kind === 'whole' ? body.bytes : undefined)
+  const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN
+  const head = new KoaResponseHead(ctx, outer, isUnanswered)
+  const onward = recording.begin(head, body.kind === 'whole' ? body.bytes : undefined)
   if (onward.before !== undefined) return onward.before.then(() => passOn(ctx, outer, recording, body, onward))
   return passOn(ctx, outer, recording, body, onward)
 }

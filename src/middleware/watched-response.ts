@@ -6,6 +6,7 @@ import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
 import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
 import { OuterFields } from './outer-fields.js'
 import { knownFields, layFields } from './outgoing-fields.js'
+import { watchTrailers } from './trailers.js'
 import { foldHead, isFinalStatus } from './write-head.js'
 
 /**
@@ -33,6 +34,7 @@ export function watchResponse(
   response.end = methods.end
   if (recording.wants === 'head') return watch.outer
   response.addTrailers = methods.addTrailers
+  watchTrailers(response, ['setTrailer'], recording)
   // Nobody calls it for a client that leaves: the handler has given up.
   response.destroy = methods.destroy
   response.once('close', methods.onClose)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Fields } from '../../src/http/fields.js'
 import type { Reason } from '../../src/http/reasons.js'
-import { isEndless, refuseBody } from '../../src/http/storable-body.js'
+import { isEndless, refuseBody, refuseFraming } from '../../src/http/storable-body.js'
 import { APPLICATION_STORAGE } from '../../src/http/storage-policy.js'
 
 describe('refuseBody', () => {
@@ -19,6 +19,25 @@ describe('refuseBody', () => {
     ['the largest body', {}, { length: 2 ** 20 }, undefined],
   ])('RFC 9111, 3.3: %s: %s', (_title, fields, given, expected) => {
     expect(refuseBody({ fields }, { ...body, ...given }, APPLICATION_STORAGE)).toBe(expected)
+  })
+})
+
+describe('refuseFraming', () => {
+  it.each<[Fields, Reason | undefined]>([
+    [{}, undefined],
+    [{ 'content-length': '5' }, undefined],
+    [{ 'content-length': '0' }, undefined],
+    ...['1e1', '0x0a', '+10', '-1', '10.0', '', ' ', '5, 5', '5,5', '٥', '1_0', 'NaN'].map(
+      (length): [Fields, Reason] => [{ 'content-length': length }, 'content-length'],
+    ),
+    [{ 'content-length': ['5', '5'] }, 'content-length'],
+    [{ 'transfer-encoding': 'chunked' }, undefined],
+    [{ 'transfer-encoding': 'Chunked ' }, undefined],
+    [{ 'transfer-encoding': 'gzip, chunked' }, 'transfer-encoding'],
+    [{ 'transfer-encoding': ['gzip', 'chunked'] }, 'transfer-encoding'],
+    [{ 'transfer-encoding': 'identity' }, 'transfer-encoding'],
+  ])('%j: %s', (fields, expected) => {
+    expect(refuseFraming(fields)).toBe(expected)
   })
 })
 

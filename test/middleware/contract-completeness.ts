@@ -76,6 +76,42 @@ export function completenessContract<M extends CacheFace>(host: Host<M>): void {
     })
   })
 
+  describe('Cache-Status', () => {
+    it('says stored of no body that is still to come', async () => {
+      const client = await stage.page(() => ({ fields: text, body: chunked('0123456789', 'a') }), {
+        ttl: 60,
+        maxBodySize: 10,
+      })
+      for (const _run of [1, 2]) {
+        const got = await client.get('/page')
+        expect([got.text, got.cacheStatus.hit, got.cacheStatus.stored]).toEqual(['0123456789a', false, false])
+      }
+    })
+
+    it('says stored of a whole body', async () => {
+      const client = await stage.page(() => ({ body: 'page' }))
+      expect((await client.get('/page')).cacheStatus.stored).toBe(true)
+    })
+
+    it('says stored of nothing once the cache is closed, during a run too', async () => {
+      const running = gate()
+      const { opened, open } = gate()
+      const cached = stage.cached({ ttl: 60 })
+      const answer = async () => {
+        running.open()
+        await opened
+        return { body: 'page' }
+      }
+      const client = await stage.serve({ use: [cached], routes: [{ path: '/page', answer }] })
+      const asked = client.get('/page')
+      await running.opened
+      await cached.close()
+      open()
+      const got = await asked
+      expect([got.text, got.cacheStatus.stored]).toEqual(['page', false])
+    })
+  })
+
   describe('a conditional request on a miss', () => {
     it('is answered with 304 while the whole is stored', async () => {
       const client = await stage.page(() => ({ fields: { ...text, etag: '"one"' }, body: chunked('first, ', 'last') }))

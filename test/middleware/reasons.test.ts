@@ -1,10 +1,12 @@
 import { type IncomingHttpHeaders, METHODS } from 'node:http'
 import { connect } from 'node:net'
 import express from 'express'
+import Koa from 'koa'
 import { describe, expect, it, vi } from 'vitest'
 import type { Clock } from '../../src/core/clock.js'
 import { REASONS, type Reason } from '../../src/http/reasons.js'
 import { type FallbackCacheMiddleware, type FallbackCacheOptions, fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { broken, chunked, gate, type Stage, useStage } from './contract-stage.js'
 import { type Ask, ask, type Got } from './hosts/client.js'
 import { express as expressHost } from './hosts/express.js'
@@ -138,6 +140,26 @@ function meanwhile(happens: (play: { stage: Stage<CacheFace>; cached: CacheFace 
   }
 }
 
+/** A head that a client may refuse to read. */
+function misframed(name: string, value: string): Provoke {
+  return async ({ stage }) => {
+    const cached = fallbackCache({ ttl: 60, clock: stage.clock })
+    listenTo(cached)
+    const app = express()
+    app.use(cached, (_req, res) => {
+      res.setHeader(name, value)
+      res.end('page')
+    })
+    const running = await listen(app)
+    try {
+      await ask(running.port, '/page').catch(() => {})
+    } finally {
+      await running.close()
+    }
+    return { cached }
+  }
+}
+
 /** One request to Express, for what other hosts have no words for. */
 async function inExpress(
   clock: Clock,
@@ -268,6 +290,20 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
   'too-large': answering(() => ({ body: chunked('0123456789', 'a') }), { options: { maxBodySize: 10 }, hidden: true }),
   incomplete: answering(() => ({ fields: { 'content-length': '9' }, body: chunked('half') }), { hidden: true }),
   aborted: answering(() => ({ body: broken('part') }), { hidden: true }),
+  'content-length': misframed('Content-Length', '+4'),
+  'transfer-encoding': misframed('Transfer-Encoding', 'gzip, chunked'),
+  unanswered: async ({ stage }) => {
+    const cached = koaCache({ ttl: 60, statusTtl: { 404: 60 }, clock: stage.clock })
+    listenTo(cached)
+    const app = new Koa()
+    app.use(cached)
+    const running = await listen(app.callback())
+    try {
+      return { got: await ask(running.port, '/page'), cached }
+    } finally {
+      await running.close()
+    }
+  },
   trailers: async ({ stage }) => {
     const sent = await inExpress(stage.clock, {}, (app, cached) =>
       app.use(cached, (_req, res) => {

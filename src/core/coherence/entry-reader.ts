@@ -100,9 +100,7 @@ export class EntryReader {
     this.#coherence.noteUnavailable()
     const slot = this.#memory.tier.peek(key)
     if (slot === undefined || !this.#isConfirmed(slot)) return undefined
-    const found = this.#memory.find(key, true)
-    if (found !== undefined) this.#counters.servedWhileDisconnected++
-    return found
+    return this.#memory.find(key, true)
   }
 
   /** Whether it is not too long ago that nothing can have invalidated it unseen. */
