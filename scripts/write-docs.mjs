@@ -1,19 +1,26 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { leastRules } from './redis-commands.mjs'
 
-// npm run docs: writes the pages that say what the source says already, docs/options.md and docs/reasons.md. A test
-// compares them with what would be written.
+// npm run docs: writes the pages that say what the source says already, docs/options.md and docs/reasons.md, and the permissions in
+// docs/redis.md. A test compares them with what would be written.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** @returns {Readonly<Record<string, string>>} the pages by their path */
 export function generatedPages() {
-  return { 'docs/options.md': optionsPage(), 'docs/reasons.md': reasonsPage() }
+  return { 'docs/options.md': optionsPage(), 'docs/reasons.md': reasonsPage(), 'docs/redis.md': redisPage() }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [path, text] of Object.entries(generatedPages())) writeFileSync(`${root}${path}`, text)
+}
+
+function redisPage() {
+  const page = readFileSync(`${root}docs/redis.md`, 'utf8')
+  const rules = `\`\`\`text\nACL SETUSER shop ${leastRules('shop:')}\n\`\`\``
+  return page.replace(/(<!-- acl: [^\n]*-->\n)[\s\S]*?(<!-- \/acl -->)/, (_, begin, end) => `${begin}${rules}\n${end}`)
 }
 
 function optionsPage() {

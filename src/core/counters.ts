@@ -38,8 +38,10 @@ export interface Counters {
   redisTimeouts: number
   /** Commands that failed for want of a connection. */
   redisFailures: number
-  /** Commands that Redis answered with an error. */
+  /** Commands that Redis answered with an error, but for those that are part of how the cache works. */
   redisErrorReplies: number
+  /** The same by error code (`OOM`, `READONLY`, …), with those met while connecting; empty in health. */
+  readonly redisErrors: Record<string, number>
   /** Commands not sent: breaker open, no connection, or too many waiting. */
   redisSkipped: number
   /** Times that Redis was lost. */
@@ -77,6 +79,7 @@ export function newCounters(): Counters {
     redisTimeouts: 0,
     redisFailures: 0,
     redisErrorReplies: 0,
+    redisErrors: {},
     redisSkipped: 0,
     outages: 0,
     writtenBack: 0,

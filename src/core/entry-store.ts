@@ -58,7 +58,7 @@ export interface EntryStoreStats {
   /** What requests with unsafe methods have taken out of use lately. */
   readonly retired: RetiredStats & Partial<RetirementStats>
   readonly isConnected: boolean
-  readonly connectionError: Error | undefined
+  readonly redisError: string | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
   readonly circuitFailures: number
 }
@@ -277,7 +277,7 @@ export class EntryStore {
       pendingWrites: this.#shared?.writer.pending ?? 0,
       retired: this.#shared?.retirement.stats() ?? this.#mirror.retired.stats(),
       isConnected: coherence === undefined || coherence.isConnected,
-      connectionError: coherence?.connectionError,
+      redisError: coherence?.redisError,
       circuitState: coherence?.breaker.state ?? 'closed',
       circuitFailures: coherence?.breaker.failures ?? 0,
     }
@@ -296,8 +296,8 @@ export class EntryStore {
   #openShared(): Shared | undefined {
     const { enabled, redis, keyPrefix, singleFlightLease } = this.#settings
     if (redis === undefined || !enabled) return undefined
-    const port = openPort(redis)
-    if (port.isCluster && /^[^{]*\{\}/.test(keyPrefix)) {
+    const port = openPort(redis, this.#settings.tls)
+    if (port.isCluster && /^[^{]*\{\}/.test(port.keyPrefix + keyPrefix)) {
       throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)
     }
     const coherence: Coherence = new Coherence(port, this.#mirror, this.#settings, this.#counters, this.#events, {

@@ -65,7 +65,10 @@ export interface CacheStats {
   readonly circuitBreakerFailureCount: number
   /** False while Redis is there but not trusted. */
   readonly connected: boolean
-  /** Why Redis cannot be used, in the words of its client; `undefined` while it can, or nobody said. */
+  /**
+   * Why Redis cannot be used, or what it refuses while it can: the words of Redis, which begin with an error code (`READONLY`, `OOM`,
+   * `NOPERM`, `NOAUTH`, `LOADING`, …), or those of its client. `undefined` in health and before the first connection was tried.
+   */
   readonly redisError: string | undefined
   /** Invalidations that Redis and the other processes do not know of yet. */
   readonly pendingInvalidations: number
@@ -226,14 +229,18 @@ export class FallbackCache {
       circuitBreakerState: redis.circuitState,
       circuitBreakerFailureCount: redis.circuitFailures,
       connected: redis.isConnected,
-      redisError: redis.connectionError?.message,
+      redisError: redis.redisError,
       pendingInvalidations: journal?.pending ?? 0,
       pendingWrites: redis.pendingWrites,
       computing: this.#values.computing,
       mirror,
       journal,
       retired,
-      counters: { ...this.counters, refused: { ...this.counters.refused } },
+      counters: {
+        ...this.counters,
+        refused: { ...this.counters.refused },
+        redisErrors: { ...this.counters.redisErrors },
+      },
     }
   }
 

@@ -10,7 +10,7 @@ export function meantOption(name: string, known: readonly string[]): string | un
 /** What other caches and clients call the options here; the first option that the owner has is meant. */
 const OTHER_NAMES: ReadonlyMap<string, readonly string[]> = new Map(
   [
-    ['ttl defaultTtl', 'maxAge age expire expires expiration expiry expireAfter duration lifetime stdTTL'],
+    ['ttl defaultTtl', 'ttl maxAge age expire expires expiration expiry expireAfter duration lifetime stdTTL'],
     ['skip', 'exclude ignore unless bypass filter shouldCache when if toggle'],
     ['enabled', 'enable disabled disable active'],
     ['maxEntries', 'max limit maxItems maxKeys capacity'],

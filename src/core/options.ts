@@ -1,3 +1,4 @@
+import { type ConnectionOptions, createSecureContext } from 'node:tls'
 import { type Clock, systemClock } from './clock.js'
 import { type Duration, parseDuration, positiveDuration, positiveMilliseconds } from './duration.js'
 import { GuardedLogger, type Logger, notify } from './logger.js'
@@ -41,6 +42,11 @@ export interface FallbackCacheOptions {
    * as by a variable that is not set, it does so too, with one warning.
    */
   readonly redis?: string | RedisClient | undefined
+  /**
+   * What a `rediss://` URL needs beside itself, as `tls.connect()` of Node.js takes it: `{ ca, cert, key }` as texts or Buffers of PEM,
+   * `servername`, `rejectUnauthorized`, … A client of yours has such options of its own.
+   */
+  readonly tls?: ConnectionOptions | undefined
   /** What every key in Redis starts with; caches that must not share take different prefixes. @defaultValue `''` */
   readonly keyPrefix?: string | undefined
   /** Lifetime of a value stored without one: seconds or a duration text, above 0. @defaultValue 300 */
@@ -111,6 +117,7 @@ export interface FallbackCacheOptions {
 export interface CoreSettings {
   readonly enabled: boolean
   readonly redis: string | RedisClient | undefined
+  readonly tls: ConnectionOptions | undefined
   readonly keyPrefix: string
   readonly defaultTtl: number
   readonly maxEntries: number
@@ -143,6 +150,7 @@ const mebibyte = 2 ** 20
 export const coreOptionNames = [
   'enabled',
   'redis',
+  'tls',
   'keyPrefix',
   'defaultTtl',
   'maxEntries',
@@ -183,6 +191,7 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
   const settings = {
     enabled,
     redis: readRedis(options.redis),
+    tls: readTls(options.tls, options.redis),
     keyPrefix: text(options.keyPrefix ?? '', 'keyPrefix'),
     defaultTtl: positiveDuration(options.defaultTtl ?? 300, 'defaultTtl') * 1000,
     maxEntries: readMaxEntries(options.maxEntries ?? 100),
@@ -217,6 +226,36 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
 const MISSING_REDIS =
   'the option redis is given, and undefined: the cache lives in the memory of this process. ' +
   'Is the variable not set? Where that is meant, leave the option out'
+
+/** Certificates that cannot be read are found here, and not at the first connection. */
+function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
+  if (tls === undefined) return undefined
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
+    throw new TypeError(`tls must be an object such as { ca, cert, key }, got ${shown(tls)}`)
+  }
+  if (typeof redis !== 'string' || !readRedisUrl(redis).isSecure) {
+    throw new TypeError(
+      'tls is for a rediss:// URL: a client of yours has TLS options of its own, and redis:// has no TLS',
+    )
+  }
+  const options: ConnectionOptions = { ...tls }
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    for (const one of [options[name]].flat()) {
+      if (typeof one === 'string' && !one.includes('-----BEGIN ')) {
+        throw new TypeError(`tls.${name} must be the text of a PEM file, not its path: readFileSync(path)`)
+      }
+    }
+  }
+  try {
+    createSecureContext(options)
+  } catch (thrown) {
+    // The error itself may show what it could not read.
+    throw new TypeError(
+      `tls cannot be read: ${thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'see ca, cert and key'}`,
+    )
+  }
+  return options
+}
 
 function readMaxEntries(maxEntries: unknown): number {
   return maxEntries === Number.POSITIVE_INFINITY ? maxEntries : positiveInteger(maxEntries, 'maxEntries')

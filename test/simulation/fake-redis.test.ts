@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import type { Cover } from '../../src/core/coherence/cover.js'
@@ -5,7 +6,7 @@ import { SharedEntries } from '../../src/core/coherence/shared-entries.js'
 import { SharedLog } from '../../src/core/coherence/shared-log.js'
 import { newCounters } from '../../src/core/counters.js'
 import { CircuitBreaker } from '../../src/core/tiers/circuit-breaker.js'
-import { IoredisPort, openIoredis } from '../../src/core/tiers/ioredis-port.js'
+import { IoredisPort } from '../../src/core/tiers/ioredis-port.js'
 import type { IoredisLike, RedisArgument } from '../../src/core/tiers/redis-client.js'
 import { RedisTier } from '../../src/core/tiers/redis-tier.js'
 import { encodeFrame } from '../../src/core/wire-frame.js'
@@ -27,7 +28,7 @@ describe('FakeRedis', () => {
 
   beforeAll(async () => {
     server = await RedisServer.start()
-    client = openIoredis(server.url)
+    client = new Redis({ port: server.port, lazyConnect: true })
     await client.connect()
   })
 
@@ -88,7 +89,7 @@ async function transcript(seed: number, client: IoredisLike): Promise<readonly s
     on: () => {},
     off: () => {},
   }
-  const port = new IoredisPort(recorded, false)
+  const port = new IoredisPort(recorded)
   const log = new SharedLog(port, 'app:', 1000)
   const tier = new RedisTier(
     port,

@@ -2,10 +2,13 @@ import { type Clock, pause, settledWithin, type Timer } from '../clock.js'
 import type { Counters } from '../counters.js'
 import { asError, CacheError } from '../errors.js'
 import { type GuardedEmitter, tellInvalidation } from '../events.js'
+import { notify } from '../logger.js'
 import type { CoreSettings } from '../options.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
+import { type Purpose, type Refusal, Refusals } from '../tiers/refusals.js'
+import { replyCode, WRITE_REFUSED, WRONG_SERVER } from '../tiers/reply-code.js'
 import type { Stamp } from '../wire-frame.js'
 import type { Cover } from './cover.js'
 import { Follower } from './follower.js'
@@ -14,6 +17,7 @@ import { JournalFile } from './journal-file.js'
 import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
 import type { Mirror, Recorded } from './mirror.js'
+import { ownName } from './names.js'
 import { Nonces } from './nonces.js'
 import { Recovery } from './recovery.js'
 import { type LogState, SharedLog } from './shared-log.js'
@@ -42,6 +46,10 @@ export class Coherence {
   readonly tier: RedisTier
   readonly breaker: CircuitBreaker
   readonly #link: Link
+  readonly #refusals: Refusals
+  /** Error codes of Redis that were said of this outage. */
+  readonly #said = new Set<string>()
+  #isLossSaid = false
   readonly #log: SharedLog
   readonly #follower: Follower
   readonly #recovery: Recovery
@@ -79,7 +87,27 @@ export class Coherence {
       events.tell('circuit', { from, to })
       if (to === 'open') this.#breakerOpened()
     })
-    this.tier = new RedisTier(port, this.breaker, clock, settings, counters, () => this.#link.lookSoon())
+    this.#refusals = new Refusals(
+      clock,
+      counters,
+      (refusal) => this.#onRefusal(refusal),
+      ({ code, purpose }) => {
+        this.#settings.logger?.info(
+          { code, purpose },
+          `fallback-cache: Redis no longer answers ${code} to ${DEEDS[purpose]}`,
+        )
+      },
+    )
+    this.tier = new RedisTier(
+      port,
+      this.breaker,
+      clock,
+      settings,
+      counters,
+      () => this.#link.lookSoon(),
+      this.#refusals,
+      (failure) => this.#onWrongServer(failure),
+    )
     const nonces = new Nonces()
     const knowledge = new Knowledge(clock, settings.maxJournalBytes)
     this.#journal = new Journal(mirror, nonces, clock, settings.maxJournalBytes, this.#openFile())
@@ -96,9 +124,10 @@ export class Coherence {
     // A cluster client tells nothing of a failover: one of its nodes went, another took over, and it was ready all along.
     const cooldown = port.isCluster ? Math.min(settings.cooldown, 2000) : settings.cooldown
     this.#link = new Link(this.breaker, clock, cooldown, {
-      ping: () => this.tier.probe(() => port.send(this.#log.headKey, ['PING'])),
+      ping: () => this.#greet(),
       recover: () => this.#recover(),
       onLost: (cause) => this.#onLost(cause),
+      onStillLost: (cause) => this.#onStillLost(cause),
       onConnected: (milliseconds) => this.#onConnected(milliseconds),
     })
   }
@@ -124,6 +153,11 @@ export class Coherence {
     )
     this.#port.connect()
     if (this.#port.isReady()) this.#link.lookSoon()
+    // A client that its owner forgot to connect tells nothing by itself. Most are connected right after they were handed in.
+    this.later(() => {
+      const { obstacle } = this.#port
+      if (this.#link.state === 'starting' && obstacle !== undefined) this.#link.lose(noConnection(undefined, obstacle))
+    })
     this.#beat()
   }
 
@@ -152,7 +186,7 @@ export class Coherence {
   }
 
   #failUnconnected(): void {
-    this.breaker.fail(noConnection(this.#connectionError))
+    this.breaker.fail(noConnection(this.#connectionError, this.#port.obstacle))
   }
 
   /** True while it is not known whether Redis was emptied on purpose: memory must not answer then. */
@@ -200,7 +234,7 @@ export class Coherence {
       return undefined
     }
     try {
-      const existed = await this.tier.run(() => this.#follower.append(head.incarnation, issued))
+      const existed = await this.tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
       // Others were faster. What is stored next must not seem to come from before this record.
       if (this.#follower.missesOwn) await this.#look(this.#clock.monotonic())
       return existed
@@ -219,9 +253,12 @@ export class Coherence {
     }, ms)
   }
 
-  /** Why Redis cannot be used, as far as its client says; `undefined` while it can. */
-  get connectionError(): Error | undefined {
-    return this.#connectionError
+  /** Why Redis cannot be used, or what it refuses while it can; `undefined` in health. */
+  get redisError(): string | undefined {
+    if (this.isConnected) return this.#refusals.first?.message
+    if (this.#connectionError !== undefined) return this.#connectionError.message
+    const { cause } = this.#link
+    return cause === undefined ? this.#port.obstacle : wordsOf(cause)
   }
 
   stats(): JournalStats {
@@ -256,9 +293,36 @@ export class Coherence {
     throw error
   }
 
+  /**
+   * Sees that Redis answers, in the database that is meant, and that it is a master: by a write that does nothing. A replica answers
+   * reads, late, and would have each write lost.
+   */
+  async #greet(): Promise<void> {
+    const name = ownName(this.#settings.keyPrefix, 'probe')
+    await this.#orReconnect(async () => {
+      await this.tier.probe(() => this.#port.selectDatabase())
+      await this.tier.probe(() => this.#port.send(name, ['UNLINK', name]).catch(passRefusedWrite))
+    })
+  }
+
   async #recover(): Promise<void> {
-    await this.#recovery.run()
+    await this.#orReconnect(() => this.#recovery.run())
     this.#isSuspect = false
+  }
+
+  /** Where the server turns out to be the wrong one, asks for another connection. */
+  async #orReconnect(look: () => Promise<void>): Promise<void> {
+    try {
+      await look()
+    } catch (thrown) {
+      if (WRONG_SERVER.has(codeOf(asError(thrown)) ?? '')) this.#port.reconnect()
+      throw thrown
+    }
+  }
+
+  #onWrongServer(failure: CacheError): void {
+    this.#link.lose(failure)
+    this.#port.reconnect()
   }
 
   #openFile(): JournalFile | undefined {
@@ -283,14 +347,17 @@ export class Coherence {
     // Under load requests give up before a healthy Redis is connected: unless the client says what is wrong, it has a while.
     if (this.#follower.head === undefined && this.#connectionError === undefined) {
       this.later(() => {
-        if (this.#follower.head === undefined) this.#sayLost(this.#connectionError ?? cause)
+        if (this.#follower.head === undefined) this.#sayLost(this.#connectionError ?? this.#link.cause ?? cause)
       })
     } else this.#sayLost(cause)
     this.#events.tell('outage', { cause })
   }
 
   #sayLost(cause: Error | undefined): void {
-    const details = { code: cause instanceof CacheError ? cause.code : undefined, cause: cause?.message }
+    const kind = cause && codeOf(cause)
+    this.#isLossSaid = true
+    if (kind !== undefined) this.#said.add(kind)
+    const details = { code: cause instanceof CacheError ? cause.code : undefined, kind, cause: cause?.message }
     this.#settings.logger?.warn(details, 'fallback-cache: Redis is not usable, memory answers alone')
     // A wrong address or password must not go unnoticed for want of a logger.
     if (this.#follower.head === undefined && this.#settings.logger === undefined) {
@@ -298,7 +365,29 @@ export class Coherence {
     }
   }
 
+  /** An outage that goes on for another reason than it began with: a restarted server that asks for a password. */
+  #onStillLost(cause: Error): void {
+    const kind = codeOf(cause)
+    if (kind === undefined || !this.#isLossSaid || this.#said.has(kind)) return
+    this.#said.add(kind)
+    const details = { code: cause instanceof CacheError ? cause.code : undefined, kind, cause: cause.message }
+    this.#settings.logger?.warn(details, 'fallback-cache: Redis is still not usable, for another reason')
+  }
+
+  #onRefusal({ code, message, purpose }: Refusal): void {
+    // An invalidation that is refused is an outage, and told as one.
+    if (purpose === 'invalidate') return
+    const remedy = REMEDIES[code] ?? 'See docs/redis.md'
+    const said = `Redis answers ${code} to ${DEEDS[purpose]}, memory does without: ${message.replace(/\.$/, '')}. ${remedy}`
+    notify(this.#settings.logger, said, { code: 'redis-reply', kind: code, purpose, cause: message })
+    this.#events.tell('fault', { error: new CacheError('redis-reply', `Redis answered: ${message}`) })
+  }
+
   #onConnected(milliseconds: number): void {
+    this.#said.clear()
+    this.#isLossSaid = false
+    this.#connectionError = undefined
+    this.#port.settle()
     const writeBack = this.#duties.onConnected()
     const seconds = milliseconds / 1000
     const details = { seconds, replayed: this.#recovery.replayed, writeBack }
@@ -357,7 +446,7 @@ export class Coherence {
       .run(async () => {
         const reply = await this.#port.send(this.headKey, ['GET', this.headKey])
         await this.follow(reply === null || reply === undefined ? undefined : String(reply), askedAt)
-      })
+      }, 'read')
       .catch(() => {})
   }
 }
@@ -375,4 +464,35 @@ function policyAdvice(policy: string): string | undefined {
     'Redis has a maxmemory and maxmemory-policy noeviction: once it is full, it refuses entries and invalidations, and ' +
     'memory answers alone: set maxmemory-policy to volatile-lru or volatile-lfu'
   )
+}
+
+/** What a command of each purpose does. */
+const DEEDS: Readonly<Record<Purpose, string>> = {
+  read: 'reads',
+  store: 'the storing of entries',
+  invalidate: 'invalidations',
+  'single flight': 'the single flight between processes',
+  sweep: 'the removal of invalidated entries',
+}
+
+const REMEDIES: Readonly<Record<string, string | undefined>> = {
+  OOM: 'Give Redis more memory, or an eviction policy (docs/redis.md)',
+  NOPERM: 'Give its user the permissions in docs/redis.md',
+  MISCONF: 'Redis cannot save to its disk, and takes no writes until it can',
+  NOREPLICAS: 'Redis takes no writes while too few replicas are connected (min-replicas-to-write)',
+}
+
+/** The error code of Redis behind a failure, if Redis answered. */
+function codeOf(failure: Error): string | undefined {
+  return replyCode(failure.cause instanceof Error ? failure.cause : failure)
+}
+
+/** The words of Redis or of its client, without ours. */
+function wordsOf(failure: Error): string {
+  return codeOf(failure) !== undefined && failure.cause instanceof Error ? failure.cause.message : failure.message
+}
+
+/** A master that takes no writes for now is a master. */
+function passRefusedWrite(thrown: unknown): void {
+  if (!WRITE_REFUSED.has(replyCode(asError(thrown)) ?? '')) throw thrown
 }

@@ -17,6 +17,8 @@ export interface LinkDuties {
   /** Does all that must be done before Redis is trusted. */
   readonly recover: () => Promise<void>
   readonly onLost: (cause: Error | undefined) => void
+  /** Redis was lost already, and this was in the way of another attempt. */
+  readonly onStillLost?: (cause: Error) => void
   readonly onConnected: (disconnectedFor: number) => void
 }
 
@@ -39,6 +41,7 @@ export class Link {
   #lastAttemptAt = Number.NEGATIVE_INFINITY
   #failures = 0
   #isAnswering = false
+  #cause: Error | undefined
   #lostAt: number
   #timer: Timer | undefined
   #closed = false
@@ -69,6 +72,11 @@ export class Link {
     return this.#whenStarted
   }
 
+  /** What was last in the way; `undefined` while Redis is trusted. */
+  get cause(): Error | undefined {
+    return this.#cause
+  }
+
   /** The attempt to recover that is on its way, if there is one. */
   get attempt(): Promise<void> | undefined {
     return this.#attempt
@@ -78,12 +86,14 @@ export class Link {
   lose(cause?: Error): void {
     if (this.#closed) return
     const was = this.#state
+    // What Redis answered says more than that there is no connection now.
+    if (cause !== undefined && (isErrorReply(cause.cause) || !isErrorReply(this.#cause?.cause))) this.#cause = cause
     this.#become('disconnected')
     if (was !== 'disconnected') {
       this.#lostAt = this.#clock.monotonic()
       this.#failures = 0
       this.#duties.onLost(cause)
-    }
+    } else if (cause !== undefined) this.#duties.onStillLost?.(cause)
     // A connection that comes and goes must not put the next look off for ever.
     if (was !== 'disconnected' || this.#timer === undefined) this.#schedule(this.#pause())
   }
@@ -136,6 +146,7 @@ export class Link {
     }
     if (this.#closed) return
     this.#failures = 0
+    this.#cause = undefined
     this.#breaker.close()
     this.#become('connected')
     this.#duties.onConnected(this.#clock.monotonic() - this.#lostAt)

@@ -2,7 +2,10 @@
 const own = '{fallback-cache}:'
 
 /** The name in Redis of something that the library keeps for itself. */
-export function ownName(keyPrefix: string, what: 'head' | 'log' | 'marks' | 'sweep' | 'present' | 'owner'): string {
+export function ownName(
+  keyPrefix: string,
+  what: 'head' | 'log' | 'marks' | 'sweep' | 'present' | 'owner' | 'probe',
+): string {
   return keyPrefix + own + what
 }
 

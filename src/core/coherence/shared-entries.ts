@@ -151,7 +151,7 @@ export class SharedEntries {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after)
     const name = entryName(this.#keyPrefix, key)
-    const reply = await this.#tier.run(() => writeScript.run(this.#port, [name], args))
+    const reply = await this.#tier.run(() => writeScript.run(this.#port, [name], args), 'store')
     const outcome = String(reply)
     return outcome === '1' ? 'written' : outcome === '0' ? 'newer' : { lostTo: outcome }
   }
@@ -173,20 +173,20 @@ export class SharedEntries {
       const reply = await retireScript.run(this.#port, [entryName(this.#keyPrefix, key)], args)
       return asBuffer(reply) ?? NOTHING
     }
-    return this.#tier.run(() => Promise.all(tombstones.map(leave)))
+    return this.#tier.run(() => Promise.all(tombstones.map(leave)), 'store')
   }
 
   /** Stores a frame in the place of one that begins as `start` says, and of no other. */
   async amend(key: string, frame: Buffer, ttl: number, start: Buffer): Promise<void> {
     const name = entryName(this.#keyPrefix, key)
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), start]
-    await this.#tier.run(() => amendScript.run(this.#port, [name], args))
+    await this.#tier.run(() => amendScript.run(this.#port, [name], args), 'store')
   }
 
   /** Takes out what is under a key, whatever it is. */
   async remove(key: string): Promise<void> {
     const name = entryName(this.#keyPrefix, key)
-    await this.#tier.run(() => this.#port.send(name, ['UNLINK', name]))
+    await this.#tier.run(() => this.#port.send(name, ['UNLINK', name]), 'store')
   }
 
   /** The reads of this turn, which go out at its end. */

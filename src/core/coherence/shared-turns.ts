@@ -110,20 +110,20 @@ export class SharedTurns {
     const renew = (): void => {
       if (this.#clock.monotonic() > until) return
       const args = [holder, String(Math.ceil(this.#lease))]
-      this.#tier.run(() => renewScript.run(this.#port, [name], args)).catch(() => {})
+      this.#tier.run(() => renewScript.run(this.#port, [name], args), 'single flight').catch(() => {})
       timer = this.#clock.setTimer(renew, this.#lease / 3)
     }
     return (stored) => {
       this.#clock.clearTimer(timer)
       const args = [holder, stored ? '1' : '0', String(openFor)]
-      this.#tier.run(() => endScript.run(this.#port, [name], args)).catch(() => {})
+      this.#tier.run(() => endScript.run(this.#port, [name], args), 'single flight').catch(() => {})
     }
   }
 
   async #ask(name: string, holder: string, voided: string): Promise<unknown> {
     const args = [holder, String(Math.ceil(this.#lease)), voided]
     try {
-      return await this.#tier.run(() => takeScript.run(this.#port, [name], args))
+      return await this.#tier.run(() => takeScript.run(this.#port, [name], args), 'single flight')
     } catch {
       return 2
     }

@@ -129,9 +129,9 @@ export class Sweep {
 
   async #sweepAll(): Promise<boolean> {
     let renewedAt = this.#clock.monotonic()
-    const pages = this.#port.scan(`${literal(this.#keyPrefix)}*`, pageSize)
+    const pages = this.#port.scan(this.#keyPrefix, pageSize)
     for (;;) {
-      const page = await this.#coherence.tier.run(() => pages.next())
+      const page = await this.#coherence.tier.run(() => pages.next(), 'sweep')
       if (page.done === true) return true
       const keys = page.value
       for (let at = 0; at < keys.length; at += atOnce) {
@@ -162,7 +162,7 @@ export class Sweep {
 
   /** Runs a script about the lease of this process. */
   #run(script: Script, ...args: string[]): Promise<unknown> {
-    return this.#coherence.tier.run(() => script.run(this.#port, [this.#lease], [this.#holder, ...args]))
+    return this.#coherence.tier.run(() => script.run(this.#port, [this.#lease], [this.#holder, ...args]), 'sweep')
   }
 
   async #look(name: string): Promise<void> {
@@ -173,24 +173,27 @@ export class Sweep {
     const key = entryKey(this.#keyPrefix, name)
     if (!this.#mirror.coversAfter(key, head.tags, head.stamp.position)) return
     const args = [incarnation, String(head.stamp.position)]
-    const removed = await this.#coherence.tier.run(() => unlinkScript.run(this.#port, [name], args))
+    const removed = await this.#coherence.tier.run(() => unlinkScript.run(this.#port, [name], args), 'sweep')
     if (Number(removed) === 1) this.#counters.swept++
   }
 
   async #read(name: string): Promise<Buffer | undefined> {
     try {
-      const reply = await this.#coherence.tier.run(() =>
-        this.#port.send(name, ['GETRANGE', name, '0', String(headBytes - 1)]),
-      )
+      const reply = await this.#coherence.tier.run(() => this.#begin(name), 'sweep')
       return Buffer.isBuffer(reply) ? reply : undefined
     } catch {
-      // A key of another type is not ours; a Redis in trouble ends the sweep at the next page.
+      // A Redis in trouble ends the sweep at the next page.
       return undefined
     }
   }
-}
 
-/** A text in which SCAN sees no pattern. */
-function literal(text: string): string {
-  return text.replace(/[*?[\]\\]/g, '\\$&')
+  /** The first bytes of a key; nothing where it is of another type, and so not ours. */
+  async #begin(name: string): Promise<unknown> {
+    try {
+      return await this.#port.send(name, ['GETRANGE', name, '0', String(headBytes - 1)])
+    } catch (thrown) {
+      if (thrown instanceof Error && thrown.message.startsWith('WRONGTYPE')) return undefined
+      throw thrown
+    }
+  }
 }

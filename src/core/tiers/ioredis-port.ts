@@ -1,5 +1,9 @@
 import { createRequire } from 'node:module'
+import type { ConnectionOptions } from 'node:tls'
 import { pause, systemClock } from '../clock.js'
+import { bareError } from './bare-error.js'
+import { literalPattern } from './literal-pattern.js'
+import { ReconnectPauses } from './reconnect-pauses.js'
 import {
   type IoredisClusterLike,
   type IoredisLike,
@@ -9,17 +13,26 @@ import {
 } from './redis-client.js'
 import { type RedisUrl, readRedisUrl } from './redis-url.js'
 
+/** What a client that we made needs beside itself. */
+export interface Owned {
+  /** The number for `SELECT`. */
+  readonly database: number
+  readonly pauses: ReconnectPauses
+}
+
 /** The port over an ioredis or iovalkey client, single or cluster. `owned`: made by us, so ended by us. */
 export class IoredisPort implements RedisPort {
   readonly isCluster: boolean
+  readonly keyPrefix: string
   readonly #client: IoredisLike | IoredisClusterLike
-  readonly #owned: boolean
+  readonly #owned: Owned | undefined
   readonly #listeners: [string, (...args: unknown[]) => void][] = []
 
-  constructor(client: IoredisLike, owned: boolean) {
+  constructor(client: IoredisLike, owned?: Owned) {
     this.#client = client
     this.#owned = owned
     this.isCluster = isIoredisCluster(client)
+    this.keyPrefix = String(client.options?.keyPrefix ?? '')
   }
 
   send(_key: string, [name, ...args]: readonly [string, ...RedisArgument[]]): Promise<unknown> {
@@ -30,15 +43,28 @@ export class IoredisPort implements RedisPort {
     return this.#client.status === 'ready'
   }
 
-  async *scan(pattern: string, count: number): AsyncGenerator<string[]> {
+  get obstacle(): string | undefined {
+    return this.#client.status === 'end' ? 'the client was ended, by quit() or disconnect()' : undefined
+  }
+
+  /** The client selects by itself, and goes on in database 0 where Redis refuses. */
+  async selectDatabase(): Promise<void> {
+    const { condition, options } = this.#client
+    const database = this.#owned?.database ?? condition?.select ?? options?.db ?? 0
+    if (!this.isCluster && Number(database) !== 0) await call(this.#client, 'SELECT', [String(database)])
+  }
+
+  /** SCAN is the one command with keys to which the client does not add its own prefix, nor take it off. */
+  async *scan(prefix: string, count: number): AsyncGenerator<string[]> {
     const nodes = isIoredisCluster(this.#client) ? this.#client.nodes('master') : [this.#client]
+    const pattern = literalPattern(this.keyPrefix + prefix)
     for (const node of nodes) {
       let cursor = '0'
       do {
         const reply = await call(node, 'SCAN', [cursor, 'MATCH', pattern, 'COUNT', String(count)])
         const page = readScanPage(reply)
         cursor = page.cursor
-        yield page.keys
+        yield page.keys.map((key) => key.slice(this.keyPrefix.length))
       } while (cursor !== '0')
     }
   }
@@ -50,12 +76,22 @@ export class IoredisPort implements RedisPort {
       // More replies than commands: every later reply would answer the wrong command.
       const isOutOfStep = error instanceof Error && error.message.startsWith('Command queue state error')
       if (isOutOfStep && this.#owned) this.#client.disconnect(true)
-      onError(error)
+      onError(bareError(error))
     })
   }
 
   connect(): void {
     if (this.#client.status === 'wait') this.#client.connect().catch(ignore)
+  }
+
+  reconnect(): void {
+    if (this.#owned === undefined || this.#client.status !== 'ready') return
+    this.#owned.pauses.refused()
+    this.#client.disconnect(true)
+  }
+
+  settle(): void {
+    this.#owned?.pauses.settle()
   }
 
   async close(): Promise<void> {
@@ -77,21 +113,25 @@ export class IoredisPort implements RedisPort {
 }
 
 /**
- * A client for a URL, with the only set of options known to settle every promise: no queue while there is no
+ * The port over a client for a URL, with the only set of options known to settle every promise: no queue while there is no
  * connection, no retry of what was in flight, and a limit on a socket that stays silent.
  *
  * @throws TypeError when the package `ioredis` is not installed or the URL cannot be read
  */
-export function openIoredis(text: string): IoredisLike {
+export function openIoredis(text: string, tls: ConnectionOptions | undefined): IoredisPort {
   const url = readRedisUrl(text)
   const { Redis } = loadIoredis()
-  return new Redis({
+  const pauses = new ReconnectPauses()
+  const client = new Redis({
     ...safeOptions,
-    ...addressOptions(url),
+    ...addressOptions(url, tls),
     ...loginOptions(url),
-    db: url.database,
     family: url.family,
+    retryStrategy: () => pauses.next(),
   })
+  // At a reconnect the client selects by itself, in a promise of its own that ends the process where Redis refuses.
+  Object.assign(client, { select: () => Promise.resolve('OK') })
+  return new IoredisPort(client, { database: url.database, pauses })
 }
 
 const safeOptions = {
@@ -104,20 +144,18 @@ const safeOptions = {
   socketTimeout: 2000,
   disconnectTimeout: 200,
   keepAlive: 5000,
-  enableReadyCheck: true,
-  maxLoadingRetryTime: 1000,
-  retryStrategy: (attempt: number) =>
-    Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2000) + Math.floor(Math.random() * 100),
-  // A demoted master answers reads and refuses writes for ever; a new connection finds the new one.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  // Whether Redis is loading is seen by the first command; the check needs a permission and prints where it has none.
+  enableReadyCheck: false,
+  disableClientInfo: true,
 }
 
-function addressOptions({ addresses, master, isSecure }: RedisUrl): object {
+function addressOptions({ addresses, master, isSecure }: RedisUrl, own: ConnectionOptions | undefined): object {
   const [{ host, port }] = addresses
-  const tls = isSecure ? {} : undefined
+  const tls = isSecure ? { ...own } : undefined
   if (master === undefined) return { host, port, tls }
   const secure = isSecure ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}
-  return { sentinels: addresses, name: master, failoverDetector: true, ...secure }
+  // With Sentinels the check also sees whether the server found is the master.
+  return { sentinels: addresses, name: master, failoverDetector: true, enableReadyCheck: true, ...secure }
 }
 
 function loginOptions({ username, password }: RedisUrl): object {

@@ -1,4 +1,6 @@
+import { bareError } from './bare-error.js'
 import { readScanPage } from './ioredis-port.js'
+import { literalPattern } from './literal-pattern.js'
 import {
   isNodeRedisCluster,
   type NodeRedisClusterLike,
@@ -13,6 +15,8 @@ const asBuffers = { returnBuffers: true, typeMapping: { 36: Buffer } }
 /** The port over a client of node-redis 4, 5 or 6. Such a client is always yours: we never connect or end it. */
 export class NodeRedisPort implements RedisPort {
   readonly isCluster: boolean
+  /** node-redis knows none. */
+  readonly keyPrefix = ''
   readonly #client: NodeRedisLike | NodeRedisClusterLike
   readonly #listeners: [string, (argument: unknown) => void][] = []
 
@@ -32,7 +36,19 @@ export class NodeRedisPort implements RedisPort {
     return isNodeRedisCluster(this.#client) ? this.#client.slots.length > 0 : this.#client.isReady
   }
 
-  async *scan(pattern: string, count: number): AsyncGenerator<string[]> {
+  get obstacle(): string | undefined {
+    // False before connect() and after close(); such a client does nothing by itself.
+    return this.#client.isOpen === false
+      ? 'the node-redis client is not open. Call client.connect() when the application starts'
+      : undefined
+  }
+
+  async selectDatabase(): Promise<void> {
+    // A client that cannot select its database is never ready.
+  }
+
+  async *scan(prefix: string, count: number): AsyncGenerator<string[]> {
+    const pattern = literalPattern(prefix)
     for (const node of await this.#masters()) {
       let cursor = '0'
       do {
@@ -50,11 +66,19 @@ export class NodeRedisPort implements RedisPort {
     if (this.isCluster) this.#listen('connect', onReady)
     this.#listen('reconnecting', onClose)
     this.#listen('end', onClose)
-    this.#listen('error', onError)
+    this.#listen('error', (error) => onError(bareError(error)))
   }
 
   connect(): void {
     // node-redis throws at a second connect(), and the first one is the owner's.
+  }
+
+  reconnect(): void {
+    // The connection is its owner's.
+  }
+
+  settle(): void {
+    // Its owner says how it reconnects.
   }
 
   async close(): Promise<void> {

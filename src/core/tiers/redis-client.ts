@@ -15,11 +15,24 @@ export interface RedisPort {
   isReady(): boolean
   /** True for a cluster: several keys in one command must not be taken for granted. */
   readonly isCluster: boolean
-  /** Walks over the keys of every master. Each yielded array is one page, possibly empty. */
-  scan(pattern: string, count: number): AsyncGenerator<string[]>
+  /** Walks over the keys of every master that begin with a text. Each yielded array is one page, possibly empty. */
+  scan(prefix: string, count: number): AsyncGenerator<string[]>
   /** Starts to listen; called once. `onReady` at every new usable connection, `onClose` at every lost one,
    * `onError` with what the client has to say of it. */
   watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void
+  /** What the client itself puts in front of every key. */
+  readonly keyPrefix: string
+  /** Why the client will not connect by itself, in words for its owner; `undefined`: it does, or is connected. */
+  readonly obstacle: string | undefined
+  /**
+   * Makes sure that a new connection is in the database that is meant, where the client selects it without a look at the
+   * answer. Rejects when Redis refuses.
+   */
+  selectDatabase(): Promise<void>
+  /** Asks for a connection to another server, where the client is ours: the one there is refuses. */
+  reconnect(): void
+  /** Redis is trusted on this connection: the next loss of it is the first again. */
+  settle(): void
   /** Makes a client that waits for its first command connect. */
   connect(): void
   /** Stops listening, and ends the connection when we made it. */
@@ -29,7 +42,15 @@ export interface RedisPort {
 /** What an ioredis `Redis` and an iovalkey client have in common, as far as we need it. */
 export interface IoredisLike {
   readonly status: string
-  readonly options?: { readonly enableAutoPipelining?: boolean | undefined }
+  readonly options?:
+    | {
+        readonly enableAutoPipelining?: boolean | undefined
+        readonly keyPrefix?: string | undefined
+        readonly db?: number | undefined
+      }
+    | undefined
+  /** The state of the connection that there is, the database among it. */
+  readonly condition?: { readonly select?: number | undefined } | null | undefined
   callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>
   connect(): Promise<unknown>
   disconnect(reconnect?: boolean): void
@@ -45,6 +66,7 @@ export interface IoredisClusterLike extends IoredisLike {
 /** A client of node-redis 4, 5 or 6, standalone. */
 export interface NodeRedisLike {
   readonly isReady: boolean
+  readonly isOpen?: boolean
   sendCommand(args: RedisArgument[], options?: object): Promise<unknown>
   on(event: string, listener: (...args: unknown[]) => void): unknown
   off(event: string, listener: (...args: unknown[]) => void): unknown
@@ -54,6 +76,7 @@ export interface NodeRedisLike {
 export interface NodeRedisClusterLike {
   readonly masters: readonly { readonly client?: unknown }[]
   readonly slots: readonly unknown[]
+  readonly isOpen?: boolean
   sendCommand(key: string, isReadonly: boolean, args: RedisArgument[], options?: object): Promise<unknown>
   on(event: string, listener: (...args: unknown[]) => void): unknown
   off(event: string, listener: (...args: unknown[]) => void): unknown

@@ -1,8 +1,11 @@
 import type { Clock } from '../clock.js'
 import type { Counters } from '../counters.js'
-import { asError, CacheError } from '../errors.js'
+import { CacheError } from '../errors.js'
+import { bareError } from './bare-error.js'
 import type { CircuitBreaker } from './circuit-breaker.js'
 import type { RedisPort } from './redis-client.js'
+import type { Purpose, Refusals } from './refusals.js'
+import { replyCode, UNABLE, WRONG_SERVER } from './reply-code.js'
 
 /** What a {@link RedisTier} keeps to. */
 export interface RedisTierLimits {
@@ -25,6 +28,8 @@ export class RedisTier {
   readonly #limits: RedisTierLimits
   readonly #counters: Counters
   readonly #onLateReply: () => void
+  readonly #refusals: Refusals | undefined
+  readonly #onWrongServer: ((failure: CacheError) => void) | undefined
   #inFlight = 0
   #generation = 0
 
@@ -35,6 +40,8 @@ export class RedisTier {
     limits: RedisTierLimits,
     counters: Counters,
     onLateReply: () => void,
+    refusals?: Refusals,
+    onWrongServer?: (failure: CacheError) => void,
   ) {
     this.#port = port
     this.#breaker = breaker
@@ -42,6 +49,8 @@ export class RedisTier {
     this.#limits = limits
     this.#counters = counters
     this.#onLateReply = onLateReply
+    this.#refusals = refusals
+    this.#onWrongServer = onWrongServer
   }
 
   /** Operations that still wait for Redis, given up or not. */
@@ -52,26 +61,27 @@ export class RedisTier {
   /**
    * Runs commands for a request, all of them within one deadline.
    *
+   * @param purpose - what they are for, by which refusals of Redis are told apart
    * @throws CacheError always, whatever went wrong
    */
-  run<T>(operation: () => Promise<T>): Promise<T> {
+  run<T>(operation: () => Promise<T>, purpose: Purpose = 'read'): Promise<T> {
     if (this.#breaker.state !== 'closed')
       return this.#skip(new CacheError('redis-unavailable', 'the circuit breaker is open'))
     if (!this.#port.isReady()) {
-      const failure = noConnection()
+      const failure = noConnection(undefined, this.#port.obstacle)
       this.#breaker.fail(failure)
       return this.#skip(failure)
     }
     if (this.#inFlight >= this.#limits.maxInFlight) {
       return this.#skip(new CacheError('redis-busy', 'too many commands wait for Redis'))
     }
-    return this.#bounded(operation, true)
+    return this.#bounded(operation, purpose)
   }
 
   /** Runs commands for nobody, to see whether Redis can be trusted: asks neither breaker nor limits, moves neither. */
   probe<T>(operation: () => Promise<T>): Promise<T> {
-    if (!this.#port.isReady()) return this.#skip(noConnection())
-    return this.#bounded(operation, false)
+    if (!this.#port.isReady()) return this.#skip(noConnection(undefined, this.#port.obstacle))
+    return this.#bounded(operation, undefined)
   }
 
   /** The connection is gone: commands that wait on it may never settle, and must not hold their places. */
@@ -80,7 +90,9 @@ export class RedisTier {
     this.#inFlight = 0
   }
 
-  #bounded<T>(operation: () => Promise<T>, counts: boolean): Promise<T> {
+  /** @param purpose - `undefined` for a probe, which moves neither breaker nor refusals */
+  #bounded<T>(operation: () => Promise<T>, purpose: Purpose | undefined): Promise<T> {
+    const counts = purpose !== undefined
     const generation = this.#generation
     this.#inFlight++
     return new Promise<T>((resolve, reject) => {
@@ -102,29 +114,46 @@ export class RedisTier {
       start(operation).then(
         (value) => {
           if (!settle()) return this.#onLateReply()
-          if (counts) this.#breaker.succeed()
+          if (counts) {
+            this.#breaker.succeed()
+            if (this.#refusals?.isAny === true) this.#refusals.worked(purpose)
+          }
           resolve(value)
         },
         (thrown: unknown) => {
           if (!settle()) return
-          reject(this.#judge(thrown, counts))
+          reject(this.#judge(thrown, purpose))
         },
       )
     })
   }
 
-  #judge(thrown: unknown, counts: boolean): CacheError {
+  #judge(thrown: unknown, purpose: Purpose | undefined): CacheError {
     if (thrown instanceof CacheError) return thrown
-    const error = asError(thrown)
-    if (isHealthyReply(error)) {
+    const error = bareError(thrown)
+    const code = replyCode(error)
+    if (code !== undefined) {
       this.#counters.redisErrorReplies++
-      if (counts) this.#breaker.succeed()
-      return new CacheError('redis-reply', `Redis answered: ${error.message}`, error)
+      this.#refusals?.count(error)
     }
-    this.#counters.redisFailures++
+    if (code !== undefined && !UNABLE.has(code)) {
+      const failure = new CacheError('redis-reply', `Redis answered: ${error.message}`, error)
+      if (purpose !== undefined) this.#refused(code, failure, error, purpose)
+      return failure
+    }
+    if (code === undefined) this.#counters.redisFailures++
     const failure = new CacheError('redis-unavailable', `Redis cannot be reached: ${error.message}`, error)
-    if (counts) this.#breaker.fail(failure)
+    if (purpose !== undefined) this.#breaker.fail(failure)
     return failure
+  }
+
+  #refused(code: string, failure: CacheError, error: Error, purpose: Purpose): void {
+    if (WRONG_SERVER.has(code)) {
+      this.#onWrongServer?.(failure)
+      return
+    }
+    this.#breaker.succeed()
+    this.#refusals?.begin(code, error, purpose)
   }
 
   #skip(reason: CacheError): Promise<never> {
@@ -133,10 +162,18 @@ export class RedisTier {
   }
 }
 
-/** What a command meets that cannot be sent; the client's last `error`, where there was one, says why. */
-export function noConnection(cause?: Error): CacheError {
-  const why = cause === undefined ? '' : `: ${cause.message}`
-  return new CacheError('redis-unavailable', `there is no connection to Redis${why}`, cause)
+/**
+ * The error for a command that cannot be sent.
+ *
+ * @param cause - the client's last `error`, if there was one; @param obstacle - what keeps the client from connecting at all
+ */
+export function noConnection(cause: Error | undefined, obstacle: string | undefined): CacheError {
+  const why = obstacle ?? cause?.message
+  return new CacheError(
+    'redis-unavailable',
+    `there is no connection to Redis${why === undefined ? '' : `: ${why}`}`,
+    cause,
+  )
 }
 
 /** A client may throw at once instead of giving a promise. */
@@ -148,15 +185,3 @@ async function start<T>(operation: () => Promise<T>): Promise<T> {
 export function isErrorReply(thrown: unknown): thrown is Error {
   return thrown instanceof Error && replyCode(thrown) !== undefined
 }
-
-/** A few codes say that the server is not able to serve at all. */
-function isHealthyReply(error: Error): boolean {
-  const code = replyCode(error)
-  return code !== undefined && !unableCodes.has(code)
-}
-
-function replyCode(error: Error): string | undefined {
-  return /^-?([A-Z][A-Z0-9]+)(?:\s|$)/.exec(error.message)?.[1]
-}
-
-const unableCodes: ReadonlySet<string> = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'BUSY'])

@@ -134,7 +134,11 @@ describe('RedisTier', () => {
   ])('calls "%s" %s', async (message, code, failures) => {
     const { tier, breaker } = make()
     const cause = new Error(message)
-    await expect(tier.run(() => Promise.reject(cause))).rejects.toMatchObject({ name: 'CacheError', code, cause })
+    await expect(tier.run(() => Promise.reject(cause))).rejects.toMatchObject({
+      name: 'CacheError',
+      code,
+      cause: { message: message || 'the client failed without a word (Error)' },
+    })
     expect(breaker.failures).toBe(failures)
   })
 

@@ -12,7 +12,7 @@ describe('Script', () => {
   beforeAll(async () => {
     server = await RedisServer.start()
     client = new Redis(server.url)
-    port = new IoredisPort(client, false)
+    port = new IoredisPort(client)
   })
   afterAll(async () => {
     client.disconnect()

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { newCounters } from '../../../src/core/counters.js'
+import { Refusals } from '../../../src/core/tiers/refusals.js'
+import { ManualClock } from '../../support/manual-clock.js'
+
+function make() {
+  const clock = new ManualClock()
+  const counters = newCounters()
+  const told: string[] = []
+  const refusals = new Refusals(
+    clock,
+    counters,
+    ({ code }) => void told.push(`begin ${code}`),
+    ({ code }) => void told.push(`end ${code}`),
+  )
+  const refuse = (message: string, purpose: 'read' | 'store'): void => {
+    const error = new Error(message)
+    refusals.begin(refusals.count(error), error, purpose)
+  }
+  return { clock, counters, told, refusals, refuse }
+}
+
+describe('Refusals', () => {
+  it('tells a kind when it begins, and when what was refused works again', () => {
+    const { clock, told, refusals, refuse } = make()
+    for (let round = 0; round < 3; round++) refuse('OOM no', 'store')
+    expect(refusals.first).toMatchObject({ code: 'OOM', message: 'OOM no' })
+    clock.advance(2000)
+    refusals.worked('read')
+    expect(told).toEqual(['begin OOM'])
+    refusals.worked('store')
+    expect(told).toEqual(['begin OOM', 'end OOM'])
+    expect([refusals.isAny, refusals.first]).toEqual([false, undefined])
+  })
+
+  it('does not end a kind that comes and goes', () => {
+    const { clock, told, refusals, refuse } = make()
+    for (let round = 0; round < 50; round++) {
+      refuse('OOM no', 'store')
+      clock.advance(1999)
+      refusals.worked('store')
+    }
+    expect(told).toEqual(['begin OOM'])
+  })
+
+  it('ends a kind when all of what it refused works', () => {
+    const { clock, told, refusals, refuse } = make()
+    refuse('NOPERM no', 'store')
+    refuse('NOPERM no', 'read')
+    clock.advance(2000)
+    refusals.worked('read')
+    expect(told).toEqual(['begin NOPERM'])
+    refusals.worked('store')
+    expect(told).toEqual(['begin NOPERM', 'end NOPERM'])
+  })
+
+  it('counts by code, with a bound on codes that anybody may make up', () => {
+    const { counters, refusals } = make()
+    for (let index = 0; index < 1000; index++) refusals.count(new Error(`CODE${index} made up`))
+    refusals.count(new Error('no code at all'))
+    refusals.count(new Error("ERR The user executing the script can't run this command or subcommand"))
+    expect(Object.keys(counters.redisErrors).length).toBeLessThanOrEqual(33)
+    expect(counters.redisErrors.CODE0).toBe(1)
+  })
+})

@@ -1,0 +1,243 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+let server: RedisServer
+const made: FallbackCache[] = []
+const lines: { readonly level: string; readonly details: Record<string, unknown>; readonly message: string }[] = []
+const troubles: unknown[] = []
+const keepTrouble = (thrown: unknown): void => void troubles.push(thrown)
+
+beforeEach(async () => {
+  server = await RedisServer.start()
+  process.on('unhandledRejection', keepTrouble)
+})
+afterEach(async () => {
+  await Promise.all(made.splice(0).map((cache) => cache.close()))
+  await server.stop()
+  lines.length = 0
+  process.off('unhandledRejection', keepTrouble)
+  expect(troubles.splice(0)).toEqual([])
+})
+
+const logger = {
+  info: (details: object, message: string) => void lines.push({ level: 'info', details: { ...details }, message }),
+  warn: (details: object, message: string) => void lines.push({ level: 'warn', details: { ...details }, message }),
+}
+
+function open(options: FallbackCacheOptions = {}): FallbackCache {
+  const cache = new FallbackCache({ redis: server.url, redisTimeout: 2000, logger, ...options })
+  made.push(cache)
+  return cache
+}
+
+async function connected(options: FallbackCacheOptions = {}): Promise<FallbackCache> {
+  const cache = open(options)
+  await until('connected', () => cache.stats().connected)
+  lines.length = 0
+  return cache
+}
+
+const connections = async (): Promise<number> =>
+  Number(/total_connections_received:(\d+)/.exec(String(await server.command('INFO', 'stats')))?.[1])
+
+describe('what Redis refuses', () => {
+  it('OOM: one line when it begins and one when it ends, and in the stats in between', async () => {
+    const cache = await connected()
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    for (let index = 0; index < 20; index++) await cache.set(`k${index}`, index)
+    expect(lines).toEqual([
+      {
+        level: 'warn',
+        details: expect.objectContaining({ kind: 'OOM', purpose: 'store' }),
+        message: expect.any(String),
+      },
+    ])
+    expect(cache.stats()).toMatchObject({ connected: true, redisError: expect.stringMatching(/^OOM /) })
+    expect(cache.stats().counters.redisErrors).toEqual({ OOM: 20 })
+    await server.command('CONFIG', 'SET', 'maxmemory', '0')
+    await until('the end is told', async () => {
+      await cache.set('k', 1)
+      return lines.length > 1
+    })
+    expect(lines[1]).toMatchObject({ level: 'info', details: { code: 'OOM' } })
+    expect(cache.stats().redisError).toBeUndefined()
+    expect(lines).toHaveLength(2)
+  })
+
+  it('OOM without a logger: one process warning', async () => {
+    const warnings: string[] = []
+    const warned = (warning: Error): void => void warnings.push(warning.message)
+    process.on('warning', warned)
+    const cache = await connected({ logger: undefined })
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    for (let index = 0; index < 5; index++) await cache.set(`k${index}`, index)
+    await sleep(10)
+    process.off('warning', warned)
+    expect(warnings.filter((text) => text.includes('OOM'))).toHaveLength(1)
+  })
+
+  it('NOPERM on reading: one line, and memory answers', async () => {
+    const cache = await connected()
+    await cache.set('k', 1)
+    await server.command('ACL', 'SETUSER', 'default', '-mget')
+    for (let round = 0; round < 5; round++) expect(await cache.get('k')).toBe(1)
+    expect(lines.filter(({ details }) => details.kind === 'NOPERM' && details.purpose === 'read')).toHaveLength(1)
+    expect(cache.stats().redisError).toMatch(/^NOPERM /)
+  })
+
+  it('READONLY: one line, no flapping, few connections, and back when it is a master again', async () => {
+    const cache = await connected()
+    await cache.set('k', 1)
+    await server.command('REPLICAOF', '127.0.0.1', '1')
+    const before = await connections()
+    const end = performance.now() + 4000
+    for (let round = 0; performance.now() < end; round++) {
+      await cache.set(`k${round}`, round)
+      expect(await cache.get('k')).toBe(1)
+      await sleep(20)
+    }
+    expect(lines.map(({ level, details }) => [level, details.kind])).toEqual([['warn', 'READONLY']])
+    expect(cache.stats()).toMatchObject({ connected: false, redisError: expect.stringMatching(/^READONLY /) })
+    expect(cache.stats().counters).toMatchObject({ outages: 1 })
+    expect((await connections()) - before).toBeLessThan(10)
+    await server.command('REPLICAOF', 'NO', 'ONE')
+    await until('back', () => cache.stats().connected, { timeout: 15_000 })
+    expect(cache.stats().redisError).toBeUndefined()
+    expect(lines).toHaveLength(2)
+  }, 30_000)
+
+  it('NOAUTH after a restart with a password: told as another reason', async () => {
+    const cache = await connected({ circuitBreaker: { cooldown: 0.3 } })
+    await server.restart(['--requirepass', 'right'])
+    await until('told', () => lines.some(({ details }) => details.kind === 'NOAUTH'), { timeout: 15_000 })
+    await sleep(1500)
+    expect(lines.filter(({ details }) => details.kind === 'NOAUTH')).toHaveLength(1)
+    expect(cache.stats().redisError).toMatch(/^NOAUTH /)
+  }, 30_000)
+
+  it('a wrong password: no flood of connections, and the password nowhere', async () => {
+    const locked = await RedisServer.start({ args: ['--requirepass', 'right'], login: { password: 'right' } })
+    const seen: unknown[] = []
+    const cache = open({ redis: locked.url.replace('//', '//:s3cret@') })
+    for (const event of ['outage', 'fault', 'circuit'] as const) cache.on(event, (payload) => void seen.push(payload))
+    const received = async (): Promise<number> =>
+      Number(/total_connections_received:(\d+)/.exec(String(await locked.command('INFO', 'stats')))?.[1])
+    await until('refused', () => cache.stats().redisError !== undefined)
+    await sleep(3000)
+    const before = await received()
+    await sleep(3000)
+    expect((await received()) - before).toBeLessThanOrEqual(3)
+    expect(cache.stats().redisError).toMatch(/^WRONGPASS /)
+    expect(inspect([seen, lines, cache, cache.stats()], { depth: 12, showHidden: true })).not.toContain('s3cret')
+    await cache.close()
+    await locked.stop()
+  }, 30_000)
+
+  it('LOADING: in the stats by its code, and connected once it has loaded', async () => {
+    const pipeline = server.client.pipeline()
+    for (let index = 0; index < 3_000; index++) pipeline.set(`filler:${index}`, 'x'.repeat(2_000))
+    await pipeline.exec()
+    await server.command('SAVE')
+    await server.kill()
+    server.launchInBackground(['--key-load-delay', '500', '--loading-process-events-interval-bytes', '1024'])
+    const cache = open()
+    await until('loading', () => /^LOADING /.test(cache.stats().redisError ?? ''))
+    await until('connected', () => cache.stats().connected, { timeout: 20_000 })
+    expect(cache.stats().redisError).toBeUndefined()
+  }, 40_000)
+
+  it('a node-redis client that nobody connected: the remedy in the stats and the log', async () => {
+    const client = createClient({ url: server.url })
+    client.on('error', () => {})
+    const cache = open({ redis: client })
+    await cache.set('k', 1)
+    expect(cache.stats().redisError).toMatch(/client\.connect\(\)/)
+    await until('told', () => lines.length > 0)
+    expect(lines[0]?.details.cause).toMatch(/client\.connect\(\)/)
+    expect(lines).toHaveLength(1)
+    await client.connect()
+    await until('connected', () => cache.stats().connected)
+    client.destroy()
+  })
+
+  it('nothing in health: the sweep of a database with keys of other types counts no error', async () => {
+    await server.command('RPUSH', 'queue', 'job')
+    await server.command('HSET', 'hash', 'field', 'value')
+    const cache = await connected()
+    for (let index = 0; index < 20; index++) await cache.set(`k${index}`, index)
+    expect(await cache.get('queue')).toBeNull()
+    await cache.invalidatePrefix('k')
+    await until('swept', () => cache.stats().counters.swept === 20)
+    await cache.getOrSet('made', () => 1)
+    expect(cache.stats().counters).toMatchObject({ redisErrorReplies: 0, redisErrors: {}, redisFailures: 0 })
+    expect(cache.stats().redisError).toBeUndefined()
+    expect(lines).toEqual([])
+  })
+})
+
+describe('the database of a URL', () => {
+  it('holds what is stored, after a lost connection too', async () => {
+    const cache = await connected({ redis: `${server.url}/3` })
+    await cache.set('k', 1)
+    const id = /id=(\d+)[^\n]* db=3 /.exec(String(await server.command('CLIENT', 'LIST')))?.[1]
+    await server.command('CLIENT', 'KILL', 'ID', String(id))
+    await until('lost and back', () => cache.stats().counters.outages === 1 && cache.stats().connected)
+    await cache.set('other', 1)
+    expect(await server.command('DBSIZE')).toBe(0)
+    expect(String(await server.command('INFO', 'keyspace'))).toMatch(/db3:keys=[45]\b/)
+  })
+
+  it('that Redis refuses to select is an error, and nothing goes to another one', async () => {
+    const cache = open({ redis: `${server.url}/99` })
+    await cache.set('k', 1)
+    await until('said', () => cache.stats().redisError !== undefined)
+    expect(cache.stats()).toMatchObject({ connected: false, redisError: expect.stringMatching(/DB index|range/i) })
+    await sleep(1000)
+    expect(await server.command('DBSIZE')).toBe(0)
+  })
+
+  it('that may no longer be selected at a reconnect ends nothing but the use of Redis', async () => {
+    await server.command('ACL', 'SETUSER', 'app', 'on', '>pw', '~*', '+@all')
+    const cache = await connected({ redis: `redis://app:pw@127.0.0.1:${server.port}/2` })
+    await server.command('ACL', 'SETUSER', 'app', '-select')
+    await server.command('CLIENT', 'KILL', 'USER', 'app')
+    await until('said', () => /^NOPERM /.test(cache.stats().redisError ?? ''))
+    await cache.set('k', 1)
+    expect(await server.command('DBSIZE')).toBe(0)
+  })
+
+  it('of a client handed in is held to as well', async () => {
+    const client = new Redis({ port: server.port, db: 99 })
+    client.on('error', () => {})
+    const cache = open({ redis: client })
+    await cache.set('k', 1)
+    await until('said', () => /DB index|range/i.test(cache.stats().redisError ?? ''))
+    expect(cache.stats().connected).toBe(false)
+    expect(await server.command('DBSIZE')).toBe(0)
+    client.disconnect()
+  })
+})
+
+describe('a user without INFO', () => {
+  it('keeps its memory when Redis comes back empty, and gives it up when Redis is flushed', async () => {
+    const config = () => ['user default on nopass ~* &* +@all -info', 'user admin on >pw ~* &* +@all']
+    const limited = await RedisServer.start({ config, login: { username: 'admin', password: 'pw' } })
+    const cache = open({ redis: limited.url, circuitBreaker: { cooldown: 0.3 } })
+    await until('connected', () => cache.stats().connected)
+    await cache.set('k', 1)
+    await limited.restart()
+    await until('back', () => cache.stats().counters.outages > 0 && cache.stats().connected, { timeout: 15_000 })
+    expect(await cache.get('k')).toBe(1)
+    await limited.command('FLUSHALL')
+    await until('forgotten', async () => (await cache.get('k')) === null)
+    await cache.close()
+    await limited.stop()
+  }, 30_000)
+})
