@@ -77,7 +77,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly storePartial?: boolean | undefined
   /** Obey the request's `Cache-Control` (`no-cache`, `max-age`, `only-if-cached`, …). @defaultValue by `preset` */
   readonly obeyClient?: boolean | undefined
-  /** For so long after its lifetime a response is still sent at once, while the handler makes a new one in the background (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
+  /** For so long after its lifetime a response is still sent at once, while the handler makes a new one in the background (RFC 5861). The response's own directive is stronger. What such a run carries of the client's request: docs/stampedes.md. @defaultValue 0 */
   readonly staleWhileRevalidate?: Duration | undefined
   /** For so long after its lifetime a response is sent in place of an error: 500, 502, 503, 504, or a handler that throws (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
   readonly staleIfError?: Duration | undefined
@@ -142,7 +142,13 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * @defaultValue `'named'`
    */
   readonly cookies?: 'named' | 'observed' | undefined
-  /** How long a request waits for another one's handler that runs for the same response, before it runs the handler itself. @defaultValue 10 */
+  /**
+   * How long a request waits for another one's handler that runs for the same response, before it runs the handler itself.
+   * Where a body comes in pieces, it waits for half a second from the head on. The same limit holds for promises of `skip`,
+   * `key` and `user`, and for the slot of a refresh in the background.
+   *
+   * @defaultValue 10
+   */
   readonly collapseTimeout?: Duration | undefined
 }
 

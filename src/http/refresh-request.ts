@@ -14,7 +14,7 @@ export interface Carrying {
 
 /**
  * The request that makes a stored response again. It is the client's request without the client: of its fields it keeps
- * the host, those that select the stored response, and for a QUERY those that describe the content. Where the `key` or
+ * the host, the fields and the single cookies that select the stored response, and for a QUERY those that describe the content. Where the `key` or
  * `user` option made a part of the key, it keeps all fields but conditions and those of the connection.
  */
 export function refreshRequest(request: RequestHead, carrying: Carrying): RequestHead {
@@ -32,20 +32,20 @@ function carriedFields(request: RequestHead, { selecting, isNamed }: Carrying): 
     const value = headers[name]
     if (value !== undefined) carried[name] = value
   }
-  const cookies = carriedCookies(fieldValue(headers, 'cookie'), selecting)
-  if (cookies !== '') carried.cookie ??= cookies
   carried.host ??= request.host
+  const cookies = selectingCookies(fieldValue(headers, 'cookie'), selecting)
+  if (cookies !== undefined) carried.cookie ??= cookies
   return carried
 }
 
-/** The single cookies that select the stored response. */
-function carriedCookies(field: string | undefined, selecting: SelectingFields): string {
-  const parts = new Set<string>()
+/** The cookies that select the stored response, without the others. */
+function selectingCookies(field: string | undefined, selecting: SelectingFields): string | undefined {
+  const kept = new Set<string>()
   for (const name of selecting) {
-    if (name.startsWith(COOKIE)) parts.add(cookieValue(field, name.slice(COOKIE.length)) ?? '')
+    if (!name.startsWith(COOKIE)) continue
+    for (const part of cookieValue(field, name.slice(COOKIE.length))?.split(';') ?? []) kept.add(part)
   }
-  parts.delete('')
-  return [...parts].join('; ')
+  return kept.size === 0 ? undefined : [...kept].join('; ')
 }
 
 /** What handlers and logs see of a refresh whose response does not depend on the browser. */

@@ -46,7 +46,7 @@ class Detached implements DetachedRun {
     this.#server = server
     // Only for a proxy that is trusted do they differ: then its address, which is no client's, has to be there.
     this.#socket = new NoSocket(request, Object.keys(forwarded).length > 0)
-    const fields = { ...head.headers, ...forwarded, ...(content && { 'content-length': String(content.length) }) }
+    const fields = { ...forwarded, ...head.headers, ...(content && { 'content-length': String(content.length) }) }
     this.#request = requestWith(request, url, content, fields, this.#socket)
   }
 

@@ -99,6 +99,25 @@ export function staleContract<M extends CacheFace>(host: Host<M>): void {
       await expect.poll(async () => (await client.get('/page', own)).text).toBe('run 2 fr')
     })
 
+    it('carries of the cookies those that select the stored response', async () => {
+      const seen: Call['fields'][] = []
+      const client = await stage.page(
+        ({ run, fields }) => {
+          seen.push({ ...fields })
+          return { body: `run ${run}` }
+        },
+        { ttl: 60, staleWhileRevalidate: 300, vary: ['cookie:theme'], inputs: false },
+      )
+      const cookie = 'seen=7; theme=dark; shown=1'
+      await client.get('/page', { cookie })
+      stage.clock.advance(70_000)
+      await client.get('/page', { cookie })
+      await expect.poll(() => seen.length).toBe(2)
+      expect(seen[1]?.cookie).toBe('theme=dark')
+      await expect.poll(async () => (await client.get('/page', { cookie })).text).toBe('run 2')
+      expect((await client.get('/page', { cookie })).cacheStatus.ttl).toBe(60)
+    })
+
     it('carries all fields where the route has a key of its own', async () => {
       const seen: Call['fields'][] = []
       const client = await stage.page(

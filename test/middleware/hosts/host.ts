@@ -78,7 +78,6 @@ export interface CommonOptions {
   query?: 'all' | 'sorted' | readonly string[]
   noVarySearch?: boolean
   vary?: readonly string[]
-  inputs?: false
   maxVariants?: number | false | undefined
   tags?: readonly string[] | (() => readonly string[])
   key?: () => string
@@ -87,6 +86,7 @@ export interface CommonOptions {
   allowRefresh?: () => boolean
   statusTtl?: Readonly<Record<number, number | string>>
   maxBodySize?: number
+  inputs?: false
   maxRecordingBytes?: number
   maxHandlerTime?: number
   collapseTimeout?: number
