@@ -72,6 +72,8 @@ export interface FillPolicy {
   readonly precompress: readonly ContentCoding[] | undefined
   /** Which inputs of the run count; `undefined`: it is not watched. */
   readonly inputs: InputsPolicy | undefined
+  /** The parameters of the query that the key holds; `undefined`: all of them. */
+  readonly keyedParameters: readonly string[] | undefined
 }
 
 /** Where a fill puts what it recorded, and whom it tells. */

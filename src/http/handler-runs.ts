@@ -331,9 +331,10 @@ export class HandlerRuns<Context extends object> {
 
   /** What all fills of a storage policy have in common. */
   #plainPolicy(storage: StoragePolicy): FillPolicy {
-    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs } = this.#policy
+    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, query } = this.#policy
+    const keyedParameters = typeof query === 'string' ? undefined : query
     const plain: FillPolicy = {
-      ...{ storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs },
+      ...{ storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, keyedParameters },
       tags: [],
     }
     this.#plainPolicies.set(storage, plain)

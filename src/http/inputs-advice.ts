@@ -19,6 +19,8 @@ export function adviceOn(
   if (refusal === 'fields-read') {
     return [{ topic: refusal, text: () => everyField(path, place) }]
   }
+  if (refusal === 'query-read') return [{ topic: `read ${input}`, text: () => parameterRead(path, input) }]
+  if (refusal === 'address-read') return [{ topic: refusal, text: () => addressRead(path) }]
   if (refusal === 'cookie-read') return [{ topic: `read ${input}`, text: () => cookieRead(path, input) }]
   return selecting
     .filter((name) => !isQuiet(name, request.headers))
@@ -44,6 +46,22 @@ function cookieRead(path: string, input: string): string {
     `the response to ${path} was not stored: its handler has read ${cookie}, and everybody would have got it. Name it in the option ` +
     `"vary" (vary: ['${input}']) to keep a response for each value, in inputs.ignore if the response does not depend on it, or send ` +
     'Cache-Control: public. This is said once.'
+  )
+}
+
+function parameterRead(path: string, input: string): string {
+  const parameter =
+    input === 'query:*' ? 'all parameters of the query' : `the parameter ${input.replace(/^query:/, '')}`
+  return (
+    `the response to ${path} was not stored: its handler has read ${parameter}, and the option "query" names others only, so that ` +
+    `requests with other values have the same key. Name it in "query", or "${input}" in inputs.ignore. This is said once.`
+  )
+}
+
+function addressRead(path: string): string {
+  return (
+    `the response to ${path} was not stored: the address or the certificate of the client was read behind the cache. Mount rate limits ` +
+    'and loggers in front of the cache, put the address into the option "key", or name "ip" in inputs.ignore. This is said once.'
   )
 }
 

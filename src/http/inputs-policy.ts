@@ -46,7 +46,7 @@ export function inputNames(list: unknown, option: string): readonly string[] {
 function inputName(name: unknown, option: string): string {
   if (typeof name === 'string') {
     if (isToken(name) && name !== '*') return name.toLowerCase()
-    if (/^cookie:[^\s;,=]+$/.test(name)) return name
+    if (/^cookie:[^\s;,=]+$/.test(name) || /^query:./.test(name)) return name
   }
   throw new TypeError(
     `${option} must be a list of field names and of cookies such as "cookie:theme", got ${shown(name)}`,

@@ -1,4 +1,5 @@
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
+import { rootOf } from './parameters.js'
 
 /** A run that reads more names than this is taken for one that reads all of them: handlers may let clients choose names. */
 const MAX_NAMES = 32
@@ -15,6 +16,14 @@ export class InputsRead {
   everyField = false
   /** Whether the Cookie field was read as a whole. */
   everyCookie = false
+  /** Parameters of the query that the key does not hold. */
+  readonly parameters = new Set<string>()
+  /** How often the address of the client was read. */
+  addressReads = 0
+  /** Whether one read of the address was a logger's. */
+  excusesAddress: (() => boolean) | undefined
+  /** The parameters that the key holds; `undefined`: all of them. */
+  readonly keyedParameters: readonly string[] | undefined
   /** Where the fields were read as a whole, for a warning; `undefined`: not known. */
   place: string | undefined
   /** Grows with each new read. */
@@ -22,6 +31,11 @@ export class InputsRead {
   readonly #closers: (() => void)[] = []
   #pauses = 0
   #isOpen = true
+
+  /** @param keyedParameters - the parameters of the query that the key holds; `undefined`: all of them */
+  constructor(keyedParameters?: readonly string[]) {
+    this.keyedParameters = keyedParameters
+  }
 
   /** Whether a read counts at present. */
   get isCounting(): boolean {
@@ -49,6 +63,27 @@ export class InputsRead {
   allCookies(): void {
     if (!this.isCounting || this.everyCookie) return
     this.everyCookie = true
+    this.version += 1
+  }
+
+  /** A parameter counts unless the key holds it, or the one that a parser may make of its name. */
+  parameter(name: string): void {
+    const { keyedParameters: keyed } = this
+    if (!this.isCounting || keyed === undefined || keyed.includes(name) || keyed.includes(rootOf(name))) return
+    this.#add(this.parameters, name, () => this.allParameters())
+  }
+
+  /** The query was copied, listed or serialized. */
+  allParameters(): void {
+    if (!this.isCounting || this.parameters.has('*')) return
+    this.parameters.add('*')
+    this.version += 1
+  }
+
+  /** The address or the certificate of the client was read. */
+  address(): void {
+    if (!this.isCounting) return
+    this.addressReads += 1
     this.version += 1
   }
 

@@ -9,7 +9,7 @@ import type { StoragePolicy } from './storage-policy.js'
 /** What follows from the inputs of a run. */
 export interface InputsVerdict {
   /** Why its response is not stored; `undefined`: the inputs allow it. */
-  readonly refusal: 'cookie-read' | 'fields-read' | undefined
+  readonly refusal: 'cookie-read' | 'fields-read' | 'query-read' | 'address-read' | undefined
   /** The name of the input that refuses, as `inputs` and `vary` spell it; `''` where there is none. */
   readonly input: string
   /** Further selecting inputs of the stored response. */
@@ -35,7 +35,12 @@ export const NO_INPUTS: InputsVerdict = { refusal: undefined, input: '', selecti
 /** Whether a response may be stored that was made from these inputs, and by which of them it is selected. */
 export function judgeInputs(read: InputsRead, context: InputsContext): InputsVerdict {
   if (read.version === 0) return NO_INPUTS
-  const { control } = context
+  const { control, policy } = context
+  const parameter = [...read.parameters].find((name) => !policy.ignored.has(`query:${name}`))
+  if (parameter !== undefined) return { refusal: 'query-read', input: `query:${parameter}`, selecting: NO_NAMES }
+  if (read.addressReads > (read.excusesAddress?.() === true ? 1 : 0) && !policy.ignored.has('ip')) {
+    return { refusal: 'address-read', input: 'ip', selecting: NO_NAMES }
+  }
   const shared = control.public || control.sMaxage !== undefined
   if (read.everyField && !shared) return { refusal: 'fields-read', input: '', selecting: NO_NAMES }
   const selecting: string[] = []

@@ -34,6 +34,8 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'cookie',
   'cookie-read',
   'fields-read',
+  'query-read',
+  'address-read',
   'head',
   'fault',
   'stale-if-error',

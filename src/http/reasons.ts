@@ -57,6 +57,10 @@ export const REASONS = {
     'The handler has read a cookie of this client, and the response does not say that it may be shared: name the cookie in vary, or in inputs.ignore.',
   'fields-read':
     'All fields of the request were read at once (copied, listed or serialized), so it is not known which of them the response depends on.',
+  'query-read':
+    'The handler has read a parameter of the query that the option query leaves out of the key, so requests with other values would share the response.',
+  'address-read':
+    'The address or the certificate of the client was read behind the cache: a rate limit or a logger belongs in front of it.',
   'csp-nonce': 'The page carries a nonce of the Content-Security-Policy, which is valid for one response only.',
   'stale-if-error':
     'The handler failed, and a stale stored response was sent in place of its answer (RFC 5861, section 4).',

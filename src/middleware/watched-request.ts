@@ -1,11 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../http/inputs-read.js'
+import { watchAddress } from './watched-address.js'
 import { CookieWatch } from './watched-cookies.js'
 import { type RecordReader, watchedLater, watchedList, watchedRecord } from './watched-fields.js'
+import { watchQuery } from './watched-query.js'
 
-/** Notes what is read of a node request until the inputs are closed; then the request is as it was. */
-export function watchRequest(request: IncomingMessage, inputs: InputsRead): void {
+/**
+ * Notes what is read of a node request until the inputs are closed; then the request is as it was.
+ *
+ * @param prototype - from which the application's requests inherit the getters of the framework
+ */
+export function watchRequest(request: IncomingMessage, inputs: InputsRead, prototype?: object): void {
   new RequestWatch(request, inputs).install()
+  const { app } = request as { readonly app?: { readonly request?: object } }
+  watchAddress(request, prototype ?? app?.request, inputs)
+  watchQuery(request, inputs)
 }
 
 class RequestWatch implements RecordReader {

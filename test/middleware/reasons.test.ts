@@ -281,6 +281,12 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
   },
   'cookie-read': reading((fields) => fields.cookie),
   'fields-read': reading((fields) => JSON.stringify(fields)),
+  'query-read': ({ stage }) =>
+    inExpress(stage.clock, { query: ['page'] }, (app, cached) =>
+      app.use(cached, (req, res) => void res.send(`sort ${req.query.sort}`)),
+    ),
+  'address-read': ({ stage }) =>
+    inExpress(stage.clock, {}, (app, cached) => app.use(cached, (req, res) => void res.send(`you are ${req.ip}`))),
   'csp-nonce': answering({ fields: { ...html, 'content-security-policy': "script-src 'nonce-1'" } }),
   'stale-if-error': found((run) => (run === 1 ? {} : { status: 503 }), { after: 61_000 }, { staleIfError: 60 }),
   'wrong-validator': found(

@@ -1,0 +1,90 @@
+import type { IncomingMessage } from 'node:http'
+import type { InputsRead } from '../http/inputs-read.js'
+import { scopeOf } from '../http/scope.js'
+
+/** Notes whether the address or the certificate of the client is read, on the connection and by the getters of the framework. */
+export function watchAddress(request: IncomingMessage, prototype: object | undefined, inputs: InputsRead): void {
+  if (prototype !== undefined) defineGetters(prototype)
+  // morgan keeps the address for its log line; the property is private to it.
+  const before = Object.hasOwn(request, '_remoteAddress')
+  inputs.excusesAddress = () => !before && Object.hasOwn(request, '_remoteAddress')
+  // In front of an HTTP/2 connection is a Proxy of node's own.
+  if (request.httpVersionMajor > 1) return
+  const socket = request.socket as unknown as WatchedSocket
+  const watching = socket[WATCHING] ?? watchSocket(socket)
+  watching.add(inputs)
+  inputs.onClose(() => watching.delete(inputs))
+}
+
+/** The inputs of the runs whose requests came over a connection and are not answered yet: with pipelining there may be several. */
+const WATCHING = Symbol('fallback-cache.watching')
+
+type WatchedSocket = object & { [WATCHING]?: Set<InputsRead> }
+
+/** Once a connection: its properties become accessors. */
+function watchSocket(socket: WatchedSocket): Set<InputsRead> {
+  const watching = new Set<InputsRead>()
+  socket[WATCHING] = watching
+  const note = () => {
+    for (const inputs of watching) inputs.address()
+  }
+  for (const name of ['remoteAddress', 'remotePort', 'getPeerCertificate', 'getPeerX509Certificate']) {
+    const known = descriptorOf(socket, name)
+    if (known === undefined) continue
+    Object.defineProperty(socket, name, {
+      get() {
+        note()
+        return known.get === undefined ? known.value : known.get.call(socket)
+      },
+      configurable: true,
+    })
+  }
+  return watching
+}
+
+/** Getters of Express and Koa that read the address for their own result. */
+const NOTED = ['ip', 'ips'] as const
+
+/** Getters of Express that ask the address whether a proxy is trusted; their result is part of the key. */
+const UNNOTED = ['protocol', 'host', 'hostname'] as const
+
+const DEFINED = new WeakSet<object>()
+
+/** Lays getters over those of the framework, once an application: the prototype of its requests is the application's own. */
+function defineGetters(prototype: object): void {
+  if (DEFINED.has(prototype)) return
+  DEFINED.add(prototype)
+  for (const name of NOTED) layOver(prototype, name, (inputs) => inputs.address())
+  // In Koa they ask nobody, and an application's own are looked for there.
+  const isExpress = descriptorOf(prototype, 'xhr') !== undefined
+  if (isExpress) for (const name of UNNOTED) layOver(prototype, name, () => undefined)
+}
+
+function layOver(prototype: object, name: string, note: (inputs: InputsRead) => void): void {
+  const known = descriptorOf(prototype, name)
+  const get = known?.get
+  if (known === undefined || get === undefined) return
+  Object.defineProperty(prototype, name, {
+    ...known,
+    configurable: true,
+    get(this: { readonly req?: object }) {
+      const inputs = scopeOf(this)?.recording.inputs ?? (this.req && scopeOf(this.req)?.recording.inputs)
+      if (inputs === undefined) return get.call(this)
+      note(inputs)
+      inputs.pause()
+      try {
+        return get.call(this)
+      } finally {
+        inputs.resume()
+      }
+    },
+  })
+}
+
+function descriptorOf(object: object, name: string): PropertyDescriptor | undefined {
+  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at)) {
+    const own = Object.getOwnPropertyDescriptor(at, name)
+    if (own !== undefined) return own
+  }
+  return undefined
+}

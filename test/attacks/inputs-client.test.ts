@@ -1,0 +1,152 @@
+import express5, { type Request } from 'express'
+import { rateLimit } from 'express-rate-limit'
+import express4 from 'express4'
+import Koa, { type Context } from 'koa'
+import Koa2 from 'koa2'
+import morgan from 'morgan'
+import { describe, expect, it } from 'vitest'
+import { type FallbackCacheOptions, fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+import { ask } from '../middleware/hosts/client.js'
+import { listen } from '../middleware/hosts/listen.js'
+
+async function answers(
+  app: Parameters<typeof listen>[0],
+  asked: readonly (readonly [string, Record<string, string>?])[],
+) {
+  const running = await listen(app)
+  try {
+    const got: string[] = []
+    for (const [path, fields = {}] of asked) got.push((await ask(running.port, path, { fields })).text)
+    return got
+  } finally {
+    await running.close()
+  }
+}
+
+const ADDRESS: Readonly<Record<string, (req: Request) => unknown>> = {
+  'req.ip': (req) => req.ip,
+  'req.ips': (req) => req.ips,
+  'req.socket.remoteAddress': (req) => req.socket.remoteAddress,
+  'req.connection.remotePort': (req) => req.connection.remotePort,
+}
+
+describe.each([
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as typeof express5],
+])('%s', (_, make) => {
+  const runs = (options: FallbackCacheOptions, read: (req: Request) => unknown, trust = false) => {
+    const app = make()
+    app.set('trust proxy', trust)
+    let run = 0
+    app.use(fallbackCache({ ttl: 60, ...options }))
+    app.get('/', (req, res) => void res.send(`${++run} ${read(req)}`))
+    return app
+  }
+
+  it.each(Object.entries(ADDRESS))('stores nothing that was made from %s', async (_name, read) => {
+    const got = await answers(runs({}, read), [['/'], ['/']])
+    expect(got.map((text) => text[0])).toEqual(['1', '2'])
+    const ignored = await answers(runs({ inputs: { ignore: ['ip'] } }, read), [['/'], ['/']])
+    expect(ignored[1]).toBe(ignored[0])
+  })
+
+  it('hands no page of one forwarded address to another', async () => {
+    const got = await answers(
+      runs({}, (req) => req.ip, true),
+      [
+        ['/', { 'x-forwarded-for': '7.7.7.7' }],
+        ['/', { 'x-forwarded-for': '8.8.8.8' }],
+      ],
+    )
+    expect(got).toEqual(['1 7.7.7.7', '2 8.8.8.8'])
+  })
+
+  it.each([false, true])('stores what was made from protocol and host, trusting proxies: %s', async (trust) => {
+    const read = (req: Request) => [req.protocol, req.secure, req.hostname, req.host, req.subdomains].join()
+    const got = await answers(runs({}, read, trust), [['/'], ['/']])
+    expect(got[1]).toBe(got[0])
+  })
+
+  it('stores behind morgan, and not behind a rate limit unless the address is ignored', async () => {
+    for (const [options, stored] of [
+      [{}, false],
+      [{ inputs: { ignore: ['ip'] } }, true],
+    ] as const) {
+      const app = make()
+      let run = 0
+      app.use(fallbackCache({ ttl: 60, ...options }))
+      app.use('/limited', rateLimit({ limit: 10, standardHeaders: false, legacyHeaders: false }))
+      app.use(morgan('combined', { stream: { write: () => undefined } }))
+      app.use((_req, res) => void res.send(`run ${++run}`))
+      expect(await answers(app, [['/'], ['/']])).toEqual(['run 1', 'run 1'])
+      const limited = await answers(app, [['/limited'], ['/limited']])
+      expect(limited[0] === limited[1]).toBe(stored)
+    }
+  })
+
+  it.each<[string, (req: Request) => unknown]>([
+    ['by name', (req) => req.query.sort],
+    ['destructured', ({ query: { sort } }) => sort],
+    ['spread', (req) => ({ ...req.query }).sort],
+    ['as JSON', (req) => JSON.stringify(req.query)],
+  ])('stores nothing that was made from a parameter outside of the list, read %s', async (_way, read) => {
+    const got = await answers(runs({ query: ['page'] }, read), [['/?sort=a'], ['/?sort=b'], ['/']])
+    expect(got.map((text) => text[0])).toEqual(['1', '2', '3'])
+  })
+
+  it('stores what was made from the parameters of the list', async () => {
+    const got = await answers(
+      runs({ query: ['page'] }, (req) => req.query.page),
+      [['/?page=1&utm=a'], ['/?page=1'], ['/?page=2']],
+    )
+    expect(got).toEqual(['1 1', '1 1', '2 2'])
+  })
+})
+
+describe.each([
+  ['Koa 3', Koa],
+  ['Koa 2', Koa2 as unknown as typeof Koa],
+])('%s', (_, make) => {
+  const runs = (options: object, read: (ctx: Context) => unknown) => {
+    const app = new make()
+    let run = 0
+    app.use(koaCache({ ttl: 60, ...options }))
+    app.use((ctx) => {
+      ctx.body = `${++run} ${read(ctx)}`
+    })
+    return app.callback()
+  }
+
+  it.each<[string, (ctx: Context) => unknown]>([
+    ['ctx.ip', (ctx) => ctx.ip],
+    ['ctx.request.ip', (ctx) => ctx.request.ip],
+    ['ctx.req.socket.remoteAddress', (ctx) => ctx.req.socket.remoteAddress],
+    ['ctx.socket.remotePort', (ctx) => ctx.socket.remotePort],
+  ])('stores nothing that was made from %s', async (_name, read) => {
+    const got = await answers(runs({}, read), [['/'], ['/']])
+    expect(got.map((text) => text[0])).toEqual(['1', '2'])
+  })
+
+  it('stores nothing that was made from a parameter outside of the list', async () => {
+    const got = await answers(
+      runs({ query: ['page'] }, (ctx) => ctx.query.sort),
+      [['/?sort=a'], ['/?sort=b']],
+    )
+    expect(got).toEqual(['1 a', '2 b'])
+    expect(
+      await answers(
+        runs({ query: ['page'] }, (ctx) => ctx.query.page),
+        [['/?page=1&u=1'], ['/?page=1']],
+      ),
+    ).toEqual(['1 1', '1 1'])
+  })
+
+  it('stores what was made from protocol and host', async () => {
+    const got = await answers(
+      runs({}, (ctx) => [ctx.protocol, ctx.host, ctx.hostname, ctx.origin, ctx.secure].join()),
+      [['/'], ['/']],
+    )
+    expect(got[1]).toBe(got[0])
+  })
+})
