@@ -59,8 +59,8 @@ export class FallbackCacheInterceptor implements NestInterceptor {
   }
 
   /** Takes out of use what is stored for a path and below it. */
-  invalidate(path?: string): Promise<Invalidation> {
-    return this.#plain.invalidate(path)
+  invalidate(path: string | readonly (string | number)[]): Promise<Invalidation> {
+    return typeof path === 'string' ? this.#plain.invalidate(path) : this.#plain.invalidate(path)
   }
 
   /** Called by Nest when the application closes. */

@@ -27,12 +27,10 @@ export const UNNAMED: Naming = { extra: '', personal: false }
  * @throws TypeError when one of them answers with something else than it should
  */
 export function namingOf<Context extends object>(policy: Policy<Context>, key: unknown, user: unknown): Naming {
-  if (policy.key !== undefined && typeof key !== 'string') {
-    throw new TypeError(`key must return a string, got ${typeof key}`)
-  }
+  const named = policy.key === undefined ? undefined : keyText(key)
   const personal = isSomebody(user)
-  const extra = JSON.stringify([key, personal ? String(user) : undefined])
-  return { extra: key === undefined && !personal ? '' : extra, personal }
+  const extra = JSON.stringify([named, personal ? String(user) : undefined])
+  return { extra: named === undefined && !personal ? '' : extra, personal }
 }
 
 /** A request on its way to the store, or why it is none; a promise where its content is part of the key. */
@@ -95,6 +93,14 @@ function wishesOf<Context extends object>(
   if (wishes === undefined || obeysClient) return wishes
   const refreshes = (wishes.noCache || wishes.maxAge === 0) && allowRefresh?.(exchange.context) === true
   return refreshes ? { ...NO_DIRECTIVES, noCache: true } : undefined
+}
+
+/** What the `key` option adds; `undefined`: nothing, as for a request without the cookie that it reads. An object is an error: as text, all of them are the same. */
+function keyText(key: unknown): string | undefined {
+  if (key === undefined || key === null) return undefined
+  if (typeof key === 'string' || typeof key === 'bigint' || typeof key === 'boolean' || Number.isFinite(key))
+    return String(key)
+  throw new TypeError(`key must return a string or undefined, got ${typeof key}`)
 }
 
 /** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */

@@ -98,7 +98,7 @@ export interface RequestHead {
   readonly originalMethod?: string | undefined
   /** The target as it came: path and query, whatever the place where the middleware is mounted (`originalUrl`). */
   readonly url: string
-  /** The target as middleware in front has left it, where that is no end of {@link url}: rewritten by a cookie or by Accept, say. */
+  /** The target as middleware in front has left it, where that is not what mounting leaves of {@link url}: rewritten by a cookie or by Accept, say. */
   readonly rewritten?: string | undefined
   /** Whether a body follows that no field announces, as HTTP/2 allows. */
   readonly hasBody?: boolean | undefined

@@ -1,5 +1,6 @@
 import type { FallbackCache, Invalidation } from '../core/fallback-cache.js'
 import { GroupTags } from './groups.js'
+import { type Invalidate, namedPaths } from './named-paths.js'
 import { prefixesOfPath } from './primary-key.js'
 import type { UriKeys } from './uri-keys.js'
 
@@ -30,14 +31,11 @@ export class Invalidations {
     this.#inner.add(inner)
   }
 
-  /** Takes out of use what is stored for a path, with all queries and variants, and for what lies below it; without a path, the whole group. */
-  async invalidate(path?: string): Promise<Invalidation> {
-    if (path === undefined) return this.#invalidatePrefixes((group) => [group === '' ? '/' : group])
-    if (typeof path !== 'string' || !path.startsWith('/')) {
-      throw new TypeError(`path must start with "/", got ${JSON.stringify(path)}`)
-    }
-    if (path.endsWith('*')) warnOfPattern(path)
-    return this.#invalidatePrefixes((group) => prefixesOfPath(group, path, true))
+  /** Takes out of use what is stored for a path, with all queries and variants, and for what is below it; without arguments, the whole group. */
+  readonly invalidate: Invalidate<Invalidation> = async (...args: readonly unknown[]) => {
+    const paths = namedPaths(args)
+    if (paths === undefined) return this.#invalidatePrefixes((group) => [group === '' ? '/' : group])
+    return this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path)))
   }
 
   /** Takes out of use what carries one of these tags. */
@@ -65,19 +63,6 @@ export class Invalidations {
 
 /** Frameworks route `/Products` and `/products` to one handler. */
 const IGNORE_CASE = { ignoreCase: true }
-
-let hasWarned = false
-
-/** A star may stand in a path, but at its end it is mostly meant for another thing. */
-function warnOfPattern(path: string): void {
-  if (hasWarned) return
-  hasWarned = true
-  const meant = path.slice(0, path.indexOf('*')).replace(/\/$/, '') || '/'
-  process.emitWarning(
-    `invalidate("${path}") takes out what lies at the path "${path}": there are no patterns. invalidate("${meant}") takes out "${meant}" and all that lies below it. This is said once.`,
-    'FallbackCacheWarning',
-  )
-}
 
 /** Several invalidations as one: durable when all of them are. */
 async function together(invalidations: readonly Promise<Invalidation>[]): Promise<Invalidation> {

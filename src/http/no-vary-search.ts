@@ -1,4 +1,4 @@
-import { countParameters, MAX_PARAMETERS, rootOf } from './parameters.js'
+import { hasOtherEnd, isPlainQuery, plainRootOf, rootOf } from './parameters.js'
 import { type Member, parseDictionary } from './structured-fields.js'
 
 /** Longer queries count as they stand, and so do rules that name more: both are worked through for every request. */
@@ -31,25 +31,38 @@ export class SearchRule {
 
   /**
    * What of a query matters, the same for all queries that the response is for; `undefined` when this query is for itself alone:
-   * it is too long, or a parser may see it otherwise: it is no well-formed text, or has `page[x]` where only `page` matters.
+   * it is too long, or parsers may disagree about it: it is no ASCII, has a second `?`, or has `page[x]` where only `page` matters.
    *
    * @param query - with its question mark, bytes as node gives them; `''` for none
    */
   apply(query: string): string | undefined {
-    if (query.length > MAX_LENGTH || countParameters(query) > MAX_PARAMETERS) return undefined
-    const bytes = query.slice(1).replace(BEYOND_ASCII, (char) => `%${char.charCodeAt(0).toString(16)}`)
-    const all = [...new URLSearchParams(bytes)]
+    if (query === '') return ''
+    if (query.length > MAX_LENGTH || !isPlainQuery(query) || query.split('&').some(hasOtherEnd)) return undefined
+    const all = [...new URLSearchParams(query.slice(1))]
     // What cannot be decoded becomes the same character, whatever it was.
     if (all.some(([name, value]) => name.includes('\ufffd') || value.includes('\ufffd'))) return undefined
-    if (all.some(([name]) => !this.#names.has(name) && this.#roots.has(rootOf(name)))) return undefined
-    const kept = new URLSearchParams(all.filter(([name]) => this.#names.has(name) === this.#areExceptions))
+    const isKept = (name: string) => this.#names.has(name) === this.#areExceptions
+    if (this.#mayMix(new Set(all.map(([name]) => name)), isKept)) return undefined
+    const kept = new URLSearchParams(all.filter(([name]) => isKept(name)))
     // By code units, and those of one name stay in their order.
     if (this.#ignoresOrder) kept.sort()
     return kept.size === 0 ? '' : `?${kept}`
   }
-}
 
-const BEYOND_ASCII = /[\x80-\xff]/g
+  /** Whether a parser may put the values of two names into one parameter, of which one does not count, or whose order does not. */
+  #mayMix(names: ReadonlySet<string>, isKept: (name: string) => boolean): boolean {
+    const byRoot = new Map<string, string>()
+    for (const name of names) {
+      const root = plainRootOf(name)
+      if (root === undefined) return true
+      const other = byRoot.get(root)
+      if (other !== undefined && (this.#ignoresOrder || isKept(name) !== isKept(other))) return true
+      byRoot.set(root, name)
+      if (!isKept(name) && this.#roots.has(root)) return true
+    }
+    return false
+  }
+}
 
 /**
  * The rule that a No-Vary-Search field states; `undefined` when it states none, or nothing that can be understood: then only

@@ -33,19 +33,21 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    */
   readonly group?: string | undefined
   /**
-   * Something that the response depends on beside method, origin, path and query, as a string; it joins the key and
-   * replaces nothing. A function that throws makes the request pass by the cache.
+   * Something that the response depends on beside method, origin, path and query; it joins the key and replaces nothing. A string, a
+   * number or a boolean. `undefined` and `null` add nothing: requests without the cookie or field that it reads share their responses
+   * with each other, and with no value of it. A function that throws, or returns an object, makes the request bypass the cache.
    */
-  readonly key?: ((context: Context) => Awaitable<string>) | undefined
+  readonly key?: ((context: Context) => Awaitable<string | number | bigint | boolean | null | undefined>) | undefined
   /**
    * Whom the response is for, where it is personal: it joins the key, and the request's credentials no longer keep it
    * from the cache. `undefined`: for everybody, the usual refusals hold.
    */
   readonly user?: ((context: Context) => Awaitable<string | undefined>) | undefined
   /**
-   * Which part of the query tells resources apart: `'all'` of it as it stands, all of it `'sorted'` by name, or only the
-   * named parameters (the order of the list, not of the query). What a handler reads must be named. A query of more
-   * than 256 parameters counts as it stands.
+   * Which part of the query tells resources apart: `'all'` of it as it stands, all of it `'sorted'` by parameter, or only the
+   * named parameters (in the order of the list). What a handler reads must be named. The values of one parameter, and what
+   * parsers put into one (`a=1&a[]=2`), stay in their order. A query counts as it stands where parsers may disagree about it: with more
+   * than 256 parameters, a second `?`, characters beyond ASCII, or, for `'sorted'`, names such as `[a]` and `a]`.
    *
    * @defaultValue `'all'`
    */

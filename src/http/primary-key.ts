@@ -1,8 +1,9 @@
 import { buildKey, type KeyParams } from '../core/build-key.js'
+import { countedQuery, type QueryPolicy } from './counted-query.js'
 import type { RequestHead } from './exchange.js'
 import type { SearchRule } from './no-vary-search.js'
 import { isPlainOrigin } from './origin.js'
-import { countParameters, MAX_PARAMETERS, rootOf } from './parameters.js'
+import { plainPath } from './plain-path.js'
 
 /** Where the responses to a request lie, and what must be equal for one of them to be used (RFC 9111, section 2). */
 export interface PrimaryKey {
@@ -15,7 +16,7 @@ export interface PrimaryKey {
 /** How requests are told apart. */
 export interface KeyPolicy {
   readonly group: string
-  readonly query: 'all' | 'sorted' | readonly string[]
+  readonly query: QueryPolicy
 }
 
 /** So many keys are known by heart, twice. */
@@ -93,7 +94,7 @@ export class PrimaryKeys {
     const { url } = request
     if (!isPath(url) || !hasPlainOrigin(request)) return undefined
     const make = () => {
-      const query = rule.apply(queryOf(url.slice(pathOf(url).length), this.#policy.query))
+      const query = rule.apply(countedQuery(queryOf(url), this.#policy.query))
       return query === undefined
         ? undefined
         : makeKey(this.#policy, request, extra, content, { line: rule.text, query })
@@ -152,20 +153,13 @@ function hasPlainOrigin({ protocol, host }: RequestHead): boolean {
   return isPlainOrigin(protocol, host)
 }
 
-/** Where the responses of one path lie: all queries, origins and variants; with or without a trailing slash; `below`, of what lies below it too. */
-export function prefixesOfPath(group: string, path: string, below: boolean): readonly string[] {
-  const own = pathOf(path)
-  const plain = PLAIN.test(own) ? own : plainPath(own.replace(/%(?![0-9a-f]{2})/gi, '%25'), 'utf8')
-  const bare = withoutSlashes(plain)
-  if (bare === '') return below ? [`${group}/`] : [`${group}/:`]
-  return below ? [`${group}${bare}:`, `${group}${bare}/`] : [`${group}${bare}:`, `${group}${bare}/:`]
-}
-
-/** A path without the slashes at its end. A pattern would try each run of slashes within the path anew. */
-function withoutSlashes(path: string): string {
-  let end = path.length
-  while (end > 0 && path.charCodeAt(end - 1) === 0x2f) end -= 1
-  return path.slice(0, end)
+/**
+ * The prefixes of all keys of a path and of what is below it: all queries, origins and variants, with or without a trailing slash.
+ *
+ * @param path - as keys contain it, without a slash at its end
+ */
+export function prefixesOfPath(group: string, path: string): readonly string[] {
+  return path === '' ? [`${group}/`] : [`${group}${path}:`, `${group}${path}/`]
 }
 
 /** The path of a target, without query and fragment. */
@@ -174,26 +168,10 @@ export function pathOf(url: string): string {
   return end < 0 ? url : url.slice(0, end)
 }
 
-/**
- * A path as most of its spellings share it, for prefixes to reach them all: escaped is what cannot stand in a path as it is,
- * and nothing else (RFC 3986, section 6.2.2.2).
- *
- * @param encoding - what characters beyond ASCII stand for: bytes in the target of a request, text elsewhere
- */
-function plainPath(path: string, encoding: 'latin1' | 'utf8'): string {
-  if (PLAIN.test(path)) return path
-  return path.replace(ESCAPED, decodeURIComponent).replace(FORBIDDEN, (text) => escaped(Buffer.from(text, encoding)))
-}
-
-const PLAIN = /^[\w\-.~!$&'()*+,;=:@/]*$/
-
-/** Escapes of what may stand in a segment (RFC 3986, section 3.3). */
-const ESCAPED = /%(?:2[146-9a-e]|3[0-9abd]|40|[46][1-9a-f]|[57][0-9a]|5f|7e)/gi
-
-const FORBIDDEN = /[^\w\-.~!$&'()*+,;=:@/%]+/g
-
-function escaped(bytes: Buffer): string {
-  return bytes.toString('hex').toUpperCase().replace(/../g, '%$&')
+/** The query of a target, with its question mark and without a fragment; `''`: none. */
+function queryOf(url: string): string {
+  const rest = url.slice(pathOf(url).length)
+  return rest.startsWith('?') ? (rest.split('#', 1)[0] ?? '') : ''
 }
 
 /** What of a request tells it from others, beside its method. */
@@ -209,7 +187,7 @@ export function keyParts(policy: KeyPolicy, request: RequestHead): KeyParts {
   const path = pathOf(request.url)
   // Letters as they came: an application may compare or print them.
   const origin = `${request.protocol}://${request.host}`
-  return { origin, path, query: queryOf(request.url.slice(path.length), policy.query) }
+  return { origin, path, query: countedQuery(queryOf(request.url), policy.query) }
 }
 
 /** Told from a rule, a digest and what the options add, which begins with a bracket. */
@@ -229,7 +207,8 @@ function makeKey(
   const params: KeyParams = {
     method: 'GET',
     origin,
-    path: plain === path ? undefined : plain,
+    // Spellings of one path share the text, and nothing else.
+    path: plain === path ? undefined : path,
     query,
     search: search?.line,
   }
@@ -257,44 +236,4 @@ function plainKey(group: string, path: string, params: KeyParams): string {
     lastOrigin = params.origin
   }
   return [group + path, lastHash].join(':')
-}
-
-/** The part of a query that counts, with its question mark; `''` when nothing is left. */
-function queryOf(rest: string, policy: KeyPolicy['query']): string {
-  const query = rest.startsWith('?') ? (rest.split('#', 1)[0] ?? '') : ''
-  if (query.length <= 1) return ''
-  if (policy === 'all' || countParameters(query) > MAX_PARAMETERS) return query
-  const pairs = query
-    .slice(1)
-    .split('&')
-    .filter((pair) => pair !== '')
-  const wanted =
-    policy === 'sorted'
-      ? [...pairs].sort(byName)
-      : unique(policy.map(rootOf)).flatMap((root) => pairs.filter((pair) => rootOf(nameOf(pair)) === root))
-  return wanted.length === 0 ? '' : `?${wanted.join('&')}`
-}
-
-function unique(names: readonly string[]): readonly string[] {
-  return [...new Set(names)]
-}
-
-/** Equal names stay in their order: `a=1&a=2` and `a=2&a=1` mean different things. */
-function byName(one: string, other: string): number {
-  const left = nameOf(one)
-  const right = nameOf(other)
-  return left < right ? -1 : left > right ? 1 : 0
-}
-
-/** `tag[]`, `tag%5B%5D` and `filter[x]` are told from `tag` and `filter`: parsers differ in what they make of brackets. */
-function nameOf(pair: string): string {
-  const name = pair.split('=', 1)[0] ?? ''
-  if (!/[%+]/.test(name)) return name
-  const text = name.replaceAll('+', ' ')
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // Parsers find brackets in what they cannot decode, too.
-    return text.replace(/%[0-7][\da-f]/gi, decodeURIComponent)
-  }
 }

@@ -150,7 +150,8 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get rewritten(): string | undefined {
-    return rewrittenUrl(this.url, this.context.url)
+    const { url, baseUrl = '' } = this.context
+    return rewrittenUrl(this.url, url, baseUrl)
   }
 
   get hasBody(): boolean {

@@ -236,7 +236,9 @@ class KoaRequestHead implements RequestHead {
   }
 
   get rewritten(): string | undefined {
-    return rewrittenUrl(this.url, this.#ctx.url)
+    // koa-mount says where it is mounted, but for mounts in mounts.
+    const { mountPath = '' } = this.#ctx as { readonly mountPath?: string }
+    return rewrittenUrl(this.url, this.#ctx.url, mountPath === '/' ? '' : mountPath)
   }
 
   get protocol(): string {

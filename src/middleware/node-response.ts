@@ -58,9 +58,16 @@ export function lineOf(value: FieldValue | number | undefined): FieldValue | und
   return typeof value === 'number' ? String(value) : value
 }
 
-/** The URL of a request, if it is another one than it came with and not what mounting leaves of it. */
-export function rewrittenUrl(original: string, url: string | undefined): string | undefined {
-  return url === undefined || url === original || original.endsWith(url) ? undefined : url
+/**
+ * The URL of a request, if it is another one than it came with and not what mounting leaves of it.
+ *
+ * @param base - the path below which the application or router is mounted; `''`: nowhere, or the host does not say
+ */
+export function rewrittenUrl(original: string, url: string | undefined, base: string): string | undefined {
+  if (url === undefined || url === original) return undefined
+  const rest = original.startsWith(base) ? original.slice(base.length) : undefined
+  // What is left of a mount path that is the whole path gets a slash.
+  return rest === url || (rest !== undefined && !rest.startsWith('/') && `/${rest}` === url) ? undefined : url
 }
 
 /** Whether an HTTP/2 request goes on after its fields. */

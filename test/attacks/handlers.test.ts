@@ -329,6 +329,32 @@ describe('a URL that middleware in front has rewritten', () => {
     expect(got).toEqual(['a', 'b', 'a', 'b'])
   })
 
+  it('keeps what is rewritten to an end of itself apart in Express, and what is mounted together', async () => {
+    const { cache } = core()
+    const app = express5()
+    app.use((req, _res, next) => {
+      if (req.headers.cookie === 'trial=b') req.url = req.url.replace('/b/', '/')
+      next()
+    })
+    const router = express5.Router()
+    router.use(fallbackCache({ cache, ttl: 60 }))
+    router.get('/page', (_req, res) => void res.send('a'))
+    router.get('/', (_req, res) => void res.send('root'))
+    app.use('/m', router)
+    app.use(fallbackCache({ cache, ttl: 60 }))
+    app.get('/page', (_req, res) => void res.send('a'))
+    app.get('/b/page', (_req, res) => void res.send('b'))
+    const client = await serve(app)
+    const ask = (path: string, half: string) => client(path, { fields: { host: 'a', cookie: `trial=${half}` } })
+    expect((await ask('/b/page', 'b')).text).toBe('a')
+    expect((await ask('/b/page', 'a')).text).toBe('b')
+    for (const path of ['/m/page', '/m', '/m?x=1']) {
+      await ask(path, 'a')
+      const { cacheStatus, text } = await ask(path, 'a')
+      expect([path, cacheStatus.hit, text]).toEqual([path, true, path === '/m/page' ? 'a' : 'root'])
+    }
+  })
+
   it('keeps the two halves of a trial apart in Koa', async () => {
     const { cache } = core()
     const app = new Koa()

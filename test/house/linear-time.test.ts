@@ -9,6 +9,7 @@ import { type Fields, listMembers } from '../../src/http/fields.js'
 import { cacheGroups, responseTags } from '../../src/http/groups.js'
 import { parseHttpDate } from '../../src/http/http-date.js'
 import { invalidatedTargets } from '../../src/http/invalidation.js'
+import { namedPaths } from '../../src/http/named-paths.js'
 import { parseNoVarySearch } from '../../src/http/no-vary-search.js'
 import { otherOrigin } from '../../src/http/origin.js'
 import { rootOf } from '../../src/http/parameters.js'
@@ -70,7 +71,8 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
       'http',
       'a',
     ),
-  'prefixes of a path': (text) => prefixesOfPath('', `/${text}a`, true),
+  'the path of invalidate': (text) => namedPaths([[text]])?.flatMap((path) => prefixesOfPath('', path)),
+  'a text of invalidate': (text) => namedPaths([`/a${text}a`]),
   parseRange: (text) => parseRange(`bytes=${text}`, 100),
   parseContentRange: (text) => parseContentRange(`bytes ${text}`),
   parseVary,

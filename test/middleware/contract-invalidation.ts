@@ -37,6 +37,49 @@ export function invalidationContract<M extends CacheFace>(host: Host<M>): void {
       for (const path of reached) expect([path, await isHit(client, path)]).toEqual([path, false])
     })
 
+    for (const id of [
+      '42',
+      'red shoe',
+      'caf\u00e9',
+      'c#',
+      'what?',
+      'a/b',
+      'AC/DC 50%',
+      '50%25off',
+      'rgb%41',
+      '%2F',
+      '#',
+      '\u00fc',
+      'a+b',
+      'x:y',
+    ]) {
+      it(`reaches the page of the id ${JSON.stringify(id)}, as text, as a template and by segments`, async () => {
+        const { cached, client } = await shop()
+        const path = `/products/${encodeURIComponent(id)}`
+        for (const invalidate of [
+          () => cached.invalidate(`/products/${id}`),
+          () => cached.invalidate`/products/${id}`,
+          () => cached.invalidate(['products', id]),
+          () => cached.invalidate(path),
+        ]) {
+          await client.get(path)
+          await client.get('/products/other')
+          expect(await isHit(client, path)).toBe(true)
+          await invalidate()
+          expect(await isHit(client, path)).toBe(false)
+          // As text, `/products/#` is also the list, and all products below it.
+          if (id !== '#') expect(await isHit(client, '/products/other')).toBe(true)
+        }
+      })
+    }
+
+    it('refuses what names no path', async () => {
+      const cached = stage.cached({ ttl: 60 })
+      await expect(cached.invalidate(undefined as never)).rejects.toThrow('invalidate(undefined)')
+      await expect(cached.invalidate('/products/:id')).rejects.toThrow('pattern')
+      await expect(cached.invalidate(['products', undefined as never])).rejects.toThrow('segment 2')
+    })
+
     it('takes children and not siblings', async () => {
       const { cached, client } = await shop()
       for (const path of ['/products', '/products/2', '/products-old']) await client.get(path)

@@ -177,9 +177,9 @@ describe('explain', () => {
     ['a key that throws', { key: () => Promise.reject(new Error('no key')) }, {}, { reason: 'fault', fault: 'no key' }],
     [
       'a key that is none',
-      { key: () => 7 as never },
+      { key: () => ({}) as never },
       {},
-      { reason: 'fault', fault: 'key must return a string, got number' },
+      { reason: 'fault', fault: 'key must return a string or undefined, got object' },
     ],
     [
       'a user who is described',

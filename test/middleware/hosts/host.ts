@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../../src/core/clock.js'
 import type { CacheStats, FallbackCache } from '../../../src/core/fallback-cache.js'
+import type { Invalidate } from '../../../src/http/named-paths.js'
 
 /** What a handler puts into an answer, before the framework makes bytes of it. */
 export type AnswerBody = string | Buffer | { readonly json: unknown } | Readable | undefined
@@ -103,7 +104,7 @@ export interface CommonOptions {
 /** What every adapter's middleware carries beside being one. */
 export interface CacheFace {
   readonly cache: FallbackCache
-  invalidate(path?: string): Promise<{ readonly durable: boolean }>
+  readonly invalidate: Invalidate<{ readonly durable: boolean }>
   invalidateTags(tags: readonly string[]): Promise<{ readonly durable: boolean }>
   stats(): CacheStats
   close(): Promise<void>

@@ -1,0 +1,88 @@
+import { plainPath, segmentOf, withoutSlash } from './plain-path.js'
+
+/** A value in a path. Its characters mean themselves: `/`, `?`, `#` and `%` are part of it. */
+export type PathValue = string | number | bigint | boolean
+
+/** Takes stored responses out of use by their path; see {@link CacheControls.invalidate}. */
+export interface Invalidate<Result> {
+  /** Everything in the group. */
+  (): Promise<Result>
+  /** The path, from the `/` on, as in a URL or with decoded ids. */
+  (path: string): Promise<Result>
+  /** The path by its segments: `invalidate(['products', id])`. */
+  (segments: readonly PathValue[]): Promise<Result>
+  /** The path as a tagged template: `` invalidate`/products/${id}` ``. */
+  (path: TemplateStringsArray, ...values: readonly PathValue[]): Promise<Result>
+}
+
+/**
+ * The paths that the arguments of `invalidate` name, each as keys contain it and without a slash at its end; `undefined`: none, the
+ * whole group. More than one where a text may be read in several ways: a `?` or `#` in it ends the path, or is part of it.
+ *
+ * @throws TypeError for what names no path: `undefined`, a pattern, an empty value
+ */
+export function namedPaths(args: readonly unknown[]): readonly string[] | undefined {
+  const [first, ...values] = args
+  if (args.length === 0) return undefined
+  if (isTemplate(first)) return [textPath(pathOfTemplate(first, values))]
+  if (values.length > 0) throw new TypeError('invalidate takes one path: call it for each, or name several by a tag')
+  if (Array.isArray(first)) return pathsOfSegments(first)
+  if (typeof first === 'string') return readingsOf(first)
+  throw new TypeError(`invalidate(${shown(first)}) names no path: ${HOW}`)
+}
+
+const HOW = `write invalidate\`/products/\${id}\` or invalidate(["products", id]) for a path and everything below it, and invalidate() for everything`
+
+function isTemplate(value: unknown): value is TemplateStringsArray {
+  return Array.isArray(value) && 'raw' in value
+}
+
+function pathOfTemplate(strings: TemplateStringsArray, values: readonly unknown[]): string {
+  checkPath(strings.join('0'))
+  let path = strings[0] ?? ''
+  for (const [at, value] of values.entries()) path += segmentOf(textOf(value, at, 'value')) + (strings[at + 1] ?? '')
+  return path.split(/[?#]/, 1)[0] ?? ''
+}
+
+function pathsOfSegments(segments: readonly unknown[]): readonly string[] {
+  if (segments.length === 0) throw new TypeError(`invalidate([]) names no path: ${HOW}`)
+  const path = segments.map((segment, at) => segmentOf(textOf(segment, at, 'segment'))).join('/')
+  // The first one may be an id that begins with a slash, or begin a path.
+  return path.startsWith('/') ? [textPath(`/${path}`), textPath(path)] : [textPath(`/${path}`)]
+}
+
+/** A text may be the path of a URL, with a query or a fragment behind it, or contain an id in which these characters mean themselves. */
+function readingsOf(path: string): readonly string[] {
+  checkPath(path)
+  const ends = [path.search(/[?#]/), path.lastIndexOf('?'), path.lastIndexOf('#'), path.length]
+  return [...new Set(ends.filter((end) => end >= 0).map((end) => textPath(path.slice(0, end))))]
+}
+
+function textPath(path: string): string {
+  return withoutSlash(plainPath(path, 'utf8'))
+}
+
+function checkPath(path: string): void {
+  if (!path.startsWith('/')) throw new TypeError(`path must start with "/", got ${shown(path)}`)
+  if (!isPattern(path)) return
+  throw new TypeError(
+    `invalidate(${shown(path)}) looks like a pattern, and there are none: ${HOW}. A path with this very text is invalidate(${shown(path.split('/').slice(1))})`,
+  )
+}
+
+/** Whether a path has a parameter (`:id`) or a star where routers have them. */
+function isPattern(path: string): boolean {
+  return path.endsWith('*') || path.split('/').some((segment) => /^(?::[a-z_]|\*(?:$|\*$|[a-z_]))/i.test(segment))
+}
+
+function textOf(value: unknown, at: number, kind: string): string {
+  const isText = typeof value === 'string' || typeof value === 'bigint' || typeof value === 'boolean'
+  if (!isText && !Number.isFinite(value))
+    throw new TypeError(`${kind} ${at + 1} of the path is ${shown(value)}: ${HOW}`)
+  if (value === '') throw new TypeError(`${kind} ${at + 1} of the path is empty, which would name what is above it`)
+  return String(value)
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' || Array.isArray(value) ? JSON.stringify(value) : String(value)
+}

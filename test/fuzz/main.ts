@@ -1,0 +1,25 @@
+import { parseArgs } from 'node:util'
+import { fuzzKeys } from './keys.js'
+
+// npm run fuzz -- keys --cases 1000000 --seed 1: tries so many random pairs of requests, and prints what was compared.
+
+const TARGETS = { keys: fuzzKeys }
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { cases: { type: 'string', default: '100000' }, seed: { type: 'string' } },
+})
+const [target = 'keys'] = positionals
+const cases = Number(values.cases)
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
+if (!Object.hasOwn(TARGETS, target) || !Number.isSafeInteger(cases) || cases < 1 || !Number.isSafeInteger(seed)) {
+  console.error(`Usage: npm run fuzz -- ${Object.keys(TARGETS).join('|')} [--cases 100000] [--seed 1]`)
+  process.exit(2)
+}
+console.log(`fuzz ${target}: ${cases} cases, seed ${seed}`)
+const startedAt = performance.now()
+const { counts, faults } = TARGETS[target as keyof typeof TARGETS](cases, seed)
+console.table(counts)
+console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)} s, ${faults.length} faults`)
+for (const fault of faults.slice(0, 20)) console.log(fault)
+process.exit(faults.length === 0 ? 0 : 1)
