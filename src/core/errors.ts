@@ -5,6 +5,7 @@
  * - `redis-unavailable`: there is no usable connection, or the circuit breaker is open.
  * - `redis-busy`: as many commands as we allow are already waiting for Redis.
  * - `redis-reply`: Redis answered with an error.
+ * - `redis-out-of-step`: a reply of Redis was that to another command.
  * - `log-broken`: the invalidation log in Redis cannot be read or does not continue where we left it.
  * - `log-version`: the invalidation log in Redis belongs to another version of this library.
  * - `serializer`: the `serializer` or `deserializer` option threw, or a value has no serialised form.
@@ -15,6 +16,7 @@ export type CacheErrorCode =
   | 'redis-unavailable'
   | 'redis-busy'
   | 'redis-reply'
+  | 'redis-out-of-step'
   | 'log-broken'
   | 'log-version'
   | 'serializer'

@@ -32,7 +32,7 @@ function attacks<M extends CacheFace>(host: Host<M>, server: () => RedisServer):
     await server().command(
       'SET',
       key,
-      encodeFrame({ ...framed.entry, meta: text }, framed.entry.storedAt, framed.stamp),
+      encodeFrame({ ...framed.entry, meta: text }, framed.entry.storedAt, framed.stamp, framed.label),
     )
     const reader = await stage.serve({ ...site, use: [stage.cached(options())] })
     return reader.get('/page', fields)

@@ -23,10 +23,12 @@ const kinds = {
   'connection broken': 14,
   'slow network': 10,
   'process killed': 5,
+  'surplus reply': 4,
   'restart empty': 9,
   failover: 9,
   'silent failover': 4,
   'restart from a dump': 4,
+  'crash loop': 4,
   'server frozen': 6,
   'server down': 5,
   'flush all': 5,
@@ -111,6 +113,9 @@ export class Disasters {
           weather.jitter = random.between(5, 60)
         })
         return true
+      case 'surplus reply':
+        process.client.surplusReply()
+        return true
       case 'process killed':
         this.#stage.replace(process)
         return true
@@ -138,6 +143,9 @@ export class Disasters {
         return
       case 'restart from a dump':
         this.#restartFromPast(random.magnitude(1000, 100_000), downFor, 0)
+        return
+      case 'crash loop':
+        this.#crashOnOneSnapshot(2 + random.below(2), random.magnitude(100, 20_000))
         return
       case 'server down':
         this.#restart(duration, this.#redis.snapshot())
@@ -194,6 +202,20 @@ export class Disasters {
     const { life } = this.#redis
     this.#scheduler.after(age, () => {
       if (this.#redis.life === life) this.#restart(downFor, keyspace, takenAt, skew)
+    })
+  }
+
+  /** Comes back with the same snapshot each time, and with nothing of what was done since. */
+  #crashOnOneSnapshot(
+    times: number,
+    age: number,
+    keyspace = this.#redis.snapshot(),
+    takenAt = this.#scheduler.now,
+  ): void {
+    this.#scheduler.after(age, () => {
+      if (!this.#redis.isUp) return
+      this.#restart(this.#random.magnitude(10, 2000), keyspace.copy(), takenAt)
+      if (times > 1) this.#crashOnOneSnapshot(times - 1, this.#random.magnitude(500, 20_000), keyspace, takenAt)
     })
   }
 

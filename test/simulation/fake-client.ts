@@ -49,7 +49,14 @@ export class FakeClient extends EventEmitter implements IoredisLike {
 
   async connect(): Promise<void> {}
 
-  disconnect(): void {}
+  disconnect(reconnects = false): void {
+    if (reconnects) this.break(this.#random.between(1, 50))
+  }
+
+  /** A reply comes that nothing asked for. */
+  surplusReply(): void {
+    this.#connection?.surplus()
+  }
 
   /** The connection breaks, and the client tries to make another. */
   break(reconnectIn: number): void {
@@ -90,8 +97,11 @@ export class FakeClient extends EventEmitter implements IoredisLike {
   }
 
   #connected(): void {
-    const connection = new Connection(this.#scheduler, this.#redis, this.weather, this.#random, () => {
+    const breaks = () => {
       if (this.#connection === connection) this.break(this.#random.between(5, 100))
+    }
+    const connection = new Connection(this.#scheduler, this.#redis, this.weather, this.#random, breaks, () => {
+      if (this.#connection === connection) this.emit('error', new Error('Command queue state error.'))
     })
     this.#connection = connection
     this.status = 'ready'

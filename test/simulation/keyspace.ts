@@ -46,7 +46,7 @@ type Command = (args: readonly Buffer[], now: number) => Reply
 export class Keyspace {
   readonly #values = new Map<string, Value>()
   readonly #commands: Readonly<Record<string, Command>> = {
-    PING: () => new Status('PONG'),
+    PING: ([question]) => question ?? new Status('PONG'),
     GET: ([key], now) => this.#string(key, now)?.data ?? null,
     MGET: (keys, now) => keys.map((key) => this.#stringIfAny(key, now)?.data ?? null),
     SET: (args, now) => this.#set(args, now),

@@ -69,12 +69,24 @@ export class Connection {
   readonly #random: Random
   readonly #weather: Weather
   readonly #up: Pipe<Sent>
-  readonly #down: Pipe<{ readonly sent: Sent; readonly reply: Reply | Error }>
-  readonly #unanswered = new Set<Sent>()
+  readonly #down: Pipe<Reply | Error>
+  /** In the order in which they were sent: replies are told apart by nothing else. */
+  readonly #unanswered: Sent[] = []
+  #lastReply: Reply | Error = null
   #isClosed = false
 
-  /** @param onReset - the server is gone: the connection breaks when something is sent on it */
-  constructor(scheduler: Scheduler, redis: FakeRedis, weather: Weather, random: Random, onReset: () => void) {
+  /**
+   * @param onReset - the server is gone: the connection breaks when something is sent on it
+   * @param onSurplus - a reply came that nothing waits for
+   */
+  constructor(
+    scheduler: Scheduler,
+    redis: FakeRedis,
+    weather: Weather,
+    random: Random,
+    onReset: () => void,
+    onSurplus: () => void,
+  ) {
     this.life = redis.life
     this.#random = random
     this.#weather = weather
@@ -84,19 +96,27 @@ export class Connection {
         return
       }
       const reply = answer(redis, sent.command)
-      if (!this.#isClosed) this.#down.push({ sent, reply }, this.#delay())
+      this.#lastReply = reply
+      if (!this.#isClosed) this.#down.push(reply, this.#delay())
     })
-    this.#down = new Pipe(scheduler, ({ sent, reply }) => {
-      if (!this.#unanswered.delete(sent)) return
-      if (reply instanceof Error) sent.reject(reply)
+    this.#down = new Pipe(scheduler, (reply) => {
+      const sent = this.#unanswered.shift()
+      if (sent === undefined) onSurplus()
+      else if (reply instanceof Error) sent.reject(reply)
       else sent.resolve(reply)
     })
     this.follow()
   }
 
   send(sent: Sent): void {
-    this.#unanswered.add(sent)
+    this.#unanswered.push(sent)
     this.#up.push(sent, this.#delay())
+  }
+
+  /** A reply comes that nothing asked for: the last one once more, or an empty one. */
+  surplus(): void {
+    const reply = this.#random.pick([this.#lastReply, this.#lastReply, null, [null, null]])
+    if (!this.#isClosed) this.#down.push(reply, this.#delay())
   }
 
   /** The weather has changed. */
@@ -110,9 +130,7 @@ export class Connection {
     this.#isClosed = true
     this.#down.cut(0)
     this.#up.cut(this.#random.below(this.#up.length + 1))
-    const unanswered = [...this.#unanswered]
-    this.#unanswered.clear()
-    return unanswered
+    return this.#unanswered.splice(0)
   }
 
   #delay(): number {

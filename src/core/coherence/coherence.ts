@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type Clock, pause, settledWithin, type Timer } from '../clock.js'
 import type { Counters } from '../counters.js'
 import { asError, CacheError } from '../errors.js'
@@ -16,6 +17,7 @@ import { type Issued, Journal, type JournalStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
 import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
+import { echoScript } from './log-scripts.js'
 import type { Mirror, Recorded } from './mirror.js'
 import { ownName } from './names.js'
 import { Nonces } from './nonces.js'
@@ -130,6 +132,29 @@ export class Coherence {
       onStillLost: (cause) => this.#onStillLost(cause),
       onConnected: (milliseconds) => this.#onConnected(milliseconds),
     })
+  }
+
+  /**
+   * Whether replies of Redis answer the commands they come for. When they do not, the connection is dropped, and Redis is
+   * not trusted until there is another. Never rejects.
+   */
+  async isInStep(): Promise<boolean> {
+    try {
+      await this.tier.run(() => this.#askEcho())
+      return true
+    } catch (thrown) {
+      if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') this.#link.lose(thrown)
+      return false
+    }
+  }
+
+  /** @throws CacheError when the reply is not that to this very question */
+  async #askEcho(): Promise<void> {
+    const question = randomBytes(6).toString('hex')
+    const reply = await echoScript.run(this.#port, [this.#log.headKey], [question])
+    if (String(reply) === question) return
+    this.#port.reset()
+    throw new CacheError('redis-out-of-step', 'a reply of Redis was that to another command: the connection is dropped')
   }
 
   /** Starts to listen and to connect. */
@@ -302,6 +327,7 @@ export class Coherence {
     await this.#orReconnect(async () => {
       await this.tier.probe(() => this.#port.selectDatabase())
       await this.tier.probe(() => this.#port.send(name, ['UNLINK', name]).catch(passRefusedWrite))
+      await this.tier.probe(() => this.#askEcho())
     })
   }
 

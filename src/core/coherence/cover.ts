@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 
 /** Characters of a key or prefix in the log; a longer one is cut there, and covers what begins like it. */
-const longestName = 1_024
+const longestName = 256
 /** Bytes of the names in one record of the log. */
 const largestRecord = 8_192
+/** Covers of one record: fewer than the marks of one page, which has to end beyond all that have one position. */
+const mostCovers = 80
 /** Characters of a tag; a longer one is replaced by its digest. */
 const longestTag = 256
 
@@ -51,7 +53,7 @@ export function inParts(covers: readonly Cover[]): readonly (readonly Cover[])[]
   let bytes = 0
   for (const cover of covers) {
     const more = 3 + Buffer.byteLength(coverText(cover))
-    if (part.length > 0 && bytes + more > largestRecord) {
+    if (part.length === mostCovers || (part.length > 0 && bytes + more > largestRecord)) {
       parts.push(part)
       part = []
       bytes = 0

@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.js'
 import type { Counters } from '../counters.js'
+import { CacheError } from '../errors.js'
 import type { Absence, Found } from '../found.js'
 import type { JudgedMemory } from '../judged-memory.js'
 import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../wire-frame.js'
 import type { Coherence } from './coherence.js'
+import { entryLabel } from './entry-label.js'
 import type { Mirror } from './mirror.js'
 import type { Held, Read, SharedEntries } from './shared-entries.js'
 
@@ -86,7 +88,7 @@ export class EntryReader {
     if (read === undefined) return 'nothing'
     if (read === 'unchanged') return this.#memory.peek(key, false)
     const framed = decodeFrame(read)
-    if (framed === undefined) return 'unreadable'
+    if (framed === undefined || isOfAnotherKey(key, framed)) return 'unreadable'
     const verdict = this.#judge(key, framed, incarnation)
     return typeof verdict === 'string' ? verdict : { entry: verdict.entry, tier: 'redis', disconnected: false }
   }
@@ -125,7 +127,8 @@ export class EntryReader {
     let read: Read
     try {
       read = await this.#entries.read(key, this.#largeHeld(key))
-    } catch {
+    } catch (thrown) {
+      if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#coherence.isInStep()
       return this.#coherence.isConnected && this.#coherence.confirmedAt >= askedAt
         ? this.#memory.find(key, false)
         : this.#findWhileDisconnected(key)
@@ -143,6 +146,7 @@ export class EntryReader {
       return known === undefined ? this.#findShared(key) : this.#findUnchanged(key, known, incarnation)
     }
     const framed = read === undefined ? undefined : this.#usable(key, read, incarnation)
+    if (framed === 'stray') return this.#findDespiteStray(key)
     if (framed === undefined) return this.#memory.find(key, false)
     if (known !== undefined && isSameEntry(known, framed)) {
       const found = this.#memory.find(key, false)
@@ -158,6 +162,13 @@ export class EntryReader {
   #meetTombstone(key: string, read: Read): void {
     const id = tombstoneId(read)
     if (id !== undefined) this.#mirror.learnRetired(key, id)
+  }
+
+  /** The entry of another key came: it was moved there, or the replies are out of step, and the head is another's as well. */
+  async #findDespiteStray(key: string): Promise<Found | undefined> {
+    if (!(await this.#coherence.isInStep())) return this.#findWhileDisconnected(key)
+    this.#counters.foreignEntries++
+    return this.#memory.find(key, false)
   }
 
   /** The large entry that memory holds as Redis is known to hold it. */
@@ -176,12 +187,13 @@ export class EntryReader {
   }
 
   /** An entry out of Redis, if it may be used. */
-  #usable(key: string, frame: Buffer, incarnation: string): Framed | undefined {
+  #usable(key: string, frame: Buffer, incarnation: string): Framed | 'stray' | undefined {
     const framed = decodeFrame(frame)
     if (framed === undefined) {
       this.#counters.foreignEntries++
       return undefined
     }
+    if (isOfAnotherKey(key, framed)) return 'stray'
     const verdict = this.#judge(key, framed, incarnation)
     return typeof verdict === 'string' ? undefined : verdict
   }
@@ -195,6 +207,11 @@ export class EntryReader {
   #leaseHolds(): boolean {
     return this.#clock.monotonic() - this.#coherence.confirmedAt <= this.#settings.lease
   }
+}
+
+/** Whether a frame was stored under another key, or does not say under which: it was moved there, or is no answer to this. */
+function isOfAnotherKey(key: string, framed: Framed): boolean {
+  return !isTombstone(framed) && framed.label !== entryLabel(key)
 }
 
 /** The id of the tombstone that a request left; `undefined`: it is none. */

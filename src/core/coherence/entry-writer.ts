@@ -6,6 +6,7 @@ import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import { encodeFrame, frameStart, type Stamp } from '../wire-frame.js'
 import type { Coherence } from './coherence.js'
+import { entryLabel } from './entry-label.js'
 import type { Mirror } from './mirror.js'
 import type { LateEntry, SharedEntries } from './shared-entries.js'
 import { WriteBack } from './write-back.js'
@@ -85,9 +86,9 @@ export class EntryWriter {
       return
     }
     const stamp = this.#stampAt(slot.stamp)
-    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp)
+    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp, entryLabel(key))
     const ttl = slot.entry.deleteAt - this.#clock.now()
-    await this.#entries.amend(key, frame, ttl, frameStart(was, stamp)).catch(() => {})
+    await this.#entries.amend(key, frame, ttl, frameStart(was, stamp, entryLabel(key))).catch(() => {})
   }
 
   /**
@@ -133,7 +134,7 @@ export class EntryWriter {
     const { entry } = slot
     const { retired } = this.#mirror
     const stamp = this.#stampAt(place)
-    const frame = encodeFrame(entry, entry.storedAt, stamp)
+    const frame = encodeFrame(entry, entry.storedAt, stamp, entryLabel(key))
     const after = retired.idFor(key, slot.sequence)
     const ttl = entry.deleteAt - this.#clock.now()
     const written = await this.#entries.write(key, frame, ttl, stamp, late, isAssigned ? '*' : after)

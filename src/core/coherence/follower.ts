@@ -162,6 +162,7 @@ export class Follower {
     if (!result.appended)
       throw new CacheError('log-broken', 'the invalidation log is a new one, or a part of it is gone')
     const { head } = result
+    if (head.nonce !== nonce) throw new CacheError('redis-out-of-step', 'the log answered for another record')
     this.#journal.acknowledge(issued, head.position)
     if (head.incarnation === this.#head?.incarnation) this.#knowledge.add(head.position, nonce, recorded.covers)
     // Nothing came between what had been applied and this record: the head may move without reading the log.

@@ -190,3 +190,6 @@ local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return type(old) == 'string' and old or ''
 `)
+
+/** Gives back what it is given, which tells whether replies still answer the commands they come for. */
+export const echoScript = new Script('return ARGV[1]')

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import { type Cover, coverText } from './cover.js'
+import { type Cover, coverText, inParts } from './cover.js'
 import type { Follower, LogReader, Origin } from './follower.js'
 import type { Head } from './head.js'
 import type { Journal } from './journal.js'
@@ -27,9 +27,6 @@ const repaired = 'r'
 
 /** How often recovery begins the log anew when what it finds then is not to be trusted either. */
 const mostLives = 3
-
-/** Covers in one record that tells the log once more. */
-const coversAtOnce = 100
 
 /** What this life of the log has yet to be told. */
 interface Owed {
@@ -240,12 +237,9 @@ export class Recovery {
 }
 
 /** The covers of records, each once, as many at a time as one record may have. */
-function inChunks(records: readonly { readonly covers: readonly Cover[] }[]): Cover[][] {
+function inChunks(records: readonly { readonly covers: readonly Cover[] }[]): readonly (readonly Cover[])[] {
   const covers = new Map(records.flatMap(({ covers }) => covers.map((cover) => [coverText(cover), cover] as const)))
-  const all = [...covers.values()]
-  return Array.from({ length: Math.ceil(all.length / coversAtOnce) }, (_, index) =>
-    all.slice(index * coversAtOnce, (index + 1) * coversAtOnce),
-  )
+  return covers.size === 0 ? [] : inParts([...covers.values()])
 }
 
 function newName(): string {

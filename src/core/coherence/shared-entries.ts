@@ -103,6 +103,8 @@ export class SharedEntries {
   readonly #headKey: string
   readonly #follow: Follow
   #readers: Map<string, Readers> | undefined
+  /** Whether the head came first in the last reply, so that it comes last in the next. */
+  #headFirst = false
   #followers: Reader<undefined>[] = []
 
   constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, headKey: string, follow: Follow) {
@@ -227,7 +229,7 @@ export class SharedEntries {
     }
     const names = [this.#headKey, ...whole.map((key) => entryName(this.#keyPrefix, key))]
     const [[head, ...frames], others] = await Promise.all([
-      this.#port.isCluster ? this.#getEach(names) : this.#getAll(names),
+      this.#port.isCluster ? this.#getEach(names) : this.#getInTurn(names),
       Promise.all(begun),
     ])
     const found = new Map<string, Read>(others)
@@ -251,9 +253,19 @@ export class SharedEntries {
     return [key, isHeld ? 'unchanged' : await this.#getOne(name, ['GET', name])]
   }
 
+  /** The head comes first and last in turn: the reply to the question before is not taken for the one to this. */
+  async #getInTurn([head = '', ...others]: readonly string[]): Promise<(Buffer | undefined)[]> {
+    this.#headFirst = !this.#headFirst
+    if (this.#headFirst) return this.#getAll([head, ...others])
+    const found = await this.#getAll([...others, head])
+    return [found.at(-1), ...found.slice(0, -1)]
+  }
+
   async #getAll(names: readonly string[]): Promise<(Buffer | undefined)[]> {
     const reply = await this.#port.send(this.#headKey, ['MGET', ...names])
-    if (!Array.isArray(reply)) throw new CacheError('redis-reply', 'Redis gave no list for MGET')
+    if (!Array.isArray(reply) || reply.length !== names.length) {
+      throw new CacheError('redis-out-of-step', `Redis gave no list of ${names.length} for MGET`)
+    }
     return reply.map(asBuffer)
   }
 

@@ -65,7 +65,7 @@ export const tombstoneGrace = 60_000
  * marks. More marks than one record has covers, so that a page ends beyond those with one position.
  */
 const pageBytes = 24 * 1024
-const marksAtOnce = 200
+const marksAtOnce = 100
 /** How long a process counts as there for processes of another protocol, after it was heard of last; ms. */
 const presentFor = 60_000
 

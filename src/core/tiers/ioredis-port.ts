@@ -75,7 +75,7 @@ export class IoredisPort implements RedisPort {
     this.#listen('error', (error: unknown) => {
       // More replies than commands: every later reply would answer the wrong command.
       const isOutOfStep = error instanceof Error && error.message.startsWith('Command queue state error')
-      if (isOutOfStep && this.#owned) this.#client.disconnect(true)
+      if (isOutOfStep) this.reset()
       onError(bareError(error))
     })
   }
@@ -87,6 +87,10 @@ export class IoredisPort implements RedisPort {
   reconnect(): void {
     if (this.#owned === undefined || this.#client.status !== 'ready') return
     this.#owned.pauses.refused()
+    this.#client.disconnect(true)
+  }
+
+  reset(): void {
     this.#client.disconnect(true)
   }
 

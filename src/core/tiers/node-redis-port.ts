@@ -77,6 +77,14 @@ export class NodeRedisPort implements RedisPort {
     // The connection is its owner's.
   }
 
+  reset(): void {
+    // The server ends the connection, and the client makes another, which no method of it does.
+    const quit = isNodeRedisCluster(this.#client)
+      ? this.#masters().then((masters) => Promise.all(masters.map((master) => master.sendCommand(['QUIT']))))
+      : this.#client.sendCommand(['QUIT'])
+    quit.catch(() => {})
+  }
+
   settle(): void {
     // Its owner says how it reconnects.
   }

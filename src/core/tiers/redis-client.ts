@@ -35,6 +35,8 @@ export interface RedisPort {
   settle(): void
   /** Makes a client that waits for its first command connect. */
   connect(): void
+  /** Drops the connection, for replies on it no longer answer the commands they come for; the client makes another. */
+  reset(): void
   /** Stops listening, and ends the connection when we made it. */
   close(): Promise<void>
 }

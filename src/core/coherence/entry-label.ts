@@ -1,0 +1,18 @@
+/**
+ * What a frame in Redis says of the key it was stored under, so that a reply to another question is noticed.
+ *
+ * 53 bits of a hash. It tells keys apart by accident, not against an attacker: who can choose replies of Redis can write
+ * any frame.
+ */
+export function entryLabel(key: string): string {
+  let high = 0x9e3779b9
+  let low = 0x85ebca6b
+  for (let index = 0; index < key.length; index++) {
+    const code = key.charCodeAt(index)
+    high = Math.imul(high ^ code, 0x01000193)
+    low = Math.imul(low ^ code ^ (high >>> 15), 0x5bd1e995)
+  }
+  high = Math.imul(high ^ (high >>> 16) ^ key.length, 0x2c1b3c6d)
+  low = Math.imul(low ^ (low >>> 15) ^ high, 0x297a2d39)
+  return ((high >>> 11) * 2 ** 32 + ((low ^ (low >>> 13)) >>> 0)).toString(36)
+}
