@@ -229,10 +229,10 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
   outlived: found(() => ({ fields: { etag: '"a"' } }), { after: 61_000 }),
   unvalidated: found(() => control('no-cache', { etag: '"a"' }), {}, proxy),
   request: found(() => control('max-age=60'), { fields: { 'cache-control': 'no-cache' } }, proxy),
-  'recordings-full': answering(
-    { body: chunked('more than', ' one byte') },
-    { options: { maxRecordingBytes: 1 }, hidden: true },
-  ),
+  'recordings-full': answering(() => ({ body: chunked('more than', ' one byte') }), {
+    options: { maxRecordingBytes: 1 },
+    hidden: true,
+  }),
   'outside-part': found(
     () => ({
       status: 206,
