@@ -186,7 +186,14 @@ class Watch implements ResponseHead {
     const [chunk, encoding] = args
     if (this.#ended) return this.#writeAfterEnd(args)
     if (!isChunk(chunk)) return this.#pass(this.#before.write, args)
-    if (!this.#begun && !response.headersSent) response.writeHead(response.statusCode)
+    if (!this.#begun && !response.headersSent) {
+      // Node drops it, and writes no head.
+      if (response.destroyed) {
+        this.#recording.abort('aborted')
+        return this.#pass(this.#before.write, args)
+      }
+      response.writeHead(response.statusCode)
+    }
     const isTaken = this.#held === undefined ? this.#pass(this.#before.write, args) : this.#held.write(args)
     if (this.#records) this.#records = this.#recording.write(bytesOf(chunk, encoding))
     if (!isTaken && this.#records && this.#held === undefined) this.#pause()

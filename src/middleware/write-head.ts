@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 
 /** Whether `writeHead` is given the status of an answer and not of an interim response. A text such as `'200'` is a status too: `res.status('200')` works in Express 4. */
 export function isFinalStatus(status: unknown): boolean {
@@ -17,24 +18,44 @@ export function foldHead(response: ServerResponse, args: readonly unknown[]): bo
   if (Array.isArray(fields) && !Array.isArray(fields[0]) && fields.length % 2 !== 0) return false
   response.statusCode = Math.trunc(Number(status))
   if (typeof second === 'string') response.statusMessage = second
-  if (Array.isArray(fields)) foldList(response, Array.isArray(fields[0]) ? fields.flat(1) : fields)
-  else if (typeof fields === 'object' && fields !== null) {
-    for (const [name, value] of Object.entries(fields)) if (name !== '') response.setHeader(name, value)
-  }
+  if (typeof fields !== 'object' || fields === null) return true
+  const isList = Array.isArray(fields)
+  const list = isList ? (Array.isArray(fields[0]) ? fields.flat(1) : fields) : Object.entries(fields).flat(1)
+  if (mayRepeat(response, isList)) foldList(response, list)
+  else
+    for (let at = 0; at < list.length; at += 2)
+      if (list[at]) response.setHeader(String(list[at]), list[at + 1] as string)
   return true
+}
+
+/** Whether a name may stand there more than once: node takes the last one where fields have been set before, of objects always. */
+function mayRepeat(response: ServerResponse, isList: boolean): boolean {
+  if ('stream' in response) return isList
+  return response.getHeaderNames().length === 0 || (isList && LISTS_REPEAT)
+}
+
+const LISTS_REPEAT = listsRepeat()
+
+/** Node.js 20 takes the last one of lists too. */
+function listsRepeat(): boolean {
+  const response = new ServerResponse(new IncomingMessage(new Socket()))
+  response.setHeader('X-Before', '0')
+  response.writeHead(200, ['X-Field', '1', 'X-Field', '2'])
+  return Array.isArray(response.getHeader('X-Field'))
 }
 
 /** As node does: fields of the list replace those set before, and may repeat among themselves. */
 function foldList(response: ServerResponse, list: readonly unknown[]): void {
-  const lines = new Map<string, { readonly name: string; readonly values: string[] }>()
+  const lines = new Map<string, { readonly name: string; readonly values: unknown[] }>()
   for (let at = 0; at < list.length; at += 2) {
     const name = String(list[at])
+    if (name === '') continue
     const values = lines.get(name.toLowerCase())?.values ?? []
-    values.push(...[list[at + 1]].flat().map(String))
+    values.push(...[list[at + 1]].flat())
     lines.set(name.toLowerCase(), { name, values })
   }
   for (const { name, values } of lines.values()) {
-    const [only = ''] = values
-    response.setHeader(name, values.length === 1 ? only : values)
+    // Node says what is wrong with one that is no text.
+    response.setHeader(name, (values.length === 1 ? values[0] : values) as string | string[])
   }
 }

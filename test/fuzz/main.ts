@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util'
+import { fuzzHandlers } from './fuzz-handlers.js'
 import { fuzzKeys } from './keys.js'
 
 // npm run fuzz -- keys --cases 1000000 --seed 1: tries so many random pairs of requests, and prints what was compared.
 
-const TARGETS = { keys: fuzzKeys }
+// npm run fuzz -- handlers: plays so many random handlers behind the cache and without it.
+
+const TARGETS = { keys: fuzzKeys, handlers: fuzzHandlers }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,7 +21,7 @@ if (!Object.hasOwn(TARGETS, target) || !Number.isSafeInteger(cases) || cases < 1
 }
 console.log(`fuzz ${target}: ${cases} cases, seed ${seed}`)
 const startedAt = performance.now()
-const { counts, faults } = TARGETS[target as keyof typeof TARGETS](cases, seed)
+const { counts, faults } = await TARGETS[target as keyof typeof TARGETS](cases, seed)
 console.table(counts)
 console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)} s, ${faults.length} faults`)
 for (const fault of faults.slice(0, 20)) console.log(fault)

@@ -1,0 +1,20 @@
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { fault, handlers, Pair } from './handlers.js'
+
+describe('a handler, whatever the order of its calls', () => {
+  const pairs: Promise<Pair>[] = []
+  afterAll(async () => {
+    for (const pair of pairs) await (await pair).close()
+  })
+
+  it('is seen behind the cache as it is without one, and stored whole or not at all', async () => {
+    const opening = new Pair().open()
+    pairs.push(opening)
+    const pair = await opening
+    const property = fc.asyncProperty(handlers, async (acts) => {
+      expect(fault(await pair.play(acts))).toBeUndefined()
+    })
+    await fc.assert(property, { numRuns: 300, interruptAfterTimeLimit: 15_000 })
+  }, 30_000)
+})
