@@ -183,7 +183,9 @@ function loadIoredis(): Ioredis {
 
 /** A client of ioredis that pipelines by itself loses the name of a command given to `callBuffer`, and ends the process. */
 function call(client: IoredisLike, name: string, args: readonly RedisArgument[]): Promise<unknown> {
-  if (client.options?.enableAutoPipelining !== true) return client.callBuffer(name, ...args)
+  // Some versions find the keys of a command, and so put their prefix in front, by its name in lower case only.
+  const { enableAutoPipelining, keyPrefix } = client.options ?? {}
+  if (enableAutoPipelining !== true) return client.callBuffer(keyPrefix ? name.toLowerCase() : name, ...args)
   const method = (client as unknown as Record<string, (...args: readonly RedisArgument[]) => Promise<unknown>>)[
     `${name.toLowerCase()}Buffer`
   ]

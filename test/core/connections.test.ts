@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Cluster, Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
+import { Redis as Valkey } from 'iovalkey'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { leastRules } from '../../scripts/redis-commands.mjs'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { RedisCluster } from '../support/cluster.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+const caches: FallbackCache[] = []
+afterEach(async () => void (await Promise.all(caches.splice(0).map((cache) => cache.close()))))
+
+async function connect(options: FallbackCacheOptions): Promise<FallbackCache> {
+  const cache = new FallbackCache({ redisTimeout: 2000, ...options })
+  caches.push(cache)
+  await until('connected', () => cache.stats().connected)
+  return cache
+}
+
+/** Everything that a cache asks of Redis: all that must work, and be seen by another process. */
+async function useAll(options: FallbackCacheOptions): Promise<void> {
+  const [one, other] = [await connect(options), await connect(options)]
+  for (let index = 0; index < 30; index++) await one.set(`k:${index}`, index, { tags: ['t'] })
+  await one.set('large', 'x'.repeat(50_000))
+  for (let round = 0; round < 2; round++) expect(await other.get('large')).toHaveLength(50_000)
+  expect(await other.get('k:7')).toBe(7)
+  expect(await other.getOrSet('made', () => 'made')).toBe('made')
+  expect(await other.delete('k:7')).toBe(true)
+  expect(await one.get('k:7')).toBeNull()
+  expect(await one.invalidatePrefix('k:')).toEqual({ durable: true })
+  expect(await other.get('k:1')).toBeNull()
+  await until('swept', () => one.stats().counters.swept + other.stats().counters.swept >= 20)
+  expect(await one.invalidateTags(['t'])).toEqual({ durable: true })
+  expect(await one.clear()).toEqual({ durable: true })
+  for (const cache of [one, other]) {
+    expect(cache.stats()).toMatchObject({ redisError: undefined, connected: true })
+    expect(cache.stats().counters).toMatchObject({ redisErrors: {}, redisErrorReplies: 0 })
+  }
+}
+
+describe('the permissions in docs/redis.md', () => {
+  const config = (): string[] => [
+    'user default off',
+    'user admin on >pw ~* &* +@all',
+    `user shop ${leastRules('shop:', '>secret')}`,
+    `user bare ${leastRules('shop:', '>secret')} -info -select -scan`,
+  ]
+  let server: RedisServer
+  beforeAll(async () => {
+    server = await RedisServer.start({ config, login: { username: 'admin', password: 'pw' } })
+  })
+  afterAll(() => server.stop())
+
+  it('are enough for all that a cache does, for its own client', async () => {
+    await useAll({ redis: `redis://shop:secret@127.0.0.1:${server.port}`, keyPrefix: 'shop:' })
+    expect(await server.command('ACL', 'LOG')).toEqual([])
+  })
+
+  it('are enough with another database', () =>
+    useAll({ redis: `redis://shop:secret@127.0.0.1:${server.port}/1`, keyPrefix: 'shop:' }))
+
+  it('may be fewer, for less', async () => {
+    const cache = await connect({ redis: `redis://bare:secret@127.0.0.1:${server.port}`, keyPrefix: 'shop:' })
+    await cache.set('k', 1)
+    expect(await cache.get('k')).toBe(1)
+    expect(await cache.invalidatePrefix('k')).toEqual({ durable: true })
+    expect(await cache.get('k')).toBeNull()
+  })
+})
+
+describe('a key prefix of the client itself', () => {
+  let server: RedisServer
+  beforeAll(async () => {
+    server = await RedisServer.start()
+  })
+  afterAll(() => server.stop())
+
+  it.each([
+    ['ioredis 6', (port: number) => new Redis({ port, keyPrefix: 'mi*ne:' })],
+    ['ioredis 5', (port: number) => new Redis5({ port, keyPrefix: 'mi*ne:' })],
+    ['iovalkey', (port: number) => new Valkey({ port, keyPrefix: 'mi*ne:' })],
+  ])('works everywhere with %s, and touches nothing else', async (_, make) => {
+    await server.command('FLUSHALL')
+    await server.command('SET', 'page:k:1', 'of others')
+    await server.command('SET', 'miXne:page:k:1', 'of others')
+    const redis = make(server.port)
+    await useAll({ redis, keyPrefix: 'page:' })
+    expect(await server.command('MGET', 'page:k:1', 'miXne:page:k:1')).toEqual(['of others', 'of others'])
+    redis.disconnect()
+  })
+
+  it('works everywhere in a cluster', async () => {
+    const cluster = await RedisCluster.start()
+    const redis = new Cluster([...cluster.addresses], { keyPrefix: 'mine:' })
+    await useAll({ redis, keyPrefix: 'page:' })
+    redis.disconnect()
+    await cluster.stop()
+  }, 60_000)
+})
+
+describe('a rediss:// URL', () => {
+  let folder: string
+  let server: RedisServer
+  let port: number
+  const pem = (name: string): string => readFileSync(join(folder, name), 'utf8')
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'fallback-cache-tls-'))
+    const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
+    const subject = (name: string): string[] => ['-subj', `/CN=${name}`]
+    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', ...subject('ca'))
+    for (const name of ['localhost', 'client']) {
+      openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.csr`, ...subject(name))
+      openssl(
+        ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
+        ...['-out', `${name}.pem`],
+      )
+    }
+    const file = (name: string): string => join(folder, name)
+    port = 20_000 + Math.floor(Math.random() * 20_000)
+    server = await RedisServer.start({
+      args: [
+        ...['--tls-port', String(port), '--tls-ca-cert-file', file('ca.pem'), '--tls-auth-clients', 'yes'],
+        ...['--tls-cert-file', file('localhost.pem'), '--tls-key-file', file('localhost.key')],
+      ],
+    })
+  }, 30_000)
+  afterAll(async () => {
+    await server.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('takes a CA and a client certificate by the option tls', async () => {
+    const tls = { ca: pem('ca.pem'), cert: pem('client.pem'), key: pem('client.key'), servername: 'localhost' }
+    await useAll({ redis: `rediss://127.0.0.1:${port}`, tls })
+  })
+
+  it('trusts no certificate of an unknown authority, and says so', async () => {
+    const cache = new FallbackCache({ redis: `rediss://127.0.0.1:${port}`, logger: { info: () => {}, warn: () => {} } })
+    caches.push(cache)
+    await cache.set('k', 1)
+    await until('said', () => /certificate/i.test(cache.stats().redisError ?? ''))
+    expect(await cache.get('k')).toBe(1)
+  })
+
+  it('refuses what cannot be read, at construction', () => {
+    const redis = 'rediss://h'
+    expect(() => new FallbackCache({ redis, tls: { ca: '/etc/ca.pem' } })).toThrow(/tls\.ca must be the text of a PEM/)
+    expect(() => new FallbackCache({ redis, tls: { cert: '-----BEGIN CERTIFICATE-----\nx' } })).toThrow(/tls cannot/)
+    expect(() => new FallbackCache({ redis, tls: 'ca.pem' as never })).toThrow(/tls must be an object/)
+    expect(() => new FallbackCache({ redis: 'redis://h', tls: {} })).toThrow(/rediss:\/\//)
+    expect(() => new FallbackCache({ tls: {} })).toThrow(/rediss:\/\//)
+  })
+})
