@@ -1,4 +1,4 @@
-import { isNotModified, isRangeApplicable, notModifiedFields } from './conditional.js'
+import { asksForWhole, isNotModified, isRangeApplicable, notModifiedFields } from './conditional.js'
 import type { Exchange, FieldValue, Reply, RequestHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
 import { parseRange, partialContent, rangeNotSatisfiable } from './range.js'
@@ -11,6 +11,7 @@ import type { StoredResponse } from './stored-response.js'
  * What one client gets of a stored response: the whole, a 304, a part, or its head (RFC 9111, section 4.3.2; RFC 9110, sections 13 and 14).
  *
  * @param whole - the stored response as it would go out in full
+ * @param asOrigin - see {@link StoragePolicy.answersAsOrigin}
  * @param request - the request as it came, where a handler has been run with other fields
  */
 export function answerFromStore(
@@ -18,6 +19,7 @@ export function answerFromStore(
   stored: StoredResponse,
   whole: Reply,
   now: number,
+  asOrigin: boolean,
   request: Pick<RequestHead, 'method' | 'headers' | 'isPlain' | 'ifNoneMatch'> = exchange.request,
 ): Reply {
   const reply = withOuterLists(exchange, stored, whole)
@@ -27,10 +29,8 @@ export function answerFromStore(
     if (stored.status === 200 && request.ifNoneMatch === stored.byName.etag) return notModified(stored, reply)
   }
   const { method, headers } = request
+  if (isAnswered304(method, headers, stored, now, asOrigin)) return notModified(stored, reply)
   if (stored.status === 200) {
-    const fields = stored.byName
-    if (isConditional(headers) && isNotModified(headers, fields, stored.receivedAt, now))
-      return notModified(stored, reply)
     if (method === 'GET' && headers.range !== undefined && isRangeApplicable(headers, rangeValidators(stored), now)) {
       return part(headers, stored, reply) ?? reply
     }
@@ -40,19 +40,14 @@ export function answerFromStore(
 }
 
 function answerFromPart(headers: Fields, stored: StoredResponse, reply: Reply, now: number): Reply {
-  if (isConditional(headers) && isNotModified(headers, stored.byName, stored.receivedAt, now)) {
-    return notModified(stored, reply)
-  }
   const part = partWithin(headers, stored, now)
   return part === undefined ? reply : { ...reply, fields: fieldsOfPart(reply.fields, part), body: part.body }
 }
 
 /** A response that the handler has just made, as far as it is known. */
 export interface MadeResponse {
+  readonly status: number
   readonly fields: Fields
-  /** The whole body; `undefined` while it is not known. */
-  readonly body: Buffer | undefined
-  readonly receivedAt: number
   readonly now: number
 }
 
@@ -61,20 +56,35 @@ export interface ConditionalAnswer extends Omit<Reply, 'fields'> {
   readonly fields: Fields
 }
 
-/** What a client gets instead of a 200 whose handler was not told of the client's conditions; `undefined`: the 200. */
-export function answerConditions(conditions: Fields, made: MadeResponse): ConditionalAnswer | undefined {
-  const { fields, body, receivedAt, now } = made
-  const reply = { reason: undefined, removed: [] }
-  if (isConditional(conditions) && isNotModified(conditions, fields, receivedAt, now)) {
-    return { ...reply, status: 304, fields: notModifiedFields(fields), body: undefined }
-  }
-  if (body === undefined || conditions.range === undefined || !isRangeApplicable(conditions, fields, now))
-    return undefined
-  const ranges = parseRange(fieldValue(conditions, 'range'), body.length)
-  if (ranges === undefined) return undefined
-  const answer =
-    ranges === 'unsatisfiable' ? rangeNotSatisfiable(fields, body.length) : partialContent(ranges, fields, body)
-  return { ...reply, status: answer.status, fields: answer.fields, body: answer.body }
+/**
+ * What a client gets instead of a response whose handler was not told of the client's If-None-Match and If-Modified-Since: a 304,
+ * as the framework would have made it; `undefined`: the response.
+ *
+ * @param request - the request as it came
+ */
+export function answerConditions(
+  { method, headers }: Pick<RequestHead, 'method' | 'headers'>,
+  { status, fields, now }: MadeResponse,
+): ConditionalAnswer | undefined {
+  if (!isSuccessful(status) || !isConditional(headers) || asksForWhole(headers)) return undefined
+  if (!isNotModified(method, headers, fields, undefined, now)) return undefined
+  return { reason: undefined, removed: [], status: 304, fields: notModifiedFields(fields), body: undefined }
+}
+
+function isAnswered304(
+  method: string,
+  headers: Fields,
+  stored: StoredResponse,
+  now: number,
+  asOrigin: boolean,
+): boolean {
+  if (!isConditional(headers) || !isSuccessful(stored.status) || (asOrigin && asksForWhole(headers))) return false
+  return isNotModified(method, headers, stored.byName, stored.receivedAt, now)
+}
+
+/** Whether conditions are evaluated (RFC 9110, section 13.2.1), and there is content that a 304 saves. */
+function isSuccessful(status: number): boolean {
+  return status >= 200 && status < 300 && status !== 204 && status !== 205
 }
 
 function isConditional(headers: Fields): boolean {

@@ -23,6 +23,7 @@ import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
 import { PostAnswer } from './post-answer.js'
 import { keyParts, type PrimaryKeys } from './primary-key.js'
+import { asksInOwnUnits } from './range.js'
 import type { Reason } from './reasons.js'
 import type { RecentlyRefused } from './recently-refused.js'
 import { representationFor } from './representation.js'
@@ -195,7 +196,8 @@ function goOn<Context extends object>(
     case 'alone':
       return forward({ ...missed, fwd: 'bypass' }, lookup, undefined, of)
     default: {
-      const flight = fwd === 'request' ? undefined : of.runs.flightTo(place)
+      const isOwn = fwd === 'request' || asksInOwnUnits(lookup.request.headers)
+      const flight = isOwn ? undefined : of.runs.flightTo(place)
       if (flight !== undefined && flight !== of.ownFlight)
         return complete({ ...missed, outcome: 'wait', ...say(of, { fwd, collapsed: true }) }, of)
       const part = stored?.status === 206 ? stored : undefined
@@ -268,7 +270,13 @@ function replyOf<Context extends object>(
   const key = cacheStatus === 'debug' ? lookup.key.text : undefined
   const shown = representationFor(stored, lookup.request, now)
   const member = shown.hitStatus(now, cacheStatus === false ? undefined : tier, key)
-  return answerFromStore(lookup.exchange, shown, shown.answer(shown.list, now, member), now)
+  return answerFromStore(
+    lookup.exchange,
+    shown,
+    shown.answer(shown.list, now, member),
+    now,
+    lookup.storage.answersAsOrigin,
+  )
 }
 
 function statusIn({ fields }: Reply): string | undefined {

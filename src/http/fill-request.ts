@@ -36,6 +36,8 @@ export interface FillRequest {
   readonly onError: ((status: number | undefined) => Reply | undefined) | undefined
   /** The client's own conditions, which are hidden from the handler; `undefined` when there are none. */
   readonly conditions: Fields | undefined
+  /** What the handler sees of a client that asks for a part (`'range'`) or for one version only; `undefined`: it asks for neither. */
+  readonly sees: 'range' | 'version' | undefined
   /** The stored response that the handler's answer may confirm; `undefined` when there is none. */
   readonly asked: Asked | undefined
   /** A stored part (206) that the handler's answer may add to (RFC 9111, section 3.4). */

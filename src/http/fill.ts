@@ -180,6 +180,7 @@ export class Fill implements Recording, OpenRecording {
     const status = parts?.isWhole === true ? 200 : head.status
     const storable = this.#judge(head, united, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, route, storable)
+    if (this.#isForOneRequest(head.status)) return this.#refusing(head, route, 'precondition')
     if (announcedLength(route, whole) > storage.maxBodySize) return this.#refusing(head, route, 'too-large')
     this.#isWhole = whole !== undefined
     if (this.#mayHaveStopped !== undefined && (whole === undefined || this.#mayHaveStopped())) {
@@ -206,6 +207,18 @@ export class Fill implements Recording, OpenRecording {
     }
     if (whole === undefined) this.of.flight?.stream()
     return this.#storing(head, recorded, storable, body)
+  }
+
+  /** Whether an answer may owe what it is to the range or the conditions that the handler saw, and would be wrong for other requests. */
+  #isForOneRequest(status: number): boolean {
+    const { sees } = this.of
+    if (sees === undefined || status === 206) return false
+    if (status !== 200) return true
+    if (sees !== 'range') return false
+    const { inputs } = this
+    if (inputs !== undefined) return inputs.range || inputs.everyField
+    // Whether a handler that shares the process has read Range is not known; an origin is taken at its word (RFC 9111, section 3).
+    return this.policy.storage.answersAsOrigin
   }
 
   /** What the answer makes together with the part that is stored. */
@@ -381,7 +394,7 @@ export class Fill implements Recording, OpenRecording {
     const { etag } = fields
     if (this.#codings.length > 0) added.push('Vary', fields.vary ?? '')
     if (etag !== undefined && head.field('etag') === undefined) added.push('ETag', etag)
-    const instead = this.#onConditions(head, fields, body, status)
+    const instead = this.#onConditions(head, fields, status)
     return { fields: added, instead, record: true, before: undefined }
   }
 
@@ -394,16 +407,15 @@ export class Fill implements Recording, OpenRecording {
   #refusing(head: ResponseHead, route: RouteFields, reason: Reason): Onward {
     this.#refuse(reason)
     const status = this.#status(head, { detail: this.#detail(reason) })
-    const instead = this.#onConditions(head, asSent(head, route.fields, route.appended), undefined, status)
+    const instead = this.#onConditions(head, asSent(head, route.fields, route.appended), status)
     return { fields: status, instead, record: false, before: undefined }
   }
 
   /** What a client gets whose conditions were hidden from the handler. */
-  #onConditions(head: ResponseHead, fields: Fields, body: Buffer | undefined, status: FieldList): Reply | undefined {
-    const { conditions } = this.of
-    if (conditions === undefined || head.status !== 200) return undefined
-    const now = this.#target.clock.now()
-    const reply = answerConditions(conditions, { fields, body, receivedAt: now, now })
+  #onConditions(head: ResponseHead, fields: Fields, status: FieldList): Reply | undefined {
+    const { conditions, request } = this.of
+    if (conditions === undefined) return undefined
+    const reply = answerConditions(request, { status: head.status, fields, now: this.#target.clock.now() })
     return reply && { ...reply, fields: [...toFieldList(reply.fields), ...status] }
   }
 

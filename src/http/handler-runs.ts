@@ -3,11 +3,11 @@ import type { FallbackCache } from '../core/fallback-cache.js'
 import type { Mark } from '../core/mark.js'
 import { answerFromStore } from './answer.js'
 import { type CacheStatus, cacheStatusMember, type Forward } from './cache-status.js'
-import { CONDITIONAL_FIELDS, preconditions } from './conditional.js'
+import { preconditions, SELECTIVE_FIELDS, VALIDATING_FIELDS } from './conditional.js'
 import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead } from './exchange.js'
 import type { Fields } from './fields.js'
 import { Fill } from './fill.js'
-import type { Asked, FillPolicy, FillTarget } from './fill-request.js'
+import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
 import { Flight, type Landing } from './flight.js'
 import type { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
@@ -22,7 +22,6 @@ import type { Retiring } from './retiring.js'
 import { isForSeveral, mayReuseOnError } from './reusable.js'
 import { openScope } from './scope.js'
 import type { StoragePolicy } from './storage-policy.js'
-import { completeLengthOf } from './stored-part.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
 
 /** What a request is forwarded with. */
@@ -92,8 +91,10 @@ export class HandlerRuns<Context extends object> {
    */
   lead(lookup: Lookup<Context>, miss: Miss, owner: object, look: Look): Forwarding | Promise<Reply | Forwarding> {
     this.#noteSlowness(miss.place)
-    if (this.#goesOnAsItCame(lookup, miss)) return this.alone(lookup, miss, owner)
+    if (this.#recentlyRefused.has(miss.place)) return this.alone(lookup, miss, owner)
     const mark = this.#cache.mark()
+    // What it is answered may be for nobody else.
+    if (seenOf(lookup.request) !== undefined) return this.#run(lookup, miss, owner, mark, undefined)
     const flight = this.#takeOff(miss.place, mark)
     const turn = this.#cache.takeTurn(miss.place, look, [], this.#policy.collapseTimeout)
     if (turn !== undefined) return this.#leadInTurn(lookup, miss, owner, flight, turn)
@@ -102,7 +103,7 @@ export class HandlerRuns<Context extends object> {
 
   /** The fields with which {@link lead} would send a request on; `undefined`: as they came. */
   changesOf(lookup: Lookup<Context>, miss: Miss): FieldChanges | undefined {
-    if (this.#goesOnAsItCame(lookup, miss)) return undefined
+    if (this.#recentlyRefused.has(miss.place)) return undefined
     const { stale } = miss
     const asked = stale !== undefined && isAskable(stale) ? { stored: stale } : undefined
     return changesFor(conditionsOf(lookup.request), asked)
@@ -151,7 +152,7 @@ export class HandlerRuns<Context extends object> {
       cacheStatus === 'debug'
         ? shown.answer(shown.list, now, status())
         : shown.asCollapsed(now, cacheStatus ? fwd : undefined, status)
-    return answerFromStore(lookup.exchange, shown, whole, now)
+    return answerFromStore(lookup.exchange, shown, whole, now, lookup.storage.answersAsOrigin)
   }
 
   /**
@@ -242,13 +243,6 @@ export class HandlerRuns<Context extends object> {
     if (this.#flights.get(place)?.isSlow === true) this.#recentlyRefused.add(place, SLOW_FOR)
   }
 
-  /** Whether nobody would have anything of the whole: it is not going to be stored. */
-  #goesOnAsItCame({ request, storage }: Lookup<Context>, { place, part }: Miss): boolean {
-    if (this.#recentlyRefused.has(place)) return true
-    if (part === undefined || request.headers.range === undefined) return false
-    return completeLengthOf(part) > storage.maxBodySize
-  }
-
   async #leadInTurn(
     lookup: Lookup<Context>,
     miss: Miss,
@@ -268,11 +262,10 @@ export class HandlerRuns<Context extends object> {
     return this.#run(lookup, miss, owner, this.#cache.mark(), flight)
   }
 
-  #run(lookup: Lookup<Context>, miss: Miss, owner: object, mark: Mark, flight: Flight): Forwarding {
+  #run(lookup: Lookup<Context>, miss: Miss, owner: object, mark: Mark, flight: Flight | undefined): Forwarding {
     const conditions = conditionsOf(lookup.request)
     const asked = miss.stale && this.#asked(lookup, miss, miss.stale, '304')
-    const answered = lookup.request.method === 'QUERY' ? withoutRange(conditions) : conditions
-    const fill = this.#fill(lookup, miss, mark, flight, answered, asked)
+    const fill = this.#fill(lookup, miss, mark, flight, conditions, asked)
     return this.#forward(lookup, owner, fill, changesFor(conditions, asked))
   }
 
@@ -293,13 +286,14 @@ export class HandlerRuns<Context extends object> {
   ): Fill {
     const { key, search, personal, nested, collapsed } = lookup
     const { place, fwd, part } = miss
+    const sees = seenOf(request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
     return new Fill(
       // biome-ignore format: one name a line says no more
       {
         request, key, search, place, mark, requestedAt, fwd, collapsed, flight, onError,
-        conditions, asked, part, personal, nested,
+        conditions, sees, asked, part, personal, nested,
       },
       this.#fillPolicy(lookup.exchange, lookup.storage),
       target,
@@ -375,7 +369,7 @@ export class HandlerRuns<Context extends object> {
   ): Reply {
     const shown = representationFor(stored, asItCame ?? lookup.request, now)
     const whole = shown.answer(shown.list, now, this.#member(lookup, status))
-    return answerFromStore(lookup.exchange, shown, whole, now, asItCame)
+    return answerFromStore(lookup.exchange, shown, whole, now, lookup.storage.answersAsOrigin, asItCame)
   }
 
   /** Our member of Cache-Status; `undefined`: none is wanted. */
@@ -400,10 +394,17 @@ function requestOf({ request }: { readonly request: RequestHead }): Pick<Request
   return { method: request.method, headers: { ...request.headers } }
 }
 
-/** The request's own conditions; `undefined` when there are none. */
+/** What of a request is for its handler to understand: see {@link FillRequest.sees}. */
+function seenOf({ method, headers }: RequestHead): FillRequest['sees'] {
+  if (method === 'POST') return undefined
+  if (headers.range !== undefined) return 'range'
+  return SELECTIVE_FIELDS.some((name) => headers[name] !== undefined) ? 'version' : undefined
+}
+
+/** The request's own conditions that the cache evaluates; `undefined` when there are none. */
 function conditionsOf(request: RequestHead): Fields | undefined {
   let conditions: Record<string, FieldValue> | undefined
-  for (const name of CONDITIONAL_FIELDS) {
+  for (const name of VALIDATING_FIELDS) {
     const value = request.headers[name]
     if (value === undefined) continue
     conditions ??= {}
@@ -412,17 +413,12 @@ function conditionsOf(request: RequestHead): Fields | undefined {
   return conditions
 }
 
-/** A QUERY is answered as a whole: queries have ways of their own to ask for a part (RFC 10008, section 2.8). */
-function withoutRange(conditions: Fields | undefined): Fields | undefined {
-  return conditions && { ...conditions, range: undefined, 'if-range': undefined }
-}
-
 /** Whether the handler can be asked about a stored response. A 304 says nothing about a part: whether the rest is still the same is not known. */
 function isAskable(stored: StoredResponse): boolean {
   return stored.status !== 206 && preconditions(stored.validators) !== undefined
 }
 
-/** What a request is sent on with: without the client's conditions, and with ours (RFC 9111, section 4.3.1). */
+/** What a request is sent on with: without these of the client's conditions, and with ours (RFC 9111, section 4.3.1). */
 function changesFor(
   conditions: Fields | undefined,
   asked: Pick<Asked, 'stored'> | undefined,

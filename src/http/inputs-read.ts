@@ -24,6 +24,8 @@ export class InputsRead {
   excusesAddress: (() => boolean) | undefined
   /** The parameters that the key holds; `undefined`: all of them. */
   readonly keyedParameters: readonly string[] | undefined
+  /** Whether Range was read: the response to a request that has it may be made for its part. */
+  range = false
   /** Where the fields were read as a whole, for a warning; `undefined`: not known. */
   place: string | undefined
   /** Grows with each new read. */
@@ -44,7 +46,9 @@ export class InputsRead {
 
   /** @param name - as node spells the names of its records: in lower case */
   field(name: string): void {
-    if (!this.isCounting || NEUTRAL_FIELDS.has(name)) return
+    if (!this.isCounting) return
+    if (name === 'range') this.range = true
+    if (NEUTRAL_FIELDS.has(name)) return
     if (name === 'cookie') this.allCookies()
     else this.#add(this.fields, name, () => this.allFields())
   }

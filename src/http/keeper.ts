@@ -147,7 +147,8 @@ export class Keeper implements FillTarget {
     if (of.request.method === 'POST') return
     this.#recentlyRefused.note(of.place, reason, input)
     if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
-    else if (!PASSING_REASONS.has(reason) && isAnonymous(of)) this.#recentlyRefused.add(of.place, REFUSED_FOR)
+    else if (!PASSING_REASONS.has(reason) && of.sees === undefined && isAnonymous(of))
+      this.#recentlyRefused.add(of.place, REFUSED_FOR)
   }
 
   #warnOnce(topic: string, text: string): void {

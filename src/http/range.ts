@@ -22,7 +22,7 @@ export function parseRange(
   length: number,
 ): readonly ByteRange[] | 'unsatisfiable' | undefined {
   if (range === undefined || length === 0) return undefined
-  const unit = /^bytes[ \t]*=/i.exec(range)
+  const unit = BYTES.exec(range)
   if (unit === null) return undefined
   const specs = listMembers(range.slice(unit[0].length))
   if (specs.length === 0 || specs.length > MAX_RANGES) return undefined
@@ -38,6 +38,14 @@ export function parseRange(
   }
   return ranges.length === 0 ? 'unsatisfiable' : joinOverlapping(ranges)
 }
+
+/** Whether a request asks for a part in units that only its handler knows (RFC 9110, section 14.1). */
+export function asksInOwnUnits(request: Fields): boolean {
+  const range = fieldValue(request, 'range')
+  return range !== undefined && !BYTES.test(range)
+}
+
+const BYTES = /^bytes[ \t]*=/i
 
 /** An answer built from parts of a stored body. */
 export interface RangeAnswer {

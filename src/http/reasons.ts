@@ -36,7 +36,7 @@ export const REASONS = {
   // What the response says
   status: 'The status code is none that this route stores.',
   precondition:
-    'The status is 412 or 416: the response is about the conditions or the range of its own request, and answers no other request (RFC 9110, sections 15.5.13 and 15.5.17).',
+    'The response is about the conditions or the range of its own request: a 304, 412 or 416, or anything but a 206 to a Range that the handler may have read.',
   'must-understand':
     'The response says must-understand and this cache does not implement its status code (RFC 9111, section 5.2.2.3).',
   'no-store': 'The response says no-store (RFC 9111, section 5.2.2.5).',

@@ -17,6 +17,7 @@ import { isLoggedIn } from './personal.js'
 import { type Policy, placeOf } from './policy.js'
 import { PostAnswer } from './post-answer.js'
 import { PrimaryKeys, pathOf } from './primary-key.js'
+import { asksInOwnUnits } from './range.js'
 import type { Reason } from './reasons.js'
 import { RecentlyRefused } from './recently-refused.js'
 import { representationFor } from './representation.js'
@@ -214,7 +215,7 @@ export class ResponseCache<Context extends object> {
     const shown = representationFor(stored, lookup.request, now)
     if (shown.isEncoded) this.cache.counters.precompressedHits += 1
     const whole = shown.asHit(now, cacheStatus === false ? undefined : tier, key)
-    return answerFromStore(lookup.exchange, shown, whole, now)
+    return answerFromStore(lookup.exchange, shown, whole, now, lookup.storage.answersAsOrigin)
   }
 
   #countHit(lookup: Lookup<Context>, tier: 'memory' | 'redis', stale: boolean, disconnected: boolean): void {
@@ -261,7 +262,7 @@ export class ResponseCache<Context extends object> {
   /** Runs the handler for this request and for those that wait for it, or waits for the one that runs. */
   #run(lookup: Lookup<Context>, miss: Miss): Decision | Promise<Decision> {
     const { place, fwd } = miss
-    const flight = fwd === 'request' ? undefined : this.#runs.flightTo(place)
+    const flight = fwd === 'request' || asksInOwnUnits(lookup.request.headers) ? undefined : this.#runs.flightTo(place)
     if (flight !== undefined) {
       const isCrowded = this.cache.gauges.waiting >= MAX_WAITING
       return isCrowded ? this.#runs.alone(lookup, miss, this) : this.#follow(lookup, miss, flight)

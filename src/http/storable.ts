@@ -120,8 +120,8 @@ function isUnderstood(status: number, policy: StoragePolicy): boolean {
 
 function refuseStatus(response: ResponseHead, control: CacheControl, policy: StoragePolicy): Reason | undefined {
   const { status, fields } = response
-  if (status === 412 || status === 416) return 'precondition'
-  if (!(status >= 200 && status <= 599) || status === 304 || policy.statusTtl.get(status) === false) return 'status'
+  if (status === 304 || status === 412 || status === 416) return 'precondition'
+  if (!(status >= 200 && status <= 599) || policy.statusTtl.get(status) === false) return 'status'
   if (control.mustUnderstand && !isUnderstood(status, policy)) return 'must-understand'
   if (status !== 206) return undefined
   if (!policy.storePartial) return 'partial'

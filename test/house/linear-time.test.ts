@@ -41,8 +41,9 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   correctedInitialAge: (text) => correctedInitialAge({ age: text, date: text }, now, now),
   parseCacheControl,
   requestControl: (text) => requestControl({ 'cache-control': text, pragma: text }),
-  'If-None-Match': (text) => isNotModified({ 'if-none-match': text }, { etag: text }, now, now),
-  'If-Modified-Since': (text) => isNotModified({ 'if-modified-since': text }, { 'last-modified': text }, now, now),
+  'If-None-Match': (text) => isNotModified('GET', { 'if-none-match': text }, { etag: text }, now, now),
+  'If-Modified-Since': (text) =>
+    isNotModified('GET', { 'if-modified-since': text }, { 'last-modified': text }, now, now),
   'If-Range': (text) => isRangeApplicable({ 'if-range': text }, { etag: '"a"' }, now),
   cookies: (text) => credentialsOf({ cookie: text }, credentials),
   'the name of a cookie': (text) => credentialsOf({ cookie: `${text}=1` }, credentials),

@@ -49,7 +49,7 @@ describe('isStorable', () => {
     // Status
     ['3 a status that is not final', { status: 103, fields: cc('max-age=60') }, 'status', 'status'],
     ['3 a status beyond all', { status: 999, fields: cc('max-age=60') }, 'status', 'status'],
-    ['3 304', { status: 304, fields: cc('max-age=60') }, 'status', 'status'],
+    ['3 304', { status: 304, fields: cc('max-age=60') }, 'precondition', 'precondition'],
     [
       '15.5.13 412, which is about the conditions of one request',
       { status: 412, fields: cc('max-age=60') },
