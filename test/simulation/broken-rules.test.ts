@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Coherence } from '../../src/core/coherence/coherence.js'
 import { Journal } from '../../src/core/coherence/journal.js'
+import { RetiredKeys } from '../../src/core/coherence/retired-keys.js'
 import { SharedLog } from '../../src/core/coherence/shared-log.js'
 import { WriteBack } from '../../src/core/coherence/write-back.js'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
 import { SingleFlight } from '../../src/core/single-flight.js'
 import { MemoryTier } from '../../src/core/tiers/memory-tier.js'
 import { FakeRedis } from './fake-redis.js'
@@ -90,6 +92,28 @@ const rules: readonly BrokenRule[] = [
     },
     options: { only: ['flush all'] },
     breaks: ['C7'],
+  },
+  {
+    rule: 'what clients can have invalidated makes no records',
+    break: () =>
+      vi.spyOn(FallbackCache.prototype, 'retire').mockImplementation(async function (this: FallbackCache, names) {
+        if (names.length > 0) await this.invalidatePrefixes(names)
+        return new Map()
+      }),
+    options: { only: ['flood by clients'] },
+    breaks: ['C5', 'C6'],
+  },
+  {
+    rule: 'a request keeps a handler out that was running',
+    break: () => vi.spyOn(RetiredKeys.prototype, 'coversSince').mockReturnValue(false),
+    options: { only: ['slow network'] },
+    breaks: ['C2', 'C3'],
+  },
+  {
+    rule: 'a tombstone that Redis does not have yet is remembered',
+    break: () => vi.spyOn(RetiredKeys.prototype, 'coversAfter').mockReturnValue(false),
+    options: { only: ['partition', 'connection broken', 'replies lost'] },
+    breaks: ['C2', 'C3'],
   },
   {
     rule: 'memory answers for a Redis out of reach only so long',

@@ -39,6 +39,7 @@ const kinds = {
   'scripts forgotten': 3,
   'out of memory': 4,
   'wall clock': 4,
+  'flood by clients': 3,
 }
 
 /** A kind of disaster. */
@@ -118,6 +119,9 @@ export class Disasters {
         return true
       case 'process killed':
         this.#stage.replace(process)
+        return true
+      case 'flood by clients':
+        void process.flood(600)
         return true
       case 'wall clock':
         if (this.#stage.skews) process.clock.setSkew(random.pick([0, 3_600_000, -3_600_000]))

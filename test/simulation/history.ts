@@ -39,6 +39,8 @@ export interface Issued {
   wasLost: boolean
   /** Who had seen it when it was lost. */
   readonly knownBy: Set<Witness>
+  /** Whether a client's request asked for it: only its own process is bound. */
+  readonly isRequest: boolean
 }
 
 /** A place in the order of things, and its time. */
@@ -124,7 +126,7 @@ export class History {
   }
 
   /** The database changes, and at once the process is told to invalidate what depends on it. */
-  issue(by: Witness, covers: readonly Cover[], text: string): Issued {
+  issue(by: Witness, covers: readonly Cover[], text: string, isRequest = false): Issued {
     const versions = this.truth.change(covers)
     const issued: Issued = {
       number: this.#issued.length,
@@ -136,6 +138,7 @@ export class History {
       wasDurable: false,
       wasLost: false,
       knownBy: new Set(),
+      isRequest,
     }
     this.#issued.push(issued)
     this.note(() => `${by.name} issues #${issued.number} ${text}: ${show(versions)}`)
@@ -293,7 +296,7 @@ export class History {
   }
 
   #bind(issued: Issued): void {
-    issued.boundAt ??= this.moment()
+    if (!issued.isRequest) issued.boundAt ??= this.moment()
   }
 
   #keptBy(by: Witness): Map<Key, Run | 'unsure'> {

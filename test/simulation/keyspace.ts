@@ -77,6 +77,11 @@ export class Keyspace {
         .flatMap(([name, score]) => [bulk(name), bulk(String(score))]),
     ZCARD: ([key], now) => this.#sortedSet(key, now)?.scores.size ?? 0,
     PEXPIRE: ([key, ms], now) => this.#expire(key, now + Number(ms), now),
+    PTTL: ([key], now) => {
+      const value = this.#value(key, now)
+      if (value === undefined) return -2
+      return value.kind === 'string' && Number.isFinite(value.expiresAt) ? Math.ceil(value.expiresAt - now) : -1
+    },
     SCAN: (args, now) => this.#scan(args, now),
     FLUSHALL: () => {
       this.#values.clear()

@@ -181,6 +181,20 @@ export class SimulatedProcess implements Witness {
     await this.#timed('delete', 2 * this.#setup.redisTimeout, () => this.cache.delete(key))
   }
 
+  /** A request with an unsafe method succeeds, which changes what lies under a key. */
+  async retire(key: Key): Promise<void> {
+    this.#history.issue(this, [{ kind: 'key', key }], `retire ${key}`, true)
+    await this.#timed('retire', 2 * this.#setup.redisTimeout, () => this.cache.retire([key]))
+  }
+
+  /** Clients have so many keys retired that nothing is stored under. */
+  async flood(count: number): Promise<void> {
+    for (let at = 0; at < count && !this.isDead; at += 20) {
+      const keys = Array.from({ length: 20 }, (_, index) => `${at + index}${'u'.repeat(1_000)}`)
+      await this.#timed('flood', 2 * this.#setup.redisTimeout, () => this.cache.retire(keys))
+    }
+  }
+
   /** Ends at once, as by SIGKILL: nothing it waits for ever settles. */
   kill(): void {
     this.isDead = true

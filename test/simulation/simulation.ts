@@ -145,7 +145,16 @@ class Simulation {
 
   #doSomething(process: SimulatedProcess, key: Key): void {
     const random = this.#random
-    const what = random.weighted({ find: 50, getOrSet: 12, get: 6, handle: 6, set: 2, invalidate: 14, delete: 2 })
+    const what = random.weighted({
+      find: 50,
+      getOrSet: 12,
+      get: 6,
+      handle: 6,
+      set: 2,
+      invalidate: 14,
+      delete: 2,
+      retire: 4,
+    })
     const duration = random.chance(0.8) ? random.magnitude(1, 50) : random.magnitude(50, longestRun)
     const ttl = random.chance(0.9) ? 300_000 : random.magnitude(100, 10_000)
     this.#count(what)
@@ -155,6 +164,7 @@ class Simulation {
     else if (what === 'handle') void process.handle(key, duration, ttl)
     else if (what === 'set') void process.set(key, ttl)
     else if (what === 'delete') void process.delete(key)
+    else if (what === 'retire') void process.retire(key)
     else void process.invalidate(this.#drawCover(key))
   }
 
