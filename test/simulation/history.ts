@@ -94,6 +94,8 @@ export class History {
   readonly violations: Violation[] = []
   readonly #scheduler: Scheduler
   readonly #issued: Issued[] = []
+  /** Keys that requests have retired. */
+  readonly #retired = new Set<Key>()
   readonly #runs: Run[] = []
   readonly #appended: { readonly covers: readonly Cover[]; readonly tick: number }[] = []
   readonly #kept = new Map<Witness, Map<Key, Run | 'unsure'>>()
@@ -128,6 +130,7 @@ export class History {
   /** The database changes, and at once the process is told to invalidate what depends on it. */
   issue(by: Witness, covers: readonly Cover[], text: string, isRequest = false): Issued {
     const versions = this.truth.change(covers)
+    if (isRequest) for (const key of versions.keys()) this.#retired.add(key)
     const issued: Issued = {
       number: this.#issued.length,
       by,
@@ -283,7 +286,7 @@ export class History {
     found: { readonly tier: 'memory' | 'redis'; readonly run: number } | undefined,
   ): void {
     const run = found === undefined ? undefined : this.#runs[found.run]
-    if (found?.tier !== 'memory' || run === undefined || by.lease > 0 || !by.isRoomy) return
+    if (found?.tier !== 'memory' || run === undefined || by.lease > 0 || !by.isRoomy || this.#retired.has(key)) return
     if (run.by !== by || !run.wasKeptAlone || run.finishedAt === undefined) return
     const isGone = this.#takenAt > run.finishedAt.tick
     if (!isGone)
@@ -359,6 +362,8 @@ export class History {
     const { by, key, startedAt } = reading
     const run = this.#kept.get(by)?.get(key)
     if (run === undefined || run === 'unsure' || !by.isRoomy || result.isConnected !== true || result.hadTrouble) return
+    // Its tombstone may be met late, and takes more out of use than is wrong.
+    if (this.#retired.has(key)) return
     if (run.finishedAt === undefined || run.finishedAt.tick > startedAt.tick) return
     if (run.until <= this.#scheduler.now + 2 || this.#forgottenAt > run.knownTick) return
     if (this.#issued.some(({ issuedAt, versions }) => issuedAt.tick > run.startedAt.tick && versions.has(key))) return

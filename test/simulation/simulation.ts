@@ -42,6 +42,8 @@ class Simulation {
   readonly #options: SimulationOptions
   readonly #setup: Setup
   readonly #skews: boolean
+  /** Whether requests with unsafe methods come. */
+  readonly #retires: boolean
   readonly #pause: number
   readonly #counts: Record<string, number> = {}
   #processes: SimulatedProcess[] = []
@@ -54,6 +56,7 @@ class Simulation {
     this.#redis = new FakeRedis(this.#scheduler)
     this.#redis.onAppend = (args) => this.#history.appended(JSON.parse(String(args.at(-1))) as string[])
     this.#skews = this.#random.chance(0.25)
+    this.#retires = this.#random.chance(0.4)
     this.#setup = this.#drawSetup()
     this.#pause = this.#random.magnitude(30, 1000)
     this.#disasters = new Disasters(this.#scheduler, this.#random.fork(), this.#history, this.#redis, {
@@ -153,7 +156,7 @@ class Simulation {
       set: 2,
       invalidate: 14,
       delete: 2,
-      retire: 4,
+      retire: this.#retires ? 6 : 0,
     })
     const duration = random.chance(0.8) ? random.magnitude(1, 50) : random.magnitude(50, longestRun)
     const ttl = random.chance(0.9) ? 300_000 : random.magnitude(100, 10_000)

@@ -124,6 +124,7 @@ export class EntryReader {
 
   async #findShared(key: string): Promise<Found | undefined> {
     const askedAt = this.#clock.monotonic()
+    const asked = this.#mirror.sequence
     let read: Read
     try {
       read = await this.#entries.read(key, this.#largeHeld(key))
@@ -145,7 +146,7 @@ export class EntryReader {
       // Evicted meanwhile: it has to be sent after all.
       return known === undefined ? this.#findShared(key) : this.#findUnchanged(key, known, incarnation)
     }
-    const framed = read === undefined ? undefined : this.#usable(key, read, incarnation)
+    const framed = read === undefined ? undefined : this.#usable(key, read, incarnation, asked)
     if (framed === 'stray') return this.#findDespiteStray(key)
     if (framed === undefined) return this.#memory.find(key, false)
     if (known !== undefined && isSameEntry(known, framed)) {
@@ -187,21 +188,21 @@ export class EntryReader {
   }
 
   /** An entry out of Redis, if it may be used. */
-  #usable(key: string, frame: Buffer, incarnation: string): Framed | 'stray' | undefined {
+  #usable(key: string, frame: Buffer, incarnation: string, asked: number): Framed | 'stray' | undefined {
     const framed = decodeFrame(frame)
     if (framed === undefined) {
       this.#counters.foreignEntries++
       return undefined
     }
     if (isOfAnotherKey(key, framed)) return 'stray'
-    const verdict = this.#judge(key, framed, incarnation)
+    const verdict = this.#judge(key, framed, incarnation, asked)
     return typeof verdict === 'string' ? undefined : verdict
   }
 
-  #judge(key: string, framed: Framed, incarnation: string): Framed | Absence {
+  #judge(key: string, framed: Framed, incarnation: string, asked?: number): Framed | Absence {
     if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return 'invalidated'
     if (framed.entry.deleteAt <= this.#clock.now()) return 'expired'
-    return this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position) ? 'invalidated' : framed
+    return this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position, asked) ? 'invalidated' : framed
   }
 
   #leaseHolds(): boolean {

@@ -143,7 +143,7 @@ export class EntryWriter {
     if (written !== 'written') return false
     // What a read gives back is then known as this very entry.
     slot.stamp = stamp
-    if (after !== '') retired.settle(key, after, stamp.position)
+    if (after !== '') this.#mirror.settleRetired(key, after, stamp.position)
     return true
   }
 

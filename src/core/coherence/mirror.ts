@@ -114,6 +114,11 @@ export class Mirror {
     return true
   }
 
+  /** Redis has the tombstone of a key that was retired here, or something newer. @param position - where the log ends */
+  settleRetired(key: string, id: string, position: number): void {
+    this.retired.settle(key, id, position, ++this.#sequence)
+  }
+
   /** Gives an invalidation that was waiting its place in the log. */
   settle(recorded: Recorded, position: number): void {
     for (const cover of recorded.covers) {
@@ -147,8 +152,8 @@ export class Mirror {
   }
 
   /** Whether something that covers this key or these tags stands after `position` in the log, or waits to. */
-  coversAfter(key: string, tags: readonly string[], position: number): boolean {
-    if (this.retired.coversAfter(key, position)) return true
+  coversAfter(key: string, tags: readonly string[], position: number, asked?: number): boolean {
+    if (this.retired.coversAfter(key, position, asked)) return true
     if (position >= this.#position && this.#pending === 0) return false
     return this.#some(key, tags, (slot) => slot.pending > 0 || this.#positionOf(slot) > position)
   }

@@ -19,6 +19,8 @@ interface Retired {
   readonly isOwn: boolean
   /** Whether everything older has left Redis under this exact key. */
   isSettled: boolean
+  /** Sequence at that moment: what was read before may be older all the same. */
+  settledAt: number
   /** Where the log ended when it was settled. */
   position: number
   /** Until when entries in Redis under derived keys are compared with `position`; monotonic ms. */
@@ -59,10 +61,10 @@ export class RetiredKeys {
   }
 
   /** Records a key. `isSettled`: its tombstone is known to be in Redis. */
-  add(key: string, record: Pick<Retired, 'sequence' | 'id' | 'isOwn' | 'isSettled' | 'position'>): void {
+  add(key: string, record: Omit<Retired, 'until' | 'settledAt'>): void {
     const name = nameOf(key)
     this.#records.delete(name)
-    this.#records.set(name, { ...record, until: this.#now() + this.#keptFor })
+    this.#records.set(name, { ...record, settledAt: record.sequence, until: this.#now() + this.#keptFor })
     if (this.#records.size <= maxRecords) return
     for (const [oldest, { sequence }] of this.#records) {
       this.#fold(oldest, sequence)
@@ -82,10 +84,11 @@ export class RetiredKeys {
   }
 
   /** The tombstone is in Redis, or something newer than it. */
-  settle(key: string, id: string, position: number): void {
+  settle(key: string, id: string, position: number, sequence: number): void {
     const known = this.#records.get(nameOf(key))
-    if (known === undefined || known.id !== id) return
+    if (known === undefined || known.id !== id || known.isSettled) return
     known.isSettled = true
+    known.settledAt = sequence
     known.position = position
   }
 
@@ -120,16 +123,20 @@ export class RetiredKeys {
     return false
   }
 
-  /** Whether an entry that Redis holds under this key, stamped with this position, may be older than what retired it. */
-  coversAfter(key: string, position: number): boolean {
+  /**
+   * Whether an entry that Redis holds under this key, stamped with this position, may be older than what retired it.
+   *
+   * @param asked - the sequence when Redis was asked for it
+   */
+  coversAfter(key: string, position: number, asked = Number.POSITIVE_INFINITY): boolean {
     if (this.#records.size === 0) return false
     const exact = this.#records.get(nameOf(key))
     // What follows a tombstone under its key was made by a process that knew of it.
-    if (exact !== undefined) return !exact.isSettled
+    if (exact !== undefined) return !exact.isSettled || asked < exact.settledAt
     for (let name = rootOf(key); name !== undefined; name = rootOf(name)) {
       const root = this.#records.get(nameOf(name))
       if (root === undefined || this.#now() > root.until) continue
-      if (!root.isSettled || position <= root.position) return true
+      if (!root.isSettled || asked < root.settledAt || position <= root.position) return true
     }
     return false
   }

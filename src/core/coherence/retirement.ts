@@ -127,7 +127,7 @@ export class Retirement {
     const sent = tombstones.map(([key, id]) => ({ key, id, mayCreate: this.#mayAdd(key) }))
     try {
       const existed = await this.#entries.retire(sent, stamp, this.#ttl)
-      for (const { key, id } of sent) this.#mirror.retired.settle(key, id, this.#coherence.stamp.position)
+      for (const { key, id } of sent) this.#mirror.settleRetired(key, id, this.#coherence.stamp.position)
       return sent.map(({ key }, index) => [key, existed[index] ?? NOTHING])
     } catch {
       for (const { key, id } of sent) this.#keep(key, id)
