@@ -73,7 +73,13 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
       'a',
     ),
   'the path of invalidate': (text) => namedPaths([[text]])?.flatMap((path) => prefixesOfPath('', path)),
-  'a text of invalidate': (text) => namedPaths([`/a${text}a`]),
+  'a text of invalidate': (text) => {
+    try {
+      namedPaths([`/a${text}a`])
+    } catch {
+      // It looks like a pattern.
+    }
+  },
   parseRange: (text) => parseRange(`bytes=${text}`, 100),
   parseContentRange: (text) => parseContentRange(`bytes ${text}`),
   parseVary,

@@ -38,6 +38,24 @@ export function regexesIn(folder: string): {
   return { literals, made }
 }
 
+/** The regular expressions that are made of texts while something is done. */
+export async function regexesMadeBy(run: () => Promise<unknown>): Promise<readonly Omit<FoundRegex, 'place'>[]> {
+  const own = globalThis.RegExp
+  const made: Omit<FoundRegex, 'place'>[] = []
+  globalThis.RegExp = new Proxy(own, {
+    construct(target, [source, flags = '']: [string | RegExp, string?]) {
+      made.push({ source: String(source), flags })
+      return new target(source, flags)
+    },
+  })
+  try {
+    await run()
+  } finally {
+    globalThis.RegExp = own
+  }
+  return made
+}
+
 /** What a text of attack makes of a regular expression: nothing, or an exponential or a polynomial number of steps. */
 export function superLinear({ source, flags }: Pick<FoundRegex, 'source' | 'flags'>): readonly string[] {
   return analyse(new RegExp(source, flags)).reports.map(
