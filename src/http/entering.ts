@@ -16,21 +16,28 @@ export interface Naming {
   readonly extra: string
   /** Whether the key names the user. */
   readonly personal: boolean
+  /** Whether `allowRefresh` lets this client have the handler run. */
+  readonly refreshes: boolean
 }
 
 /** What a route without such functions adds. */
-export const UNNAMED: Naming = { extra: '', personal: false }
+export const UNNAMED: Naming = { extra: '', personal: false, refreshes: false }
 
 /**
  * What the answers of the `key` and `user` options add.
  *
  * @throws TypeError when one of them answers with something else than it should
  */
-export function namingOf<Context extends object>(policy: Policy<Context>, key: unknown, user: unknown): Naming {
+export function namingOf<Context extends object>(
+  policy: Policy<Context>,
+  key: unknown,
+  user: unknown,
+  allowsRefresh?: unknown,
+): Naming {
   const named = policy.key === undefined ? undefined : keyText(key)
   const personal = isSomebody(user)
   const extra = JSON.stringify([named, personal ? String(user) : undefined])
-  return { extra: named === undefined && !personal ? '' : extra, personal }
+  return { extra: named === undefined && !personal ? '' : extra, personal, refreshes: allowsRefresh === true }
 }
 
 /** A request on its way to the store, or why it is none; a promise where its content is part of the key. */
@@ -38,7 +45,7 @@ export function lookupOf<Context extends object>(
   policy: Policy<Context>,
   keys: PrimaryKeys,
   exchange: Exchange<Context>,
-  { extra, personal }: Naming,
+  { extra, personal, refreshes }: Naming,
   nested: boolean,
 ): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
   const { request } = exchange
@@ -50,7 +57,7 @@ export function lookupOf<Context extends object>(
     // The handler would have known who it is, and might have made another page than for those without a name.
     const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
     const search = policy.noVarySearch ? searchKeys(keys, key, request, whole, digest) : undefined
-    return new Lookup(exchange, key, search, storage, personal, wishesOf(policy, exchange), nested, isKnown)
+    return new Lookup(exchange, key, search, storage, personal, wishesOf(policy, exchange, refreshes), nested, isKnown)
   }
   if (request.method !== 'QUERY') return under(keys.of(request, whole), undefined)
   const having = (content: RequestContent): Lookup<Context> | Reason => {
@@ -82,17 +89,24 @@ function searchKeys(
   }
 }
 
-/** The request's directives where they count: in the application preset no client has the handler run, unless the route lets it. */
+/**
+ * Whether a request asks for a refresh in a way that `allowRefresh` may permit: in the application preset no client has the handler
+ * run, unless the route lets it.
+ */
+export function asksForRefresh<Context extends object>(policy: Policy<Context>, request: RequestHead): boolean {
+  if (policy.allowRefresh === undefined || policy.obeysClient || request.isPlain) return false
+  const wishes = requestControl(request.headers)
+  return wishes !== undefined && (wishes.noCache || wishes.maxAge === 0)
+}
+
+/** The request's directives where they count. */
 function wishesOf<Context extends object>(
   policy: Policy<Context>,
-  exchange: Exchange<Context>,
+  { request }: Exchange<Context>,
+  refreshes: boolean,
 ): CacheControl | undefined {
-  const { obeysClient, allowRefresh } = policy
-  if ((!obeysClient && allowRefresh === undefined) || exchange.request.isPlain) return undefined
-  const wishes = requestControl(exchange.request.headers)
-  if (wishes === undefined || obeysClient) return wishes
-  const refreshes = (wishes.noCache || wishes.maxAge === 0) && allowRefresh?.(exchange.context) === true
-  return refreshes ? { ...NO_DIRECTIVES, noCache: true } : undefined
+  if (refreshes) return { ...NO_DIRECTIVES, noCache: true }
+  return policy.obeysClient && !request.isPlain ? requestControl(request.headers) : undefined
 }
 
 /** What the `key` option adds; `undefined`: nothing, as for a request without the cookie that it reads. An object is an error: as text, all of them are the same. */

@@ -4,7 +4,7 @@ import type { Absence } from '../core/found.js'
 import { answerFromStore } from './answer.js'
 import { type CacheStatus, cacheStatusMember, type Forward } from './cache-status.js'
 import { credentialNames, isSecretField } from './credentials.js'
-import { lookupOf, namingOf } from './entering.js'
+import { asksForRefresh, lookupOf, namingOf } from './entering.js'
 import type { Exchange, FieldChanges, Reply, RequestHead } from './exchange.js'
 import type {
   ExplainedForward,
@@ -101,7 +101,9 @@ async function explainRequest<Context extends object>(
     const { context } = exchange
     const skipped: unknown = await policy.skip?.(context)
     if (skipped) return pass(draft, 'skip', of)
-    const naming = namingOf(policy, await policy.key?.(context), await policy.user?.(context))
+    const asksRefresh = asksForRefresh(policy, exchange.request)
+    const answers = [await policy.key?.(context), await policy.user?.(context)] as const
+    const naming = namingOf(policy, ...answers, asksRefresh && (await policy.allowRefresh?.(context)))
     const lookup = await lookupOf(policy, of.keys, exchange, naming, of.nested)
     if (typeof lookup === 'string') return pass(draft, lookup, of)
     return await look(draft, lookup, naming.extra !== '', of)

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js'
-import { entryWith } from '../core/entry.js'
+import { type Entry, entryWith } from '../core/entry.js'
 import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import type { Recordings } from '../core/recordings.js'
@@ -86,6 +86,11 @@ export class Keeper implements FillTarget {
     if ('refusal' in kept) {
       const reason = kept.refusal
       this.#note(of, reason, false)
+      // The requests that waited were accepted before the cache was closed.
+      if (reason === 'closed' && !this.isInvalidated(of, recorded)) {
+        this.count(reason)
+        return new Stored(unstoredEntry(recorded, body), head, Promise.resolve(false))
+      }
       // Of the others the core has told already.
       if (reason === 'too-large' || reason === 'too-many-variants') this.tell(of.key.text, reason)
       else this.count(reason)
@@ -157,6 +162,11 @@ export class Keeper implements FillTarget {
     this.#warned.add(topic)
     process.emitWarning(text, 'FallbackCacheWarning')
   }
+}
+
+/** An entry that no tier holds. */
+function unstoredEntry({ receivedAt: storedAt, staleAt, deleteAt, tags }: RecordedHead, body: Buffer): Entry {
+  return { storedAt, staleAt, deleteAt, tags, meta: '', body, memo: undefined }
 }
 
 /** What is not stored for somebody with credentials may well be stored for the next visitor. */

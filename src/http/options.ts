@@ -101,7 +101,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /** True: pass the cache by, both ways. A function that throws does so too. */
   readonly skip?: ((context: Context) => Awaitable<boolean>) | undefined
   /** True: this client may have the handler run and the stored response replaced, by `Cache-Control: no-cache`. */
-  readonly allowRefresh?: ((context: Context) => boolean) | undefined
+  readonly allowRefresh?: ((context: Context) => Awaitable<boolean>) | undefined
   /**
    * Methods whose responses are stored or answered from the store: `GET` always, `HEAD` (answered from what is stored for
    * GET), `POST` (always reaches the handler; a 200 that states its freshness and has its own URI as `Content-Location` is

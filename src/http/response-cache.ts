@@ -1,7 +1,7 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
 import { type CacheStatus, cacheStatusMember } from './cache-status.js'
-import { lookupOf, type Naming, namingOf, UNNAMED, wholeExtra } from './entering.js'
+import { asksForRefresh, lookupOf, type Naming, namingOf, UNNAMED, wholeExtra } from './entering.js'
 import type { Exchange, Reply, RequestHead } from './exchange.js'
 import { explain } from './explain.js'
 import type { Explanation } from './explanation.js'
@@ -141,27 +141,30 @@ export class ResponseCache<Context extends object> {
     const { inactive } = this.cache
     if (inactive !== undefined) return this.#bypass(exchange, inactive)
     const { skip, key, user } = this.#policy
-    if (skip === undefined && key === undefined && user === undefined) return this.#enter(exchange, UNNAMED, nested)
-    return this.#ask(exchange, nested)
+    const asksRefresh = asksForRefresh(this.#policy, exchange.request)
+    if (skip === undefined && key === undefined && user === undefined && !asksRefresh) {
+      return this.#enter(exchange, UNNAMED, nested)
+    }
+    return this.#ask(exchange, nested, asksRefresh)
   }
 
   /** Asks the user's functions, which may be asynchronous. */
-  #ask(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
-    const { skip, key, user } = this.#policy
+  #ask(exchange: Exchange<Context>, nested: boolean, asksRefresh: boolean): Decision | Promise<Decision> {
+    const { skip, key, user, allowRefresh } = this.#policy
     const { context } = exchange
     const skipped: unknown = skip?.(context)
     // As everywhere in JavaScript: whatever is truthy means yes.
     if (skipped && !isThenable(skipped)) return this.#bypass(exchange, 'skip')
-    const answers = [skipped, key?.(context), user?.(context)]
+    const answers = [skipped, key?.(context), user?.(context), asksRefresh && allowRefresh?.(context)]
     if (!answers.some(isThenable)) return this.#enterWith(exchange, answers, nested)
     const settled = settledInTime(Promise.all(answers), this.#policy.collapseTimeout, this.cache.clock)
     return settled.then((all) => this.#enterWith(exchange, all, nested))
   }
 
   #enterWith(exchange: Exchange<Context>, answers: readonly unknown[], nested: boolean): Decision | Promise<Decision> {
-    const [skipped, key, user] = answers
+    const [skipped, key, user, allowsRefresh] = answers
     if (skipped) return this.#bypass(exchange, 'skip')
-    return this.#enter(exchange, namingOf(this.#policy, key, user), nested)
+    return this.#enter(exchange, namingOf(this.#policy, key, user, allowsRefresh), nested)
   }
 
   #enter(exchange: Exchange<Context>, naming: Naming, nested: boolean): Decision | Promise<Decision> {

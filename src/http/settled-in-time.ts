@@ -9,7 +9,7 @@ import type { Clock } from '../core/clock.js'
 export function settledInTime<T>(promise: Promise<T>, limit: number, clock: Clock): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(() => {
-      reject(new Error(`"skip", "key" or "user" has not settled within collapseTimeout (${limit} ms)`))
+      reject(new Error(`"skip", "key", "user" or "allowRefresh" has not settled within collapseTimeout (${limit} ms)`))
     }, limit)
     promise.finally(() => clock.clearTimer(timer)).then(resolve, reject)
   })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { useStage } from './contract-stage.js'
+import { gate, useStage } from './contract-stage.js'
 import type { CacheFace, CommonOptions, Host } from './hosts/host.js'
 
 /** A fault of the cache, or of what the user gave it, never changes an answer. */
@@ -45,6 +45,23 @@ export function faultsContract<M extends CacheFace>(host: Host<M>): void {
       })
     }
 
+    it('of allowRefresh(), which may be asynchronous, leaves the answer to the handler', async () => {
+      const refreshing = { 'cache-control': 'no-cache' }
+      const page = (allowRefresh: () => unknown) =>
+        stage.page(({ run }) => ({ body: `run ${run}` }), { ttl: 60, allowRefresh: allowRefresh as never })
+      const failing = await page(() => Promise.reject(new Error('boom')))
+      await failing.get('/page')
+      expect((await failing.get('/page', refreshing)).cacheStatus.detail).toBe('fault')
+      expect((await failing.get('/page')).text).toBe('run 1')
+      const permitting = await page(async () => true)
+      await permitting.get('/page')
+      expect((await permitting.get('/page', refreshing)).text).toBe('run 2')
+      expect((await permitting.get('/page')).text).toBe('run 2')
+      const refusing = await page(async () => false)
+      await refusing.get('/page')
+      expect((await refusing.get('/page', refreshing)).text).toBe('run 1')
+    })
+
     it('of a listener changes nothing', async () => {
       const cached = stage.cached({ ttl: 60 })
       for (const event of ['hit', 'miss', 'store', 'skip', 'bypass'] as const) cached.cache.on(event, boom)
@@ -63,6 +80,34 @@ export function faultsContract<M extends CacheFace>(host: Host<M>): void {
       })
       expect((await client.get('/page')).status).toBe(418)
       expect((await client.get('/page')).text).toBe('run 2')
+    })
+
+    it('is none when the cache is closed during a run: those who wait get its answer, which is not said to be stored', async () => {
+      const cached = stage.cached({ ttl: 60 })
+      const { opened, open } = gate()
+      let runs = 0
+      const client = await stage.serve({
+        use: [cached],
+        routes: [
+          {
+            path: '/page',
+            answer: async ({ run }) => {
+              runs += 1
+              await opened
+              return { body: `run ${run}` }
+            },
+          },
+        ],
+      })
+      const asked = Array.from({ length: 5 }, () => client.get('/page'))
+      await expect.poll(() => cached.stats().waiting).toBe(4)
+      await cached.close()
+      open()
+      for (const got of await Promise.all(asked)) {
+        expect(got.text).toBe('run 1')
+        expect(got.field('cache-status')).not.toContain('stored')
+      }
+      expect([runs, cached.stats().counters.stores]).toEqual([1, 0])
     })
 
     it('after close() is none: handlers go on answering', async () => {
