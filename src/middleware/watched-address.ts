@@ -8,13 +8,39 @@ export function watchAddress(request: IncomingMessage, prototype: object | undef
   // morgan keeps the address for its log line; the property is private to it.
   const before = Object.hasOwn(request, '_remoteAddress')
   inputs.excusesAddress = () => !before && Object.hasOwn(request, '_remoteAddress')
-  // In front of an HTTP/2 connection is a Proxy of node's own.
-  if (request.httpVersionMajor > 1) return
+  if (request.httpVersionMajor > 1) {
+    watchStream(request, inputs)
+    return
+  }
   const socket = request.socket as unknown as WatchedSocket
   const watching = socket[WATCHING] ?? watchSocket(socket)
   watching.add(inputs)
   inputs.onClose(() => watching.delete(inputs))
 }
+
+/** Over HTTP/2 many requests share a connection, and each sees it through a Proxy of node's own: another one is laid over that. */
+function watchStream(request: IncomingMessage, inputs: InputsRead): void {
+  const { socket } = request
+  const watched = new Proxy(socket, {
+    get(target, name) {
+      if (ADDRESS.has(name)) inputs.address()
+      return Reflect.get(target, name)
+    },
+    set: (target, name, value) => Reflect.set(target, name, value),
+  })
+  for (const name of ['socket', 'connection']) {
+    Object.defineProperty(request, name, { get: () => watched, enumerable: false, configurable: true })
+    inputs.onClose(() => Reflect.deleteProperty(request, name))
+  }
+}
+
+/** What a connection tells of the client. */
+const ADDRESS: ReadonlySet<string | symbol> = new Set([
+  'remoteAddress',
+  'remotePort',
+  'getPeerCertificate',
+  'getPeerX509Certificate',
+])
 
 /** The inputs of the runs whose requests came over a connection and are not answered yet: with pipelining there may be several. */
 const WATCHING = Symbol('fallback-cache.watching')
@@ -28,7 +54,7 @@ function watchSocket(socket: WatchedSocket): Set<InputsRead> {
   const note = () => {
     for (const inputs of watching) inputs.address()
   }
-  for (const name of ['remoteAddress', 'remotePort', 'getPeerCertificate', 'getPeerX509Certificate']) {
+  for (const name of ADDRESS) {
     const known = descriptorOf(socket, name)
     if (known === undefined) continue
     Object.defineProperty(socket, name, {
@@ -81,7 +107,7 @@ function layOver(prototype: object, name: string, note: (inputs: InputsRead) => 
   })
 }
 
-function descriptorOf(object: object, name: string): PropertyDescriptor | undefined {
+function descriptorOf(object: object, name: string | symbol): PropertyDescriptor | undefined {
   for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at)) {
     const own = Object.getOwnPropertyDescriptor(at, name)
     if (own !== undefined) return own

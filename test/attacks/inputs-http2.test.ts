@@ -1,0 +1,132 @@
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { connect, createServer, type IncomingHttpHeaders } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import Koa, { type Context } from 'koa'
+import Koa2 from 'koa2'
+import { afterEach, describe, expect, it } from 'vitest'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+
+const open: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+async function serve(listener: RequestListener) {
+  const server = createServer(listener as never)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  open.push(
+    () => new Promise((resolve) => server.close(resolve)),
+    () => session.destroy(),
+  )
+  return async (fields: Record<string, string> = {}) => {
+    const stream = session.request({ ':path': '/page', ':authority': 'shop.example', ...fields })
+    const answered = new Promise<IncomingHttpHeaders>((resolve) => stream.once('response', resolve))
+    const body = await text(stream)
+    return { body, status: String((await answered)['cache-status']) }
+  }
+}
+
+function nodeListener(read: (req: IncomingMessage) => unknown): RequestListener {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  return (req, res) => cached(req, res, () => void res.end(`for ${read(req)}`))
+}
+
+function koaListener(read: (ctx: Context) => unknown, make = Koa): RequestListener {
+  const cached = koaCache({ ttl: 60 })
+  open.push(() => cached.close())
+  return new make()
+    .use(cached)
+    .use((ctx) => {
+      ctx.body = `for ${read(ctx)}`
+    })
+    .callback()
+}
+
+const NODE_WAYS: Readonly<Record<string, (req: IncomingMessage, name: string) => unknown>> = {
+  'headers[name]': (req, name) => req.headers[name],
+  spread: (req, name) => ({ ...req.headers })[name],
+  rawHeaders: (req, name) => req.rawHeaders.find((_, at) => req.rawHeaders[at - 1] === name),
+  JSON: (req, name) => JSON.parse(JSON.stringify(req.headers))[name],
+}
+
+const KOA_WAYS: Readonly<Record<string, (ctx: Context, name: string) => unknown>> = {
+  'ctx.get': (ctx, name) => ctx.get(name),
+  'ctx.headers': (ctx, name) => ctx.headers[name],
+  'ctx.req.rawHeaders': (ctx, name) => ctx.req.rawHeaders.find((_, at) => ctx.req.rawHeaders[at - 1] === name),
+}
+
+async function isTold(listener: RequestListener, fieldsOf: (who: string) => Record<string, string>) {
+  const get = await serve(listener)
+  for (const who of ['ann', 'bob', 'ann']) {
+    const { body } = await get(fieldsOf(who))
+    expect(body).toContain(who)
+  }
+  expect((await get()).body).not.toMatch(/ann|bob/)
+}
+
+const FIELDS = ['x-org', 'accept-language', 'cookie'] as const
+const fieldsOf = (name: string) => (who: string) => ({ [name]: name === 'cookie' ? `any=${who}` : who })
+
+describe('node:http2', () => {
+  for (const [way, read] of Object.entries(NODE_WAYS)) {
+    it.each(FIELDS)(`hands no page to another visitor whose %s was read by ${way}`, async (name) => {
+      await isTold(
+        nodeListener((req) => read(req, name)),
+        fieldsOf(name),
+      )
+    })
+  }
+
+  it('stores what was made from no field', async () => {
+    const get = await serve(nodeListener(() => 'all'))
+    await get({ cookie: 'any=ann' })
+    expect((await get({ cookie: 'any=bob', 'x-org': '1' })).status).toContain('hit')
+  })
+
+  it.each([
+    ['req.socket.remoteAddress', (req: IncomingMessage) => req.socket.remoteAddress],
+    ['req.connection.remotePort', (req: IncomingMessage) => Reflect.get(req, 'connection').remotePort],
+  ])('stores nothing that was made from %s', async (_, read) => {
+    const get = await serve(nodeListener(read))
+    expect((await get()).status).toContain('address-read')
+  })
+
+  it('leaves a connection that can be used behind the cache', async () => {
+    const get = await serve(
+      nodeListener((req) => {
+        const socket: Socket & { readonly encrypted?: boolean } = req.socket
+        socket.setTimeout(1000)
+        return [socket.localPort === undefined, socket.destroyed, socket.encrypted === undefined, 'server' in socket]
+      }),
+    )
+    expect(await get()).toEqual({ body: 'for false,false,true,true', status: expect.stringContaining('stored') })
+  })
+})
+
+describe.each([
+  ['Koa 3', Koa],
+  ['Koa 2', Koa2 as unknown as typeof Koa],
+])('%s over HTTP/2', (_, make) => {
+  for (const [way, read] of Object.entries(KOA_WAYS)) {
+    it.each(FIELDS)(`hands no page to another visitor whose %s was read by ${way}`, async (name) => {
+      await isTold(
+        koaListener((ctx) => read(ctx, name), make),
+        fieldsOf(name),
+      )
+    })
+  }
+
+  it('stores nothing that was made from a cookie or the address', async () => {
+    const get = await serve(koaListener((ctx) => ctx.cookies.get('cart'), make))
+    expect((await get({ cookie: 'cart=1' })).status).toContain('cookie-read')
+    for (const read of [(ctx: Context) => ctx.ip, (ctx: Context) => ctx.socket.remoteAddress]) {
+      const ask = await serve(koaListener(read, make))
+      expect((await ask()).status).toContain('address-read')
+    }
+  })
+})
