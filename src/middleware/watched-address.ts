@@ -94,7 +94,9 @@ function layOver(prototype: object, name: string, note: (inputs: InputsRead) => 
     ...known,
     configurable: true,
     get(this: { readonly req?: object }) {
-      const inputs = scopeOf(this)?.recording.inputs ?? (this.req && scopeOf(this.req)?.recording.inputs)
+      const scope = scopeOf(this) ?? (this.req && scopeOf(this.req))
+      // A refresh has a scope from its start, and comes through middleware in front of the cache first.
+      const inputs = scope === undefined || scope.isAwaited ? undefined : scope.recording.inputs
       if (inputs === undefined) return get.call(this)
       note(inputs)
       inputs.pause()
