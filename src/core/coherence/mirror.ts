@@ -308,12 +308,15 @@ export class Mirror {
   /** Folds the oldest records until there is room again, but looks at so many at most. */
   #fold(): void {
     let isFolded = false
+    const turned = new Map<AgedMap<Slot>, number>()
     for (let step = 0; step < mostSteps && this.#bytes > this.#maxBytes; step++) {
-      const [slots, name, slot] = this.#oldest() ?? []
+      const [slots, name, slot] = this.#oldest(turned) ?? []
       if (slots === undefined || name === undefined || slot === undefined) break
-      // What waits for its place cannot be folded: it goes to the end of the row.
-      if (slot.pending > 0) slots.set(name, slot)
-      else {
+      if (slot.pending > 0) {
+        // What waits for its place cannot be folded: it goes to the end of the row.
+        slots.set(name, slot)
+        turned.set(slots, (turned.get(slots) ?? 0) + 1)
+      } else {
         isFolded = true
         this.#foldOne(slots, name, slot)
       }
@@ -332,9 +335,11 @@ export class Mirror {
     }
   }
 
-  #oldest(): readonly [AgedMap<Slot>, string, Slot] | undefined {
+  /** @param turned - how many records went to the end of each row: where all of them did, all of them wait */
+  #oldest(turned: ReadonlyMap<AgedMap<Slot>, number>): readonly [AgedMap<Slot>, string, Slot] | undefined {
     let oldest: readonly [AgedMap<Slot>, string, Slot] | undefined
     for (const slots of [this.#olderKeys, this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
+      if ((turned.get(slots) ?? 0) >= slots.size) continue
       const first = slots.oldest()
       if (first !== undefined && (oldest === undefined || first[1].sequence < oldest[2].sequence)) {
         oldest = [slots, ...first]

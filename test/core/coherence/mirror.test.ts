@@ -177,6 +177,16 @@ describe('Mirror', () => {
     expect(mirror.coversAfter('other', [], 20)).toBe(false)
   })
 
+  it('makes room beside a record that waits for its place in the log, however old it is', () => {
+    const mirror = new Mirror(1000)
+    const recorded = mirror.record([{ kind: 'tag', tag: 'waiting' }], undefined)
+    for (let index = 0; index < 500; index++) mirror.record([prefix(`p${index}`)], index + 1)
+    expect(mirror.stats().bytes).toBeLessThanOrEqual(1000)
+    expect(mirror.coversAfter('other', ['waiting'], 1000)).toBe(true)
+    mirror.settle(recorded, 501)
+    expect(mirror.coversAfter('other', ['waiting'], 501)).toBe(false)
+  })
+
   it('folds the oldest: what was stored after them stays valid', () => {
     const mirror = new Mirror(4000)
     for (let index = 1; index <= 50; index++) mirror.record([key(`k${index}`)], index)
