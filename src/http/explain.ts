@@ -2,9 +2,10 @@ import { asError } from '../core/errors.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import type { Absence } from '../core/found.js'
 import { answerFromStore } from './answer.js'
+import { askFunctions } from './asked-functions.js'
 import { type CacheStatus, cacheStatusMember, type Forward } from './cache-status.js'
 import { credentialNames, isSecretField } from './credentials.js'
-import { asksForRefresh, lookupOf, namingOf } from './entering.js'
+import { lookupOf } from './entering.js'
 import type { Exchange, FieldChanges, Reply, RequestHead } from './exchange.js'
 import type {
   ExplainedForward,
@@ -15,13 +16,14 @@ import type {
 } from './explanation.js'
 import { explanationText } from './explanation-text.js'
 import { fieldValue } from './fields.js'
-import { Fill } from './fill.js'
+import type { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import type { HandlerRuns } from './handler-runs.js'
+import type { InputsRead } from './inputs-read.js'
 import type { Lookup } from './lookup.js'
 import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
-import { PostAnswer } from './post-answer.js'
+import { fillIn } from './post-answer.js'
 import { keyParts, type PrimaryKeys } from './primary-key.js'
 import { asksInOwnUnits } from './range.js'
 import type { Reason } from './reasons.js'
@@ -44,8 +46,16 @@ export interface Explained<Context extends object> {
   readonly searches: Searches
   readonly runs: HandlerRuns<Context>
   readonly recentlyRefused: RecentlyRefused
-  /** Whether requests reach it by way of another cache. */
-  readonly nested: boolean
+  /** From where it looks at a request. */
+  readonly standpointFor: (raw: object, method: string) => Standpoint<Context>
+}
+
+/** From where a cache looks at a request that other caches may handle as well. */
+export interface Standpoint<Context extends object> {
+  /** Whether another cache leaves the request to this one; `'unknown'`: the request has met none yet, and others did. */
+  readonly nested: boolean | 'unknown'
+  /** Asks the cache that has decided for this one; `undefined`: this one decides. */
+  readonly decide?: (exchange: () => Exchange<Context>) => Promise<Explanation>
 }
 
 /**
@@ -59,23 +69,34 @@ export async function explain<Context extends object>(
   const blank: Draft = { request: { method: '', url: '', origin: '' } }
   try {
     const asked = exchange()
-    const fill = fillOf(asked.raw)
-    return await explainRequest(asItCame(asked, fill), { ...of, ownFlight: fill?.of.flight })
+    const recording = scopeOf(asked.raw)?.recording
+    const fill = recording && fillIn(recording)
+    const apart = <T>(read: () => T): T => unwatched(recording?.inputs, read)
+    const itself = apart(() => asItCame(asked, fill))
+    const { nested, decide } = of.standpointFor(asked.raw, itself.request.method)
+    if (decide !== undefined) return await decide(exchange)
+    return await explainRequest(itself, { ...of, nested, apart, ownFlight: fill?.of.flight })
   } catch (thrown) {
     return complete({ ...blank, reason: 'fault', fault: asError(thrown).message }, of)
   }
 }
 
 interface Explaining<Context extends object> extends Explained<Context> {
+  readonly nested: Standpoint<Context>['nested']
+  /** Reads without noting it as something that the run of the request has read. */
+  readonly apart: <T>(read: () => T) => T
   /** The run of this very request: it does not wait for itself. */
   readonly ownFlight: Flight | undefined
 }
 
-/** What records the answer to a request already, when it is asked about from within. */
-function fillOf(raw: object): Fill | undefined {
-  const recording = scopeOf(raw)?.recording
-  if (recording instanceof PostAnswer) return recording.fill
-  return recording instanceof Fill ? recording : undefined
+/** Only what is read at once: a handler may run beside what is awaited. */
+function unwatched<T>(inputs: InputsRead | undefined, read: () => T): T {
+  inputs?.pause()
+  try {
+    return read()
+  } finally {
+    inputs?.resume()
+  }
 }
 
 /** What is known so far; what is missing is absent. */
@@ -86,29 +107,40 @@ async function explainRequest<Context extends object>(
   of: Explaining<Context>,
 ): Promise<Explanation> {
   const { policy, cache } = of
-  const { method, url, protocol, host, headers } = exchange.request
-  const known = isLoggedIn(exchange.user, exchange.session)
-  const credentials: Explanation['credentials'] = [
-    ...credentialNames(headers, policy.storage),
-    ...(known ? [{ kind: 'logged-in', name: '' } as const] : []),
-  ]
-  const draft: Draft = { request: { method, url, origin: `${protocol}://${host.toLowerCase()}` }, credentials }
+  const { method, url, protocol, host } = exchange.request
+  const origin = `${protocol}://${host.toLowerCase()}`
+  const draft: Draft = {
+    request: { method, url, origin },
+    credentials: of.apart(() => credentialsIn(exchange, policy)),
+  }
   const passed = passedBy(exchange.request, policy)
   if (passed !== undefined) return pass(draft, passed, of, passed === 'method' ? 'method' : 'bypass')
   const { inactive } = cache
   if (inactive !== undefined) return pass(draft, inactive, of)
   try {
-    const { context } = exchange
-    const skipped: unknown = await policy.skip?.(context)
-    if (skipped) return pass(draft, 'skip', of)
-    const asksRefresh = asksForRefresh(policy, exchange.request)
-    const answers = [await policy.key?.(context), await policy.user?.(context)] as const
-    const naming = namingOf(policy, ...answers, asksRefresh && (await policy.allowRefresh?.(context)))
-    const lookup = await lookupOf(policy, of.keys, exchange, naming, of.nested)
-    if (typeof lookup === 'string') return pass(draft, lookup, of)
-    return await look(draft, lookup, naming.extra !== '', of)
+    const naming = await of.apart(() => askFunctions(policy, exchange, cache.clock))
+    if (naming === 'skip') return pass(draft, 'skip', of)
+    const lookAs = async (nested: boolean) => {
+      const lookup = await of.apart(() => lookupOf(policy, of.keys, exchange, naming, nested))
+      if (typeof lookup === 'string') return pass(draft, lookup, of)
+      return await look(draft, lookup, naming.extra !== '', of)
+    }
+    if (of.nested !== 'unknown') return await lookAs(of.nested)
+    // The URL decides which caches a request meets: those that the stored response has met.
+    const seen = await lookAs(false)
+    return seen.stored?.isNested === true ? await lookAs(true) : seen
   } catch (thrown) {
-    return complete({ ...draft, reason: 'fault', fault: asError(thrown).message }, of)
+    return pass({ ...draft, fault: asError(thrown).message }, 'fault', of)
+  }
+}
+
+/** A session that cannot be read is a fault only where the protocol reads it. */
+function credentialsIn<Context extends object>(exchange: Exchange<Context>, policy: Policy<Context>) {
+  const named: Explanation['credentials'] = credentialNames(exchange.request.headers, policy.storage)
+  try {
+    return isLoggedIn(exchange.user, exchange.session) ? [...named, { kind: 'logged-in', name: '' } as const] : named
+  } catch {
+    return named
   }
 }
 
@@ -200,8 +232,13 @@ function goOn<Context extends object>(
     default: {
       const isOwn = fwd === 'request' || asksInOwnUnits(lookup.request.headers)
       const flight = isOwn ? undefined : of.runs.flightTo(place)
-      if (flight !== undefined && flight !== of.ownFlight)
-        return complete({ ...missed, outcome: 'wait', ...say(of, { fwd, collapsed: true }) }, of)
+      if (flight !== undefined && flight !== of.ownFlight) {
+        if (of.runs.areCrowded) return forward(missed, lookup, undefined, of)
+        return complete(
+          { ...missed, outcome: 'wait', ...say(of, { fwd, collapsed: true, key: keyOf(lookup, of) }) },
+          of,
+        )
+      }
       const part = stored?.status === 206 ? stored : undefined
       return forward(missed, lookup, of.runs.changesOf(lookup, { place, fwd, stale, part }), of)
     }
@@ -219,7 +256,7 @@ function forward<Context extends object>(
       ...draft,
       outcome: 'forward',
       forwarded: forwardedWith(changes, lookup.request.headers),
-      ...say(of, { fwd: draft.fwd }),
+      ...say(of, { fwd: draft.fwd, key: keyOf(lookup, of) }),
     },
     of,
   )
@@ -260,6 +297,11 @@ function complete(draft: Draft, { cache }: { readonly cache: FallbackCache }): E
 
 function say<Context extends object>({ policy }: Explaining<Context>, status: CacheStatus): Pick<Draft, 'cacheStatus'> {
   return { cacheStatus: policy.cacheStatus === false ? undefined : cacheStatusMember(CACHE_NAME, status) }
+}
+
+/** The key as Cache-Status says it, where it does. */
+function keyOf<Context extends object>({ key }: Lookup<Context>, { policy }: Explaining<Context>): string | undefined {
+  return policy.cacheStatus === 'debug' ? key.text : undefined
 }
 
 function replyOf<Context extends object>(
@@ -361,8 +403,12 @@ function asItCame<Context extends object>(exchange: Exchange<Context>, fill: Fil
     request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own },
     raw: exchange.raw,
     context: exchange.context,
-    user: exchange.user,
-    session: exchange.session,
+    get user() {
+      return exchange.user
+    },
+    get session() {
+      return exchange.session
+    },
     field: (name) => exchange.field(name),
     readContent: (limit) => exchange.readContent?.(limit) ?? 'consumed',
     reply: () => {},

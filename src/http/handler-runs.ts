@@ -48,6 +48,9 @@ export interface Miss {
 /** Looks whether a response that a request may use has been stored. */
 export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
 
+/** So many requests wait for handlers that run for others. */
+const MAX_WAITING = 10_000
+
 /** How long requests of a key go on side by side after its body was slow to end, in milliseconds. */
 const SLOW_FOR = 10_000
 
@@ -75,6 +78,11 @@ export class HandlerRuns<Context extends object> {
       slotFor: policy.collapseTimeout,
       runFor: policy.cache.maxHandlerTime,
     })
+  }
+
+  /** Whether so many requests wait for handlers that run for others that one more runs its own. */
+  get areCrowded(): boolean {
+    return this.#cache.gauges.waiting >= MAX_WAITING
   }
 
   /** The run that a request may wait for: one that began after all that was invalidated since. */

@@ -1,7 +1,7 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
-import type { Onward, Reply, RequestHead, ResponseHead } from './exchange.js'
+import type { Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
 import { fieldValue } from './fields.js'
-import type { Fill } from './fill.js'
+import { Fill } from './fill.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
 import type { InputsRead } from './inputs-read.js'
@@ -158,4 +158,10 @@ export class PostTarget implements FillTarget {
   fault(thrown: unknown): void {
     this.#keeper.fault(thrown)
   }
+}
+
+/** The recording that may store the response to a request; `undefined`: none may. */
+export function fillIn(recording: Recording): Fill | undefined {
+  if (recording instanceof PostAnswer) return recording.fill
+  return recording instanceof Fill ? recording : undefined
 }

@@ -1,9 +1,10 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
+import { askFunctions, isThenable } from './asked-functions.js'
 import { type CacheStatus, cacheStatusMember } from './cache-status.js'
-import { asksForRefresh, lookupOf, type Naming, namingOf, UNNAMED, wholeExtra } from './entering.js'
+import { lookupOf, type Naming, namingOf, wholeExtra } from './entering.js'
 import type { Exchange, Reply, RequestHead } from './exchange.js'
-import { explain } from './explain.js'
+import { explain, type Standpoint } from './explain.js'
 import type { Explanation } from './explanation.js'
 import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
@@ -15,7 +16,7 @@ import type { Lookup } from './lookup.js'
 import { Invalidating, Passing, Silent } from './pass.js'
 import { isLoggedIn } from './personal.js'
 import { type Policy, placeOf } from './policy.js'
-import { PostAnswer } from './post-answer.js'
+import { fillIn } from './post-answer.js'
 import { PrimaryKeys, pathOf } from './primary-key.js'
 import { asksInOwnUnits } from './range.js'
 import type { Reason } from './reasons.js'
@@ -26,7 +27,6 @@ import type { Retiring } from './retiring.js'
 import { isForSeveral, mayReuse, requestControl } from './reusable.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { onShelfFor, Searches } from './searches.js'
-import { settledInTime } from './settled-in-time.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
 import { UriKeys } from './uri-keys.js'
@@ -35,11 +35,14 @@ import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdict
 /** What is decided about a request: an answer, or the handler. */
 type Decision = Reply | Forwarding
 
+/**
+ * What a middleware does with a request that another one has looked at: meet what was decided for it before, say nothing, add to
+ * the recording of the outer one, look for itself within it, or take its place.
+ */
+type Role = 'awaited' | 'silent' | 'joining' | 'inner' | 'instead'
+
 /** A request that has waited in vain looks again so many times before it runs the handler for itself. */
 const MAX_LOOKS = 4
-
-/** So many requests wait for handlers that run for others; one more runs its own. */
-const MAX_WAITING = 10_000
 
 /**
  * The protocol: look up, then reply, forward or refresh, then keep (RFC 9111, sections 3 and 4).
@@ -99,17 +102,24 @@ export class ResponseCache<Context extends object> {
     )
   }
 
-  /** What {@link handle} would do with the request of an exchange. Never rejects, not even when there is none. */
-  explain(exchange: () => Exchange<Context>): Promise<Explanation> {
+  /**
+   * What {@link handle} would do with the request of an exchange. Never rejects, not even when there is none.
+   *
+   * @param cacheStatus - whether Cache-Status is sent: a nested middleware that adds to a recording decides that
+   */
+  explain(
+    exchange: () => Exchange<Context>,
+    { cacheStatus }: Pick<Policy<Context>, 'cacheStatus'> = this.#policy,
+  ): Promise<Explanation> {
     return explain(exchange, {
       cache: this.cache,
-      policy: this.#policy,
+      policy: { ...this.#policy, cacheStatus },
       keys: this.#keys,
       shelf: this.#shelf,
       searches: this.#searches,
       runs: this.#runs,
       recentlyRefused: this.#recentlyRefused,
-      nested: this.#isInner,
+      standpointFor: (raw, method) => this.#standpointFor(raw, method),
     })
   }
 
@@ -140,31 +150,13 @@ export class ResponseCache<Context extends object> {
     if (passed !== undefined) return this.#bypass(exchange, passed)
     const { inactive } = this.cache
     if (inactive !== undefined) return this.#bypass(exchange, inactive)
-    const { skip, key, user } = this.#policy
-    const asksRefresh = asksForRefresh(this.#policy, exchange.request)
-    if (skip === undefined && key === undefined && user === undefined && !asksRefresh) {
-      return this.#enter(exchange, UNNAMED, nested)
-    }
-    return this.#ask(exchange, nested, asksRefresh)
+    const named = askFunctions(this.#policy, exchange, this.cache.clock)
+    if (named instanceof Promise) return named.then((settled) => this.#enterNamed(exchange, settled, nested))
+    return this.#enterNamed(exchange, named, nested)
   }
 
-  /** Asks the user's functions, which may be asynchronous. */
-  #ask(exchange: Exchange<Context>, nested: boolean, asksRefresh: boolean): Decision | Promise<Decision> {
-    const { skip, key, user, allowRefresh } = this.#policy
-    const { context } = exchange
-    const skipped: unknown = skip?.(context)
-    // As everywhere in JavaScript: whatever is truthy means yes.
-    if (skipped && !isThenable(skipped)) return this.#bypass(exchange, 'skip')
-    const answers = [skipped, key?.(context), user?.(context), asksRefresh && allowRefresh?.(context)]
-    if (!answers.some(isThenable)) return this.#enterWith(exchange, answers, nested)
-    const settled = settledInTime(Promise.all(answers), this.#policy.collapseTimeout, this.cache.clock)
-    return settled.then((all) => this.#enterWith(exchange, all, nested))
-  }
-
-  #enterWith(exchange: Exchange<Context>, answers: readonly unknown[], nested: boolean): Decision | Promise<Decision> {
-    const [skipped, key, user, allowsRefresh] = answers
-    if (skipped) return this.#bypass(exchange, 'skip')
-    return this.#enter(exchange, namingOf(this.#policy, key, user, allowsRefresh), nested)
+  #enterNamed(exchange: Exchange<Context>, naming: Naming | 'skip', nested: boolean): Decision | Promise<Decision> {
+    return naming === 'skip' ? this.#bypass(exchange, naming) : this.#enter(exchange, naming, nested)
   }
 
   #enter(exchange: Exchange<Context>, naming: Naming, nested: boolean): Decision | Promise<Decision> {
@@ -267,8 +259,7 @@ export class ResponseCache<Context extends object> {
     const { place, fwd } = miss
     const flight = fwd === 'request' || asksInOwnUnits(lookup.request.headers) ? undefined : this.#runs.flightTo(place)
     if (flight !== undefined) {
-      const isCrowded = this.cache.gauges.waiting >= MAX_WAITING
-      return isCrowded ? this.#runs.alone(lookup, miss, this) : this.#follow(lookup, miss, flight)
+      return this.#runs.areCrowded ? this.#runs.alone(lookup, miss, this) : this.#follow(lookup, miss, flight)
     }
     return this.#runs.lead(lookup, miss, this, () => this.#lookAgain(lookup))
   }
@@ -368,21 +359,40 @@ export class ResponseCache<Context extends object> {
   }
 
   #decideNested(exchange: Exchange<Context>, scope: Scope): Decision | Promise<Decision> {
-    const { recording, owner } = scope
-    if (scope.isAwaited && owner === this) {
+    const { recording } = scope
+    const role = this.#roleIn(scope, exchange.request.method)
+    if (role === 'inner' || role === 'instead') return this.#takeOver(exchange, scope, role === 'inner')
+    if (role === 'awaited') {
       scope.isAwaited = false
       return this.#meet(exchange, scope)
     }
-    if (scope.isAwaited || owner === this || scope.bypass === 'skip' || scope.bypass === 'fault') {
-      return new Forwarding(new Silent(recording.handle))
-    }
-    if (this.#isOwnPlace(scope)) return this.#takeOver(exchange, scope, true)
-    const fill = recording instanceof PostAnswer ? recording.fill : recording
-    if (fill instanceof Fill) this.#runs.refine(fill, exchange)
-    else if (scope.bypass === 'method' && isCached(exchange.request.method, this.#policy)) {
-      return this.#takeOver(exchange, scope, false)
-    }
+    const fill = fillIn(recording)
+    if (role === 'joining' && fill !== undefined) this.#runs.refine(fill, exchange)
     return new Forwarding(new Silent(recording.handle))
+  }
+
+  /** What this middleware does with a request that a middleware has looked at already. */
+  #roleIn(scope: Scope, method: string): Role {
+    const { recording, owner, isAwaited, bypass } = scope
+    if (isAwaited && owner === this) return 'awaited'
+    if (isAwaited || owner === this || bypass === 'skip' || bypass === 'fault') return 'silent'
+    if (this.#isOwnPlace(scope)) return 'inner'
+    if (fillIn(recording) !== undefined) return 'joining'
+    return bypass === 'method' && isCached(method, this.#policy) ? 'instead' : 'silent'
+  }
+
+  /** From where an explanation has to look at a request: as which of the caches that it meets. */
+  #standpointFor(raw: object, method: string): Standpoint<Context> {
+    const scope = scopeOf(raw)
+    if (scope === undefined) return { nested: this.#isInner ? 'unknown' : false }
+    const role = this.#roleIn(scope, method)
+    if (role === 'inner' || role === 'instead') return { nested: role === 'inner' }
+    const { owner } = scope
+    if (owner !== this && owner instanceof ResponseCache) {
+      const said = role === 'joining' ? this.#policy : undefined
+      return { nested: false, decide: (exchange) => owner.explain(exchange, said) }
+    }
+    return { nested: fillIn(scope.recording)?.of.nested ?? (this.#isInner ? 'unknown' : false) }
   }
 
   /** What was decided before the application had the request, or for the copy that a refresh sends, comes to the middleware. */
@@ -434,10 +444,6 @@ function unwatched(inputs: InputsRead, decide: () => Decision | Promise<Decision
     inputs.resume()
     throw thrown
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** The answer to `only-if-cached` when nothing is stored (RFC 9111, section 5.2.1.7). */
