@@ -26,6 +26,9 @@ export function watchedLater(make: () => object, reader: RecordReader): object {
   return new Proxy(target, target)
 }
 
+/** What `util.inspect` prints of a record. */
+const PRINTED = Symbol('fallback-cache.printed')
+
 /** Both the target and the handler of its Proxy: an object less for each request. */
 class WatchedRecord implements ProxyHandler<WatchedRecord> {
   readonly #reader: RecordReader
@@ -43,14 +46,19 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     return this.#own
   }
 
-  /** `util.inspect` looks at the target of a Proxy, around its traps. */
+  /** `util.inspect` finds this on the target, around the traps, and calls it with the Proxy as `this`. */
   [inspect.custom](): InputRecord {
+    return this[PRINTED]
+  }
+
+  get [PRINTED](): InputRecord {
     this.#reader.all()
     return this.#record
   }
 
   get(_target: object, name: string | symbol): unknown {
     if (typeof name === 'string') this.#note(name)
+    else if (name === PRINTED) return this[PRINTED]
     else if (name === inspect.custom) return undefined
     return this.#record[name as string]
   }

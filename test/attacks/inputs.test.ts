@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import express5, { type Request } from 'express'
 import express4 from 'express4'
 import Koa, { type Context } from 'koa'
@@ -47,6 +48,7 @@ const EXPRESS_WAYS: Readonly<Record<string, (req: Request, name: string) => unkn
     for (const own in req.headers) if (own === name) return req.headers[own]
     return undefined
   },
+  'util.inspect': (req) => inspect(req.headers),
   JSON: (req, name) => JSON.parse(JSON.stringify(req.headers))[name],
   descriptors: (req, name) => Object.getOwnPropertyDescriptor(req.headers, name)?.value,
   in: (req, name) => name in req.headers && Object.values(req.headers).join(),
@@ -66,6 +68,7 @@ const KOA_WAYS: Readonly<Record<string, (ctx: Context, name: string) => unknown>
   'ctx.request.header': (ctx, name) => ctx.request.header[name],
   'ctx.req.headers': (ctx, name) => ctx.req.headers[name],
   spread: (ctx, name) => ({ ...ctx.headers })[name],
+  'util.inspect': (ctx) => inspect(ctx.headers),
   'ctx.request.toJSON': (ctx, name) => JSON.parse(JSON.stringify(ctx.request)).header[name],
   rawHeaders: (ctx, name) => ctx.req.rawHeaders.find((_, at) => ctx.req.rawHeaders[at - 1]?.toLowerCase() === name),
 }
