@@ -34,12 +34,17 @@ function watchStream(request: IncomingMessage, inputs: InputsRead): void {
   }
 }
 
-/** What a connection tells of the client. */
+/** What a connection tells of the client: its address, its certificate and whether that was accepted, the name that TLS was asked for. */
 const ADDRESS: ReadonlySet<string | symbol> = new Set([
   'remoteAddress',
   'remotePort',
+  'remoteFamily',
   'getPeerCertificate',
   'getPeerX509Certificate',
+  'authorized',
+  'authorizationError',
+  'getSession',
+  'servername',
 ])
 
 /** The inputs of the runs whose requests came over a connection and are not answered yet: with pipelining there may be several. */
@@ -61,6 +66,10 @@ function watchSocket(socket: WatchedSocket): Set<InputsRead> {
       get() {
         note()
         return known.get === undefined ? known.value : known.get.call(socket)
+      },
+      // A new handshake has node assign some of them.
+      set(value: unknown) {
+        Object.defineProperty(socket, name, { value, writable: true, enumerable: true, configurable: true })
       },
       configurable: true,
     })

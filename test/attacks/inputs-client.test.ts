@@ -29,6 +29,7 @@ const ADDRESS: Readonly<Record<string, (req: Request) => unknown>> = {
   'req.ips': (req) => req.ips,
   'req.socket.remoteAddress': (req) => req.socket.remoteAddress,
   'req.connection.remotePort': (req) => req.connection.remotePort,
+  'req.socket.remoteFamily': (req) => req.socket.remoteFamily,
 }
 
 describe.each([
