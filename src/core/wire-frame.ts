@@ -16,6 +16,8 @@ export interface Framed {
   readonly stamp: Stamp
   /** What it says of the key it was stored under; `undefined` when it says nothing. */
   readonly label: string | undefined
+  /** The id of the tombstone that it came after; `undefined`: none. */
+  readonly after: string | undefined
 }
 
 /** The first word of every frame. A later format gets another number, and is foreign to this version: a miss. */
@@ -28,19 +30,19 @@ const longestHead = 256
  * An entry as bytes: one readable line, then tags, meta and body as they are.
  *
  * ```text
- * fallback-cache/1 <incarnation> <position> <storedAt> <staleAt> <deleteAt> <bytes of tags> <of meta> <of body>[ =<label of its key>][ <id>]\n
+ * fallback-cache/1 <incarnation> <position> <storedAt> <staleAt> <deleteAt> <bytes of tags> <of meta> <of body>[ =<label of its key>][ +<tombstone that it came after>][ <id>]\n
  * ["tag"]{"status":200,…}<body>
  * ```
  *
  * `redis-cli GETRANGE key 0 300` shows what it is and how old; Lua finds the position by a pattern.
  */
-export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp, label?: string): Buffer {
-  if (entry instanceof PackedEntry) return encodePacked(entry, storedAt, stamp, label)
+export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp, label?: string, after?: string): Buffer {
+  if (entry instanceof PackedEntry) return encodePacked(entry, storedAt, stamp, label, after)
   const tags = entry.tags === undefined || entry.tags.length === 0 ? '' : JSON.stringify(entry.tags)
   const meta = entry.meta ?? ''
   const tagBytes = Buffer.byteLength(tags)
   const metaBytes = Buffer.byteLength(meta)
-  const head = headOf(entry, storedAt, stamp, label, tagBytes, metaBytes, entry.body.length)
+  const head = headOf(entry, storedAt, stamp, label, after, tagBytes, metaBytes, entry.body.length)
   const frame = Buffer.allocUnsafe(head.length + tagBytes + metaBytes + entry.body.length)
   let at = frame.write(head, 0, 'latin1')
   at += frame.write(tags, at)
@@ -50,9 +52,15 @@ export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp, lab
 }
 
 /** In memory the parts lie as they do in a frame. */
-function encodePacked(entry: PackedEntry, storedAt: number, stamp: Stamp, label: string | undefined): Buffer {
+function encodePacked(
+  entry: PackedEntry,
+  storedAt: number,
+  stamp: Stamp,
+  label: string | undefined,
+  after: string | undefined,
+): Buffer {
   const { tagBytes, metaBytes, bodyBytes, length } = entry
-  const head = headOf(entry, storedAt, stamp, label, tagBytes, metaBytes, bodyBytes)
+  const head = headOf(entry, storedAt, stamp, label, after, tagBytes, metaBytes, bodyBytes)
   const frame = Buffer.allocUnsafe(head.length + length)
   frame.set(entry.bytes, frame.write(head, 0, 'latin1'))
   return frame
@@ -63,9 +71,10 @@ function headOf(
   storedAt: number,
   { incarnation, position }: Stamp,
   label: string | undefined,
+  after: string | undefined,
   ...sizes: readonly number[]
 ): string {
-  const end = `${label === undefined ? '' : ` =${label}`}${id === undefined ? '' : ` ${id}`}\n`
+  const end = `${label === undefined ? '' : ` =${label}`}${after === undefined ? '' : ` +${after}`}${id === undefined ? '' : ` ${id}`}\n`
   return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}${end}`
 }
 
@@ -73,10 +82,10 @@ function headOf(
  * How the frame of an entry begins: enough to see whether bytes in Redis are those of this very entry. That is its first line when
  * there is an id in it; otherwise all of it, for another one may have the same moments, place and lengths.
  */
-export function frameStart(entry: Entry, stamp: Stamp, label?: string): Buffer {
-  if (entry.id === undefined) return encodeFrame(entry, entry.storedAt, stamp, label)
+export function frameStart(entry: Entry, stamp: Stamp, label?: string, after?: string): Buffer {
+  if (entry.id === undefined) return encodeFrame(entry, entry.storedAt, stamp, label, after)
   const { tags, meta, body } = byteSizes(entry)
-  return Buffer.from(headOf(entry, entry.storedAt, stamp, label, tags, meta, body), 'latin1')
+  return Buffer.from(headOf(entry, entry.storedAt, stamp, label, after, tags, meta, body), 'latin1')
 }
 
 /** The mark an exact invalidation leaves at its key: no entry, but a late store with an older position loses to it. */
@@ -100,11 +109,11 @@ export function isTombstone(framed: Framed): boolean {
 export function decodeFrame(frame: Buffer): Framed | undefined {
   const head = decodeHead(frame)
   if (head === undefined || head.tags === undefined) return undefined
-  const { metaAt, bodyAt, end, tags, stamp, storedAt, staleAt, deleteAt, label, id } = head
+  const { metaAt, bodyAt, end, tags, stamp, storedAt, staleAt, deleteAt, label, after, id } = head
   if (frame.length !== end) return undefined
   const meta = bodyAt === metaAt ? '' : frame.toString('utf8', metaAt, bodyAt)
   const body = frame.subarray(bodyAt)
-  return { stamp, label, entry: { storedAt, staleAt, deleteAt, tags, meta, body, id, memo: undefined } }
+  return { stamp, label, after, entry: { storedAt, staleAt, deleteAt, tags, meta, body, id, memo: undefined } }
 }
 
 /** The first line of a frame, and its tags. */
@@ -114,6 +123,7 @@ export interface FrameHead {
   readonly staleAt: number
   readonly deleteAt: number
   readonly label: string | undefined
+  readonly after: string | undefined
   readonly id: string | undefined
   /** `undefined` when the bytes end before the tags do. */
   readonly tags: readonly string[] | undefined
@@ -125,7 +135,7 @@ export interface FrameHead {
 
 /** Numbers are plain decimal integers. */
 const headLine = new RegExp(
-  `^${frameMagic} ([^ ]+)${' (\\d{1,16})'.repeat(7)}(?: =([0-9a-z~]{1,32}))?(?: ([0-9a-z]{1,16}))?$`,
+  `^${frameMagic} ([^ ]+)${' (\\d{1,16})'.repeat(7)}(?: =([0-9a-z~]{1,32}))?(?: \\+([0-9a-z]{1,16}))?(?: ([0-9a-z]{1,16}))?$`,
 )
 
 /** So many bytes of a frame hold its first line. */
@@ -156,7 +166,8 @@ export function decodeHead(bytes: Buffer): FrameHead | undefined {
     staleAt,
     deleteAt,
     label: words[9],
-    id: words[10],
+    after: words[10],
+    id: words[11],
     tags,
     metaAt,
     bodyAt,

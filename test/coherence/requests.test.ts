@@ -81,6 +81,18 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     expect([await read(a, page), await read(b, page)]).toEqual(['new', 'new'])
   })
 
+  it('keeps a late handler of a third process out also when the tombstone has been replaced', async () => {
+    const [a, b, c] = [await start(), await start(), await start()]
+    const mark = c.mark()
+    await a.retire([page])
+    expect([await read(b, page), await store(b, page, 'new')]).toEqual([undefined, true])
+    expect(await store(c, page, 'late', mark)).toBe(false)
+    expect([await read(a, page), await read(b, page), await read(c, page)]).toEqual(['new', 'new', 'new'])
+    // Who has read it knows of the tombstone.
+    expect(await store(c, page, 'newest')).toBe(true)
+    expect([await read(a, page), await read(b, page)]).toEqual(['newest', 'newest'])
+  })
+
   it('reaches the keys that are derived in its own process, in both tiers, and in others those that are named', async () => {
     const [a, b] = [await start(), await start()]
     for (const key of [variant, '/other:0123456789ab']) {

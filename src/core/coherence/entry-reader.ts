@@ -149,12 +149,15 @@ export class EntryReader {
     const framed = read === undefined ? undefined : this.#usable(key, read, incarnation, asked)
     if (framed === 'stray') return this.#findDespiteStray(key)
     if (framed === undefined) return this.#memory.find(key, false)
+    // What is made here next comes after that tombstone as well; what was under way need not.
+    if (framed.after !== undefined) this.#mirror.learnRetired(key, framed.after)
     if (known !== undefined && isSameEntry(known, framed)) {
       const found = this.#memory.find(key, false)
       if (found !== undefined) return { ...found, tier: 'redis' }
     }
-    const { entry, stamp } = framed
-    const slot: MemorySlot = { entry, sequence: this.#mirror.sequence, knownAt: askedAt, stamp, writtenIn: incarnation }
+    const { entry, stamp, after } = framed
+    const { sequence } = this.#mirror
+    const slot: MemorySlot = { entry, sequence, knownAt: askedAt, stamp, after, writtenIn: incarnation }
     this.#memory.tier.put(key, slot)
     return { entry: slot.entry, tier: 'redis', disconnected: false }
   }

@@ -86,9 +86,9 @@ export class EntryWriter {
       return
     }
     const stamp = this.#stampAt(slot.stamp)
-    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp, entryLabel(key))
+    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp, entryLabel(key), slot.after)
     const ttl = slot.entry.deleteAt - this.#clock.now()
-    await this.#entries.amend(key, frame, ttl, frameStart(was, stamp, entryLabel(key))).catch(() => {})
+    await this.#entries.amend(key, frame, ttl, frameStart(was, stamp, entryLabel(key), slot.after)).catch(() => {})
   }
 
   /**
@@ -132,18 +132,25 @@ export class EntryWriter {
 
   async #send(key: string, slot: MemorySlot, place: Stamp, late?: LateEntry, isAssigned = false): Promise<boolean> {
     const { entry } = slot
-    const { retired } = this.#mirror
     const stamp = this.#stampAt(place)
-    const frame = encodeFrame(entry, entry.storedAt, stamp, entryLabel(key))
-    const after = retired.idFor(key, slot.sequence)
+    const known = this.#mirror.retired.idFor(key, slot.sequence)
+    const after = known === '' ? undefined : known
+    const frame = encodeFrame(entry, entry.storedAt, stamp, entryLabel(key), after)
     const ttl = entry.deleteAt - this.#clock.now()
-    const written = await this.#entries.write(key, frame, ttl, stamp, late, isAssigned ? '*' : after)
+    const written = await this.#entries.write(key, frame, ttl, stamp, late, after)
+    if (typeof written === 'object' && isAssigned) {
+      // What was handed in is newer than any tombstone that it meets.
+      this.#mirror.learnRetired(key, written.lostTo)
+      slot.sequence = this.#mirror.sequence
+      return this.#send(key, slot, place, late)
+    }
     slot.writtenIn = stamp.incarnation
     if (typeof written === 'object') this.#lost(key, slot, written.lostTo)
     if (written !== 'written') return false
     // What a read gives back is then known as this very entry.
     slot.stamp = stamp
-    if (after !== '') this.#mirror.settleRetired(key, after, stamp.position)
+    slot.after = after
+    if (after !== undefined) this.#mirror.settleRetired(key, after, stamp.position)
     return true
   }
 

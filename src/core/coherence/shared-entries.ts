@@ -39,13 +39,14 @@ export type Follow = (head: string | undefined, askedAt: number) => undefined | 
 
 /**
  * Gives way to an entry with a newer position, or, for an entry that comes late, to one not stored earlier. Gives the id
- * of a tombstone that the entry does not come after.
+ * of a tombstone that the entry does not come after, but what is there is or does.
  */
 const writeScript = new Script(`
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(old) == 'string' then
   local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
-  if retired and ARGV[7] ~= retired and ARGV[7] ~= '*' then return retired end
+  retired = retired or string.match(old, '^fallback%-cache/1 [^\\n]* %+(%w+)[ \\n]')
+  if retired and ARGV[7] ~= retired then return retired end
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
   if incarnation == ARGV[3] then
     local theirs, ours = tonumber(position), tonumber(ARGV[4])
@@ -147,7 +148,7 @@ export class SharedEntries {
    * Stores a frame, unless what is there is newer.
    *
    * @param late - for an entry written back after an outage
-   * @param after - id of the tombstone that the entry comes after; `'*'`: it comes after any
+   * @param after - id of the tombstone that the entry comes after
    */
   async write(key: string, frame: Buffer, ttl: number, stamp: Stamp, late?: LateEntry, after = ''): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]

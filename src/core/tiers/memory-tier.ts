@@ -14,6 +14,8 @@ export interface MemorySlot {
   readonly knownAt: number
   /** What it is stamped with in Redis. */
   stamp: Stamp
+  /** The tombstone that its frame in Redis says it came after. */
+  after?: string | undefined
   /** The incarnation of the log under which Redis is known to hold it; `undefined` while it waits to be written. */
   writtenIn: string | undefined
 }
