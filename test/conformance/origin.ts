@@ -107,7 +107,7 @@ async function startKoa(cached: ReturnType<typeof koaCache>, handler: Handler, o
 }
 
 function callOf({ method = 'GET', url = '/', headers }: IncomingMessage, run: number): Call {
-  return { run, method, target: url, fields: { ...headers } }
+  return { run, method, target: url, fields: headers }
 }
 
 function counter(): () => number {

@@ -113,7 +113,7 @@ export class Trial {
   }
 
   async #handle(call: Call): Promise<Answer> {
-    this.calls.push(call)
+    this.calls.push({ ...call, fields: seenBy(call) })
     const answer = await this.#handler(call)
     return hasBody(answer) ? { body: `body ${call.run}`, ...answer } : answer
   }
@@ -128,4 +128,20 @@ export class Trial {
 
 function hasBody({ status = 200 }: Answer): boolean {
   return status !== 204 && status !== 304
+}
+
+/** What the cache adds and takes away for a run, and what no response depends on: the copy is none of the inputs of the run. */
+const CONDITIONS = [
+  'cache-control',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+] as const
+
+/** The fields of a call as they were when it came; others than conditions are looked up when they are asked for. */
+function seenBy({ fields }: Call): Call['fields'] {
+  return Object.create(fields, Object.fromEntries(CONDITIONS.map((name) => [name, { value: fields[name] }])))
 }
