@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
+import { type Answer, ask } from './ask.js'
 import { type CoherenceReport, checkCoherence } from './check-coherence.js'
 
 const USAGE = `usage: fallback-cache-check --read <path> --write "<method> <path or URL>" [options] <base URL> …
@@ -68,21 +69,16 @@ async function checkOverHttp(args: readonly string[]): Promise<CoherenceReport> 
       throw new TypeError(`a base URL must be like http://10.0.0.1:3000, got "${url}"`)
   }
 
-  const headers = new Headers(values.header.map((header) => headerFrom(header)))
-  if (body !== undefined && /^\s*[[{]/.test(body) && !headers.has('content-type')) {
-    headers.set('content-type', 'application/json')
-  }
+  const headers = Object.fromEntries(values.header.map((header) => headerFrom(header)))
+  const type = body !== undefined && /^\s*[[{]/.test(body) ? { 'content-type': 'application/json' } : {}
   const isNumbered = `${target}${body}`.includes('{n}')
   // So that it also grows from one run of this command to the next.
   let n = Date.now()
 
-  const versionOf = async (response: Response): Promise<number> => {
-    const answer = await response.text()
-    if (!response.ok) throw new Error(`answered with ${response.status}`)
-    return Number((field === undefined ? inside(JSON.parse(answer), json) : response.headers.get(field)) ?? Number.NaN)
+  const versionOf = ({ status, headers: fields, text: answer }: Answer): number => {
+    if (status < 200 || status > 299) throw new Error(`answered with ${status}`)
+    return Number((field === undefined ? inside(JSON.parse(answer), json) : fields[field.toLowerCase()]) ?? Number.NaN)
   }
-  const ask = (url: URL, init: RequestInit): Promise<Response> =>
-    fetch(url, { ...init, headers, signal: AbortSignal.timeout(10_000) })
 
   return checkCoherence({
     urls,
@@ -90,13 +86,15 @@ async function checkOverHttp(args: readonly string[]): Promise<CoherenceReport> 
     concurrency: Number(values.concurrency),
     writeEvery: Number(values['write-every']),
     grace: Number(values.grace),
-    read: async (url) => versionOf(await ask(new URL(read, url), {})),
+    read: async (url) => versionOf(await ask(new URL(read, url), { method: 'GET', headers })),
     write: async () => {
       n++
-      const sent = body === undefined ? {} : { body: body.replaceAll('{n}', String(n)) }
-      const response = await ask(new URL(target.replaceAll('{n}', String(n)), first), { ...sent, method })
-      if (!isNumbered) return await versionOf(response)
-      if (!response.ok) throw new Error(`answered with ${response.status}`)
+      const url = new URL(target.replaceAll('{n}', String(n)), first)
+      const sent = body?.replaceAll('{n}', String(n))
+      const answer = await ask(url, { method, headers: { ...type, ...headers }, body: sent })
+      if (!isNumbered) return versionOf(answer)
+      // A redirect acknowledges a write as well: it often leads to the page that shows it.
+      if (answer.status < 200 || answer.status > 399) throw new Error(`answered with ${answer.status}`)
       return n
     },
   })
@@ -106,7 +104,7 @@ function headerFrom(line: string): [string, string] {
   const colon = line.indexOf(':')
   const [name, value] = [line.slice(0, Math.max(0, colon)), line.slice(colon + 1).trim()]
   if (name === '') throw new TypeError(`--header must be "name: value", got "${line}"`)
-  return [name, value]
+  return [name.trim().toLowerCase(), value]
 }
 
 function inside(value: unknown, path: string): unknown {

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Answer, ask } from '../../src/testing/ask.js'
 import { checkCoherence } from '../../src/testing/check-coherence.js'
 import { RedisServer } from '../support/redis-server.js'
 import { Shop } from './shop.js'
 
-const HOST = { 'x-forwarded-host': 'shop.test' }
+const HOST = { host: 'shop.test' }
 
 let server: RedisServer
 beforeAll(async () => {
@@ -82,7 +83,7 @@ describe('checkCoherence', () => {
 })
 
 describe('fallback-cache-check', () => {
-  const headers = ['--header', 'x-forwarded-host: shop.test']
+  const headers = ['--header', 'Host: shop.test']
 
   it('finds nothing to complain about, with the number in the answer to the write', async () => {
     const { code, stdout } = await command(server.url, [
@@ -150,13 +151,13 @@ interface Ended {
 
 async function checkShop(redis: string | undefined) {
   const shop = await Shop.open(redis)
-  const versionOf = async (response: Response): Promise<number> => {
-    return ((await response.json()) as { stock: { version: number } }).stock.version
-  }
+  const versionOf = ({ text }: Answer): number => (JSON.parse(text) as { stock: { version: number } }).stock.version
+  const stock = (url: string | undefined, method: string) =>
+    ask(new URL('/stock', url), { method, headers: HOST }).then(versionOf)
   return await checkCoherence({
     urls: shop.urls,
-    read: async (url) => versionOf(await fetch(`${url}/stock`, { headers: HOST })),
-    write: async () => versionOf(await fetch(`${shop.urls[0]}/stock`, { method: 'PUT', headers: HOST })),
+    read: (url) => stock(url, 'GET'),
+    write: () => stock(shop.urls[0], 'PUT'),
     seconds: 1.5,
     writeEvery: 50,
   }).finally(() => shop.close())
