@@ -356,7 +356,7 @@ async function wantedAgain(server: RedisServer, key: string): Promise<Buffer> {
   const body = frame.subarray(metaAt + metaBytes, frame.length - forms)
   words[7] = String(Buffer.byteLength(text))
   words[8] = String(body.length)
-  words[9] = 'another'
+  words[10] = 'another'
   return Buffer.concat([
     Buffer.from(`${words.join(' ')}\n`, 'latin1'),
     frame.subarray(lineEnd + 1, metaAt),
