@@ -5,6 +5,7 @@ import { EntryReader } from './coherence/entry-reader.js'
 import { EntryWriter } from './coherence/entry-writer.js'
 import type { JournalStats } from './coherence/journal.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
+import { Ownership } from './coherence/ownership.js'
 import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
 import { newTombstoneId, Retirement, type RetirementStats } from './coherence/retirement.js'
 import { type Follow, SharedEntries } from './coherence/shared-entries.js'
@@ -310,8 +311,9 @@ export class EntryStore {
       holdsEntries: () => this.#memory.tier.stats().entries > 0,
     })
     const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
-    const entries = new SharedEntries(port, coherence.tier, this.#clock, keyPrefix, coherence.headKey, follow)
-    const parts = [this.#settings, this.#counters, this.#mirror, this.#memory, coherence, entries] as const
+    const entries = new SharedEntries(port, coherence.tier, this.#clock, keyPrefix, follow)
+    const ownership = new Ownership(port, coherence.tier, this.#clock, keyPrefix, this.#settings.logger)
+    const parts = [this.#settings, this.#counters, this.#mirror, this.#memory, coherence, entries, ownership] as const
     const writer: EntryWriter = new EntryWriter(...parts)
     const reader = new EntryReader(...parts)
     const retirement: Retirement = new Retirement(

@@ -29,10 +29,12 @@ const kinds = {
   'silent failover': 4,
   'restart from a dump': 4,
   'crash loop': 4,
+  'backup restored': 3,
   'server frozen': 6,
   'server down': 5,
   'flush all': 5,
   'entries evicted': 8,
+  'keys evicted': 5,
   'head evicted': 2,
   'log evicted': 2,
   'marks evicted': 2,
@@ -85,7 +87,7 @@ export class Disasters {
     const duration = random.magnitude(20, Math.max(1000, end - this.#scheduler.now))
     this.#history.note(() => `*** ${kind} (${process?.name}, ${duration.toFixed(0)} ms)`)
     if (process !== undefined && this.#strikeProcess(kind, process, duration)) return
-    this.#strikeServer(kind, duration)
+    this.#strikeServer(kind, duration, end)
   }
 
   #strikeProcess(kind: DisasterKind, process: SimulatedProcess, duration: number): boolean {
@@ -131,7 +133,7 @@ export class Disasters {
     }
   }
 
-  #strikeServer(kind: DisasterKind, duration: number): void {
+  #strikeServer(kind: DisasterKind, duration: number, end: number): void {
     const random = this.#random
     const downFor = Math.min(random.magnitude(10, 5000), duration)
     if (!this.#redis.isUp) return
@@ -151,6 +153,9 @@ export class Disasters {
       case 'crash loop':
         this.#crashOnOneSnapshot(2 + random.below(2), random.magnitude(100, 20_000))
         return
+      case 'backup restored':
+        this.#restoreBackup(random.between(0.1, 0.9) * (end - this.#scheduler.now), downFor)
+        return
       case 'server down':
         this.#restart(duration, this.#redis.snapshot())
         return
@@ -168,6 +173,9 @@ export class Disasters {
       case 'entries evicted':
         this.#history.taken()
         for (const key of this.#redis.keys()) if (!key.includes('{') && random.chance(0.7)) this.#command('DEL', key)
+        return
+      case 'keys evicted':
+        this.#evictKeys(1 + random.below(20), duration)
         return
       case 'head evicted':
       case 'log evicted':
@@ -207,6 +215,27 @@ export class Disasters {
     this.#scheduler.after(age, () => {
       if (this.#redis.life === life) this.#restart(downFor, keyspace, takenAt, skew)
     })
+  }
+
+  /** A backup is put in the place of what Redis has, whatever other runs there were since it was taken. */
+  #restoreBackup(age: number, downFor: number): void {
+    const keyspace = this.#redis.snapshot()
+    const takenAt = this.#scheduler.now
+    this.#scheduler.after(age, () => this.#restart(downFor, keyspace, takenAt))
+  }
+
+  /** One key after the other goes, as Redis needs the room: entries, tombstones, turns, and the keys of the log. */
+  #evictKeys(count: number, duration: number): void {
+    const keys = this.#redis.isUp ? this.#redis.keys() : []
+    if (keys.length > 0) {
+      const key = this.#random.pick(keys)
+      this.#history.note(() => `*** ${key} is evicted`)
+      this.#history.taken()
+      if (key.includes('{')) this.#history.mayForget()
+      this.#command('DEL', key)
+    }
+    if (count > 1)
+      this.#scheduler.after(this.#random.magnitude(1, duration), () => this.#evictKeys(count - 1, duration))
   }
 
   /** Comes back with the same snapshot each time, and with nothing of what was done since. */

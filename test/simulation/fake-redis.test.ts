@@ -99,7 +99,7 @@ async function transcript(seed: number, client: IoredisLike): Promise<readonly s
     newCounters(),
     () => {},
   )
-  const entries = new SharedEntries(port, tier, systemClock, 'app:', log.headKey, () => undefined)
+  const entries = new SharedEntries(port, tier, systemClock, 'app:', () => undefined)
   await useAtRandom(new Random(seed), log, entries, recorded)
   return lines
 }
@@ -142,7 +142,11 @@ async function useAtRandom(random: Random, log: SharedLog, entries: SharedEntrie
       const stamp = { incarnation, position: seen }
       const late = random.chance(0.4) ? { storedAt: random.below(100), goodFrom: seen - random.below(500) } : undefined
       const entry = { staleAt: 1e13, deleteAt: 1e13, body: Buffer.from([0, 255, step % 256]) }
-      await entries.write(key, encodeFrame(entry, random.below(100), stamp), 1e6, stamp, late).catch(() => {})
+      // The whole log has been read; some of it; or a position that was never given.
+      const { records } = await log.since(0, 10).catch(() => ({ records: [] }))
+      const applied = (random.chance(0.8) ? records.at(-1) : records[0])?.position ?? seen
+      const frame = encodeFrame(entry, random.below(100), stamp)
+      await entries.write(key, frame, 1e6, stamp, applied, late).catch(() => {})
     }
     if (random.chance(0.1))
       incarnation = await log.open(nonce, seen, nonce).then(

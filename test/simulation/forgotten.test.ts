@@ -55,3 +55,48 @@ describe('a process that was cut off for longer than invalidations are remembere
     expect(done.slice(-2)).toEqual([null, null])
   })
 })
+
+describe('a store that arrives when the tombstone of its key is gone', () => {
+  it.each([
+    { what: 'evicted', waits: 100 },
+    { what: 'expired', waits: 120_000 },
+  ])('is refused: the tombstone was $what (C3)', async ({ waits }) => {
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const start = () => {
+      const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
+      const clock = new ProcessClock(scheduler, 0, 0)
+      return { client, cache: new FallbackCache({ redis: client, clock, defaultTtl: 3600, maxHandlerTime: 10 }) }
+    }
+    const hold = ({ client }: ReturnType<typeof start>, isHeld: boolean) => {
+      client.weather.blocksCommands = isHeld
+      client.followWeather()
+    }
+    const [issuer, writer] = [start(), start()]
+    const entry = { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from('"old"') }
+    await scheduler.runUntil(1_000)
+    const mark = writer.cache.mark()
+    hold(writer, true)
+    const { stored } = writer.cache.store('k', entry, mark)
+    await scheduler.runUntil(1_001)
+    const done: unknown[] = []
+    void issuer.cache.invalidateKey('k').then((result) => done.push(result))
+    await scheduler.runUntil(1_100)
+    redis.execute(['DEL', 'k'].map((word) => Buffer.from(word)))
+    await scheduler.runUntil(1_100 + waits)
+    hold(writer, false)
+    // Records of single keys are let go after a while, when others come.
+    for (let at = 150_000; at <= 300_000; at += 50_000) {
+      await scheduler.runUntil(at)
+      void issuer.cache.invalidateKey('another')
+      void writer.cache.invalidateKey('another')
+    }
+    await scheduler.runUntil(301_000)
+    const newcomer = start()
+    await scheduler.runUntil(302_000)
+    for (const { cache } of [issuer, writer, newcomer]) void cache.get('k').then((value) => done.push(value))
+    await scheduler.runUntil(303_000)
+    expect({ stored, done }).toEqual({ stored: true, done: [{ durable: true }, null, null, null] })
+  })
+})

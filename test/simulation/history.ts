@@ -2,8 +2,8 @@ import { type Cover, parseCover } from '../../src/core/coherence/cover.js'
 import type { Scheduler } from './scheduler.js'
 import { type Key, reaches, Truth, type Value } from './truth.js'
 
-/** A promise of the contract, or one of the two that every cache makes. */
-export type PromiseName = 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6' | 'C7' | 'C8' | 'C9' | 'liveness' | 'harness'
+/** A promise of the contract, one that every cache makes (`key`: an answer is that of the key asked for), or of the test itself. */
+export type PromiseName = 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6' | 'C7' | 'C8' | 'C9' | 'key' | 'liveness' | 'harness'
 
 /** A promise that was not kept. */
 export interface Violation {
@@ -266,7 +266,7 @@ export class History {
     const now = this.moment()
     if (value === undefined) this.#judgeMiss(reading, result)
     else {
-      if (value.key !== key) this.violate('harness', `${by.name} asked for ${key} and got ${value.key}`)
+      if (value.key !== key) this.violate('key', `${by.name} asked for ${key} and got ${value.key}`)
       for (const issued of this.#issued) {
         if (value.version < (issued.versions.get(key) ?? 0)) this.#judgeMissed(reading, result, value, issued, now)
       }

@@ -7,8 +7,8 @@ import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../wire-frame.js'
 import type { Coherence } from './coherence.js'
-import { entryLabel } from './entry-label.js'
 import type { Mirror } from './mirror.js'
+import type { Ownership } from './ownership.js'
 import type { Held, Read, SharedEntries } from './shared-entries.js'
 
 /** Looks entries up where there is a Redis: which tier answers, and whether what it has may be used. */
@@ -20,6 +20,7 @@ export class EntryReader {
   readonly #memory: JudgedMemory
   readonly #coherence: Coherence
   readonly #entries: SharedEntries
+  readonly #ownership: Ownership
   /** What is being looked up in Redis since this turn began. */
   readonly #turn = new Map<string, Promise<Found | undefined>>()
 
@@ -30,6 +31,7 @@ export class EntryReader {
     memory: JudgedMemory,
     coherence: Coherence,
     entries: SharedEntries,
+    ownership: Ownership,
   ) {
     this.#settings = settings
     this.#clock = settings.clock
@@ -38,6 +40,7 @@ export class EntryReader {
     this.#memory = memory
     this.#coherence = coherence
     this.#entries = entries
+    this.#ownership = ownership
   }
 
   /** As `EntryStore.find`. */
@@ -88,7 +91,7 @@ export class EntryReader {
     if (read === undefined) return 'nothing'
     if (read === 'unchanged') return this.#memory.peek(key, false)
     const framed = decodeFrame(read)
-    if (framed === undefined || isOfAnotherKey(key, framed)) return 'unreadable'
+    if (framed === undefined || this.#ownerOf(key, framed) !== 'own') return 'unreadable'
     const verdict = this.#judge(key, framed, incarnation)
     return typeof verdict === 'string' ? verdict : { entry: verdict.entry, tier: 'redis', disconnected: false }
   }
@@ -197,7 +200,12 @@ export class EntryReader {
       this.#counters.foreignEntries++
       return undefined
     }
-    if (isOfAnotherKey(key, framed)) return 'stray'
+    const owner = this.#ownerOf(key, framed)
+    if (owner === 'stray') return 'stray'
+    if (owner === 'foreign') {
+      this.#counters.foreignEntries++
+      return undefined
+    }
     const verdict = this.#judge(key, framed, incarnation, asked)
     return typeof verdict === 'string' ? undefined : verdict
   }
@@ -208,14 +216,14 @@ export class EntryReader {
     return this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position, asked) ? 'invalidated' : framed
   }
 
+  /** A stray frame was moved to this key from another one, or is no answer to this question. A tombstone is nobody's. */
+  #ownerOf(key: string, framed: Framed): 'own' | 'foreign' | 'stray' {
+    return isTombstone(framed) ? 'own' : this.#ownership.judge(key, framed.label)
+  }
+
   #leaseHolds(): boolean {
     return this.#clock.monotonic() - this.#coherence.confirmedAt <= this.#settings.lease
   }
-}
-
-/** Whether a frame was stored under another key, or does not say under which: it was moved there, or is no answer to this. */
-function isOfAnotherKey(key: string, framed: Framed): boolean {
-  return !isTombstone(framed) && framed.label !== entryLabel(key)
 }
 
 /** The id of the tombstone that a request left; `undefined`: it is none. */

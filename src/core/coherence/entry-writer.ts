@@ -6,8 +6,8 @@ import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import { encodeFrame, frameStart, type Stamp } from '../wire-frame.js'
 import type { Coherence } from './coherence.js'
-import { entryLabel } from './entry-label.js'
 import type { Mirror } from './mirror.js'
+import type { Ownership } from './ownership.js'
 import type { LateEntry, SharedEntries } from './shared-entries.js'
 import { WriteBack } from './write-back.js'
 
@@ -20,6 +20,7 @@ export class EntryWriter {
   readonly #memory: JudgedMemory
   readonly #coherence: Coherence
   readonly #entries: SharedEntries
+  readonly #ownership: Ownership
   readonly #writeBack: WriteBack
   #isStopped = false
 
@@ -30,6 +31,7 @@ export class EntryWriter {
     memory: JudgedMemory,
     coherence: Coherence,
     entries: SharedEntries,
+    ownership: Ownership,
   ) {
     this.#settings = settings
     this.#clock = settings.clock
@@ -38,6 +40,7 @@ export class EntryWriter {
     this.#memory = memory
     this.#coherence = coherence
     this.#entries = entries
+    this.#ownership = ownership
     this.#writeBack = new WriteBack(memory.tier, coherence, (key, slot) => this.#writeLate(key, slot))
   }
 
@@ -69,7 +72,11 @@ export class EntryWriter {
         return false
       }
       await this.#coherence.waitForStart()
-      if (this.#coherence.isConnected) return await this.#send(key, slot, slot.stamp, undefined, isAssigned)
+      if (this.#coherence.isConnected) {
+        // Judged just now against everything up to the position that goes with it.
+        if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
+        return await this.#send(key, slot, slot.stamp, undefined, isAssigned)
+      }
       this.#coherence.noteUnavailable()
     } catch {
       this.#writeBack.remember(key)
@@ -86,9 +93,11 @@ export class EntryWriter {
       return
     }
     const stamp = this.#stampAt(slot.stamp)
-    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp, entryLabel(key), slot.after)
+    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp, this.#ownership.label(key), slot.after)
     const ttl = slot.entry.deleteAt - this.#clock.now()
-    await this.#entries.amend(key, frame, ttl, frameStart(was, stamp, entryLabel(key), slot.after)).catch(() => {})
+    await this.#entries
+      .amend(key, frame, ttl, frameStart(was, stamp, this.#ownership.label(key), slot.after))
+      .catch(() => {})
   }
 
   /**
@@ -135,9 +144,15 @@ export class EntryWriter {
     const stamp = this.#stampAt(place)
     const known = this.#mirror.retired.idFor(key, slot.sequence)
     const after = known === '' ? undefined : known
-    const frame = encodeFrame(entry, entry.storedAt, stamp, entryLabel(key), after)
+    const frame = encodeFrame(entry, entry.storedAt, stamp, this.#ownership.label(key), after)
     const ttl = entry.deleteAt - this.#clock.now()
-    const written = await this.#entries.write(key, frame, ttl, stamp, late, after)
+    const applied = this.#coherence.stamp.position
+    const written = await this.#entries.write(key, frame, ttl, stamp, applied, late, after)
+    if (written === 'behind') {
+      // Judged once more when this process has read what the log has.
+      this.#writeBack.remember(key)
+      return false
+    }
     if (typeof written === 'object' && isAssigned) {
       // What was handed in is newer than any tombstone that it meets.
       this.#mirror.learnRetired(key, written.lostTo)
@@ -147,6 +162,7 @@ export class EntryWriter {
     slot.writtenIn = stamp.incarnation
     if (typeof written === 'object') this.#lost(key, slot, written.lostTo)
     if (written !== 'written') return false
+    this.#ownership.stored()
     // What a read gives back is then known as this very entry.
     slot.stamp = stamp
     slot.after = after

@@ -4,7 +4,8 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
 import { decodeHead, headBytes, type Stamp } from '../wire-frame.js'
-import { entryName } from './names.js'
+import { coverText } from './cover.js'
+import { entryName, ownName } from './names.js'
 
 /** What a read gave: the bytes under the key, `undefined` for none, or that they are those the reader has. */
 export type Read = Buffer | undefined | 'unchanged'
@@ -37,11 +38,29 @@ export interface LateEntry {
 /** Catches up with the log as far as a head says; see `Coherence.follow`. */
 export type Follow = (head: string | undefined, askedAt: number) => undefined | Promise<void>
 
+/** Newer records that a write looks through; with more, its process has to catch up first. */
+const mostUnread = 200
+
 /**
  * Gives way to an entry with a newer position, or, for an entry that comes late, to one not stored earlier. Gives the id
  * of a tombstone that the entry does not come after, but what is there is or does.
+ *
+ * KEYS: the entry, then outside of a cluster the head and the log. A command may arrive minutes after it was sent, when no
+ * tombstone is left and no process remembers the record of the key: the log is asked whether it names the key since.
  */
 const writeScript = new Script(`
+if KEYS[2] then
+  local head = redis.pcall('GET', KEYS[2])
+  local life, at = string.match(type(head) == 'string' and head or '', '^%d+ (%S+) (%d+) ')
+  if life ~= ARGV[3] then return 'behind' end
+  if at ~= ARGV[8] then
+    local records = redis.pcall('XRANGE', KEYS[3], ARGV[8], '+', 'COUNT', ${mostUnread + 1})
+    if records.err or #records > ${mostUnread} or not records[1] or records[1][1] ~= ARGV[8] .. '-0' then return 'behind' end
+    for index = 2, #records do
+      if string.find(records[index][2][4], ARGV[9], 1, true) then return 'behind' end
+    end
+  end
+end
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(old) == 'string' then
   local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
@@ -82,8 +101,11 @@ if type(done) == 'table' and done.err then redis.call('DEL', KEYS[1]) end
 return old
 `)
 
-/** What became of a write: done, not done because something newer is there, or the id of the tombstone that it lost to. */
-export type Written = 'written' | 'newer' | { readonly lostTo: string }
+/**
+ * What became of a write: done; not done because something newer is there, or because the log has records that the process
+ * has to read first; or the id of the tombstone that it lost to.
+ */
+export type Written = 'written' | 'newer' | 'behind' | { readonly lostTo: string }
 
 /** Replaces an entry by itself, with other bytes. */
 const amendScript = new Script(`
@@ -102,18 +124,20 @@ export class SharedEntries {
   readonly #clock: Clock
   readonly #keyPrefix: string
   readonly #headKey: string
+  readonly #logKey: string
   readonly #follow: Follow
   #readers: Map<string, Readers> | undefined
   /** Whether the head came first in the last reply, so that it comes last in the next. */
   #headFirst = false
   #followers: Reader<undefined>[] = []
 
-  constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, headKey: string, follow: Follow) {
+  constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, follow: Follow) {
     this.#port = port
     this.#tier = tier
     this.#clock = clock
     this.#keyPrefix = keyPrefix
-    this.#headKey = headKey
+    this.#headKey = ownName(keyPrefix, 'head')
+    this.#logKey = ownName(keyPrefix, 'log')
     this.#follow = follow
   }
 
@@ -145,17 +169,28 @@ export class SharedEntries {
   }
 
   /**
-   * Stores a frame, unless what is there is newer.
+   * Stores a frame, unless what is there is newer, or the log names its key after `applied`.
    *
+   * @param applied - the position up to which the entry has been judged
    * @param late - for an entry written back after an outage
    * @param after - id of the tombstone that the entry comes after
    */
-  async write(key: string, frame: Buffer, ttl: number, stamp: Stamp, late?: LateEntry, after = ''): Promise<Written> {
+  async write(
+    key: string,
+    frame: Buffer,
+    ttl: number,
+    stamp: Stamp,
+    applied: number,
+    late?: LateEntry,
+    after = '',
+  ): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after)
+    args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })))
     const name = entryName(this.#keyPrefix, key)
-    const reply = await this.#tier.run(() => writeScript.run(this.#port, [name], args), 'store')
-    const outcome = String(reply)
+    const keys: [string, ...string[]] = this.#port.isCluster ? [name] : [name, this.#headKey, this.#logKey]
+    const outcome = String(await this.#tier.run(() => writeScript.run(this.#port, keys, args), 'store'))
+    if (outcome === 'behind') return 'behind'
     return outcome === '1' ? 'written' : outcome === '0' ? 'newer' : { lostTo: outcome }
   }
 
