@@ -37,5 +37,10 @@ export class CacheError extends Error {
 
 /** The error as an `Error`, whatever was thrown. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
+  if (thrown instanceof Error) return thrown
+  try {
+    return new Error(String(thrown))
+  } catch {
+    return new Error('a value was thrown that is no error and has no text')
+  }
 }

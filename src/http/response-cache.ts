@@ -1,6 +1,6 @@
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
-import { askFunctions, isThenable } from './asked-functions.js'
+import { askFunctions, settledAnswers } from './asked-functions.js'
 import { type CacheStatus, cacheStatusMember } from './cache-status.js'
 import { lookupOf, type Naming, namingOf, wholeExtra } from './entering.js'
 import type { Exchange, Reply, RequestHead } from './exchange.js'
@@ -29,6 +29,7 @@ import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { onShelfFor, Searches } from './searches.js'
 import { type OnShelf, Shelf } from './shelf.js'
 import { CACHE_NAME, type StoredResponse } from './stored-response.js'
+import { answersOf, isThenable } from './thenable.js'
 import { UriKeys } from './uri-keys.js'
 import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './verdict.js'
 
@@ -321,9 +322,11 @@ export class ResponseCache<Context extends object> {
     const { key, user } = this.#policy
     const extra = (): string | Promise<string> => {
       if (key === undefined && user === undefined) return wholeExtra(request, '')
-      const answers: readonly unknown[] = [key?.(context), user?.(context)]
+      const answers = answersOf([key, user], context)
       const whole = ([named, who]: readonly unknown[]) => wholeExtra(request, namingOf(this.#policy, named, who).extra)
-      return answers.some(isThenable) ? Promise.all(answers).then(whole) : whole(answers)
+      return answers.some(isThenable)
+        ? settledAnswers(answers, this.#policy, this.cache.clock).then(whole)
+        : whole(answers)
     }
     return { invalidations: this.invalidations, extra, key: undefined }
   }

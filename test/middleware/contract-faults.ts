@@ -62,6 +62,42 @@ export function faultsContract<M extends CacheFace>(host: Host<M>): void {
       expect((await refusing.get('/page', refreshing)).text).toBe('run 1')
     })
 
+    it('of key() beside a skip() that rejects leaves the answer to the handler, and the process alive', async () => {
+      const unhandled: unknown[] = []
+      const note = (reason: unknown) => unhandled.push(reason)
+      process.on('unhandledRejection', note)
+      const rejecting = async () => {
+        throw new Error('down')
+      }
+      const client = await stage.page(({ run }) => ({ body: `run ${run}` }), {
+        ttl: 60,
+        skip: rejecting as never,
+        key: boom,
+      })
+      expect((await client.get('/page')).text).toBe('run 1')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      process.off('unhandledRejection', note)
+      expect(unhandled).toEqual([])
+    })
+
+    it('of key() that never settles delays the answer to a POST by collapseTimeout at most', async () => {
+      let asked = 0
+      const pending = () => {
+        asked += 1
+        return new Promise(() => {})
+      }
+      const cached = stage.cached({ ttl: 60, collapseTimeout: 3, key: pending as never })
+      const client = await stage.serve({
+        use: [cached],
+        routes: [{ path: '/page', method: 'POST', answer: () => ({ body: 'done' }) }],
+      })
+      const got = client.ask('/page', { method: 'POST', body: 'x' })
+      await expect.poll(() => asked).toBe(1)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      await stage.clock.advanceInTurns(3_000)
+      expect((await got).text).toBe('done')
+    })
+
     it('of a listener changes nothing', async () => {
       const cached = stage.cached({ ttl: 60 })
       for (const event of ['hit', 'miss', 'store', 'skip', 'bypass'] as const) cached.cache.on(event, boom)
