@@ -1,10 +1,11 @@
 import type { Clock } from '../core/clock.js'
 import type { Mark } from '../core/mark.js'
 import type { Recordings } from '../core/recordings.js'
-import type { Forward } from './cache-status.js'
+import type { CacheStatus, Forward } from './cache-status.js'
 import type { ContentCoding } from './content-coding.js'
 import type { Reply, RequestHead } from './exchange.js'
 import type { Fields } from './fields.js'
+import type { FinishedResponse } from './finished-response.js'
 import type { Flight, Landing } from './flight.js'
 import type { InputsPolicy } from './inputs-policy.js'
 import type { PrimaryKey } from './primary-key.js'
@@ -55,9 +56,9 @@ export interface Asked {
   /**
    * What the client gets of it once it is updated.
    *
-   * @param refusal - why the update is not stored; `undefined`: it is
+   * @param outcome - that the update is stored, or why it is not; empty: that is known later
    */
-  answer(updated: StoredResponse, refusal: string | undefined): Reply
+  answer(updated: StoredResponse, outcome: Pick<CacheStatus, 'stored' | 'detail'>): Reply
 }
 
 /** What a fill takes from its route; a nested middleware refines it. */
@@ -68,8 +69,12 @@ export interface FillPolicy {
   /** So many variants lie side by side under one primary key at most; `undefined`: any number. */
   readonly maxVariants: number | undefined
   readonly dropPerRun: boolean
-  /** Called once, when the handler has answered. */
-  readonly tags: readonly (() => readonly string[])[]
+  /** Called once, when the handler has answered; each gives a list of tags, or a promise of one. */
+  readonly tags: readonly (() => unknown)[]
+  /** Whether a complete response may be stored, at once or as a promise; `undefined`: it may. */
+  readonly cacheIf: ((response: FinishedResponse) => unknown) | undefined
+  /** How long the promises of {@link tags} and {@link cacheIf} may take, ms. */
+  readonly patience: number
   readonly cacheStatus: boolean | 'debug'
   readonly precompress: readonly ContentCoding[] | undefined
   /** Which inputs of the run count; `undefined`: it is not watched. */

@@ -9,6 +9,7 @@ import { listEntityTags } from './entity-tag.js'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
 import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
+import { FinishedResponse } from './finished-response.js'
 import type { Landing } from './flight.js'
 import { freshened, updatedRoute } from './freshened.js'
 import { adviceOn } from './inputs-advice.js'
@@ -21,11 +22,13 @@ import type { Reason } from './reasons.js'
 import { type RecordedHead, recordHead, withEntityTag, withSelecting } from './recorded-response.js'
 import { ResponseNotes } from './response-notes.js'
 import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields, toFieldList } from './route-fields.js'
+import { RouteSay } from './route-say.js'
 import { selectingFields, uniteVary } from './selecting.js'
 import { isClientError, isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody, refuseFraming } from './storable-body.js'
 import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
+import type { StoredHead } from './stored-response.js'
 
 /** Records what a handler answers, and has it stored when it may be. */
 export class Fill implements Recording, OpenRecording {
@@ -51,6 +54,11 @@ export class Fill implements Recording, OpenRecording {
   /** Set once the client has left: whether the handler may have stopped because of it. */
   #mayHaveStopped: (() => boolean) | undefined
   #isWhole = false
+  /** Status and fields of the response as its route made them. */
+  #made: Pick<FinishedResponse, 'status' | 'fields'> | undefined
+  readonly #say = new RouteSay()
+  /** The response is complete, and its route has still to say whether and how it is stored. */
+  #awaitsRoute = false
 
   constructor(of: FillRequest, policy: FillPolicy, target: FillTarget) {
     this.of = of
@@ -99,7 +107,7 @@ export class Fill implements Recording, OpenRecording {
   }
 
   drop(reason: 'too-slow' | 'recordings-full'): void {
-    if (!this.#done) this.#refuse(reason)
+    if (!this.#done || this.#awaitsRoute) this.#refuse(reason)
   }
 
   end(): void {
@@ -113,7 +121,7 @@ export class Fill implements Recording, OpenRecording {
 
   leave(mayKnow: () => boolean): void {
     this.#mayHaveStopped ??= mayKnow
-    this.#abandon()
+    if (!this.#awaitsRoute) this.#abandon()
   }
 
   abort(reason: 'aborted' | 'trailers'): void {
@@ -200,6 +208,9 @@ export class Fill implements Recording, OpenRecording {
     const refused = this.#target.refuses(this.of, recorded)
     if (refused !== undefined) return this.#refusing(head, route, refused)
     this.#recorded = recorded
+    this.#made = { status, fields: united.fields }
+    const unwanted = body === undefined || parts !== undefined ? undefined : this.#askRoute(body)
+    if (unwanted !== undefined) return this.#refusing(head, route, unwanted)
     if (parts !== undefined) this.#added = { parts, fields: route.fields }
     if (body !== undefined) {
       this.#chunks = [body]
@@ -252,7 +263,7 @@ export class Fill implements Recording, OpenRecording {
     const { request, nested, requestedAt } = this.of
     const { exactVary, maxVariants } = this.policy
     const vary = [...this.policy.vary, ...selecting, ...this.#verdict.selecting]
-    const tags = [...this.handle.tags, ...this.policy.tags.flatMap((some) => some())]
+    const tags = [...this.handle.tags, ...this.#say.tagsBy(this.policy.tags)]
     const cost = Math.max(0, receivedAt - requestedAt)
     this.#codings = this.#codingsOf(head.status, route, storable, body)
     const made = { request, ...keyOf(this.of, route), head, route, storable, receivedAt, cost, body }
@@ -282,7 +293,7 @@ export class Fill implements Recording, OpenRecording {
     if (!isConfirmed) this.#target.outdate(this.of, asked.stored)
     this.#target.refused(this.of, 'wrong-validator', 'wrong-validator', false)
     this.#finish({ kind: 'abandoned' })
-    if (isConfirmed) return { ...AS_IT_IS, instead: asked.answer(asked.stored, 'wrong-validator') }
+    if (isConfirmed) return { ...AS_IT_IS, instead: asked.answer(asked.stored, { detail: 'wrong-validator' }) }
     const { conditions = {} } = this.of
     const known = listEntityTags(fieldValue(conditions, 'if-none-match') ?? '')
     const isForClient = known.includes(fieldValue(route.fields, 'etag') ?? '')
@@ -318,7 +329,7 @@ export class Fill implements Recording, OpenRecording {
         if (LASTING.has(reason)) this.#target.discard(this.of.place)
         this.#refuse(reason)
       }
-      return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), this.#detail(reason))
+      return this.#answerRefused(asked, updated, receivedAt, reason)
     }
     // What the stored response was made from it is made from still, whatever this run has read.
     const recorded = this.#recordedHead(stored, updated, verdict, receivedAt, stored.selecting, undefined)
@@ -326,10 +337,21 @@ export class Fill implements Recording, OpenRecording {
     const isEncoded = stored.encodings !== undefined && this.#codings.length > 0
     const encodings = isEncoded ? stored.encodings : encodingsToMake(this.#codings, stored.body.length)
     const storedHead = { ...recorded.stored, ownEntityTag: stored.ownEntityTag, encodings }
-    const landing = this.#target.keep(this.of, recorded, storedHead, isEncoded ? stored.entry.body : stored.body)
-    this.#finish(landing)
-    if (landing.kind === 'stored') return asked.answer(landing.stored, undefined)
-    return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), landing.reason)
+    this.#made = { status: stored.status, fields: updated.fields }
+    const unwanted = this.#askRoute(stored.body)
+    if (unwanted !== undefined) {
+      this.#refuse(unwanted)
+      return this.#answerRefused(asked, updated, receivedAt, unwanted)
+    }
+    const landing = this.#store(recorded, storedHead, isEncoded ? stored.entry.body : stored.body)
+    if (landing?.kind === 'stored') return asked.answer(landing.stored, { stored: true })
+    const outcome = landing?.reason === undefined ? {} : { detail: landing.reason }
+    return asked.answer(freshened(stored, updated, this.of.requestedAt, receivedAt), outcome)
+  }
+
+  #answerRefused(asked: Asked, updated: RouteFields, receivedAt: number, reason: Reason): Reply {
+    const response = freshened(asked.stored, updated, this.of.requestedAt, receivedAt)
+    return asked.answer(response, { detail: this.#detail(reason) })
   }
 
   /** Why the response is not stored, or all that its entry needs. */
@@ -387,7 +409,8 @@ export class Fill implements Recording, OpenRecording {
 
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
     // Of a body that is still to come it is not known whether it will be.
-    const stored = body !== undefined && !this.#target.isTooLate(this.of, recorded) ? true : undefined
+    const isCertain = body !== undefined && this.#hasRouteAnswered && !this.#target.isTooLate(this.of, recorded)
+    const stored = isCertain ? true : undefined
     const status = this.#status(head, { stored, ttl: storable.freshness.lifetime })
     const fields = this.#withVary(head, asSent(head, recorded.fields, recorded.stored.appended))
     const added: FieldValue[] = [...status]
@@ -447,7 +470,55 @@ export class Fill implements Recording, OpenRecording {
     }
     const head = withEntityTag(recorded, body)
     const encodings = encodingsToMake(this.#codings, body.length)
-    this.#finish(this.#target.keep(this.of, recorded, encodings === undefined ? head : { ...head, encodings }, body))
+    this.inputs?.close()
+    const unwanted = this.#say.isAsked ? undefined : this.#askRoute(body)
+    if (unwanted === undefined) this.#store(recorded, encodings === undefined ? head : { ...head, encodings }, body)
+    else this.#refuse(unwanted)
+  }
+
+  get #hasRouteAnswered(): boolean {
+    return this.#say.isSettled && (this.#say.isAsked || this.policy.cacheIf === undefined)
+  }
+
+  /** Why the route does not want a complete response stored; `undefined`: it does, or says so later. */
+  #askRoute(body: Buffer): Reason | undefined {
+    const { cacheIf } = this.policy
+    if (cacheIf === undefined || this.#made === undefined) return undefined
+    try {
+      const { status, fields } = this.#made
+      return this.#say.ask(cacheIf, new FinishedResponse(status, fields, body)) ? undefined : 'cache-if'
+    } catch (thrown) {
+      this.#target.fault(thrown)
+      return 'fault'
+    }
+  }
+
+  /** Stores a complete response; `undefined`: its route has still to answer, and it is stored then. */
+  #store(recorded: RecordedHead, head: StoredHead, body: Buffer): Landing | undefined {
+    if (!this.#say.isSettled) {
+      void this.#storeLater(recorded, head, body)
+      return undefined
+    }
+    const landing = this.#target.keep(this.of, recorded, head, body)
+    this.#finish(landing)
+    return landing
+  }
+
+  async #storeLater(recorded: RecordedHead, head: StoredHead, body: Buffer): Promise<void> {
+    this.#close()
+    this.#awaitsRoute = true
+    // Until then its bytes count as those of a recording, and may have to go.
+    this.#target.recordings.end(this)
+    this.#target.recordings.grow(this, body.length)
+    try {
+      const { isGranted, tags } = await this.#say.settled(this.policy.patience, this.#target.clock)
+      if (!this.#awaitsRoute) return
+      const tagged = tags.length === 0 ? recorded : { ...recorded, tags: [...new Set([...recorded.tags, ...tags])] }
+      if (isGranted) this.#finish(this.#target.keep(this.of, tagged, head, body))
+      else this.#refuse('cache-if')
+    } catch (thrown) {
+      if (this.#awaitsRoute) this.#failOurselves(thrown)
+    }
   }
 
   #refusalOfBody({ stored, fields }: RecordedHead): Reason | undefined {
@@ -492,10 +563,16 @@ export class Fill implements Recording, OpenRecording {
     return isNamed ? `${reason} ${input}` : reason
   }
 
-  #finish(landing: Landing): void {
+  /** The handler has no say any more. */
+  #close(): void {
     this.#done = true
     this.inputs?.close()
     this.#chunks = []
+  }
+
+  #finish(landing: Landing): void {
+    this.#close()
+    this.#awaitsRoute = false
     this.#target.recordings.end(this)
     this.of.flight?.land(landing)
   }

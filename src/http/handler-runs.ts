@@ -241,6 +241,7 @@ export class HandlerRuns<Context extends object> {
       vary: [...new Set([...outer.vary, ...own.vary])],
       maxVariants: outer.maxVariants === undefined ? undefined : own.maxVariants,
       tags: [...outer.tags, ...own.tags],
+      cacheIf: own.cacheIf ?? outer.cacheIf,
       precompress: own.precompress ?? outer.precompress,
       inputs: own.inputs && outer.inputs,
     }
@@ -315,20 +316,20 @@ export class HandlerRuns<Context extends object> {
     return {
       stored,
       by,
-      answer: (updated, refusal) => {
+      answer: (updated, outcome) => {
         const now = this.#cache.clock.now()
-        const isKept = refusal === undefined
-        const kept = isKept ? { stored: true, ttl: updated.lifetimeLeft(now) } : { detail: refusal }
-        return this.#answer(lookup, updated, now, { fwd: miss.fwd, fwdStatus: 304, ...kept }, asItCame)
+        const ttl = outcome.detail === undefined ? updated.lifetimeLeft(now) : undefined
+        return this.#answer(lookup, updated, now, { fwd: miss.fwd, fwdStatus: 304, ttl, ...outcome }, asItCame)
       },
     }
   }
 
   #fillPolicy(exchange: Exchange<Context>, storage: StoragePolicy): FillPolicy {
-    const { tags } = this.#policy
+    const { tags, cacheIf } = this.#policy
     const plain = this.#plainPolicies.get(storage) ?? this.#plainPolicy(storage)
-    if (tags === undefined) return plain
-    return { ...plain, tags: [() => (typeof tags === 'function' ? tags(exchange.context) : tags) ?? []] }
+    if (tags === undefined && cacheIf === undefined) return plain
+    const named = tags === undefined ? [] : [() => (typeof tags === 'function' ? tags(exchange.context) : tags)]
+    return { ...plain, tags: named, cacheIf: cacheIf && ((response) => cacheIf(response, exchange.context)) }
   }
 
   /** What all fills of a storage policy have in common. */
@@ -338,6 +339,8 @@ export class HandlerRuns<Context extends object> {
     const plain: FillPolicy = {
       ...{ storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, keyedParameters },
       tags: [],
+      cacheIf: undefined,
+      patience: this.#policy.collapseTimeout,
     }
     this.#plainPolicies.set(storage, plain)
     return plain

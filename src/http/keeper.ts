@@ -41,6 +41,7 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'stale-if-error',
   'wrong-validator',
   'precondition',
+  'cache-if',
 ])
 
 /** Puts recorded responses on the shelf, and takes note of those that are not stored and why. */

@@ -1,6 +1,7 @@
 import type { Duration } from '../core/duration.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../core/options.js'
+import type { FinishedResponse } from './finished-response.js'
 
 /** A value, or a promise of one. */
 export type Awaitable<T> = T | PromiseLike<T>
@@ -96,8 +97,20 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * @defaultValue 64; `false` where `vary` names a credential field, by which each user has variants of their own
    */
   readonly maxVariants?: number | false | undefined
-  /** Names for `invalidateTags`, in addition to those that the response gives. */
-  readonly tags?: readonly string[] | ((context: Context) => readonly string[]) | undefined
+  /**
+   * Names for `invalidateTags`, in addition to those that the response gives. A function is called when the head of the response is
+   * known. It may return a promise: the response is stored once that has settled, which delays no client. Of what an async function
+   * reads from the request, only what it reads before its first `await` is certainly not taken for an input of the handler. A function
+   * that throws, rejects, returns no list or does not settle within `collapseTimeout` keeps the response from being stored (`fault`).
+   */
+  readonly tags?: readonly string[] | ((context: Context) => Awaitable<readonly string[]>) | undefined
+  /**
+   * True: a response that would be stored may be. It is called with the complete response (`status`, `fields` by lower-case name, and
+   * `body`, a Buffer), and may return a promise: the response is stored once that has settled, which delays no client. A falsy value keeps
+   * this response from being stored and says nothing about the next one. A function that throws, rejects or does not settle within
+   * `collapseTimeout` does so too (`fault`). It lifts no other refusal.
+   */
+  readonly cacheIf?: ((response: FinishedResponse, context: Context) => Awaitable<boolean>) | undefined
   /** True: pass the cache by, both ways. A function that throws does so too. */
   readonly skip?: ((context: Context) => Awaitable<boolean>) | undefined
   /** True: this client may have the handler run and the stored response replaced, by `Cache-Control: no-cache`. */
@@ -147,7 +160,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /**
    * How long a request waits for another one's handler that runs for the same response, before it runs the handler itself.
    * Where a body comes in pieces, it waits for half a second from the head on. The same limit holds for promises of `skip`,
-   * `key` and `user`, and for the slot of a refresh in the background.
+   * `key`, `user`, `allowRefresh`, `tags` and `cacheIf`, and for the slot of a refresh in the background.
    *
    * @defaultValue 10
    */

@@ -29,6 +29,7 @@ export interface Policy<Context extends object> {
   readonly skip: FallbackCacheMiddlewareOptions<Context>['skip']
   readonly allowRefresh: FallbackCacheMiddlewareOptions<Context>['allowRefresh']
   readonly tags: FallbackCacheMiddlewareOptions<Context>['tags']
+  readonly cacheIf: FallbackCacheMiddlewareOptions<Context>['cacheIf']
   /** In lower case. */
   readonly vary: readonly string[]
   /** Whether `Vary` is taken at its word, even where a field had no say. */
@@ -69,6 +70,7 @@ const ownOptionNames = [
   'vary',
   'maxVariants',
   'tags',
+  'cacheIf',
   'skip',
   'allowRefresh',
   'methods',
@@ -110,6 +112,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     skip: callable(options.skip, 'skip'),
     allowRefresh: callable(options.allowRefresh, 'allowRefresh'),
     tags: typeof options.tags === 'function' ? options.tags : names(options.tags, 'tags'),
+    cacheIf: callable(options.cacheIf, 'cacheIf'),
     vary,
     exactVary: preset === 'proxy',
     maxVariants: readMaxVariants(options.maxVariants, storage.keyedFields),

@@ -66,6 +66,7 @@ export const REASONS = {
     'The handler failed, and a stale stored response was sent in place of its answer (RFC 5861, section 4).',
   'wrong-validator':
     'The handler answered 304 with a validator that the stored response does not have (RFC 9111, section 4.3.4).',
+  'cache-if': "The route's cacheIf option said no to the complete response.",
   // The body and its fate
   'too-large': 'The body is larger than maxBodySize, or than memory has room for.',
   incomplete: 'The body is not what Content-Length or Content-Range announced.',

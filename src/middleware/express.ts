@@ -53,6 +53,7 @@ declare global {
 /** The options of {@link fallbackCache}; their functions are given `req`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
 
+export type { FinishedResponse } from '../http/finished-response.js'
 export type { ServeOptions } from './front-door.js'
 export type { FrontDoorOptions } from './front-door-options.js'
 

@@ -48,6 +48,7 @@ declare module 'koa' {
 /** The options of {@link fallbackCache}; functions among them are given the `ctx`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
 
+export type { FinishedResponse } from '../http/finished-response.js'
 export type { ServeOptions } from './front-door.js'
 export type { FrontDoorOptions } from './front-door-options.js'
 

@@ -22,9 +22,13 @@ let made = 0
 async function makeReport() { return { made: ++made, text: 'report '.repeat(300) } }
 async function whoAsks(req: Request) { return req.get('cookie') === undefined ? undefined : { id: 'ann' } }
 async function findProduct(id: string | string[]) { return { id, made: ++made } }
+async function runQuery(query: string) {
+  made += 1
+  return query.includes('broken') ? { data: { made }, errors: [{ message: 'broken' }] } : { data: { made } }
+}
 async function saveProduct(_req: Request) {}
 const showProduct = async (req: Request, res: Response) => { res.json(await findProduct(req.params.id ?? '')) }
-void [makeReport, whoAsks, findProduct, saveProduct, showProduct]
+void [makeReport, runQuery, whoAsks, findProduct, saveProduct, showProduct]
 `
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -89,16 +93,35 @@ describe('the programs of the documentation', () => {
     it(`${name} answers from the cache the second time`, async () => {
       const example = new ExampleProcess(`.readme/${name}`)
       const port = (await example.printed(/port (\d+)/)).slice(5)
-      const path = code.includes('/products/') ? '/products/1' : '/report'
+      const path = pathIn(code)
       const first = await fetch(`http://localhost:${port}${path}`)
       const second = await fetch(`http://localhost:${port}${path}`)
       expect(await second.json()).toEqual(await first.json())
       expect(second.headers.get('cache-status')).toMatch(/^fallback-cache; hit; ttl=\d+; detail=memory$/)
       await checkWrites(port, code)
+      await checkErrors(port, code)
       await example.stop()
     })
   }
 })
+
+function pathIn(code: string): string {
+  if (code.includes('/graphql')) return '/graphql?query={made}'
+  return code.includes('/products/') ? '/products/1' : '/report'
+}
+
+/** The program that answers errors with 200: they are not stored. */
+async function checkErrors(port: string, code: string): Promise<void> {
+  if (!code.includes('/graphql')) return
+  for (let run = 0; run < 2; run++) {
+    const answer = await fetch(`http://localhost:${port}/graphql?query={broken}`)
+    expect([answer.status, answer.headers.get('cache-status')]).toEqual([
+      200,
+      'fallback-cache; fwd=uri-miss; fwd-status=200; detail=cache-if',
+    ])
+    expect(await answer.json()).toHaveProperty('errors')
+  }
+}
 
 /** The programs that write: the next read is new. */
 async function checkWrites(port: string, code: string): Promise<void> {

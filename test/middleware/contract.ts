@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { cacheIfContract } from './contract-cache-if.js'
 import { clientContract } from './contract-client.js'
 import { completenessContract } from './contract-completeness.js'
 import { conditionalContract } from './contract-conditional.js'
@@ -15,6 +16,7 @@ import { replayContract } from './contract-replay.js'
 import { searchesContract } from './contract-searches.js'
 import { staleContract } from './contract-stale.js'
 import { streamsContract } from './contract-streams.js'
+import { tagsContract } from './contract-tags.js'
 import type { CacheFace, Host } from './hosts/host.js'
 
 /**
@@ -37,6 +39,8 @@ export function adapterContract<M extends CacheFace>(name: string, host: Host<M>
     completenessContract(host)
     clientContract(host)
     faultsContract(host)
+    cacheIfContract(host)
+    tagsContract(host)
     precompressContract(host)
     redisContract(host, host)
   })

@@ -158,6 +158,15 @@ describe('explain', () => {
     expect(seen.text).toContain('last refused: private, 2 s ago')
   })
 
+  it('says that the route did not want the last response stored', async () => {
+    const { cached, url, get } = await serve({ cacheIf: async () => false }, (_req, res) => res.send('page'))
+    await get('/page')
+    await expect
+      .poll(async () => (await cached.explain({ url: url('/page') })).refused)
+      .toEqual({ reason: 'cache-if', at: clock.now() })
+    expect((await cached.explain({ url: url('/page') })).text).toContain('last refused: cache-if, 0 s ago')
+  })
+
   it('says when a request would wait for a handler that runs', async () => {
     const { opened, open: answer } = gate()
     const { cached, url, get } = await serve({}, async (_req, res) => {

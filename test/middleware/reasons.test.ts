@@ -253,6 +253,7 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
   'no-freshness': answering({}, { options: { ttl: undefined } as never }),
   stale: answering(control('max-age=0')),
   'no-cache': answering(control('no-cache')),
+  'cache-if': answering({}, { options: { cacheIf: () => false } }),
   partial: answering({ status: 206, fields: { 'content-range': 'bytes 0-3/9' } }),
   'content-range': answering(
     { status: 206, fields: { 'cache-control': 'max-age=60', 'content-range': 'lines 0-3/9' } },

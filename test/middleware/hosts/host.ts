@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../../src/core/clock.js'
 import type { CacheStats, FallbackCache } from '../../../src/core/fallback-cache.js'
+import type { FinishedResponse } from '../../../src/http/finished-response.js'
 import type { Invalidate } from '../../../src/http/named-paths.js'
 
 /** What a handler puts into an answer, before the framework makes bytes of it. */
@@ -80,7 +81,8 @@ export interface CommonOptions {
   noVarySearch?: boolean
   vary?: readonly string[]
   maxVariants?: number | false | undefined
-  tags?: readonly string[] | (() => readonly string[])
+  tags?: readonly string[] | (() => readonly string[] | Promise<readonly string[]>)
+  cacheIf?: (response: FinishedResponse) => boolean | Promise<boolean>
   key?: () => string
   skip?: () => boolean
   user?: () => string | undefined
