@@ -50,6 +50,11 @@ export interface Exchange<Context extends object = object> {
    */
   forward(recording: Recording, changes?: FieldChanges): void | Promise<void>
   /**
+   * Has the application decide about the request: of what it fills in, nothing is known here. Only in front of an application;
+   * takes the place of {@link reply} and {@link forward}.
+   */
+  enter?(): void
+  /**
    * Prepares to run the whole application once more for no client, with a request of its own that has these fields, and
    * outside of the present request's async context. That request meets this middleware again, which then calls
    * {@link Exchange.forward} with a recording of its own. What it is answered goes nowhere. It has the content that
@@ -110,6 +115,11 @@ export interface RequestHead {
   readonly otherOrigin?: string | undefined
   /** The fields by lower-case name, lines of one name joined as node joins them. */
   readonly headers: Readonly<Record<string, FieldValue | undefined>>
+  /**
+   * The value of an input that middleware in front of the cache has filled in (`req:tenant`, `state:lang`), as text; `null`: there is none,
+   * `undefined`: it cannot be told. Left out by hosts that see none.
+   */
+  filled?(input: string): string | null | undefined
   /**
    * True when all of its fields, but for {@link ifNoneMatch}, are known to be plain, in the sense of `isPlainField`: then
    * {@link headers} is read only where responses vary.

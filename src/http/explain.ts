@@ -386,7 +386,7 @@ function explainedResponse(
 }
 
 function selections(stored: StoredResponse, request: RequestHead): readonly ExplainedSelection[] {
-  const asked = selectingValues(stored.selecting, request.headers)
+  const asked = selectingValues(stored.selecting, request.headers, request)
   return stored.selecting.map((name, at) => {
     const one = stored.values[at] ?? null
     const other = asked[at] ?? null

@@ -81,6 +81,8 @@ export interface FillPolicy {
   readonly inputs: InputsPolicy | undefined
   /** The parameters of the query that the key holds; `undefined`: all of them. */
   readonly keyedParameters: readonly string[] | undefined
+  /** The values filled in front of the cache that {@link vary} names. */
+  readonly filledNames: readonly string[]
 }
 
 /** Where a fill puts what it recorded, and whom it tells. */

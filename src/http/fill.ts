@@ -64,7 +64,10 @@ export class Fill implements Recording, OpenRecording {
     this.of = of
     this.policy = policy
     const isWatched = of.request.method !== 'POST' || policy.storage.methods.has('POST')
-    this.inputs = policy.inputs !== undefined && isWatched ? new InputsRead(policy.keyedParameters) : undefined
+    this.inputs =
+      policy.inputs !== undefined && isWatched
+        ? new InputsRead(policy.keyedParameters, policy.inputs.ignored, policy.filledNames)
+        : undefined
     this.#target = target
   }
 

@@ -8,6 +8,7 @@ import type { Exchange, FieldChanges, FieldValue, Recording, Reply, RequestHead 
 import type { Fields } from './fields.js'
 import { Fill } from './fill.js'
 import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
+import { isFilledInput } from './filled-inputs.js'
 import { Flight, type Landing } from './flight.js'
 import type { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
@@ -175,7 +176,8 @@ export class HandlerRuns<Context extends object> {
     if (this.flightTo(place) !== undefined) return true
     if (this.#refreshes.areFull || this.#recentlyRefused.has(place)) return true
     const { key, user } = this.#policy
-    const isNamed = key !== undefined || user !== undefined
+    // What middleware fills in it makes of fields that are not known here.
+    const isNamed = key !== undefined || user !== undefined || stored.selecting.some(isFilledInput)
     const request = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
     const miss: Miss = { place, fwd: 'stale', stale: undefined }
     const asked = this.#asked(lookup, miss, stored, '304')
@@ -244,6 +246,7 @@ export class HandlerRuns<Context extends object> {
       cacheIf: own.cacheIf ?? outer.cacheIf,
       precompress: own.precompress ?? outer.precompress,
       inputs: own.inputs && outer.inputs,
+      filledNames: [...new Set([...outer.filledNames, ...own.filledNames])],
     }
   }
 
@@ -291,14 +294,14 @@ export class HandlerRuns<Context extends object> {
     conditions: Fields | undefined,
     asked: Asked | undefined,
     target: FillTarget = this.#keeper,
-    request: RequestHead = snapshotOf(lookup.request),
+    request: Snapshot = snapshotOf(lookup.request),
   ): Fill {
     const { key, search, personal, nested, collapsed } = lookup
     const { place, fwd, part } = miss
     const sees = seenOf(request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
-    return new Fill(
+    const fill = new Fill(
       // biome-ignore format: one name a line says no more
       {
         request, key, search, place, mark, requestedAt, fwd, collapsed, flight, onError,
@@ -307,6 +310,9 @@ export class HandlerRuns<Context extends object> {
       this.#fillPolicy(lookup.exchange, lookup.storage),
       target,
     )
+    const { inputs } = fill
+    if (inputs !== undefined) request.filled = (input) => inputs.filledBy?.(input)
+    return fill
   }
 
   /** A stored response to ask the handler about; `undefined` when it has no validator to ask by (RFC 9111, section 4.3.1). */
@@ -338,6 +344,7 @@ export class HandlerRuns<Context extends object> {
     const keyedParameters = typeof query === 'string' ? undefined : query
     const plain: FillPolicy = {
       ...{ storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, keyedParameters },
+      filledNames: vary.filter(isFilledInput),
       tags: [],
       cacheIf: undefined,
       patience: this.#policy.collapseTimeout,
@@ -439,10 +446,13 @@ function changesFor(
   return { ...Object.fromEntries(hidden), ...(asked && preconditions(asked.stored.validators)) }
 }
 
+/** A request that a run keeps. */
+type Snapshot = RequestHead & { filled?: RequestHead['filled'] }
+
 /**
  * A request as it came. What the application makes of it (proxies delete credentials before they send it on, others set
  * a language) must not decide whom its response is for; and when a background run ends, the request may long be gone.
  */
-function snapshotOf({ method, originalMethod, url, protocol, host, headers }: RequestHead): RequestHead {
+function snapshotOf({ method, originalMethod, url, protocol, host, headers }: RequestHead): Snapshot {
   return { method: method === 'HEAD' ? 'GET' : method, originalMethod, url, protocol, host, headers: { ...headers } }
 }

@@ -1,4 +1,6 @@
+import type { RequestHead } from './exchange.js'
 import { hasField } from './fields.js'
+import { isFilledInput } from './filled-inputs.js'
 import type { InputsRead } from './inputs-read.js'
 import type { InputsContext, InputsVerdict } from './inputs-verdict.js'
 import { pathOf } from './primary-key.js'
@@ -22,14 +24,16 @@ export function adviceOn(
   if (refusal === 'query-read') return [{ topic: `read ${input}`, text: () => parameterRead(path, input) }]
   if (refusal === 'address-read') return [{ topic: refusal, text: () => addressRead(path) }]
   if (refusal === 'cookie-read') return [{ topic: `read ${input}`, text: () => cookieRead(path, input) }]
+  if (refusal === 'filled-read') return [{ topic: `read ${input}`, text: () => objectRead(path, input) }]
   return selecting
-    .filter((name) => !isQuiet(name, request.headers))
+    .filter((name) => !isQuiet(name, request))
     .map((name) => ({ topic: `read ${name}`, text: () => fieldRead(path, name) }))
 }
 
 /** Frameworks read Accept for every redirect; the absence of a cookie costs nothing. */
-function isQuiet(name: string, headers: Readonly<Record<string, string | readonly string[] | undefined>>): boolean {
-  return name === 'accept' || name.startsWith('cookie') || !hasField(headers, name)
+function isQuiet(name: string, request: RequestHead): boolean {
+  if (isFilledInput(name)) return request.filled?.(name) === null
+  return name === 'accept' || name.startsWith('cookie') || !hasField(request.headers, name)
 }
 
 function everyField(path: string, place: string | undefined): string {
@@ -65,7 +69,30 @@ function addressRead(path: string): string {
   )
 }
 
+function objectRead(path: string, input: string): string {
+  return (
+    `the response to ${path} was not stored: its handler has read ${spelled(input)}, which middleware in front of the cache has filled in ` +
+    `and whose name says who is asking. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, what it depends on in "key", ` +
+    `or "${input}" in inputs.ignore if the response does not depend on it. This is said once.`
+  )
+}
+
+/** An input as it is written in code. */
+function spelled(input: string): string {
+  const [prefix, name] = input.split(/:(.*)/s)
+  const holder = { req: 'req', ctx: 'ctx', locals: 'res.locals', state: 'ctx.state' }[String(prefix)]
+  return name === '*' ? `all of ${holder}` : `${holder}.${name}`
+}
+
+function filledRead(path: string, input: string): string {
+  return (
+    `the handler of ${path} has read ${spelled(input)}, which middleware in front of the cache has filled in: the cache keeps a response for ` +
+    `each of its values. Name "${input}" in the option "vary", or in inputs.ignore if the response does not depend on it. This is said once.`
+  )
+}
+
 function fieldRead(path: string, name: string): string {
+  if (isFilledInput(name)) return filledRead(path, name)
   return (
     `the handler of ${path} has read the request field ${name}, which is not in Vary: the cache keeps a response for each of its values. ` +
     `Send Vary: ${name}, so that caches in front know, or name it in the option "vary" or in inputs.ignore. This is said once.`

@@ -1,5 +1,6 @@
 import { rejectUnknownOptions, shown } from '../core/option-checks.js'
 import { isToken } from './fields.js'
+import { isFilledInput } from './filled-inputs.js'
 import type { InputsOptions } from './options.js'
 
 /** Which inputs of a run count. */
@@ -46,10 +47,10 @@ export function inputNames(list: unknown, option: string): readonly string[] {
 function inputName(name: unknown, option: string): string {
   if (typeof name === 'string') {
     if (isToken(name) && name !== '*') return name.toLowerCase()
-    if (/^cookie:[^\s;,=]+$/.test(name) || /^query:./.test(name)) return name
+    if (/^cookie:[^\s;,=]+$/.test(name) || /^query:./.test(name) || isFilledInput(name)) return name
   }
   throw new TypeError(
-    `${option} must be a list of field names and of cookies such as "cookie:theme", got ${shown(name)}`,
+    `${option} must be a list of field names, of cookies such as "cookie:theme", and of values such as "req:tenant", got ${shown(name)}`,
   )
 }
 

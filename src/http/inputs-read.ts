@@ -18,6 +18,12 @@ export class InputsRead {
   everyCookie = false
   /** Parameters of the query that the key does not hold. */
   readonly parameters = new Set<string>()
+  /** Values that middleware in front of the cache has filled in, as the option `vary` names them (`req:tenant`, `locals:*`). */
+  readonly filledValues = new Set<string>()
+  /** Those of them that are objects and functions, whose names say who is asking. */
+  readonly filledObjects = new Set<string>()
+  /** The text of a filled value as it was when the run began; `null`: absent, `undefined`: it cannot be told. Set by hosts that see them. */
+  filledBy: ((input: string) => string | null | undefined) | undefined
   /** How often the address of the client was read. */
   addressReads = 0
   /** Whether one read of the address was a logger's. */
@@ -26,6 +32,8 @@ export class InputsRead {
   readonly keyedParameters: readonly string[] | undefined
   /** Whether Range was read: the response to a request that has it may be made for its part. */
   range = false
+  readonly ignored: ReadonlySet<string>
+  readonly filledNames: readonly string[]
   /** Where the fields were read as a whole, for a warning; `undefined`: not known. */
   place: string | undefined
   /** Grows with each new read. */
@@ -34,9 +42,19 @@ export class InputsRead {
   #pauses = 0
   #isOpen = true
 
-  /** @param keyedParameters - the parameters of the query that the key holds; `undefined`: all of them */
-  constructor(keyedParameters?: readonly string[]) {
+  /**
+   * @param keyedParameters - the parameters of the query that the key holds; `undefined`: all of them
+   * @param ignored - inputs that never count
+   * @param filledNames - the filled values that `vary` names
+   */
+  constructor(
+    keyedParameters?: readonly string[],
+    ignored: ReadonlySet<string> = NONE_IGNORED,
+    filledNames: readonly string[] = NO_NAMES,
+  ) {
     this.keyedParameters = keyedParameters
+    this.ignored = ignored
+    this.filledNames = filledNames
   }
 
   /** Whether a read counts at present. */
@@ -91,6 +109,16 @@ export class InputsRead {
     this.version += 1
   }
 
+  /** @param isPlain - whether its value can be compared by itself: a text, a number, a boolean, or nothing */
+  filled(input: string, isPlain: boolean): void {
+    if (!this.isCounting) return
+    if (isPlain) this.#add(this.filledValues, input, () => this.allFields())
+    else if (!this.filledObjects.has(input)) {
+      this.filledObjects.add(input)
+      this.version += 1
+    }
+  }
+
   /** Takes back what was noted of cookies since there were so many names: a parser has read them, and what it made is watched. */
   forgetCookies(every: boolean, names: number): void {
     this.everyCookie = every
@@ -128,6 +156,9 @@ export class InputsRead {
     this.version += 1
   }
 }
+
+const NONE_IGNORED: ReadonlySet<string> = new Set()
+const NO_NAMES: readonly string[] = Object.freeze([])
 
 let placesLeft = 8
 

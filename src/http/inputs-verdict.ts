@@ -9,7 +9,7 @@ import type { StoragePolicy } from './storage-policy.js'
 /** What follows from the inputs of a run. */
 export interface InputsVerdict {
   /** Why its response is not stored; `undefined`: the inputs allow it. */
-  readonly refusal: 'cookie-read' | 'fields-read' | 'query-read' | 'address-read' | undefined
+  readonly refusal: 'cookie-read' | 'fields-read' | 'query-read' | 'address-read' | 'filled-read' | undefined
   /** The name of the input that refuses, as `inputs` and `vary` spell it; `''` where there is none. */
   readonly input: string
   /** Further selecting inputs of the stored response. */
@@ -42,8 +42,13 @@ export function judgeInputs(read: InputsRead, context: InputsContext): InputsVer
     return { refusal: 'address-read', input: 'ip', selecting: NO_NAMES }
   }
   const shared = control.public || control.sMaxage !== undefined
+  const object = [...read.filledObjects].find((input) => !isTold(input, read, context))
+  if (object !== undefined) return { refusal: 'filled-read', input: object, selecting: NO_NAMES }
   if (read.everyField && !shared) return { refusal: 'fields-read', input: '', selecting: NO_NAMES }
   const selecting: string[] = []
+  for (const name of read.filledValues) {
+    if (!context.selecting.includes(name) && !policy.ignored.has(name)) selecting.push(name)
+  }
   for (const name of read.fields) if (!isCovered(name, context)) selecting.push(name)
   if (shared || varies('cookie', context)) return { refusal: undefined, input: '', selecting }
   return judgeCookies(read, context, selecting)
@@ -67,6 +72,11 @@ function judgeCookies(
     selecting.push(input)
   }
   return { refusal: undefined, input: '', selecting }
+}
+
+/** Whether an object that was filled in is ignored, or named in `vary` and can be compared. */
+function isTold(input: string, { filledBy }: InputsRead, { selecting, policy }: InputsContext): boolean {
+  return policy.ignored.has(input) || (selecting.includes(input) && filledBy?.(input) !== undefined)
 }
 
 /** Whether the key or another rule tells apart what a field tells apart. */

@@ -36,6 +36,7 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'fields-read',
   'query-read',
   'address-read',
+  'filled-read',
   'head',
   'fault',
   'stale-if-error',

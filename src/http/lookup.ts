@@ -79,7 +79,7 @@ export class Lookup<Context extends object> {
       this.isWithin(stored, now) &&
       stored.identity === this.key.identity &&
       stored.nested === this.nested &&
-      matchesSelecting(stored.selecting, stored.values, this.request.headers)
+      matchesSelecting(stored.selecting, stored.values, this.request.headers, this.request)
     )
   }
 }

@@ -85,7 +85,8 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /** For so long after its lifetime a response is sent in place of an error: 500, 502, 503, 504, or a handler that throws (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
   readonly staleIfError?: Duration | undefined
   /**
-   * Request fields, and single cookies as `cookie:theme`, that responses depend on, in addition to what their `Vary` names. A credential field named here
+   * Request fields, single cookies as `cookie:theme`, and values that middleware in front leaves as `req:tenant`, `ctx:tenant`, `locals:lang` or
+   * `state:lang` (docs/inputs.md) that responses depend on, in addition to what their `Vary` names. A credential field named here
    * (`authorization`, `cookie`) no longer keeps its requests from the cache: each value has responses of its own.
    */
   readonly vary?: readonly string[] | undefined
@@ -169,7 +170,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
 
 /** What the `inputs` option takes. */
 export interface InputsOptions {
-  /** Inputs on which no response depends: names of fields, and `cookie:` with the name of a cookie. */
+  /** Inputs on which no response depends: names of fields, `cookie:` with the name of a cookie, `query:` with that of a parameter, `req:`, `ctx:`, `locals:` and `state:` with that of a value, `ip`. */
   readonly ignore?: readonly string[] | undefined
   /** Inputs that say who is asking, whatever their names: a request with one is never answered from what was stored for others. */
   readonly count?: readonly string[] | undefined

@@ -7,6 +7,7 @@ import { coreOptionNames, type FallbackCacheOptions } from '../core/options.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from './content-coding.js'
 import { isCredentialField } from './credentials.js'
 import { isToken } from './fields.js'
+import { isFilledInput } from './filled-inputs.js'
 import { type InputsPolicy, inputNames, readInputs } from './inputs-policy.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from './storage-policy.js'
@@ -97,6 +98,10 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
   const cookies = oneOf(options.cookies ?? 'named', ['named', 'observed'], 'cookies')
   if (cookies === 'observed' && inputs === undefined) {
     throw new TypeError('cookies: "observed" needs the inputs of handlers to be watched: leave out inputs: false')
+  }
+  const filled = vary.find(isFilledInput)
+  if (filled !== undefined && inputs === undefined) {
+    throw new TypeError(`vary: ["${filled}"] needs the inputs of handlers to be watched: use the option key instead`)
   }
   const base = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE, vary)
   const storage = { ...base, ...credentialsBy(inputs, cookies, base) }

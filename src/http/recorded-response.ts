@@ -71,7 +71,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
       staleWhileRevalidate: storable.staleWhileRevalidate,
       staleIfError: storable.staleIfError,
       selecting,
-      values: selectingValues(selecting, request.headers),
+      values: selectingValues(selecting, request.headers, request),
       nested: parts.nested,
     },
     fields,
@@ -90,11 +90,11 @@ function united(tags: readonly string[], others: readonly string[]): readonly st
 }
 
 /** The head of a response that was made from further inputs than were known when its head was recorded. */
-export function withSelecting(recorded: RecordedHead, { headers }: RequestHead, more: readonly string[]): RecordedHead {
+export function withSelecting(recorded: RecordedHead, request: RequestHead, more: readonly string[]): RecordedHead {
   const { stored } = recorded
   const selecting = [...new Set([...stored.selecting, ...more])].sort()
   if (selecting.length === stored.selecting.length) return recorded
-  return { ...recorded, stored: { ...stored, selecting, values: selectingValues(selecting, headers) } }
+  return { ...recorded, stored: { ...stored, selecting, values: selectingValues(selecting, request.headers, request) } }
 }
 
 /** The head with an entity tag for its body, if it has none and could use one. */

@@ -7,6 +7,7 @@ import type { Exchange, Reply, RequestHead } from './exchange.js'
 import { explain, type Standpoint } from './explain.js'
 import type { Explanation } from './explanation.js'
 import { Fill } from './fill.js'
+import { isFilledInput } from './filled-inputs.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, type Miss } from './handler-runs.js'
 import type { InputsRead } from './inputs-read.js'
@@ -34,7 +35,10 @@ import { UriKeys } from './uri-keys.js'
 import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './verdict.js'
 
 /** What is decided about a request: an answer, or the handler. */
-type Decision = Reply | Forwarding
+type Decision = Reply | Forwarding | typeof INSIDE
+
+/** The application is to decide: see `Exchange.enter`. */
+const INSIDE = Symbol('inside')
 
 /**
  * What a middleware does with a request that another one has looked at: meet what was decided for it before, say nothing, add to
@@ -83,8 +87,8 @@ export class ResponseCache<Context extends object> {
 
   /** Whether functions of the user's have a say in every request, so that none can be decided upon before the framework has it. */
   get asksAboutRequests(): boolean {
-    const { skip, key, user } = this.#policy
-    return skip !== undefined || key !== undefined || user !== undefined
+    const { skip, key, user, vary } = this.#policy
+    return skip !== undefined || key !== undefined || user !== undefined || vary.some(isFilledInput)
   }
 
   /** Whether a request can be decided upon before the framework has it: no function of the user's has a say in it. */
@@ -138,6 +142,7 @@ export class ResponseCache<Context extends object> {
 
   #carryOut(exchange: Exchange<Context>, decision: Decision): void | Promise<void> {
     if (decision instanceof Forwarding) return exchange.forward(decision.recording, decision.changes)
+    if (decision === INSIDE) return exchange.enter?.()
     try {
       exchange.reply(decision)
     } catch (thrown) {
@@ -184,6 +189,7 @@ export class ResponseCache<Context extends object> {
   }
 
   #judge(lookup: Lookup<Context>, shelf: OnShelf): Decision | Promise<Decision> {
+    if (shelf.isUntold === true && lookup.exchange.enter !== undefined) return INSIDE
     const { place, stored } = shelf
     const now = this.cache.clock.now()
     const verdict = verdictOn(lookup, shelf, now)

@@ -1,5 +1,7 @@
 import { cookieValue } from './cookie-values.js'
+import type { RequestHead } from './exchange.js'
 import { type Fields, fieldValue, hasField, isToken, listMembers } from './fields.js'
+import { isFilledInput } from './filled-inputs.js'
 
 /** The selecting fields of a response: names in lower case, sorted, each once; or `'*'`, which no request can match (RFC 9110, section 12.5.5). */
 export type SelectingFields = readonly string[] | '*'
@@ -40,9 +42,25 @@ export function selectingFields(
   return [...new Set([...own, ...announced, ...routeVary])].sort()
 }
 
-/** The values of the selecting fields of a request, normalised, in the order of the names; `null` for an absent one (RFC 9111, section 4.1). */
-export function selectingValues(names: readonly string[], request: Fields): readonly (string | null)[] {
-  return names.map((name) => selectingValue(name, request))
+/**
+ * The values of the selecting fields of a request, normalised, in the order of the names; `null` for an absent one (RFC 9111, section 4.1).
+ *
+ * @param filling - tells the values that middleware has filled in; one that it cannot tell counts as absent here, and matches nothing
+ */
+export function selectingValues(
+  names: readonly string[],
+  request: Fields,
+  filling?: Filling,
+): readonly (string | null)[] {
+  return names.map((name) => selectingValue(name, request, filling) ?? null)
+}
+
+/** What tells the values that middleware in front of the cache has filled in. */
+export type Filling = Pick<RequestHead, 'filled'>
+
+/** Whether the values of some of these names cannot be told for a request, so that no response that they select matches it. */
+export function isUntold(names: readonly string[], filling: Filling): boolean {
+  return names.some((name) => isFilledInput(name) && filling.filled?.(name) === undefined)
 }
 
 /** Whether a request matches the one that a response was stored for: all selecting values are equal, absent only equal to absent (RFC 9111, section 4.1). */
@@ -50,8 +68,9 @@ export function matchesSelecting(
   names: readonly string[],
   values: readonly (string | null)[],
   request: Fields,
+  filling?: Filling,
 ): boolean {
-  return names.every((name, index) => selectingValue(name, request) === values[index])
+  return names.every((name, index) => selectingValue(name, request, filling) === values[index])
 }
 
 /** The text that tells the variants of a URI apart: the same for two requests exactly when all their selecting values are equal. Hash it for a key. */
@@ -78,7 +97,8 @@ function hadSay(name: string, stored: Fields): boolean {
   return true
 }
 
-function selectingValue(name: string, request: Fields): string | null {
+function selectingValue(name: string, request: Fields, filling: Filling | undefined): string | null | undefined {
+  if (isFilledInput(name)) return filling?.filled?.(name)
   if (name.startsWith(COOKIE)) return cookieValue(fieldValue(request, 'cookie'), name.slice(COOKIE.length))
   const value = fieldValue(request, name)
   return value === undefined ? null : normalise(name, value)

@@ -6,7 +6,7 @@ import type { Mark } from '../core/mark.js'
 import type { RequestHead } from './exchange.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
-import { matchesSelecting, selectingValues, variantText } from './selecting.js'
+import { isUntold, matchesSelecting, selectingValues, variantText } from './selecting.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 import { headText, markerText, readStored, type VariantMarker } from './stored-text.js'
 
@@ -21,6 +21,8 @@ export interface OnShelf {
   readonly varies: boolean
   /** What lies there for other requests, where that is known: a response of other selecting values, or where to look for them. */
   readonly other?: StoredResponse | VariantMarker
+  /** Whether middleware that has not run yet fills in what selects among them. */
+  readonly isUntold?: boolean
 }
 
 /** What became of a response that was to be stored. */
@@ -91,6 +93,7 @@ export class Shelf {
     const variants = this.#variants.get(key.text)
     if (variants === undefined) return this.#findPrimary(key, request)
     const place = placeOfVariant(key, variants.names, request)
+    if (isUntold(variants.names, request)) return untold(place)
     return this.#then(this.#cache.find(place), (found) => {
       const stored = responseOf(found, key, request)
       if (stored !== undefined) {
@@ -205,7 +208,7 @@ export class Shelf {
         return { place: this.#placeFor(key, request), found: undefined, stored: undefined, varies: false }
       }
       if (held instanceof StoredResponse) {
-        const matches = matchesSelecting(held.selecting, held.values, request.headers)
+        const matches = matchesSelecting(held.selecting, held.values, request.headers, request)
         if (matches) return { place: key.text, found, stored: held, varies: false }
         return { place: this.#placeFor(key, request), found: undefined, stored: undefined, varies: true, other: held }
       }
@@ -227,6 +230,7 @@ export class Shelf {
       mark,
     })
     const place = placeOfVariant(key, names, request)
+    if (isUntold(names, request)) return untold(place)
     return this.#then(this.#cache.find(place), (found): OnShelf => {
       const stored = responseOf(found, key, request)
       return { place, found: stored && found, stored, varies: true, other: marker }
@@ -280,10 +284,14 @@ const HASH_LENGTH = 12
 function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestHead): StoredResponse | undefined {
   const held = found === undefined ? undefined : readStored(found.entry)
   if (!(held instanceof StoredResponse) || held.identity !== key.identity) return undefined
-  return matchesSelecting(held.selecting, held.values, request.headers) ? held : undefined
+  return matchesSelecting(held.selecting, held.values, request.headers, request) ? held : undefined
+}
+
+function untold(place: string): OnShelf {
+  return { place, found: undefined, stored: undefined, varies: true, isUntold: true }
 }
 
 function placeOfVariant(key: PrimaryKey, names: readonly string[], request: RequestHead): string {
-  const text = variantText(names, selectingValues(names, request.headers))
+  const text = variantText(names, selectingValues(names, request.headers, request))
   return derivedKey(key.text, createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH))
 }

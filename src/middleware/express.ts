@@ -38,6 +38,7 @@ import {
 import { isEncrypted, otherOriginOf } from './origin-fields.js'
 import { sendPreparedOver } from './prepared-head.js'
 import { keepContent, readContent } from './request-content.js'
+import { filledIn, watchFilled } from './watched-filled.js'
 import { watchRequest } from './watched-request.js'
 import { watchResponse } from './watched-response.js'
 
@@ -82,10 +83,11 @@ export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: reado
   checkIsCalled(options, rest)
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
+  const ignored = policy.inputs?.ignored
   const middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void => {
     if (typeof next !== 'function') throw misplaced('express', request)
     // In a connect-style host it is no Express request, and the functions of its user know.
-    const handled = responses.handle(new ExpressExchange(request as Request, response, next))
+    const handled = responses.handle(new ExpressExchange(request as Request, response, next, ignored))
     if (handled !== undefined) void handled.catch(throwOutside)
   }
   const doorway = (app: ExpressApplication, options: FrontDoorOptions) => {
@@ -99,25 +101,33 @@ export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: reado
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,
-    explain: (request: IncomingMessage | RequestDescription) => responses.explain(() => new ExplainedExchange(request)),
+    explain: (request: IncomingMessage | RequestDescription) =>
+      responses.explain(() => new ExplainedExchange(request, ignored)),
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }
 
 /** A response that a handler is going to answer. */
-type Answering = ServerResponse & { fallbackCache?: ResponseHandle }
+type Answering = ServerResponse & { fallbackCache?: ResponseHandle; readonly locals?: object }
 
 class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly context: Request
   readonly #response: ServerResponse
   readonly #next: (error?: unknown) => void
+  readonly #ignored: ReadonlySet<string> | undefined
   #content: Buffer | undefined
   #outer: ResponseHead['outer'] | undefined
 
-  constructor(request: Request, response: ServerResponse, next: (error?: unknown) => void) {
+  constructor(
+    request: Request,
+    response: ServerResponse,
+    next: (error?: unknown) => void,
+    ignored: ReadonlySet<string> | undefined,
+  ) {
     this.context = request
     this.#response = response
     this.#next = next
+    this.#ignored = ignored
   }
 
   get raw(): object {
@@ -178,6 +188,10 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
     return this.context.headers
   }
 
+  filled(input: string): string | null | undefined {
+    return filledIn({ req: this.context, locals: (this.#response as Answering).locals }, input, this.#ignored)
+  }
+
   field(name: string): FieldValue | undefined {
     return this.#outer === undefined ? fieldOf(this.#response, name) : lineOf(this.#outer[name])
   }
@@ -196,7 +210,11 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
     const response = this.#response
     ;(response as Answering).fallbackCache = recording.handle
     const restore = changeFields(this.context, changes)
-    if (recording.inputs !== undefined) watchRequest(this.context, recording.inputs)
+    const { inputs } = recording
+    if (inputs !== undefined) {
+      watchRequest(this.context, inputs)
+      watchFilled(this.context, response, inputs)
+    }
     this.#outer = watchResponse(this.context, response, recording, restore)
     this.#next()
   }
@@ -210,11 +228,11 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
 class ExplainedExchange extends ExpressExchange {
   readonly #description: RequestDescription | undefined
 
-  constructor(asked: IncomingMessage | RequestDescription) {
+  constructor(asked: IncomingMessage | RequestDescription, ignored: ReadonlySet<string> | undefined) {
     const description = isRequest(asked) ? undefined : (asked as RequestDescription)
     const request = (description === undefined ? asked : described(description)) as Request
     const response = request.res ?? (NO_RESPONSE as unknown as ServerResponse)
-    super(request, response, () => {})
+    super(request, response, () => {}, ignored)
     this.#description = description
   }
 

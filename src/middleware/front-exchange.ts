@@ -120,6 +120,12 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     return this.#opened
   }
 
+  /** As {@link forward}, with nothing decided. */
+  enter(): void {
+    const { raw, response } = this
+    if (!this.#isAnswered) this.#interior.enter(raw as IncomingMessage & { readonly req: never }, response as never)
+  }
+
   /** Has the response made unless the request is answered already: what is sent later needs its place in the queue now. */
   open(): void {
     if (!this.#isAnswered) void this.response

@@ -36,6 +36,7 @@ import { keepContent, type ParsedRequest, readContent } from './request-content.
 import { drain, tee } from './tee.js'
 import { watchTrailers } from './trailers.js'
 import { watchContext } from './watched-context.js'
+import { filledIn } from './watched-filled.js'
 import { watchResponse } from './watched-response.js'
 
 declare module 'koa' {
@@ -76,9 +77,10 @@ export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: reado
   checkIsCalled(options, rest)
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)
+  const ignored = policy.inputs?.ignored
   const middleware: Middleware = (ctx, next) => {
     if (typeof next !== 'function') throw misplaced('koa', ctx)
-    return responses.handle(new KoaExchange(ctx, next, middleware))
+    return responses.handle(new KoaExchange(ctx, next, middleware, ignored))
   }
   const doorway = (app: KoaApplication, options: FrontDoorOptions) => {
     if (!isKoaApplication(app)) throw new TypeError('serve and listener take a Koa application')
@@ -91,7 +93,7 @@ export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: reado
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,
-    explain: (asked: Context | RequestDescription) => responses.explain(() => new ExplainedExchange(asked)),
+    explain: (asked: Context | RequestDescription) => responses.explain(() => new ExplainedExchange(asked, ignored)),
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }
@@ -100,12 +102,14 @@ class KoaExchange implements Exchange<Context> {
   readonly context: Context
   readonly #next: Next
   readonly #middleware: unknown
+  readonly #ignored: ReadonlySet<string> | undefined
   #request: RequestHead | undefined
   #content: Buffer | undefined
   #outer: OuterFields | undefined
 
-  constructor(ctx: Context, next: Next, middleware: unknown) {
+  constructor(ctx: Context, next: Next, middleware: unknown, ignored: ReadonlySet<string> | undefined) {
     this.context = ctx
+    this.#ignored = ignored
     this.#next = next
     this.#middleware = middleware
   }
@@ -123,7 +127,7 @@ class KoaExchange implements Exchange<Context> {
   }
 
   get request(): RequestHead {
-    this.#request ??= new KoaRequestHead(this.context)
+    this.#request ??= new KoaRequestHead(this.context, this.#ignored)
     return this.#request
   }
 
@@ -180,9 +184,9 @@ class KoaExchange implements Exchange<Context> {
 class ExplainedExchange extends KoaExchange {
   readonly #description: RequestDescription | undefined
 
-  constructor(asked: Context | RequestDescription) {
+  constructor(asked: Context | RequestDescription, ignored: ReadonlySet<string> | undefined) {
     const description = isContext(asked) ? undefined : (asked as RequestDescription)
-    super(description === undefined ? (asked as Context) : describedContext(description), noNext, noNext)
+    super(description === undefined ? (asked as Context) : describedContext(description), noNext, noNext, ignored)
     this.#description = description
   }
 
@@ -217,10 +221,12 @@ class KoaRequestHead implements RequestHead {
   readonly url: string
   readonly headers: RequestHead['headers']
   readonly #ctx: Context
+  readonly #ignored: ReadonlySet<string> | undefined
   #protocol: string | undefined
   #host: string | undefined
 
-  constructor(ctx: Context) {
+  constructor(ctx: Context, ignored: ReadonlySet<string> | undefined) {
+    this.#ignored = ignored
     this.method = ctx.method
     this.url = ctx.originalUrl
     this.headers = ctx.req.headers
@@ -250,6 +256,11 @@ class KoaRequestHead implements RequestHead {
   get host(): string {
     this.#host ??= this.#ctx.host
     return this.#host
+  }
+
+  filled(input: string): string | null | undefined {
+    const ctx = this.#ctx
+    return filledIn({ req: ctx.req, ctx, state: ctx.state }, input, this.#ignored)
   }
 
   get otherOrigin(): string | undefined {

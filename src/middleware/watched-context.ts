@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../http/inputs-read.js'
+import { watchFilledContext } from './watched-filled.js'
 import { watchQuery } from './watched-query.js'
 import { watchRequest } from './watched-request.js'
 
@@ -7,6 +8,7 @@ import { watchRequest } from './watched-request.js'
 interface WatchableContext {
   readonly req: IncomingMessage
   readonly request: object
+  readonly state: object
   readonly app: { readonly request: object }
   cookies: { get(name: string, options?: object): string | undefined }
 }
@@ -16,6 +18,7 @@ export function watchContext(context: object, inputs: InputsRead): void {
   const ctx = context as WatchableContext
   watchRequest(ctx.req, inputs, ctx.app.request)
   watchQuery(ctx.request, inputs)
+  watchFilledContext(ctx, inputs)
   const { cookies } = ctx
   const get: WatchableContext['cookies']['get'] = (name, options) => {
     inputs.cookie(String(name))

@@ -9,6 +9,8 @@ export interface RecordReader {
   one(name: string): void
   /** The record was listed, copied or serialized. */
   all(): void
+  /** An entry was set or deleted. */
+  written?(name: string): void
 }
 
 /**
@@ -82,14 +84,17 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
   }
 
   set(_target: object, name: string | symbol, value: unknown): boolean {
+    if (typeof name === 'string') this.#reader.written?.(name)
     return Reflect.set(this.#record, name, value)
   }
 
   defineProperty(_target: object, name: string | symbol, descriptor: PropertyDescriptor): boolean {
+    if (typeof name === 'string') this.#reader.written?.(name)
     return Reflect.defineProperty(this.#record, name, { ...descriptor, configurable: true })
   }
 
   deleteProperty(_target: object, name: string | symbol): boolean {
+    if (typeof name === 'string') this.#reader.written?.(name)
     return Reflect.deleteProperty(this.#record, name)
   }
 

@@ -288,6 +288,14 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
     ),
   'address-read': ({ stage }) =>
     inExpress(stage.clock, {}, (app, cached) => app.use(cached, (req, res) => void res.send(`you are ${req.ip}`))),
+  'filled-read': ({ stage }) =>
+    inExpress(stage.clock, {}, (app, cached) => {
+      app.use((req, _, next) => {
+        Object.assign(req, { tenant: { id: 1 } })
+        next()
+      })
+      app.use(cached, (req, res) => void res.send(`for ${Reflect.get(req, 'tenant').id}`))
+    }),
   'csp-nonce': answering({ fields: { ...html, 'content-security-policy': "script-src 'nonce-1'" } }),
   'stale-if-error': found((run) => (run === 1 ? {} : { status: 503 }), { after: 61_000 }, { staleIfError: 60 }),
   'wrong-validator': found(

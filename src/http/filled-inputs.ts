@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+
+/** Whether a selecting input is a value that middleware in front of the cache has filled in: `req:tenant`, `ctx:tenant`, `locals:lang`, `state:lang`. */
+export function isFilledInput(name: string): boolean {
+  return FILLED.test(name)
+}
+
+const FILLED = /^(?:req|ctx|locals|state):./
+
+/**
+ * A filled value as text: the same for two values exactly when they are equal. `null`: absent, or `undefined` and `null`, which
+ * handlers treat alike. `undefined`: it cannot be told, as for a function or an object with hidden state.
+ */
+export function filledText(value: unknown): string | null | undefined {
+  if (value === undefined || value === null) return null
+  try {
+    const text = textOf(value, MAX_DEPTH)
+    // Hashed when long: tokens must not be readable in the store.
+    return text === undefined || text.length <= SHORT ? text : createHash('sha256').update(text).digest('base64url')
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a value selects by itself when it is read; objects and functions do only where the option `vary` names them. */
+export function isPlainValue(value: unknown): value is string | number | boolean | bigint {
+  return (
+    typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+  )
+}
+
+/** Whether the name of an object or function says who is asking, or in which language: a response made from it is not stored. */
+export function isTelling(name: string): boolean {
+  return TELLING.has(name.toLowerCase())
+}
+
+/** Whether a name is that of something with no influence on a response: identifiers of the request, loggers, what middleware keeps to itself. */
+export function isNeutralName(name: string): boolean {
+  return name.startsWith('_') || NEUTRAL.has(name)
+}
+
+/** Objects and functions by these names say who or where the visitor is. In lower case. */
+export const TELLING: ReadonlySet<string> = new Set([
+  'account',
+  'auth',
+  'claims',
+  'currentuser',
+  'customer',
+  'i18n',
+  'identity',
+  'lang',
+  'language',
+  'languages',
+  'locale',
+  'locales',
+  'member',
+  'org',
+  'organisation',
+  'organization',
+  'permissions',
+  'principal',
+  'profile',
+  'roles',
+  'session',
+  't',
+  'team',
+  'tenant',
+  'viewer',
+  'workspace',
+])
+
+/** Values by these names have no influence on a response, or a rule of their own (`user`, `session`, `cookies`). */
+export const NEUTRAL: ReadonlySet<string> = new Set([
+  'id',
+  'log',
+  'rateLimit',
+  'sessionStore',
+  'sessionID',
+  'requestId',
+  'reqId',
+  'correlationId',
+  'traceId',
+  'spanId',
+  'originalMethod',
+  'user',
+])
+
+/** Characters. */
+const SHORT = 48
+const MAX_DEPTH = 8
+
+function textOf(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (value === null || value === undefined || isPlainValue(value)) return String(value)
+  if (typeof value !== 'object' || depth === 0) return undefined
+  if (Array.isArray(value)) return joined('[', value, (one) => textOf(one, depth - 1))
+  const { toJSON } = value as { readonly toJSON?: unknown }
+  if (typeof toJSON === 'function') return textOf(toJSON.call(value), depth - 1)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return undefined
+  return joined('{', Object.entries(value).sort(byName), ([name, one]) => {
+    const text = textOf(one, depth - 1)
+    return text === undefined ? undefined : `${JSON.stringify(name)}:${text}`
+  })
+}
+
+function joined<Part>(open: string, parts: readonly Part[], textOfPart: (part: Part) => string | undefined) {
+  const texts: string[] = []
+  for (const part of parts) {
+    const text = textOfPart(part)
+    if (text === undefined) return undefined
+    texts.push(text)
+  }
+  return `${open}${texts.join()}`
+}
+
+function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : Number(one > other)
+}

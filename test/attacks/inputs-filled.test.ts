@@ -1,0 +1,250 @@
+import express5, { type Express, type Request, type Response } from 'express'
+import express4 from 'express4'
+import Koa, { type Context } from 'koa'
+import Koa2 from 'koa2'
+import { afterEach, describe, expect, it } from 'vitest'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+import { ask } from '../middleware/hosts/client.js'
+import { listen } from '../middleware/hosts/listen.js'
+
+const open: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+/** Asks as visitors for whom middleware in front of the cache fills in the value of a field that the cache does not see read. */
+async function visit(handle: Parameters<typeof listen>[0]) {
+  const running = await listen(handle)
+  open.push(() => running.close())
+  return async (who?: string) => {
+    const got = await ask(running.port, '/page', { fields: who === undefined ? {} : { 'x-who': who } })
+    return { text: got.text, status: String(got.field('cache-status')), isHit: got.cacheStatus.hit === true }
+  }
+}
+
+async function isTold(get: Awaited<ReturnType<typeof visit>>) {
+  for (const who of ['ann', 'bob', 'ann', 'cat', undefined]) {
+    const { text } = await get(who)
+    if (who !== undefined) expect(text).toContain(who)
+    for (const other of ['ann', 'bob', 'cat']) if (other !== who) expect(text).not.toContain(other)
+  }
+}
+
+const EXPRESS_PLACES: Readonly<
+  Record<
+    string,
+    { fill(req: Request, res: Response, who: string | undefined): void; read(req: Request, res: Response): unknown }
+  >
+> = {
+  'req.tenant': {
+    fill: (req, _, who) => who !== undefined && Object.assign(req, { tenant: who }),
+    read: (req) => Reflect.get(req, 'tenant'),
+  },
+  'req.locale, assigned for all': {
+    fill: (req, _, who) => Object.assign(req, { locale: who }),
+    read: (req) => Reflect.get(req, 'locale'),
+  },
+  'res.locals.lang': {
+    fill: (_, res, who) => {
+      if (who !== undefined) res.locals.lang = who
+    },
+    read: (_, res) => res.locals.lang,
+  },
+  'res.locals, spread': {
+    fill: (_, res, who) => {
+      if (who !== undefined) res.locals.anything = who
+    },
+    read: (_, res) => JSON.stringify({ ...res.locals }),
+  },
+  'req.account, an object': {
+    fill: (req, _, who) => who !== undefined && Object.assign(req, { account: { id: who } }),
+    read: (req) => Reflect.get(req, 'account')?.id,
+  },
+  'req.t, a function': {
+    fill: (req, _, who) => Object.assign(req, { t: (text: string) => `${text} ${who}` }),
+    read: (req) => Reflect.get(req, 't')('for'),
+  },
+}
+
+describe.each([
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as typeof express5],
+])('%s, filled in front of the cache', (_, make) => {
+  const app = (place: keyof typeof EXPRESS_PLACES, cached = fallbackCache({ ttl: 60 })): Express => {
+    const { fill, read } = EXPRESS_PLACES[place] as (typeof EXPRESS_PLACES)[string]
+    open.push(() => cached.close())
+    const site = make()
+    site.use((req, res, next) => {
+      fill(req, res, req.get('x-who'))
+      next()
+    })
+    site.use(cached)
+    site.get('/page', (req, res) => void res.send(`for ${read(req, res)}`))
+    return site
+  }
+
+  it.each(Object.keys(EXPRESS_PLACES))('tells visitors apart by %s', async (place) => {
+    await isTold(await visit(app(place)))
+  })
+
+  it.each(['req.tenant', 'res.locals.lang', 'res.locals, spread'])(
+    'keeps a response for each value of %s',
+    async (place) => {
+      const get = await visit(app(place))
+      await get('ann')
+      await get('bob')
+      expect([(await get('ann')).isHit, (await get('bob')).isHit]).toEqual([true, true])
+    },
+  )
+
+  it('stores nothing that was made from an object that says who is asking', async () => {
+    const get = await visit(app('req.account, an object'))
+    expect((await get('ann')).status).toContain('filled-read')
+  })
+
+  it('keeps a response for each value of an object that vary names', async () => {
+    const get = await visit(app('req.account, an object', fallbackCache({ ttl: 60, vary: ['req:account'] })))
+    await isTold(get)
+    expect([(await get('ann')).isHit, (await get('bob')).isHit, (await get()).isHit]).toEqual([true, true, true])
+  })
+
+  it('stores nothing by a function, whose value cannot be told', async () => {
+    const get = await visit(app('req.t, a function', fallbackCache({ ttl: 60, vary: ['req:t'] })))
+    await isTold(get)
+    expect((await get('ann')).status).toContain('filled-read')
+  })
+
+  it('answers all from one response whose handler reads nothing of it, or what is ignored', async () => {
+    for (const cached of [fallbackCache({ ttl: 60 }), fallbackCache({ ttl: 60, inputs: { ignore: ['req:tenant'] } })]) {
+      const site = make()
+      site.use((req, res, next) => {
+        Object.assign(req, { tenant: req.get('x-who'), log: {}, id: Math.random() })
+        res.locals.lang = req.get('x-who')
+        next()
+      })
+      site.use(cached)
+      site.get('/page', (req, res) => {
+        if (cached !== undefined) res.locals.lang = 'mine'
+        res.send(`${res.locals.lang} ${Reflect.get(req, 'id') === undefined} ${Object.keys(req).includes('tenant')}`)
+      })
+      open.push(() => cached.close())
+      const get = await visit(site)
+      await get('ann')
+      expect(await get('bob')).toMatchObject({ text: 'mine false true', isHit: true })
+    }
+  })
+
+  it('leaves a request that handlers can write to, and puts it back', async () => {
+    const cached = fallbackCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const site = make()
+    const after: unknown[] = []
+    site.use((req, res, next) => {
+      Object.assign(req, { tenant: 'a' })
+      res.locals.lang = 'x'
+      const { locals } = res
+      res.once('finish', () => after.push(Object.getOwnPropertyDescriptor(req, 'tenant'), res.locals === locals))
+      next()
+    })
+    site.use(cached)
+    site.get('/page', (req, res) => {
+      Object.assign(req, { tenant: 'b' })
+      res.locals.lang = 'y'
+      res.send(`${Reflect.get(req, 'tenant')}${res.locals.lang}`)
+    })
+    const get = await visit(site)
+    expect((await get()).text).toBe('by')
+    expect((await get()).isHit).toBe(true)
+    expect(after.slice(0, 2)).toEqual([{ value: 'b', writable: true, enumerable: true, configurable: true }, true])
+  })
+
+  it('goes through the application where they select', async () => {
+    const cached = fallbackCache({ ttl: 60 })
+    const site = app('req.tenant', cached)
+    const get = await visit(cached.listener(site, { skipOnHit: 'all' }))
+    await isTold(get)
+    expect([(await get('ann')).isHit, (await get('bob')).isHit]).toEqual([true, true])
+  })
+
+  it('has a refresh fill in what the visitor had filled in', async () => {
+    const cached = fallbackCache({ ttl: 1, staleWhileRevalidate: 600 })
+    const get = await visit(app('req.tenant', cached))
+    for (const who of ['ann', 'bob']) expect((await get(who)).text).toBe(`for ${who}`)
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    for (const who of ['ann', 'bob']) expect((await get(who)).text).toBe(`for ${who}`)
+    await expect.poll(async () => (await get('ann')).status).toMatch(/hit; ttl=[01]/)
+    await isTold(get)
+  })
+})
+
+const KOA_PLACES: Readonly<
+  Record<string, { fill(ctx: Context, who: string | undefined): void; read(ctx: Context): unknown }>
+> = {
+  'ctx.state.lang': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.state.lang = who
+    },
+    read: (ctx) => ctx.state.lang,
+  },
+  'ctx.state, spread': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.state.anything = who
+    },
+    read: (ctx) => JSON.stringify(Object.assign({}, ctx.state)),
+  },
+  'ctx.tenant': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.tenant = who
+    },
+    read: (ctx) => ctx.tenant,
+  },
+  'ctx.req.tenant': {
+    fill: (ctx, who) => who !== undefined && Object.assign(ctx.req, { tenant: who }),
+    read: (ctx) => Reflect.get(ctx.req, 'tenant'),
+  },
+  'ctx.state.org, an object': {
+    fill: (ctx, who) => {
+      ctx.state.org = who === undefined ? undefined : { id: who }
+    },
+    read: (ctx) => ctx.state.org?.id,
+  },
+}
+
+describe.each([
+  ['Koa 3', Koa],
+  ['Koa 2', Koa2 as unknown as typeof Koa],
+])('%s, filled in front of the cache', (_, make) => {
+  const handle = (place: string, cached = koaCache({ ttl: 60 })) => {
+    const { fill, read } = KOA_PLACES[place] as (typeof KOA_PLACES)[string]
+    open.push(() => cached.close())
+    const app = new make()
+    app.use((ctx, next) => {
+      fill(ctx, ctx.get('x-who') || undefined)
+      return next()
+    })
+    app.use(cached)
+    app.use((ctx) => {
+      ctx.body = `for ${read(ctx)}`
+    })
+    return app.callback()
+  }
+
+  it.each(Object.keys(KOA_PLACES))('tells visitors apart by %s', async (place) => {
+    await isTold(await visit(handle(place)))
+  })
+
+  it('keeps a response for each value of an object that vary names', async () => {
+    const get = await visit(handle('ctx.state.org, an object', koaCache({ ttl: 60, vary: ['state:org'] })))
+    await isTold(get)
+    expect([(await get('ann')).isHit, (await get('bob')).isHit, (await get()).isHit]).toEqual([true, true, true])
+  })
+})
+
+describe('vary with a filled value', () => {
+  it('is an error where nothing is watched, and names the remedy', () => {
+    expect(() => fallbackCache({ ttl: 60, vary: ['req:tenant'], inputs: false })).toThrow(/option key/)
+    expect(() => fallbackCache({ ttl: 60, vary: ['res:tenant'] })).toThrow(/vary must be a list/)
+  })
+})
