@@ -40,7 +40,7 @@ export function isNeutralName(name: string): boolean {
 }
 
 /** Objects and functions by these names say who or where the visitor is. In lower case. */
-export const TELLING: ReadonlySet<string> = new Set([
+const TELLING: ReadonlySet<string> = new Set([
   'account',
   'auth',
   'claims',
@@ -70,7 +70,7 @@ export const TELLING: ReadonlySet<string> = new Set([
 ])
 
 /** Values by these names have no influence on a response, or a rule of their own (`user`, `session`, `cookies`). */
-export const NEUTRAL: ReadonlySet<string> = new Set([
+const NEUTRAL: ReadonlySet<string> = new Set([
   'id',
   'log',
   'rateLimit',

@@ -10,18 +10,18 @@ const MAX_NAMES = 32
  */
 export class InputsRead {
   /** Fields that are not neutral, in lower case; `cookie` is never among them. */
-  readonly fields = new Set<string>()
-  readonly cookies = new Set<string>()
+  fields: ReadonlySet<string> = NONE
+  cookies: ReadonlySet<string> = NONE
   /** Whether the fields were read as a whole: copied, listed or serialized. */
   everyField = false
   /** Whether the Cookie field was read as a whole. */
   everyCookie = false
   /** Parameters of the query that the key does not hold. */
-  readonly parameters = new Set<string>()
+  parameters: ReadonlySet<string> = NONE
   /** Values that middleware in front of the cache has filled in, as the option `vary` names them (`req:tenant`, `locals:*`). */
-  readonly filledValues = new Set<string>()
+  filledValues: ReadonlySet<string> = NONE
   /** Those of them that are objects and functions, whose names say who is asking. */
-  readonly filledObjects = new Set<string>()
+  filledObjects: ReadonlySet<string> = NONE
   /** The text of a filled value as it was when the run began; `null`: absent, `undefined`: it cannot be told. Set by hosts that see them. */
   filledBy: ((input: string) => string | null | undefined) | undefined
   /** How often the address of the client was read. */
@@ -49,7 +49,7 @@ export class InputsRead {
    */
   constructor(
     keyedParameters?: readonly string[],
-    ignored: ReadonlySet<string> = NONE_IGNORED,
+    ignored: ReadonlySet<string> = NONE,
     filledNames: readonly string[] = NO_NAMES,
   ) {
     this.keyedParameters = keyedParameters
@@ -68,7 +68,7 @@ export class InputsRead {
     if (name === 'range') this.range = true
     if (NEUTRAL_FIELDS.has(name)) return
     if (name === 'cookie') this.allCookies()
-    else this.#add(this.fields, name, () => this.allFields())
+    else this.#add('fields', name)
   }
 
   allFields(): void {
@@ -79,7 +79,7 @@ export class InputsRead {
   }
 
   cookie(name: string): void {
-    if (this.isCounting) this.#add(this.cookies, name, () => this.allCookies())
+    if (this.isCounting) this.#add('cookies', name)
   }
 
   allCookies(): void {
@@ -92,13 +92,13 @@ export class InputsRead {
   parameter(name: string): void {
     const { keyedParameters: keyed } = this
     if (!this.isCounting || keyed === undefined || keyed.includes(name) || keyed.includes(rootOf(name))) return
-    this.#add(this.parameters, name, () => this.allParameters())
+    this.#add('parameters', name)
   }
 
   /** The query was copied, listed or serialized. */
   allParameters(): void {
     if (!this.isCounting || this.parameters.has('*')) return
-    this.parameters.add('*')
+    this.parameters = new Set(['*'])
     this.version += 1
   }
 
@@ -112,17 +112,13 @@ export class InputsRead {
   /** @param isPlain - whether its value can be compared by itself: a text, a number, a boolean, or nothing */
   filled(input: string, isPlain: boolean): void {
     if (!this.isCounting) return
-    if (isPlain) this.#add(this.filledValues, input, () => this.allFields())
-    else if (!this.filledObjects.has(input)) {
-      this.filledObjects.add(input)
-      this.version += 1
-    }
+    this.#add(isPlain ? 'filledValues' : 'filledObjects', input)
   }
 
   /** Takes back what was noted of cookies since there were so many names: a parser has read them, and what it made is watched. */
   forgetCookies(every: boolean, names: number): void {
     this.everyCookie = every
-    for (const name of [...this.cookies].slice(names)) this.cookies.delete(name)
+    this.cookies = new Set([...this.cookies].slice(0, names))
   }
 
   /** Reads until {@link resume} do not count: the cache reads for itself, or middleware in front of it does. */
@@ -146,18 +142,28 @@ export class InputsRead {
     for (const stop of this.#closers) stop()
   }
 
-  #add(names: Set<string>, name: string, all: () => void): void {
+  /** Most runs read nothing that counts: a set is made for the first name. */
+  #add(kind: Kind, name: string): void {
+    const names = this[kind]
     if (names.has(name)) return
     if (names.size >= MAX_NAMES) {
-      all()
+      this.#all(kind)
       return
     }
-    names.add(name)
+    this[kind] = new Set(names).add(name)
     this.version += 1
+  }
+
+  #all(kind: Kind): void {
+    if (kind === 'cookies') this.allCookies()
+    else if (kind === 'parameters') this.allParameters()
+    else this.allFields()
   }
 }
 
-const NONE_IGNORED: ReadonlySet<string> = new Set()
+type Kind = 'fields' | 'cookies' | 'parameters' | 'filledValues' | 'filledObjects'
+
+const NONE: ReadonlySet<string> = new Set()
 const NO_NAMES: readonly string[] = Object.freeze([])
 
 let placesLeft = 8

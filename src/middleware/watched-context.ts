@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../http/inputs-read.js'
+import { scopeOf } from '../http/scope.js'
 import { watchFilledContext } from './watched-filled.js'
 import { watchQuery } from './watched-query.js'
 import { watchRequest } from './watched-request.js'
@@ -9,8 +10,12 @@ interface WatchableContext {
   readonly req: IncomingMessage
   readonly request: object
   readonly state: object
-  readonly app: { readonly request: object }
-  cookies: { get(name: string, options?: object): string | undefined }
+  readonly app: { readonly request: object; readonly context: object }
+}
+
+/** The cookies of a Koa context. */
+interface Cookies {
+  get(name: string, options?: object): string | undefined
 }
 
 /** As `watchRequest`, for a Koa context: of a cookie that is read by `ctx.cookies.get` the name counts, not the whole field. */
@@ -19,8 +24,41 @@ export function watchContext(context: object, inputs: InputsRead): void {
   watchRequest(ctx.req, inputs, ctx.app.request)
   watchQuery(ctx.request, inputs)
   watchFilledContext(ctx, inputs)
-  const { cookies } = ctx
-  const get: WatchableContext['cookies']['get'] = (name, options) => {
+  defineCookies(ctx.app.context)
+}
+
+const DEFINED = new WeakSet<object>()
+
+/** Lays a getter over that of Koa, once an application: Koa makes the cookies of a context when they are asked for. */
+function defineCookies(prototype: object): void {
+  if (DEFINED.has(prototype)) return
+  DEFINED.add(prototype)
+  const known = cookiesOf(prototype)
+  const get = known?.get
+  if (known === undefined || get === undefined) return
+  Object.defineProperty(prototype, 'cookies', {
+    ...known,
+    configurable: true,
+    get(this: { readonly req: object }) {
+      const cookies: Cookies = get.call(this)
+      const inputs = scopeOf(this.req)?.recording.inputs
+      return inputs?.isCounting === true ? watchedCookies(cookies, inputs) : cookies
+    },
+  })
+}
+
+function cookiesOf(prototype: object | null): PropertyDescriptor | undefined {
+  if (prototype === null) return undefined
+  return Object.getOwnPropertyDescriptor(prototype, 'cookies') ?? cookiesOf(Object.getPrototypeOf(prototype))
+}
+
+/** The cookies of contexts under watch, with the inputs that they tell. */
+const WATCHED = new WeakMap<Cookies, { readonly inputs: InputsRead; readonly cookies: Cookies }>()
+
+function watchedCookies(cookies: Cookies, inputs: InputsRead): Cookies {
+  const known = WATCHED.get(cookies)
+  if (known?.inputs === inputs) return known.cookies
+  const get: Cookies['get'] = (name, options) => {
     inputs.cookie(String(name))
     inputs.pause()
     try {
@@ -31,9 +69,8 @@ export function watchContext(context: object, inputs: InputsRead): void {
   }
   const watched = new Proxy(cookies, {
     get: (target, name) => (name === 'get' ? get : Reflect.get(target, name, target)),
+    set: (target, name, value) => Reflect.set(target, name, value, target),
   })
-  ctx.cookies = watched
-  inputs.onClose(() => {
-    if (ctx.cookies === watched) ctx.cookies = cookies
-  })
+  WATCHED.set(cookies, { inputs, cookies: watched })
+  return watched
 }

@@ -126,22 +126,34 @@ const ASKED_OF_ALL: ReadonlySet<string> = new Set([
 
 /** A list of raw fields that tells a reader of every look at it: raw fields are read to be copied. */
 export function watchedList(list: string[], reader: RecordReader): string[] {
-  return new Proxy(list, {
-    get(target, name) {
-      reader.all()
-      return Reflect.get(target, name)
-    },
-    has(target, name) {
-      reader.all()
-      return Reflect.has(target, name)
-    },
-    ownKeys(target) {
-      reader.all()
-      return Reflect.ownKeys(target)
-    },
-    getOwnPropertyDescriptor(target, name) {
-      reader.all()
-      return Reflect.getOwnPropertyDescriptor(target, name)
-    },
-  })
+  return new Proxy(list, new ListHandler(reader))
+}
+
+/** A class, since methods that all lists share cost nothing a request. */
+class ListHandler implements ProxyHandler<string[]> {
+  readonly #reader: RecordReader
+
+  constructor(reader: RecordReader) {
+    this.#reader = reader
+  }
+
+  get(target: string[], name: string | symbol): unknown {
+    this.#reader.all()
+    return Reflect.get(target, name)
+  }
+
+  has(target: string[], name: string | symbol): boolean {
+    this.#reader.all()
+    return Reflect.has(target, name)
+  }
+
+  ownKeys(target: string[]): (string | symbol)[] {
+    this.#reader.all()
+    return Reflect.ownKeys(target)
+  }
+
+  getOwnPropertyDescriptor(target: string[], name: string | symbol): PropertyDescriptor | undefined {
+    this.#reader.all()
+    return Reflect.getOwnPropertyDescriptor(target, name)
+  }
 }

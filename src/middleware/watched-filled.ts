@@ -158,7 +158,7 @@ class HolderWatch implements RecordReader {
   readonly #prefix: string
   readonly #before: InputRecord
   readonly #inputs: InputsRead
-  readonly #written = new Set<string>()
+  #written: Set<string> | undefined
   #isAll = false
 
   constructor(prefix: string, before: InputRecord, inputs: InputsRead) {
@@ -168,7 +168,7 @@ class HolderWatch implements RecordReader {
   }
 
   one(name: string): void {
-    if (!this.#inputs.isCounting || isNeutralName(name) || this.#written.has(name)) return
+    if (!this.#inputs.isCounting || isNeutralName(name) || this.#written?.has(name) === true) return
     const value = this.#before[name]
     const isPlain = value === undefined || value === null || isPlainValue(value)
     if (isPlain ? !this.#isAll : isTelling(name)) this.#inputs.filled(`${this.#prefix}:${name}`, isPlain)
@@ -181,6 +181,7 @@ class HolderWatch implements RecordReader {
   }
 
   written(name: string): void {
+    this.#written ??= new Set()
     this.#written.add(name)
   }
 }
