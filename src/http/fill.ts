@@ -269,7 +269,8 @@ export class Fill implements Recording, OpenRecording {
     const tags = [...this.handle.tags, ...this.#say.tagsBy(this.policy.tags)]
     const cost = Math.max(0, receivedAt - requestedAt)
     this.#codings = this.#codingsOf(head.status, route, storable, body)
-    const made = { request, ...keyOf(this.of, route), head, route, storable, receivedAt, cost, body }
+    const observed = this.#verdict.selecting
+    const made = { request, observed, ...keyOf(this.of, route), head, route, storable, receivedAt, cost, body }
     return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested })
   }
 

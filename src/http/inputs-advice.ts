@@ -91,6 +91,15 @@ function filledRead(path: string, input: string): string {
   )
 }
 
+/** What to tell of inputs whose values are new in nearly every run. */
+export function givenUp(path: string, inputs: readonly string[]): string {
+  const names = inputs.map((input) => `"${input}"`).join(', ')
+  return (
+    `responses to ${path} are not stored at present: the handler has read ${names}, and nearly every request has another value, so that no ` +
+    'request finds what is stored for others. Name in inputs.ignore what the response does not depend on. This is said once.'
+  )
+}
+
 function fieldRead(path: string, name: string): string {
   if (isFilledInput(name)) return filledRead(path, name)
   return (

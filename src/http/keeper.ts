@@ -6,6 +6,7 @@ import type { Recordings } from '../core/recordings.js'
 import { credentialsOf } from './credentials.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
 import { type Landing, Stored } from './flight.js'
+import { givenUp } from './inputs-advice.js'
 import { Precompressor } from './precompressor.js'
 import { pathOf } from './primary-key.js'
 import type { Reason } from './reasons.js'
@@ -69,8 +70,12 @@ export class Keeper implements FillTarget {
     this.#recentlyRefused = recentlyRefused
   }
 
-  refuses(_of: FillRequest, recorded: RecordedHead): Reason | undefined {
-    return this.#shelf.hasRoom(recorded.key, recorded) ? undefined : 'too-many-variants'
+  refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined {
+    if (!this.#shelf.hasRoom(recorded.key, recorded)) return 'too-many-variants'
+    if (!this.#shelf.isGivenUp(recorded.key, recorded)) return undefined
+    const { observed } = recorded
+    this.advise(`given up ${observed.join()}`, () => givenUp(pathOf(of.request.url), observed))
+    return 'too-many-variants'
   }
 
   /** Whether a response was invalidated since its handler started. */

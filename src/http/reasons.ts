@@ -81,7 +81,7 @@ export const REASONS = {
   trailers: 'The response has trailer fields.',
   invalidated: 'The entry was invalidated while its handler ran.',
   'too-many-variants':
-    'The variants of the key would be told apart by more than 16 request fields, cookies or other inputs.',
+    'The variants of the key would be told apart by more than 16 inputs, or by an input that has a new value in nearly every request (docs/inputs.md).',
   'too-slow':
     'The handler took longer than maxHandlerTime: what was invalidated meanwhile is no longer known for sure.',
   'recordings-full':

@@ -21,6 +21,8 @@ export interface RecordedHead {
   readonly tags: readonly string[]
   /** So many variants may lie side by side with it; `undefined`: any number. */
   readonly maxVariants: number | undefined
+  /** The selecting inputs that no Vary and no option names: the cache has seen the handler read them. */
+  readonly observed: readonly string[]
   /** Where it is to lie. */
   readonly key: PrimaryKey
   /** What it says of the queries that it is for; `undefined`: it is for its own. */
@@ -41,6 +43,7 @@ export interface RecordedParts {
   /** The body, if it is known already. */
   readonly body: Buffer | undefined
   readonly vary: readonly string[]
+  readonly observed: readonly string[]
   readonly exactVary: boolean
   readonly maxVariants: number | undefined
   readonly tags: readonly string[]
@@ -80,6 +83,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
     deleteAt: storable.deleteAt,
     tags: united(parts.tags, responseTags(route.fields, origin)),
     maxVariants: parts.maxVariants,
+    observed: parts.observed,
     key,
     rule: parts.rule,
   }
@@ -94,7 +98,11 @@ export function withSelecting(recorded: RecordedHead, request: RequestHead, more
   const { stored } = recorded
   const selecting = [...new Set([...stored.selecting, ...more])].sort()
   if (selecting.length === stored.selecting.length) return recorded
-  return { ...recorded, stored: { ...stored, selecting, values: selectingValues(selecting, request.headers, request) } }
+  return {
+    ...recorded,
+    observed: more,
+    stored: { ...stored, selecting, values: selectingValues(selecting, request.headers, request) },
+  }
 }
 
 /** The head with an entity tag for its body, if it has none and could use one. */

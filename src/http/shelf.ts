@@ -9,6 +9,7 @@ import type { RecordedHead } from './recorded-response.js'
 import { isUntold, matchesSelecting, selectingValues, variantText } from './selecting.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 import { headText, markerText, readStored, type VariantMarker } from './stored-text.js'
+import { VariantYield } from './variant-yield.js'
 
 /** What was found for a request. */
 export interface OnShelf {
@@ -40,6 +41,8 @@ interface Variants {
   readonly counted: ReadonlyMap<string, number>
   /** Those of them that were found since the last one had to go. */
   readonly used: Set<string>
+  /** Whether they are of use. */
+  readonly yield: VariantYield
   /** The tags of those counted: once one of these is invalidated, they are counted anew. */
   readonly tags: readonly string[]
   /** What is invalidated from then on may take them out of use. */
@@ -97,7 +100,10 @@ export class Shelf {
     return this.#then(this.#cache.find(place), (found) => {
       const stored = responseOf(found, key, request)
       if (stored !== undefined) {
-        if (variants.counted.size > 0) variants.used.add(endOf(place))
+        if (variants.counted.size > 0) {
+          variants.used.add(endOf(place))
+          variants.yield.find()
+        }
         return { place, found, stored, varies: true }
       }
       // Somebody else may know of other selecting fields.
@@ -121,7 +127,7 @@ export class Shelf {
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
     const known = this.#variants.get(key.text)
     const { names, place } = this.#placeToBe(key, request, head.selecting)
-    if (!this.hasRoom(key, recorded)) return { refusal: 'too-many-variants' }
+    if (!this.hasRoom(key, recorded) || this.isGivenUp(key, recorded)) return { refusal: 'too-many-variants' }
     const meta = headText(head)
     const { entry, reason, written } = this.#cache.store(place, { storedAt, staleAt, deleteAt, tags, meta, body }, mark)
     if (entry === undefined) return { refusal: reason ?? 'too-large' }
@@ -132,7 +138,12 @@ export class Shelf {
       const counted = isCounted ? this.#counting(key, among.counted, place, recorded) : NONE
       const all = isCounted ? [...new Set([...among.tags, ...tags])].slice(0, MAX_TAGS) : NO_TAGS
       const used = known?.used ?? new Set()
-      this.#remember(key.text, { names, deleteAt: last, counted, used, tags: all, mark: this.#cache.mark() })
+      const variantYield = known?.yield ?? new VariantYield()
+      if (recorded.observed.length > 0 && isCounted && !among.counted.has(endOf(place))) {
+        variantYield.store(this.#cache.clock.monotonic())
+      }
+      const now = this.#cache.mark()
+      this.#remember(key.text, { names, deleteAt: last, counted, used, yield: variantYield, tags: all, mark: now })
       const text = markerText({ identity: key.identity, selecting: names, counted })
       const marker = { storedAt, staleAt: last, deleteAt: last, tags: all, meta: text, body: NO_BODY }
       this.#cache.store(key.text, marker, mark)
@@ -153,6 +164,12 @@ export class Shelf {
     const known = this.#variants.get(key.text)?.names
     const more = known === undefined ? selecting : selecting.filter((name) => !known.includes(name))
     return more.length === 0 || (known?.length ?? 0) + more.length <= MAX_NAMES
+  }
+
+  /** Whether the inputs that the cache has seen the handler read have a new value in nearly every run, so that no request finds what is stored. */
+  isGivenUp(key: PrimaryKey, { observed }: RecordedHead): boolean {
+    if (observed.length === 0) return false
+    return this.#variants.get(key.text)?.yield.isGivenUp(this.#cache.clock.monotonic()) === true
   }
 
   /** The variants with one more. One beyond the bound takes the place of another: the one stored first of those that no request has found of late. */
@@ -226,6 +243,7 @@ export class Shelf {
       // Of two processes that store at one time, only one has its say in the marker.
       counted: own.counted.size === 0 ? counted : new Map([...own.counted, ...counted]),
       used: this.#variants.get(key.text)?.used ?? new Set(),
+      yield: this.#variants.get(key.text)?.yield ?? new VariantYield(),
       tags: [...new Set([...own.tags, ...(entry?.tags ?? [])])].slice(0, MAX_TAGS),
       mark,
     })

@@ -248,3 +248,32 @@ describe('vary with a filled value', () => {
     expect(() => fallbackCache({ ttl: 60, vary: ['res:tenant'] })).toThrow(/vary must be a list/)
   })
 })
+
+describe('an input with a new value in nearly every run', () => {
+  it('is given up, and takes no room from variants that requests find', async () => {
+    const cached = fallbackCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const site = express5()
+    site.use(cached)
+    site.get('/page', (req, res) => void res.send(`for ${req.get('x-who')}`))
+    const get = await visit(site)
+    await get('ann')
+    for (let at = 0; at < 100; at++) await get(`trace-${at}`)
+    expect((await get('trace-new')).status).toContain('too-many-variants')
+    expect((await get('trace-new')).text).toBe('for trace-new')
+  })
+
+  it('leaves a variant that requests find as it is', async () => {
+    const cached = fallbackCache({ ttl: 60, maxVariants: 8 })
+    open.push(() => cached.close())
+    const site = express5()
+    site.use(cached)
+    site.get('/page', (req, res) => void res.send(`for ${req.get('x-who')}`))
+    const get = await visit(site)
+    await get('ann')
+    for (let at = 0; at < 100; at++) {
+      expect((await get('ann')).isHit).toBe(true)
+      await get(`trace-${at}`)
+    }
+  })
+})
