@@ -54,6 +54,8 @@ export interface Explained<Context extends object> {
 export interface Standpoint<Context extends object> {
   /** Whether another cache leaves the request to this one; `'unknown'`: the request has met none yet, and others did. */
   readonly nested: boolean | 'unknown'
+  /** Whether it is going to decide in place of the cache that has the request. */
+  readonly takesOver?: boolean
   /** Asks the cache that has decided for this one; `undefined`: this one decides. */
   readonly decide?: (exchange: () => Exchange<Context>) => Promise<Explanation>
 }
@@ -72,9 +74,10 @@ export async function explain<Context extends object>(
     const recording = scopeOf(asked.raw)?.recording
     const fill = recording && fillIn(recording)
     const apart = <T>(read: () => T): T => unwatched(recording?.inputs, read)
-    const itself = apart(() => asItCame(asked, fill))
-    const { nested, decide } = of.standpointFor(asked.raw, itself.request.method)
+    const { nested, decide, takesOver } = of.standpointFor(asked.raw, asked.request.method)
     if (decide !== undefined) return await decide(exchange)
+    // A cache within another one sees what that one sends on.
+    const itself = apart(() => asItCame(asked, takesOver === true ? undefined : fill))
     return await explainRequest(itself, { ...of, nested, apart, ownFlight: fill?.of.flight })
   } catch (thrown) {
     return complete({ ...blank, reason: 'fault', fault: asError(thrown).message }, of)
@@ -398,7 +401,7 @@ function selections(stored: StoredResponse, request: RequestHead): readonly Expl
 /** The exchange with the request's own fields: while its handler runs, its conditions are hidden. And nothing can be done by it. */
 function asItCame<Context extends object>(exchange: Exchange<Context>, fill: Fill | undefined): Exchange<Context> {
   const { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers } = exchange.request
-  const own = fill?.of.request.headers ?? headers
+  const own = fill?.of.request.headers ?? { ...headers }
   return {
     request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own },
     raw: exchange.raw,

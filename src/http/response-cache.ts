@@ -395,7 +395,7 @@ export class ResponseCache<Context extends object> {
     const scope = scopeOf(raw)
     if (scope === undefined) return { nested: this.#isInner ? 'unknown' : false }
     const role = this.#roleIn(scope, method)
-    if (role === 'inner' || role === 'instead') return { nested: role === 'inner' }
+    if (role === 'inner' || role === 'instead') return { nested: role === 'inner', takesOver: true }
     const { owner } = scope
     if (owner !== this && owner instanceof ResponseCache) {
       const said = role === 'joining' ? this.#policy : undefined
