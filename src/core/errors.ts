@@ -1,3 +1,5 @@
+import { brand } from './brand.js'
+
 /**
  * Why a {@link CacheError} was made. Each code has its remedy in `docs/errors.md`.
  *
@@ -44,3 +46,5 @@ export function asError(thrown: unknown): Error {
     return new Error('a value was thrown that is no error and has no text')
   }
 }
+
+brand(CacheError, 'error')

@@ -1,3 +1,4 @@
+import { brand, tellVersion } from './brand.js'
 import { buildKey } from './build-key.js'
 import type { Clock } from './clock.js'
 import type { JournalStats } from './coherence/journal.js'
@@ -380,3 +381,6 @@ function checkList(list: readonly string[], name: string): readonly string[] {
   if (broken !== undefined) throw new TypeError(`${name} must be well-formed Unicode, got ${shown(broken)}`)
   return list
 }
+
+brand(FallbackCache, 'cache')
+tellVersion(FallbackCache)

@@ -1,10 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { sharedSymbol } from './brand.js'
 import type { Clock, Timer } from './clock.js'
 import { CacheError } from './errors.js'
 import type { Mark } from './mark.js'
 
+const CURRENT: unique symbol = sharedSymbol('computation') as never
+const shared = globalThis as { [CURRENT]?: AsyncLocalStorage<Flight<unknown>> }
+
 /** The computation that the current code is part of, in any cache of this process. */
-const current = new AsyncLocalStorage<Flight<unknown>>()
+shared[CURRENT] ??= new AsyncLocalStorage<Flight<unknown>>()
+const current = shared[CURRENT]
 
 /** A result, and whether the caller computed it or shares it with the caller that did. */
 export interface Landed<T> {

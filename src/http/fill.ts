@@ -1,3 +1,4 @@
+import { brand } from '../core/brand.js'
 import type { OpenRecording } from '../core/recordings.js'
 import { answerConditions } from './answer.js'
 import type { CacheStatus } from './cache-status.js'
@@ -646,3 +647,5 @@ function joined(chunks: readonly Buffer[], length: number): Buffer {
   }
   return body
 }
+
+brand(Fill, 'fill')

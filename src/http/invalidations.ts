@@ -8,8 +8,8 @@ import type { UriKeys } from './uri-keys.js'
 export class Invalidations {
   /** The keys of what is stored for a URI. */
   readonly uriKeys: UriKeys
-  readonly #cache: FallbackCache
-  readonly #group: string
+  readonly cache: FallbackCache
+  readonly group: string
   readonly #groupTags = new GroupTags()
   /** As far as requests have shown. */
   readonly #inner = new Set<Invalidations>()
@@ -17,8 +17,8 @@ export class Invalidations {
   /** @param group - what the keys start with: `''` or `group:` */
   constructor(cache: FallbackCache, group: string, uriKeys: UriKeys) {
     this.uriKeys = uriKeys
-    this.#cache = cache
-    this.#group = group
+    this.cache = cache
+    this.group = group
   }
 
   /** The middlewares that store for the same requests: this one, and those further in as far as requests have shown. */
@@ -40,7 +40,7 @@ export class Invalidations {
 
   /** Takes out of use what carries one of these tags. */
   async invalidateTags(tags: readonly string[]): Promise<Invalidation> {
-    const caches = new Set([this.#cache, ...Array.from(this.#inner, (inner) => inner.#cache)])
+    const caches = new Set([this.cache, ...Array.from(this.#inner, (inner) => inner.cache)])
     return together(Array.from(caches, (cache) => cache.invalidateTags(tags)))
   }
 
@@ -50,12 +50,12 @@ export class Invalidations {
   }
 
   #invalidatePrefixes(prefixesIn: (group: string) => readonly string[]): Promise<Invalidation> {
-    if (this.#inner.size === 0) return this.#cache.invalidatePrefixes(prefixesIn(this.#group), IGNORE_CASE)
+    if (this.#inner.size === 0) return this.cache.invalidatePrefixes(prefixesIn(this.group), IGNORE_CASE)
     const places = new Map<FallbackCache, Set<string>>()
     for (const place of [this, ...this.#inner]) {
-      const prefixes = places.get(place.#cache) ?? new Set()
-      for (const prefix of prefixesIn(place.#group)) prefixes.add(prefix)
-      places.set(place.#cache, prefixes)
+      const prefixes = places.get(place.cache) ?? new Set()
+      for (const prefix of prefixesIn(place.group)) prefixes.add(prefix)
+      places.set(place.cache, prefixes)
     }
     return together(Array.from(places, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], IGNORE_CASE)))
   }

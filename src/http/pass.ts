@@ -1,3 +1,4 @@
+import { brand } from '../core/brand.js'
 import { appendCacheStatus, type CacheStatus, cacheStatusMember } from './cache-status.js'
 import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
 import { type Fields, fieldValue } from './fields.js'
@@ -135,3 +136,6 @@ export function cacheStatusField(head: ResponseHead, status: CacheStatus): Field
 }
 
 const INVALIDATING_FIELDS = ['location', 'content-location', 'cache-group-invalidation'] as const
+
+brand(Passing, 'passing')
+brand(Invalidating, 'invalidating')

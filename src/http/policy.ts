@@ -1,3 +1,4 @@
+import { INTERFACE_VERSION, versionOf } from '../core/brand.js'
 import { type Duration, parseDuration, positiveDuration } from '../core/duration.js'
 import { FallbackCache } from '../core/fallback-cache.js'
 import type { Logger } from '../core/logger.js'
@@ -210,11 +211,13 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
     )
   }
   const { cache } = options
-  // No instanceof: the ESM and the CommonJS build of this package may meet in one process.
-  if (typeof cache !== 'object' || cache === null || typeof cache.find !== 'function') {
-    throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
-  }
-  return { cache, ownsCache: false }
+  // An instance of another copy of this package is one, too: the ESM and the CommonJS build may meet in one process.
+  if (cache instanceof FallbackCache) return { cache, ownsCache: false }
+  const version = typeof cache === 'object' && cache !== null ? versionOf(cache) : undefined
+  if (version === undefined) throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
+  throw new TypeError(
+    `cache is of another version of fallback-cache (interface ${shown(version)} instead of ${INTERFACE_VERSION}): install one version, "npm ls fallback-cache" names them`,
+  )
 }
 
 /** Responses differ in size by orders of magnitude: without a number given, bytes alone bound memory. */

@@ -1,3 +1,4 @@
+import { brand } from '../core/brand.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import type { Onward, Recording, Reply, RequestHead, ResponseHead } from './exchange.js'
 import { fieldValue } from './fields.js'
@@ -165,3 +166,5 @@ export function fillIn(recording: Recording): Fill | undefined {
   if (recording instanceof PostAnswer) return recording.fill
   return recording instanceof Fill ? recording : undefined
 }
+
+brand(PostAnswer, 'post-answer')

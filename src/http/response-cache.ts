@@ -1,3 +1,4 @@
+import { brand } from '../core/brand.js'
 import type { FallbackCache } from '../core/fallback-cache.js'
 import { answerFromStore } from './answer.js'
 import { askFunctions, settledAnswers } from './asked-functions.js'
@@ -461,3 +462,5 @@ function gatewayTimeout(status: CacheStatus | undefined): Reply {
   if (status !== undefined) fields.push('Cache-Status', cacheStatusMember(CACHE_NAME, status))
   return { status: 504, reason: undefined, fields, removed: [], body: undefined }
 }
+
+brand(ResponseCache, 'protocol')

@@ -1,3 +1,4 @@
+import { sharedSymbol } from '../core/brand.js'
 import type { FieldChanges, Recording, RequestHead } from './exchange.js'
 
 /** What was decided about a request before the application had it. */
@@ -23,7 +24,7 @@ export interface Scope {
 }
 
 /** A property, for a map of requests would be looked through at every collection of garbage. */
-const SCOPE = Symbol('fallback-cache')
+const SCOPE: unique symbol = sharedSymbol('scope') as never
 
 interface Scoped {
   [SCOPE]?: Scope

@@ -1,4 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { brand } from '../core/brand.js'
 import type { Entry } from '../core/entry.js'
 import { IDENTITY } from './accept-encoding.js'
 import { currentAge } from './age.js'
@@ -284,3 +285,5 @@ function untilNextSecond(stored: StoredResponse, now: number): number {
   const toLeft = left > 0 ? left - (Math.ceil(left / 1000) - 1) * 1000 : 1000 - (-left % 1000)
   return Math.min(toAge, toLeft)
 }
+
+brand(StoredResponse, 'stored-response')

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { sharedSymbol } from '../core/brand.js'
 import type { FieldValue } from '../http/exchange.js'
 import { type OutgoingFields, outgoingFields } from './outgoing-fields.js'
 
@@ -39,7 +40,7 @@ export function outerFieldOf(response: ServerResponse, name: string): FieldValue
   return typeof value === 'number' ? String(value) : value
 }
 
-const OUTER = Symbol('fallback-cache.outer')
+const OUTER: unique symbol = sharedSymbol('outer') as never
 
 function copyOf(fields: OutgoingHttpHeaders): OuterFields['values'] {
   for (const name of Object.keys(fields)) {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { sharedSymbol } from '../core/brand.js'
 import type { InputsRead } from '../http/inputs-read.js'
 import { scopeOf } from '../http/scope.js'
 
@@ -48,7 +49,7 @@ const ADDRESS: ReadonlySet<string | symbol> = new Set([
 ])
 
 /** The inputs of the runs whose requests came over a connection and are not answered yet: with pipelining there may be several. */
-const WATCHING = Symbol('fallback-cache.watching')
+const WATCHING: unique symbol = sharedSymbol('watching') as never
 
 type WatchedSocket = object & { [WATCHING]?: Set<InputsRead> }
 
@@ -83,12 +84,13 @@ const NOTED = ['ip', 'ips'] as const
 /** Getters of Express that ask the address whether a proxy is trusted; their result is part of the key. */
 const UNNOTED = ['protocol', 'host', 'hostname'] as const
 
-const DEFINED = new WeakSet<object>()
+/** On prototypes that have the getters already, by this copy of the package or another one. */
+const DEFINED = sharedSymbol('getters')
 
 /** Lays getters over those of the framework, once an application: the prototype of its requests is the application's own. */
 function defineGetters(prototype: object): void {
-  if (DEFINED.has(prototype)) return
-  DEFINED.add(prototype)
+  if (Object.hasOwn(prototype, DEFINED)) return
+  Object.defineProperty(prototype, DEFINED, { value: true })
   for (const name of NOTED) layOver(prototype, name, (inputs) => inputs.address())
   // In Koa they ask nobody, and an application's own are looked for there.
   const isExpress = descriptorOf(prototype, 'xhr') !== undefined
