@@ -11,7 +11,8 @@ export class FinishedResponse {
 
   constructor(status: number, fields: Fields, body: Buffer) {
     this.status = status
-    this.fields = { ...fields }
+    const copied = Object.entries(fields).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value])
+    this.fields = Object.fromEntries(copied)
     this.#body = body
   }
 

@@ -14,10 +14,12 @@ export function listedTags(given: unknown): readonly string[] {
 /**
  * A tag as text.
  *
- * @throws TypeError for anything but a string that is not empty, or a number
+ * @throws TypeError for anything but a string that is not empty, or a number: `invalidateTags` would refuse it
  */
 export function tagText(tag: unknown): string {
-  if (typeof tag === 'string' && tag !== '') return tag
+  if (typeof tag === 'string' && tag !== '' && !HALF_PAIR.test(tag)) return tag
   if (typeof tag === 'bigint' || (typeof tag === 'number' && Number.isFinite(tag))) return String(tag)
-  throw new TypeError(`a tag must be a string that is not empty, got ${shown(tag)}`)
+  throw new TypeError(`a tag must be a string of well-formed Unicode that is not empty, got ${shown(tag)}`)
 }
+
+const HALF_PAIR = /\p{Surrogate}/u

@@ -75,14 +75,17 @@ export function cacheIfContract<M extends CacheFace>(host: Host<M>): void {
     })
 
     it('changes no response', async () => {
-      const { get } = await judged(page, (response) => {
+      const list = ['</a>', '</b>']
+      const answer: Route<M>['answer'] = ({ run }) => ({ fields: { link: list }, body: `run ${run}` })
+      const { get } = await judged(answer, (response) => {
         response.body.fill(0)
+        for (const value of Object.values(response.fields)) if (Array.isArray(value)) value.push('</evil>')
         Object.assign(response.fields, { 'x-added': '1', 'content-type': 'text/evil' })
         return true
       })
       for (let i = 0; i < 2; i++) {
         const got = await get()
-        expect([got.text, got.field('x-added')]).toEqual(['run 1', undefined])
+        expect([got.text, got.field('x-added'), got.field('link')]).toEqual(['run 1', undefined, '</a>, </b>'])
         expect(got.field('content-type')).not.toBe('text/evil')
       }
     })
