@@ -96,6 +96,24 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       await Promise.all(streams)
     })
 
+    it('hold an invalidation of the other one by tags that are known after it', async () => {
+      const { opened, open } = gate()
+      const shared = { ...options(), redisTimeout: 5_000 }
+      const a = first.cached({ ...shared, tags: () => opened.then(() => ['product']) })
+      const b = second.cached(shared)
+      const client = await first.serve({
+        use: [a],
+        routes: [{ path: '/page', answer: ({ run }) => ({ body: `run ${run}` }) }],
+      })
+      expect((await client.get('/page', host)).text).toBe('run 1')
+      expect(await b.invalidateTags(['product'])).toEqual({ durable: true })
+      open()
+      await expect.poll(async () => (await client.get('/page', host)).cacheStatus.hit, { timeout: 5_000 }).toBe(true)
+      expect((await client.get('/page', host)).text).not.toBe('run 1')
+      await b.invalidateTags(['product'])
+      expect((await client.get('/page', host)).cacheStatus.hit).toBe(false)
+    })
+
     it('refresh a stale page once, and both send what the one has made', async () => {
       let runs = 0
       const { opened, open } = gate()
