@@ -8,7 +8,7 @@ import { watchRequest } from './watched-request.js'
 /** What of a Koa context is watched. */
 interface WatchableContext {
   readonly req: IncomingMessage
-  readonly request: object
+  readonly request: object & { _accept?: unknown }
   readonly state: object
   readonly app: { readonly request: object; readonly context: object }
 }
@@ -25,6 +25,8 @@ export function watchContext(context: object, inputs: InputsRead): void {
   watchQuery(ctx.request, inputs)
   watchFilledContext(ctx, inputs)
   defineCookies(ctx.app.context)
+  // Koa keeps the negotiator that middleware in front has used, and that keeps the fields.
+  if (ctx.request._accept !== undefined) ctx.request._accept = undefined
 }
 
 const DEFINED = new WeakSet<object>()
