@@ -7,6 +7,7 @@ export type { CacheEvents, Tier } from './core/events.js'
 export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } from './core/fallback-cache.js'
 export type { Logger } from './core/logger.js'
 export type { CircuitBreakerOptions, FallbackCacheOptions } from './core/options.js'
+export type { Credentials } from './core/tiers/credentials.js'
 export type {
   ExplainedCredential,
   ExplainedEncoding,

@@ -297,7 +297,7 @@ export class EntryStore {
   #openShared(): Shared | undefined {
     const { enabled, redis, keyPrefix, singleFlightLease } = this.#settings
     if (redis === undefined || !enabled) return undefined
-    const port = openPort(redis, this.#settings.tls)
+    const port = openPort(redis, this.#settings)
     if (port.isCluster && /^[^{]*\{\}/.test(port.keyPrefix + keyPrefix)) {
       throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)
     }

@@ -29,6 +29,7 @@ const OTHER_NAMES: ReadonlyMap<string, readonly string[]> = new Map(
     ['query', 'params queryParams searchParams'],
     ['redisTimeout', 'timeout commandTimeout'],
     ['tls', 'ssl ca cert'],
+    ['credentials', 'auth login password username credentialsProvider'],
     ['user', 'userId perUser'],
   ].flatMap(([options = '', names = '']) =>
     names.split(' ').map((name): [string, readonly string[]] => [name.toLowerCase(), options.split(' ')]),

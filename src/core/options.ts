@@ -14,6 +14,7 @@ import {
   text,
 } from './option-checks.js'
 import { SleepAwareClock } from './sleep-aware-clock.js'
+import { type Credentials, type GiveCredentials, readCredentials } from './tiers/credentials.js'
 import type { RedisClient } from './tiers/redis-client.js'
 import { readRedisUrl } from './tiers/redis-url.js'
 
@@ -47,6 +48,12 @@ export interface FallbackCacheOptions {
    * `servername`, `rejectUnauthorized`, … A client of yours has such options of its own.
    */
   readonly tls?: ConnectionOptions | undefined
+  /**
+   * Gives user name, password and TLS options for each connection that is made to the `redis` URL, so that they can change while the
+   * process runs: `async () => ({ username, password, tls: { ca } })`. The URL has no login then. When it throws, or takes longer than
+   * two seconds, the connection is tried with the last ones.
+   */
+  readonly credentials?: (() => Credentials | Promise<Credentials>) | undefined
   /** What every key in Redis starts with; caches that must not share take different prefixes. @defaultValue `''` */
   readonly keyPrefix?: string | undefined
   /** Lifetime of a value stored without one: seconds or a duration text, above 0. @defaultValue 300 */
@@ -118,6 +125,7 @@ export interface CoreSettings {
   readonly enabled: boolean
   readonly redis: string | RedisClient | undefined
   readonly tls: ConnectionOptions | undefined
+  readonly credentials: GiveCredentials | undefined
   readonly keyPrefix: string
   readonly defaultTtl: number
   readonly maxEntries: number
@@ -151,6 +159,7 @@ export const coreOptionNames = [
   'enabled',
   'redis',
   'tls',
+  'credentials',
   'keyPrefix',
   'defaultTtl',
   'maxEntries',
@@ -192,6 +201,7 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
     enabled,
     redis: readRedis(options.redis),
     tls: readTls(options.tls, options.redis),
+    credentials: readCredentials(options.credentials, options.redis),
     keyPrefix: text(options.keyPrefix ?? '', 'keyPrefix'),
     defaultTtl: positiveDuration(options.defaultTtl ?? 300, 'defaultTtl') * 1000,
     maxEntries: readMaxEntries(options.maxEntries ?? 100),

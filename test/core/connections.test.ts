@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey } from 'iovalkey'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { leastRules } from '../../scripts/redis-commands.mjs'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
@@ -149,6 +149,21 @@ describe('a rediss:// URL', () => {
     expect(await cache.get('k')).toBe(1)
   })
 
+  it('takes a CA and certificates that change, by the option credentials', async () => {
+    const right = { ca: pem('ca.pem'), cert: pem('client.pem'), key: pem('client.key'), servername: 'localhost' }
+    let asked = 0
+    const credentials = async () => {
+      asked += 1
+      if (asked === 1) return { tls: { ca: pem('client.pem') } }
+      return { tls: asked === 2 ? { ca: '-----BEGIN CERTIFICATE-----\nx' } : right }
+    }
+    await useAll({ redis: `rediss://127.0.0.1:${port}`, credentials: async () => ({ tls: right }) })
+    const cache = await connect({ redis: `rediss://127.0.0.1:${port}`, credentials })
+    await cache.set('k', 1)
+    expect(await cache.find('k')).toMatchObject({ tier: 'redis' })
+    expect(asked).toBeGreaterThanOrEqual(3)
+  })
+
   it('refuses what cannot be read, at construction', () => {
     const redis = 'rediss://h'
     expect(() => new FallbackCache({ redis, tls: { ca: '/etc/ca.pem' } })).toThrow(/tls\.ca must be the text of a PEM/)
@@ -156,5 +171,78 @@ describe('a rediss:// URL', () => {
     expect(() => new FallbackCache({ redis, tls: 'ca.pem' as never })).toThrow(/tls must be an object/)
     expect(() => new FallbackCache({ redis: 'redis://h', tls: {} })).toThrow(/rediss:\/\//)
     expect(() => new FallbackCache({ tls: {} })).toThrow(/rediss:\/\//)
+  })
+})
+
+describe('credentials', () => {
+  let server: RedisServer
+  let password = ''
+  let login: () => Promise<{ username: string; password: string }>
+  const give = () => login()
+  beforeAll(async () => {
+    const config = (): string[] => ['user default off', 'user admin on >pw ~* &* +@all']
+    server = await RedisServer.start({ config, login: { username: 'admin', password: 'pw' } })
+  })
+  afterAll(() => server.stop())
+  beforeEach(async () => {
+    await rotate('first')
+    login = async () => ({ username: 'shop', password })
+  })
+
+  /** A new password, and connections with the old one are closed. */
+  async function rotate(to: string): Promise<void> {
+    await server.command('ACL', 'SETUSER', 'shop', 'reset', ...leastRules('shop:', `>${to}`).split(' '))
+    await server.command('CLIENT', 'KILL', 'USER', 'shop')
+    password = to
+  }
+
+  const open = () => ({ redis: `redis://127.0.0.1:${server.port}`, keyPrefix: 'shop:', credentials: give })
+  const works = async (cache: FallbackCache) => {
+    await cache.set('k', 1)
+    return (await cache.find('k'))?.tier === 'redis'
+  }
+
+  it('are asked for at each connection: a password may change while the process runs', async () => {
+    const cache = await connect(open())
+    for (const next of ['second', 'third']) {
+      await rotate(next)
+      await until('connected with the new one', () => works(cache), { timeout: 15_000 })
+    }
+    expect(cache.stats().redisError).toBeUndefined()
+  })
+
+  it('that come late or not at all leave the last ones in use, and memory answers until there are some', async () => {
+    login = async () => Promise.reject(new Error('the vault is sealed'))
+    const cache = new FallbackCache({ redisTimeout: 2000, ...open(), logger: { info: () => {}, warn: () => {} } })
+    caches.push(cache)
+    await cache.set('k', 1)
+    expect(await cache.get('k')).toBe(1)
+    await until('it says so', () => /NOAUTH|vault is sealed/.test(cache.stats().redisError ?? ''))
+    login = async () => ({ username: 'shop', password })
+    await until('connected', () => works(cache), { timeout: 15_000 })
+    for (const odd of [undefined, 'text', { password: 7 }, { tls: {} }, new Promise(() => {})]) {
+      login = () => odd as never
+      await server.command('CLIENT', 'KILL', 'USER', 'shop')
+      await until('connected with the last ones', () => works(cache), { timeout: 15_000 })
+    }
+  }, 60_000)
+
+  it('do not hold up close()', async () => {
+    login = () => new Promise(() => {})
+    const cache = new FallbackCache({ ...open() })
+    await cache.set('k', 1)
+    const before = performance.now()
+    await cache.close()
+    expect(performance.now() - before).toBeLessThan(1_000)
+    expect(await server.command('CLIENT', 'LIST', 'TYPE', 'normal')).not.toMatch(/user=shop/)
+  })
+
+  it('are for a URL without a login', () => {
+    const credentials = give
+    expect(() => new FallbackCache({ redis: 'redis://u:p@h', credentials })).toThrow(/exclude each other/)
+    expect(() => new FallbackCache({ redis: new Redis({ lazyConnect: true }), credentials })).toThrow(/for a redis URL/)
+    expect(() => new FallbackCache({ redis: 'redis://h', credentials: { password: 'x' } as never })).toThrow(
+      /credentials/,
+    )
   })
 })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { leastRules } from '../../scripts/redis-commands.mjs'
 import { findRedisServer } from './find-redis-server.js'
 import { freePort } from './free-port.js'
 import { guardDirectory, guardProcess } from './guard.js'
@@ -21,6 +22,8 @@ export interface RedisServerOptions {
   /** User name and password for {@link RedisServer.command}. @defaultValue none */
   readonly login?: { readonly username?: string; readonly password: string }
 }
+
+const ADMIN = { username: 'admin', password: 'admin' }
 
 /**
  * A private redis-server process on 127.0.0.1, without persistence, which can be killed, frozen and restarted empty.
@@ -154,7 +157,7 @@ export class RedisServer {
       protocol: 2,
       enableReadyCheck: false,
       retryStrategy: () => 50,
-      ...this.#options.login,
+      ...(this.#isRestricted ? ADMIN : this.#options.login),
     })
     client.on('error', () => {})
     return client
@@ -199,12 +202,22 @@ export class RedisServer {
     return child
   }
 
+  /** With `REDIS_ACL=least`, clients without a login have no more than the permissions in docs/redis.md. */
+  get #isRestricted(): boolean {
+    const { config, role, login } = this.#options
+    return process.env.REDIS_ACL === 'least' && config === undefined && role === undefined && login === undefined
+  }
+
   #arguments(args: readonly string[]): string[] {
     const { config, role } = this.#options
     const common = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--loglevel', 'notice']
     const file = join(this.directory, 'redis.conf')
     if (config) writeFileSync(file, `${config(this.port).join('\n')}\n`)
     const rest = role === 'sentinel' ? ['--sentinel'] : ['--save', '', '--appendonly', 'no']
-    return [...(config ? [file] : []), ...common, ...rest, ...args]
+    const users = this.#isRestricted
+      ? [`admin on >${ADMIN.password} ~* &* +@all`, `default ${leastRules('', 'nopass')}`]
+      : []
+    const acl = users.flatMap((user) => ['--user', ...user.split(' ')])
+    return [...(config ? [file] : []), ...common, ...rest, ...acl, ...args]
   }
 }

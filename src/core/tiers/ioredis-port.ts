@@ -1,7 +1,9 @@
+import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import type { ConnectionOptions } from 'node:tls'
 import { pause, systemClock } from '../clock.js'
 import { bareError } from './bare-error.js'
+import { askBeforeConnecting, type Connecting, type GiveCredentials } from './credentials.js'
 import { literalPattern } from './literal-pattern.js'
 import { ReconnectPauses } from './reconnect-pauses.js'
 import {
@@ -12,6 +14,12 @@ import {
   type RedisPort,
 } from './redis-client.js'
 import { type RedisUrl, readRedisUrl } from './redis-url.js'
+
+/** What a URL does not say about its connections. */
+export interface ConnectionSecrets {
+  readonly tls: ConnectionOptions | undefined
+  readonly credentials: GiveCredentials | undefined
+}
 
 /** What a client that we made needs beside itself. */
 export interface Owned {
@@ -122,7 +130,7 @@ export class IoredisPort implements RedisPort {
  *
  * @throws TypeError when the package `ioredis` is not installed or the URL cannot be read
  */
-export function openIoredis(text: string, tls: ConnectionOptions | undefined): IoredisPort {
+export function openIoredis(text: string, { tls, credentials }: ConnectionSecrets): IoredisPort {
   const url = readRedisUrl(text)
   const { Redis } = loadIoredis()
   const pauses = new ReconnectPauses()
@@ -135,6 +143,11 @@ export function openIoredis(text: string, tls: ConnectionOptions | undefined): I
   })
   // At a reconnect the client selects by itself, in a promise of its own that ends the process where Redis refuses.
   Object.assign(client, { select: () => Promise.resolve('OK') })
+  if (credentials !== undefined) {
+    // Without a listener, an error event ends the process.
+    const tell = (error: Error) => client.listenerCount('error') > 0 && client.emit('error', error)
+    askBeforeConnecting(client, credentials, url.isSecure, tell)
+  }
   return new IoredisPort(client, { database: url.database, pauses })
 }
 
@@ -168,7 +181,7 @@ function loginOptions({ username, password }: RedisUrl): object {
 }
 
 interface Ioredis {
-  readonly Redis: new (...args: readonly unknown[]) => IoredisLike
+  readonly Redis: new (...args: readonly unknown[]) => IoredisLike & Connecting & EventEmitter
 }
 
 function loadIoredis(): Ioredis {

@@ -1,12 +1,11 @@
-import type { ConnectionOptions } from 'node:tls'
 import { shown } from '../option-checks.js'
-import { IoredisPort, openIoredis } from './ioredis-port.js'
+import { type ConnectionSecrets, IoredisPort, openIoredis } from './ioredis-port.js'
 import { NodeRedisPort } from './node-redis-port.js'
 import { isIoredis, isNodeRedis, isNodeRedisCluster, type RedisClient, type RedisPort } from './redis-client.js'
 
 /** The port over whatever the `redis` option was given. @throws TypeError for a shape nobody knows */
-export function openPort(redis: string | RedisClient, tls: ConnectionOptions | undefined): RedisPort {
-  if (typeof redis === 'string') return openIoredis(redis, tls)
+export function openPort(redis: string | RedisClient, secrets: ConnectionSecrets): RedisPort {
+  if (typeof redis === 'string') return openIoredis(redis, secrets)
   if (isIoredis(redis)) return new IoredisPort(redis)
   if (isNodeRedis(redis) || isNodeRedisCluster(redis)) return new NodeRedisPort(redis)
   throw new TypeError(
