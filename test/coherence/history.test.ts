@@ -1,0 +1,192 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { ownFolder } from '../support/other-protocol.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+const opened: FallbackCache[] = []
+let server: RedisServer
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((cache) => cache.close()))
+  await server?.stop()
+})
+
+async function start(options: FallbackCacheOptions = {}, Cache = FallbackCache): Promise<FallbackCache> {
+  const quiet = { info: () => {}, warn: () => {} }
+  const cache = new Cache({
+    redis: server.url,
+    defaultTtl: 600,
+    keyPrefix: 'app:',
+    redisTimeout: 1000,
+    circuitBreaker: { cooldown: 1 },
+    logger: quiet,
+    ...options,
+  })
+  opened.push(cache)
+  await connected(cache)
+  return cache
+}
+
+const connected = (...caches: FallbackCache[]) =>
+  until('connected', () => caches.every((cache) => cache.stats().connected), { timeout: 15_000 })
+
+describe('two crashes on one snapshot', () => {
+  it.each([
+    { who: 'its issuer is gone', issuerLives: false, knowerLives: true },
+    { who: 'its issuer has no room to remember it', issuerLives: true, knowerLives: true },
+    { who: 'all who knew it are gone', issuerLives: false, knowerLives: false },
+  ])(
+    'bring back nothing that was invalidated: $who (C1, C2)',
+    async ({ issuerLives, knowerLives }) => {
+      server = await RedisServer.start()
+      const issuer = await start({ maxJournalBytes: 150 })
+      const knower = await start()
+      for (const key of ['k', 'p:1']) {
+        await issuer.set(key, 'old')
+        await knower.get(key)
+      }
+      await issuer.set('tagged', 'old', { tags: ['t'] })
+      await server.command('SAVE')
+      expect(await issuer.invalidateKey('k')).toEqual({ durable: true })
+      expect(await issuer.invalidatePrefix('p:')).toEqual({ durable: true })
+      expect(await issuer.invalidateTags(['t'])).toEqual({ durable: true })
+      await issuer.invalidateKey('other')
+      await knower.get('k')
+      const alive = [...(issuerLives ? [issuer] : []), ...(knowerLives ? [knower] : [])]
+      for (const cache of [issuer, knower]) if (!alive.includes(cache)) await cache.close()
+      for (let crash = 1; crash <= 2; crash++) {
+        await server.kill()
+        await until('the loss is seen', () => alive.every((cache) => !cache.stats().connected))
+        await server.restart()
+        await connected(...alive)
+        const newcomer = await start()
+        for (const cache of [...alive, newcomer]) {
+          const values = [await cache.get('k'), await cache.get('p:1'), await cache.get('tagged')]
+          expect(values, `crash ${crash}`).toEqual([null, null, null])
+        }
+      }
+    },
+    60_000,
+  )
+})
+
+it('a backup that is restored under other processes brings back nothing (C1)', async () => {
+  server = await RedisServer.start()
+  const before = await start()
+  await before.set('k', 'old')
+  await server.command('SAVE')
+  const dump = readFileSync(join(server.directory, 'dump.rdb'))
+  await server.restart()
+  await connected(before)
+  await before.invalidatePrefix('k')
+  await before.set('k', 'new')
+  await server.command('SAVE')
+  await before.close()
+  await server.kill()
+  writeFileSync(join(server.directory, 'dump.rdb'), dump)
+  await server.restart()
+  expect(await (await start()).get('k')).toBe(null)
+}, 60_000)
+
+it('each key of ours may be evicted, in any order: what was invalidated stays so, for newcomers too (C1)', async () => {
+  server = await RedisServer.start()
+  const writer = await start()
+  const reader = await start()
+  for (let round = 0; round < 12; round++) {
+    const [gone, tagged, exact] = [`p${round}:k`, `t${round}`, `e${round}`]
+    await writer.set(gone, 'old')
+    await writer.set(tagged, 'old', { tags: [tagged] })
+    await writer.set(exact, 'old')
+    for (const key of [gone, tagged, exact]) await reader.get(key)
+    expect(await writer.invalidatePrefix(`p${round}:`)).toEqual({ durable: true })
+    expect(await writer.invalidateTags([tagged])).toEqual({ durable: true })
+    expect(await writer.invalidateKey(exact)).toEqual({ durable: true })
+    const keys = ((await server.command('KEYS', '*')) as string[]).sort()
+    // Another order in each round; the last one takes all but one.
+    const evicted = keys.filter((_key, index) => (index * 7 + round * 5) % 11 < round)
+    for (const key of evicted) await server.command('DEL', key)
+    const newcomer = await start()
+    for (const cache of [newcomer, reader, writer]) {
+      await until('trusted again', async () => {
+        await cache.get('any')
+        return cache.stats().connected
+      })
+      const values = [await cache.get(gone), await cache.get(tagged), await cache.get(exact)]
+      expect(values, `round ${round} without ${evicted.join(' ')}`).toEqual([null, null, null])
+    }
+  }
+}, 60_000)
+
+it('under allkeys-lru and with far too little memory, nothing that was invalidated is served (C1)', async () => {
+  server = await RedisServer.start({ args: ['--maxmemory', '3mb', '--maxmemory-policy', 'allkeys-lru'] })
+  const [writer, reader] = [await start({ maxEntries: 20 }), await start({ maxEntries: 20 })]
+  const wrong: string[] = []
+  for (let round = 0; round < 60; round++) {
+    const key = `k:${round % 15}`
+    await writer.set(key, `v${round}`, { tags: [`t${round % 3}`] })
+    await reader.get(key)
+    await Promise.all(Array.from({ length: 15 }, (_, index) => writer.set(`fill:${round}:${index}`, 'x'.repeat(9000))))
+    const { durable } = round % 2 === 0 ? await writer.invalidatePrefix('k:') : await writer.invalidateKey(key)
+    if (durable && reader.stats().connected) {
+      const value = await reader.get(key)
+      if (value !== null && reader.stats().connected) wrong.push(`${key}: ${value}`)
+    }
+  }
+  expect(wrong).toEqual([])
+}, 60_000)
+
+describe('two protocols on one Redis', () => {
+  const folder = ownFolder('protocol-2')
+  let Other: typeof FallbackCache
+  beforeAll(async () => {
+    cpSync('src/core', folder, { recursive: true })
+    const head = join(folder, 'coherence/head.ts')
+    const source = readFileSync(head, 'utf8')
+    expect(source).toContain('export const protocol = 1\n')
+    writeFileSync(head, source.replace('export const protocol = 1\n', 'export const protocol = 2\n'))
+    ;({ FallbackCache: Other } = (await import(join(folder, 'fallback-cache.ts'))) as {
+      FallbackCache: typeof FallbackCache
+    })
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('leave each other alone, and the later one takes over when no other was heard of for long enough', async () => {
+    server = await RedisServer.start()
+    const first = await start()
+    await first.set('k', 'of the first')
+    const head = await server.command('GET', 'app:{fallback-cache}:head')
+    const said: string[] = []
+    const logger = { info: () => {}, warn: (_details: object, message: string) => void said.push(message) }
+    const second = new Other({
+      redis: server.url,
+      defaultTtl: 600,
+      keyPrefix: 'app:',
+      logger,
+      circuitBreaker: { cooldown: 1 },
+    })
+    opened.push(second)
+    await until('the second has been refused', () => said.some((text) => text.includes('version')) || said.length > 0)
+    expect(second.stats().redisError).toContain('protocol')
+    await second.set('k', 'of the second')
+    await second.invalidatePrefix('k')
+    expect(await server.command('GET', 'app:{fallback-cache}:head')).toBe(head)
+    expect([first.stats().connected, second.stats().connected]).toEqual([true, false])
+    expect(await first.get('k')).toBe('of the first')
+    await first.close()
+    // As a minute later.
+    await server.command('DEL', 'app:{fallback-cache}:present:1')
+    await until('the second takes over', () => second.stats().connected, { timeout: 15_000 })
+    expect(await second.get('k')).toBe(null)
+    await second.set('k', 'of the second')
+    expect(String(await server.command('GET', 'app:{fallback-cache}:head'))).toMatch(/^2 /)
+    // And the other way round: a rollback waits as well.
+    const rolledBack = new FallbackCache({ redis: server.url, keyPrefix: 'app:', logger })
+    opened.push(rolledBack)
+    await until('it has been refused', () => rolledBack.stats().redisError?.includes('protocol "2"') === true)
+    expect(await rolledBack.get('k')).toBe(null)
+  }, 60_000)
+})
