@@ -83,6 +83,7 @@ function isTold(input: string, { filledBy }: InputsRead, { selecting, policy }: 
 function isCovered(name: string, context: InputsContext): boolean {
   const { request, storage, policy } = context
   if (ORIGIN_FIELDS.has(name) || varies(name, context) || policy.ignored.has(name)) return true
+  if (CONTENT_FIELDS.has(name) && METHODS_WITH_CONTENT.has(request.method)) return true
   // Requests with a credential get nothing that was stored for those without. Proxies send an empty one for unknown visitors.
   const isCredential = name === 'authorization' || storage.isCredentialField?.(name) === true
   return isCredential && !storage.reuseForCredentials && fieldValue(request.headers, name) !== ''
@@ -96,6 +97,19 @@ const ORIGIN_FIELDS: ReadonlySet<string> = new Set([
   'x-forwarded-host',
   'x-forwarded-proto',
 ])
+
+/**
+ * Fields that describe the content of a request. For QUERY they are part of the key. The response to a POST is stored for GET only
+ * when it says that GET would get the same, and a GET has no content.
+ */
+const CONTENT_FIELDS: ReadonlySet<string> = new Set([
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-location',
+])
+
+const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'QUERY'])
 
 function varies(name: string, { selecting, storage }: InputsContext): boolean {
   return selecting.includes(name) || storage.keyedFields.includes(name)

@@ -39,6 +39,13 @@ export function postContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.get('/page')).text).toBe('post 2')
     })
 
+    it('answers GET when its handler has asked for the type of its content, as body parsers do', async () => {
+      const { client, send } = await site(({ fields }) => ({ fields: FOR_GET, body: `post ${fields['content-type']}` }))
+      expect((await send({ 'content-type': 'text/plain' })).text).toBe('post text/plain')
+      const got = await client.get('/page')
+      expect([got.text, got.cacheStatus.hit, got.field('vary')]).toEqual(['post text/plain', true, undefined])
+    })
+
     it('may be a stream', async () => {
       const { client, send } = await site(() => ({ fields: FOR_GET, body: chunked('po', 'st') }))
       expect((await send()).text).toBe('post')

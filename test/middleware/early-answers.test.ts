@@ -126,12 +126,16 @@ const statusesOf = (bytes: string) => [...bytes.matchAll(/HTTP\/1\.1 (\d+)/g)].m
 const hitsIn = (bytes: string) => bytes.split('fallback-cache; hit').length - 1
 
 describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
-  it.concurrent('makes no response for a hit that was answered before in this second', async () => {
+  it('makes no response for a hit that was answered before in this second', async () => {
     const door = await build(host)
-    await bytesInTurn(door.port, [get(), get()])
-    const before = door.responses
-    expect(hitsIn(await bytesFor(door.port, get().repeat(40)))).toBe(40)
-    expect(door.responses).toBe(before)
+    const responsesFor40 = async () => {
+      await bytesInTurn(door.port, [get(), get()])
+      const before = door.responses
+      expect(hitsIn(await bytesFor(door.port, get().repeat(40)))).toBe(40)
+      return door.responses - before
+    }
+    // A second may end in between.
+    await expect.poll(responsesFor40, { timeout: 10_000 }).toBe(0)
   })
 
   it.concurrent.each([
