@@ -83,6 +83,11 @@ function textOf(value: unknown, at: number, kind: string): string {
   return String(value)
 }
 
+/** A value in an error message, cut off: the path may be as long as a client's id. */
 function shown(value: unknown): string {
-  return typeof value === 'string' || Array.isArray(value) ? JSON.stringify(value) : String(value)
+  const text = typeof value === 'string' || Array.isArray(value) ? JSON.stringify(value) : String(value)
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}\u2026` : text
 }
+
+/** Characters. */
+const MAX_SHOWN = 200

@@ -24,6 +24,12 @@ describe('namedPaths', () => {
     expect(namedPaths([path])?.toSorted()).toEqual([...paths].sort())
   })
 
+  it('shows the beginning of a long path in an error', () => {
+    const refused = () => namedPaths([`/${'a'.repeat(10_000)}/*`])
+    expect(refused).toThrow(/^invalidate\("\/a{198}\u2026\) looks like a pattern/)
+    expect(refused).toThrow(expect.objectContaining({ message: expect.stringMatching(/^.{1,1000}$/) }))
+  })
+
   it('names nothing without arguments', () => {
     expect(namedPaths([])).toBeUndefined()
   })
