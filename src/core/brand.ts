@@ -13,7 +13,7 @@ export function sharedSymbol(name: string): symbol {
 }
 
 /** Whether a value carries the brand of a class, of this copy or another one. */
-export function isBranded(value: unknown, brand: symbol): boolean {
+function isBranded(value: unknown, brand: symbol): boolean {
   return typeof value === 'object' && value !== null && brand in value
 }
 

@@ -957,7 +957,10 @@ describe('the options of fallbackCache', () => {
     [{ group: 'a:b' }, /group must be made of letters/],
     [{ query: 'none' }, /query must be "all", "sorted" or a list/],
     [{ key: 'x' }, /key must be a function/],
-    [{ vary: ['*'] }, /vary must be a list of field names and of cookies such as "cookie:theme", got "\*"$/],
+    [
+      { vary: ['*'] },
+      /vary must be a list of field names, of cookies such as "cookie:theme", and of values such as "req:tenant", got "\*"$/,
+    ],
     [{ maxVariants: 0 }, /maxVariants must be false or an integer from 1 to 1000, got 0/],
     [{ maxVariants: true as never }, /maxVariants must be false or an integer from 1 to 1000, got true/],
     [{ methods: ['POST'] }, /methods must be a list of "GET" and any of "HEAD", "POST" and "QUERY", got \["POST"\]$/],
