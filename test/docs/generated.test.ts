@@ -28,3 +28,16 @@ describe('the links of the documentation', () => {
     })
   }
 })
+
+describe('the threat model', () => {
+  it('names a test that exists for each way', () => {
+    const rows =
+      readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8').match(/^\| (?!way|---).*$/gm) ?? []
+    expect(rows.length).toBeGreaterThan(30)
+    for (const row of rows) {
+      const tests = [...row.matchAll(/`(test\/[^`]+)`/g)].map(([, path = '']) => path)
+      expect(tests, row).not.toEqual([])
+      expect(tests.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([])
+    }
+  })
+})
