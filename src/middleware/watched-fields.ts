@@ -18,14 +18,12 @@ export interface RecordReader {
  * `structuredClone` is the exception: it refuses every Proxy.
  */
 export function watchedRecord<R extends object>(record: R, reader: RecordReader): R {
-  const target = new WatchedRecord(record as InputRecord, reader)
-  return new Proxy(target, target) as unknown as R
+  return new WatchedRecord(record as InputRecord, reader).proxy as unknown as R
 }
 
 /** As {@link watchedRecord}, for a record that is made when it is read first. */
 export function watchedLater(make: () => object, reader: RecordReader): object {
-  const target = new WatchedRecord(undefined, reader, make)
-  return new Proxy(target, target)
+  return new WatchedRecord(undefined, reader, make).proxy
 }
 
 /** What `util.inspect` prints of a record. */
@@ -33,6 +31,7 @@ const PRINTED = Symbol('fallback-cache.printed')
 
 /** Both the target and the handler of its Proxy: an object less for each request. */
 class WatchedRecord implements ProxyHandler<WatchedRecord> {
+  readonly proxy: object
   readonly #reader: RecordReader
   readonly #make: (() => object) | undefined
   #own: InputRecord | undefined
@@ -41,6 +40,7 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     this.#own = record
     this.#reader = reader
     this.#make = make
+    this.proxy = new Proxy(this, this)
   }
 
   get #record(): InputRecord {
@@ -83,7 +83,9 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     return descriptor
   }
 
-  set(_target: object, name: string | symbol, value: unknown): boolean {
+  set(_target: object, name: string | symbol, value: unknown, receiver: unknown): boolean {
+    // An object that inherits from the record gets a property of its own.
+    if (receiver !== this.proxy) return Reflect.set(this.#record, name, value, receiver)
     if (typeof name === 'string') this.#reader.written?.(name)
     return Reflect.set(this.#record, name, value)
   }

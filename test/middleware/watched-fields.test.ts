@@ -23,4 +23,13 @@ describe.each([
     expect(print(make(tell))).toBe(print({ ...RECORD }))
     expect(seen).toContain('*')
   })
+
+  it('stays as it is when an object that inherits from it is changed', () => {
+    const record = make(reader().tell) as Record<string, string>
+    const derived = Object.create(record) as Record<string, string>
+    derived['x-org'] = 'bob'
+    expect([derived['x-org'], record['x-org']]).toEqual(['bob', 'ann'])
+    record['x-org'] = 'eve'
+    expect(record['x-org']).toBe('eve')
+  })
 })
