@@ -28,6 +28,7 @@ import { selectingFields, uniteVary } from './selecting.js'
 import { isClientError, isStaleIfErrorStatus } from './stale.js'
 import { isStorable, type Storable } from './storable.js'
 import { isEndless, refuseBody, refuseFraming } from './storable-body.js'
+import type { StoragePolicy } from './storage-policy.js'
 import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from './stored-fields.js'
 import type { StoredHead } from './stored-response.js'
 
@@ -193,7 +194,8 @@ export class Fill implements Recording, OpenRecording {
     const storable = this.#judge(head, united, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, route, storable)
     if (this.#isForOneRequest(head.status)) return this.#refusing(head, route, 'precondition')
-    if (announcedLength(route, whole) > storage.maxBodySize) return this.#refusing(head, route, 'too-large')
+    const misfit = whole === undefined ? refuseLength(route, storage) : this.#refusalOfWhole(head.status, route, whole)
+    if (misfit !== undefined) return this.#refusing(head, route, misfit)
     this.#isWhole = whole !== undefined
     if (this.#mayHaveStopped !== undefined && (whole === undefined || this.#mayHaveStopped())) {
       return this.#refusing(head, route, 'aborted')
@@ -222,6 +224,15 @@ export class Fill implements Recording, OpenRecording {
     }
     if (whole === undefined) this.of.flight?.stream()
     return this.#storing(head, recorded, storable, body)
+  }
+
+  /** A body that is whole is judged with its head: what is not going to be stored is not said to be. */
+  #refusalOfWhole(status: number, { fields }: RouteFields, whole: Uint8Array | string): Reason | undefined {
+    return refuseBody(
+      { status, fields },
+      { length: byteLength(whole), ended: true, trailers: false },
+      this.policy.storage,
+    )
   }
 
   /** Whether an answer may owe what it is to the range or the conditions that the handler saw, and would be wrong for other requests. */
@@ -614,11 +625,9 @@ function badGateway(status: FieldList): Reply {
   return { status: 502, reason: undefined, fields, removed: [], body: undefined }
 }
 
-/** How long a body is going to be, as far as that is known. */
-function announcedLength(route: RouteFields, whole: Uint8Array | string | undefined): number {
-  if (whole !== undefined) return byteLength(whole)
-  const announced = Number(fieldValue(route.fields, 'content-length') ?? 0)
-  return Number.isFinite(announced) ? announced : 0
+/** Whether a body that is still to come is announced to be too large. */
+function refuseLength(route: RouteFields, { maxBodySize }: StoragePolicy): Reason | undefined {
+  return Number(fieldValue(route.fields, 'content-length') ?? 0) > maxBodySize ? 'too-large' : undefined
 }
 
 function byteLength(bytes: Uint8Array | string): number {

@@ -4,6 +4,8 @@ export interface OriginFields {
   readonly host: string | undefined
   /** The `:authority` of HTTP/2; `undefined` in HTTP/1.1. */
   readonly authority: string | undefined
+  /** The `:scheme` of HTTP/2, which a client may send as it likes; `undefined` in HTTP/1.1. */
+  readonly scheme: string | undefined
   readonly forwardedHost: string | undefined
   readonly forwardedProto: string | undefined
   /** Whether the connection is encrypted. */
@@ -23,7 +25,7 @@ export const CONTRADICTORY = 'contradictory'
  * @param host - as the framework resolved it
  */
 export function otherOrigin(fields: OriginFields, protocol: string, host: string): string | undefined {
-  const { authority, forwardedHost, forwardedProto, encrypted } = fields
+  const { authority, scheme, forwardedHost, forwardedProto, encrypted } = fields
   const own = fields.host
   if (own !== undefined && own !== host && !isPlainHost(own)) return CONTRADICTORY
   // Empty is not absent, which an application may print as `undefined`.
@@ -31,10 +33,11 @@ export function otherOrigin(fields: OriginFields, protocol: string, host: string
   if (own !== undefined && authority !== undefined && own !== authority) return CONTRADICTORY
   const isSame =
     (own ?? authority ?? '') === host &&
+    (scheme === undefined || scheme === protocol) &&
     (forwardedHost === undefined || forwardedHost === host) &&
     (forwardedProto === undefined || forwardedProto === protocol) &&
     encrypted === (protocol === 'https')
-  return isSame ? undefined : JSON.stringify([own ?? authority, forwardedHost, forwardedProto, encrypted])
+  return isSame ? undefined : JSON.stringify([own ?? authority, forwardedHost, forwardedProto, encrypted, scheme])
 }
 
 /** Whether a protocol and a host are such as browsers send, in which no character ends the host before its end. */

@@ -4,9 +4,11 @@ import { otherOrigin } from '../http/origin.js'
 /** The origin fields of a node request that differ from the protocol and the host that its framework resolved; see {@link otherOrigin}. */
 export function otherOriginOf(request: IncomingMessage, protocol: string, host: string): string | undefined {
   const { headers, socket } = request
+  const isHttp2 = request.httpVersionMajor > 1
   const fields = {
     host: headers.host,
-    authority: textOf(headers[':authority']),
+    authority: isHttp2 ? textOf(headers[':authority']) : undefined,
+    scheme: isHttp2 ? textOf(headers[':scheme']) : undefined,
     forwardedHost: textOf(headers['x-forwarded-host']),
     forwardedProto: textOf(headers['x-forwarded-proto']),
     encrypted: isEncrypted(socket),

@@ -1,5 +1,5 @@
-import type { RequestListener } from 'node:http'
-import { connect, createServer as createHttp2Server } from 'node:http2'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { connect, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import express5, { type Express, type Request } from 'express'
@@ -131,6 +131,39 @@ describe.each(Object.entries(applications).filter(([name]) => name.startsWith('K
       expect((await ask({ ':authority': 'shop.example', host: 'Shop.Example' })).host).toBe('Shop.Example')
     },
   )
+})
+
+describe('HTTP/2, in node:http and in Koa: a scheme that is not that of the connection', () => {
+  const cached = fallbackCache({ ttl: 60 })
+  const koa = new Koa()
+  koa.use(koaCache({ ttl: 60 }))
+  koa.use((ctx) => {
+    ctx.body = `${(ctx.req as never as Http2ServerRequest).scheme} ${ctx.headers[':scheme']}`
+  })
+  it.each<[string, (req: never, res: never) => unknown]>([
+    [
+      'node:http2',
+      (req: Http2ServerRequest & IncomingMessage, res: never) =>
+        cached(req, res, () => (res as ServerResponse).end(`${req.scheme} ${req.headers[':scheme']}`)),
+    ],
+    ['Koa 3', koa.callback() as never],
+  ])('%s: is kept from those who send another', async (_name, listener) => {
+    const server = createHttp2Server(listener as never)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    open.push(server, session)
+    const ask = async (scheme: string) => {
+      const request = session.request({ ':path': '/page', ':authority': 'shop.example', ':scheme': scheme })
+      let status: unknown
+      request.on('response', (headers) => {
+        status = headers['cache-status']
+      })
+      return [await text(request), String(status).includes('; hit')]
+    }
+    for (const hit of [false, true]) {
+      for (const scheme of ['https', 'evil', 'http']) expect(await ask(scheme)).toEqual([`${scheme} ${scheme}`, hit])
+    }
+  })
 })
 
 describe.each([

@@ -68,7 +68,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   'a host': (text) => keysOf('all').of({ ...request, url: '/', host: text }, ''),
   otherOrigin: (text) =>
     otherOrigin(
-      { host: text, authority: undefined, forwardedHost: text, forwardedProto: text, encrypted: false },
+      { host: text, authority: undefined, scheme: text, forwardedHost: text, forwardedProto: text, encrypted: false },
       'http',
       'a',
     ),

@@ -300,6 +300,14 @@ for (const [name, createApplication] of [
             res.end()
           },
         ],
+        'a whole body that is shorter than its Content-Length': [
+          'incomplete',
+          (res) => {
+            res.setHeader('Content-Length', 10)
+            res.end('short')
+            res.socket?.end()
+          },
+        ],
         'a body that outgrows maxBodySize on the way': [
           'too-large',
           (res) => {
