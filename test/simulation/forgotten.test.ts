@@ -100,3 +100,61 @@ describe('a store that arrives when the tombstone of its key is gone', () => {
     expect({ stored, done }).toEqual({ stored: true, done: [{ durable: true }, null, null, null] })
   })
 })
+
+describe('a key that two processes retire', () => {
+  it.each([
+    { what: 'sent again in a new life of the log', losesLog: true, retiresBefore: true },
+    { what: 'first sent after an outage', losesLog: false, retiresBefore: false },
+  ])('serves the later one nothing older, when the tombstone of the earlier one is $what (C2)', async (how) => {
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const start = () => {
+      const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
+      const clock = new ProcessClock(scheduler, 0, 0)
+      return { client, cache: new FallbackCache({ redis: client, clock, defaultTtl: 3600 }) }
+    }
+    const cutOff = ({ client }: ReturnType<typeof start>, isCut: boolean) => {
+      Object.assign(client.weather, { blocksCommands: isCut, blocksReplies: isCut })
+      client.followWeather()
+      if (isCut) client.break(100)
+    }
+    const [earlier, later] = [start(), start()]
+    const make = ({ cache }: ReturnType<typeof start>, body: string) =>
+      cache.store('k', { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from(body) }, cache.mark())
+    await scheduler.runUntil(1_000)
+    if (how.retiresBefore) void earlier.cache.retire(['k'])
+    await scheduler.runUntil(1_100)
+    if (how.retiresBefore) make(earlier, 'old')
+    await scheduler.runUntil(1_200)
+    cutOff(earlier, true)
+    await scheduler.runUntil(2_000)
+    if (!how.retiresBefore) void earlier.cache.retire(['k'])
+    await scheduler.runUntil(2_100)
+    if (!how.retiresBefore) make(earlier, 'old')
+    if (how.losesLog) {
+      const head = redis.keys().find((key) => key.endsWith(':head')) ?? ''
+      redis.execute(['DEL', head].map((word) => Buffer.from(word)))
+    }
+    await scheduler.runUntil(10_000)
+    void later.cache.retire(['k'])
+    await scheduler.runUntil(10_100)
+    make(later, 'new')
+    await scheduler.runUntil(10_200)
+    cutOff(earlier, false)
+    await scheduler.runUntil(50_000)
+    expect([earlier, later].map(({ cache }) => cache.stats().connected)).toEqual([true, true])
+    const found: unknown[] = []
+    for (const { cache } of [later, earlier, later]) {
+      void Promise.resolve(cache.find('k')).then((entry) => found.push(entry?.entry.body.toString()))
+      await scheduler.runUntil(scheduler.now + 1_000)
+    }
+    expect(found).toHaveLength(3)
+    expect(found).not.toContain('old')
+    make(earlier, 'newest')
+    await scheduler.runUntil(scheduler.now + 1_000)
+    void Promise.resolve(later.cache.find('k')).then((entry) => found.push(entry?.entry.body.toString()))
+    await scheduler.runUntil(scheduler.now + 1_000)
+    expect(found.at(-1)).toBe('newest')
+  })
+})

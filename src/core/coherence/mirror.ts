@@ -114,9 +114,14 @@ export class Mirror {
     return true
   }
 
-  /** Redis has the tombstone of a key that was retired here, or something newer. @param position - where the log ends */
-  settleRetired(key: string, id: string, position: number): void {
-    this.retired.settle(key, id, position, ++this.#sequence)
+  /**
+   * Redis has the tombstone of a key that was retired here, or something newer.
+   *
+   * @param position - where the log ends
+   * @param leftId - its id in Redis; another one than `id` says that the key was retired elsewhere as well, before or after
+   */
+  settleRetired(key: string, id: string, position: number, leftId = id): void {
+    this.retired.settle(key, id, position, ++this.#sequence, leftId)
   }
 
   /** Gives an invalidation that was waiting its place in the log. */

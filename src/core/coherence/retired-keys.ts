@@ -83,10 +83,18 @@ export class RetiredKeys {
     return this.#records.get(nameOf(key))?.id === id
   }
 
-  /** The tombstone is in Redis, or something newer than it. */
-  settle(key: string, id: string, position: number, sequence: number): void {
+  /**
+   * The tombstone is in Redis, or something newer than it. Under another id the key counts as retired once more: what was made
+   * here before may be older than what retired it elsewhere.
+   */
+  settle(key: string, id: string, position: number, sequence: number, leftId = id): void {
     const known = this.#records.get(nameOf(key))
-    if (known === undefined || known.id !== id || known.isSettled) return
+    if (known === undefined || known.id !== id) return
+    if (leftId !== id) {
+      this.add(key, { sequence, id: leftId, isOwn: known.isOwn, isSettled: true, position })
+      return
+    }
+    if (known.isSettled) return
     known.isSettled = true
     known.settledAt = sequence
     known.position = position

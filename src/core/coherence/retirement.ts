@@ -20,8 +20,6 @@ const grace = 5_000
 /** Before those that could not be sent are tried again; ms. */
 const pause = 1_000
 
-const NOTHING = Buffer.alloc(0)
-
 /** How full everything is that requests with unsafe methods fill. */
 export interface RetirementStats extends RetiredStats {
   /** Bytes of keys whose tombstone Redis does not have yet. */
@@ -124,11 +122,12 @@ export class Retirement {
   /** Sends some; those that fail are kept. Never rejects. */
   async #leave(tombstones: readonly (readonly [string, string])[]): Promise<readonly (readonly [string, Buffer])[]> {
     const { stamp } = this.#coherence
-    const sent = tombstones.map(([key, id]) => ({ key, id, mayCreate: this.#mayAdd(key) }))
+    const sent = tombstones.map(([key, id]) => ({ key, id, otherId: newTombstoneId(), mayCreate: this.#mayAdd(key) }))
     try {
-      const existed = await this.#entries.retire(sent, stamp, this.#ttl)
-      for (const { key, id } of sent) this.#mirror.settleRetired(key, id, this.#coherence.stamp.position)
-      return sent.map(({ key }, index) => [key, existed[index] ?? NOTHING])
+      const left = await this.#entries.retire(sent, stamp, this.#ttl)
+      const { position } = this.#coherence.stamp
+      for (const { key, id, leftId } of left) this.#mirror.settleRetired(key, id, position, leftId)
+      return left.map(({ key, existed }) => [key, existed])
     } catch {
       for (const { key, id } of sent) this.#keep(key, id)
       return []

@@ -41,6 +41,12 @@ export type Follow = (head: string | undefined, askedAt: number) => undefined | 
 /** Newer records that a write looks through; with more, its process has to catch up first. */
 const mostUnread = 200
 
+/** Finds the id of the tombstone that a frame is, or comes after. */
+const carried = `
+  local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
+  retired = retired or string.match(old, '^fallback%-cache/1 [^\\n]* %+(%w+)[ \\n]')
+`
+
 /**
  * Gives way to an entry with a newer position, or, for an entry that comes late, to one not stored earlier. Gives the id
  * of a tombstone that the entry does not come after, but what is there is or does.
@@ -63,8 +69,7 @@ if KEYS[2] then
 end
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(old) == 'string' then
-  local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
-  retired = retired or string.match(old, '^fallback%-cache/1 [^\\n]* %+(%w+)[ \\n]')
+  ${carried}
   if retired and ARGV[7] ~= retired then return retired end
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
   if incarnation == ARGV[3] then
@@ -80,25 +85,31 @@ return 1
 /**
  * Leaves a tombstone with an id in the place of an entry; where there is none, only if ARGV[4] says so. Keeps the position
  * and the remaining lifetime of an older tombstone, which may be needed longer. When Redis is full, the entry goes.
- * Gives the first bytes of what was there, all of it for an entry without a body. Leaves alone what is no entry.
+ * Gives the first bytes of what was there, all of it for an entry without a body, and the id. Leaves alone what is no entry.
+ *
+ * Over another tombstone, or what came after one, the id is ARGV[5], which no process knows yet: which of the two tombstones is
+ * the newer one cannot be told, and processes may hold entries that came after ARGV[2] alone.
  */
 const retireScript = new Script(`
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
-if type(old) ~= 'string' then return '' end
+local id = ARGV[2]
+if type(old) ~= 'string' then return { '', id } end
 local at, ttl = '0', tonumber(ARGV[3])
 if old == '' then
-  if ARGV[4] ~= '1' then return '' end
+  if ARGV[4] ~= '1' then return { '', id } end
 else
   local incarnation, position, ends, body = string.match(old, '^fallback%-cache/1 (%S+) (%d+) %d+ %d+ (%d+) %d+ %d+ (%d+)')
-  if not incarnation then return '' end
+  if not incarnation then return { '', id } end
   if incarnation == ARGV[1] then at = position end
+  ${carried}
+  if retired and retired ~= id then id = ARGV[5] end
   if ends == '0' then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
   if ends ~= '0' and body == '0' then old = redis.call('GETRANGE', KEYS[1], 0, 65535) end
 end
-local frame = 'fallback-cache/1 ' .. ARGV[1] .. ' ' .. at .. ' 0 0 0 0 0 0 ' .. ARGV[2] .. '\\n'
+local frame = 'fallback-cache/1 ' .. ARGV[1] .. ' ' .. at .. ' 0 0 0 0 0 0 ' .. id .. '\\n'
 local done = redis.pcall('SET', KEYS[1], frame, 'PX', string.format('%.0f', ttl))
 if type(done) == 'table' and done.err then redis.call('DEL', KEYS[1]) end
-return old
+return { old, id }
 `)
 
 /**
@@ -106,6 +117,26 @@ return old
  * has to read first; or the id of the tombstone that it lost to.
  */
 export type Written = 'written' | 'newer' | 'behind' | { readonly lostTo: string }
+
+/** A tombstone to be left at a key. */
+export interface Tombstone {
+  readonly key: string
+  readonly id: string
+  /** Its id in the place of another tombstone, or of what came after one. */
+  readonly otherId: string
+  /** Whether it may be left where there is no entry. */
+  readonly mayCreate: boolean
+}
+
+/** A tombstone that was left. */
+export interface Left {
+  readonly key: string
+  readonly id: string
+  /** The id that it has in Redis. */
+  readonly leftId: string
+  /** The first bytes of what was there; all of it for an entry without a body. */
+  readonly existed: Buffer
+}
 
 /** Replaces an entry by itself, with other bytes. */
 const amendScript = new Script(`
@@ -197,19 +228,14 @@ export class SharedEntries {
   /**
    * Leaves a tombstone at each of these keys, all within one deadline.
    *
-   * @param tombstones - the ids by key, and whether one may be left where there is no entry
    * @param ttl - ms
-   * @returns the first bytes of what was there; all of it for an entry without a body
    */
-  retire(
-    tombstones: readonly { readonly key: string; readonly id: string; readonly mayCreate: boolean }[],
-    { incarnation }: Stamp,
-    ttl: number,
-  ): Promise<readonly Buffer[]> {
-    const leave = async ({ key, id, mayCreate }: (typeof tombstones)[number]): Promise<Buffer> => {
-      const args = [incarnation, id, String(Math.ceil(ttl)), mayCreate ? '1' : '0']
+  retire(tombstones: readonly Tombstone[], { incarnation }: Stamp, ttl: number): Promise<readonly Left[]> {
+    const leave = async ({ key, id, otherId, mayCreate }: Tombstone): Promise<Left> => {
+      const args = [incarnation, id, String(Math.ceil(ttl)), mayCreate ? '1' : '0', otherId]
       const reply = await retireScript.run(this.#port, [entryName(this.#keyPrefix, key)], args)
-      return asBuffer(reply) ?? NOTHING
+      const [existed, left] = Array.isArray(reply) ? reply.map(asBuffer) : []
+      return { key, id, existed: existed ?? NOTHING, leftId: left?.toString() ?? id }
     }
     return this.#tier.run(() => Promise.all(tombstones.map(leave)), 'store')
   }

@@ -55,6 +55,21 @@ describe('RetiredKeys', () => {
     expect(keys.coversAfter(userVariant, 0)).toBe(false)
   })
 
+  it('counts a key as retired once more when its tombstone has another id in Redis, and only then', () => {
+    const keys = new RetiredKeys()
+    keys.add(root, { ...later, sequence: 1 })
+    keys.settle(root, 'i', 70, 3, 'other')
+    for (const key of [root, variant])
+      expect([keys.coversSince(key, 2), keys.coversSince(key, 3)]).toEqual([true, false])
+    expect([keys.idFor(root, 2), keys.idFor(root, 3)]).toEqual(['', 'other'])
+    expect([keys.coversAfter(root, 0, 2), keys.coversAfter(root, 0, 3)]).toEqual([true, false])
+    keys.settle(root, 'i', 90, 5, 'third')
+    expect(keys.idFor(root, 4)).toBe('other')
+    expect(keys.unsettle(9)).toEqual([[root, 'other']])
+    keys.settle(root, 'other', 90, 6, 'other')
+    expect([keys.coversSince(root, 3), keys.idFor(root, 3)]).toEqual([false, 'other'])
+  })
+
   it('names the tombstone that a result came after, and no other', () => {
     const keys = new RetiredKeys()
     expect(keys.idFor(root, 9)).toBe('')
