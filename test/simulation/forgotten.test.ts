@@ -158,3 +158,31 @@ describe('a key that two processes retire', () => {
     expect(found.at(-1)).toBe('newest')
   })
 })
+
+describe('the tombstone of a request', () => {
+  it('outlives the removal of invalidated entries, so that a handler of another process leaves nothing behind (C3)', async () => {
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const start = () => {
+      const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
+      return new FallbackCache({ redis: client, clock: new ProcessClock(scheduler, 0, 0), defaultTtl: 3600 })
+    }
+    const [issuer, other] = [start(), start()]
+    await scheduler.runUntil(1_000)
+    void issuer.clear()
+    await scheduler.runUntil(1_100)
+    void Promise.resolve(other.find('k'))
+    await scheduler.runUntil(1_200)
+    const mark = other.mark()
+    void issuer.retire(['k'])
+    await scheduler.runUntil(20_000)
+    expect(redis.keys()).toContain('k')
+    other.store('k', { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from('late') }, mark)
+    await scheduler.runUntil(21_000)
+    const found: unknown[] = []
+    for (const cache of [issuer, other]) void Promise.resolve(cache.find('k')).then((entry) => found.push(entry))
+    await scheduler.runUntil(22_000)
+    expect(found).toEqual([undefined, undefined])
+  })
+})

@@ -24,9 +24,11 @@ const longestWait = 5000
 /** Bytes of an entry that hold its first line and, unless they are many, its tags. */
 const headBytes = 1024
 
+/** Leaves the tombstone of a request, which has the position of what it replaced: it keeps results out that no record covers. */
 const unlinkScript = new Script(`
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(head) ~= 'string' then return 0 end
+if string.match(head, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 %w+\\n') then return 0 end
 local incarnation, position = string.match(head, '^fallback%-cache/1 (%S+) (%d+) ')
 if incarnation ~= ARGV[1] or position ~= ARGV[2] then return 0 end
 return redis.call('UNLINK', KEYS[1])
