@@ -80,6 +80,8 @@ class Flight<T> {
   #result: Promise<T> | undefined
   #overdue: Promise<undefined> | undefined
   #timer: Timer | undefined
+  /** A timer may fire a little before its moment: those who waited for it must not wait for this flight again. */
+  #hasTimedOut = false
 
   constructor(mark: Mark, clock: Clock, limit: number) {
     this.mark = mark
@@ -88,7 +90,7 @@ class Flight<T> {
   }
 
   get isOverdue(): boolean {
-    return this.#clock.monotonic() >= this.#overdueAt
+    return this.#hasTimedOut || this.#clock.monotonic() >= this.#overdueAt
   }
 
   begin(run: (mark: Mark) => Promise<T>, onEnd: () => void): Promise<T> {
@@ -117,7 +119,10 @@ class Flight<T> {
   #untilOverdue(): Promise<undefined> {
     this.#overdue ??= new Promise((resolve) => {
       const left = Math.max(0, this.#overdueAt - this.#clock.monotonic())
-      this.#timer = this.#clock.setTimer(() => resolve(undefined), left)
+      this.#timer = this.#clock.setTimer(() => {
+        this.#hasTimedOut = true
+        resolve(undefined)
+      }, left)
     })
     return this.#overdue
   }

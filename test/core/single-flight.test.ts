@@ -150,6 +150,30 @@ describe('SingleFlight', () => {
     expect((await Promise.all(waiting)).map(({ result }) => result)).toEqual(['second', 'second', 'second'])
   })
 
+  it('is left once its timer has fired, also where that is before its moment by the clock', async () => {
+    const clock = new ManualClock()
+    const early = Object.assign(Object.create(clock) as typeof clock, {
+      monotonic: () => clock.monotonic(),
+      setTimer: (run: () => void, ms: number) => clock.setTimer(run, ms - 0.5),
+      clearTimer: (timer: unknown) => clock.clearTimer(timer),
+    })
+    const flights = new SingleFlight<string>(early, 1000)
+    void flights.join(
+      'k',
+      always,
+      () => mark(1),
+      () => new Promise(() => {}),
+    )
+    const waiting = flights.join(
+      'k',
+      always,
+      () => mark(2),
+      async () => 'second',
+    )
+    await clock.advanceInTurns(999.6)
+    expect((await waiting).result).toBe('second')
+  })
+
   it('sets one timer for all who wait, and takes it back', async () => {
     const clock = new ManualClock()
     const flights = new SingleFlight<number>(clock, 1000)
