@@ -72,7 +72,7 @@ export class Retirement {
       for (const [key, id] of all) this.#keep(key, id)
       return []
     }
-    const existed = await this.#leave(all)
+    const existed = await this.#leave(all, false)
     if (this.#unsent.size > 0) this.#plan()
     return existed
   }
@@ -113,16 +113,25 @@ export class Retirement {
     while (this.#unsent.size > 0 && this.#coherence.isConnected) {
       const some = [...this.#unsent].slice(-atOnce)
       for (const [key] of some) this.#drop(key)
-      await this.#leave(some)
+      await this.#leave(some, true)
       if (some.some(([key]) => this.#unsent.has(key))) break
     }
     this.#isResuming = false
   }
 
-  /** Sends some; those that fail are kept. Never rejects. */
-  async #leave(tombstones: readonly (readonly [string, string])[]): Promise<readonly (readonly [string, Buffer])[]> {
+  /**
+   * Sends some; those that fail are kept. Never rejects.
+   *
+   * @param isLate - sent after an outage or once more: what is in Redis may be newer. One that is sent at once is the newest.
+   */
+  async #leave(
+    tombstones: readonly (readonly [string, string])[],
+    isLate: boolean,
+  ): Promise<readonly (readonly [string, Buffer])[]> {
     const { stamp } = this.#coherence
-    const sent = tombstones.map(([key, id]) => ({ key, id, otherId: newTombstoneId(), mayCreate: this.#mayAdd(key) }))
+    const sent = tombstones.map(([key, id]) => {
+      return { key, id, otherId: isLate ? newTombstoneId() : id, mayCreate: this.#mayAdd(key) }
+    })
     try {
       const left = await this.#entries.retire(sent, stamp, this.#ttl)
       const { position } = this.#coherence.stamp
