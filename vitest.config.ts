@@ -16,7 +16,7 @@ const OTHER_FRAMEWORKS =
 
 /** What calls functions of ours and nothing else: no server, no process, no Redis, nothing that outlives a test. */
 const FUNCTIONS = [
-  'test/http/!(response-cache).test.ts',
+  'test/http/**/!(response-cache).test.ts',
   'test/core/coherence/*.test.ts',
   'test/core/tiers/!(script).test.ts',
   'test/core/{build-key,clock,contract-memory,early-refresh,single-flight,values,wire-frame}.test.ts',
@@ -44,7 +44,7 @@ const SLOWEST = [
   'test/ecosystem/conditions.test.ts',
   'test/coherence/invalidation.test.ts',
   'test/core/redis.test.ts',
-  'test/middleware/early-answers.test.ts',
+  'test/middleware/front-door/early-answers.test.ts',
   'test/core/clients.test.ts',
   'test/middleware/reasons.test.ts',
   'test/attacks/inputs.test.ts',

@@ -33,14 +33,14 @@ range is an error at construction.
 
 \`fallbackCache(options)\` from \`fallback-cache/express\` and \`fallback-cache/koa\` takes these, and the options of the core below.
 
-${table('src/http/options.ts', 'FallbackCacheMiddlewareOptions')}
+${table('src/http/protocol/options.ts', 'FallbackCacheMiddlewareOptions')}
 
 ### The front door
 
 \`cached.serve(app, options)\` and, but for the server, \`cached.listener(app, options)\`: [front door](front-door.md).
 
-${table('src/middleware/front-door-options.ts', 'FrontDoorOptions')}
-${rows('src/middleware/front-door.ts', 'ServeOptions')}
+${table('src/middleware/front-door/front-door-options.ts', 'FrontDoorOptions')}
+${rows('src/middleware/front-door/front-door.ts', 'ServeOptions')}
 
 ### Which statuses are stored
 
@@ -92,8 +92,10 @@ ${reasons()
 
 /** @param {string} name of a set of statuses in the storage policy of the `application` preset */
 function statuses(name) {
-  const found = new RegExp(`\\b${name}: new Set\\(\\[([^\\]]+)\\]\\)`).exec(source('src/http/storage-policy.ts').text)
-  if (found?.[1] === undefined) throw new Error(`src/http/storage-policy.ts has no set ${name}`)
+  const found = new RegExp(`\\b${name}: new Set\\(\\[([^\\]]+)\\]\\)`).exec(
+    source('src/http/rules/storage-policy.ts').text,
+  )
+  if (found?.[1] === undefined) throw new Error(`src/http/rules/storage-policy.ts has no set ${name}`)
   return found[1]
 }
 
@@ -155,7 +157,7 @@ function reasons() {
     }
     ts.forEachChild(node, visit)
   }
-  visit(source('src/http/reasons.ts'))
+  visit(source('src/http/rules/reasons.ts'))
   return found
 }
 

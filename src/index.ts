@@ -8,6 +8,7 @@ export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } fr
 export type { Logger } from './core/logger.js'
 export type { CircuitBreakerOptions, FallbackCacheOptions } from './core/options.js'
 export type { Credentials } from './core/tiers/credentials.js'
+export { isBackgroundRefresh } from './http/port/refresh-mark.js'
 export type {
   ExplainedCredential,
   ExplainedEncoding,
@@ -19,6 +20,5 @@ export type {
   Explanation,
   Outcome,
   RequestDescription,
-} from './http/explanation.js'
-export type { Reason } from './http/reasons.js'
-export { isBackgroundRefresh } from './http/refresh-mark.js'
+} from './http/protocol/explanation.js'
+export type { Reason } from './http/rules/reasons.js'

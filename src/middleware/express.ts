@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
-import { type CacheControls, controlsOf } from '../http/controls.js'
 import type {
   DetachedRun,
   Exchange,
@@ -11,20 +10,21 @@ import type {
   Reply,
   RequestHead,
   ResponseHead,
-} from '../http/exchange.js'
-import type { Explanation, RequestDescription } from '../http/explanation.js'
-import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
-import { readPolicy, refined } from '../http/policy.js'
-import type { RequestContent } from '../http/request-content.js'
-import { ResponseCache } from '../http/response-cache.js'
-import type { ResponseHandle } from '../http/response-handle.js'
-import { described, describedContent } from './described.js'
-import { detachedRun } from './detached.js'
-import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express-interior.js'
-import { Doorway, type FrontDoor } from './front-door.js'
-import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
-import { matchingPrototypes } from './matching-prototypes.js'
-import { checkIsCalled, misplaced } from './misuse.js'
+} from '../http/port/exchange.js'
+import type { RequestContent } from '../http/port/request-content.js'
+import type { ResponseHandle } from '../http/port/response-handle.js'
+import { type CacheControls, controlsOf } from '../http/protocol/controls.js'
+import type { Explanation, RequestDescription } from '../http/protocol/explanation.js'
+import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/protocol/options.js'
+import { readPolicy, refined } from '../http/protocol/policy.js'
+import { ResponseCache } from '../http/protocol/response-cache.js'
+import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express/application.js'
+import { Doorway, type FrontDoor } from './front-door/front-door.js'
+import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
+import { matchingPrototypes } from './front-door/matching-prototypes.js'
+import { described, describedContent } from './node/described.js'
+import { detachedRun } from './node/detached.js'
+import { checkIsCalled, misplaced } from './node/misuse.js'
 import {
   changeFields,
   fieldOf,
@@ -34,13 +34,13 @@ import {
   sendReply,
   streamsBody,
   userOf,
-} from './node-response.js'
-import { isEncrypted, otherOriginOf } from './origin-fields.js'
-import { sendPreparedOver } from './prepared-head.js'
-import { keepContent, readContent } from './request-content.js'
-import { filledIn, watchFilled } from './watched-filled.js'
-import { watchRequest } from './watched-request.js'
-import { watchResponse } from './watched-response.js'
+} from './node/node-response.js'
+import { isEncrypted, otherOriginOf } from './node/origin-fields.js'
+import { keepContent, readContent } from './node/request-content.js'
+import { filledIn, watchFilled } from './node/watched-filled.js'
+import { watchRequest } from './node/watched-request.js'
+import { watchResponse } from './node/watched-response.js'
+import { sendPreparedOver } from './node-internals/prepared-head.js'
 
 declare global {
   namespace Express {
@@ -54,9 +54,9 @@ declare global {
 /** The options of {@link fallbackCache}; their functions are given `req`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
 
-export type { FinishedResponse } from '../http/finished-response.js'
-export type { ServeOptions } from './front-door.js'
-export type { FrontDoorOptions } from './front-door-options.js'
+export type { FinishedResponse } from '../http/port/finished-response.js'
+export type { ServeOptions } from './front-door/front-door.js'
+export type { FrontDoorOptions } from './front-door/front-door-options.js'
 
 /** A middleware for Express 4 and 5 and for every host that calls `(req, res, next)`. */
 export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<ExpressApplication> {

@@ -1,5 +1,4 @@
 import type { Context, Middleware, Next } from 'koa'
-import { type CacheControls, controlsOf } from '../http/controls.js'
 import type {
   DetachedRun,
   Exchange,
@@ -10,34 +9,35 @@ import type {
   RefreshHead,
   Reply,
   RequestHead,
-} from '../http/exchange.js'
-import type { Explanation, RequestDescription } from '../http/explanation.js'
-import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/options.js'
-import { readPolicy, refined } from '../http/policy.js'
-import type { RequestContent } from '../http/request-content.js'
-import { ResponseCache } from '../http/response-cache.js'
-import type { ResponseHandle } from '../http/response-handle.js'
-import { Departure } from './departure.js'
-import { described, describedContent } from './described.js'
-import { detachedRun } from './detached.js'
-import { Doorway, type FrontDoor } from './front-door.js'
-import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door-options.js'
-import { type KoaBody, koaBody, sendsWebBodies } from './koa-body.js'
-import { isKoaApplication, type KoaApplication, KoaInterior } from './koa-interior.js'
-import { isOutermost } from './koa-outermost.js'
-import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './koa-response.js'
-import { checkIsCalled, misplaced } from './misuse.js'
-import { changeFields, fieldOf, lineOf, rewrittenUrl, streamsBody } from './node-response.js'
-import { otherOriginOf } from './origin-fields.js'
-import { OuterFields } from './outer-fields.js'
-import { layFields } from './outgoing-fields.js'
-import { sendPreparedOver } from './prepared-head.js'
-import { keepContent, type ParsedRequest, readContent } from './request-content.js'
-import { drain, tee } from './tee.js'
-import { watchTrailers } from './trailers.js'
-import { watchContext } from './watched-context.js'
-import { filledIn } from './watched-filled.js'
-import { watchResponse } from './watched-response.js'
+} from '../http/port/exchange.js'
+import type { RequestContent } from '../http/port/request-content.js'
+import type { ResponseHandle } from '../http/port/response-handle.js'
+import { type CacheControls, controlsOf } from '../http/protocol/controls.js'
+import type { Explanation, RequestDescription } from '../http/protocol/explanation.js'
+import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/protocol/options.js'
+import { readPolicy, refined } from '../http/protocol/policy.js'
+import { ResponseCache } from '../http/protocol/response-cache.js'
+import { Doorway, type FrontDoor } from './front-door/front-door.js'
+import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
+import { isKoaApplication, type KoaApplication, KoaInterior } from './koa/application.js'
+import { type KoaBody, koaBody, sendsWebBodies } from './koa/body.js'
+import { isOutermost } from './koa/outermost.js'
+import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './koa/response.js'
+import { watchContext } from './koa/watched-context.js'
+import { Departure } from './node/departure.js'
+import { described, describedContent } from './node/described.js'
+import { detachedRun } from './node/detached.js'
+import { checkIsCalled, misplaced } from './node/misuse.js'
+import { changeFields, fieldOf, lineOf, rewrittenUrl, streamsBody } from './node/node-response.js'
+import { otherOriginOf } from './node/origin-fields.js'
+import { OuterFields } from './node/outer-fields.js'
+import { layFields } from './node/outgoing-fields.js'
+import { keepContent, type ParsedRequest, readContent } from './node/request-content.js'
+import { drain, tee } from './node/tee.js'
+import { watchTrailers } from './node/trailers.js'
+import { filledIn } from './node/watched-filled.js'
+import { watchResponse } from './node/watched-response.js'
+import { sendPreparedOver } from './node-internals/prepared-head.js'
 
 declare module 'koa' {
   interface ExtendableContext {
@@ -49,9 +49,9 @@ declare module 'koa' {
 /** The options of {@link fallbackCache}; functions among them are given the `ctx`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
 
-export type { FinishedResponse } from '../http/finished-response.js'
-export type { ServeOptions } from './front-door.js'
-export type { FrontDoorOptions } from './front-door-options.js'
+export type { FinishedResponse } from '../http/port/finished-response.js'
+export type { ServeOptions } from './front-door/front-door.js'
+export type { FrontDoorOptions } from './front-door/front-door-options.js'
 
 /** What {@link fallbackCache} returns: a Koa middleware that carries its cache. */
 export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { EVERYDAY_COOKIES } from '../../src/http/everyday-cookies.js'
-import { NEUTRAL_FIELDS } from '../../src/http/neutral-fields.js'
+import { EVERYDAY_COOKIES } from '../../src/http/rules/everyday-cookies.js'
+import { NEUTRAL_FIELDS } from '../../src/http/rules/neutral-fields.js'
 
 const page = readFileSync(new URL('../../docs/inputs.md', import.meta.url), 'utf8')
 

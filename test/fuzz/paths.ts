@@ -1,6 +1,6 @@
-import type { RequestHead } from '../../src/http/exchange.js'
-import { namedPaths } from '../../src/http/named-paths.js'
-import { PrimaryKeys, prefixesOfPath } from '../../src/http/primary-key.js'
+import type { RequestHead } from '../../src/http/port/exchange.js'
+import { namedPaths } from '../../src/http/store/named-paths.js'
+import { PrimaryKeys, prefixesOfPath } from '../../src/http/store/primary-key.js'
 import type { Trial } from './trial.js'
 
 const pieces = [

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 import querystring from 'node:querystring'
 import { isDeepStrictEqual } from 'node:util'
-import type { RequestHead } from '../../src/http/exchange.js'
-import { parseNoVarySearch } from '../../src/http/no-vary-search.js'
-import { PrimaryKeys } from '../../src/http/primary-key.js'
+import type { RequestHead } from '../../src/http/port/exchange.js'
+import { PrimaryKeys } from '../../src/http/store/primary-key.js'
+import { parseNoVarySearch } from '../../src/http/syntax/no-vary-search.js'
 import type { Random } from '../simulation/random.js'
 import type { Trial } from './trial.js'
 

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { matchesSelecting, selectingValues } from '../../src/http/selecting.js'
+import { matchesSelecting, selectingValues } from '../../src/http/rules/vary.js'
 import type { Random } from '../simulation/random.js'
 import type { Trial } from './trial.js'
 

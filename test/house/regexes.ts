@@ -5,7 +5,7 @@ import ts from 'typescript'
 
 /** A regular expression literal, and where it is. */
 export interface FoundRegex {
-  /** `src/http/range.ts:25` */
+  /** `src/http/syntax/range.ts:25` */
   readonly place: string
   readonly source: string
   readonly flags: string

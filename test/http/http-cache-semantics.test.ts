@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseCacheControl } from '../../src/http/cache-control.js'
-import { formatHttpDate } from '../../src/http/http-date.js'
-import { mayReuse, requestControl } from '../../src/http/reusable.js'
-import { matchesSelecting, selectingFields, selectingValues } from '../../src/http/selecting.js'
-import { isStorable } from '../../src/http/storable.js'
-import { PROXY_STORAGE } from '../../src/http/storage-policy.js'
+import { mayReuse, requestControl } from '../../src/http/rules/reusable.js'
+import { isStorable } from '../../src/http/rules/storable.js'
+import { PROXY_STORAGE } from '../../src/http/rules/storage-policy.js'
+import { matchesSelecting, selectingFields, selectingValues } from '../../src/http/rules/vary.js'
+import { parseCacheControl } from '../../src/http/syntax/cache-control.js'
+import { formatHttpDate } from '../../src/http/syntax/http-date.js'
 
 /** What the test needs of http-cache-semantics, which declares its types in JavaScript only. */
 interface CachePolicy {

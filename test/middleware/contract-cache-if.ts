@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { FinishedResponse } from '../../src/http/finished-response.js'
+import type { FinishedResponse } from '../../src/http/port/finished-response.js'
 import { chunked, gate, useStage } from './contract-stage.js'
 import type { CacheFace, CommonOptions, Host, Route } from './hosts/host.js'
 

@@ -1,5 +1,5 @@
-import { NO_DIRECTIVES } from '../../src/http/cache-control.js'
-import type { StoredHead } from '../../src/http/stored-response.js'
+import type { StoredHead } from '../../src/http/store/stored-response.js'
+import { NO_DIRECTIVES } from '../../src/http/syntax/cache-control.js'
 
 /** The head of a stored response that says nothing but what is asked for. */
 export function storedHead(more: Partial<StoredHead> = {}): StoredHead {

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../../src/core/clock.js'
 import type { CacheStats, FallbackCache } from '../../../src/core/fallback-cache.js'
-import type { FinishedResponse } from '../../../src/http/finished-response.js'
-import type { Invalidate } from '../../../src/http/named-paths.js'
+import type { FinishedResponse } from '../../../src/http/port/finished-response.js'
+import type { Invalidate } from '../../../src/http/store/named-paths.js'
 
 /** What a handler puts into an answer, before the framework makes bytes of it. */
 export type AnswerBody = string | Buffer | { readonly json: unknown } | Readable | undefined

@@ -1,0 +1,170 @@
+import type { Exchange, FieldValue, Reply, RequestHead } from '../port/exchange.js'
+import { asksForWhole, isNotModified, isRangeApplicable, notModifiedFields } from '../rules/conditional.js'
+import { uniteVary } from '../rules/vary.js'
+import { toFieldList } from '../store/route-fields.js'
+import { fieldsOfPart, partWithin } from '../store/stored-part.js'
+import type { StoredResponse } from '../store/stored-response.js'
+import { type Fields, fieldValue } from '../syntax/fields.js'
+import { parseRange, partialContent, rangeNotSatisfiable } from '../syntax/range.js'
+
+/**
+ * What one client gets of a stored response: the whole, a 304, a part, or its head (RFC 9111, section 4.3.2; RFC 9110, sections 13 and 14).
+ *
+ * @param whole - the stored response as it would go out in full
+ * @param asOrigin - see {@link StoragePolicy.answersAsOrigin}
+ * @param request - the request as it came, where a handler has been run with other fields
+ */
+export function answerFromStore(
+  exchange: Exchange,
+  stored: StoredResponse,
+  whole: Reply,
+  now: number,
+  asOrigin: boolean,
+  request: Pick<RequestHead, 'method' | 'headers' | 'isPlain' | 'ifNoneMatch'> = exchange.request,
+): Reply {
+  const reply = withOuterLists(exchange, stored, whole)
+  if (request.isPlain && request.method === 'GET') {
+    if (request.ifNoneMatch === undefined) return reply
+    // What most clients ask: whether the one they have is still the one.
+    if (stored.status === 200 && request.ifNoneMatch === stored.byName.etag) return notModified(stored, reply)
+  }
+  const { method, headers } = request
+  if (isAnswered304(method, headers, stored, now, asOrigin)) return notModified(stored, reply)
+  if (stored.status === 200) {
+    if (method === 'GET' && headers.range !== undefined && isRangeApplicable(headers, rangeValidators(stored), now)) {
+      return part(headers, stored, reply) ?? reply
+    }
+  }
+  if (stored.status === 206) return answerFromPart(headers, stored, reply, now)
+  return method === 'HEAD' ? bodiless(stored, reply) : reply
+}
+
+function answerFromPart(headers: Fields, stored: StoredResponse, reply: Reply, now: number): Reply {
+  const part = partWithin(headers, stored, now)
+  return part === undefined ? reply : { ...reply, fields: fieldsOfPart(reply.fields, part), body: part.body }
+}
+
+/** A response that the handler has just made, as far as it is known. */
+export interface MadeResponse {
+  readonly status: number
+  readonly fields: Fields
+  readonly now: number
+}
+
+/** An answer with its fields by name. */
+export interface ConditionalAnswer extends Omit<Reply, 'fields'> {
+  readonly fields: Fields
+}
+
+/**
+ * What a client gets instead of a response whose handler was not told of the client's If-None-Match and If-Modified-Since: a 304,
+ * as the framework would have made it; `undefined`: the response.
+ *
+ * @param request - the request as it came
+ */
+export function answerConditions(
+  { method, headers }: Pick<RequestHead, 'method' | 'headers'>,
+  { status, fields, now }: MadeResponse,
+): ConditionalAnswer | undefined {
+  if (!isSuccessful(status) || !isConditional(headers) || asksForWhole(headers)) return undefined
+  if (!isNotModified(method, headers, fields, undefined, now)) return undefined
+  return { reason: undefined, removed: [], status: 304, fields: notModifiedFields(fields), body: undefined }
+}
+
+function isAnswered304(
+  method: string,
+  headers: Fields,
+  stored: StoredResponse,
+  now: number,
+  asOrigin: boolean,
+): boolean {
+  if (!isConditional(headers) || !isSuccessful(stored.status) || (asOrigin && asksForWhole(headers))) return false
+  return isNotModified(method, headers, stored.byName, stored.receivedAt, now)
+}
+
+/** Whether conditions are evaluated (RFC 9110, section 13.2.1), and there is content that a 304 saves. */
+function isSuccessful(status: number): boolean {
+  return status >= 200 && status < 300 && status !== 204 && status !== 205
+}
+
+function isConditional(headers: Fields): boolean {
+  return headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined
+}
+
+/** The 304 in place of a whole answer; the same object for the same one, so that hits within one second make nothing anew. */
+function notModified(stored: StoredResponse, whole: Reply): Reply {
+  const known = stored.notModified
+  if (known?.of === whole) return known.reply
+  const kept = notModifiedFields(stored.byName)
+  const fields: FieldValue[] = []
+  const checkedNames: string[] = []
+  // In the list that goes out, for its Vary is united already.
+  for (let at = 0; at < whole.fields.length; at += 2) {
+    const name = whole.fields[at] ?? ''
+    const lower = String(name).toLowerCase()
+    if (at < stored.list.length && kept[lower] === undefined) continue
+    fields.push(name, whole.fields[at + 1] ?? '')
+    checkedNames.push(lower)
+  }
+  const reply: Reply = {
+    status: 304,
+    reason: undefined,
+    fields,
+    checkedNames: whole.checkedNames && checkedNames,
+    removed: whole.removed,
+    body: undefined,
+    memo: undefined,
+  }
+  stored.notModified = { of: whole, reply }
+  return reply
+}
+
+/** The answer to HEAD; the same object for the same whole one. */
+function bodiless(stored: StoredResponse, whole: Reply): Reply {
+  if (stored.bodiless?.of === whole) return stored.bodiless.reply
+  const reply: Reply = { ...whole, body: undefined, memo: undefined }
+  stored.bodiless = { of: whole, reply }
+  return reply
+}
+
+/** Several representations share their Last-Modified, which then says nothing about the bytes of one (RFC 9110, section 8.8.1). */
+function rangeValidators({ byName, coding }: StoredResponse): Fields {
+  return coding === undefined ? byName : { ...byName, 'last-modified': undefined }
+}
+
+function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | undefined {
+  const { body } = stored
+  const ranges = parseRange(fieldValue(headers, 'range'), body.length)
+  if (ranges === undefined) return undefined
+  const own = stored.hasVary ? { ...stored.byName, vary: varyOf(whole) } : stored.byName
+  const answer = ranges === 'unsatisfiable' ? rangeNotSatisfiable(own, body.length) : partialContent(ranges, own, body)
+  const fields = [...toFieldList(answer.fields), ...whole.fields.slice(stored.list.length)]
+  return { status: answer.status, reason: undefined, fields, removed: whole.removed, body: answer.body }
+}
+
+/** United already with that of outer middleware. */
+function varyOf({ fields }: Reply): FieldValue | undefined {
+  const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'vary')
+  return at < 0 ? undefined : fields[at + 1]
+}
+
+/** A list that outer middleware has begun for this client, Vary among them, is continued by the stored one. */
+function withOuterLists(exchange: Pick<Exchange, 'field'>, stored: StoredResponse, whole: Reply): Reply {
+  if (!stored.hasVary && stored.appended.length === 0) return whole
+  let fields: FieldValue[] | undefined
+  for (let at = 0; at < whole.fields.length; at += 2) {
+    const name = String(whole.fields[at]).toLowerCase()
+    if (name !== 'vary' && !stored.appended.includes(name)) continue
+    const outer = exchange.field(name)
+    if (outer === undefined) continue
+    fields ??= [...whole.fields]
+    fields[at + 1] = united(name, outer, whole.fields[at + 1] ?? '')
+  }
+  return fields === undefined ? whole : { ...whole, fields }
+}
+
+function united(name: string, outer: FieldValue, own: FieldValue): FieldValue {
+  if (name === 'vary') return uniteVary(fieldValue({ outer }, 'outer'), fieldValue({ own }, 'own')) ?? outer
+  if (typeof outer === 'string' && typeof own === 'string' && name !== 'set-cookie') return `${outer}, ${own}`
+  return [outer, own].flat()
+}

@@ -1,0 +1,43 @@
+import type { Clock } from '../../core/clock.js'
+import type { Exchange } from '../port/exchange.js'
+import { asksForRefresh, type Naming, namingOf, UNNAMED } from './entering.js'
+import type { Policy } from './policy.js'
+import { settledInTime } from './settled-in-time.js'
+import { answersOf, isThenable } from './thenable.js'
+
+/**
+ * The answer of the `skip`, `key`, `user` and `allowRefresh` options about a request: `'skip'`, or what follows for its lookup. A
+ * promise where one of them is asynchronous.
+ *
+ * @throws what they throw, and an Error when one has not settled within `collapseTimeout`
+ */
+export function askFunctions<Context extends object>(
+  policy: Policy<Context>,
+  { context, request }: Exchange<Context>,
+  clock: Clock,
+): Naming | 'skip' | Promise<Naming | 'skip'> {
+  const { skip, key, user, allowRefresh } = policy
+  const asksRefresh = asksForRefresh(policy, request)
+  if (skip === undefined && key === undefined && user === undefined && !asksRefresh) return UNNAMED
+  const skipped: unknown = skip?.(context)
+  // As everywhere in JavaScript, a truthy value means yes.
+  if (skipped && !isThenable(skipped)) return 'skip'
+  const answers = answersOf([() => skipped, key, user, asksRefresh ? allowRefresh : undefined], context)
+  const read = ([skips, named, who, allowsRefresh]: readonly unknown[]) =>
+    skips ? 'skip' : namingOf(policy, named, who, allowsRefresh)
+  if (!answers.some(isThenable)) return read(answers)
+  return settledAnswers(answers, policy, clock).then(read)
+}
+
+/**
+ * Answers of these options, some of which are promises.
+ *
+ * @throws what one of them threw, and an Error when one has not settled within `collapseTimeout`
+ */
+export function settledAnswers(
+  answers: readonly unknown[],
+  { collapseTimeout }: { readonly collapseTimeout: number },
+  clock: Clock,
+): Promise<readonly unknown[]> {
+  return settledInTime(Promise.all(answers), collapseTimeout, clock, '"skip", "key", "user" or "allowRefresh"')
+}

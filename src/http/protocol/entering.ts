@@ -1,0 +1,125 @@
+import type { Exchange, RequestHead } from '../port/exchange.js'
+import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from '../port/request-content.js'
+import { CONTRADICTORY } from '../rules/origin.js'
+import type { Reason } from '../rules/reasons.js'
+import { requestControl } from '../rules/reusable.js'
+import type { SearchKeys } from '../store/no-vary-search-index.js'
+import type { PrimaryKey, PrimaryKeys } from '../store/primary-key.js'
+import { type CacheControl, NO_DIRECTIVES } from '../syntax/cache-control.js'
+import { Lookup } from './lookup.js'
+import { isLoggedIn } from './personal.js'
+import type { Policy } from './policy.js'
+
+/** What the route's own functions add to the key of a request. */
+export interface Naming {
+  /** Unambiguously joined; `''`: nothing. */
+  readonly extra: string
+  /** Whether the key names the user. */
+  readonly personal: boolean
+  /** Whether `allowRefresh` lets this client have the handler run. */
+  readonly refreshes: boolean
+}
+
+/** What a route without such functions adds. */
+export const UNNAMED: Naming = { extra: '', personal: false, refreshes: false }
+
+/**
+ * What the answers of the `key` and `user` options add.
+ *
+ * @throws TypeError when one of them answers with something else than it should
+ */
+export function namingOf<Context extends object>(
+  policy: Policy<Context>,
+  key: unknown,
+  user: unknown,
+  allowsRefresh?: unknown,
+): Naming {
+  const named = policy.key === undefined ? undefined : keyText(key)
+  const personal = isSomebody(user)
+  const extra = JSON.stringify([named, personal ? String(user) : undefined])
+  return { extra: named === undefined && !personal ? '' : extra, personal, refreshes: allowsRefresh === true }
+}
+
+/** A request on its way to the store, or why it is none; a promise where its content is part of the key. */
+export function lookupOf<Context extends object>(
+  policy: Policy<Context>,
+  keys: PrimaryKeys,
+  exchange: Exchange<Context>,
+  { extra, personal, refreshes }: Naming,
+  nested: boolean,
+): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
+  const { request } = exchange
+  if (request.otherOrigin === CONTRADICTORY) return 'target'
+  const whole = wholeExtra(request, extra)
+  const under = (key: PrimaryKey | undefined, digest: string | undefined): Lookup<Context> | Reason => {
+    if (key === undefined) return 'target'
+    const storage = personal ? policy.personalStorage : policy.storage
+    // The handler would have known who it is, and might have made another page than for those without a name.
+    const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
+    const search = policy.noVarySearch ? searchKeys(keys, key, request, whole, digest) : undefined
+    return new Lookup(exchange, key, search, storage, personal, wishesOf(policy, exchange, refreshes), nested, isKnown)
+  }
+  if (request.method !== 'QUERY') return under(keys.of(request, whole), undefined)
+  const having = (content: RequestContent): Lookup<Context> | Reason => {
+    if (typeof content === 'string') return UNKNOWN_CONTENT[content]
+    const digest = contentDigest(content, request.headers)
+    return under(keys.ofQuery(request, whole, digest), digest)
+  }
+  const content = exchange.readContent?.(MAX_CONTENT) ?? 'consumed'
+  return content instanceof Promise ? content.then(having) : having(content)
+}
+
+/** What is added to the key of a request: by the options, by what it was rewritten to, and by another origin that it names. */
+export function wholeExtra({ rewritten, otherOrigin }: RequestHead, extra: string): string {
+  const isPlain = rewritten === undefined && otherOrigin === undefined
+  return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
+}
+
+function searchKeys(
+  keys: PrimaryKeys,
+  exact: PrimaryKey,
+  request: RequestHead,
+  extra: string,
+  content: string | undefined,
+): SearchKeys {
+  return {
+    exact,
+    rule: keys.ofRule(request, extra, content),
+    under: (rule) => keys.under(rule, request, extra, content),
+  }
+}
+
+/**
+ * Whether a request asks for a refresh in a way that `allowRefresh` may permit: in the application preset no client has the handler
+ * run, unless the route lets it.
+ */
+export function asksForRefresh<Context extends object>(policy: Policy<Context>, request: RequestHead): boolean {
+  if (policy.allowRefresh === undefined || policy.obeysClient || request.isPlain) return false
+  const wishes = requestControl(request.headers)
+  return wishes !== undefined && (wishes.noCache || wishes.maxAge === 0)
+}
+
+/** The request's directives where they count. */
+function wishesOf<Context extends object>(
+  policy: Policy<Context>,
+  { request }: Exchange<Context>,
+  refreshes: boolean,
+): CacheControl | undefined {
+  if (refreshes) return { ...NO_DIRECTIVES, noCache: true }
+  return policy.obeysClient && !request.isPlain ? requestControl(request.headers) : undefined
+}
+
+/** What the `key` option adds; `undefined`: nothing, as for a request without the cookie that it reads. An object is an error: as text, all of them are the same. */
+function keyText(key: unknown): string | undefined {
+  if (key === undefined || key === null) return undefined
+  if (typeof key === 'string' || typeof key === 'bigint' || typeof key === 'boolean' || Number.isFinite(key))
+    return String(key)
+  throw new TypeError(`key must return a string or undefined, got ${typeof key}`)
+}
+
+/** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */
+function isSomebody(user: unknown): boolean {
+  if (user === undefined || user === null || user === '' || user === false) return false
+  if (typeof user === 'string' || typeof user === 'bigint' || Number.isFinite(user)) return true
+  throw new TypeError(`user must return a string or undefined, got ${typeof user}`)
+}

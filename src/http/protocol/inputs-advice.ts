@@ -1,0 +1,109 @@
+import type { RequestHead } from '../port/exchange.js'
+import { isFilledInput } from '../rules/filled-inputs.js'
+import type { InputsRead } from '../rules/inputs-read.js'
+import type { InputsContext, InputsVerdict } from '../rules/inputs-verdict.js'
+import { pathOf } from '../store/primary-key.js'
+import { hasField } from '../syntax/fields.js'
+
+/** Something to be said once. */
+export interface Advice {
+  readonly topic: string
+  readonly text: () => string
+}
+
+/** What to tell the developer of the inputs of a run: which fields have become selecting ones, and why nothing was stored. */
+export function adviceOn(
+  { refusal, input, selecting }: InputsVerdict,
+  { place }: InputsRead,
+  { request }: InputsContext,
+): readonly Advice[] {
+  const path = pathOf(request.url)
+  if (refusal === 'fields-read') {
+    return [{ topic: refusal, text: () => everyField(path, place) }]
+  }
+  if (refusal === 'query-read') return [{ topic: `read ${input}`, text: () => parameterRead(path, input) }]
+  if (refusal === 'address-read') return [{ topic: refusal, text: () => addressRead(path) }]
+  if (refusal === 'cookie-read') return [{ topic: `read ${input}`, text: () => cookieRead(path, input) }]
+  if (refusal === 'filled-read') return [{ topic: `read ${input}`, text: () => objectRead(path, input) }]
+  return selecting
+    .filter((name) => !isQuiet(name, request))
+    .map((name) => ({ topic: `read ${name}`, text: () => fieldRead(path, name) }))
+}
+
+/** Frameworks read Accept for every redirect; the absence of a cookie costs nothing. */
+function isQuiet(name: string, request: RequestHead): boolean {
+  if (isFilledInput(name)) return request.filled?.(name) === null
+  return name === 'accept' || name.startsWith('cookie') || !hasField(request.headers, name)
+}
+
+function everyField(path: string, place: string | undefined): string {
+  return (
+    `the response to ${path} was not stored: all request fields were read at once${place === undefined ? '' : ` (${place})`}. ` +
+    'A handler that copies them to another server is a proxy: give its route preset: "proxy" or inputs: false. Mount loggers in front ' +
+    'of the cache. This is said once.'
+  )
+}
+
+function cookieRead(path: string, input: string): string {
+  const cookie = input === 'cookie' ? 'the Cookie field' : input.replace(/^cookie:/, 'the cookie ')
+  return (
+    `the response to ${path} was not stored: its handler has read ${cookie}, and everybody would have got it. Name it in the option ` +
+    `"vary" (vary: ['${input}']) to keep a response for each value, in inputs.ignore if the response does not depend on it, or send ` +
+    'Cache-Control: public. This is said once.'
+  )
+}
+
+function parameterRead(path: string, input: string): string {
+  const parameter =
+    input === 'query:*' ? 'all parameters of the query' : `the parameter ${input.replace(/^query:/, '')}`
+  return (
+    `the response to ${path} was not stored: its handler has read ${parameter}, and the option "query" names others only, so that ` +
+    `requests with other values have the same key. Name it in "query", or "${input}" in inputs.ignore. This is said once.`
+  )
+}
+
+function addressRead(path: string): string {
+  return (
+    `the response to ${path} was not stored: the address or the certificate of the client was read behind the cache. Mount rate limits ` +
+    'and loggers in front of the cache, put the address into the option "key", or name "ip" in inputs.ignore. This is said once.'
+  )
+}
+
+function objectRead(path: string, input: string): string {
+  return (
+    `the response to ${path} was not stored: its handler has read ${spelled(input)}, which middleware in front of the cache has filled in ` +
+    `and whose name says who is asking. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, what it depends on in "key", ` +
+    `or "${input}" in inputs.ignore if the response does not depend on it. This is said once.`
+  )
+}
+
+/** An input as it is written in code. */
+function spelled(input: string): string {
+  const [prefix, name] = input.split(/:(.*)/s)
+  const holder = { req: 'req', ctx: 'ctx', locals: 'res.locals', state: 'ctx.state' }[String(prefix)]
+  return name === '*' ? `all of ${holder}` : `${holder}.${name}`
+}
+
+function filledRead(path: string, input: string): string {
+  return (
+    `the handler of ${path} has read ${spelled(input)}, which middleware in front of the cache has filled in: the cache keeps a response for ` +
+    `each of its values. Name "${input}" in the option "vary", or in inputs.ignore if the response does not depend on it. This is said once.`
+  )
+}
+
+/** What to tell of inputs whose values are new in nearly every run. */
+export function givenUp(path: string, inputs: readonly string[]): string {
+  const names = inputs.map((input) => `"${input}"`).join(', ')
+  return (
+    `responses to ${path} are not stored at present: the handler has read ${names}, and nearly every request has another value, so that no ` +
+    'request finds what is stored for others. Name in inputs.ignore what the response does not depend on. This is said once.'
+  )
+}
+
+function fieldRead(path: string, name: string): string {
+  if (isFilledInput(name)) return filledRead(path, name)
+  return (
+    `the handler of ${path} has read the request field ${name}, which is not in Vary: the cache keeps a response for each of its values. ` +
+    `Send Vary: ${name}, so that caches in front know, or name it in the option "vary" or in inputs.ignore. This is said once.`
+  )
+}

@@ -1,0 +1,336 @@
+import { INTERFACE_VERSION, versionOf } from '../../core/brand.js'
+import { type Duration, parseDuration, positiveDuration } from '../../core/duration.js'
+import { FallbackCache } from '../../core/fallback-cache.js'
+import type { Logger } from '../../core/logger.js'
+import { noteLongLifetime } from '../../core/long-lifetime.js'
+import { callable, flag, oneOf, positiveInteger, rejectUnknownOptions, shown } from '../../core/option-checks.js'
+import { coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
+import { isCredentialField } from '../rules/credentials.js'
+import { isFilledInput } from '../rules/filled-inputs.js'
+import { type InputsPolicy, inputNames, readInputs } from '../rules/inputs-policy.js'
+import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from '../rules/storage-policy.js'
+import { CONTENT_CODINGS, type ContentCoding, isSupported } from '../syntax/content-coding.js'
+import { isToken } from '../syntax/fields.js'
+import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
+
+/** The options of a middleware, checked and complete. */
+export interface Policy<Context extends object> {
+  readonly cache: FallbackCache
+  /** Whether `cache` was made for this middleware, which then closes it. */
+  readonly ownsCache: boolean
+  readonly storage: StoragePolicy
+  /** The same for a request whose user is part of the key: credentials keep nothing from the cache. */
+  readonly personalStorage: StoragePolicy
+  /** What keys start with: `''` or `group:`. */
+  readonly group: string
+  readonly query: 'all' | 'sorted' | readonly string[]
+  /** Whether a response may say which queries it is for. */
+  readonly noVarySearch: boolean
+  readonly key: FallbackCacheMiddlewareOptions<Context>['key']
+  readonly user: FallbackCacheMiddlewareOptions<Context>['user']
+  readonly skip: FallbackCacheMiddlewareOptions<Context>['skip']
+  readonly allowRefresh: FallbackCacheMiddlewareOptions<Context>['allowRefresh']
+  readonly tags: FallbackCacheMiddlewareOptions<Context>['tags']
+  readonly cacheIf: FallbackCacheMiddlewareOptions<Context>['cacheIf']
+  /** In lower case. */
+  readonly vary: readonly string[]
+  /** Whether `Vary` is taken at its word, even where a field had no say. */
+  readonly exactVary: boolean
+  /** So many variants lie side by side under one primary key at most; `undefined`: any number. */
+  readonly maxVariants: number | undefined
+  /** Whether responses lose what describes one run of the handler only (`Server-Timing`, …). */
+  readonly dropPerRun: boolean
+  /** Whether HEAD is answered from stored responses. */
+  readonly answersHead: boolean
+  readonly obeysClient: boolean
+  readonly cacheStatus: boolean | 'debug'
+  /** Those that this Node.js has; `undefined`: nothing is said about it. */
+  readonly precompress: readonly ContentCoding[] | undefined
+  /** Which inputs of a run count; `undefined`: runs are not watched. */
+  readonly inputs: InputsPolicy | undefined
+  /** Milliseconds. */
+  readonly collapseTimeout: number
+}
+
+const ownOptionNames = [
+  'cache',
+  'ttl',
+  'statusTtl',
+  'group',
+  'key',
+  'user',
+  'query',
+  'noVarySearch',
+  'preset',
+  'heuristic',
+  'targets',
+  'storeSetCookie',
+  'storePartial',
+  'obeyClient',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'vary',
+  'maxVariants',
+  'tags',
+  'cacheIf',
+  'skip',
+  'allowRefresh',
+  'methods',
+  'maxBodySize',
+  'precompress',
+  'cacheStatus',
+  'collapseTimeout',
+  'inputs',
+  'cookies',
+] as const satisfies readonly Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>[]
+
+const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
+
+/**
+ * Checks the options of a middleware once, at construction, and makes its core if none was handed in.
+ *
+ * @throws TypeError for a value of the wrong kind or an unknown name, RangeError for one out of range
+ */
+export function readPolicy<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>): Policy<Context> {
+  rejectUnknownOptions(options, optionNames, 'fallbackCache')
+  const preset = oneOf(options.preset ?? 'application', ['application', 'proxy'], 'preset')
+  const inputs = readInputs(options.inputs, preset)
+  const vary = [...new Set([...inputNames(options.vary, 'vary'), ...(inputs?.vary ?? [])])]
+  const cookies = oneOf(options.cookies ?? 'named', ['named', 'observed'], 'cookies')
+  if (cookies === 'observed' && inputs === undefined) {
+    throw new TypeError('cookies: "observed" needs the inputs of handlers to be watched: leave out inputs: false')
+  }
+  const filled = vary.find(isFilledInput)
+  if (filled !== undefined && inputs === undefined) {
+    throw new TypeError(`vary: ["${filled}"] needs the inputs of handlers to be watched: use the option key instead`)
+  }
+  const base = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE, vary)
+  const storage = { ...base, ...credentialsBy(inputs, cookies, base) }
+  const collapseTimeout = positiveDuration(options.collapseTimeout ?? 10, 'collapseTimeout') * 1000
+  return {
+    storage,
+    personalStorage: { ...storage, keyedFields: ['authorization', 'cookie'], isCredentialField: undefined },
+    group: readGroup(options.group),
+    query: readQuery(options.query),
+    noVarySearch: flag(options.noVarySearch, 'noVarySearch') ?? false,
+    key: callable(options.key, 'key'),
+    user: callable(options.user, 'user'),
+    skip: callable(options.skip, 'skip'),
+    allowRefresh: callable(options.allowRefresh, 'allowRefresh'),
+    tags: typeof options.tags === 'function' ? options.tags : names(options.tags, 'tags'),
+    cacheIf: callable(options.cacheIf, 'cacheIf'),
+    vary,
+    exactVary: preset === 'proxy',
+    maxVariants: readMaxVariants(options.maxVariants, storage.keyedFields),
+    dropPerRun: preset === 'application',
+    answersHead: options.methods === undefined || options.methods.includes('HEAD'),
+    obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
+    cacheStatus: options.cacheStatus === 'debug' ? 'debug' : (flag(options.cacheStatus, 'cacheStatus') ?? true),
+    precompress: readPrecompress(options.precompress),
+    inputs,
+    collapseTimeout,
+    // Last: a core that was made for options that turn out wrong would keep its connection.
+    ...readCache(options),
+  }
+}
+
+/** The options of a middleware that shares the core of another one and differs in `refinement`. */
+export function refined<Context extends object>(
+  options: FallbackCacheMiddlewareOptions<Context>,
+  refinement: RefiningOptions<Context>,
+  cache: FallbackCache,
+): FallbackCacheMiddlewareOptions<Context> {
+  const own = Object.fromEntries(ownOptionNames.map((name) => [name, options[name]]))
+  return { ...own, ...refinement, cache }
+}
+
+/** All that decides where a middleware stores. Two middlewares with the same parts store in one place. */
+export function placeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
+  const query = Array.isArray(policy.query) ? policy.query.join('&') : policy.query
+  return [policy.cache, policy.group, query, policy.noVarySearch, policy.key, policy.user]
+}
+
+function readStorage<Context extends object>(
+  options: FallbackCacheMiddlewareOptions<Context>,
+  base: StoragePolicy,
+  vary: readonly string[],
+): StoragePolicy {
+  const { logger } = options
+  return {
+    ...base,
+    methods: options.methods === undefined ? base.methods : readMethods(options.methods),
+    ttl: options.ttl === undefined ? base.ttl : lifetime(options.ttl, 'ttl', logger),
+    statusTtl: readStatusTtl(options.statusTtl, logger) ?? base.statusTtl,
+    staleWhileRevalidate: lifetime(
+      options.staleWhileRevalidate ?? base.staleWhileRevalidate,
+      'staleWhileRevalidate',
+      logger,
+    ),
+    staleIfError: lifetime(options.staleIfError ?? base.staleIfError, 'staleIfError', logger),
+    heuristic: flag(options.heuristic, 'heuristic') ?? base.heuristic,
+    storeSetCookie: flag(options.storeSetCookie, 'storeSetCookie') ?? base.storeSetCookie,
+    storePartial: flag(options.storePartial, 'storePartial') ?? base.storePartial,
+    targets: options.targets === undefined ? base.targets : fieldNames(options.targets, 'targets'),
+    allowRequestDirectives: flag(options.obeyClient, 'obeyClient') ?? base.allowRequestDirectives,
+    maxBodySize:
+      options.maxBodySize === undefined ? base.maxBodySize : positiveInteger(options.maxBodySize, 'maxBodySize'),
+    keyedFields: vary.filter(isCredential),
+  }
+}
+
+/** What counts as a credential, with what the route names itself. */
+function credentialsBy(
+  inputs: InputsPolicy | undefined,
+  cookies: 'named' | 'observed',
+  base: StoragePolicy,
+): Pick<StoragePolicy, 'isCredentialField' | 'isSessionCookie' | 'namesFields'> {
+  const { isCredentialField: isField, isSessionCookie: isCookie } = base
+  const isSession = cookies === 'observed' ? undefined : isCookie
+  if (inputs === undefined || inputs.ignored.size + inputs.counted.size === 0) {
+    return { isCredentialField: isField, isSessionCookie: isSession, namesFields: false }
+  }
+  const { ignored, counted } = inputs
+  const says = (name: string) => (counted.has(name) ? true : ignored.has(name) ? false : undefined)
+  return {
+    isCredentialField: (name) => says(name) ?? isField?.(name) === true,
+    isSessionCookie: (name, value) =>
+      says(`cookie:${name}`) ?? says(`cookie:${name.replace(/\.sig$/, '')}`) ?? isSession?.(name, value) === true,
+    namesFields: [...counted].some((name) => !name.includes(':')),
+  }
+}
+
+function readCache<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>) {
+  const given = coreOptionNames.filter((name) => options[name] !== undefined)
+  if (options.cache === undefined) {
+    const own = coreOptionNames.filter((name) => name in options).map((name) => [name, options[name]])
+    return { cache: new FallbackCache({ ...Object.fromEntries(own), ...memoryOf(options) }), ownsCache: true }
+  }
+  if (given.length > 0) {
+    throw new TypeError(
+      `${given.join(', ')} cannot be given together with cache, nor to with(): they are options of the core it has`,
+    )
+  }
+  const { cache } = options
+  // An instance of another copy of this package is one, too: the ESM and the CommonJS build may meet in one process.
+  if (cache instanceof FallbackCache) return { cache, ownsCache: false }
+  const version = typeof cache === 'object' && cache !== null ? versionOf(cache) : undefined
+  if (version === undefined) throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
+  throw new TypeError(
+    `cache is of another version of fallback-cache (interface ${shown(version)} instead of ${INTERFACE_VERSION}): install one version, "npm ls fallback-cache" names them`,
+  )
+}
+
+/** Responses differ in size by orders of magnitude: without a number given, bytes alone bound memory. */
+function memoryOf({ maxEntries = Number.POSITIVE_INFINITY }: FallbackCacheOptions): FallbackCacheOptions {
+  return { maxEntries }
+}
+
+/** Where each user has variants of their own, there are as many as there are users. */
+function readMaxVariants(maxVariants: unknown, keyedFields: readonly string[]): number | undefined {
+  if (maxVariants === false) return undefined
+  if (maxVariants === undefined) return keyedFields.length > 0 ? undefined : 64
+  if (!Number.isInteger(maxVariants) || Number(maxVariants) < 1 || Number(maxVariants) > 1000) {
+    throw new RangeError(`maxVariants must be false or an integer from 1 to 1000, got ${shown(maxVariants)}`)
+  }
+  return Number(maxVariants)
+}
+
+function isCredential(name: string): boolean {
+  return name === 'authorization' || name === 'cookie' || isCredentialField(name)
+}
+
+function lifetime(value: Duration, name: string, logger: Logger | undefined): number {
+  const seconds = parseDuration(value, name)
+  noteLongLifetime(value, name, logger)
+  return seconds
+}
+
+function readStatusTtl(
+  statusTtl: unknown,
+  logger: Logger | undefined,
+): ReadonlyMap<number, number | false> | undefined {
+  if (statusTtl === undefined) return undefined
+  if (typeof statusTtl !== 'object' || statusTtl === null || Array.isArray(statusTtl)) {
+    throw new TypeError(`statusTtl must be an object of statuses and lifetimes, got ${shown(statusTtl)}`)
+  }
+  const lifetimes = new Map<number, number | false>()
+  for (const [status, ttl] of Object.entries(statusTtl)) {
+    if (!/^[2-5]\d\d$/.test(status))
+      throw new RangeError(`statusTtl must name statuses from 200 to 599, got ${shown(status)}`)
+    if (NEVER_STORED.has(status) && ttl !== false) {
+      throw new RangeError(
+        `statusTtl must not name ${status}: it answers the conditions of one request, and is never stored`,
+      )
+    }
+    lifetimes.set(Number(status), ttl === false ? false : lifetime(ttl, `statusTtl[${status}]`, logger))
+  }
+  return lifetimes
+}
+
+const NEVER_STORED: ReadonlySet<string> = new Set(['304', '412', '416'])
+
+function readGroup(group: unknown): string {
+  if (group === undefined || group === '') return ''
+  if (typeof group !== 'string' || !/^[\w.-]+$/.test(group)) {
+    throw new TypeError(`group must be made of letters, digits, ".", "_" and "-", got ${shown(group)}`)
+  }
+  return `${group}:`
+}
+
+function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
+  if (query === undefined) return 'all'
+  if (query === 'all' || query === 'sorted') return query
+  if (Array.isArray(query)) return names(query, 'query')
+  throw new TypeError(`query must be "all", "sorted" or a list of parameter names, got ${shown(query)}`)
+}
+
+/** The methods whose responses are stored: of HEAD there is nothing to store. */
+function readMethods(methods: unknown): ReadonlySet<string> {
+  if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => !METHODS.has(one))) {
+    throw new TypeError(
+      `methods must be a list of "GET" and any of "HEAD", "POST" and "QUERY", got ${shownMethods(methods)}`,
+    )
+  }
+  return new Set(methods.filter((method) => method !== 'HEAD'))
+}
+
+function shownMethods(methods: unknown): string {
+  if (!Array.isArray(methods)) return shown(methods)
+  const upper = methods.map((one) => (typeof one === 'string' ? one.toUpperCase() : one))
+  const hint = methods.some((one, at) => one !== upper[at]) ? '; write methods in capitals' : ''
+  return `[${methods.slice(0, 8).map(shown).join(', ')}]${hint}`
+}
+
+const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', 'QUERY'])
+
+function readPrecompress(codings: unknown): readonly ContentCoding[] | undefined {
+  if (codings === undefined) return undefined
+  const known: readonly unknown[] = CONTENT_CODINGS
+  if (
+    !Array.isArray(codings) ||
+    codings.some((one) => !known.includes(one)) ||
+    new Set(codings).size < codings.length
+  ) {
+    throw new TypeError(
+      `precompress must be a list of "br", "gzip" and "zstd", each once, got ${Array.isArray(codings) ? JSON.stringify(codings) : shown(codings)}`,
+    )
+  }
+  return codings.filter(isSupported)
+}
+
+function names(list: unknown, option: string): readonly string[] {
+  if (list === undefined) return []
+  if (!Array.isArray(list) || list.some((name) => typeof name !== 'string' || name === '')) {
+    throw new TypeError(`${option} must be a list of names, got ${shown(list)}`)
+  }
+  return [...list]
+}
+
+function fieldNames(list: unknown, option: string): readonly string[] {
+  const given = names(list, option)
+  for (const name of given) {
+    if (!isToken(name) || name === '*')
+      throw new TypeError(`${option} must be a list of field names, got ${shown(name)}`)
+  }
+  return given.map((name) => name.toLowerCase())
+}

@@ -1,0 +1,62 @@
+import type { FallbackCache } from '../../core/fallback-cache.js'
+import type { Target } from '../rules/invalidation.js'
+import type { Invalidations } from '../store/invalidations.js'
+import { retire, type UriKeys } from '../store/uri-keys.js'
+
+/** A middleware whose stored responses a request with an unsafe method takes out of use. */
+export interface Retiring {
+  readonly invalidations: Invalidations
+  /**
+   * What the options add to the key of this very request, and what it was rewritten to; `''`: nothing. A promise where a
+   * function of the user's is asynchronous. Throws or rejects with what they do.
+   */
+  readonly extra: () => string | Promise<string>
+  /** The key of a request that was looked up already. */
+  readonly key: string | undefined
+}
+
+/**
+ * Takes the responses for some URIs out of use, in all middlewares that store for the request (RFC 9111, section 4.4). In this
+ * process it is done when this returns.
+ *
+ * @param targets - the first one is the URI of the request itself
+ * @returns what other processes have to be told; resolves when it is done. Nothing without a Redis
+ */
+export function retireTargets(of: readonly Retiring[], targets: readonly Target[]): readonly Promise<unknown>[] {
+  const keys = new Map<FallbackCache, Set<string>>()
+  const later: Promise<unknown>[] = []
+  const add = ({ cache }: UriKeys, more: readonly string[]): void => {
+    const known = keys.get(cache) ?? new Set()
+    keys.set(cache, known)
+    for (const key of more) known.add(key)
+  }
+  for (const { invalidations, extra, key } of of) {
+    for (const place of invalidations.places) {
+      for (const target of targets) {
+        add(place, place.of(target))
+        if (place.hasRules) later.push(place.ofStoredRule(target).then((more) => retire(place.cache, new Set(more))))
+      }
+    }
+    if (key !== undefined) add(invalidations.uriKeys, invalidations.uriKeys.withVariants({ text: key }))
+    const [own] = targets
+    const named = safely(extra)
+    if (own === undefined || named === '') continue
+    const { uriKeys } = invalidations
+    if (typeof named === 'string') add(uriKeys, uriKeys.ofNamed(own, named))
+    else later.push(named.then((text) => retire(uriKeys.cache, new Set(uriKeys.ofNamed(own, text)))))
+  }
+  for (const [cache, all] of keys) {
+    const done = retire(cache, all)
+    if (cache.isShared) later.push(done)
+  }
+  return later
+}
+
+/** A function of the user's that fails adds nothing: the URI is taken out of use all the same. */
+function safely(extra: () => string | Promise<string>): string | Promise<string> {
+  try {
+    return extra()
+  } catch {
+    return ''
+  }
+}

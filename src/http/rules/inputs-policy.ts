@@ -1,0 +1,57 @@
+import { rejectUnknownOptions, shown } from '../../core/option-checks.js'
+import type { InputsOptions } from '../protocol/options.js'
+import { isToken } from '../syntax/fields.js'
+import { isFilledInput } from './filled-inputs.js'
+
+/** Which inputs of a run count. */
+export interface InputsPolicy {
+  /** Inputs that never count: fields in lower case, `cookie:name`. */
+  readonly ignored: ReadonlySet<string>
+  /** Inputs that count as credentials. */
+  readonly counted: ReadonlySet<string>
+  /** Inputs by which responses are selected, in addition to the option `vary`. */
+  readonly vary: readonly string[]
+}
+
+/**
+ * Checks the option `inputs`.
+ *
+ * @throws TypeError for a value of the wrong kind
+ */
+export function readInputs(inputs: unknown, preset: 'application' | 'proxy'): InputsPolicy | undefined {
+  if (inputs === false) return undefined
+  if (inputs === undefined) return preset === 'proxy' ? undefined : WATCHED
+  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) {
+    throw new TypeError(`inputs must be false or an object of lists, got ${shown(inputs)}`)
+  }
+  rejectUnknownOptions(inputs, ['ignore', 'count', 'vary'], 'inputs')
+  const { ignore, count, vary } = inputs as InputsOptions
+  return {
+    ignored: new Set(inputNames(ignore, 'inputs.ignore')),
+    counted: new Set(inputNames(count, 'inputs.count')),
+    vary: inputNames(vary, 'inputs.vary'),
+  }
+}
+
+/**
+ * Checks a list of inputs: field names, which become lower case, and `cookie:name`.
+ *
+ * @throws TypeError for anything else
+ */
+export function inputNames(list: unknown, option: string): readonly string[] {
+  if (list === undefined) return []
+  if (!Array.isArray(list)) throw new TypeError(`${option} must be a list of input names, got ${shown(list)}`)
+  return list.map((name) => inputName(name, option))
+}
+
+function inputName(name: unknown, option: string): string {
+  if (typeof name === 'string') {
+    if (isToken(name) && name !== '*') return name.toLowerCase()
+    if (/^cookie:[^\s;,=]+$/.test(name) || /^query:./.test(name) || isFilledInput(name)) return name
+  }
+  throw new TypeError(
+    `${option} must be a list of field names, of cookies such as "cookie:theme", and of values such as "req:tenant", got ${shown(name)}`,
+  )
+}
+
+const WATCHED: InputsPolicy = { ignored: new Set(), counted: new Set(), vary: [] }

@@ -1,0 +1,192 @@
+import type { CacheControl, Seconds } from '../syntax/cache-control.js'
+import { type Fields, fieldValue, hasField } from '../syntax/fields.js'
+import type { EpochMilliseconds } from '../syntax/http-date.js'
+import { parseContentRange } from '../syntax/range.js'
+import { correctedInitialAge, type Milliseconds } from './age.js'
+import { preconditions } from './conditional.js'
+import { unsharedCredential } from './credentials.js'
+import { explicitLifetime, type Freshness, freshnessLifetime, isHeuristicallyCacheable } from './freshness.js'
+import { targetUri } from './invalidation.js'
+import type { Reason } from './reasons.js'
+import { requestControl } from './reusable.js'
+import { staleWindows } from './stale.js'
+import { isEndless } from './storable-body.js'
+import type { StoragePolicy } from './storage-policy.js'
+import { type ResponseControl, responseControl } from './targeted.js'
+import { selectingFields } from './vary.js'
+
+/** The part of a request that decides about storing. */
+export interface StorableRequest {
+  /** In upper case. */
+  readonly method: string
+  /** `http` or `https`. */
+  readonly protocol: string
+  /** Host and port. */
+  readonly host: string
+  /** Path and query, as received. */
+  readonly url: string
+  readonly headers: Fields
+}
+
+/** The head of a response. */
+export interface ResponseHead {
+  readonly status: number
+  readonly fields: Fields
+}
+
+/** When a response was asked for and when its head arrived. */
+export interface ExchangeTimes {
+  readonly requestedAt: EpochMilliseconds
+  readonly receivedAt: EpochMilliseconds
+  /** The lifetime that the handler gave this response from code; stronger than all that the response states. */
+  readonly ttl?: Seconds | undefined
+}
+
+/** The verdict about a response: why it may not be stored, or all that its entry needs to know. */
+export type Storability = { readonly storable: false; readonly reason: Reason } | Storable
+
+/** All that follows from the head of a response that may be stored. */
+export interface Storable {
+  readonly storable: true
+  readonly by: ResponseControl
+  readonly freshness: Freshness
+  /** `corrected_initial_age`: how old it was when it arrived (RFC 9111, section 4.2.3). */
+  readonly initialAge: Milliseconds
+  /** The end of its freshness lifetime; before `receivedAt` when it arrived stale. */
+  readonly staleAt: EpochMilliseconds
+  /** The end of its use: no window of staleness is open any more, and keeping it for validation is not worth it. */
+  readonly deleteAt: EpochMilliseconds
+  /** The seconds after `staleAt` during which it may be sent while it is refreshed. */
+  readonly staleWhileRevalidate: Seconds
+  /** The seconds after `staleAt` during which it may be sent in place of an error. */
+  readonly staleIfError: Seconds
+}
+
+/**
+ * Whether a response may be stored, judged by request and response head alone (RFC 9111, section 3); the body is judged by
+ * `refuseBody`.
+ */
+export function isStorable(
+  request: StorableRequest,
+  response: ResponseHead,
+  times: ExchangeTimes,
+  policy: StoragePolicy,
+): Storability {
+  const { status, fields } = response
+  const by = responseControl(fields, policy.targets)
+  const refused =
+    refuseRequest(request, policy) ??
+    refuseStatus(response, by.control, policy) ??
+    refuseDirectives(status, by.control, policy) ??
+    refuseFields(request, fields, by.control, policy)
+  if (refused !== undefined) return { storable: false, reason: refused }
+  const freshness = lifetimeOf(response, by, times, policy)
+  if (typeof freshness === 'string') return { storable: false, reason: freshness }
+  if (request.method === 'POST' && !isStorablePost(request, response, freshness)) {
+    return { storable: false, reason: 'content-location' }
+  }
+  const initialAge = correctedInitialAge(fields, times.requestedAt, times.receivedAt)
+  const staleAt = times.receivedAt + freshness.lifetime * 1000 - initialAge
+  const windows = staleWindows(by.control, policy)
+  const usable = by.control.noCache
+    ? times.receivedAt
+    : staleAt + Math.max(windows.staleWhileRevalidate, windows.staleIfError) * 1000
+  const validatable = preconditions(fields) !== undefined
+  if (usable <= times.receivedAt && !(validatable && policy.storeForValidation)) {
+    return { storable: false, reason: by.control.noCache ? 'no-cache' : 'stale' }
+  }
+  const deleteAt = validatable ? Math.max(usable, staleAt, times.receivedAt) + retention(freshness) * 1000 : usable
+  return { storable: true, by, freshness, initialAge, staleAt, deleteAt: Math.max(deleteAt, staleAt), ...windows }
+}
+
+/** Why no response to this request can ever be stored, known before the handler runs; `undefined` when the response decides. */
+export function refuseRequest(request: StorableRequest, policy: StoragePolicy): Reason | undefined {
+  if (!policy.methods.has(request.method)) return 'method'
+  if (policy.allowRequestDirectives && requestControl(request.headers)?.noStore === true) return 'request-no-store'
+  return undefined
+}
+
+/** The statuses whose caching rules this cache implements: all final ones of RFC 9110 that have no rules of their own. */
+const UNDERSTOOD: ReadonlySet<number> = new Set([
+  ...[
+    200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409,
+  ],
+  ...[410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 500, 501, 502, 503, 504, 505],
+])
+
+function isUnderstood(status: number, policy: StoragePolicy): boolean {
+  return UNDERSTOOD.has(status) || (status === 206 && policy.storePartial)
+}
+
+function refuseStatus(response: ResponseHead, control: CacheControl, policy: StoragePolicy): Reason | undefined {
+  const { status, fields } = response
+  if (status === 304 || status === 412 || status === 416) return 'precondition'
+  if (!(status >= 200 && status <= 599) || policy.statusTtl.get(status) === false) return 'status'
+  if (control.mustUnderstand && !isUnderstood(status, policy)) return 'must-understand'
+  if (status !== 206) return undefined
+  if (!policy.storePartial) return 'partial'
+  return parseContentRange(fieldValue(fields, 'content-range')) === undefined ? 'content-range' : undefined
+}
+
+function refuseDirectives(status: number, control: CacheControl, policy: StoragePolicy): Reason | undefined {
+  // must-understand comes with a no-store for those that do not know it (RFC 9111, section 5.2.2.3).
+  if (control.noStore && !(control.mustUnderstand && isUnderstood(status, policy))) return 'no-store'
+  return control.private ? 'private' : undefined
+}
+
+function refuseFields(
+  request: StorableRequest,
+  fields: Fields,
+  control: CacheControl,
+  policy: StoragePolicy,
+): Reason | undefined {
+  const selecting = selectingFields(fields, [], policy.exactVary)
+  if (selecting === '*') return 'vary-star'
+  const credential = unsharedCredential(request.headers, control, selecting, policy)
+  if (credential !== undefined) return credential
+  if (!policy.storeSetCookie && hasField(fields, 'set-cookie') && !isLeftOut('set-cookie', control)) return 'set-cookie'
+  return isEndless(fields) ? 'event-stream' : undefined
+}
+
+/** Whether `private="…"` or `no-cache="…"` keeps a field out of the store, so that it harms nobody. */
+function isLeftOut(name: string, control: CacheControl): boolean {
+  return control.privateFields.includes(name) || control.noCacheFields.includes(name)
+}
+
+/** The lifetime of a response whose status allows it to have one, or why it has none. */
+function lifetimeOf(
+  response: ResponseHead,
+  by: ResponseControl,
+  times: ExchangeTimes,
+  policy: StoragePolicy,
+): Freshness | 'status' | 'no-freshness' {
+  const { status, fields } = response
+  const permitted =
+    policy.statuses === 'final' || policy.statuses.has(status) || (status === 206 && policy.storePartial)
+  const given = permitted || policy.ttlStatuses.has(status) ? times.ttl : undefined
+  if (given !== undefined) return { lifetime: given, source: 'ttl' }
+  const explicit = explicitLifetime(fields, by, times.receivedAt)
+  if (explicit !== undefined) return permitted || policy.statusTtl.has(status) ? explicit : 'status'
+  const lifetime = freshnessLifetime(status, fields, by, times.receivedAt, policy)
+  if (lifetime !== undefined) return lifetime
+  if (policy.storeForValidation && (isHeuristicallyCacheable(status) || by.control.public)) {
+    if (preconditions(fields) !== undefined) return { lifetime: 0, source: 'heuristic' }
+  }
+  return permitted && (policy.ttl === undefined || policy.ttlStatuses.has(status)) ? 'no-freshness' : 'status'
+}
+
+/**
+ * POST needs explicit freshness and a Content-Location that is its own URI (RFC 9110, section 9.3.3). Only with a 200 does
+ * that mean that GET would get the same (section 8.7).
+ */
+function isStorablePost(request: StorableRequest, { status, fields }: ResponseHead, freshness: Freshness): boolean {
+  if (status !== 200 || freshness.source === 'heuristic' || freshness.source === 'ttl') return false
+  const location = fieldValue(fields, 'content-location')
+  const target = targetUri(request)
+  return location !== undefined && target !== undefined && targetUri(request, location)?.href === target.href
+}
+
+/** For how many seconds a response that can be validated is kept when it can no longer be used otherwise: as long again as it was fresh, between a minute and a day. */
+function retention(freshness: Freshness): Seconds {
+  return Math.min(Math.max(freshness.lifetime, 60), 24 * 60 * 60)
+}

@@ -1,0 +1,66 @@
+import { hasOtherEnd, isPlainQuery, plainRootOf, rootOf } from '../syntax/parameters.js'
+
+/** Which part of a query tells resources apart: see the `query` option. */
+export type QueryPolicy = 'all' | 'sorted' | readonly string[]
+
+/**
+ * The part of a query that counts, with its question mark; `''` when nothing is left.
+ *
+ * @param query - with its question mark, or `''`
+ */
+export function countedQuery(query: string, policy: QueryPolicy): string {
+  if (query.length <= 1) return ''
+  if (policy === 'all' || !isPlainQuery(query)) return query
+  const pairs = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '')
+  const wanted = policy === 'sorted' ? sorted(pairs) : named(pairs, policy)
+  if (wanted === undefined) return query
+  return wanted.length === 0 ? '' : `?${wanted.join('&')}`
+}
+
+/**
+ * Sorted by parameter. The values of one, and what parsers may put into one (`a=1&a[]=2`), stay in their order. `undefined` where parsers
+ * disagree about names.
+ */
+function sorted(pairs: readonly string[]): readonly string[] | undefined {
+  const rooted: { readonly pair: string; readonly root: string }[] = []
+  for (const pair of pairs) {
+    const name = decoded(nameOf(pair))
+    const root = name === undefined || hasOtherEnd(pair) ? undefined : plainRootOf(name)
+    if (root === undefined) return undefined
+    rooted.push({ pair, root })
+  }
+  rooted.sort((one, other) => (one.root < other.root ? -1 : one.root > other.root ? 1 : 0))
+  return rooted.map(({ pair }) => pair)
+}
+
+/** In the order of the list; those of one parameter stay in their order. */
+function named(pairs: readonly string[], names: readonly string[]): readonly string[] {
+  const wanted = new Map<string, string[]>(names.map((name) => [rootOf(name), []]))
+  for (const pair of pairs) {
+    const name = nameOf(pair)
+    wanted.get(rootOf(decoded(name) ?? withBrackets(name)))?.push(pair)
+  }
+  return [...wanted.values()].flat()
+}
+
+/** As it came, but for plus signs. */
+function nameOf(pair: string): string {
+  return (pair.split('=', 1)[0] ?? '').replaceAll('+', ' ')
+}
+
+function decoded(name: string): string | undefined {
+  if (!name.includes('%')) return name
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return undefined
+  }
+}
+
+/** Parsers find brackets in what they cannot decode, too. */
+function withBrackets(name: string): string {
+  return name.replace(/%[0-7][\da-f]/gi, decodeURIComponent)
+}

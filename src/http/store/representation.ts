@@ -1,0 +1,98 @@
+import { entryWith } from '../../core/entry.js'
+import type { FieldList, FieldValue, RequestHead } from '../port/exchange.js'
+import { isRangeApplicable } from '../rules/conditional.js'
+import { uniteVary } from '../rules/vary.js'
+import { acceptsIdentity, IDENTITY, preferredCoding } from '../syntax/accept-encoding.js'
+import { isWeak } from '../syntax/entity-tag.js'
+import { type Fields, fieldValue } from '../syntax/fields.js'
+import { parseRange } from '../syntax/range.js'
+import { encodedBody } from './encodings.js'
+import { StoredResponse } from './stored-response.js'
+
+/**
+ * A stored response as a request is to get it: as it is, or in the coding that its Accept-Encoding likes best of those that have been
+ * made (RFC 9110, section 12.5.3). A stored response that is never encoded is its own representation.
+ *
+ * What comes out is a response of its own, with its own entity tag, length and bytes: conditions, ranges and HEAD go by it.
+ */
+export function representationFor(
+  stored: StoredResponse,
+  request: Pick<RequestHead, 'method' | 'headers'>,
+  now: number,
+): StoredResponse {
+  if (stored.encodings === undefined) return stored
+  const { method, headers } = request
+  const acceptEncoding = fieldValue(headers, 'accept-encoding')
+  const preferred = representation(stored, preferredCoding(acceptEncoding, stored.codings))
+  if (!preferred.isEncoded || headers.range === undefined || method !== 'GET' || stored.status !== 200) return preferred
+  const identity = representation(stored, IDENTITY)
+  return acceptsIdentity(acceptEncoding) && isPartOf(identity, preferred, headers, now) ? identity : preferred
+}
+
+/**
+ * Whether a request for a range means the bytes without a coding. A part of an encoded body is of use only to whoever has the
+ * rest of it, and says so by If-Range.
+ */
+function isPartOf(identity: StoredResponse, preferred: StoredResponse, headers: Fields, now: number): boolean {
+  if (parseRange(fieldValue(headers, 'range'), identity.body.length) === undefined) return false
+  if (headers['if-range'] === undefined) return true
+  return !isRangeApplicable(headers, preferred.byName, now) && isRangeApplicable(headers, identity.byName, now)
+}
+
+function representation(stored: StoredResponse, coding: string): StoredResponse {
+  const known = stored.representations?.get(coding)
+  if (known !== undefined) return known
+  const made = coding === IDENTITY ? identityOf(stored) : encoded(stored, coding)
+  stored.representations?.set(coding, made)
+  return made
+}
+
+function identityOf(stored: StoredResponse): StoredResponse {
+  return represented(stored, withVary(stored.list), stored.body, IDENTITY)
+}
+
+function encoded(stored: StoredResponse, coding: string): StoredResponse {
+  const { encodings = [], entry } = stored
+  const encoding = encodings.find((one) => one.coding === coding)
+  if (encoding === undefined) return identityOf(stored)
+  const body = encodedBody(entry.body, encodings, encoding)
+  const fields: FieldValue[] = []
+  const list = withVary(stored.list)
+  for (let at = 0; at < list.length; at += 2) {
+    const name = list[at] ?? ''
+    const lower = String(name).toLowerCase()
+    if (OF_OTHER_BYTES.has(lower)) continue
+    let value = list[at + 1] ?? ''
+    if (lower === 'content-length') value = String(body.length)
+    else if (lower === 'etag') value = encodedEntityTag(String(value), `${coding}-${encoding.digest}`)
+    fields.push(name, value)
+  }
+  return represented(stored, [...fields, 'Content-Encoding', coding], body, coding)
+}
+
+/**
+ * The entity tag of an encoded form. A strong one is for these bytes only, so it gets a mark of its own; a weak one says that two
+ * forms mean the same, which they do (RFC 9110, sections 8.8.1 and 8.8.3.3).
+ */
+function encodedEntityTag(entityTag: string, mark: string): string {
+  if (isWeak(entityTag)) return entityTag
+  return entityTag.endsWith('"') ? `${entityTag.slice(0, -1)}-${mark}"` : `${entityTag}-${mark}`
+}
+
+function represented(stored: StoredResponse, fields: FieldList, body: Buffer, coding: string): StoredResponse {
+  return new StoredResponse(entryWith(stored.entry, { body }), { ...stored, fields, encodings: undefined }, coding)
+}
+
+/** Whoever stores one of several representations has to know that there are others (RFC 9110, section 12.5.5). */
+function withVary(list: FieldList): FieldList {
+  const fields = [...list]
+  for (let at = 0; at < fields.length; at += 2) {
+    if (String(fields[at]).toLowerCase() !== 'vary') continue
+    fields[at + 1] = uniteVary(fieldValue({ vary: fields[at + 1] }, 'vary'), 'Accept-Encoding') ?? ''
+    return fields
+  }
+  return [...fields, 'Vary', 'Accept-Encoding']
+}
+
+/** Digests of the bytes without a coding (RFC 9530; RFC 3230; RFC 1864). */
+const OF_OTHER_BYTES: ReadonlySet<string> = new Set(['content-digest', 'repr-digest', 'digest', 'content-md5'])

@@ -1,0 +1,48 @@
+import type { FieldList, FieldValue } from '../port/exchange.js'
+import { isRangeApplicable } from '../rules/conditional.js'
+import { type Fields, fieldValue } from '../syntax/fields.js'
+import { type ByteRange, parseContentRange, parseRange } from '../syntax/range.js'
+import type { StoredResponse } from './stored-response.js'
+
+/** What of a stored part goes out, and how it calls itself. */
+export interface PartOfPart {
+  /** Takes the place of the stored Content-Range. */
+  readonly contentRange: string
+  readonly body: Buffer
+}
+
+/**
+ * The bytes of a stored 206 that a request asks for; `undefined` when it asks for anything that is not wholly within it
+ * (RFC 9111, section 3.3). Several ranges at once are left to the handler.
+ */
+export function partWithin(request: Fields, stored: StoredResponse, now: number): PartOfPart | undefined {
+  const held = parseContentRange(fieldValue(stored.byName, 'content-range'))
+  if (held?.completeLength === undefined || !isRangeApplicable(request, stored.byName, now)) return undefined
+  const ranges = parseRange(fieldValue(request, 'range'), held.completeLength)
+  if (ranges === undefined || ranges === 'unsatisfiable' || ranges.length !== 1) return undefined
+  const [wanted] = ranges
+  if (wanted === undefined || !isWithin(wanted, held)) return undefined
+  return {
+    contentRange: `bytes ${wanted.first}-${wanted.last}/${held.completeLength}`,
+    body: stored.body.subarray(wanted.first - held.first, wanted.last - held.first + 1),
+  }
+}
+
+/** The fields of a stored 206 for a smaller part of it. */
+export function fieldsOfPart(list: FieldList, { contentRange, body }: PartOfPart): FieldList {
+  const fields: FieldValue[] = []
+  for (let at = 0; at < list.length; at += 2) {
+    const name = list[at] ?? ''
+    fields.push(name, OF_PART.get(String(name).toLowerCase())?.(contentRange, body.length) ?? list[at + 1] ?? '')
+  }
+  return fields
+}
+
+const OF_PART: ReadonlyMap<string, (contentRange: string, length: number) => string> = new Map([
+  ['content-range', (contentRange: string) => contentRange],
+  ['content-length', (_: string, length: number) => String(length)],
+])
+
+function isWithin(wanted: ByteRange, held: ByteRange): boolean {
+  return wanted.first >= held.first && wanted.last <= held.last
+}

@@ -1,0 +1,29 @@
+import { isEverydayCookie } from '../rules/everyday-cookies.js'
+
+/**
+ * Every part of a Cookie field that a parser may take for the cookie of a name, or for its signature (`name.sig`), as it came;
+ * `null` when there is none. Two requests with equal answers have the same cookie for every parser: which of several counts,
+ * and whether a comma separates, is left open.
+ *
+ * @param name - `''`: every cookie that is not one of the everyday ones
+ */
+export function cookieValue(field: string | undefined, name: string): string | null {
+  if (field === undefined || !field.includes(name)) return null
+  const parts = field.split(';').filter((part) => (name === '' ? !isEveryday(part) : mayHold(part, name)))
+  return parts.length === 0 ? null : parts.map((part) => part.trim()).join(';')
+}
+
+function mayHold(part: string, name: string): boolean {
+  if (!part.includes(name)) return false
+  return part.split(',').some((pair) => {
+    const equals = pair.indexOf('=')
+    const own = (equals < 0 ? pair : pair.slice(0, equals)).trim()
+    return own === name || own === `${name}.sig`
+  })
+}
+
+function isEveryday(part: string): boolean {
+  const equals = part.indexOf('=')
+  const name = (equals < 0 ? part : part.slice(0, equals)).trim()
+  return name === '' ? part.trim() === '' : !part.includes(',') && isEverydayCookie(name)
+}

@@ -1,0 +1,64 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import type { FieldList, FieldValue } from '../port/exchange.js'
+import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
+import { isToken } from './fields.js'
+
+/** Whether a value out of Redis is the status of a final response. Whoever can write to Redis decides what comes out of it. */
+export function isFinalStatus(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 200 && Number(value) <= 599
+}
+
+/** Whether a value is a reason phrase that can be sent (RFC 9112, section 4). */
+export function isReasonPhrase(value: unknown): value is string {
+  return typeof value === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
+}
+
+/** Whether a value is a list of fields that can be sent as they are. */
+export function isFieldList(value: unknown): value is FieldList {
+  return Array.isArray(value) && value.length % 2 === 0 && value.every((_, at) => at % 2 === 1 || isField(value, at))
+}
+
+/** Whether a value is a list of field names. */
+export function isFieldNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string' && isToken(name))
+}
+
+/** Whether a value is a list of selecting inputs: field names, and inputs of other kinds with a prefix (`cookie:theme`). */
+export function isInputNames(value: unknown): value is readonly string[] {
+  return (
+    Array.isArray(value) && value.every((name) => typeof name === 'string' && (isToken(name) || name.includes(':')))
+  )
+}
+
+/** Whether a value is a number of seconds or milliseconds that can be counted with. */
+export function isAmount(value: unknown): value is number {
+  return Number.isSafeInteger(Math.round(Number(value))) && typeof value === 'number' && value >= 0
+}
+
+/** Whether a value holds directives of the right kind. */
+export function isPartOfControl(value: unknown): value is Partial<CacheControl> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.entries(value).every(([name, directive]) => {
+    const none: unknown = Reflect.get(NO_DIRECTIVES, name)
+    if (typeof none === 'boolean') return typeof directive === 'boolean'
+    if (Array.isArray(none)) return isFieldNames(directive)
+    return isAmount(directive)
+  })
+}
+
+function isField(list: readonly unknown[], at: number): boolean {
+  const name = list[at]
+  const value = list[at + 1]
+  if (typeof name !== 'string' || !isFieldValue(value)) return false
+  try {
+    validateHeaderName(name)
+    for (const line of [value].flat()) validateHeaderValue(name, line)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isFieldValue(value: unknown): value is FieldValue {
+  return typeof value === 'string' || (Array.isArray(value) && value.every((line) => typeof line === 'string'))
+}

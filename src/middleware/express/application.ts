@@ -1,0 +1,215 @@
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { pathOf } from '../../http/store/primary-key.js'
+import type { Arrival, Interior } from '../front-door/application.js'
+import {
+  allows,
+  checkNamed,
+  describeObstacle,
+  type FrontDoorOptions,
+  NOT_MOUNTED,
+  type StandsBefore,
+} from '../front-door/front-door-options.js'
+import type { NodeRequest } from '../node/node-response.js'
+import { isEncrypted } from '../node/origin-fields.js'
+
+/** What of an Express application, 4 or 5, is looked at. */
+export interface ExpressApplication extends RequestListener {
+  /** The prototypes of its requests and responses. */
+  readonly request: object
+  readonly response: object
+  // biome-ignore lint/suspicious/noExplicitAny: what Express' own declaration says
+  get: (name: string) => any
+  enabled(setting: string): boolean
+}
+
+/** One middleware or route in the stack of a router. */
+interface Layer {
+  readonly handle: (...args: never[]) => unknown
+  readonly name?: string
+  /** Express 5: it is there for every path. */
+  readonly slash?: boolean
+  /** Express 4: the same. */
+  readonly regexp?: { readonly fast_slash?: boolean }
+  readonly route?: unknown
+  match(path: string): unknown
+}
+
+interface Router {
+  readonly stack?: readonly Layer[]
+}
+
+const NO_LAYERS: readonly Layer[] = []
+
+/** An Express application, seen from in front of it. */
+export class ExpressInterior implements Interior {
+  readonly enter: RequestListener
+  readonly #app: ExpressApplication
+  readonly #middleware: unknown
+  readonly #skipOnHit: FrontDoorOptions['skipOnHit']
+  /** The layers up to the cache, as they were when they were looked at. */
+  #seen: readonly unknown[] = []
+  #seenLength = -1
+  #isMounted = false
+  /** What stands before the cache for every path, and must not be passed by. */
+  #blocking: readonly Layer[] = []
+  /** The same, for some paths. */
+  #blockingSome: readonly Layer[] = []
+
+  /** @throws RangeError for `skipOnHit` with something that does not stand before the cache */
+  constructor(app: ExpressApplication, middleware: unknown, { skipOnHit }: FrontDoorOptions) {
+    this.enter = app
+    this.#app = app
+    this.#middleware = middleware
+    this.#skipOnHit = skipOnHit
+    const stack = stackOf(app)
+    const place = placeOf(middleware, stack)
+    // An application that is not complete yet may still get what is named.
+    if (place >= 0) checkNamed(skipOnHit, stack.slice(0, place).filter(isOfUser).map(namedLayer))
+  }
+
+  get poweredBy(): string | undefined {
+    return this.#app.enabled('x-powered-by') ? 'Express' : undefined
+  }
+
+  get obstacle(): string | undefined {
+    if (!this.#isMounted) return NOT_MOUNTED
+    return this.#blocking.length === 0 ? undefined : describeObstacle(this.#blocking.map(nameOf))
+  }
+
+  isOpenTo(request: IncomingMessage): boolean {
+    this.#look()
+    if (!this.#isMounted || this.#blocking.length > 0) return false
+    // Mounted in a larger application, it is not the first to see the request.
+    if ('originalUrl' in request && request.originalUrl !== undefined) return false
+    // Who it is, the application's own requests and responses would tell.
+    if (knowsMore(this.#app.request, request)) return false
+    if ('locals' in this.#app.response) return false
+    return this.#blockingSome.length === 0 || !this.#isBlockedFor(request.url ?? '/')
+  }
+
+  protocolOf({ raw: request }: Arrival, forwarded: boolean): string {
+    // Express asks its proxy trust only about the field; without it the socket knows.
+    if (forwarded && request.headers['x-forwarded-proto'] !== undefined)
+      return this.#asExpress(request).protocol ?? 'http'
+    return isEncrypted(request.socket) ? 'https' : 'http'
+  }
+
+  hostOf({ raw: request }: Arrival, forwarded: boolean, host: string | undefined): string {
+    return forwarded || host === undefined ? expressHost(request, this.#app) : host
+  }
+
+  sessionOf({ raw }: Arrival): unknown {
+    return (raw as NodeRequest).session
+  }
+
+  /** The request with the properties that Express gives it, without changing it. */
+  #asExpress({ socket, headers }: IncomingMessage): { readonly protocol?: string } {
+    return Object.create(this.#app.request, {
+      socket: { value: socket },
+      connection: { value: socket },
+      headers: { value: headers },
+    })
+  }
+
+  /** Looks at the stack again when it is not what it was. */
+  #look(): void {
+    const stack = stackOf(this.#app)
+    if (stack.length === this.#seenLength && this.#seen.every((handle, at) => stack[at]?.handle === handle)) return
+    this.#seenLength = stack.length
+    const place = placeOf(this.#middleware, stack)
+    const mounted = stack[place]
+    this.#isMounted = mounted !== undefined && isForAll(mounted)
+    this.#seen = stack.slice(0, place + 1).map(({ handle }) => handle)
+    const before = stack.slice(0, Math.max(0, place)).filter((layer) => this.#isBlocking(layer))
+    this.#blocking = before.filter(isForAll)
+    this.#blockingSome = before.filter((layer) => !isForAll(layer))
+  }
+
+  #isBlocking(layer: Layer): boolean {
+    const { handle, route } = layer
+    // One of four parameters handles errors only.
+    if (route === undefined && handle.length > 3) return false
+    return isOfUser(layer) && !allows(this.#skipOnHit, handle, nameOf(layer))
+  }
+
+  #isBlockedFor(url: string): boolean {
+    if (url.charCodeAt(0) !== 0x2f || UNLIKE.test(url)) return true
+    try {
+      return this.#blockingSome.some((layer) => layer.match(pathOf(url)) !== false)
+    } catch {
+      return true
+    }
+  }
+}
+
+/** Whether something is an Express application. */
+export function isExpressApplication(app: unknown): app is ExpressApplication {
+  if (typeof app !== 'function') return false
+  const { request, response, enabled, handle } = app as unknown as Record<string, unknown>
+  return (
+    typeof request === 'object' &&
+    typeof response === 'object' &&
+    typeof enabled === 'function' &&
+    typeof handle === 'function'
+  )
+}
+
+/** The host of a request, as Express 5 resolves it. Express 4 drops the port from `req.host`, and connect knows of no proxies. */
+export function expressHost(
+  { headers, socket }: IncomingMessage,
+  app: Pick<ExpressApplication, 'get'> | undefined,
+): string {
+  const own = headers.host ?? fieldText(headers[':authority'])
+  const forwarded = headers['x-forwarded-host']
+  if (forwarded === undefined) return own
+  const trust: unknown = app?.get?.('trust proxy fn')
+  if (typeof trust !== 'function' || trust(socket.remoteAddress, 0) !== true) return own
+  return fieldText(forwarded).split(',', 1)[0]?.trim() ?? own
+}
+
+function fieldText(value: string | readonly string[] | undefined): string {
+  return typeof value === 'string' ? value : (value?.[0] ?? '')
+}
+
+/** What Express has a full parser read, which drops or escapes some of it: the path that it matches may be another one. */
+const UNLIKE = /[\s#\\]/
+
+/** Whether something that is looked at to know who is logged in is there in the requests of an application, and not in this one yet. */
+function knowsMore(application: object, request: IncomingMessage): boolean {
+  // Each by its name as it stands: with the name in a variable, V8 looks it up anew each time.
+  return (
+    ('user' in application && !('user' in request)) ||
+    ('auth' in application && !('auth' in request)) ||
+    ('session' in application && !('session' in request))
+  )
+}
+
+const OWN_OF_EXPRESS_4 = new Set(['query', 'expressInit'])
+
+/** The router of Express 4 is not there before the first route; to ask for `app.router` throws there. */
+function stackOf(app: ExpressApplication): readonly Layer[] {
+  const { _router, lazyrouter } = app as { readonly _router?: Router; readonly lazyrouter?: unknown }
+  const router = lazyrouter === undefined ? (app as { readonly router?: Router }).router : _router
+  return router?.stack ?? NO_LAYERS
+}
+
+function isForAll({ slash, regexp, route }: Layer): boolean {
+  return route === undefined && (slash === true || regexp?.fast_slash === true)
+}
+
+function placeOf(middleware: unknown, stack: readonly Layer[]): number {
+  return stack.findIndex(({ handle }) => handle === middleware)
+}
+
+/** False for what Express 4 itself puts there. */
+function isOfUser({ handle, regexp }: Layer): boolean {
+  return regexp === undefined || !OWN_OF_EXPRESS_4.has(handle.name)
+}
+
+function namedLayer(layer: Layer): StandsBefore {
+  return { run: layer.handle, name: nameOf(layer) }
+}
+
+function nameOf({ name, handle }: Layer): string {
+  return name || handle.name
+}

@@ -1,0 +1,74 @@
+import type { RequestContent } from '../../http/port/request-content.js'
+import type { RequestDescription } from '../../http/protocol/explanation.js'
+
+/** A request that was only described, with what the functions of a user look at in both frameworks. */
+export interface DescribedRequest extends Readonly<Record<string, unknown>> {
+  readonly method: string
+  /** Path and query. */
+  readonly url: string
+  readonly originalUrl: string
+  readonly path: string
+  readonly query: Readonly<Record<string, string | readonly string[]>>
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly protocol: string
+  readonly host: string
+  readonly hostname: string
+  readonly httpVersionMajor: number
+  readonly socket: object
+  get(name: string): string | undefined
+}
+
+/** Makes of a description what looks like a request. Whatever it holds beside is there too. */
+export function described(description: RequestDescription): DescribedRequest {
+  const { method = 'GET', url, headers = {}, protocol, host, ...more } = description
+  const whole = /^https?:\/\//i.test(url) ? new URL(url) : undefined
+  const target = whole === undefined ? url : whole.pathname + whole.search
+  const fields: Record<string, string | readonly string[] | undefined> = Object.create(null)
+  for (const [name, value] of Object.entries(headers)) fields[name.toLowerCase()] = value
+  const resolvedHost = host ?? whole?.host ?? String(fields.host ?? '')
+  const resolvedProtocol = protocol ?? whole?.protocol.slice(0, -1) ?? 'http'
+  if (resolvedHost !== '') fields.host = resolvedHost
+  const content = contentOf(description)
+  if (content !== undefined && content.length > 0 && fields['transfer-encoding'] === undefined) {
+    fields['content-length'] ??= String(content.length)
+  }
+  const [path = ''] = target.split('?', 1)
+  return {
+    path,
+    query: queryOf(target.slice(path.length + 1)),
+    hostname: resolvedHost.replace(/:\d*$/, ''),
+    httpVersionMajor: 1,
+    socket: { encrypted: resolvedProtocol === 'https' },
+    get: (name) => fields[name.toLowerCase()]?.toString(),
+    ...more,
+    method: method.toUpperCase(),
+    url: target,
+    originalUrl: target,
+    headers: fields,
+    protocol: resolvedProtocol,
+    host: resolvedHost,
+  }
+}
+
+/** The content of a request that was only described, if it has no more than so many bytes. */
+export function describedContent(description: RequestDescription, limit: number): RequestContent {
+  const content = contentOf(description)
+  if (content === undefined) return 'consumed'
+  return content.length > limit ? 'too-large' : content
+}
+
+/** `undefined`: an object, which does not tell what bytes it was made of. */
+function contentOf({ body = '' }: RequestDescription): Buffer | undefined {
+  return typeof body === 'string' || body instanceof Uint8Array ? Buffer.from(body) : undefined
+}
+
+function queryOf(text: string): Record<string, string | readonly string[]> {
+  const parameters = new URLSearchParams(text)
+  const query: Record<string, string | readonly string[]> = Object.create(null)
+  for (const name of new Set(parameters.keys())) {
+    const values = parameters.getAll(name)
+    query[name] = values.length > 1 ? values : (values[0] ?? '')
+  }
+  return query
+}

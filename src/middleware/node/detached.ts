@@ -1,0 +1,187 @@
+import { AsyncResource } from 'node:async_hooks'
+import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { DetachedRun, RefreshHead } from '../../http/port/exchange.js'
+
+/** What answers requests: a server, as it emits them. */
+interface RequestTarget {
+  emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean
+}
+
+/** Where a detached run belongs: to no request. */
+const nobody = new AsyncResource('FallbackCacheRefresh')
+
+/**
+ * A run of the whole application for no client: a request of its own, with a response whose bytes go nowhere, is handed to
+ * the server as if it had come in. `next()` would not do: it is bound to a response that is already sent.
+ *
+ * @param request - the client's request, which tells the server, the HTTP version and the connection's own address
+ * @param content - the content of a QUERY; `undefined` for GET
+ * @returns undefined when the server of the request cannot be found
+ */
+export function detachedRun(
+  request: IncomingMessage,
+  url: string,
+  content: Buffer | undefined,
+  head: RefreshHead,
+): DetachedRun | undefined {
+  const server = serverOf(request)
+  return server && new Detached(server, request, url, content, head)
+}
+
+class Detached implements DetachedRun {
+  readonly #server: RequestTarget
+  readonly #socket: NoSocket
+  readonly #request: IncomingMessage
+
+  constructor(
+    server: RequestTarget,
+    request: IncomingMessage,
+    url: string,
+    content: Buffer | undefined,
+    head: RefreshHead,
+  ) {
+    const forwarded = forwardedFields(request, head)
+    this.#server = server
+    // Only for a proxy that is trusted do they differ: then its address, which is no client's, has to be there.
+    this.#socket = new NoSocket(request, Object.keys(forwarded).length > 0)
+    const fields = { ...forwarded, ...head.headers, ...(content && { 'content-length': String(content.length) }) }
+    this.#request = requestWith(request, url, content, fields, this.#socket)
+  }
+
+  start(introduce: (raw: object) => void, done: () => void): void {
+    const socket = this.#socket
+    const request = this.#request
+    if (socket.destroyed) {
+      done()
+      return
+    }
+    const response = new ServerResponse(request)
+    response.assignSocket(socket as unknown as Socket)
+    let isDone = false
+    const finish = () => {
+      if (isDone) return
+      isDone = true
+      done()
+      socket.destroy()
+    }
+    response.once('finish', () => {
+      response.detachSocket(socket as unknown as Socket)
+      // As node's server does: what waits for the connection's end is not to wait for ever.
+      process.nextTick(() => response.emit('close'))
+    })
+    response.once('close', finish)
+    response.once('error', finish)
+    socket.once('close', finish)
+    introduce(request)
+    setImmediate(() => nobody.runInAsyncScope(() => this.#server.emit('request', request, response)))
+  }
+
+  cancel(): void {
+    this.#request.destroy()
+    this.#socket.destroy()
+  }
+}
+
+/** What a proxy would say for the application to resolve protocol and host as it did for the client's request. */
+function forwardedFields(request: IncomingMessage, { headers, protocol, host }: RefreshHead): Record<string, string> {
+  const own = 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
+  return {
+    ...(protocol === own ? {} : { 'x-forwarded-proto': protocol }),
+    ...(host === headers.host ? {} : { 'x-forwarded-host': host }),
+  }
+}
+
+function serverOf(request: IncomingMessage): RequestTarget | undefined {
+  const server: unknown = Reflect.get(request.socket, 'server')
+  return isTarget(server) && server.listenerCount('request') > 0 ? server : undefined
+}
+
+function isTarget(server: unknown): server is RequestTarget & { listenerCount(event: string): number } {
+  return typeof server === 'object' && server !== null && 'emit' in server && 'listenerCount' in server
+}
+
+function requestWith(
+  request: IncomingMessage,
+  url: string,
+  content: Buffer | undefined,
+  fields: RefreshHead['headers'],
+  socket: NoSocket,
+): IncomingMessage {
+  const made = new IncomingMessage(socket as unknown as Socket)
+  made.method = content === undefined ? 'GET' : 'QUERY'
+  made.url = url
+  made.httpVersion = request.httpVersion
+  made.httpVersionMajor = request.httpVersionMajor
+  made.httpVersionMinor = request.httpVersionMinor
+  made.rawHeaders = Object.entries(fields).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    return typeof value === 'string' ? [name, value] : value.flatMap((line) => [name, line])
+  })
+  made.headers = { ...fields } as IncomingHttpHeaders
+  made.complete = true
+  if (content !== undefined && content.length > 0) made.push(content)
+  made.push(null)
+  return made
+}
+
+/** An address for documentation (RFC 5737): no client has it, and no application trusts it. */
+const NO_ADDRESS = '192.0.2.1'
+
+/** A connection to no client: what is written is gone. The server's end is that of the original. */
+class NoSocket extends Duplex {
+  readonly encrypted: unknown
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  readonly remoteFamily: string | undefined
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+  readonly server: unknown
+
+  constructor(request: IncomingMessage, isForwarded: boolean) {
+    super()
+    const { socket } = request
+    this.encrypted = Reflect.get(socket, 'encrypted')
+    this.remoteAddress = isForwarded ? socket.remoteAddress : NO_ADDRESS
+    this.remotePort = isForwarded ? socket.remotePort : 0
+    this.remoteFamily = isForwarded ? socket.remoteFamily : 'IPv4'
+    this.localAddress = socket.localAddress
+    this.localPort = socket.localPort
+    this.server = Reflect.get(socket, 'server')
+  }
+
+  override _read(): void {}
+
+  override _write(_chunk: unknown, _encoding: BufferEncoding, callback: () => void): void {
+    callback()
+  }
+
+  setTimeout(): this {
+    return this
+  }
+
+  setNoDelay(): this {
+    return this
+  }
+
+  setKeepAlive(): this {
+    return this
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  address(): object {
+    return {}
+  }
+
+  destroySoon(): void {
+    this.destroy()
+  }
+}

@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http'
+import { otherOrigin } from '../../http/rules/origin.js'
+
+/** The origin fields of a node request that differ from the protocol and the host that its framework resolved; see {@link otherOrigin}. */
+export function otherOriginOf(request: IncomingMessage, protocol: string, host: string): string | undefined {
+  const { headers, socket } = request
+  const isHttp2 = request.httpVersionMajor > 1
+  const fields = {
+    host: headers.host,
+    authority: isHttp2 ? textOf(headers[':authority']) : undefined,
+    scheme: isHttp2 ? textOf(headers[':scheme']) : undefined,
+    forwardedHost: textOf(headers['x-forwarded-host']),
+    forwardedProto: textOf(headers['x-forwarded-proto']),
+    encrypted: isEncrypted(socket),
+  }
+  return otherOrigin(fields, protocol, host)
+}
+
+/** Whether the connection of a request is encrypted. */
+export function isEncrypted(socket: object): boolean {
+  return 'encrypted' in socket && socket.encrypted === true
+}
+
+function textOf(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.join(', ')
+}

@@ -1,0 +1,72 @@
+import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream'
+import type { Recording } from '../../http/port/exchange.js'
+
+/** The part of a recording that listens to bytes. */
+export type Listener = Pick<Recording, 'write' | 'pause' | 'resume' | 'end' | 'abort'>
+
+/**
+ * A stream that gives what `source` gives, at once and at the reader's pace, and tells a recording of it. Ending,
+ * failing and being destroyed pass through it both ways.
+ *
+ * @param silent - true: end without an error when `source` fails, because whoever reads has heard of it from `source`
+ */
+export function tee(source: Readable, recording: Listener, silent: boolean): Readable {
+  const copy = new Tee(source.readableObjectMode, recording, silent)
+  // What went wrong is told by the copy; a callback is needed so that pipeline() does not throw.
+  pipeline(source, copy, () => {})
+  return copy
+}
+
+/** Reads a stream to its end for the recording alone; never rejects. */
+export async function drain(source: Readable, recording: Listener): Promise<void> {
+  try {
+    for await (const chunk of source) {
+      if (!recording.write(bytesOf(chunk))) return
+    }
+    recording.end()
+  } catch {
+    recording.abort('aborted')
+  }
+}
+
+class Tee extends Transform {
+  readonly #recording: Listener
+  readonly #silent: boolean
+  #listening = true
+  #isPaused = false
+
+  constructor(objectMode: boolean, recording: Listener, silent: boolean) {
+    super({ objectMode })
+    this.#recording = recording
+    this.#silent = silent
+  }
+
+  override _transform(chunk: unknown, _encoding: BufferEncoding, callback: TransformCallback): void {
+    if (this.#listening) this.#listening = this.#recording.write(bytesOf(chunk))
+    callback(null, chunk)
+    if (!this.#listening || this.readableLength < this.readableHighWaterMark) return
+    this.#isPaused = true
+    this.#recording.pause()
+  }
+
+  /** Called when the reader wants more. */
+  override _read(size: number): void {
+    if (this.#isPaused) this.#recording.resume()
+    this.#isPaused = false
+    super._read(size)
+  }
+
+  override _flush(callback: TransformCallback): void {
+    if (this.#listening) this.#recording.end()
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#recording.abort('aborted')
+    callback(this.#silent ? null : error)
+  }
+}
+
+function bytesOf(chunk: unknown): Uint8Array | string {
+  return chunk instanceof Uint8Array ? chunk : String(chunk)
+}

@@ -1,0 +1,195 @@
+import { IncomingMessage, type ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/rules/filled-inputs.js'
+import type { InputsRead } from '../../http/rules/inputs-read.js'
+import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
+
+/** The objects on which middleware leaves values for others, by how inputs are named after them: `req` for `req:tenant`. */
+export type FilledHolders = Readonly<Partial<Record<'req' | 'ctx' | 'locals' | 'state', object | undefined>>>
+
+/**
+ * The value of an input that middleware has filled in, as text.
+ *
+ * @param ignored - inputs that `locals:*` and `state:*` leave out
+ * @returns `null`: there is none; `undefined`: it cannot be told
+ */
+export function filledIn(
+  holders: FilledHolders,
+  input: string,
+  ignored: ReadonlySet<string> = NONE_IGNORED,
+): string | null | undefined {
+  const colon = input.indexOf(':')
+  const prefix = input.slice(0, colon) as keyof FilledHolders
+  const name = input.slice(colon + 1)
+  const holder = holders[prefix]
+  if (holder === undefined) return null
+  return name === '*' ? plainValues(prefix, holder, ignored) : filledText(Reflect.get(holder, name))
+}
+
+/** Notes which values are read that middleware in front of the cache has left on an Express request, or one of node, and in `res.locals`. */
+export function watchFilled(request: IncomingMessage, response: ServerResponse, inputs: InputsRead): void {
+  const { locals } = response as ServerResponse & { readonly locals?: object }
+  const req = watchProperties('req', request, inputs)
+  tell(inputs, { req: request, locals }, { req, locals: watchHolder('locals', response, inputs) })
+}
+
+/** As {@link watchFilled}, for a Koa context, its state, and the request of node. */
+export function watchFilledContext(
+  ctx: { readonly req: IncomingMessage; readonly state: object },
+  inputs: InputsRead,
+): void {
+  const live = { req: ctx.req, ctx, state: ctx.state }
+  const req = watchProperties('req', ctx.req, inputs)
+  tell(inputs, live, { req, ctx: watchProperties('ctx', ctx, inputs), state: watchHolder('state', ctx, inputs) })
+}
+
+/** Has the values told as they were when the run began. What `vary` names may be an object, which a handler may change. */
+function tell(inputs: InputsRead, live: FilledHolders, before: FilledHolders): void {
+  const { ignored, filledNames } = inputs
+  const named =
+    filledNames.length === 0 ? undefined : new Map(filledNames.map((name) => [name, filledIn(live, name, ignored)]))
+  inputs.filledBy = (input) => (named?.has(input) ? named.get(input) : filledIn(before, input, ignored))
+}
+
+/**
+ * Notes reads of the values that others have added to a request or a context: texts, numbers and booleans, and objects whose
+ * names say who is asking. A value that is written behind the cache is no input any more.
+ *
+ * @returns the values as they are now
+ */
+function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRead): InputRecord {
+  const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
+  let before: InputRecord | undefined
+  for (const name of Object.keys(holder)) {
+    if (known.has(name) || isNeutralName(name)) continue
+    const descriptor = Object.getOwnPropertyDescriptor(holder, name)
+    if (descriptor?.get !== undefined || descriptor?.configurable !== true) continue
+    const { value } = descriptor
+    before ??= {}
+    before[name] = value
+    const isInput = isPlainValue(value) || (isTelling(name) && value !== undefined && value !== null)
+    if (isInput) watchProperty(`${prefix}:${name}`, holder, name, value, inputs)
+  }
+  return before ?? NOTHING
+}
+
+/**
+ * As {@link watchProperties}, for all that is read of `res.locals` or `ctx.state`; there a read of something absent counts as well.
+ *
+ * @param parent - the response or the context
+ */
+function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: InputsRead): InputRecord {
+  const own: unknown = Reflect.get(parent, prefix)
+  if (typeof own !== 'object' || own === null) return NOTHING
+  const before = { ...own }
+  const watched = watchedRecord(own, new HolderWatch(prefix, before, inputs))
+  Reflect.set(parent, prefix, watched)
+  inputs.onClose(() => {
+    if (Reflect.get(parent, prefix) === watched) Reflect.set(parent, prefix, own)
+  })
+  return before
+}
+
+const NONE_IGNORED: ReadonlySet<string> = new Set()
+const NOTHING: InputRecord = Object.freeze({})
+
+/** The properties that node and Express give each request, and those of parsers and logins, which have rules of their own. */
+const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
+  ...Object.keys(new IncomingMessage(new Socket())),
+  'app',
+  'auth',
+  'baseUrl',
+  'body',
+  'cookies',
+  'file',
+  'files',
+  'next',
+  'originalUrl',
+  'params',
+  'path',
+  'query',
+  'rawBody',
+  'res',
+  'route',
+  'secret',
+  'session',
+  'signedCookies',
+  'url',
+])
+
+/** The properties that Koa and its routers give each context. */
+const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
+  'app',
+  'body',
+  'captures',
+  'cookies',
+  'fallbackCache',
+  'matched',
+  'mountPath',
+  'originalUrl',
+  'params',
+  'req',
+  'request',
+  'res',
+  'respond',
+  'response',
+  'router',
+  'routerName',
+  'routerPath',
+  'session',
+  'state',
+])
+
+function watchProperty(input: string, holder: object, name: string, value: unknown, inputs: InputsRead): void {
+  const get = () => {
+    inputs.filled(input, isPlainValue(value))
+    return value
+  }
+  const put = (other: unknown) => {
+    if (Object.getOwnPropertyDescriptor(holder, name)?.get !== get) return
+    Object.defineProperty(holder, name, { value: other, writable: true, enumerable: true, configurable: true })
+  }
+  Object.defineProperty(holder, name, { get, set: put, enumerable: true, configurable: true })
+  inputs.onClose(() => put(value))
+}
+
+/** Of what was there when the run began. */
+class HolderWatch implements RecordReader {
+  readonly #prefix: string
+  readonly #before: InputRecord
+  readonly #inputs: InputsRead
+  #written: Set<string> | undefined
+  #isAll = false
+
+  constructor(prefix: string, before: InputRecord, inputs: InputsRead) {
+    this.#prefix = prefix
+    this.#before = before
+    this.#inputs = inputs
+  }
+
+  one(name: string): void {
+    if (!this.#inputs.isCounting || isNeutralName(name) || this.#written?.has(name) === true) return
+    const value = this.#before[name]
+    const isPlain = value === undefined || value === null || isPlainValue(value)
+    if (isPlain ? !this.#isAll : isTelling(name)) this.#inputs.filled(`${this.#prefix}:${name}`, isPlain)
+  }
+
+  all(): void {
+    if (!this.#inputs.isCounting || this.#isAll) return
+    this.#isAll = true
+    this.#inputs.filled(`${this.#prefix}:*`, true)
+  }
+
+  written(name: string): void {
+    this.#written ??= new Set()
+    this.#written.add(name)
+  }
+}
+
+/** All plain values of a holder, as text. */
+function plainValues(prefix: string, holder: object, ignored: ReadonlySet<string>): string | null | undefined {
+  const plain = Object.entries(holder).filter(
+    ([name, value]) => isPlainValue(value) && !isNeutralName(name) && !ignored.has(`${prefix}:${name}`),
+  )
+  return filledText(Object.fromEntries(plain))
+}

@@ -1,0 +1,100 @@
+import type { IncomingMessage } from 'node:http'
+import type { InputsRead } from '../../http/rules/inputs-read.js'
+import { watchAddress } from './watched-address.js'
+import { CookieWatch } from './watched-cookies.js'
+import { type RecordReader, watchedLater, watchedList, watchedRecord } from './watched-fields.js'
+import { watchQuery } from './watched-query.js'
+
+/**
+ * Notes what is read of a node request until the inputs are closed; then the request is as it was.
+ *
+ * @param prototype - from which the application's requests inherit the getters of the framework
+ */
+export function watchRequest(request: IncomingMessage, inputs: InputsRead, prototype?: object): void {
+  new RequestWatch(request, inputs).install()
+  const { app } = request as { readonly app?: { readonly request?: object } }
+  watchAddress(request, prototype ?? app?.request, inputs)
+  watchQuery(request, inputs)
+}
+
+class RequestWatch implements RecordReader {
+  readonly #request: IncomingMessage
+  readonly #inputs: InputsRead
+  readonly #cookies: CookieWatch
+  /** Each property that was replaced: its name, what it was, what it is. */
+  readonly #replaced: [name: WatchedName, own: unknown, watched: unknown][] = []
+
+  constructor(request: IncomingMessage, inputs: InputsRead) {
+    this.#request = request
+    this.#inputs = inputs
+    this.#cookies = new CookieWatch(request, inputs)
+  }
+
+  install(): void {
+    const { headers, rawHeaders } = this.#request
+    this.#replace('headers', headers, watchedRecord(headers, this))
+    this.#replace('rawHeaders', rawHeaders, watchedList(rawHeaders, this))
+    if ('headersDistinct' in this.#request) {
+      this.#replace(
+        'headersDistinct',
+        undefined,
+        watchedLater(() => this.#distinctFields(rawHeaders), this),
+      )
+    }
+    this.#cookies.watchParsed()
+    this.#inputs.onClose(() => this.#uninstall())
+  }
+
+  one(name: string): void {
+    if (name === 'cookie') this.#cookies.onField()
+    else this.#inputs.field(name)
+  }
+
+  all(): void {
+    this.#inputs.allFields()
+  }
+
+  #replace(name: WatchedName, own: unknown, watched: unknown): void {
+    put(this.#request, name, watched)
+    this.#replaced.push([name, own, watched])
+  }
+
+  #uninstall(): void {
+    const request = this.#request
+    for (const [name, own, watched] of this.#replaced) {
+      // An application may have put something else there.
+      if (request[name] !== watched) continue
+      if (request.httpVersionMajor > 1) Reflect.deleteProperty(request, name)
+      else put(request, name, own)
+    }
+    this.#cookies.uninstall()
+  }
+
+  /** Has node make its record of lines. It makes it of `rawHeaders`, and keeps what it has made. */
+  #distinctFields(rawHeaders: string[]): object {
+    const request = this.#request
+    const { rawHeaders: watched } = request
+    const distinct = Reflect.get(request, 'headersDistinct')
+    put(request, 'rawHeaders', rawHeaders)
+    put(request, 'headersDistinct', undefined)
+    const made = request.headersDistinct
+    put(request, 'headersDistinct', distinct)
+    put(request, 'rawHeaders', watched)
+    return made
+  }
+}
+
+type WatchedName = 'headers' | 'rawHeaders' | 'headersDistinct'
+
+/** Sets a property. Requests of HTTP/2 have getters only, over which a property of their own is laid. */
+function put(request: IncomingMessage, name: WatchedName, value: unknown): void {
+  if (request.httpVersionMajor > 1) {
+    Object.defineProperty(request, name, { value, writable: true, enumerable: false, configurable: true })
+    return
+  }
+  // By its name each: V8 does not make a fast access of one whose name changes.
+  const fields = request as { -readonly [Name in WatchedName]: unknown }
+  if (name === 'headers') fields.headers = value
+  else if (name === 'rawHeaders') fields.rawHeaders = value
+  else fields.headersDistinct = value
+}

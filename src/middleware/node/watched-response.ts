@@ -1,0 +1,424 @@
+import { OutgoingMessage, type ServerResponse } from 'node:http'
+import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/exchange.js'
+import { bytesOf, callbackOf, isChunk } from './chunk.js'
+import { Departure } from './departure.js'
+import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
+import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
+import { OuterFields } from './outer-fields.js'
+import { knownFields, layFields } from './outgoing-fields.js'
+import { watchTrailers } from './trailers.js'
+import { inWireText } from './wire-text.js'
+import { foldHead, isFinalStatus } from './write-head.js'
+
+/**
+ * Tells a recording what is written to a node response from now on.
+ *
+ * The methods of this one response are replaced, and what they do for the application stays what it is: return values,
+ * backpressure, callbacks, `finish` and `close`. What middleware outside ours does in its own `writeHead` comes later and is
+ * not seen, what the route does is seen.
+ *
+ * @param restore - puts the request's own fields back; called before the head is passed on
+ * @returns the fields that outer middleware has set
+ */
+export function watchResponse(
+  request: NodeRequest,
+  response: ServerResponse,
+  recording: Recording,
+  restore: () => void,
+): ResponseHead['outer'] {
+  const watch = new Watch(request, response, recording, restore)
+  // Somebody nearer to the client watches as well, and is told by what we call.
+  const methods = WATCH in response ? methodsOf(watch) : METHODS
+  if (methods === METHODS) (response as Watched)[WATCH] = watch
+  response.writeHead = methods.writeHead
+  response.write = methods.write
+  response.end = methods.end
+  if (recording.wants === 'head') return watch.outer
+  response.addTrailers = methods.addTrailers
+  watchTrailers(response, ['setTrailer'], recording)
+  // Nobody calls it for a client that leaves: the handler has given up.
+  response.destroy = methods.destroy
+  response.once('close', methods.onClose)
+  return watch.outer
+}
+
+/** Where a response has its watch. */
+const WATCH = Symbol('fallback-cache.watch')
+
+/** A response that is watched. */
+type Watched = ServerResponse & { [WATCH]: Watch }
+
+/** What takes the place of a response's own methods, and hears of its end. */
+interface WatchedMethods {
+  writeHead(...args: unknown[]): ServerResponse
+  write(...args: unknown[]): boolean
+  end(...args: unknown[]): ServerResponse
+  addTrailers(...args: unknown[]): void
+  destroy(...args: unknown[]): ServerResponse
+  onClose(): void
+}
+
+/**
+ * The same functions for all responses: a closure that is assigned to a property of a response, and knows the response,
+ * has V8 keep both, and what they know, until the next full collection. That is several KB a request.
+ */
+const METHODS: WatchedMethods & ThisType<Watched> = {
+  writeHead(...args) {
+    return this[WATCH].writeHead(args)
+  },
+  write(...args) {
+    return this[WATCH].write(args)
+  },
+  end(...args) {
+    return this[WATCH].end(args)
+  },
+  addTrailers(...args) {
+    this[WATCH].addTrailers(args)
+  },
+  destroy(...args) {
+    return this[WATCH].destroy(args)
+  },
+  onClose() {
+    this[WATCH].close()
+  },
+}
+
+/** The functions of one more watch of the same response. */
+function methodsOf(watch: Watch): WatchedMethods {
+  return {
+    writeHead: (...args) => watch.writeHead(args),
+    write: (...args) => watch.write(args),
+    end: (...args) => watch.end(args),
+    addTrailers: (...args) => watch.addTrailers(args),
+    destroy: (...args) => watch.destroy(args),
+    onClose: () => watch.close(),
+  }
+}
+
+const { end, write } = OutgoingMessage.prototype
+
+class Watch implements ResponseHead {
+  readonly outer: ResponseHead['outer']
+  readonly #outerFields: OuterFields | undefined
+  readonly #request: NodeRequest
+  readonly #response: ServerResponse
+  readonly #recording: Recording
+  readonly #restore: () => void
+  readonly #departure: Departure | undefined
+  readonly #before: SendingMethods
+  readonly #addTrailers: (...args: never[]) => void
+  readonly #destroy: (...args: never[]) => ServerResponse
+  #begun = false
+  /** `end` is under way with the whole body: the head is judged, and node sends it with the bytes. */
+  #whole: Uint8Array | string | undefined
+  /** What takes the place of the handler's answer. */
+  #instead: Reply | undefined
+  /** The same, once its head is written and the handler's `end` is still to come. */
+  #held: HeldAnswer | undefined
+  #records = false
+  #waitsFor: Promise<unknown> | undefined
+  #ended = false
+  #isPaused = false
+  /** The fields that the recording has laid over the handler's, and their values before that. */
+  #laid: (readonly [name: string, value: FieldValue | number | undefined])[] = NONE_LAID
+
+  constructor(request: NodeRequest, response: ServerResponse, recording: Recording, restore: () => void) {
+    this.#request = request
+    this.#response = response
+    this.#recording = recording
+    this.#restore = restore
+    this.#before = { writeHead: response.writeHead, write: response.write, end: response.end }
+    this.#addTrailers = response.addTrailers
+    this.#destroy = response.destroy
+    const isRecorded = recording.wants === 'response'
+    this.#outerFields = isRecorded ? new OuterFields(response) : undefined
+    this.outer = this.#outerFields?.values ?? NONE
+    this.#departure = isRecorded ? new Departure(request, response) : undefined
+  }
+
+  get status(): number {
+    return this.#response.statusCode
+  }
+
+  get reason(): string | undefined {
+    // http2 has no reason phrases, and warns when asked for one.
+    if (this.#request.httpVersionMajor > 1) return undefined
+    return this.#response.statusMessage || undefined
+  }
+
+  get user(): unknown {
+    return userOf(this.#request, this.#response)
+  }
+
+  get session(): unknown {
+    return this.#request.session
+  }
+
+  field(name: string): FieldValue | undefined {
+    return fieldOf(this.#response, name)
+  }
+
+  fields(): FieldList {
+    return inWireText(this.#fields(), this.outer, this.#whole, this.#before.end)
+  }
+
+  #fields(): FieldList {
+    const response: NodeResponse = this.#response
+    const known = knownFields(response)
+    if (known !== undefined) return known
+    const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
+    const list: FieldValue[] = []
+    for (const name of names) list.push(name, fieldOf(response, name) ?? '')
+    return list
+  }
+
+  isSetByRoute(name: string): boolean {
+    return this.#outerFields?.isSet(name) === true
+  }
+
+  writeHead(args: unknown[]): ServerResponse {
+    const response = this.#response
+    if (this.#begun || response.headersSent || !isFinalStatus(args[0])) return this.#pass(this.#before.writeHead, args)
+    if (!foldHead(response, args)) return this.#pass(this.#before.writeHead, args)
+    this.#begin()
+    if (this.#whole !== undefined || this.#held !== undefined) return response
+    const reason = typeof args[1] === 'string' ? [args[1]] : []
+    return this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode, ...reason]))
+  }
+
+  write(args: unknown[]): boolean {
+    const response = this.#response
+    const [chunk, encoding] = args
+    if (this.#ended) return this.#writeAfterEnd(args)
+    if (!isChunk(chunk)) return this.#pass(this.#before.write, args)
+    if (!this.#begun && !response.headersSent) {
+      // Node drops it, and writes no head.
+      if (response.destroyed) {
+        this.#recording.abort('aborted')
+        return this.#pass(this.#before.write, args)
+      }
+      response.writeHead(response.statusCode)
+    }
+    const isTaken = this.#held === undefined ? this.#pass(this.#before.write, args) : this.#held.write(args)
+    if (this.#records) this.#records = this.#recording.write(bytesOf(chunk, encoding))
+    if (!isTaken && this.#records && this.#held === undefined) this.#pause()
+    return isTaken
+  }
+
+  end(args: unknown[]): ServerResponse {
+    const response = this.#response
+    if (this.#ended) return this.#endAgain(args)
+    const [chunk, encoding] = args
+    const isEmpty = !chunk || typeof chunk === 'function'
+    if (!isEmpty && !isChunk(chunk)) return this.#pass(this.#before.end, args)
+    const bytes = isEmpty ? undefined : bytesOf(chunk as Uint8Array | string, encoding)
+    // A handler that ends its response right after the connection broke has heard of that before us.
+    if (this.#departure?.isOver) this.#recording.leave(() => true)
+    const isWhole = !this.#begun && !response.headersSent
+    if (isWhole) {
+      this.#beginWhole(bytes ?? '')
+    } else if (this.#records && bytes !== undefined) {
+      this.#records = this.#recording.write(bytes)
+    }
+    this.#ended = true
+    if (this.#waitsFor !== undefined) return this.#endAfter(this.#waitsFor, args, isWhole ? (bytes ?? '') : undefined)
+    this.#orUndo(() => this.#finish(args))
+    return response
+  }
+
+  addTrailers(args: unknown[]): void {
+    this.#recording.abort('trailers')
+    this.#pass(this.#addTrailers, args)
+  }
+
+  destroy(args: unknown[]): ServerResponse {
+    this.#recording.abort('aborted')
+    this.#held?.giveUp()
+    return this.#pass(this.#destroy, args)
+  }
+
+  close(): void {
+    this.#restore()
+    if (!this.#ended) this.#departure?.note()
+    this.#recording.leave(() => this.#departure?.wasSeen !== false)
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.#recording.pause()
+    this.#response.once('drain', () => {
+      this.#isPaused = false
+      this.#recording.resume()
+    })
+  }
+
+  /** Through the outermost writeHead, for what the route has laid around the response shall have its say too. */
+  #beginWhole(bytes: Uint8Array | string): void {
+    const response = this.#response
+    this.#whole = bytes
+    try {
+      response.writeHead(response.statusCode)
+    } finally {
+      this.#whole = undefined
+    }
+  }
+
+  #begin(): void {
+    const response = this.#response
+    this.#begun = true
+    this.#restore()
+    const onward: Onward = this.#recording.begin(this, this.#whole)
+    this.#instead = onward.instead
+    this.#records = onward.record && this.#whole === undefined
+    this.#waitsFor = onward.before
+    if (onward.instead !== undefined) {
+      if (this.#whole === undefined) this.#hold(onward.instead)
+      return
+    }
+    const { fields } = onward
+    if (fields.length > 0) {
+      this.#laid = []
+      for (let at = 0; at < fields.length; at += 2) {
+        const name = String(fields[at])
+        this.#laid.push([name, response.getHeader(name)])
+      }
+    }
+    layFields(response, fields)
+  }
+
+  #hold(reply: Reply): void {
+    const response = this.#response
+    const held = new HeldAnswer(response, reply, this.#before, response.getHeader('content-length'))
+    this.#putInstead(reply)
+    this.#held = held
+    held.begin()
+  }
+
+  #finish(args: unknown[]): void {
+    const { end } = this.#before
+    if (this.#held !== undefined) {
+      this.#held.end(args)
+    } else if (this.#instead !== undefined) {
+      this.#putInstead(this.#instead)
+      this.#pass(end, inOnePiece(end, endingWith(this.#instead.body, args)))
+    } else {
+      this.#pass(end, inOnePiece(end, args))
+    }
+    this.#recording.end()
+  }
+
+  /** The fields of the application are gone, but for those that outer middleware had set. */
+  #putInstead(reply: Reply): void {
+    const response = this.#response
+    const { sendDate } = response
+    for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
+    for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
+    // Node takes the removal of Date for the wish that there be none.
+    response.sendDate = sendDate
+    if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
+    putHead(response, reply)
+  }
+
+  /** When node refuses the head or the end, the handler may answer in another way, which is not what has been recorded. */
+  #orUndo<Result>(send: () => Result): Result {
+    try {
+      return send()
+    } catch (thrown) {
+      this.#recording.abort('aborted')
+      this.#records = false
+      if (!this.#response.headersSent) this.#undo()
+      throw thrown
+    }
+  }
+
+  #undo(): void {
+    const response = this.#response
+    this.#begun = false
+    this.#ended = false
+    this.#instead = undefined
+    this.#held?.giveUp()
+    this.#held = undefined
+    this.#waitsFor = undefined
+    for (const [name, value] of this.#laid) {
+      if (value === undefined) response.removeHeader(name)
+      else response.setHeader(name, value)
+    }
+    this.#laid = NONE_LAID
+  }
+
+  /** Nothing may look as if the answer were still open, so the head is settled now; only the last bytes wait. */
+  #endAfter(before: Promise<unknown>, args: unknown[], whole: Uint8Array | string | undefined): ServerResponse {
+    const response = this.#response
+    if (!response.headersSent) {
+      if (
+        whole !== undefined &&
+        !response.hasHeader('content-length') &&
+        !response.hasHeader('transfer-encoding') &&
+        hasBody(response)
+      ) {
+        response.setHeader('Content-Length', Buffer.byteLength(whole))
+      }
+      this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode]))
+    }
+    const isOfNode = 'finished' in response && !('stream' in response)
+    // As after any `end`: what is written or ended now is too late.
+    if (isOfNode) response.finished = true
+    void before.then(() => {
+      this.#waitsFor = undefined
+      if (isOfNode) response.finished = false
+      try {
+        this.#finish(args)
+      } catch (thrown) {
+        // The handler's `end` has long returned.
+        response.destroy(thrown as Error)
+      }
+    })
+    return response
+  }
+
+  /** As node answers a `write` after `end`, past those who wait for the first `end`. */
+  #writeAfterEnd(args: unknown[]): boolean {
+    if (this.#waitsFor === undefined) return this.#pass(this.#before.write, args)
+    if (!('stream' in this.#response)) return this.#pass(write, args)
+    process.nextTick(callbackOf(args) ?? nothing)
+    return false
+  }
+
+  /** As node answers a second `end`, past those who wait for the first one. */
+  #endAgain(args: unknown[]): ServerResponse {
+    if (this.#waitsFor === undefined) return this.#pass(this.#before.end, args)
+    if (!('stream' in this.#response)) return this.#pass(end as SendingMethods['end'], args)
+    process.nextTick(callbackOf(args) ?? nothing)
+    return this.#response
+  }
+
+  /** Calls what was there before us. The arguments are the caller's own, whichever overload they are for. */
+  #pass<Result>(method: (...args: never[]) => Result, args: readonly unknown[]): Result {
+    const { inputs } = this.#recording
+    // What middleware in front of the cache reads in methods of its own is none of the route's inputs.
+    inputs?.pause()
+    try {
+      return method.apply(this.#response, args as never[])
+    } finally {
+      inputs?.resume()
+    }
+  }
+}
+
+const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
+
+const NONE: ResponseHead['outer'] = Object.freeze({})
+
+/** The arguments of an `end`, with a small Buffer as text where it is node's own; see {@link SMALL}. */
+function inOnePiece(method: unknown, args: unknown[]): unknown[] {
+  const [chunk, encoding, callback] = args
+  if (method !== end || !Buffer.isBuffer(chunk) || chunk.length > SMALL) return args
+  return [chunk.toString('latin1'), 'latin1', typeof encoding === 'function' ? encoding : callback]
+}
+
+function hasBody(response: ServerResponse): boolean {
+  return response.statusCode !== 204 && response.statusCode !== 304
+}
+
+function nothing(): void {}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { namedPaths } from '../../../src/http/store/named-paths.js'
+
+const template = (strings: TemplateStringsArray, ...values: unknown[]) => namedPaths([strings, ...values])
+
+describe('namedPaths', () => {
+  it.each([
+    ['/a', ['/a']],
+    ['/a/', ['/a']],
+    ['/', ['']],
+    ['/caf\u00e9', ['/caf%C3%A9']],
+    ['/caf%c3%a9', ['/caf%C3%A9']],
+    ['/50%', ['/50%25']],
+    ['/50%25', ['/50%25']],
+    ['/rgb%41', ['/rgbA']],
+    ['/a%2Fb', ['/a/b']],
+    ['/a b', ['/a%20b']],
+    ['/what?', ['/what', '/what%3F']],
+    ['/c#', ['/c', '/c%23']],
+    ['/c#?page=2', ['/c', '/c%23', '/c%23%3Fpage=2']],
+    ['/a:b', ['/a:b']],
+    ['/a*b', ['/a*b']],
+  ])('reads %j as %j', (path, paths) => {
+    expect(namedPaths([path])?.toSorted()).toEqual([...paths].sort())
+  })
+
+  it('shows the beginning of a long path in an error', () => {
+    const refused = () => namedPaths([`/${'a'.repeat(10_000)}/*`])
+    expect(refused).toThrow(/^invalidate\("\/a{198}\u2026\) looks like a pattern/)
+    expect(refused).toThrow(expect.objectContaining({ message: expect.stringMatching(/^.{1,1000}$/) }))
+  })
+
+  it('names nothing without arguments', () => {
+    expect(namedPaths([])).toBeUndefined()
+  })
+
+  it('takes the values of a template and segments for what they are', () => {
+    for (const [id, path] of [
+      ['a/b', '/p/a/b'],
+      ['50%', '/p/50%25'],
+      ['q?', '/p/q%3F'],
+      ['#', '/p/%23'],
+      ['\u00fc', '/p/%C3%BC'],
+      [' ', '/p/%20'],
+      [':id', '/p/:id'],
+      ['*', '/p/*'],
+      [7, '/p/7'],
+      [7n, '/p/7'],
+      [true, '/p/true'],
+    ] as const) {
+      expect(template`/p/${id}`).toEqual([path])
+      expect(template`/p/${id}/reviews?page=2`).toEqual([`${path}/reviews`])
+      expect(namedPaths([['p', id]])).toEqual([path])
+    }
+    expect(namedPaths([['/p', 'a']])).toEqual(['//p/a', '/p/a'])
+  })
+
+  it.each([
+    ['undefined', [undefined], /invalidate\(undefined\)/],
+    ['null', [null], /invalidate\(null\)/],
+    ['a number', [1], /invalidate\(1\)/],
+    ['no slash', ['a'], /must start with "\/"/],
+    ['a parameter', ['/products/:id'], /looks like a pattern.*invalidate`\/products\/\$\{id\}`/],
+    ['a star', ['/products/*'], /pattern/],
+    ['a star behind a name', ['/products*'], /pattern/],
+    ['two stars', ['/**'], /pattern/],
+    ['a named star', ['/*rest'], /pattern/],
+    ['no segments', [[]], /names no path/],
+    ['an undefined segment', [['products', undefined]], /segment 2 of the path is undefined/],
+    ['an empty segment', [['products', '']], /segment 2 of the path is empty/],
+    ['an object', [['products', {}]], /segment 2/],
+    ['NaN', [['products', Number.NaN]], /NaN/],
+    ['two paths', ['/a', '/b'], /one path/],
+  ])('refuses %s, and says what to write', (_, args, message) => {
+    expect(() => namedPaths(args)).toThrow(message)
+  })
+
+  it('refuses an undefined or empty value of a template, and a pattern in it', () => {
+    expect(() => template`/products/${undefined}`).toThrow('value 1 of the path is undefined')
+    expect(() => template`/products/${''}`).toThrow('value 1 of the path is empty')
+    expect(() => template`/products/:id/${1}`).toThrow('pattern')
+  })
+})
