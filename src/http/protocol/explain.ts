@@ -18,6 +18,7 @@ import { fieldValue } from '../syntax/fields.js'
 import { asksInOwnUnits } from '../syntax/range.js'
 import { answerFromStore } from './answer.js'
 import { askFunctions } from './asked-functions.js'
+import { courseOf, OUTLIVED, passedBy, verdictOn } from './decision.js'
 import { lookupOf } from './entering.js'
 import type {
   ExplainedForward,
@@ -35,7 +36,6 @@ import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
 import { fillIn } from './post-answer.js'
 import { scopeOf } from './scope.js'
-import { courseOf, OUTLIVED, passedBy, verdictOn } from './verdict.js'
 
 /** The parts of a protocol that an explanation asks. */
 export interface Explained<Context extends object> {

@@ -18,6 +18,7 @@ import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
 import { asksInOwnUnits } from '../syntax/range.js'
 import { answerFromStore } from './answer.js'
 import { askFunctions, settledAnswers } from './asked-functions.js'
+import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './decision.js'
 import { lookupOf, type Naming, namingOf, wholeExtra } from './entering.js'
 import { explain, type Standpoint } from './explain.js'
 import type { Explanation } from './explanation.js'
@@ -33,7 +34,6 @@ import { fillIn } from './post-answer.js'
 import type { Retiring } from './retiring.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { answersOf, isThenable } from './thenable.js'
-import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './verdict.js'
 
 /** What is decided about a request: an answer, or the handler. */
 type Decision = Reply | Forwarding | typeof INSIDE
