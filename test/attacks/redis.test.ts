@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
-import { decodeFrame, encodeFrame } from '../../src/core/wire-frame.js'
+import { decodeFrame, encodeFrame } from '../../src/core/tiers/wire-frame.js'
 import { useStage } from '../middleware/contract-stage.js'
 import { express } from '../middleware/hosts/express.js'
 import type { CacheFace, Host } from '../middleware/hosts/host.js'

@@ -3,7 +3,7 @@ import { CacheError } from '../errors.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
-import { decodeHead, headBytes, type Stamp } from '../wire-frame.js'
+import { decodeHead, headBytes, type Stamp } from '../tiers/wire-frame.js'
 import { coverText } from './cover.js'
 import { entryName, ownName } from './names.js'
 

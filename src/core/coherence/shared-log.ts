@@ -1,7 +1,7 @@
 import { CacheError } from '../errors.js'
 import { shown } from '../option-checks.js'
 import type { RedisArgument, RedisPort } from '../tiers/redis-client.js'
-import { tombstoneFrame } from '../wire-frame.js'
+import { tombstoneFrame } from '../tiers/wire-frame.js'
 import { type Cover, coverText, parseCover } from './cover.js'
 import { type Head, parseHead, protocol } from './head.js'
 import {

@@ -3,7 +3,7 @@ import { type Clock, pause } from '../clock.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
-import type { Stamp } from '../wire-frame.js'
+import type { Stamp } from '../tiers/wire-frame.js'
 
 /** What came of asking: another process made it meanwhile, or it is this one's turn. */
 export type Turn<Found> = { readonly found: Found } | { readonly end: (stored: boolean) => void }

@@ -8,9 +8,9 @@ import {
   frameMagic,
   isTombstone,
   tombstoneFrame,
-} from '../../src/core/wire-frame.js'
+} from '../../../src/core/tiers/wire-frame.js'
 
-const golden = new URL('../golden/', import.meta.url)
+const golden = new URL('../../golden/', import.meta.url)
 const stamp = { incarnation: '0a1b2c3d4e5f', position: 1_767_225_600_000_123 }
 const storedAt = 1_767_225_600_000
 

@@ -1,9 +1,9 @@
-import type { Clock } from './clock.js'
-import type { Mirror } from './coherence/mirror.js'
-import type { Entry } from './entry.js'
-import type { GuardedEmitter } from './events.js'
-import type { Absence, Found } from './found.js'
-import type { MemorySlot, MemoryTier } from './tiers/memory-tier.js'
+import type { Clock } from '../clock.js'
+import type { Entry } from '../entry.js'
+import type { GuardedEmitter } from '../events.js'
+import type { Absence, Found } from '../found.js'
+import type { MemorySlot, MemoryTier } from '../tiers/memory-tier.js'
+import type { Mirror } from './mirror.js'
 
 /** The memory tier, whose entries are judged by their moments and by the invalidations that this process knows of. */
 export class JudgedMemory {

@@ -1,5 +1,5 @@
-import { byteSizes, type Entry, type NewEntry, readTags } from './entry.js'
-import { PackedEntry } from './tiers/packed-entry.js'
+import { byteSizes, type Entry, type NewEntry, readTags } from '../entry.js'
+import { PackedEntry } from './packed-entry.js'
 
 /**
  * A place in the shared log of invalidations: everything up to here had been applied by the process that wrote the
