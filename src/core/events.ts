@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import { type Cover, coverText } from './coherence/cover.js'
 import type { CircuitState } from './tiers/circuit-breaker.js'
 import type { EvictionReason } from './tiers/memory-tier.js'
 
@@ -55,11 +54,6 @@ export class GuardedEmitter extends EventEmitter<CacheEvents> {
       warn(name, thrown)
     }
   }
-}
-
-/** Tells what an invalidation covers, if anybody listens. */
-export function tellInvalidation(events: GuardedEmitter, covers: readonly Cover[], origin: 'local' | 'log'): void {
-  if (events.listenerCount('invalidate') > 0) events.tell('invalidate', { covers: covers.map(coverText), origin })
 }
 
 function warn(name: string, thrown: unknown): void {

@@ -1,4 +1,4 @@
-import type { Stamp } from './tiers/wire-frame.js'
+import type { Stamp } from './stamp.js'
 
 /** The moment a handler started, as far as invalidations go. */
 export interface Mark {

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
-import type { Stamp } from '../tiers/wire-frame.js'
+import type { Stamp } from '../stamp.js'
 import type { Cover } from './cover.js'
 import { type Head, headAt, readHead } from './head.js'
 import type { Issued, Journal } from './journal.js'

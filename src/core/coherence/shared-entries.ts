@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
+import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
-import { decodeHead, headBytes, type Stamp } from '../tiers/wire-frame.js'
+import { decodeHead, headBytes } from '../tiers/wire-frame.js'
 import { coverText } from './cover.js'
 import { entryName, ownName } from './names.js'
 

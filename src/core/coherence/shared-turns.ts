@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, pause } from '../clock.js'
+import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
-import type { Stamp } from '../tiers/wire-frame.js'
 
 /** What came of asking: another process made it meanwhile, or it is this one's turn. */
 export type Turn<Found> = { readonly found: Found } | { readonly end: (stored: boolean) => void }

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { byteSizes, type Entry } from '../entry.js'
+import type { Stamp } from '../stamp.js'
 import { PackedEntry } from './packed-entry.js'
 import { Slabs } from './slabs.js'
-import type { Stamp } from './wire-frame.js'
 
 /** An entry in memory, and what coherence needs to judge it. */
 export interface MemorySlot {

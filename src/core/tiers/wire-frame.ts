@@ -1,14 +1,6 @@
 import { byteSizes, type Entry, type NewEntry, readTags } from '../entry.js'
+import type { Stamp } from '../stamp.js'
 import { PackedEntry } from './packed-entry.js'
-
-/**
- * A place in the shared log of invalidations: everything up to here had been applied by the process that wrote the
- * entry when its handler started. Positions of different incarnations of the log do not compare.
- */
-export interface Stamp {
-  readonly incarnation: string
-  readonly position: number
-}
 
 /** What came out of Redis: the entry, and where in the log it stands. */
 export interface Framed {
