@@ -8,16 +8,18 @@ import type {
   Recording,
   RefreshHead,
   Reply,
+  RequestContent,
   RequestHead,
+  ResponseHandle,
   ResponseHead,
-} from '../http/port/exchange.js'
-import type { RequestContent } from '../http/port/request-content.js'
-import type { ResponseHandle } from '../http/port/response-handle.js'
-import { type CacheControls, controlsOf } from '../http/protocol/controls.js'
-import type { Explanation, RequestDescription } from '../http/protocol/explanation.js'
-import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/protocol/options.js'
-import { readPolicy, refined } from '../http/protocol/policy.js'
-import { ResponseCache } from '../http/protocol/response-cache.js'
+} from '../http/port/index.js'
+import type {
+  Explanation,
+  FallbackCacheMiddlewareOptions,
+  RefiningOptions,
+  RequestDescription,
+} from '../http/protocol/index.js'
+import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express/application.js'
 import { Doorway, type FrontDoor } from './front-door/front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
@@ -54,7 +56,7 @@ declare global {
 /** The options of {@link fallbackCache}; their functions are given `req`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
 
-export type { FinishedResponse } from '../http/port/finished-response.js'
+export type { FinishedResponse } from '../http/port/index.js'
 export type { ServeOptions } from './front-door/front-door.js'
 export type { FrontDoorOptions } from './front-door/front-door-options.js'
 

@@ -8,15 +8,17 @@ import type {
   Recording,
   RefreshHead,
   Reply,
+  RequestContent,
   RequestHead,
-} from '../http/port/exchange.js'
-import type { RequestContent } from '../http/port/request-content.js'
-import type { ResponseHandle } from '../http/port/response-handle.js'
-import { type CacheControls, controlsOf } from '../http/protocol/controls.js'
-import type { Explanation, RequestDescription } from '../http/protocol/explanation.js'
-import type { FallbackCacheMiddlewareOptions, RefiningOptions } from '../http/protocol/options.js'
-import { readPolicy, refined } from '../http/protocol/policy.js'
-import { ResponseCache } from '../http/protocol/response-cache.js'
+  ResponseHandle,
+} from '../http/port/index.js'
+import type {
+  Explanation,
+  FallbackCacheMiddlewareOptions,
+  RefiningOptions,
+  RequestDescription,
+} from '../http/protocol/index.js'
+import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { Doorway, type FrontDoor } from './front-door/front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
 import { isKoaApplication, type KoaApplication, KoaInterior } from './koa/application.js'
@@ -31,12 +33,12 @@ import { checkIsCalled, misplaced } from './node/misuse.js'
 import { changeFields, fieldOf, lineOf, rewrittenUrl, streamsBody } from './node/node-response.js'
 import { otherOriginOf } from './node/origin-fields.js'
 import { OuterFields } from './node/outer-fields.js'
-import { layFields } from './node/outgoing-fields.js'
 import { keepContent, type ParsedRequest, readContent } from './node/request-content.js'
 import { drain, tee } from './node/tee.js'
 import { watchTrailers } from './node/trailers.js'
 import { filledIn } from './node/watched-filled.js'
 import { watchResponse } from './node/watched-response.js'
+import { layFields } from './node-internals/outgoing-fields.js'
 import { sendPreparedOver } from './node-internals/prepared-head.js'
 
 declare module 'koa' {
@@ -49,7 +51,7 @@ declare module 'koa' {
 /** The options of {@link fallbackCache}; functions among them are given the `ctx`. */
 export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
 
-export type { FinishedResponse } from '../http/port/finished-response.js'
+export type { FinishedResponse } from '../http/port/index.js'
 export type { ServeOptions } from './front-door/front-door.js'
 export type { FrontDoorOptions } from './front-door/front-door-options.js'
 

@@ -11,7 +11,7 @@ import { isEndless } from '../../src/http/rules/storable-body.js'
 import { APPLICATION_STORAGE } from '../../src/http/rules/storage-policy.js'
 import { responseControl } from '../../src/http/rules/targeted.js'
 import { parseVary, selectingValues } from '../../src/http/rules/vary.js'
-import { PrimaryKeys, pathOf } from '../../src/http/store/primary-key.js'
+import { PrimaryKeys } from '../../src/http/store/primary-key.js'
 import { acceptsIdentity, preferredCoding } from '../../src/http/syntax/accept-encoding.js'
 import { MAX_DELTA_SECONDS, parseCacheControl } from '../../src/http/syntax/cache-control.js'
 import { listEntityTags } from '../../src/http/syntax/entity-tag.js'
@@ -19,6 +19,7 @@ import { parseHttpDate } from '../../src/http/syntax/http-date.js'
 import { parseNoVarySearch, SearchRule } from '../../src/http/syntax/no-vary-search.js'
 import { parseContentRange, parseRange } from '../../src/http/syntax/range.js'
 import { parseDictionary, parseList } from '../../src/http/syntax/structured-fields.js'
+import { pathOf } from '../../src/http/syntax/target.js'
 
 const NOW = Date.UTC(2026, 0, 1)
 const keys = new PrimaryKeys({ group: '', query: 'sorted' })

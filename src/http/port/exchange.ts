@@ -1,4 +1,6 @@
 import type { InputsRead } from '../rules/inputs-read.js'
+import type { Filling } from '../rules/vary.js'
+import type { FieldList, FieldValue } from '../syntax/fields.js'
 import type { RequestContent } from './request-content.js'
 import type { ResponseHandle } from './response-handle.js'
 
@@ -86,17 +88,13 @@ export interface DetachedRun {
   cancel(): void
 }
 
-/** A field's value: one line, or several (`Set-Cookie`). Never joined or split by an adapter. */
-export type FieldValue = string | readonly string[]
-
-/** Fields as a flat list: name, value, name, value, …; names in the case in which they go out. */
-export type FieldList = readonly FieldValue[]
+export type { FieldList, FieldValue } from '../syntax/fields.js'
 
 /** Request fields to set, or to take away (`undefined`), while the handler runs; names in lower case. */
 export type FieldChanges = Readonly<Record<string, string | undefined>>
 
 /** What a request asks for. */
-export interface RequestHead {
+export interface RequestHead extends Filling {
   /** In upper case, as the application is going to see it. */
   readonly method: string
   /** The method on the request line, where the framework knows that something (method-override) has changed it. */
@@ -115,11 +113,6 @@ export interface RequestHead {
   readonly otherOrigin?: string | undefined
   /** The fields by lower-case name, lines of one name joined as node joins them. */
   readonly headers: Readonly<Record<string, FieldValue | undefined>>
-  /**
-   * The value of an input that middleware in front of the cache has filled in (`req:tenant`, `state:lang`), as text; `null`: there is none,
-   * `undefined`: it cannot be told. Left out by hosts that see none.
-   */
-  filled?(input: string): string | null | undefined
   /**
    * True when all of its fields, but for {@link ifNoneMatch}, are known to be plain, in the sense of `isPlainField`: then
    * {@link headers} is read only where responses vary.

@@ -1,10 +1,10 @@
-import type { Exchange, FieldValue, Reply, RequestHead } from '../port/exchange.js'
+import type { Exchange, Reply, RequestHead } from '../port/exchange.js'
 import { asksForWhole, isNotModified, isRangeApplicable, notModifiedFields } from '../rules/conditional.js'
 import { uniteVary } from '../rules/vary.js'
 import { toFieldList } from '../store/route-fields.js'
 import { fieldsOfPart, partWithin } from '../store/stored-part.js'
 import type { StoredResponse } from '../store/stored-response.js'
-import { type Fields, fieldValue } from '../syntax/fields.js'
+import { type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { parseRange, partialContent, rangeNotSatisfiable } from '../syntax/range.js'
 
 /**

@@ -1,6 +1,6 @@
 import { brand } from '../../core/brand.js'
 import type { OpenRecording } from '../../core/recordings.js'
-import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../port/exchange.js'
+import type { Onward, Recording, Reply, ResponseHead } from '../port/exchange.js'
 import { FinishedResponse } from '../port/finished-response.js'
 import { ResponseNotes } from '../port/response-notes.js'
 import { codingsFor } from '../rules/encodable.js'
@@ -22,7 +22,7 @@ import type { StoredHead } from '../store/stored-response.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import { listEntityTags } from '../syntax/entity-tag.js'
-import { type Fields, fieldValue } from '../syntax/fields.js'
+import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { parseNoVarySearch } from '../syntax/no-vary-search.js'
 import { answerConditions } from './answer.js'
 import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
@@ -410,7 +410,7 @@ export class Fill implements Recording, OpenRecording {
 
   #conclude(inputs: InputsRead, context: InputsContext): Reason | undefined {
     this.#verdict = judgeInputs(inputs, context)
-    const advice = adviceOn(this.#verdict, inputs, context)
+    const advice = adviceOn(this.#verdict, inputs, this.of.request)
     for (const { topic, text } of advice) this.#target.advise(topic, text)
     return this.#verdict.refusal
   }

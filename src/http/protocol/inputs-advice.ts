@@ -1,9 +1,9 @@
 import type { RequestHead } from '../port/exchange.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
-import type { InputsContext, InputsVerdict } from '../rules/inputs-verdict.js'
-import { pathOf } from '../store/primary-key.js'
+import type { InputsVerdict } from '../rules/inputs-verdict.js'
 import { hasField } from '../syntax/fields.js'
+import { pathOf } from '../syntax/target.js'
 
 /** Something to be said once. */
 export interface Advice {
@@ -15,7 +15,7 @@ export interface Advice {
 export function adviceOn(
   { refusal, input, selecting }: InputsVerdict,
   { place }: InputsRead,
-  { request }: InputsContext,
+  request: RequestHead,
 ): readonly Advice[] {
   const path = pathOf(request.url)
   if (refusal === 'fields-read') {

@@ -2,6 +2,7 @@ import type { Duration } from '../../core/duration.js'
 import type { FallbackCache } from '../../core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../core/options.js'
 import type { FinishedResponse } from '../port/finished-response.js'
+import type { InputsOptions } from '../rules/inputs-policy.js'
 
 /** A value, or a promise of one. */
 export type Awaitable<T> = T | PromiseLike<T>
@@ -166,16 +167,6 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * @defaultValue 10
    */
   readonly collapseTimeout?: Duration | undefined
-}
-
-/** What the `inputs` option takes. */
-export interface InputsOptions {
-  /** Inputs on which no response depends: names of fields, `cookie:` with the name of a cookie, `query:` with that of a parameter, `req:`, `ctx:`, `locals:` and `state:` with that of a value, `ip`. */
-  readonly ignore?: readonly string[] | undefined
-  /** Inputs that say who is asking, whatever their names: a request with one is never answered from what was stored for others. */
-  readonly count?: readonly string[] | undefined
-  /** The same as the option `vary`. */
-  readonly vary?: readonly string[] | undefined
 }
 
 /** Options that a derived middleware may set: all but those that make or name the core. */

@@ -1,11 +1,11 @@
 import { brand } from '../../core/brand.js'
-import type { FieldList, FieldValue, Onward, Recording, Reply, RequestHead, ResponseHead } from '../port/exchange.js'
+import type { Onward, Recording, Reply, RequestHead, ResponseHead } from '../port/exchange.js'
 import type { ResponseHandle } from '../port/response-handle.js'
 import { invalidatedGroups } from '../rules/groups.js'
 import { invalidatedTargets, isSafe } from '../rules/invalidation.js'
 import { CACHE_NAME } from '../store/stored-response.js'
 import { appendCacheStatus, type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
-import { type Fields, fieldValue } from '../syntax/fields.js'
+import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { type Retiring, retireTargets } from './retiring.js'
 
 /** An answer that goes on as it is. */

@@ -1,8 +1,8 @@
-import type { FieldValue, RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/exchange.js'
 import { CONDITIONAL_FIELDS } from '../rules/conditional.js'
+import { cookieValue } from '../rules/cookie-values.js'
 import { COOKIE, type SelectingFields } from '../rules/vary.js'
-import { cookieValue } from '../syntax/cookie-values.js'
-import { fieldValue } from '../syntax/fields.js'
+import { type FieldValue, fieldValue } from '../syntax/fields.js'
 
 /** What decides which fields of a client's request a refresh keeps. */
 export interface Carrying {

@@ -1,7 +1,16 @@
 import { rejectUnknownOptions, shown } from '../../core/option-checks.js'
-import type { InputsOptions } from '../protocol/options.js'
 import { isToken } from '../syntax/fields.js'
 import { isFilledInput } from './filled-inputs.js'
+
+/** What the `inputs` option takes. */
+export interface InputsOptions {
+  /** Inputs on which no response depends: names of fields, `cookie:` with the name of a cookie, `query:` with that of a parameter, `req:`, `ctx:`, `locals:` and `state:` with that of a value, `ip`. */
+  readonly ignore?: readonly string[] | undefined
+  /** Inputs that say who is asking, whatever their names: a request with one is never answered from what was stored for others. */
+  readonly count?: readonly string[] | undefined
+  /** The same as the option `vary`. */
+  readonly vary?: readonly string[] | undefined
+}
 
 /** Which inputs of a run count. */
 export interface InputsPolicy {

@@ -1,7 +1,6 @@
-import type { RequestHead } from '../port/exchange.js'
 import type { CacheControl } from '../syntax/cache-control.js'
-import { cookieValue } from '../syntax/cookie-values.js'
-import { fieldValue } from '../syntax/fields.js'
+import { type Fields, fieldValue } from '../syntax/fields.js'
+import { cookieValue } from './cookie-values.js'
 import type { InputsPolicy } from './inputs-policy.js'
 import type { InputsRead } from './inputs-read.js'
 import type { StoragePolicy } from './storage-policy.js'
@@ -18,8 +17,8 @@ export interface InputsVerdict {
 
 /** What an {@link InputsVerdict} is made of beside the inputs. */
 export interface InputsContext {
-  /** The request as it came. */
-  readonly request: RequestHead
+  /** The request as the client sent it. */
+  readonly request: { readonly method: string; readonly headers: Fields }
   readonly control: CacheControl
   /** What the response varies by already: its Vary and the `vary` option. */
   readonly selecting: readonly string[]

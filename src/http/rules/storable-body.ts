@@ -1,5 +1,5 @@
-import { fitsContentRange } from '../store/combined-parts.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
+import { fitsContentRange } from '../syntax/range.js'
 import type { Reason } from './reasons.js'
 import type { StoragePolicy } from './storage-policy.js'
 

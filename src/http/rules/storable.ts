@@ -1,7 +1,7 @@
 import type { CacheControl, Seconds } from '../syntax/cache-control.js'
 import { type Fields, fieldValue, hasField } from '../syntax/fields.js'
 import type { EpochMilliseconds } from '../syntax/http-date.js'
-import { parseContentRange } from '../syntax/range.js'
+import { contentRangeOf } from '../syntax/range.js'
 import { correctedInitialAge, type Milliseconds } from './age.js'
 import { preconditions } from './conditional.js'
 import { unsharedCredential } from './credentials.js'
@@ -125,7 +125,7 @@ function refuseStatus(response: ResponseHead, control: CacheControl, policy: Sto
   if (control.mustUnderstand && !isUnderstood(status, policy)) return 'must-understand'
   if (status !== 206) return undefined
   if (!policy.storePartial) return 'partial'
-  return parseContentRange(fieldValue(fields, 'content-range')) === undefined ? 'content-range' : undefined
+  return contentRangeOf(fields) === undefined ? 'content-range' : undefined
 }
 
 function refuseDirectives(status: number, control: CacheControl, policy: StoragePolicy): Reason | undefined {

@@ -1,6 +1,5 @@
-import type { RequestHead } from '../port/exchange.js'
-import { cookieValue } from '../syntax/cookie-values.js'
 import { type Fields, fieldValue, hasField, isToken, listMembers } from '../syntax/fields.js'
+import { cookieValue } from './cookie-values.js'
 import { isFilledInput } from './filled-inputs.js'
 
 /** The selecting fields of a response: names in lower case, sorted, each once; or `'*'`, which no request can match (RFC 9110, section 12.5.5). */
@@ -55,8 +54,14 @@ export function selectingValues(
   return names.map((name) => selectingValue(name, request, filling) ?? null)
 }
 
-/** What tells the values that middleware in front of the cache has filled in. */
-export type Filling = Pick<RequestHead, 'filled'>
+/** A request whose values from middleware in front of the cache can be read. */
+export interface Filling {
+  /**
+   * The value of an input that middleware in front of the cache has filled in (`req:tenant`, `state:lang`), as text; `null`: there is none,
+   * `undefined`: it cannot be told. Left out by hosts that see none.
+   */
+  filled?(input: string): string | null | undefined
+}
 
 /** Whether the values of some of these names cannot be told for a request, so that no response that they select matches it. */
 export function isUntold(names: readonly string[], filling: Filling): boolean {

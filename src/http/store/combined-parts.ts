@@ -1,6 +1,6 @@
 import { equalsStrongly } from '../syntax/entity-tag.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
-import { type ContentRange, parseContentRange } from '../syntax/range.js'
+import { type ContentRange, contentRangeOf, lengthOf } from '../syntax/range.js'
 import type { RouteFields } from './route-fields.js'
 import type { StoredResponse } from './stored-response.js'
 
@@ -26,8 +26,8 @@ export interface CombinedParts {
  * @param limit - bytes
  */
 export function combinedParts(stored: StoredResponse, arriving: Fields, limit: number): CombinedParts | undefined {
-  const held = rangeOf(stored.byName)
-  const more = rangeOf(arriving)
+  const held = contentRangeOf(stored.byName)
+  const more = contentRangeOf(arriving)
   if (stored.status !== 206 || held === undefined || more === undefined) return undefined
   const { completeLength } = held
   if (completeLength === undefined || completeLength !== more.completeLength) return undefined
@@ -64,12 +64,6 @@ export function combinedFields(route: RouteFields, parts: CombinedParts): RouteF
   return { ...route, fields: { ...route.fields, ...own }, deciding: { ...route.deciding, ...own } }
 }
 
-/** Whether a body is as long as its Content-Range says. */
-export function fitsContentRange(fields: Fields, length: number): boolean {
-  const range = rangeOf(fields)
-  return range === undefined || lengthOf(range) === length
-}
-
 function isSameRepresentation(stored: StoredResponse, arriving: Fields): boolean {
   const own = fieldValue(stored.byName, 'etag')
   const other = fieldValue(arriving, 'etag')
@@ -79,11 +73,3 @@ function isSameRepresentation(stored: StoredResponse, arriving: Fields): boolean
 
 /** What would be read wrongly if it were not the same. */
 const SAME = ['content-encoding', 'content-type'] as const
-
-function rangeOf(fields: Fields): ContentRange | undefined {
-  return parseContentRange(fieldValue(fields, 'content-range'))
-}
-
-function lengthOf({ first, last }: ContentRange): number {
-  return last - first + 1
-}

@@ -2,6 +2,7 @@ import { buildKey, type KeyParams } from '../../core/build-key.js'
 import type { RequestHead } from '../port/exchange.js'
 import { isPlainOrigin } from '../rules/origin.js'
 import type { SearchRule } from '../syntax/no-vary-search.js'
+import { pathOf } from '../syntax/target.js'
 import { countedQuery, type QueryPolicy } from './counted-query.js'
 import { plainPath } from './plain-path.js'
 
@@ -160,12 +161,6 @@ function hasPlainOrigin({ protocol, host }: RequestHead): boolean {
  */
 export function prefixesOfPath(group: string, path: string): readonly string[] {
   return path === '' ? [`${group}/`] : [`${group}${path}:`, `${group}${path}/`]
-}
-
-/** The path of a target, without query and fragment. */
-export function pathOf(url: string): string {
-  const end = url.search(/[?#]/)
-  return end < 0 ? url : url.slice(0, end)
 }
 
 /** The query of a target, with its question mark and without a fragment; `''`: none. */

@@ -1,5 +1,13 @@
-import type { FieldList, FieldValue, ResponseHead } from '../port/exchange.js'
-import { emptyFields, type Fields, fieldLines, fieldValue, listMembers } from '../syntax/fields.js'
+import type { ResponseHead } from '../port/exchange.js'
+import {
+  emptyFields,
+  type FieldList,
+  type Fields,
+  type FieldValue,
+  fieldLines,
+  fieldValue,
+  listMembers,
+} from '../syntax/fields.js'
 
 /** What of a response head the route made, told from what outer middleware had set for this one client. */
 export interface RouteFields {

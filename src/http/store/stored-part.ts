@@ -1,7 +1,6 @@
-import type { FieldList, FieldValue } from '../port/exchange.js'
 import { isRangeApplicable } from '../rules/conditional.js'
-import { type Fields, fieldValue } from '../syntax/fields.js'
-import { type ByteRange, parseContentRange, parseRange } from '../syntax/range.js'
+import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
+import { type ByteRange, contentRangeOf, parseRange } from '../syntax/range.js'
 import type { StoredResponse } from './stored-response.js'
 
 /** What of a stored part goes out, and how it calls itself. */
@@ -16,7 +15,7 @@ export interface PartOfPart {
  * (RFC 9111, section 3.3). Several ranges at once are left to the handler.
  */
 export function partWithin(request: Fields, stored: StoredResponse, now: number): PartOfPart | undefined {
-  const held = parseContentRange(fieldValue(stored.byName, 'content-range'))
+  const held = contentRangeOf(stored.byName)
   if (held?.completeLength === undefined || !isRangeApplicable(request, stored.byName, now)) return undefined
   const ranges = parseRange(fieldValue(request, 'range'), held.completeLength)
   if (ranges === undefined || ranges === 'unsatisfiable' || ranges.length !== 1) return undefined

@@ -1,8 +1,9 @@
 import type { FallbackCache } from '../../core/fallback-cache.js'
 import type { RequestHead } from '../port/exchange.js'
 import type { Target } from '../rules/invalidation.js'
+import { pathOf } from '../syntax/target.js'
 import type { Searches } from './no-vary-search-index.js'
-import { type PrimaryKey, type PrimaryKeys, pathOf } from './primary-key.js'
+import type { PrimaryKey, PrimaryKeys } from './primary-key.js'
 import type { Shelf } from './variants.js'
 import { placesOfMarker } from './variants.js'
 

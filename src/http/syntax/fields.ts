@@ -4,7 +4,13 @@
  *
  * Read it with {@link fieldValue}, never by index: node's own records inherit from `Object.prototype`.
  */
-export type Fields = Readonly<Record<string, string | readonly string[] | undefined>>
+export type Fields = Readonly<Record<string, FieldValue | undefined>>
+
+/** A field's value: one line, or several (`Set-Cookie`). Never joined or split by an adapter. */
+export type FieldValue = string | readonly string[]
+
+/** Fields as a flat list: name, value, name, value, …; names in the case in which they go out. */
+export type FieldList = readonly FieldValue[]
 
 /**
  * The combined value of a field: its lines in order, joined by `, ` (RFC 9110, section 5.2); `undefined` when it is absent.

@@ -99,6 +99,22 @@ export function parseContentRange(value: string | undefined): ContentRange | und
   return { first, last, completeLength }
 }
 
+/** The Content-Range of a response's fields; `undefined` without a valid one. */
+export function contentRangeOf(fields: Fields): ContentRange | undefined {
+  return parseContentRange(fieldValue(fields, 'content-range'))
+}
+
+/** The number of bytes in a range. */
+export function lengthOf({ first, last }: ByteRange): number {
+  return last - first + 1
+}
+
+/** Whether a body is as long as its Content-Range says. */
+export function fitsContentRange(fields: Fields, length: number): boolean {
+  const range = contentRangeOf(fields)
+  return range === undefined || lengthOf(range) === length
+}
+
 const DESCRIBES_WHOLE: ReadonlySet<string> = new Set(['content-length', 'content-range', 'transfer-encoding'])
 
 const DESCRIBES_RESPONSE: ReadonlySet<string> = new Set([

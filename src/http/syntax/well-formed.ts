@@ -1,7 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import type { FieldList, FieldValue } from '../port/exchange.js'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
-import { isToken } from './fields.js'
+import { type FieldList, type FieldValue, isToken } from './fields.js'
 
 /** Whether a value out of Redis is the status of a final response. Whoever can write to Redis decides what comes out of it. */
 export function isFinalStatus(value: unknown): value is number {

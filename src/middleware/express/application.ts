@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
-import { pathOf } from '../../http/store/primary-key.js'
+import { pathOf } from '../../http/port/index.js'
 import type { Arrival, Interior } from '../front-door/application.js'
 import {
   allows,

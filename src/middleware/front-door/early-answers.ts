@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Reply } from '../../http/port/exchange.js'
+import type { Reply } from '../../http/port/index.js'
 import { MadeResponses } from '../node-internals/made-responses.js'
 import { METHODS_OF_NODE } from '../node-internals/node-methods.js'
 import { preparedAnswer } from '../node-internals/prepared-head.js'

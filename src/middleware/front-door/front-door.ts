@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
-import type { ResponseCache } from '../../http/protocol/response-cache.js'
-import { scopeOf } from '../../http/protocol/scope.js'
+import type { ResponseCache } from '../../http/protocol/index.js'
+import { scopeOf } from '../../http/protocol/index.js'
 import type { MadeResponses } from '../node-internals/made-responses.js'
 import type { Interior } from './application.js'
 import { answerEarly } from './early-answers.js'

@@ -8,9 +8,9 @@ import type {
   RefreshHead,
   Reply,
   RequestHead,
-} from '../../http/port/exchange.js'
-import { handOn, scopeOf } from '../../http/protocol/scope.js'
-import { isPlainField } from '../../http/rules/plain-fields.js'
+} from '../../http/port/index.js'
+import { isPlainField } from '../../http/port/index.js'
+import { handOn, scopeOf } from '../../http/protocol/index.js'
 import { detachedRun } from '../node/detached.js'
 import { sendReply, streamsBody, userOf } from '../node/node-response.js'
 import { otherOriginOf } from '../node/origin-fields.js'

@@ -1,9 +1,9 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { FieldList, FieldValue, Reply, ResponseHead } from '../../http/port/exchange.js'
+import type { FieldList, FieldValue, Reply, ResponseHead } from '../../http/port/index.js'
 import { fieldOf } from '../node/node-response.js'
 import type { OuterFields } from '../node/outer-fields.js'
-import { knownFields, layFields } from '../node/outgoing-fields.js'
 import { inWireText } from '../node/wire-text.js'
+import { knownFields, layFields } from '../node-internals/outgoing-fields.js'
 import { type Answered, hasNoContent, messageOf } from './body.js'
 
 /** What of a Koa context is an answer. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { scopeOf } from '../../http/protocol/scope.js'
-import type { InputsRead } from '../../http/rules/inputs-read.js'
+import type { InputsRead } from '../../http/port/index.js'
+import { scopeOf } from '../../http/protocol/index.js'
 import { watchFilledContext } from '../node/watched-filled.js'
 import { watchQuery } from '../node/watched-query.js'
 import { watchRequest } from '../node/watched-request.js'

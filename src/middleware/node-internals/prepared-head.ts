@@ -1,8 +1,8 @@
 import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
-import type { Reply } from '../../http/port/exchange.js'
-import { emptyFields } from '../../http/syntax/fields.js'
-import { hasNoFields, type OutgoingFields, onlyField, showFields } from '../node/outgoing-fields.js'
+import type { Reply } from '../../http/port/index.js'
+import { emptyFields } from '../../http/port/index.js'
 import { hasMethodsOfNode, METHODS_OF_NODE } from './node-methods.js'
+import { hasNoFields, type OutgoingFields, onlyField, showFields } from './outgoing-fields.js'
 import { ordinaryTrial, ResponseTrial, trialReply } from './response-trial.js'
 
 /** What of node's response has no public name. */

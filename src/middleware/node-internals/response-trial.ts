@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { Reply } from '../../http/port/exchange.js'
+import type { Reply } from '../../http/port/index.js'
 
 /** A reply to try the sending of one with. */
 export function trialReply(status: number, body: Buffer | undefined, length: number | undefined): Reply {

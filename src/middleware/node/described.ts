@@ -1,5 +1,5 @@
-import type { RequestContent } from '../../http/port/request-content.js'
-import type { RequestDescription } from '../../http/protocol/explanation.js'
+import type { RequestContent } from '../../http/port/index.js'
+import type { RequestDescription } from '../../http/protocol/index.js'
 
 /** A request that was only described, with what the functions of a user look at in both frameworks. */
 export interface DescribedRequest extends Readonly<Record<string, unknown>> {

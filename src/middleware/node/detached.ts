@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { DetachedRun, RefreshHead } from '../../http/port/exchange.js'
+import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
 
 /** What answers requests: a server, as it emits them. */
 interface RequestTarget {

@@ -1,5 +1,5 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
-import type { Reply } from '../../http/port/exchange.js'
+import type { Reply } from '../../http/port/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { holdHead } from './held-head.js'
 

@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
-import type { FieldChanges, FieldValue, Reply } from '../../http/port/exchange.js'
-import { layFields } from './outgoing-fields.js'
+import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
+import { layFields } from '../node-internals/outgoing-fields.js'
 
 /** What middleware leaves on a request for others. */
 export interface NodeRequest extends IncomingMessage {

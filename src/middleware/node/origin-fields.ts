@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { otherOrigin } from '../../http/rules/origin.js'
+import { otherOrigin } from '../../http/port/index.js'
 
 /** The origin fields of a node request that differ from the protocol and the host that its framework resolved; see {@link otherOrigin}. */
 export function otherOriginOf(request: IncomingMessage, protocol: string, host: string): string | undefined {

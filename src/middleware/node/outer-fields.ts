@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { sharedSymbol } from '../../core/brand.js'
-import type { FieldValue } from '../../http/port/exchange.js'
-import { type OutgoingFields, outgoingFields } from './outgoing-fields.js'
+import type { FieldValue } from '../../http/port/index.js'
+import { type OutgoingFields, outgoingFields } from '../node-internals/outgoing-fields.js'
 
 /**
  * The fields that a response had when its request reached the cache: those of outer middleware, as copies. Which of them the route has

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { RequestContent } from '../../http/port/request-content.js'
+import type { RequestContent } from '../../http/port/index.js'
 import { streamsBody } from './node-response.js'
 
 /** What body parsers leave on a request, or on Koa's `ctx.request`. */

@@ -1,5 +1,5 @@
 import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream'
-import type { Recording } from '../../http/port/exchange.js'
+import type { Recording } from '../../http/port/index.js'
 
 /** The part of a recording that listens to bytes. */
 export type Listener = Pick<Recording, 'write' | 'pause' | 'resume' | 'end' | 'abort'>

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Recording } from '../../http/port/exchange.js'
+import type { Recording } from '../../http/port/index.js'
 
 /** What sets trailers: http2 has a method for a single one, too. */
 type WithTrailers = Pick<ServerResponse, 'addTrailers'> & { setTrailer?(name: string, value: string): void }

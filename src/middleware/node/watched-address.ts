@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { sharedSymbol } from '../../core/brand.js'
-import { scopeOf } from '../../http/protocol/scope.js'
-import type { InputsRead } from '../../http/rules/inputs-read.js'
+import type { InputsRead } from '../../http/port/index.js'
+import { scopeOf } from '../../http/protocol/index.js'
 
 /** Notes whether the address or the certificate of the client is read, on the connection and by the getters of the framework. */
 export function watchAddress(request: IncomingMessage, prototype: object | undefined, inputs: InputsRead): void {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { InputsRead } from '../../http/rules/inputs-read.js'
+import type { InputsRead } from '../../http/port/index.js'
 import { type RecordReader, watchedRecord } from './watched-fields.js'
 
 /** Properties in which parsers leave cookies on a request. */

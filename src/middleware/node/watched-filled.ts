@@ -1,7 +1,7 @@
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/rules/filled-inputs.js'
-import type { InputsRead } from '../../http/rules/inputs-read.js'
+import type { InputsRead } from '../../http/port/index.js'
+import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/port/index.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
 
 /** The objects on which middleware leaves values for others, by how inputs are named after them: `req` for `req:tenant`. */

@@ -1,4 +1,4 @@
-import type { InputsRead } from '../../http/rules/inputs-read.js'
+import type { InputsRead } from '../../http/port/index.js'
 import { type RecordReader, watchedRecord } from './watched-fields.js'
 
 /** Notes which parameters are read of the parsed query of an Express request or a Koa request, where the key holds only some of them. */

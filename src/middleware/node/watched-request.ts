@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { InputsRead } from '../../http/rules/inputs-read.js'
+import type { InputsRead } from '../../http/port/index.js'
 import { watchAddress } from './watched-address.js'
 import { CookieWatch } from './watched-cookies.js'
 import { type RecordReader, watchedLater, watchedList, watchedRecord } from './watched-fields.js'

@@ -1,5 +1,5 @@
 import { OutgoingMessage } from 'node:http'
-import type { FieldList, ResponseHead } from '../../http/port/exchange.js'
+import type { FieldList, ResponseHead } from '../../http/port/index.js'
 
 const { end } = OutgoingMessage.prototype
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { combinedBody, combinedParts, fitsContentRange } from '../../../src/http/store/combined-parts.js'
+import { combinedBody, combinedParts } from '../../../src/http/store/combined-parts.js'
 import { StoredResponse } from '../../../src/http/store/stored-response.js'
 import type { Fields } from '../../../src/http/syntax/fields.js'
 import { storedHead } from '../../support/stored-head.js'
@@ -74,16 +74,5 @@ describe('combinedParts (RFC 9111, section 3.4)', () => {
   it('gives no bytes where two parts contradict each other', () => {
     const parts = combinedParts(stored(0, 9), fieldsOf(8, 15), 1_000)
     expect(parts && combinedBody(parts, Buffer.alloc(8))).toBeUndefined()
-  })
-})
-
-describe('fitsContentRange', () => {
-  it.each([
-    ['bytes 0-9/64', 10, true],
-    ['bytes 0-9/64', 9, false],
-    ['bytes 0-9/64', 11, false],
-    [undefined, 5, true],
-  ])('%s with %i bytes: %s', (range, length, expected) => {
-    expect(fitsContentRange({ 'content-range': range }, length)).toBe(expected)
   })
 })

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { FieldList } from '../../../src/http/port/exchange.js'
 import { encodingOf } from '../../../src/http/store/encodings.js'
 import { representationFor } from '../../../src/http/store/representation.js'
 import { type StoredHead, StoredResponse } from '../../../src/http/store/stored-response.js'
 import { headText, readStored } from '../../../src/http/store/stored-text.js'
-import type { Fields } from '../../../src/http/syntax/fields.js'
+import type { FieldList, Fields } from '../../../src/http/syntax/fields.js'
 import { storedHead } from '../../support/stored-head.js'
 
 const at = Date.UTC(2026, 0, 1)

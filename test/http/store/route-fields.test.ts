@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { FieldValue, ResponseHead } from '../../../src/http/port/exchange.js'
+import type { ResponseHead } from '../../../src/http/port/exchange.js'
 import { NO_NAMES, PER_RUN_FIELDS, routeFields } from '../../../src/http/store/route-fields.js'
+import type { FieldValue } from '../../../src/http/syntax/fields.js'
 
 /** The head of a response whose fields were `outer` at first and are `now` in the end. */
 function head(

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type ByteRange,
+  fitsContentRange,
   MAX_RANGES,
   parseContentRange,
   parseRange,
@@ -152,5 +153,16 @@ describe('parseContentRange', () => {
     [undefined, undefined],
   ])('RFC 9110, 14.4: %s', (value, expected) => {
     expect(parseContentRange(value)).toEqual(expected)
+  })
+})
+
+describe('fitsContentRange', () => {
+  it.each([
+    ['bytes 0-9/64', 10, true],
+    ['bytes 0-9/64', 9, false],
+    ['bytes 0-9/64', 11, false],
+    [undefined, 5, true],
+  ])('%s with %i bytes: %s', (range, length, expected) => {
+    expect(fitsContentRange({ 'content-range': range }, length)).toBe(expected)
   })
 })

@@ -1,5 +1,5 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
-import type { FieldList, FieldValue } from '../../http/port/exchange.js'
+import type { FieldList, FieldValue } from '../../http/port/index.js'
 
 /** Where node keeps the fields of a message that is not sent yet: by lower-case name, each with the name as it was given. */
 export type OutgoingFields = Record<string, [name: string, value: FieldValue | number]>

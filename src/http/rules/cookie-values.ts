@@ -1,4 +1,4 @@
-import { isEverydayCookie } from '../rules/everyday-cookies.js'
+import { isEverydayCookie } from './everyday-cookies.js'
 
 /**
  * Every part of a Cookie field that a parser may take for the cookie of a name, or for its signature (`name.sig`), as it came;

@@ -1,0 +1,27 @@
+/**
+ * What an adapter for a framework implements and calls. Adapters import this file and `../protocol/index.js`, and no
+ * other file of `src/http`.
+ */
+
+export { filledText, isNeutralName, isPlainValue, isTelling } from '../rules/filled-inputs.js'
+export type { InputsRead } from '../rules/inputs-read.js'
+export { otherOrigin } from '../rules/origin.js'
+export { isPlainField } from '../rules/plain-fields.js'
+export { emptyFields } from '../syntax/fields.js'
+export { pathOf } from '../syntax/target.js'
+export type {
+  DetachedRun,
+  Exchange,
+  FieldChanges,
+  FieldList,
+  FieldValue,
+  Onward,
+  Recording,
+  RefreshHead,
+  Reply,
+  RequestHead,
+  ResponseHead,
+} from './exchange.js'
+export type { FinishedResponse } from './finished-response.js'
+export type { RequestContent } from './request-content.js'
+export type { ResponseHandle } from './response-handle.js'
