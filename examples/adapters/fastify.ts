@@ -1,4 +1,4 @@
-import { type FallbackCacheMiddleware, type FallbackCacheOptions, fallbackCache } from 'fallback-cache/express'
+import { type FallbackCacheMiddleware, fallbackCache, type MiddlewareOptions } from 'fallback-cache/express'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify'
 import { ignoreUnchanged, sendHeadLate } from './late-head.js'
 
@@ -19,7 +19,7 @@ export type FastifyCache = FallbackCacheMiddleware & {
  * app.addHook('onSend', cached.onSend)
  * ```
  */
-export function fastifyCache(options: FallbackCacheOptions = {}): FastifyCache {
+export function fastifyCache(options: MiddlewareOptions = {}): FastifyCache {
   const cached = fallbackCache(options)
   const onRequest: onRequestHookHandler = (request, reply, done) => {
     layFields(reply)

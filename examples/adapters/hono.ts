@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { type FallbackCacheMiddleware, type FallbackCacheOptions, fallbackCache } from 'fallback-cache/express'
+import { type FallbackCacheMiddleware, fallbackCache, type MiddlewareOptions } from 'fallback-cache/express'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { sendHeadLate } from './late-head.js'
 
@@ -23,7 +23,7 @@ export type HonoCache = Omit<FallbackCacheMiddleware, 'with'> & { readonly middl
  * app.use(cached.middleware)
  * ```
  */
-export function honoCache(options: FallbackCacheOptions = {}): HonoCache {
+export function honoCache(options: MiddlewareOptions = {}): HonoCache {
   const cached = fallbackCache(options)
   const middleware: MiddlewareHandler<HonoEnv> = async (c, next) => {
     const { incoming, outgoing } = c.env

@@ -19,7 +19,7 @@ import { shortened } from './early-refresh.js'
 import { type Content, type Entry, makeEntryId, type NewEntry, wholeMoments } from './entry.js'
 import type { GuardedEmitter } from './events.js'
 import type { Absence, Found } from './found.js'
-import type { Mark } from './mark.js'
+import type { RunMark } from './mark.js'
 import { shown } from './option-checks.js'
 import type { CoreSettings } from './options.js'
 import type { Stamp } from './stamp.js'
@@ -31,7 +31,7 @@ import { decodeFrame, isTombstone } from './tiers/wire-frame.js'
 export type Refused = 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
 
 /** What became of a result that was to be stored. */
-export interface Stored {
+export interface StoreResult {
   /** Whether it is in memory now. */
   readonly stored: boolean
   /** Why not, if it is not. */
@@ -136,7 +136,7 @@ export class EntryStore {
   }
 
   /** The moment a handler starts: take it right before, and hand it to {@link store} with the result. */
-  mark(): Mark {
+  mark(): RunMark {
     return {
       sequence: this.#mirror.sequence,
       stamp: this.#shared?.coherence.stamp ?? nowhere,
@@ -145,7 +145,7 @@ export class EntryStore {
   }
 
   /** Whether something that covers this key or these tags was invalidated since `mark`. */
-  isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
+  isInvalidated(key: string, tags: readonly string[], mark: RunMark): boolean {
     // Records of single keys are not kept for ever: whoever started that long ago cannot know any more.
     if (this.#clock.monotonic() - mark.startedAt > this.#keyRecordsFor) return true
     return this.#isOvertaken(key, tags, mark)
@@ -156,7 +156,7 @@ export class EntryStore {
    *
    * Refused when something that covers it was invalidated since `mark`.
    */
-  store(key: string, entry: NewEntry, mark: Mark): Stored {
+  store(key: string, entry: NewEntry, mark: RunMark): StoreResult {
     const put = this.#put(key, entry, mark)
     if (!('slot' in put)) return { stored: false, reason: put.refusal, written: notWritten }
     const { slot, isNewest } = put
@@ -334,7 +334,7 @@ export class EntryStore {
     return { coherence, reader, writer, retirement, sweep, turns }
   }
 
-  #put(key: string, entry: NewEntry, mark: Mark): Put {
+  #put(key: string, entry: NewEntry, mark: RunMark): Put {
     const tags = entry.tags ?? []
     const refusal = this.#refusal(key, tags, entry, mark)
     if (refusal !== undefined) {
@@ -363,14 +363,14 @@ export class EntryStore {
     return { slot, isNewest }
   }
 
-  #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: Mark): Stored['reason'] {
+  #refusal(key: string, tags: readonly string[], entry: NewEntry, mark: RunMark): StoreResult['reason'] {
     if (this.#closed) return 'closed'
     if (this.#isOvertaken(key, tags, mark)) return 'invalidated'
     if (this.#clock.monotonic() - mark.startedAt > this.#settings.maxHandlerTime) return 'too-slow'
     return entry.deleteAt <= this.#clock.now() ? 'expired' : undefined
   }
 
-  #isOvertaken(key: string, tags: readonly string[], { sequence }: Mark): boolean {
+  #isOvertaken(key: string, tags: readonly string[], { sequence }: RunMark): boolean {
     return this.#mirror.coversSince(key, tags, sequence) || this.#mirror.retired.mayCoverResult(key, sequence)
   }
 
@@ -406,7 +406,9 @@ interface Issue extends Invalidation {
 }
 
 /** What became of an entry that was put into memory. */
-type Put = { readonly slot: MemorySlot; readonly isNewest: boolean } | { readonly refusal: Stored['reason'] & string }
+type Put =
+  | { readonly slot: MemorySlot; readonly isNewest: boolean }
+  | { readonly refusal: StoreResult['reason'] & string }
 
 /** What there is when there is a Redis. */
 interface Shared {

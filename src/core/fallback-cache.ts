@@ -10,20 +10,20 @@ import { type Counters, newCounters } from './counters.js'
 import { type Duration, positiveDuration } from './duration.js'
 import { isDueEarly } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
-import { EntryStore, type Invalidation, type Stored } from './entry-store.js'
+import { EntryStore, type Invalidation, type StoreResult } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import type { Absence, Found } from './found.js'
 import { type Gauges, newGauges } from './gauges.js'
-import type { Mark } from './mark.js'
+import type { RunMark } from './mark.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
 import { type RecordingStats, Recordings } from './recordings.js'
-import { type Keeping, ValueStore } from './value-store.js'
+import { type ValueLifetime, ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
-export type { Invalidation, Refused, Stored } from './entry-store.js'
+export type { Invalidation, Refused, StoreResult } from './entry-store.js'
 export type { Absence, Found } from './found.js'
-export type { Mark } from './mark.js'
+export type { RunMark } from './mark.js'
 
 /** How long a value lives, and what can invalidate it. */
 export interface SetOptions {
@@ -39,7 +39,7 @@ export interface AssignOptions extends SetOptions {
    * What {@link FallbackCache.mark} gave before the value was read or made: whatever was invalidated since then, anywhere,
    * keeps it out. Without it the value counts as new at the call of `set`.
    */
-  readonly since?: Mark | undefined
+  readonly since?: RunMark | undefined
 }
 
 /** What {@link FallbackCache.stats} tells. */
@@ -313,17 +313,17 @@ export class FallbackCache {
   }
 
   /** For the layers above. See {@link EntryStore.mark}. */
-  mark(): Mark {
+  mark(): RunMark {
     return this.#entries.mark()
   }
 
   /** For the layers above. See {@link EntryStore.isInvalidated}. */
-  isInvalidated(key: string, tags: readonly string[], mark: Mark): boolean {
+  isInvalidated(key: string, tags: readonly string[], mark: RunMark): boolean {
     return this.#entries.isInvalidated(key, tags, mark)
   }
 
   /** For the layers above. See {@link EntryStore.store}. */
-  store(key: string, entry: NewEntry, mark: Mark): Stored {
+  store(key: string, entry: NewEntry, mark: RunMark): StoreResult {
     return this.#entries.store(key, entry, mark)
   }
 
@@ -352,7 +352,7 @@ export class FallbackCache {
     return isDueEarly(staleAt, cost, this.#settings.earlyRefresh, this.clock.now())
   }
 
-  #readSetOptions(given: Duration | SetOptions | undefined, known: readonly string[] = ['ttl', 'tags']): Keeping {
+  #readSetOptions(given: Duration | SetOptions | undefined, known: readonly string[] = ['ttl', 'tags']): ValueLifetime {
     const options: SetOptions = isOptions(given) ? given : { ttl: given }
     rejectUnknownOptions(options, known, 'set')
     const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000

@@ -1,7 +1,7 @@
 import type { Stamp } from './stamp.js'
 
 /** The moment a handler started, as far as invalidations go. */
-export interface Mark {
+export interface RunMark {
   /** The newest invalidation this process knew of. */
   readonly sequence: number
   /** Its place in the shared log. */

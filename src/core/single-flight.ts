@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { sharedSymbol } from './brand.js'
 import type { Clock, Timer } from './clock.js'
 import { CacheError } from './errors.js'
-import type { Mark } from './mark.js'
+import type { RunMark } from './mark.js'
 
 const CURRENT: unique symbol = sharedSymbol('computation') as never
 const shared = globalThis as { [CURRENT]?: AsyncLocalStorage<Flight<unknown>> }
@@ -46,9 +46,9 @@ export class SingleFlight<T> {
    */
   async join(
     key: string,
-    mayJoin: (mark: Mark) => boolean,
-    takeMark: () => Mark,
-    run: (mark: Mark) => Promise<T>,
+    mayJoin: (mark: RunMark) => boolean,
+    takeMark: () => RunMark,
+    run: (mark: RunMark) => Promise<T>,
   ): Promise<Landed<T>> {
     for (;;) {
       const flying = this.#flights.get(key)
@@ -60,7 +60,7 @@ export class SingleFlight<T> {
     }
   }
 
-  #start(key: string, mark: Mark, run: (mark: Mark) => Promise<T>): Promise<T> {
+  #start(key: string, mark: RunMark, run: (mark: RunMark) => Promise<T>): Promise<T> {
     const flight = new Flight<T>(mark, this.#clock, this.#limit)
     this.#flights.set(key, flight)
     return waitedFor(flight, () =>
@@ -72,7 +72,7 @@ export class SingleFlight<T> {
 }
 
 class Flight<T> {
-  readonly mark: Mark
+  readonly mark: RunMark
   /** The flights whose results this one's computation waits for. */
   readonly waitsFor = new Set<Flight<unknown>>()
   readonly #clock: Clock
@@ -83,7 +83,7 @@ class Flight<T> {
   /** A timer may fire a little before its moment: those who waited for it must not wait for this flight again. */
   #hasTimedOut = false
 
-  constructor(mark: Mark, clock: Clock, limit: number) {
+  constructor(mark: RunMark, clock: Clock, limit: number) {
     this.mark = mark
     this.#clock = clock
     this.#overdueAt = clock.monotonic() + limit
@@ -93,7 +93,7 @@ class Flight<T> {
     return this.#hasTimedOut || this.#clock.monotonic() >= this.#overdueAt
   }
 
-  begin(run: (mark: Mark) => Promise<T>, onEnd: () => void): Promise<T> {
+  begin(run: (mark: RunMark) => Promise<T>, onEnd: () => void): Promise<T> {
     this.#result = current
       .run(this as Flight<unknown>, () => run(this.mark))
       .finally(() => {

@@ -5,13 +5,13 @@ import type { EntryStore } from './entry-store.js'
 import { asError, CacheError } from './errors.js'
 import type { GuardedEmitter } from './events.js'
 import type { Found } from './found.js'
-import type { Mark } from './mark.js'
+import type { RunMark } from './mark.js'
 import type { CoreSettings } from './options.js'
 import { type Landed, SingleFlight } from './single-flight.js'
 import { type SerializedValue, ValueCodec } from './values.js'
 
 /** How long a value is kept, and what can invalidate it. */
-export interface Keeping {
+export interface ValueLifetime {
   /** Milliseconds. */
   readonly lifetime: number
   readonly tags: readonly string[]
@@ -78,7 +78,7 @@ export class ValueStore {
    * Makes the value of a key, or waits for the caller that makes it already, for `maxHandlerTime` at most. Each caller gets a
    * value of its own. Rejects with what `compute` throws.
    */
-  async makeOnce(key: string, compute: () => unknown, keeping: Keeping): Promise<unknown> {
+  async makeOnce(key: string, compute: () => unknown, keeping: ValueLifetime): Promise<unknown> {
     const { result, isShared } = await this.#fly(key, keeping, (mark) =>
       this.#computeInTurn(key, compute, keeping, mark),
     )
@@ -89,14 +89,14 @@ export class ValueStore {
   }
 
   /** Makes a value again while the one there is still answers. */
-  makeEarly(key: string, compute: () => unknown, keeping: Keeping): void {
+  makeEarly(key: string, compute: () => unknown, keeping: ValueLifetime): void {
     this.#fly(key, keeping, (mark) => this.#make(key, compute, keeping, mark)).catch((thrown: unknown) =>
       this.#events.tell('fault', { error: asError(thrown) }),
     )
   }
 
   /** The entry that a value handed in becomes. @throws CacheError `serializer` when it has no serialised form */
-  entryOf(value: unknown, keeping: Keeping): NewEntry {
+  entryOf(value: unknown, keeping: ValueLifetime): NewEntry {
     return this.#entryOf(this.#codec.serialize(value, 0), keeping)
   }
 
@@ -132,7 +132,7 @@ export class ValueStore {
     return settled
   }
 
-  #fly(key: string, keeping: Keeping, run: (mark: Mark) => Promise<Made>): Promise<Landed<Made>> {
+  #fly(key: string, keeping: ValueLifetime, run: (mark: RunMark) => Promise<Made>): Promise<Landed<Made>> {
     return this.#flights.join(
       key,
       (mark) => !this.#entries.isInvalidated(key, keeping.tags, mark),
@@ -141,7 +141,7 @@ export class ValueStore {
     )
   }
 
-  async #computeInTurn(key: string, compute: () => unknown, keeping: Keeping, mark: Mark): Promise<Made> {
+  async #computeInTurn(key: string, compute: () => unknown, keeping: ValueLifetime, mark: RunMark): Promise<Made> {
     const turn = await this.#entries.takeTurn(key, () => this.#findFresh(key), keeping.tags)
     if (turn === undefined) return this.#make(key, compute, keeping, mark)
     if ('found' in turn) {
@@ -161,7 +161,7 @@ export class ValueStore {
   }
 
   /** A new value, stored if it can be. */
-  async #make(key: string, compute: () => unknown, keeping: Keeping, mark: Mark): Promise<Made> {
+  async #make(key: string, compute: () => unknown, keeping: ValueLifetime, mark: RunMark): Promise<Made> {
     const startedAt = this.#clock.monotonic()
     const value = await compute()
     try {
@@ -174,7 +174,7 @@ export class ValueStore {
     }
   }
 
-  #entryOf({ body, meta }: SerializedValue, { lifetime, tags }: Keeping): NewEntry {
+  #entryOf({ body, meta }: SerializedValue, { lifetime, tags }: ValueLifetime): NewEntry {
     const now = this.#clock.now()
     return { storedAt: now, staleAt: now + lifetime, deleteAt: now + lifetime, tags, meta, body }
   }

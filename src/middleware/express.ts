@@ -54,7 +54,7 @@ declare global {
 }
 
 /** The options of {@link fallbackCache}; their functions are given `req`. */
-export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Request>
+export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Request>
 
 export type { FinishedResponse } from '../http/port/index.js'
 export type { ServeOptions } from './front-door/front-door.js'
@@ -81,7 +81,7 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
  *
  * @throws TypeError or RangeError for options that cannot be meant
  */
-export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
+export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
   checkIsCalled(options, rest)
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)

@@ -49,7 +49,7 @@ declare module 'koa' {
 }
 
 /** The options of {@link fallbackCache}; functions among them are given the `ctx`. */
-export type FallbackCacheOptions = FallbackCacheMiddlewareOptions<Context>
+export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Context>
 
 export type { FinishedResponse } from '../http/port/index.js'
 export type { ServeOptions } from './front-door/front-door.js'
@@ -75,7 +75,7 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
  *
  * @throws TypeError or RangeError when an option cannot be read
  */
-export function fallbackCache(options: FallbackCacheOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
+export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
   checkIsCalled(options, rest)
   const policy = readPolicy(options)
   const responses = new ResponseCache(policy)

@@ -5,7 +5,7 @@ import Koa, { type Context } from 'koa'
 import Koa2 from 'koa2'
 import morgan from 'morgan'
 import { describe, expect, it } from 'vitest'
-import { type FallbackCacheOptions, fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache, type MiddlewareOptions } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { ask } from '../middleware/hosts/client.js'
 import { listen } from '../middleware/hosts/listen.js'
@@ -36,7 +36,7 @@ describe.each([
   ['Express 5', express5],
   ['Express 4', express4 as unknown as typeof express5],
 ])('%s', (_, make) => {
-  const runs = (options: FallbackCacheOptions, read: (req: Request) => unknown, trust = false) => {
+  const runs = (options: MiddlewareOptions, read: (req: Request) => unknown, trust = false) => {
     const app = make()
     app.set('trust proxy', trust)
     let run = 0

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
-import type { Mark } from '../../src/core/mark.js'
+import type { RunMark } from '../../src/core/mark.js'
 import { SingleFlight } from '../../src/core/single-flight.js'
 import { ManualClock } from '../support/manual-clock.js'
 
-function mark(sequence: number): Mark {
+function mark(sequence: number): RunMark {
   return { sequence, stamp: { incarnation: '-', position: 0 }, startedAt: 0 }
 }
 
@@ -81,7 +81,7 @@ describe('SingleFlight', () => {
       () => mark(1),
       () => promise,
     )
-    const seen: Mark[] = []
+    const seen: RunMark[] = []
     const second = flights.join(
       'k',
       (flying) => seen.push(flying) > 0,

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import cors from 'cors'
 import { describe, expect, it } from 'vitest'
-import type { FallbackCacheOptions } from '../../src/middleware/express.js'
+import type { MiddlewareOptions } from '../../src/middleware/express.js'
 import type { Got } from '../middleware/hosts/client.js'
 import { type Client, expresses, koas, useStage } from './stage.js'
 
@@ -45,7 +45,7 @@ async function answersPreflights(get: Client): Promise<void> {
 const firsts = [undefined, A, 'https://evil.example']
 
 describe.each(expresses)('cors in %s', (_, createApplication) => {
-  const site = (place: string, share = several(), options: FallbackCacheOptions = {}) => {
+  const site = (place: string, share = several(), options: MiddlewareOptions = {}) => {
     const app = createApplication()
     const cached = stage.express(options)
     app.use(...(place === 'above' ? [cached, share] : [share, cached]))

@@ -2,7 +2,7 @@ import type { Request } from 'express'
 import session, { type SessionOptions } from 'express-session'
 import koaSession from 'koa-session'
 import { describe, expect, it } from 'vitest'
-import type { FallbackCacheOptions as ExpressOptions } from '../../src/middleware/express.js'
+import type { MiddlewareOptions as ExpressOptions } from '../../src/middleware/express.js'
 import { cookiesOf, expresses, koas, useStage } from './stage.js'
 
 const stage = useStage()

@@ -5,12 +5,12 @@ import Koa2 from 'koa2'
 import { afterEach, beforeEach } from 'vitest'
 import {
   type FallbackCacheMiddleware as ExpressCache,
-  type FallbackCacheOptions as ExpressOptions,
+  type MiddlewareOptions as ExpressOptions,
   fallbackCache as expressCache,
 } from '../../src/middleware/express.js'
 import {
   type FallbackCacheMiddleware as KoaCache,
-  type FallbackCacheOptions as KoaOptions,
+  type MiddlewareOptions as KoaOptions,
   fallbackCache as koaCache,
 } from '../../src/middleware/koa.js'
 import { type Ask, ask, type Got } from '../middleware/hosts/client.js'

@@ -16,7 +16,7 @@ import { listEntityTags } from '../../src/http/syntax/entity-tag.js'
 import { type Fields, listMembers } from '../../src/http/syntax/fields.js'
 import { parseHttpDate } from '../../src/http/syntax/http-date.js'
 import { parseNoVarySearch } from '../../src/http/syntax/no-vary-search.js'
-import { rootOf } from '../../src/http/syntax/parameters.js'
+import { rootParameter } from '../../src/http/syntax/parameters.js'
 import { parseContentRange, parseRange } from '../../src/http/syntax/range.js'
 import { parseDictionary, parseList } from '../../src/http/syntax/structured-fields.js'
 
@@ -60,7 +60,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
     invalidatedTargets({ ...request, method: 'POST', url: `/${text}` }, { status: 201, fields: { location: '/a' } }),
   parseNoVarySearch,
   'a query under a rule': (text) => rule && keysOf('all').under(rule, { ...request, url: `/?${text}` }, '', undefined),
-  rootOf,
+  rootParameter,
   'a path': (text) => keysOf('all').of({ ...request, url: `/${text}` }, ''),
   'a query': (text) => keysOf('all').of({ ...request, url: `/?${text}` }, ''),
   'a sorted query': (text) => keysOf('sorted').of({ ...request, url: `/?${text}` }, ''),

@@ -5,7 +5,7 @@ import Koa from 'koa'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import type { Explanation, RequestDescription } from '../../src/index.js'
-import { fallbackCache as expressCache, type FallbackCacheOptions } from '../../src/middleware/express.js'
+import { fallbackCache as expressCache, type MiddlewareOptions } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 type Handler = (req: express.Request, res: express.Response) => unknown
 
-async function serve(options: FallbackCacheOptions, handler: Handler) {
+async function serve(options: MiddlewareOptions, handler: Handler) {
   const cached = expressCache({ clock, ttl: 60, ...options })
   const app = express().set('env', 'test')
   app.use(cached, (req, res) => void handler(req, res))
@@ -179,7 +179,7 @@ describe('explain', () => {
     await first
   })
 
-  const others: [string, FallbackCacheOptions, Record<string, unknown>, Partial<Explanation>][] = [
+  const others: [string, MiddlewareOptions, Record<string, unknown>, Partial<Explanation>][] = [
     ['an unsafe method', {}, { method: 'post' }, { outcome: 'pass', reason: 'method', fwd: 'method' }],
     ['a body', {}, { headers: { 'content-length': '3' } }, { outcome: 'pass', reason: 'request-body' }],
     ['no path', {}, { url: '*' }, { outcome: 'pass', reason: 'target' }],

@@ -10,7 +10,7 @@ import express5, { type Express, type RequestHandler, type Response } from 'expr
 import express4 from 'express4'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
-import { type FallbackCacheOptions, fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache, type MiddlewareOptions } from '../../src/middleware/express.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -29,7 +29,7 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close()
 })
 
-function cached(options: FallbackCacheOptions = {}) {
+function cached(options: MiddlewareOptions = {}) {
   const middleware = fallbackCache({ ttl: 60, ...(options.cache ? {} : { clock }), ...options })
   open.push(middleware)
   return middleware
@@ -149,7 +149,7 @@ for (const [name, createApplication] of [
 ] as const) {
   describe(`fallbackCache in ${name}`, () => {
     /** An application with one cached route at `/page`. */
-    const page = (handler: RequestHandler, options?: FallbackCacheOptions, outer: readonly RequestHandler[] = []) => {
+    const page = (handler: RequestHandler, options?: MiddlewareOptions, outer: readonly RequestHandler[] = []) => {
       const app: Express = createApplication()
       app.set('env', 'test')
       for (const middleware of outer) app.use(middleware)
@@ -988,7 +988,7 @@ describe('the options of fallbackCache', () => {
   ]
   for (const [options, message] of wrong) {
     it(`are told what is wrong: ${message.source}`, () => {
-      expect(() => fallbackCache(options as FallbackCacheOptions)).toThrow(message)
+      expect(() => fallbackCache(options as MiddlewareOptions)).toThrow(message)
     })
   }
 

@@ -14,7 +14,7 @@ import mount from 'koa-mount'
 import session from 'koa-session'
 import Koa2 from 'koa2'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type FallbackCacheOptions, fallbackCache } from '../../src/middleware/koa.js'
+import { fallbackCache, type MiddlewareOptions } from '../../src/middleware/koa.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { until } from '../support/until.js'
 import { broken, chunked, gate } from './contract-stage.js'
@@ -31,7 +31,7 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close()
 })
 
-function cached(options: FallbackCacheOptions = {}) {
+function cached(options: MiddlewareOptions = {}) {
   const middleware = fallbackCache({ ttl: 60, clock, ...options })
   open.push(middleware)
   return middleware

@@ -8,8 +8,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { CacheEvents } from '../../src/core/events.js'
 import {
   type FallbackCacheMiddleware,
-  type FallbackCacheOptions,
   fallbackCache as forExpress,
+  type MiddlewareOptions,
 } from '../../src/middleware/express.js'
 import { fallbackCache as forKoa } from '../../src/middleware/koa.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -124,7 +124,7 @@ describe.each([
 })
 
 describe('precompress of an inner middleware', () => {
-  async function nested(outer: FallbackCacheOptions['precompress'], inner: FallbackCacheOptions['precompress']) {
+  async function nested(outer: MiddlewareOptions['precompress'], inner: MiddlewareOptions['precompress']) {
     const cached = forExpress({ ttl: 60, clock, ...(outer && { precompress: outer }) })
     const app = express()
     app.use(cached)
@@ -247,7 +247,7 @@ describe('precompress in several processes', () => {
   afterAll(() => server.stop())
   beforeEach(() => server.command('FLUSHALL'))
 
-  async function process(precompress?: FallbackCacheOptions['precompress']): Promise<Site> {
+  async function process(precompress?: MiddlewareOptions['precompress']): Promise<Site> {
     const cached = forExpress({
       ttl: 60,
       clock,

@@ -5,7 +5,7 @@ import Koa from 'koa'
 import { describe, expect, it, vi } from 'vitest'
 import type { Clock } from '../../src/core/clock.js'
 import { REASONS, type Reason } from '../../src/http/rules/reasons.js'
-import { type FallbackCacheMiddleware, type FallbackCacheOptions, fallbackCache } from '../../src/middleware/express.js'
+import { type FallbackCacheMiddleware, fallbackCache, type MiddlewareOptions } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { broken, chunked, gate, type Stage, useStage } from './contract-stage.js'
 import { type Ask, ask, type Got } from './hosts/client.js'
@@ -163,7 +163,7 @@ function misframed(name: string, value: string): Provoke {
 /** One request to Express, for what other hosts have no words for. */
 async function inExpress(
   clock: Clock,
-  options: FallbackCacheOptions,
+  options: MiddlewareOptions,
   build: (app: express.Express, cached: FallbackCacheMiddleware) => unknown,
   request: Ask = {},
 ): Promise<Told> {

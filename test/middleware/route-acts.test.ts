@@ -7,7 +7,7 @@ import express4 from 'express4'
 import Koa3 from 'koa'
 import Koa2 from 'koa2'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fallbackCache as expressCache, type FallbackCacheOptions } from '../../src/middleware/express.js'
+import { fallbackCache as expressCache, type MiddlewareOptions } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { ask } from './hosts/client.js'
 
@@ -18,7 +18,7 @@ afterEach(async () => {
 
 /** Work on a response: of middleware in front of the cache, or of the route. */
 type Work = (res: ServerResponse, run: number) => void
-type Options = Pick<FallbackCacheOptions, 'ttl' | 'storeSetCookie' | 'preset'>
+type Options = Pick<MiddlewareOptions, 'ttl' | 'storeSetCookie' | 'preset'>
 type Hosts = Record<string, (options: Options, outer: Work, route: Work) => RequestListener>
 
 const hosts: Hosts = {

@@ -1,6 +1,6 @@
 import type { Cover } from '../../src/core/coherence/cover.js'
-import { FallbackCache, type Found, type Invalidation, type Stored } from '../../src/core/fallback-cache.js'
-import type { Mark } from '../../src/core/mark.js'
+import { FallbackCache, type Found, type Invalidation, type StoreResult } from '../../src/core/fallback-cache.js'
+import type { RunMark } from '../../src/core/mark.js'
 import type { FakeClient } from './fake-client.js'
 import type { History, Issued, Reading, Run, Witness } from './history.js'
 import type { ProcessClock, Scheduler } from './scheduler.js'
@@ -209,7 +209,7 @@ export class SimulatedProcess implements Witness {
   }
 
   /** Puts into an entry what says the same and took some time to make, as the HTTP layer does with encoded forms. */
-  async #amend(run: Run, { entry, written }: Stored, duration: number): Promise<void> {
+  async #amend(run: Run, { entry, written }: StoreResult, duration: number): Promise<void> {
     await written
     if (entry === undefined) return
     const isAmended = await this.cache.amend(run.value.key, entry, async () => {
@@ -221,7 +221,7 @@ export class SimulatedProcess implements Witness {
     this.#history.note(() => `${this.name} amends run ${run.number}`)
   }
 
-  #keep(run: Run, mark: Mark, ttl: number): Stored {
+  #keep(run: Run, mark: RunMark, ttl: number): StoreResult {
     const { key } = run.value
     const now = this.clock.now()
     const entry = { staleAt: now + ttl, deleteAt: now + ttl, tags: tagsOf[key], body: Buffer.from(textOf(run.value)) }

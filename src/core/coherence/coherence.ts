@@ -9,7 +9,7 @@ import type { Stamp } from '../stamp.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
-import { type Purpose, type Refusal, Refusals } from '../tiers/refusals.js'
+import { type Purpose, type RedisRefusal, Refusals } from '../tiers/refusals.js'
 import { replyCode, WRITE_REFUSED, WRONG_SERVER } from '../tiers/reply-code.js'
 import type { Cover } from './cover.js'
 import { Follower } from './follower.js'
@@ -401,7 +401,7 @@ export class Coherence {
     this.#settings.logger?.warn(details, 'fallback-cache: Redis is still not usable, for another reason')
   }
 
-  #onRefusal({ code, message, purpose }: Refusal): void {
+  #onRefusal({ code, message, purpose }: RedisRefusal): void {
     // An invalidation that is refused is an outage, and told as one.
     if (purpose === 'invalidate') return
     const remedy = REMEDIES[code] ?? 'See docs/redis.md'

@@ -7,7 +7,7 @@ import type { Issued, Journal } from './journal.js'
 import type { Knowledge, KnownRecord } from './knowledge.js'
 import type { Mirror } from './mirror.js'
 import { type Nonces, type Note, noLife, readNote } from './nonces.js'
-import type { LogPage, LogRecord, LogState, Mark, SharedLog } from './shared-log.js'
+import type { CoverMark, LogPage, LogRecord, LogState, SharedLog } from './shared-log.js'
 
 /** What a {@link Follower} asks and tells. */
 export interface FollowerDuties {
@@ -24,7 +24,7 @@ export interface LogReader {
   /** Reads up to `count` records from a position on, the one at that position included. */
   readonly since: (from: number, count: number) => Promise<LogPage>
   /** Reads some marks, from a position on. */
-  readonly marksFrom: (from: number) => Promise<{ readonly marks: readonly Mark[]; readonly hasMore: boolean }>
+  readonly marksFrom: (from: number) => Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }>
 }
 
 /** What a process brings from the life of the log that it leaves. */
@@ -387,7 +387,7 @@ function misses(origin: Origin, note: MetNote): boolean {
   return note.life !== origin.life || origin.upTo < note.from
 }
 
-async function readMarks(reader: LogReader, take: (mark: Mark) => void): Promise<void> {
+async function readMarks(reader: LogReader, take: (mark: CoverMark) => void): Promise<void> {
   for (let from = 0; ; ) {
     const { marks, hasMore } = await reader.marksFrom(from)
     for (const mark of marks) take(mark)

@@ -42,7 +42,7 @@ export interface LogPage {
 }
 
 /** The newest position of a prefix or a tag, for a process that has not read the record. */
-export interface Mark {
+export interface CoverMark {
   readonly cover: Cover
   readonly position: number
 }
@@ -123,7 +123,7 @@ export class SharedLog {
   }
 
   /** The marks from a position on, lowest first, as many as one reply may bring. */
-  async marksFrom(position: number): Promise<{ readonly marks: readonly Mark[]; readonly hasMore: boolean }> {
+  async marksFrom(position: number): Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }> {
     // A script, whose reply has one form in both protocols of Redis.
     const reply = await marksScript.run(this.#port, [this.#marksKey], [String(position), String(marksAtOnce)])
     const marks = readMarks(list(reply))
@@ -206,7 +206,7 @@ function readMarks(flat: readonly unknown[]): { readonly text: string; readonly 
   return marks
 }
 
-function toMark({ text, position }: { readonly text: string; readonly position: number }): Mark {
+function toMark({ text, position }: { readonly text: string; readonly position: number }): CoverMark {
   return { cover: parseCover(text), position }
 }
 

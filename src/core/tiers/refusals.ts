@@ -6,7 +6,7 @@ import { replyCode } from './reply-code.js'
 export type Purpose = 'read' | 'store' | 'invalidate' | 'single flight' | 'sweep'
 
 /** One kind of refusal that goes on. */
-export interface Refusal {
+export interface RedisRefusal {
   /** The error code of Redis, such as `OOM`. */
   readonly code: string
   /** The words of Redis. */
@@ -21,7 +21,7 @@ const quietFor = 2000
 const mostCodes = 32
 
 interface Active {
-  readonly refusal: Refusal
+  readonly refusal: RedisRefusal
   readonly purposes: Set<Purpose>
   lastAt: number
 }
@@ -34,15 +34,15 @@ interface Active {
 export class Refusals {
   readonly #clock: Clock
   readonly #counters: Counters
-  readonly #onBegin: (refusal: Refusal) => void
-  readonly #onEnd: (refusal: Refusal) => void
+  readonly #onBegin: (refusal: RedisRefusal) => void
+  readonly #onEnd: (refusal: RedisRefusal) => void
   readonly #active = new Map<string, Active>()
 
   constructor(
     clock: Clock,
     counters: Counters,
-    onBegin: (refusal: Refusal) => void,
-    onEnd: (refusal: Refusal) => void,
+    onBegin: (refusal: RedisRefusal) => void,
+    onEnd: (refusal: RedisRefusal) => void,
   ) {
     this.#clock = clock
     this.#counters = counters
@@ -56,7 +56,7 @@ export class Refusals {
   }
 
   /** The kind that began first, of those that go on. */
-  get first(): Refusal | undefined {
+  get first(): RedisRefusal | undefined {
     for (const { refusal } of this.#active.values()) return refusal
     return undefined
   }
@@ -79,7 +79,7 @@ export class Refusals {
       active.purposes.add(purpose)
       return
     }
-    const refusal: Refusal = { code, message: error.message, purpose }
+    const refusal: RedisRefusal = { code, message: error.message, purpose }
     this.#active.set(code, { refusal, purposes: new Set([purpose]), lastAt })
     this.#onBegin(refusal)
   }

@@ -2,7 +2,7 @@ import type { Tier } from '../../core/events.js'
 import type { Absence } from '../../core/found.js'
 import type { Credential } from '../rules/credentials.js'
 import type { Reason } from '../rules/reasons.js'
-import type { Refusal } from '../store/recently-refused.js'
+import type { RecentRefusal } from '../store/recently-refused.js'
 import type { CacheControl, Seconds } from '../syntax/cache-control.js'
 import type { Forward } from '../syntax/cache-status.js'
 import type { EpochMilliseconds } from '../syntax/http-date.js'
@@ -62,7 +62,7 @@ export interface Explanation {
   /** Why none was found, where that is known. */
   readonly absence: Absence | undefined
   /** Why the last response of this key was not stored, if one was refused of late in this process. */
-  readonly refused: Refusal | undefined
+  readonly refused: RecentRefusal | undefined
   /** What a function among the options threw, or what else failed. */
   readonly fault: string | undefined
   /** All of this in a few lines for a reader; `String(explanation)` is the same. */

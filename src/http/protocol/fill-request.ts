@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.js'
-import type { Mark } from '../../core/mark.js'
+import type { RunMark } from '../../core/mark.js'
 import type { Recordings } from '../../core/recordings.js'
 import type { Reply, RequestHead } from '../port/exchange.js'
 import type { FinishedResponse } from '../port/finished-response.js'
@@ -24,7 +24,7 @@ export interface FillRequest {
   /** Where the response was looked for last: the primary key, or that of a variant. */
   readonly place: string
   /** The moment before the handler, as far as invalidations go. */
-  readonly mark: Mark
+  readonly mark: RunMark
   /** The same as wall-clock time. */
   readonly requestedAt: number
   /** Why the handler runs at all. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../core/clock.js'
 import type { Entry } from '../../core/entry.js'
 import type { Gauges } from '../../core/gauges.js'
-import type { Mark } from '../../core/mark.js'
+import type { RunMark } from '../../core/mark.js'
 import type { Reason } from '../rules/reasons.js'
 import { type StoredHead, StoredResponse } from '../store/stored-response.js'
 import { release } from './release.js'
@@ -18,7 +18,7 @@ export type Landing =
   | { readonly kind: 'refused' | 'failed' | 'abandoned'; readonly reason?: Reason }
 
 /** A run whose response was stored; it is put together for those who waited, if there are any. */
-export class Stored {
+export class StoredRun {
   readonly kind = 'stored'
   readonly written: Promise<boolean>
   readonly #entry: Entry
@@ -46,7 +46,7 @@ const CLIENT_PATIENCE = 100
 /** One run of a handler that other requests for the same response may wait for. */
 export class Flight {
   /** The moment the handler started, as far as invalidations go. */
-  readonly mark: Mark
+  readonly mark: RunMark
   readonly #clock: Clock
   readonly #limit: number
   readonly #onLanding: (landing: Landing) => void
@@ -63,7 +63,7 @@ export class Flight {
    * @param limit - the longest that a request waits, in milliseconds from now
    * @param onLanding - called once, before those who wait go on
    */
-  constructor(mark: Mark, clock: Clock, limit: number, onLanding: (landing: Landing) => void, gauges: Gauges) {
+  constructor(mark: RunMark, clock: Clock, limit: number, onLanding: (landing: Landing) => void, gauges: Gauges) {
     this.mark = mark
     this.#onLanding = onLanding
     this.#clock = clock

@@ -1,6 +1,6 @@
 import type { Turn } from '../../core/coherence/shared-turns.js'
 import type { FallbackCache } from '../../core/fallback-cache.js'
-import type { Mark } from '../../core/mark.js'
+import type { RunMark } from '../../core/mark.js'
 import type { Exchange, FieldChanges, Recording, Reply, RequestHead } from '../port/exchange.js'
 import { markRefresh } from '../port/refresh-mark.js'
 import { preconditions, SELECTIVE_FIELDS, VALIDATING_FIELDS } from '../rules/conditional.js'
@@ -274,7 +274,7 @@ export class HandlerRuns<Context extends object> {
     return this.#run(lookup, miss, owner, this.#cache.mark(), flight)
   }
 
-  #run(lookup: Lookup<Context>, miss: Miss, owner: object, mark: Mark, flight: Flight | undefined): Forwarding {
+  #run(lookup: Lookup<Context>, miss: Miss, owner: object, mark: RunMark, flight: Flight | undefined): Forwarding {
     const conditions = conditionsOf(lookup.request)
     const asked = miss.stale && this.#asked(lookup, miss, miss.stale, '304')
     const fill = this.#fill(lookup, miss, mark, flight, conditions, asked)
@@ -289,7 +289,7 @@ export class HandlerRuns<Context extends object> {
   #fill(
     lookup: Lookup<Context>,
     miss: Miss,
-    mark: Mark,
+    mark: RunMark,
     flight: Flight | undefined,
     conditions: Fields | undefined,
     asked: Asked | undefined,
@@ -353,7 +353,7 @@ export class HandlerRuns<Context extends object> {
     return plain
   }
 
-  #takeOff(place: string, mark: Mark): Flight {
+  #takeOff(place: string, mark: RunMark): Flight {
     const onLanding = ({ kind }: Landing) => {
       if (kind === 'refused') this.#noteSlowness(place)
       if (this.#flights.get(place) === flight) this.#flights.delete(place)

@@ -14,7 +14,7 @@ import type { StoredHead, StoredResponse } from '../store/stored-response.js'
 import type { Shelf } from '../store/variants.js'
 import { pathOf } from '../syntax/target.js'
 import type { FillRequest, FillTarget } from './fill-request.js'
-import { type Landing, Stored } from './flight.js'
+import { type Landing, StoredRun } from './flight.js'
 import { givenUp } from './inputs-advice.js'
 
 /** How long requests of a key go on side by side after its response was refused, in milliseconds. */
@@ -96,7 +96,7 @@ export class Keeper implements FillTarget {
       // The requests that waited were accepted before the cache was closed.
       if (reason === 'closed' && !this.isInvalidated(of, recorded)) {
         this.count(reason)
-        return new Stored(unstoredEntry(recorded, body), head, Promise.resolve(false))
+        return new StoredRun(unstoredEntry(recorded, body), head, Promise.resolve(false))
       }
       // Of the others the core has told already.
       if (reason === 'too-large' || reason === 'too-many-variants') this.tell(of.key.text, reason)
@@ -106,7 +106,7 @@ export class Keeper implements FillTarget {
     }
     if (of.search !== undefined) this.#searches.keep(of.search, recorded, of.mark)
     this.#recentlyRefused.delete(of.place)
-    const landing = new Stored(kept.entry, head, kept.written)
+    const landing = new StoredRun(kept.entry, head, kept.written)
     if (head.encodings !== undefined) this.precompressor.afterStore(kept.place, landing.stored, kept.written)
     return landing
   }

@@ -1,4 +1,4 @@
-import { rootOf } from '../syntax/parameters.js'
+import { rootParameter } from '../syntax/parameters.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
 
 /** A run that reads more names than this is taken for one that reads all of them: handlers may let clients choose names. */
@@ -91,7 +91,7 @@ export class InputsRead {
   /** A parameter counts unless the key holds it, or the one that a parser may make of its name. */
   parameter(name: string): void {
     const { keyedParameters: keyed } = this
-    if (!this.isCounting || keyed === undefined || keyed.includes(name) || keyed.includes(rootOf(name))) return
+    if (!this.isCounting || keyed === undefined || keyed.includes(name) || keyed.includes(rootParameter(name))) return
     this.#add('parameters', name)
   }
 

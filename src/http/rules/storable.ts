@@ -29,7 +29,7 @@ export interface StorableRequest {
 }
 
 /** The head of a response. */
-export interface ResponseHead {
+export interface StatusAndFields {
   readonly status: number
   readonly fields: Fields
 }
@@ -68,7 +68,7 @@ export interface Storable {
  */
 export function isStorable(
   request: StorableRequest,
-  response: ResponseHead,
+  response: StatusAndFields,
   times: ExchangeTimes,
   policy: StoragePolicy,
 ): Storability {
@@ -118,7 +118,7 @@ function isUnderstood(status: number, policy: StoragePolicy): boolean {
   return UNDERSTOOD.has(status) || (status === 206 && policy.storePartial)
 }
 
-function refuseStatus(response: ResponseHead, control: CacheControl, policy: StoragePolicy): Reason | undefined {
+function refuseStatus(response: StatusAndFields, control: CacheControl, policy: StoragePolicy): Reason | undefined {
   const { status, fields } = response
   if (status === 304 || status === 412 || status === 416) return 'precondition'
   if (!(status >= 200 && status <= 599) || policy.statusTtl.get(status) === false) return 'status'
@@ -155,7 +155,7 @@ function isLeftOut(name: string, control: CacheControl): boolean {
 
 /** The lifetime of a response whose status allows it to have one, or why it has none. */
 function lifetimeOf(
-  response: ResponseHead,
+  response: StatusAndFields,
   by: ResponseControl,
   times: ExchangeTimes,
   policy: StoragePolicy,
@@ -179,7 +179,7 @@ function lifetimeOf(
  * POST needs explicit freshness and a Content-Location that is its own URI (RFC 9110, section 9.3.3). Only with a 200 does
  * that mean that GET would get the same (section 8.7).
  */
-function isStorablePost(request: StorableRequest, { status, fields }: ResponseHead, freshness: Freshness): boolean {
+function isStorablePost(request: StorableRequest, { status, fields }: StatusAndFields, freshness: Freshness): boolean {
   if (status !== 200 || freshness.source === 'heuristic' || freshness.source === 'ttl') return false
   const location = fieldValue(fields, 'content-location')
   const target = targetUri(request)

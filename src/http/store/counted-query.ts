@@ -1,4 +1,4 @@
-import { hasOtherEnd, isPlainQuery, plainRootOf, rootOf } from '../syntax/parameters.js'
+import { hasOtherEnd, isPlainQuery, plainRootOf, rootParameter } from '../syntax/parameters.js'
 
 /** Which part of a query tells resources apart: see the `query` option. */
 export type QueryPolicy = 'all' | 'sorted' | readonly string[]
@@ -38,10 +38,10 @@ function sorted(pairs: readonly string[]): readonly string[] | undefined {
 
 /** In the order of the list; those of one parameter stay in their order. */
 function named(pairs: readonly string[], names: readonly string[]): readonly string[] {
-  const wanted = new Map<string, string[]>(names.map((name) => [rootOf(name), []]))
+  const wanted = new Map<string, string[]>(names.map((name) => [rootParameter(name), []]))
   for (const pair of pairs) {
     const name = nameOf(pair)
-    wanted.get(rootOf(decoded(name) ?? withBrackets(name)))?.push(pair)
+    wanted.get(rootParameter(decoded(name) ?? withBrackets(name)))?.push(pair)
   }
   return [...wanted.values()].flat()
 }

@@ -1,5 +1,5 @@
 import type { FallbackCache, Found } from '../../core/fallback-cache.js'
-import type { Mark } from '../../core/mark.js'
+import type { RunMark } from '../../core/mark.js'
 import type { RequestHead } from '../port/exchange.js'
 import { parseNoVarySearch, type SearchRule } from '../syntax/no-vary-search.js'
 import type { PrimaryKey } from './primary-key.js'
@@ -116,7 +116,7 @@ export class Searches {
   }
 
   /** Keeps the rule of a response beside it. */
-  keep(keys: SearchKeys, { rule, receivedAt: storedAt, deleteAt }: RecordedHead, mark: Mark): void {
+  keep(keys: SearchKeys, { rule, receivedAt: storedAt, deleteAt }: RecordedHead, mark: RunMark): void {
     if (rule === undefined) return
     const known = this.#rules.get(keys.rule.text)
     const last = Math.max(deleteAt, known?.rule.text === rule.text ? known.deleteAt : 0)

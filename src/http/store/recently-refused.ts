@@ -11,7 +11,7 @@ const REASONS_KEPT = 1_000
 const MAX_LENGTH = 1_024
 
 /** Why the last response of a key was not stored, and when. */
-export interface Refusal {
+export interface RecentRefusal {
   readonly reason: Reason
   /** The input of the run that the reason is about (`cookie:theme`), if it is about one. */
   readonly input?: string
@@ -26,7 +26,7 @@ export interface Refusal {
 export class RecentlyRefused {
   readonly #clock: Clock
   readonly #until = new Map<string, number>()
-  readonly #refusals = new Map<string, Refusal>()
+  readonly #refusals = new Map<string, RecentRefusal>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -52,7 +52,7 @@ export class RecentlyRefused {
   }
 
   /** Why the last response of this key was refused; `undefined`: it was not, or that is forgotten. */
-  last(key: string): Refusal | undefined {
+  last(key: string): RecentRefusal | undefined {
     return this.#refusals.get(key)
   }
 

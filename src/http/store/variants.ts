@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { derivedKey } from '../../core/derived-key.js'
 import type { Entry } from '../../core/entry.js'
 import type { FallbackCache, Found, Refused } from '../../core/fallback-cache.js'
-import type { Mark } from '../../core/mark.js'
+import type { RunMark } from '../../core/mark.js'
 import type { RequestHead } from '../port/exchange.js'
 import { isUntold, matchesSelecting, selectingValues, variantText } from '../rules/vary.js'
 import type { PrimaryKey } from './primary-key.js'
@@ -46,7 +46,7 @@ interface Variants {
   /** The tags of those counted: once one of these is invalidated, they are counted anew. */
   readonly tags: readonly string[]
   /** What is invalidated from then on may take them out of use. */
-  readonly mark: Mark
+  readonly mark: RunMark
 }
 
 /** So many selecting inputs tell the variants of a key apart at most: handlers may let clients choose names in Vary. */
@@ -122,7 +122,7 @@ export class Shelf {
     recorded: RecordedHead,
     head: StoredHead,
     body: Buffer,
-    mark: Mark,
+    mark: RunMark,
   ): Kept {
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
     const known = this.#variants.get(key.text)
@@ -152,7 +152,7 @@ export class Shelf {
   }
 
   /** Whether something was invalidated since `mark` that covers a response to be kept. */
-  isInvalidated(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: Mark): boolean {
+  isInvalidated(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: RunMark): boolean {
     const { place } = this.#placeToBe(key, request, recorded.stored.selecting)
     if (this.#cache.isInvalidated(place, recorded.tags, mark)) return true
     return place !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
@@ -202,10 +202,10 @@ export class Shelf {
    * The variants by these names that may still be used, as far as this process knows. Once something was invalidated that one
    * of them has a tag of, none is counted: too few are better than some that are gone.
    */
-  #countedAmong(key: PrimaryKey, names: readonly string[], mark: Mark): Pick<Variants, 'counted' | 'tags'> {
+  #countedAmong(key: PrimaryKey, names: readonly string[], mark: RunMark): Pick<Variants, 'counted' | 'tags'> {
     const known = this.#variants.get(key.text)
     if (known === undefined || known.counted.size === 0 || !isSame(known.names, names)) return NOTHING_COUNTED
-    const isInvalidated = (since: Mark) => this.#cache.isInvalidated(key.text, known.tags, since)
+    const isInvalidated = (since: RunMark) => this.#cache.isInvalidated(key.text, known.tags, since)
     if (isInvalidated(known.mark) || isInvalidated(mark)) return NOTHING_COUNTED
     const now = this.#cache.clock.now()
     return { counted: new Map([...known.counted].filter(([, deleteAt]) => deleteAt > now)), tags: known.tags }

@@ -1,4 +1,4 @@
-import { hasOtherEnd, isPlainQuery, plainRootOf, rootOf } from './parameters.js'
+import { hasOtherEnd, isPlainQuery, plainRootOf, rootParameter } from './parameters.js'
 import { type Member, parseDictionary } from './structured-fields.js'
 
 /** Longer queries count as they stand, and so do rules that name more: both are worked through for every request. */
@@ -23,7 +23,7 @@ export class SearchRule {
     this.#ignoresOrder = ignoresOrder
     this.#names = new Set(names)
     this.#areExceptions = areExceptions
-    this.#roots = new Set(areExceptions ? names.map(rootOf) : [])
+    this.#roots = new Set(areExceptions ? names.map(rootParameter) : [])
     const list = [...this.#names].sort().map((name) => `"${encodeURIComponent(name)}"`)
     const named = areExceptions || list.length > 0 ? [`${areExceptions ? 'except' : 'params'}=(${list.join(' ')})`] : []
     this.text = [...(ignoresOrder ? ['key-order'] : []), ...named].join(', ')

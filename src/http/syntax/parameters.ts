@@ -8,7 +8,7 @@ const MAX_PARAMETERS = 256
  * The parameter that a parser may make of a name: `page` of `page[x]`, `page[]` and `[page]`, and `page.x`. Wherever `page` counts they count
  * too, or they would change what `page` is unseen.
  */
-export function rootOf(name: string): string {
+export function rootParameter(name: string): string {
   const from = name.search(/[^[.]/)
   if (from < 0) return name
   const rest = name.slice(from)
@@ -17,7 +17,7 @@ export function rootOf(name: string): string {
 }
 
 /**
- * As {@link rootOf}, for a name that every parser takes apart in the same way: `a`, `a[b][]`, `a.b`. `undefined` for all others (`[a]`, `a]`,
+ * As {@link rootParameter}, for a name that every parser takes apart in the same way: `a`, `a[b][]`, `a.b`. `undefined` for all others (`[a]`, `a]`,
  * `a[[b]]`): with them, the order of parameters may decide what a parser makes of two of them.
  */
 export function plainRootOf(name: string): string | undefined {

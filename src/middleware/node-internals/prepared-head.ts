@@ -97,7 +97,7 @@ function sendUntouched(response: ServerResponse, reply: Reply, poweredBy: string
 }
 
 /** What the server says of itself in every head. */
-export interface Keeping {
+export interface ConnectionLimits {
   readonly keepAliveTimeout: number
   readonly maxRequestsPerSocket: number | null
 }
@@ -109,7 +109,7 @@ export interface Keeping {
 export function preparedAnswer(
   reply: Reply,
   method: string | undefined,
-  { keepAliveTimeout, maxRequestsPerSocket }: Keeping,
+  { keepAliveTimeout, maxRequestsPerSocket }: ConnectionLimits,
   poweredBy: string | undefined,
 ): Buffer | string | undefined {
   // To HEAD there is none, whatever the reply.

@@ -8,7 +8,7 @@ import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } 
 import { OuterFields } from './outer-fields.js'
 import { watchTrailers } from './trailers.js'
 import { inWireText } from './wire-text.js'
-import { foldHead, isFinalStatus } from './write-head.js'
+import { foldHead, isStatusOfAnswer } from './write-head.js'
 
 /**
  * Tells a recording what is written to a node response from now on.
@@ -178,7 +178,8 @@ class Watch implements ResponseHead {
 
   writeHead(args: unknown[]): ServerResponse {
     const response = this.#response
-    if (this.#begun || response.headersSent || !isFinalStatus(args[0])) return this.#pass(this.#before.writeHead, args)
+    if (this.#begun || response.headersSent || !isStatusOfAnswer(args[0]))
+      return this.#pass(this.#before.writeHead, args)
     if (!foldHead(response, args)) return this.#pass(this.#before.writeHead, args)
     this.#begin()
     if (this.#whole !== undefined || this.#held !== undefined) return response

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 
 /** Whether `writeHead` is given the status of an answer and not of an interim response. A text such as `'200'` is a status too: `res.status('200')` works in Express 4. */
-export function isFinalStatus(status: unknown): boolean {
+export function isStatusOfAnswer(status: unknown): boolean {
   const number = Math.trunc(Number(status))
   return number >= 200 && number <= 999
 }

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { buildKey } from '../../../src/core/build-key.js'
 import { headText } from '../../../src/http/store/stored-text.js'
-import { type FallbackCacheOptions, fallbackCache } from '../../../src/middleware/express.js'
+import { fallbackCache, type MiddlewareOptions } from '../../../src/middleware/express.js'
 import { type Ask, ask } from '../../middleware/hosts/client.js'
 import { listen } from '../../middleware/hosts/listen.js'
 import { ManualClock } from '../../support/manual-clock.js'
@@ -19,7 +19,7 @@ afterEach(async () => {
 })
 
 /** A cached site of one handler, which sees how often it has run in `x-run`. */
-async function site(options: FallbackCacheOptions, handler: RequestListener = (_req, res) => void res.end('page')) {
+async function site(options: MiddlewareOptions, handler: RequestListener = (_req, res) => void res.end('page')) {
   const cached = fallbackCache({ clock, ...options })
   let runs = 0
   const running = await listen((req, res) =>
