@@ -72,7 +72,8 @@ function keyOf(
   { headers, encrypted }: { readonly headers: Headers; readonly encrypted: boolean },
 ): string | undefined {
   const { protocol, host } = see(headers, encrypted)
-  const other = otherOriginOf({ headers, socket: { encrypted } } as never, protocol, host)
+  const httpVersionMajor = ':authority' in headers ? 2 : 1
+  const other = otherOriginOf({ headers, socket: { encrypted }, httpVersionMajor } as never, protocol, host)
   if (other === CONTRADICTORY) return undefined
   const head: RequestHead = { method: 'GET', url: '/p', protocol, host, headers }
   return keys.of(head, other ?? '')?.identity
@@ -80,7 +81,10 @@ function keyOf(
 
 function fields(random: Random, isSecond: boolean): { readonly headers: Headers; readonly encrypted: boolean } {
   const headers: Record<string, string> = {}
-  if (isSecond) headers[':authority'] = random.pick(hosts)
+  if (isSecond) {
+    headers[':authority'] = random.pick(hosts)
+    headers[':scheme'] = random.pick(['http', 'https'])
+  }
   if (!isSecond || random.chance(0.5)) headers.host = random.pick(hosts)
   if (random.chance(0.4)) headers['x-forwarded-host'] = random.pick(hosts)
   if (random.chance(0.4)) headers['x-forwarded-proto'] = random.pick(protocols)
