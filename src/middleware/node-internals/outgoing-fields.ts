@@ -66,6 +66,13 @@ export function outgoingFields(response: ServerResponse): OutgoingFields | undef
   return (response as unknown as Record<symbol, OutgoingFields | null>)[place] ?? NO_FIELDS
 }
 
+/** Whether a field was ever set on a response, removed or not: node then has `writeHead` set fields one by one. Never over HTTP/2. */
+export function hasHadFields(response: ServerResponse): boolean {
+  if ('stream' in response) return false
+  if (place === undefined || !(place in response)) return response.getHeaderNames().length > 0
+  return (response as unknown as Record<symbol, OutgoingFields | null>)[place] !== null
+}
+
 const NO_FIELDS: OutgoingFields = Object.freeze({})
 
 /** The fields of a response as node keeps them; `undefined` where this node does so elsewhere, or somebody watches `setHeader`. */

@@ -1,5 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { hasHadFields } from './outgoing-fields.js'
 
 /** Whether `writeHead` is given the status of an answer and not of an interim response. A text such as `'200'` is a status too: `res.status('200')` works in Express 4. */
 export function isStatusOfAnswer(status: unknown): boolean {
@@ -15,7 +16,7 @@ export function isStatusOfAnswer(status: unknown): boolean {
 export function foldHead(response: ServerResponse, args: readonly unknown[]): boolean {
   const [status, second, third] = args
   const fields = typeof second === 'string' ? third : (second ?? third)
-  if (Array.isArray(fields) && !Array.isArray(fields[0]) && fields.length % 2 !== 0) return false
+  if (Array.isArray(fields) && isWrongList(response, fields)) return false
   response.statusCode = Math.trunc(Number(status))
   if (typeof second === 'string') response.statusMessage = second
   if (typeof fields !== 'object' || fields === null) return true
@@ -28,10 +29,15 @@ export function foldHead(response: ServerResponse, args: readonly unknown[]): bo
   return true
 }
 
+/** A list of pairs is one for node as long as no field was set before, and always over HTTP/2. */
+function isWrongList(response: ServerResponse, fields: readonly unknown[]): boolean {
+  return Array.isArray(fields[0]) ? hasHadFields(response) : fields.length % 2 !== 0
+}
+
 /** Whether a name may stand there more than once: node takes the last one where fields have been set before, of objects always. */
 function mayRepeat(response: ServerResponse, isList: boolean): boolean {
   if ('stream' in response) return isList
-  return response.getHeaderNames().length === 0 || (isList && LISTS_REPEAT)
+  return !hasHadFields(response) || (isList && LISTS_REPEAT)
 }
 
 const LISTS_REPEAT = listsRepeat()
