@@ -26,8 +26,8 @@ function redisPage() {
 function optionsPage() {
   return `# Options
 
-Written from the source by \`npm run docs\`. \`undefined\` means the default; an unknown name, a value of the wrong kind or out of
-range is an error at construction.
+Written from the source by \`npm run docs\`. \`undefined\` means the default; an unknown name, \`null\`, a value of the wrong kind or out of
+range is an error at construction. What a timer measures is at most 24 days; a lifetime may be any. Lists have at most 1000 names of at most 256 characters.
 
 ## The middleware
 

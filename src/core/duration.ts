@@ -30,6 +30,16 @@ export function positiveDuration(value: unknown, name: string): number {
   return seconds
 }
 
+/** A duration above 0 that a timer measures, in seconds: at most 24 days. @throws as {@link parseDuration} */
+export function timerDuration(value: unknown, name: string): number {
+  const seconds = positiveDuration(value, name)
+  if (seconds > LONGEST_TIMER / 1000) throw new RangeError(`${name} must be at most 24 days, got ${shown(value)}`)
+  return seconds
+}
+
+/** What timers can hold, in milliseconds: 24.8 days. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
 /**
  * A duration in milliseconds, for options whose numbers are milliseconds: a number above 0, or a text such as `'50ms'`.
  *
@@ -41,6 +51,7 @@ export function positiveMilliseconds(value: unknown, name: string): number {
   if (milliseconds === undefined) throw new TypeError(rule)
   if (typeof milliseconds !== 'number' || !(milliseconds > 0 && Number.isFinite(milliseconds)))
     throw new RangeError(rule)
+  if (milliseconds > LONGEST_TIMER) throw new RangeError(`${name} must be at most 24 days, got ${shown(value)}`)
   return milliseconds
 }
 

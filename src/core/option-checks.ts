@@ -2,9 +2,7 @@ import { meantOption } from './option-hints.js'
 
 /** Refuses names nobody reads, and says which one was probably meant. @throws TypeError */
 export function rejectUnknownOptions(options: object, known: readonly string[], owner: string): void {
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw new TypeError(`options of ${owner} must be an object, got ${shown(options)}`)
-  }
+  record(options, `options of ${owner}`)
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const meant = meantOption(name, known)
@@ -55,10 +53,51 @@ export function callable<T>(value: T | undefined, name: string): T | undefined {
   return value
 }
 
-/** A string. @throws TypeError */
-export function text(value: unknown, name: string): string {
+/** The default of an option that is `undefined`. `null` is a value, and refused where it is none. */
+export function given<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value
+}
+
+/** A string of at most `longest` characters. @throws TypeError, RangeError */
+export function text(value: unknown, name: string, longest: number): string {
   if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${shown(value)}`)
+  if (value.length > longest) {
+    throw new RangeError(`${name} must be a string of at most ${longest} characters, got ${value.length}`)
+  }
   return value
+}
+
+/**
+ * A list of at most `most` names, none of which is empty or has more than 256 characters; a copy. `undefined`: none.
+ *
+ * @throws TypeError, RangeError
+ */
+export function namesIn(list: unknown, option: string, most: number): readonly string[] {
+  if (list === undefined) return []
+  if (!Array.isArray(list)) throw new TypeError(`${option} must be a list of names, got ${shown(list)}`)
+  if (list.length > most) throw new RangeError(`${option} must be a list of at most ${most} names, got ${list.length}`)
+  // Holes become `undefined`, which is no name.
+  return Array.from(list, (name: unknown) => {
+    if (typeof name !== 'string' || name === '') {
+      throw new TypeError(`${option} must be a list of names, got ${shown(name)} in it`)
+    }
+    return text(name, `each name in ${option}`, LONGEST_NAME)
+  })
+}
+
+const LONGEST_NAME = 256
+
+/** An object of options, which nothing but an object literal is meant to be. @throws TypeError */
+export function record(value: unknown, name: string): object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isBoxed(value)) {
+    throw new TypeError(`${name} must be an object, got ${shown(value)}`)
+  }
+  return value
+}
+
+/** Objects that stand for a single value: `new Number(5)`, a date. None of their options would be found. */
+function isBoxed(value: object): boolean {
+  return value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof Date
 }
 
 /** How a value is shown in a message: short, and telling text from numbers. */

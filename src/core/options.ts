@@ -1,11 +1,12 @@
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
 import { type Clock, systemClock } from './clock.js'
-import { type Duration, parseDuration, positiveDuration, positiveMilliseconds } from './duration.js'
+import { type Duration, parseDuration, positiveDuration, positiveMilliseconds, timerDuration } from './duration.js'
 import { GuardedLogger, type Logger, notify } from './logger.js'
 import { noteLongLifetime } from './long-lifetime.js'
 import {
   callable,
   flag,
+  given,
   numberWithin,
   oneOf,
   positiveInteger,
@@ -54,7 +55,7 @@ export interface FallbackCacheOptions {
    * two seconds, the connection is tried with the last ones.
    */
   readonly credentials?: (() => Credentials | Promise<Credentials>) | undefined
-  /** What every key in Redis starts with; caches that must not share take different prefixes. @defaultValue `''` */
+  /** What every key in Redis starts with, at most 256 characters; caches that must not share take different prefixes. @defaultValue `''` */
   readonly keyPrefix?: string | undefined
   /** Lifetime of a value stored without one: seconds or a duration text, above 0. @defaultValue 300 */
   readonly defaultTtl?: Duration | undefined
@@ -112,7 +113,7 @@ export interface FallbackCacheOptions {
   readonly maxMirrorBytes?: number | undefined
   /** Bytes that invalidations waiting for Redis may take; past it they become one that clears everything. @defaultValue 1 MiB */
   readonly maxJournalBytes?: number | undefined
-  /** A file that keeps invalidations issued during an outage, so that they survive a crash of this process. */
+  /** The path of a file that keeps invalidations issued during an outage, so that they survive a crash of this process. */
   readonly journalFile?: string | undefined
   /** Told of outages, recoveries and misuse. @defaultValue none */
   readonly logger?: Logger | undefined
@@ -192,8 +193,7 @@ export const coreOptionNames = [
  */
 export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
   rejectUnknownOptions(options, coreOptionNames, 'FallbackCache')
-  const breaker = options.circuitBreaker ?? {}
-  if (typeof breaker !== 'object') throw new TypeError(`circuitBreaker must be an object, got ${shown(breaker)}`)
+  const breaker = given<CircuitBreakerOptions>(options.circuitBreaker, NO_OPTIONS)
   rejectUnknownOptions(breaker, ['threshold', 'cooldown'], 'circuitBreaker')
   const logger = readLogger(options.logger)
   const enabled = flag(options.enabled, 'enabled') ?? true
@@ -202,31 +202,31 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
     redis: readRedis(options.redis),
     tls: readTls(options.tls, options.redis),
     credentials: readCredentials(options.credentials, options.redis),
-    keyPrefix: text(options.keyPrefix ?? '', 'keyPrefix'),
-    defaultTtl: positiveDuration(options.defaultTtl ?? 300, 'defaultTtl') * 1000,
-    maxEntries: readMaxEntries(options.maxEntries ?? 100),
-    maxBytes: positiveInteger(options.maxBytes ?? 64 * mebibyte, 'maxBytes'),
-    maxRecordingBytes: positiveInteger(options.maxRecordingBytes ?? 64 * mebibyte, 'maxRecordingBytes'),
+    keyPrefix: text(given(options.keyPrefix, ''), 'keyPrefix', LONGEST_PREFIX),
+    defaultTtl: positiveDuration(given(options.defaultTtl, 300), 'defaultTtl') * 1000,
+    maxEntries: readMaxEntries(given(options.maxEntries, 100)),
+    maxBytes: positiveInteger(given(options.maxBytes, 64 * mebibyte), 'maxBytes'),
+    maxRecordingBytes: positiveInteger(given(options.maxRecordingBytes, 64 * mebibyte), 'maxRecordingBytes'),
     serializer: callable(options.serializer, 'serializer') ?? JSON.stringify,
     deserializer: callable(options.deserializer, 'deserializer') ?? parseJson,
-    threshold: positiveInteger(breaker.threshold ?? 5, 'circuitBreaker.threshold'),
-    cooldown: positiveDuration(breaker.cooldown ?? 30, 'circuitBreaker.cooldown') * 1000,
-    redisTimeout: positiveMilliseconds(options.redisTimeout ?? 50, 'redisTimeout'),
-    maxInFlight: positiveInteger(options.maxInFlight ?? 200, 'maxInFlight'),
-    maxRedisBytes: positiveInteger(options.maxRedisBytes ?? mebibyte, 'maxRedisBytes'),
-    read: oneOf(options.read ?? 'redis-first', ['redis-first', 'memory-first'], 'read'),
-    lease: positiveDuration(options.lease ?? 1, 'lease') * 1000,
+    threshold: positiveInteger(given(breaker.threshold, 5), 'circuitBreaker.threshold'),
+    cooldown: timerDuration(given(breaker.cooldown, 30), 'circuitBreaker.cooldown') * 1000,
+    redisTimeout: positiveMilliseconds(given(options.redisTimeout, 50), 'redisTimeout'),
+    maxInFlight: positiveInteger(given(options.maxInFlight, 200), 'maxInFlight'),
+    maxRedisBytes: positiveInteger(given(options.maxRedisBytes, mebibyte), 'maxRedisBytes'),
+    read: oneOf(given(options.read, 'redis-first'), ['redis-first', 'memory-first'], 'read'),
+    lease: timerDuration(given(options.lease, 1), 'lease') * 1000,
     maxStaleWhileDisconnected:
-      parseDuration(options.maxStaleWhileDisconnected ?? 60, 'maxStaleWhileDisconnected') * 1000,
-    maxHandlerTime: positiveDuration(options.maxHandlerTime ?? 60, 'maxHandlerTime') * 1000,
-    singleFlightLease: readLease(options.singleFlightLease ?? 2),
-    lifetimeJitter: numberWithin(options.lifetimeJitter ?? 0, 0, 1, 'lifetimeJitter'),
-    earlyRefresh: numberWithin(options.earlyRefresh ?? 0, 0, 100, 'earlyRefresh'),
-    maxMirrorBytes: positiveInteger(options.maxMirrorBytes ?? 4 * mebibyte, 'maxMirrorBytes'),
-    maxJournalBytes: positiveInteger(options.maxJournalBytes ?? mebibyte, 'maxJournalBytes'),
-    journalFile: options.journalFile === undefined ? undefined : text(options.journalFile, 'journalFile'),
+      parseDuration(given(options.maxStaleWhileDisconnected, 60), 'maxStaleWhileDisconnected') * 1000,
+    maxHandlerTime: timerDuration(given(options.maxHandlerTime, 60), 'maxHandlerTime') * 1000,
+    singleFlightLease: readLease(given(options.singleFlightLease, 2)),
+    lifetimeJitter: numberWithin(given(options.lifetimeJitter, 0), 0, 1, 'lifetimeJitter'),
+    earlyRefresh: numberWithin(given(options.earlyRefresh, 0), 0, 100, 'earlyRefresh'),
+    maxMirrorBytes: positiveInteger(given(options.maxMirrorBytes, 4 * mebibyte), 'maxMirrorBytes'),
+    maxJournalBytes: positiveInteger(given(options.maxJournalBytes, mebibyte), 'maxJournalBytes'),
+    journalFile: readJournalFile(options.journalFile),
     logger,
-    clock: new SleepAwareClock(readClock(options.clock ?? systemClock)),
+    clock: new SleepAwareClock(readClock(given(options.clock, systemClock))),
   }
   if (enabled && 'redis' in options && options.redis === undefined) notify(logger, MISSING_REDIS)
   noteLongLifetime(options.defaultTtl, 'defaultTtl', logger)
@@ -236,6 +236,14 @@ export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
 const MISSING_REDIS =
   'the option redis is given, and undefined: the cache lives in the memory of this process. ' +
   'Is the variable not set? Where that is meant, leave the option out'
+
+const NO_OPTIONS = {}
+
+/** Characters. Each key in Redis and in memory begins with the prefix. */
+const LONGEST_PREFIX = 256
+
+/** Characters; what file systems take. */
+const LONGEST_PATH = 4096
 
 /** Certificates that cannot be read are found here, and not at the first connection. */
 function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
@@ -271,8 +279,17 @@ function readMaxEntries(maxEntries: unknown): number {
   return maxEntries === Number.POSITIVE_INFINITY ? maxEntries : positiveInteger(maxEntries, 'maxEntries')
 }
 
+function readJournalFile(journalFile: unknown): string | undefined {
+  if (journalFile === undefined) return undefined
+  const path = text(journalFile, 'journalFile', LONGEST_PATH)
+  if (path === '' || path.includes('\0')) {
+    throw new TypeError(`journalFile must be the path of a file, got ${shown(path)}`)
+  }
+  return path
+}
+
 function readLease(lease: unknown): number {
-  return lease === false ? 0 : positiveDuration(lease, 'singleFlightLease') * 1000
+  return lease === false ? 0 : timerDuration(lease, 'singleFlightLease') * 1000
 }
 
 function readRedis(redis: unknown): string | RedisClient | undefined {
@@ -303,7 +320,7 @@ function readLogger(logger: Logger | undefined): Logger | undefined {
 const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]
 
 function readClock(clock: Clock): Clock {
-  if (typeof clock !== 'object' || !clockMethods.every((name) => typeof clock[name] === 'function')) {
+  if (typeof clock !== 'object' || clock === null || !clockMethods.every((name) => typeof clock[name] === 'function')) {
     throw new TypeError('clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn')
   }
   return clock

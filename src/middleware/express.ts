@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
+import { shown } from '../core/option-checks.js'
 import type {
   DetachedRun,
   Exchange,
@@ -26,7 +27,7 @@ import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front
 import { matchingPrototypes } from './front-door/matching-prototypes.js'
 import { described, describedContent } from './node/described.js'
 import { detachedRun } from './node/detached.js'
-import { checkIsCalled, misplaced } from './node/misuse.js'
+import { checkExplained, checkIsCalled, misplaced } from './node/misuse.js'
 import {
   changeFields,
   fieldOf,
@@ -67,7 +68,8 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
   with(options: RefiningOptions<Request>): FallbackCacheMiddleware
   /**
    * What the cache would do with a request and why: nothing runs, is counted or changes. `String()` of it is a few lines for a
-   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects.
+   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects: what is
+   * neither is explained as a `fault` that says what to write.
    */
   explain(request: IncomingMessage | RequestDescription): Promise<Explanation>
 }
@@ -92,19 +94,23 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
     const handled = responses.handle(new ExpressExchange(request as Request, response, next, ignored))
     if (handled !== undefined) void handled.catch(throwOutside)
   }
-  const doorway = (app: ExpressApplication, options: FrontDoorOptions) => {
-    if (!isExpressApplication(app)) throw new TypeError('serve and listener take an Express application')
-    checkFrontDoorOptions(options)
+  const doorway = (app: ExpressApplication, options: FrontDoorOptions, of: 'serve' | 'listener') => {
+    if (!isExpressApplication(app)) throw new TypeError(`${of}() takes an Express application, got ${shown(app)}`)
+    checkFrontDoorOptions(options, of)
     return new Doorway(responses, new ExpressInterior(app, middleware, options))
   }
-  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => doorway(app, options).listener
+  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) =>
+    doorway(app, options, 'listener').listener
   const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
-    doorway(app, options).serve(matchingPrototypes(app), options.createServer)
+    doorway(app, options, 'serve').serve(matchingPrototypes(app), options.createServer)
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,
     explain: (request: IncomingMessage | RequestDescription) =>
-      responses.explain(() => new ExplainedExchange(request, ignored)),
+      responses.explain(() => {
+        checkExplained(request, 'express')
+        return new ExplainedExchange(request, ignored)
+      }),
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

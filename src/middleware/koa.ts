@@ -1,4 +1,5 @@
 import type { Context, Middleware, Next } from 'koa'
+import { shown } from '../core/option-checks.js'
 import type {
   DetachedRun,
   Exchange,
@@ -29,7 +30,7 @@ import { watchContext } from './koa/watched-context.js'
 import { Departure } from './node/departure.js'
 import { described, describedContent } from './node/described.js'
 import { detachedRun } from './node/detached.js'
-import { checkIsCalled, misplaced } from './node/misuse.js'
+import { checkExplained, checkIsCalled, misplaced } from './node/misuse.js'
 import { changeFields, fieldOf, lineOf, rewrittenUrl, streamsBody } from './node/node-response.js'
 import { otherOriginOf } from './node/origin-fields.js'
 import { OuterFields } from './node/outer-fields.js'
@@ -61,7 +62,8 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
   with(options: RefiningOptions<Context>): FallbackCacheMiddleware
   /**
    * What the cache would do with a request and why: nothing runs, is counted or changes. `String()` of it is a few lines for a
-   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects.
+   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects: what is
+   * neither is explained as a `fault` that says what to write.
    */
   explain(request: Context | RequestDescription): Promise<Explanation>
 }
@@ -84,18 +86,23 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
     if (typeof next !== 'function') throw misplaced('koa', ctx)
     return responses.handle(new KoaExchange(ctx, next, middleware, ignored))
   }
-  const doorway = (app: KoaApplication, options: FrontDoorOptions) => {
-    if (!isKoaApplication(app)) throw new TypeError('serve and listener take a Koa application')
-    checkFrontDoorOptions(options)
+  const doorway = (app: KoaApplication, options: FrontDoorOptions, of: 'serve' | 'listener') => {
+    if (!isKoaApplication(app)) throw new TypeError(`${of}() takes a Koa application, got ${shown(app)}`)
+    checkFrontDoorOptions(options, of)
     return new Doorway(responses, new KoaInterior(app, middleware, options))
   }
-  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) => doorway(app, options).listener
+  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) =>
+    doorway(app, options, 'listener').listener
   const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
-    doorway(app, options).serve({}, options.createServer)
+    doorway(app, options, 'serve').serve({}, options.createServer)
   return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
     serve,
     listener,
-    explain: (asked: Context | RequestDescription) => responses.explain(() => new ExplainedExchange(asked, ignored)),
+    explain: (asked: Context | RequestDescription) =>
+      responses.explain(() => {
+        checkExplained(asked, 'koa')
+        return new ExplainedExchange(asked, ignored)
+      }),
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

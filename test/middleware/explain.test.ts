@@ -1,4 +1,4 @@
-import { METHODS } from 'node:http'
+import { createServer, METHODS } from 'node:http'
 import { Readable } from 'node:stream'
 import express from 'express'
 import Koa from 'koa'
@@ -189,7 +189,7 @@ describe('explain', () => {
       'a key that is none',
       { key: () => ({}) as never },
       {},
-      { reason: 'fault', fault: 'key must return a string or undefined, got object' },
+      { reason: 'fault', fault: 'key must return a string, a finite number, a boolean or undefined, got an object' },
     ],
     [
       'a user who is described',
@@ -209,12 +209,58 @@ describe('explain', () => {
     expect(await cached.explain({ url: url('/page'), ...description })).toMatchObject(expected)
   })
 
-  it.each([undefined, null, 1, 'text', {}, { url: 7 }, { url: 'http://[' }, []])('never rejects: %j', async (odd) => {
+  const odd: [unknown, string][] = [
+    [undefined, 'explain takes req or a description, got undefined: write explain({ url: "/products/1" })'],
+    [null, 'explain takes req or a description, got null: write explain({ url: "/products/1" })'],
+    [1, 'explain takes req or a description, got 1: write explain({ url: "/products/1" })'],
+    ['/x', 'explain takes req or a description, got "/x": write explain({ url: "/x" })'],
+    [[], 'explain takes req or a description, got an array: write explain({ url: "/products/1" })'],
+    [
+      {},
+      'url must be a path such as "/products/1" or a whole URL, got undefined: write explain({ url: "/products/1" })',
+    ],
+    [{ url: 7 }, 'url must be a path such as "/products/1" or a whole URL, got 7'],
+    [{ url: 'products/1' }, 'url must be a path such as "/products/1" or a whole URL, got "products/1"'],
+    [{ url: 'http://[' }, 'url must be a path such as "/products/1" or a whole URL, got "http://["'],
+    [{ url: '/', method: null }, 'method of the request to explain must be a text, got null'],
+    [{ url: '/', host: 7 }, 'host of the request to explain must be a text, got 7'],
+    [{ url: '/', headers: null }, 'headers of the request to explain must be an object'],
+    [{ url: '/', headers: new Headers() }, 'of a Headers object: Object.fromEntries(headers)'],
+    [{ url: '/', headers: { Accept: 1 } }, 'headers["Accept"] must be a text or a list of texts, got 1'],
+    [{ url: '/', headers: { Accept: Symbol('x') } }, 'must be a text or a list of texts, got Symbol(x)'],
+  ]
+  it.each(odd)('never rejects, and says what to write: %o', async (asked, message) => {
     const { cached } = await serve({}, (_req, res) => res.send('page'))
-    expect((await cached.explain(odd as never)).outcome).toBe('pass')
     const koa = koaCache({ clock })
     open.push(koa)
-    expect((await koa.explain(odd as never)).outcome).toBe('pass')
+    for (const [middleware, said] of [
+      [cached, message],
+      [koa, message.replace('takes req', 'takes ctx')],
+    ] as const) {
+      const seen = await middleware.explain(asked as never)
+      expect(seen).toMatchObject({ outcome: 'pass', reason: 'fault' })
+      expect(seen.fault).toContain(said)
+      expect(String(seen)).toContain(said)
+    }
+  })
+
+  it('names the argument that the framework has, where it is given that of the other one', async () => {
+    const express = expressCache({ clock })
+    const koa = koaCache({ clock })
+    open.push(express, koa)
+    const said: (string | undefined)[] = []
+    const app = new Koa()
+    app.use(async (ctx) => {
+      said.push((await express.explain(ctx as never)).fault, (await koa.explain(ctx.req as never)).fault)
+      ctx.body = 'page'
+    })
+    const running = await listen(createServer(app.callback()))
+    open.push(running)
+    await ask(running.port, '/')
+    expect(said).toEqual([
+      'explain of fallback-cache/express takes req: write explain(req)',
+      'explain of fallback-cache/koa takes ctx: write explain(ctx)',
+    ])
   })
 
   it('sees a request in Express as it came, while its handler runs', async () => {

@@ -1,3 +1,4 @@
+import { shown } from '../../core/option-checks.js'
 import type { Exchange, RequestHead } from '../port/exchange.js'
 import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from '../port/request-content.js'
 import { CONTRADICTORY } from '../rules/origin.js'
@@ -114,12 +115,12 @@ function keyText(key: unknown): string | undefined {
   if (key === undefined || key === null) return undefined
   if (typeof key === 'string' || typeof key === 'bigint' || typeof key === 'boolean' || Number.isFinite(key))
     return String(key)
-  throw new TypeError(`key must return a string or undefined, got ${typeof key}`)
+  throw new TypeError(`key must return a string, a finite number, a boolean or undefined, got ${shown(key)}`)
 }
 
 /** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */
 function isSomebody(user: unknown): boolean {
   if (user === undefined || user === null || user === '' || user === false) return false
   if (typeof user === 'string' || typeof user === 'bigint' || Number.isFinite(user)) return true
-  throw new TypeError(`user must return a string or undefined, got ${typeof user}`)
+  throw new TypeError(`user must return a string, a finite number or undefined, got ${shown(user)}`)
 }

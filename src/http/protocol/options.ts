@@ -11,7 +11,8 @@ export type Awaitable<T> = T | PromiseLike<T>
  * The options of `fallbackCache` in every framework: those below, and those of the core (`redis`, `maxEntries`, …),
  * which make a core of its own unless `cache` hands one in.
  *
- * Times are seconds, or a duration such as `'5m'`. Whatever cannot be read is an error at construction.
+ * Times are seconds, or a duration such as `'5m'`. Lists hold at most 1000 names of at most 256 characters. What
+ * cannot be read is an error at construction.
  *
  * @typeParam Context - the argument of the functions: `req` in Express, `ctx` in Koa
  */
@@ -31,7 +32,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly statusTtl?: Readonly<Record<number, Duration | false>> | undefined
   /**
    * The first part of the keys: `catalog` makes `catalog:/products/1:…`. `invalidate()` without a path takes the whole
-   * group. Letters, digits, `.`, `_`, `-`.
+   * group. Letters, digits, `.`, `_`, `-`; at most 200 characters.
    */
   readonly group?: string | undefined
   /**
@@ -87,7 +88,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly staleIfError?: Duration | undefined
   /**
    * Request fields, single cookies as `cookie:theme`, and values that middleware in front leaves as `req:tenant`, `ctx:tenant`, `locals:lang` or
-   * `state:lang` (docs/inputs.md) that responses depend on, in addition to what their `Vary` names. A credential field named here
+   * `state:lang` (docs/inputs.md) that responses depend on, in addition to what their `Vary` names; at most 16. A credential field named here
    * (`authorization`, `cookie`) no longer keeps its requests from the cache: each value has responses of its own.
    */
   readonly vary?: readonly string[] | undefined

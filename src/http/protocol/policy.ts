@@ -1,14 +1,27 @@
 import { INTERFACE_VERSION, versionOf } from '../../core/brand.js'
-import { type Duration, parseDuration, positiveDuration } from '../../core/duration.js'
+import { type Duration, parseDuration, timerDuration } from '../../core/duration.js'
 import { FallbackCache } from '../../core/fallback-cache.js'
 import type { Logger } from '../../core/logger.js'
 import { noteLongLifetime } from '../../core/long-lifetime.js'
-import { callable, flag, oneOf, positiveInteger, rejectUnknownOptions, shown } from '../../core/option-checks.js'
+import {
+  callable,
+  flag,
+  given,
+  namesIn,
+  oneOf,
+  positiveInteger,
+  record,
+  rejectUnknownOptions,
+  shown,
+  text,
+} from '../../core/option-checks.js'
 import { coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
+import { tagText } from '../port/route-tags.js'
 import { isCredentialField } from '../rules/credentials.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import { type InputsPolicy, inputNames, readInputs } from '../rules/inputs-policy.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from '../rules/storage-policy.js'
+import { MAX_SELECTING } from '../rules/vary.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from '../syntax/content-coding.js'
 import { isToken } from '../syntax/fields.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
@@ -52,7 +65,8 @@ export interface Policy<Context extends object> {
   readonly collapseTimeout: number
 }
 
-const ownOptionNames = [
+/** Names of the options of the middlewares, beside those of the core. */
+export const ownOptionNames = [
   'cache',
   'ttl',
   'statusTtl',
@@ -93,10 +107,13 @@ const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
  */
 export function readPolicy<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>): Policy<Context> {
   rejectUnknownOptions(options, optionNames, 'fallbackCache')
-  const preset = oneOf(options.preset ?? 'application', ['application', 'proxy'], 'preset')
+  const preset = oneOf(given(options.preset, 'application'), ['application', 'proxy'], 'preset')
   const inputs = readInputs(options.inputs, preset)
-  const vary = [...new Set([...inputNames(options.vary, 'vary'), ...(inputs?.vary ?? [])])]
-  const cookies = oneOf(options.cookies ?? 'named', ['named', 'observed'], 'cookies')
+  const vary = [...new Set([...inputNames(options.vary, 'vary', MAX_SELECTING), ...(inputs?.vary ?? [])])]
+  if (vary.length > MAX_SELECTING) {
+    throw new RangeError(`vary and inputs.vary must have at most ${MAX_SELECTING} names together, got ${vary.length}`)
+  }
+  const cookies = oneOf(given(options.cookies, 'named'), ['named', 'observed'], 'cookies')
   if (cookies === 'observed' && inputs === undefined) {
     throw new TypeError('cookies: "observed" needs the inputs of handlers to be watched: leave out inputs: false')
   }
@@ -106,7 +123,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
   }
   const base = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE, vary)
   const storage = { ...base, ...credentialsBy(inputs, cookies, base) }
-  const collapseTimeout = positiveDuration(options.collapseTimeout ?? 10, 'collapseTimeout') * 1000
+  const collapseTimeout = timerDuration(given(options.collapseTimeout, 10), 'collapseTimeout') * 1000
   return {
     storage,
     personalStorage: { ...storage, keyedFields: ['authorization', 'cookie'], isCredentialField: undefined },
@@ -117,7 +134,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     user: callable(options.user, 'user'),
     skip: callable(options.skip, 'skip'),
     allowRefresh: callable(options.allowRefresh, 'allowRefresh'),
-    tags: typeof options.tags === 'function' ? options.tags : names(options.tags, 'tags'),
+    tags: typeof options.tags === 'function' ? options.tags : readTags(options.tags),
     cacheIf: callable(options.cacheIf, 'cacheIf'),
     vary,
     exactVary: preset === 'proxy',
@@ -134,12 +151,17 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
   }
 }
 
-/** The options of a middleware that shares the core of another one and differs in `refinement`. */
+/**
+ * The options of a middleware that shares the core of another one and differs in `refinement`.
+ *
+ * @throws TypeError for a refinement that is no object
+ */
 export function refined<Context extends object>(
   options: FallbackCacheMiddlewareOptions<Context>,
   refinement: RefiningOptions<Context>,
   cache: FallbackCache,
 ): FallbackCacheMiddlewareOptions<Context> {
+  record(refinement, 'options of with()')
   const own = Object.fromEntries(ownOptionNames.map((name) => [name, options[name]]))
   return { ...own, ...refinement, cache }
 }
@@ -162,11 +184,11 @@ function readStorage<Context extends object>(
     ttl: options.ttl === undefined ? base.ttl : lifetime(options.ttl, 'ttl', logger),
     statusTtl: readStatusTtl(options.statusTtl, logger) ?? base.statusTtl,
     staleWhileRevalidate: lifetime(
-      options.staleWhileRevalidate ?? base.staleWhileRevalidate,
+      given<Duration>(options.staleWhileRevalidate, base.staleWhileRevalidate),
       'staleWhileRevalidate',
       logger,
     ),
-    staleIfError: lifetime(options.staleIfError ?? base.staleIfError, 'staleIfError', logger),
+    staleIfError: lifetime(given<Duration>(options.staleIfError, base.staleIfError), 'staleIfError', logger),
     heuristic: flag(options.heuristic, 'heuristic') ?? base.heuristic,
     storeSetCookie: flag(options.storeSetCookie, 'storeSetCookie') ?? base.storeSetCookie,
     storePartial: flag(options.storePartial, 'storePartial') ?? base.storePartial,
@@ -200,14 +222,14 @@ function credentialsBy(
 }
 
 function readCache<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>) {
-  const given = coreOptionNames.filter((name) => options[name] !== undefined)
+  const core = coreOptionNames.filter((name) => options[name] !== undefined)
   if (options.cache === undefined) {
     const own = coreOptionNames.filter((name) => name in options).map((name) => [name, options[name]])
     return { cache: new FallbackCache({ ...Object.fromEntries(own), ...memoryOf(options) }), ownsCache: true }
   }
-  if (given.length > 0) {
+  if (core.length > 0) {
     throw new TypeError(
-      `${given.join(', ')} cannot be given together with cache, nor to with(): they are options of the core it has`,
+      `${core.join(', ')} cannot be given together with cache, nor to with(): they are options of the core it has`,
     )
   }
   const { cache } = options
@@ -250,11 +272,8 @@ function readStatusTtl(
   logger: Logger | undefined,
 ): ReadonlyMap<number, number | false> | undefined {
   if (statusTtl === undefined) return undefined
-  if (typeof statusTtl !== 'object' || statusTtl === null || Array.isArray(statusTtl)) {
-    throw new TypeError(`statusTtl must be an object of statuses and lifetimes, got ${shown(statusTtl)}`)
-  }
   const lifetimes = new Map<number, number | false>()
-  for (const [status, ttl] of Object.entries(statusTtl)) {
+  for (const [status, ttl] of Object.entries(record(statusTtl, 'statusTtl'))) {
     if (!/^[2-5]\d\d$/.test(status))
       throw new RangeError(`statusTtl must name statuses from 200 to 599, got ${shown(status)}`)
     if (NEVER_STORED.has(status) && ttl !== false) {
@@ -274,13 +293,23 @@ function readGroup(group: unknown): string {
   if (typeof group !== 'string' || !/^[\w.-]+$/.test(group)) {
     throw new TypeError(`group must be made of letters, digits, ".", "_" and "-", got ${shown(group)}`)
   }
-  return `${group}:`
+  return `${text(group, 'group', LONGEST_GROUP)}:`
+}
+
+/** Characters. Each key begins with the group. */
+const LONGEST_GROUP = 200
+
+/** Names in a list of the options: of parameters, of tags. */
+const MOST_NAMES = 1000
+
+function readTags(tags: unknown): readonly string[] {
+  return namesIn(tags, 'tags', MOST_NAMES).map(tagText)
 }
 
 function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
   if (query === undefined) return 'all'
   if (query === 'all' || query === 'sorted') return query
-  if (Array.isArray(query)) return names(query, 'query')
+  if (Array.isArray(query)) return namesIn(query, 'query', MOST_NAMES)
   throw new TypeError(`query must be "all", "sorted" or a list of parameter names, got ${shown(query)}`)
 }
 
@@ -298,7 +327,12 @@ function shownMethods(methods: unknown): string {
   if (!Array.isArray(methods)) return shown(methods)
   const upper = methods.map((one) => (typeof one === 'string' ? one.toUpperCase() : one))
   const hint = methods.some((one, at) => one !== upper[at]) ? '; write methods in capitals' : ''
-  return `[${methods.slice(0, 8).map(shown).join(', ')}]${hint}`
+  return shownList(methods) + hint
+}
+
+function shownList(list: readonly unknown[]): string {
+  const names = Array.from(list.slice(0, 5), shown).join(', ')
+  return `[${names}${list.length > 5 ? ', …' : ''}]`
 }
 
 const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', 'QUERY'])
@@ -308,29 +342,21 @@ function readPrecompress(codings: unknown): readonly ContentCoding[] | undefined
   const known: readonly unknown[] = CONTENT_CODINGS
   if (
     !Array.isArray(codings) ||
-    codings.some((one) => !known.includes(one)) ||
+    Array.from(codings).some((one: unknown) => !known.includes(one)) ||
     new Set(codings).size < codings.length
   ) {
     throw new TypeError(
-      `precompress must be a list of "br", "gzip" and "zstd", each once, got ${Array.isArray(codings) ? JSON.stringify(codings) : shown(codings)}`,
+      `precompress must be a list of "br", "gzip" and "zstd", each once, got ${Array.isArray(codings) ? shownList(codings) : shown(codings)}`,
     )
   }
   return codings.filter(isSupported)
 }
 
-function names(list: unknown, option: string): readonly string[] {
-  if (list === undefined) return []
-  if (!Array.isArray(list) || list.some((name) => typeof name !== 'string' || name === '')) {
-    throw new TypeError(`${option} must be a list of names, got ${shown(list)}`)
-  }
-  return [...list]
-}
-
 function fieldNames(list: unknown, option: string): readonly string[] {
-  const given = names(list, option)
-  for (const name of given) {
+  const fields = namesIn(list, option, MAX_SELECTING)
+  for (const name of fields) {
     if (!isToken(name) || name === '*')
       throw new TypeError(`${option} must be a list of field names, got ${shown(name)}`)
   }
-  return given.map((name) => name.toLowerCase())
+  return fields.map((name) => name.toLowerCase())
 }

@@ -1,6 +1,7 @@
-import { rejectUnknownOptions, shown } from '../../core/option-checks.js'
+import { namesIn, record, rejectUnknownOptions, shown } from '../../core/option-checks.js'
 import { isToken } from '../syntax/fields.js'
 import { isFilledInput } from './filled-inputs.js'
+import { MAX_SELECTING } from './vary.js'
 
 /** What the `inputs` option takes. */
 export interface InputsOptions {
@@ -30,34 +31,30 @@ export interface InputsPolicy {
 export function readInputs(inputs: unknown, preset: 'application' | 'proxy'): InputsPolicy | undefined {
   if (inputs === false) return undefined
   if (inputs === undefined) return preset === 'proxy' ? undefined : WATCHED
-  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) {
-    throw new TypeError(`inputs must be false or an object of lists, got ${shown(inputs)}`)
-  }
-  rejectUnknownOptions(inputs, ['ignore', 'count', 'vary'], 'inputs')
+  rejectUnknownOptions(record(inputs, 'inputs (unless it is false)'), ['ignore', 'count', 'vary'], 'inputs')
   const { ignore, count, vary } = inputs as InputsOptions
   return {
-    ignored: new Set(inputNames(ignore, 'inputs.ignore')),
-    counted: new Set(inputNames(count, 'inputs.count')),
-    vary: inputNames(vary, 'inputs.vary'),
+    ignored: new Set(inputNames(ignore, 'inputs.ignore', MOST_INPUTS)),
+    counted: new Set(inputNames(count, 'inputs.count', MOST_INPUTS)),
+    vary: inputNames(vary, 'inputs.vary', MAX_SELECTING),
   }
 }
 
 /**
- * Checks a list of inputs: field names, which become lower case, and `cookie:name`.
+ * Checks a list of at most so many inputs: field names, which become lower case, and `cookie:name`.
  *
- * @throws TypeError for anything else
+ * @throws TypeError or RangeError for anything else
  */
-export function inputNames(list: unknown, option: string): readonly string[] {
-  if (list === undefined) return []
-  if (!Array.isArray(list)) throw new TypeError(`${option} must be a list of input names, got ${shown(list)}`)
-  return list.map((name) => inputName(name, option))
+export function inputNames(list: unknown, option: string, most: number): readonly string[] {
+  return namesIn(list, option, most).map((name) => inputName(name, option))
 }
 
-function inputName(name: unknown, option: string): string {
-  if (typeof name === 'string') {
-    if (isToken(name) && name !== '*') return name.toLowerCase()
-    if (/^cookie:[^\s;,=]+$/.test(name) || /^query:./.test(name) || isFilledInput(name)) return name
-  }
+/** Inputs that never count, or count as credentials. */
+const MOST_INPUTS = 1000
+
+function inputName(name: string, option: string): string {
+  if (isToken(name) && name !== '*') return name.toLowerCase()
+  if (/^cookie:[^\s;,=]+$/.test(name) || /^query:./.test(name) || isFilledInput(name)) return name
   throw new TypeError(
     `${option} must be a list of field names, of cookies such as "cookie:theme", and of values such as "req:tenant", got ${shown(name)}`,
   )

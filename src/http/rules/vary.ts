@@ -5,6 +5,9 @@ import { isFilledInput } from './filled-inputs.js'
 /** The selecting fields of a response: names in lower case, sorted, each once; or `'*'`, which no request can match (RFC 9110, section 12.5.5). */
 export type SelectingFields = readonly string[] | '*'
 
+/** So many selecting inputs tell the variants of a key apart at most: handlers may let clients choose names in Vary. */
+export const MAX_SELECTING = 16
+
 /** The fields that a Vary value names; a member that is no field name counts as `*` (RFC 9110, section 12.5.5). */
 export function parseVary(vary: string | undefined): SelectingFields {
   if (vary === undefined) return NO_NAMES

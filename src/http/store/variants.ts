@@ -4,7 +4,7 @@ import type { Entry } from '../../core/entry.js'
 import type { FallbackCache, Found, Refused } from '../../core/fallback-cache.js'
 import type { RunMark } from '../../core/mark.js'
 import type { RequestHead } from '../port/exchange.js'
-import { isUntold, matchesSelecting, selectingValues, variantText } from '../rules/vary.js'
+import { isUntold, MAX_SELECTING, matchesSelecting, selectingValues, variantText } from '../rules/vary.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
@@ -48,9 +48,6 @@ interface Variants {
   /** What is invalidated from then on may take them out of use. */
   readonly mark: RunMark
 }
-
-/** So many selecting inputs tell the variants of a key apart at most: handlers may let clients choose names in Vary. */
-const MAX_NAMES = 16
 
 /** Of so many tags at most the variants of a key are counted anew. */
 const MAX_TAGS = 256
@@ -163,7 +160,7 @@ export class Shelf {
     if (maxVariants === undefined || selecting.length === 0) return true
     const known = this.#variants.get(key.text)?.names
     const more = known === undefined ? selecting : selecting.filter((name) => !known.includes(name))
-    return more.length === 0 || (known?.length ?? 0) + more.length <= MAX_NAMES
+    return more.length === 0 || (known?.length ?? 0) + more.length <= MAX_SELECTING
   }
 
   /** Whether the inputs that the cache has seen the handler read have a new value in nearly every run, so that no request finds what is stored. */

@@ -1,3 +1,5 @@
+import { callable, rejectUnknownOptions, shown } from '../../core/option-checks.js'
+
 /** How an application is served with its cache in front of it. */
 export interface FrontDoorOptions {
   /**
@@ -55,12 +57,22 @@ export function checkNamed(skipOnHit: FrontDoorOptions['skipOnHit'], before: rea
 /**
  * Checks the options of a front door.
  *
+ * @param of - who takes them: `serve` can make a server, `listener` cannot
  * @throws TypeError for what cannot be meant
  */
-export function checkFrontDoorOptions(options: FrontDoorOptions): void {
-  const { skipOnHit } = options
+export function checkFrontDoorOptions(
+  options: FrontDoorOptions & { readonly createServer?: unknown },
+  of: 'serve' | 'listener',
+): void {
+  rejectUnknownOptions(options, of === 'serve' ? ['skipOnHit', 'createServer'] : ['skipOnHit'], `${of}()`)
+  const { skipOnHit, createServer } = options
+  callable(createServer, 'createServer')
   if (skipOnHit === undefined || skipOnHit === 'all') return
   const isList =
-    Array.isArray(skipOnHit) && skipOnHit.every((one) => typeof one === 'function' || typeof one === 'string')
-  if (!isList) throw new TypeError('skipOnHit must be "all" or a list of functions and names of functions')
+    Array.isArray(skipOnHit) &&
+    Array.from(skipOnHit).every((one: unknown) => typeof one === 'function' || typeof one === 'string')
+  if (!isList)
+    throw new TypeError(
+      `skipOnHit must be "all" or a list of functions and names of functions, got ${shown(skipOnHit)}`,
+    )
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { shown } from '../../core/option-checks.js'
 import type { ResponseCache } from '../../http/protocol/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import type { MadeResponses } from '../node-internals/made-responses.js'
@@ -70,6 +71,11 @@ export class Doorway<Context extends object> {
   serve<S extends Server>(own: ServerOptions, make: CreateServer<S> | undefined): S {
     // Without a maker the type parameter is what it is by default.
     const server = make === undefined ? (createServer(own, this.listener) as Server as S) : make(own, this.listener)
+    if (typeof server?.listen !== 'function') {
+      throw new TypeError(
+        `createServer must return a server, got ${shown(server)}: (options, listener) => createServer(options, listener)`,
+      )
+    }
     this.#made = answerEarly(server, this.listener, (request, unopened) => this.#answerEarly(request, unopened))
     return server
   }

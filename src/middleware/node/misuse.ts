@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { shown } from '../../core/option-checks.js'
 
 /** The frameworks that a middleware of this package is for. */
 type Framework = 'express' | 'koa'
@@ -33,6 +34,56 @@ export function misplaced(made: Framework, first: unknown): TypeError {
   )
 }
 
+/**
+ * Refuses what `explain` cannot look at.
+ *
+ * @param made - the framework that it is for
+ * @throws TypeError that says what to write
+ */
+export function checkExplained(asked: unknown, made: Framework): void {
+  const isOwn = made === 'koa' ? isContext(asked) : isRequest(asked)
+  if (isOwn && !(made === 'express' && isContext(asked))) return
+  const own = made === 'koa' ? 'ctx' : 'req'
+  if (isContext(asked) || isRequest(asked)) {
+    throw new TypeError(`explain of fallback-cache/${made} takes ${own}: write explain(${own})`)
+  }
+  if (!isObject(asked) || Array.isArray(asked)) {
+    const written = typeof asked === 'string' && asked !== '' ? shown(asked) : '"/products/1"'
+    throw new TypeError(
+      `explain takes ${own} or a description, got ${shown(asked)}: write explain({ url: ${written} })`,
+    )
+  }
+  checkDescription(asked)
+}
+
+function checkDescription(description: Readonly<Record<string, unknown>>): void {
+  const { url, method, headers, protocol, host } = description
+  if (typeof url !== 'string' || !(url.startsWith('/') || url === '*' || isWholeUrl(url))) {
+    throw new TypeError(
+      `url must be a path such as "/products/1" or a whole URL, got ${shown(url)}: write explain({ url: "/products/1" })`,
+    )
+  }
+  for (const [name, value] of Object.entries({ method, protocol, host })) {
+    if (value !== undefined && (typeof value !== 'string' || value === '')) {
+      throw new TypeError(`${name} of the request to explain must be a text, got ${shown(value)}`)
+    }
+  }
+  if (headers === undefined) return
+  if (!isObject(headers) || Array.isArray(headers) || Symbol.iterator in headers) {
+    throw new TypeError(
+      `headers of the request to explain must be an object such as { "accept-language": "de" }, got ${shown(headers)}; of a Headers object: Object.fromEntries(headers)`,
+    )
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || [value].flat().every((one) => typeof one === 'string')) continue
+    throw new TypeError(`headers[${shown(name)}] must be a text or a list of texts, got ${shown(value)}`)
+  }
+}
+
+function isWholeUrl(url: string): boolean {
+  return /^https?:\/\//i.test(url) && URL.canParse(url)
+}
+
 const NAMES: Readonly<Record<Framework, string>> = {
   express: 'an application that calls (request, response, next), such as Express',
   koa: 'Koa',
@@ -46,6 +97,6 @@ function isContext(value: unknown): boolean {
   return isObject(value) && 'req' in value && 'res' in value && 'app' in value
 }
 
-function isObject(value: unknown): value is object {
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
 }

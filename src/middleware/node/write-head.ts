@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { hasHadFields } from './outgoing-fields.js'
+import { hasHadFields } from '../node-internals/outgoing-fields.js'
 
 /** Whether `writeHead` is given the status of an answer and not of an interim response. A text such as `'200'` is a status too: `res.status('200')` works in Express 4. */
 export function isStatusOfAnswer(status: unknown): boolean {
