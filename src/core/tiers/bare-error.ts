@@ -1,8 +1,9 @@
 import { asError } from '../errors.js'
 
 /**
- * An error of a client without what the client hung on it: the command with its arguments, which may be a password or a body.
- * Its message is never empty, and shows no arguments.
+ * A copy of a client's error that holds only message, name, code and address. Clients attach the command and its
+ * arguments to their errors, which may contain a password or a response body. The message is never empty and shows no
+ * arguments.
  */
 export function bareError(thrown: unknown): Error {
   const error = asError(thrown)
@@ -16,10 +17,10 @@ export function bareError(thrown: unknown): Error {
 }
 
 function messageOf(error: Error): string {
-  // Where a host has several addresses, node's error has one error for each, and no words of its own.
+  // If a host has several addresses, Node.js throws an AggregateError with an empty message and one error per address.
   const [first] = error instanceof AggregateError ? error.errors : []
   const message = error.message || (first instanceof Error ? first.message : '')
   if (message === '') return `the client failed without a word (${'code' in error ? String(error.code) : error.name})`
-  // Redis repeats the arguments of a command that it does not know, and says where in a script of ours it was.
+  // Redis repeats the arguments of an unknown command, and appends the hash and line of a failed script.
   return message.replace(/,? with args beginning with:.*$/s, '').replace(/ script: [\da-f]{40}\b.*$/s, '')
 }

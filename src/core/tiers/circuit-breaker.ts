@@ -1,11 +1,14 @@
-/** - `closed`: commands are sent. - `open`: none is. - `half_open`: one probe is on its way, and nothing else. */
+/**
+ * `closed`: commands are sent. `open`: commands are not sent. `half_open`: one probe is in flight and nothing else is
+ * sent.
+ */
 export type CircuitState = 'closed' | 'open' | 'half_open'
 
 /**
- * Counts failures in a row and says whether Redis may be asked.
+ * Circuit breaker: counts consecutive failures and decides whether commands are sent to Redis.
  *
- * Who half-opens it sends the one probe; no request of a user ever is that probe. What counts as a failure is for the
- * caller to say: a timeout or a broken connection does, an error that a healthy Redis answers does not.
+ * The caller of {@link halfOpen} sends the probe; a user's request is never used as the probe. The caller also decides
+ * what counts as a failure: a timeout or a broken connection does, an error reply from a healthy Redis does not.
  */
 export class CircuitBreaker {
   #state: CircuitState = 'closed'
@@ -14,7 +17,7 @@ export class CircuitBreaker {
   readonly #threshold: number
   readonly #onChange: (from: CircuitState, to: CircuitState) => void
 
-  /** @param threshold - failures in a row that open it, at least 1 */
+  /** @param threshold - consecutive failures that open the breaker, at least 1 */
   constructor(threshold: number, onChange: (from: CircuitState, to: CircuitState) => void) {
     this.#threshold = threshold
     this.#onChange = onChange
@@ -24,22 +27,24 @@ export class CircuitBreaker {
     return this.#state
   }
 
-  /** Failures in a row, up to now. */
+  /** Number of consecutive failures so far. */
   get failures(): number {
     return this.#failures
   }
 
-  /** What the last failure was, where it was told. */
+  /** The most recent failure, if the caller of {@link fail} passed one. */
   get lastFailure(): Error | undefined {
     return this.#lastFailure
   }
 
-  /** An answer came. Only a probe's answer closes an open breaker: a reply that was on its way proves nothing. */
+  /**
+   * Records a reply. It does not close an open breaker: a late reply proves nothing, only a successful probe closes it.
+   */
   succeed(): void {
     if (this.#state === 'closed') this.#failures = 0
   }
 
-  /** No answer came; `failure` says why. */
+  /** Records a failure. @param failure - the reason, if known */
   fail(failure?: Error): void {
     this.#failures++
     this.#lastFailure = failure
@@ -48,14 +53,14 @@ export class CircuitBreaker {
     }
   }
 
-  /** Lets one probe through; false when one is on its way already, or none is needed. */
+  /** Moves from open to half-open, so that the caller may send one probe; returns false in every other state. */
   halfOpen(): boolean {
     if (this.#state !== 'open') return false
     this.#become('half_open')
     return true
   }
 
-  /** The probe came back, and Redis is trusted again. */
+  /** Closes the breaker, after a successful probe. */
   close(): void {
     this.#failures = 0
     this.#become('closed')

@@ -3,26 +3,26 @@ import { pause, systemClock } from '../clock.js'
 import { callable, shown } from '../option-checks.js'
 import { readRedisUrl } from './redis-url.js'
 
-/** What a connection to Redis is made with, as the `credentials` option gives it. */
+/** The credentials for one connection to Redis, as returned by the `credentials` option. */
 export interface Credentials {
   /** @defaultValue the default user */
   readonly username?: string | undefined
   /** @defaultValue no login */
   readonly password?: string | undefined
-  /** As the `tls` option, which it replaces; for a `rediss://` URL only. @defaultValue the `tls` option */
+  /** Replaces the `tls` option; only allowed with a `rediss://` URL. @defaultValue the `tls` option */
   readonly tls?: ConnectionOptions | undefined
 }
 
-/** Gives the credentials for a connection that is about to be made. */
+/** The type of the `credentials` option: called before each connection attempt. */
 export type GiveCredentials = () => Credentials | Promise<Credentials>
 
-/** How long a connection waits for its credentials, in milliseconds. */
+/** Maximum time a connection attempt waits for its credentials, in milliseconds. */
 const LIMIT = 2_000
 
 /**
- * The `credentials` option, checked.
+ * Validates the `credentials` option.
  *
- * @throws TypeError when it is no function, or the `redis` option is no URL or has a login already
+ * @throws TypeError if it is not a function, or if the `redis` option is not a URL or already contains a login
  */
 export function readCredentials(credentials: unknown, redis: unknown): GiveCredentials | undefined {
   const give = callable(credentials as GiveCredentials | undefined, 'credentials')
@@ -41,21 +41,22 @@ export function readCredentials(credentials: unknown, redis: unknown): GiveCrede
   return give
 }
 
-/** The parts of an ioredis client that decide how its next connection is made. */
+/** The private parts of an ioredis client that determine how its next connection is made. */
 export interface Connecting {
   readonly connector: { connect(...args: unknown[]): Promise<unknown> }
-  /** Filled in at the beginning of each attempt to connect. */
+  /** Reset by ioredis at the start of each connection attempt. */
   condition: { auth?: string | readonly [string, string] | undefined } | null
   readonly options: { tls?: ConnectionOptions | undefined; sentinelTLS?: ConnectionOptions | undefined }
-  /** Whether `disconnect()` has ended the client for good. */
+  /** True after `disconnect()` has ended the client permanently. */
   readonly manuallyClosing?: boolean
 }
 
 /**
- * Has a client ask for credentials before each connection. When the function fails, or has not settled within two seconds, the
- * connection is tried with the last ones it gave: a vault that is down does not take Redis away.
+ * Makes a client call the `credentials` function before each connection attempt. If the function fails, or does not
+ * settle within two seconds, the previous credentials are used, so that an outage of a secret store does not cut off
+ * Redis.
  *
- * @param onFault - hears why there are no new credentials
+ * @param onFault - called with the reason when no new credentials are available
  */
 export function askBeforeConnecting(
   client: Connecting,
@@ -94,7 +95,7 @@ async function inTime(give: GiveCredentials): Promise<Credentials> {
   return Promise.race([give(), late])
 }
 
-/** A client that is handed anything else gives up for good, or ends the process. */
+/** Validates returned credentials: ioredis given other values stops reconnecting, or ends the process. */
 function checked(given: unknown, isSecure: boolean): Credentials {
   if (typeof given !== 'object' || given === null) throw new TypeError('it must give { username, password, tls }')
   const { username, password, tls } = given as Readonly<Record<string, unknown>>
@@ -107,7 +108,7 @@ function checked(given: unknown, isSecure: boolean): Credentials {
   try {
     createSecureContext(tls)
   } catch (thrown) {
-    // The error itself may show what it could not read.
+    // The original error may contain the unreadable key material, so it is not attached as the cause.
     throw new TypeError(`tls cannot be read: ${thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''}`)
   }
   return { ...given, tls: { ...tls } }

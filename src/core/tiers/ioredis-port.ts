@@ -15,20 +15,23 @@ import {
 } from './redis-client.js'
 import { type RedisUrl, readRedisUrl } from './redis-url.js'
 
-/** What a URL does not say about its connections. */
+/** Connection settings that are not part of the URL. */
 export interface ConnectionSecrets {
   readonly tls: ConnectionOptions | undefined
   readonly credentials: GiveCredentials | undefined
 }
 
-/** What a client that we made needs beside itself. */
+/** Extra state of a client that this package created itself. */
 export interface Owned {
-  /** The number for `SELECT`. */
+  /** The database number for `SELECT`. */
   readonly database: number
   readonly pauses: ReconnectPauses
 }
 
-/** The port over an ioredis or iovalkey client, single or cluster. `owned`: made by us, so ended by us. */
+/**
+ * The {@link RedisPort} over an ioredis or iovalkey client, single or cluster. If `owned` is given, this package
+ * created the client and also ends it.
+ */
 export class IoredisPort implements RedisPort {
   readonly isCluster: boolean
   readonly keyPrefix: string
@@ -55,14 +58,14 @@ export class IoredisPort implements RedisPort {
     return this.#client.status === 'end' ? 'the client was ended, by quit() or disconnect()' : undefined
   }
 
-  /** The client selects by itself, and goes on in database 0 where Redis refuses. */
+  /** Needed because ioredis selects by itself, and continues in database 0 if Redis refuses. */
   async selectDatabase(): Promise<void> {
     const { condition, options } = this.#client
     const database = this.#owned?.database ?? condition?.select ?? options?.db ?? 0
     if (!this.isCluster && Number(database) !== 0) await call(this.#client, 'SELECT', [String(database)])
   }
 
-  /** SCAN is the one command with keys to which the client does not add its own prefix, nor take it off. */
+  /** SCAN is the only command with keys for which ioredis neither adds nor strips its `keyPrefix`. */
   async *scan(prefix: string, count: number): AsyncGenerator<string[]> {
     const nodes = isIoredisCluster(this.#client) ? this.#client.nodes('master') : [this.#client]
     const pattern = literalPattern(this.keyPrefix + prefix)
@@ -81,7 +84,7 @@ export class IoredisPort implements RedisPort {
     this.#listen('ready', onReady)
     this.#listen('close', onClose)
     this.#listen('error', (error: unknown) => {
-      // More replies than commands: every later reply would answer the wrong command.
+      // Redis sent more replies than there were commands: each later reply would be matched to the wrong command.
       const isOutOfStep = error instanceof Error && error.message.startsWith('Command queue state error')
       if (isOutOfStep) this.reset()
       onError(bareError(error))
@@ -113,7 +116,7 @@ export class IoredisPort implements RedisPort {
       this.#client.disconnect()
     }
     for (const [event, listener] of this.#listeners) {
-      // An owned client may still fail while it ends; its errors must have somewhere to go.
+      // An owned client may still emit errors while it ends; without a listener they would end the process.
       if (event !== 'error' || !this.#owned) this.#client.off(event, listener)
     }
   }
@@ -125,10 +128,10 @@ export class IoredisPort implements RedisPort {
 }
 
 /**
- * The port over a client for a URL, with the only set of options known to settle every promise: no queue while there is no
- * connection, no retry of what was in flight, and a limit on a socket that stays silent.
+ * Opens an ioredis client for a URL and returns the port over it. The options are the only combination known to settle
+ * every promise: no offline queue, no retry of commands in flight, and a timeout for silent sockets.
  *
- * @throws TypeError when the package `ioredis` is not installed or the URL cannot be read
+ * @throws TypeError if the package `ioredis` is not installed or the URL cannot be parsed
  */
 export function openIoredis(text: string, { tls, credentials }: ConnectionSecrets): IoredisPort {
   const url = readRedisUrl(text)
@@ -141,10 +144,10 @@ export function openIoredis(text: string, { tls, credentials }: ConnectionSecret
     family: url.family,
     retryStrategy: () => pauses.next(),
   })
-  // At a reconnect the client selects by itself, in a promise of its own that ends the process where Redis refuses.
+  // On reconnect ioredis sends SELECT in a promise of its own; if Redis refuses, the rejection ends the process.
   Object.assign(client, { select: () => Promise.resolve('OK') })
   if (credentials !== undefined) {
-    // Without a listener, an error event ends the process.
+    // Emitting an error event without a listener would end the process.
     const tell = (error: Error) => client.listenerCount('error') > 0 && client.emit('error', error)
     askBeforeConnecting(client, credentials, url.isSecure, tell)
   }
@@ -157,11 +160,11 @@ const safeOptions = {
   maxRetriesPerRequest: 0,
   autoResubscribe: false,
   connectTimeout: 1000,
-  // Ends a connection that was written to and stays silent. Above the longest stall of an event loop to be expected.
+  // Ends a connection that was written to but stays silent. Must exceed the longest expected event loop stall.
   socketTimeout: 2000,
   disconnectTimeout: 200,
   keepAlive: 5000,
-  // Whether Redis is loading is seen by the first command; the check needs a permission and prints where it has none.
+  // The first command shows whether Redis is loading; the check needs INFO permission and logs a warning without it.
   enableReadyCheck: false,
   disableClientInfo: true,
 }
@@ -171,7 +174,7 @@ function addressOptions({ addresses, master, isSecure }: RedisUrl, own: Connecti
   const tls = isSecure ? { ...own } : undefined
   if (master === undefined) return { host, port, tls }
   const secure = isSecure ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}
-  // With Sentinels the check also sees whether the server found is the master.
+  // With Sentinels, the ready check also verifies that the server is the master.
   return { sentinels: addresses, name: master, failoverDetector: true, enableReadyCheck: true, ...secure }
 }
 
@@ -194,9 +197,12 @@ function loadIoredis(): Ioredis {
   }
 }
 
-/** A client of ioredis that pipelines by itself loses the name of a command given to `callBuffer`, and ends the process. */
+/**
+ * Sends a command. With `enableAutoPipelining`, `callBuffer` loses the command's name and ends the process, so the
+ * command's own method is used.
+ */
 function call(client: IoredisLike, name: string, args: readonly RedisArgument[]): Promise<unknown> {
-  // Some versions find the keys of a command, and so put their prefix in front, by its name in lower case only.
+  // Some versions look up the keys of a command, to add their prefix, by its lower-case name only.
   const { enableAutoPipelining, keyPrefix } = client.options ?? {}
   if (enableAutoPipelining !== true) return client.callBuffer(keyPrefix ? name.toLowerCase() : name, ...args)
   const method = (client as unknown as Record<string, (...args: readonly RedisArgument[]) => Promise<unknown>>)[
@@ -205,7 +211,7 @@ function call(client: IoredisLike, name: string, args: readonly RedisArgument[])
   return method === undefined ? client.callBuffer(name, ...args) : method.apply(client, [...args])
 }
 
-/** One reply of SCAN, from any client. */
+/** Parses one SCAN reply from any client. */
 export function readScanPage(reply: unknown): { cursor: string; keys: string[] } {
   const [cursor, keys] = Array.isArray(reply) ? (reply as unknown[]) : []
   return { cursor: String(cursor), keys: Array.isArray(keys) ? keys.map(String) : [] }

@@ -1,4 +1,4 @@
-/** The pattern of SCAN for names that begin with a text, in which no character is special. */
+/** A SCAN pattern that matches names starting with the given text, with special characters escaped. */
 export function literalPattern(prefix: string): string {
   return `${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`
 }

@@ -4,38 +4,38 @@ import type { Stamp } from '../stamp.js'
 import { PackedEntry } from './packed-entry.js'
 import { Slabs } from './slabs.js'
 
-/** An entry in memory, and what coherence needs to judge it. */
+/** An entry in memory with the state that coherence needs to judge it. */
 export interface MemorySlot {
-  /** Packed by the tier as it is put there. */
+  /** Replaced by a {@link PackedEntry} on insertion, if the entry is small. */
   entry: Entry
-  /** The newest record the entry has been judged against; raised whenever it is judged again. */
+  /** Sequence number of the newest log record the entry was checked against; raised at each check. */
   sequence: number
-  /** When its handler started, or Redis confirmed it; monotonic ms. */
+  /** Monotonic time in ms at which the entry's handler started, or at which Redis confirmed the entry. */
   readonly knownAt: number
-  /** What it is stamped with in Redis. */
+  /** The position and incarnation that its frame in Redis carries. */
   stamp: Stamp
-  /** The tombstone that its frame in Redis says it came after. */
+  /** The id of the tombstone that its frame in Redis names as its predecessor. */
   after?: string | undefined
-  /** The incarnation of the log under which Redis is known to hold it; `undefined` while it waits to be written. */
+  /** The log incarnation under which Redis is known to hold the entry; `undefined` while the write is pending. */
   writtenIn: string | undefined
 }
 
-/** Why an entry left memory other than by request. */
+/** The reason why an entry left memory without an explicit delete. */
 export type EvictionReason = 'size' | 'expired' | 'invalidated'
 
-/** How full memory is. */
+/** The memory tier's current usage and limits. */
 export interface MemoryStats {
   readonly entries: number
   readonly bytes: number
-  /** `Infinity`: bytes alone are the bound. */
+  /** `Infinity` if only bytes are limited. */
   readonly maxEntries: number
   readonly maxBytes: number
 }
 
 /**
- * Entries in this process: least recently used first out, by number and by bytes.
+ * The in-memory tier: an LRU cache bounded by number of entries and by bytes.
  *
- * Knows no time and judges nothing: whoever reads looks at the moments and asks the mirror.
+ * It does not look at the time or at invalidations: readers check timestamps themselves and ask the mirror.
  */
 export class MemoryTier {
   readonly #slots: LRUCache<string, MemorySlot>
@@ -47,7 +47,7 @@ export class MemoryTier {
     this.#maxEntries = maxEntries
     this.#maxBytes = maxBytes
     this.#slots = new LRUCache({
-      // Without a number it keeps no place for each entry in advance.
+      // Without a finite limit, lru-cache does not preallocate a slot per entry.
       ...(Number.isFinite(maxEntries) ? { max: maxEntries } : {}),
       maxSize: maxBytes,
       sizeCalculation: (slot, key) => entrySize(key, slot.entry),
@@ -58,17 +58,20 @@ export class MemoryTier {
     })
   }
 
-  /** The slot, which now counts as recently used. */
+  /** Returns the slot and marks it as recently used. */
   get(key: string): MemorySlot | undefined {
     return this.#slots.get(key)
   }
 
-  /** The slot, without counting as use. */
+  /** Returns the slot without marking it as used. */
   peek(key: string): MemorySlot | undefined {
     return this.#slots.peek(key)
   }
 
-  /** Puts an entry in; one that is larger than the whole tier is not kept, and what it would replace goes. */
+  /**
+   * Inserts an entry. An entry larger than the whole tier is not kept, and the entry it would replace is removed;
+   * returns false then.
+   */
   put(key: string, slot: MemorySlot): boolean {
     slot.entry = this.#slabs.pack(slot.entry)
     this.#slots.set(key, slot)
@@ -77,7 +80,7 @@ export class MemoryTier {
     return false
   }
 
-  /** Takes an entry out; true when there was one. */
+  /** Removes an entry; returns true if there was one. */
   delete(key: string): boolean {
     return this.#slots.delete(key)
   }
@@ -87,12 +90,12 @@ export class MemoryTier {
     this.#slots.clear()
   }
 
-  /** The keys of this moment, oldest use first: an array, so that one may take one's time. */
+  /** A snapshot of the keys, least recently used first; an array, so that callers may iterate asynchronously. */
   keys(): string[] {
     return [...this.#slots.rkeys()]
   }
 
-  /** The slot that has not been used for longest. */
+  /** The least recently used slot. */
   oldest(): MemorySlot | undefined {
     for (const slot of this.#slots.rvalues()) return slot
     return undefined
@@ -108,15 +111,15 @@ export class MemoryTier {
   }
 }
 
-/** The bytes that an entry takes in this process: what it is made of, its key, and bookkeeping. */
+/** The memory an entry takes in this process, in bytes: content, key and bookkeeping. */
 export function entrySize(key: string, entry: Entry): number {
   if (entry instanceof PackedEntry) return entry.length + key.length + packedOverhead
   const { tags, meta, body } = byteSizes(entry)
   return body + 2 * (tags + meta) + key.length + ownOverhead
 }
 
-/** Objects, map nodes, and the room that slabs waste; measured at 100,000 entries. */
+/** Bytes for objects, map nodes and unused slab space of a packed entry; measured with 100,000 entries. */
 const packedOverhead = 380
 
-/** The same, with a Buffer of its own. */
+/** Bytes for the same, for an entry with a Buffer of its own. */
 const ownOverhead = 620

@@ -9,13 +9,18 @@ import {
   type RedisPort,
 } from './redis-client.js'
 
-/** How node-redis is told to give bulk strings as Buffers: version 4 reads the first name, 5 and later the second. */
+/**
+ * Makes node-redis return bulk strings as Buffers: version 4 reads the first option, version 5 and later the second.
+ */
 const asBuffers = { returnBuffers: true, typeMapping: { 36: Buffer } }
 
-/** The port over a client of node-redis 4, 5 or 6. Such a client is always yours: we never connect or end it. */
+/**
+ * The {@link RedisPort} over a node-redis client, version 4, 5 or 6. The client belongs to the application: it is never
+ * connected or ended here.
+ */
 export class NodeRedisPort implements RedisPort {
   readonly isCluster: boolean
-  /** node-redis knows none. */
+  /** Always empty: node-redis has no key prefix option. */
   readonly keyPrefix = ''
   readonly #client: NodeRedisLike | NodeRedisClusterLike
   readonly #listeners: [string, (argument: unknown) => void][] = []
@@ -37,14 +42,14 @@ export class NodeRedisPort implements RedisPort {
   }
 
   get obstacle(): string | undefined {
-    // False before connect() and after close(); such a client does nothing by itself.
+    // False before connect() and after close(); such a client does not connect by itself.
     return this.#client.isOpen === false
       ? 'the node-redis client is not open. Call client.connect() when the application starts'
       : undefined
   }
 
   async selectDatabase(): Promise<void> {
-    // A client that cannot select its database is never ready.
+    // Nothing to do: a node-redis client that cannot select its database never becomes ready.
   }
 
   async *scan(prefix: string, count: number): AsyncGenerator<string[]> {
@@ -62,7 +67,7 @@ export class NodeRedisPort implements RedisPort {
 
   watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void {
     this.#listen('ready', onReady)
-    // A single client says 'connect' before it can be used; a cluster may say nothing else.
+    // A single client emits 'connect' before it is usable; a cluster may emit no other event.
     if (this.isCluster) this.#listen('connect', onReady)
     this.#listen('reconnecting', onClose)
     this.#listen('end', onClose)
@@ -70,15 +75,15 @@ export class NodeRedisPort implements RedisPort {
   }
 
   connect(): void {
-    // node-redis throws at a second connect(), and the first one is the owner's.
+    // node-redis throws at a second connect(), and the application makes the first call.
   }
 
   reconnect(): void {
-    // The connection is its owner's.
+    // The connection belongs to the application.
   }
 
   reset(): void {
-    // The server ends the connection, and the client makes another, which no method of it does.
+    // No client method does this: QUIT makes the server close the connection, then the client reconnects.
     const quit = isNodeRedisCluster(this.#client)
       ? this.#masters().then((masters) => Promise.all(masters.map((master) => master.sendCommand(['QUIT']))))
       : this.#client.sendCommand(['QUIT'])
@@ -86,7 +91,7 @@ export class NodeRedisPort implements RedisPort {
   }
 
   settle(): void {
-    // Its owner says how it reconnects.
+    // The application configures the reconnect strategy.
   }
 
   async close(): Promise<void> {

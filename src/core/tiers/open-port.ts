@@ -3,7 +3,9 @@ import { type ConnectionSecrets, IoredisPort, openIoredis } from './ioredis-port
 import { NodeRedisPort } from './node-redis-port.js'
 import { isIoredis, isNodeRedis, isNodeRedisCluster, type RedisClient, type RedisPort } from './redis-client.js'
 
-/** The port over whatever the `redis` option was given. @throws TypeError for a shape nobody knows */
+/**
+ * Opens the port that matches the `redis` option: a URL or a supported client. @throws TypeError for any other value
+ */
 export function openPort(redis: string | RedisClient, secrets: ConnectionSecrets): RedisPort {
   if (typeof redis === 'string') return openIoredis(redis, secrets)
   if (isIoredis(redis)) return new IoredisPort(redis)

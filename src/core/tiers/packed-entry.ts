@@ -1,30 +1,30 @@
 import { type ByteSizes, type Entry, readTags } from '../entry.js'
 
-/** A large Buffer, and what lies in it. */
+/** A large Buffer shared by many small entries. */
 export interface Slab {
   readonly bytes: Buffer
-  /** Where the next entry goes. */
+  /** Offset at which the next entry is written, in bytes. */
   used: number
-  /** The bytes of the entries that are still needed. */
+  /** Bytes of the entries that are still in use. */
   live: number
-  /** The entries; `undefined` where one is no longer needed. */
+  /** The entries by index; `undefined` for an entry that was freed. */
   readonly entries: (PackedEntry | undefined)[]
 }
 
 /**
- * Moments are kept as what they are after it, and after one another: V8 has room for small integers in an object itself, and gives a number as
- * large as an epoch time an object of its own.
+ * Base for timestamps. Timestamps are stored as deltas that fit V8's small integers; an epoch time in ms would need a
+ * heap number of its own.
  */
 const since = Date.now()
 
-/** An entry whose bytes lie in a slab: tags as JSON, meta, body, in this order. */
+/** An entry whose content is in a slab: tags as JSON, then meta, then body. */
 export class PackedEntry implements Entry {
   memo: unknown = undefined
-  /** Where its bytes lie. */
+  /** The slab that holds its content. */
   slab: Slab
-  /** Where they begin. */
+  /** Offset of its content in the slab, in bytes. */
   at: number
-  /** Its place in the slab's list; -1 when it is not there any more. */
+  /** Its index in the slab's list of entries; -1 after it left memory. */
   index = -1
   readonly #storedAfter: number
   readonly #staleIn: number
@@ -56,14 +56,14 @@ export class PackedEntry implements Entry {
     return this.staleAt + this.#deleteIn
   }
 
-  /** It is no longer in memory; whoever has it may go on reading it. */
+  /** Marks the entry as removed from memory; references to it stay readable. */
   leave(): void {
     this.index = -1
-    // Made of its bytes, it would keep the whole slab.
+    // A memo may contain views of the slab, and would keep the whole slab alive.
     this.memo = undefined
   }
 
-  /** Bytes of tags, meta and body. */
+  /** Size of tags, meta and body, in bytes. */
   get length(): number {
     return this.tagBytes + this.metaBytes + this.bodyBytes
   }
@@ -82,7 +82,7 @@ export class PackedEntry implements Entry {
     return this.slab.bytes.subarray(at, at + this.bodyBytes)
   }
 
-  /** Tags as JSON, meta and body, as they lie there. */
+  /** The content as stored: tags as JSON, then meta, then body. */
   get bytes(): Buffer {
     return this.slab.bytes.subarray(this.at, this.at + this.length)
   }

@@ -1,8 +1,9 @@
 /**
- * How long a client of ours waits before each attempt to connect: 50 ms, doubled at each attempt up to 2 s, or to 5 s where a server
- * was there and refused, plus up to 100 ms at random.
+ * Delays between connection attempts of an owned client: 50 ms, doubled at each attempt up to 2 s, or up to 5 s after
+ * the server refused as a non-master would, plus up to 100 ms of random jitter.
  *
- * Counts from the last connection that was trusted: a server that accepts and closes, or refuses, is not met at full speed.
+ * The count starts at the last trusted connection, so that a server that accepts and then closes, or refuses, is not
+ * contacted at full speed.
  */
 export class ReconnectPauses {
   #attempts = 0
@@ -14,12 +15,12 @@ export class ReconnectPauses {
     return pause + Math.floor(Math.random() * 100)
   }
 
-  /** The server refused what a master would do. */
+  /** Raises the maximum delay: the server refused what a master would accept. */
   refused(): void {
     this.#longest = longestAfterRefusal
   }
 
-  /** The connection is trusted. */
+  /** Resets the delays: the connection is trusted. */
   settle(): void {
     this.#attempts = 0
     this.#longest = longestPause

@@ -1,47 +1,50 @@
-/** An argument of a command. Nothing else: clients turn other values into surprising text. */
+/** An argument of a command. Other types are excluded because clients convert them to text in unexpected ways. */
 export type RedisArgument = string | Buffer
 
 /**
- * What we need of a client: that it sends a command and tells when its connection comes and goes.
+ * The interface to a Redis client: sends commands, and reports when the connection opens and closes.
  *
- * Replies are Buffers where Redis sends bulk strings, numbers (or, as some clients can be told, texts of digits) where it
- * sends integers. An error reply rejects with an
- * `Error` whose message starts with the error code of Redis.
+ * Replies are Buffers for bulk strings, and numbers for integers (or digit strings, depending on the client's
+ * settings). An error reply rejects with an `Error` whose message starts with the Redis error code.
  */
 export interface RedisPort {
-  /** Sends one command. `key` routes it in a cluster. */
+  /** Sends one command. `key` determines the node in a cluster. */
   send(key: string, command: readonly [string, ...RedisArgument[]]): Promise<unknown>
-  /** Whether a command sent now would be written to a connection. */
+  /** Whether a command sent now would be written to an open connection. */
   isReady(): boolean
-  /** True for a cluster: several keys in one command must not be taken for granted. */
+  /** True for a cluster, where a command with several keys may fail. */
   readonly isCluster: boolean
-  /** Walks over the keys of every master that begin with a text. Each yielded array is one page, possibly empty. */
+  /**
+   * Iterates over the keys of every master that start with `prefix`. Each yielded array is one page, possibly empty.
+   */
   scan(prefix: string, count: number): AsyncGenerator<string[]>
-  /** Starts to listen; called once. `onReady` at every new usable connection, `onClose` at every lost one,
-   * `onError` with what the client has to say of it. */
+  /**
+   * Registers listeners; called once. `onReady` fires for every new usable connection, `onClose` for every lost one,
+   * `onError` for every error the client emits.
+   */
   watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void
-  /** What the client itself puts in front of every key. */
+  /** The prefix that the client itself adds to every key. */
   readonly keyPrefix: string
-  /** Why the client will not connect by itself, in words for its owner; `undefined`: it does, or is connected. */
+  /** A user-readable reason why the client will not connect by itself; `undefined` if it does or is connected. */
   readonly obstacle: string | undefined
   /**
-   * Makes sure that a new connection is in the database that is meant, where the client selects it without a look at the
-   * answer. Rejects when Redis refuses.
+   * Ensures that a new connection uses the configured database, because clients may ignore the reply to their own
+   * SELECT. Rejects if Redis refuses.
    */
   selectDatabase(): Promise<void>
-  /** Asks for a connection to another server, where the client is ours: the one there is refuses. */
+  /** Reconnects an owned client, possibly to another server, because the current server refuses commands. */
   reconnect(): void
-  /** Redis is trusted on this connection: the next loss of it is the first again. */
+  /** Resets the reconnect delays, because the connection is trusted. */
   settle(): void
-  /** Makes a client that waits for its first command connect. */
+  /** Connects a client that otherwise waits for its first command. */
   connect(): void
-  /** Drops the connection, for replies on it no longer answer the commands they come for; the client makes another. */
+  /** Drops the connection, because its replies no longer match the commands; the client reconnects. */
   reset(): void
-  /** Stops listening, and ends the connection when we made it. */
+  /** Removes the listeners, and ends the connection of an owned client. */
   close(): Promise<void>
 }
 
-/** What an ioredis `Redis` and an iovalkey client have in common, as far as we need it. */
+/** The common subset of an ioredis `Redis` and an iovalkey client that this package uses. */
 export interface IoredisLike {
   readonly status: string
   readonly options?:
@@ -51,7 +54,7 @@ export interface IoredisLike {
         readonly db?: number | undefined
       }
     | undefined
-  /** The state of the connection that there is, the database among it. */
+  /** State of the current connection, including the selected database. */
   readonly condition?: { readonly select?: number | undefined } | null | undefined
   callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>
   connect(): Promise<unknown>
@@ -84,10 +87,10 @@ export interface NodeRedisClusterLike {
   off(event: string, listener: (...args: unknown[]) => void): unknown
 }
 
-/** Every client the `redis` option takes as it is. */
+/** Every client type that the `redis` option accepts. */
 export type RedisClient = IoredisLike | NodeRedisLike | NodeRedisClusterLike
 
-/** Whether a value can emit and be asked like an ioredis client. */
+/** Whether a value has the methods of an ioredis client. */
 export function isIoredis(client: object): client is IoredisLike {
   return has(client, 'callBuffer', 'disconnect', 'on') && 'status' in client
 }

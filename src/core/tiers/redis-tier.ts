@@ -7,19 +7,18 @@ import type { RedisPort } from './redis-client.js'
 import type { Purpose, Refusals } from './refusals.js'
 import { replyCode, UNABLE, WRONG_SERVER } from './reply-code.js'
 
-/** What a {@link RedisTier} keeps to. */
+/** Limits of a {@link RedisTier}. */
 export interface RedisTierLimits {
-  /** Milliseconds a caller waits at most. */
+  /** Maximum time a caller waits, in milliseconds. */
   readonly redisTimeout: number
-  /** Operations waiting at one time. */
+  /** Maximum number of operations in flight. */
   readonly maxInFlight: number
 }
 
 /**
- * Redis that cannot hurt: whatever the client does with a command, the caller has an answer within the deadline.
+ * The Redis tier: whatever the client does with a command, the caller gets a result or an error within the deadline.
  *
- * A command that was given up may still be carried out later. Its late reply is good for one thing: it says that
- * Redis is answering again.
+ * A command may still be executed after its deadline. Its late reply is only used as a sign that Redis answers again.
  */
 export class RedisTier {
   readonly #port: RedisPort
@@ -53,16 +52,16 @@ export class RedisTier {
     this.#onWrongServer = onWrongServer
   }
 
-  /** Operations that still wait for Redis, given up or not. */
+  /** Operations without a reply yet, including those whose deadline has passed. */
   get inFlight(): number {
     return this.#inFlight
   }
 
   /**
-   * Runs commands for a request, all of them within one deadline.
+   * Runs the commands of a request within one common deadline.
    *
-   * @param purpose - what they are for, by which refusals of Redis are told apart
-   * @throws CacheError always, whatever went wrong
+   * @param purpose - what the commands are for; refusals by Redis are tracked per purpose
+   * @throws CacheError for every failure
    */
   run<T>(operation: () => Promise<T>, purpose: Purpose = 'read'): Promise<T> {
     if (this.#breaker.state !== 'closed')
@@ -78,19 +77,22 @@ export class RedisTier {
     return this.#bounded(operation, purpose)
   }
 
-  /** Runs commands for nobody, to see whether Redis can be trusted: asks neither breaker nor limits, moves neither. */
+  /**
+   * Runs the commands of a probe, which checks whether Redis can be trusted. Ignores the breaker and the limits, and
+   * changes neither.
+   */
   probe<T>(operation: () => Promise<T>): Promise<T> {
     if (!this.#port.isReady()) return this.#skip(noConnection(undefined, this.#port.obstacle))
     return this.#bounded(operation, undefined)
   }
 
-  /** The connection is gone: commands that wait on it may never settle, and must not hold their places. */
+  /** Resets the in-flight count after the connection is lost: commands on it may never settle. */
   forgetInFlight(): void {
     this.#generation++
     this.#inFlight = 0
   }
 
-  /** @param purpose - `undefined` for a probe, which moves neither breaker nor refusals */
+  /** @param purpose - `undefined` for a probe, which changes neither breaker nor refusals */
   #bounded<T>(operation: () => Promise<T>, purpose: Purpose | undefined): Promise<T> {
     const counts = purpose !== undefined
     const generation = this.#generation
@@ -165,7 +167,8 @@ export class RedisTier {
 /**
  * The error for a command that cannot be sent.
  *
- * @param cause - the client's last `error`, if there was one; @param obstacle - what keeps the client from connecting at all
+ * @param cause - the client's last `error` event, if any
+ * @param obstacle - the reason why the client does not connect at all
  */
 export function noConnection(cause: Error | undefined, obstacle: string | undefined): CacheError {
   const why = obstacle ?? cause?.message
@@ -176,12 +179,12 @@ export function noConnection(cause: Error | undefined, obstacle: string | undefi
   )
 }
 
-/** A client may throw at once instead of giving a promise. */
+/** Turns a synchronous throw of a client into a rejection. */
 async function start<T>(operation: () => Promise<T>): Promise<T> {
   return operation()
 }
 
-/** Whether Redis itself said this: an error reply starts with its code in capitals. */
+/** Whether Redis sent this error: an error reply starts with a code in capital letters. */
 export function isErrorReply(thrown: unknown): thrown is Error {
   return thrown instanceof Error && replyCode(thrown) !== undefined
 }

@@ -6,29 +6,30 @@ export interface RedisAddress {
   readonly port: number
 }
 
-/** The parts of a Redis URL, decoded and checked. */
+/** The decoded and validated parts of a Redis URL. */
 export interface RedisUrl {
-  /** Whether the connection is made over TLS: `rediss://` and `rediss-sentinel://`. */
+  /** Whether the connection uses TLS: `rediss://` and `rediss-sentinel://`. */
   readonly isSecure: boolean
-  /** The server, or the Sentinels that are asked for the master. */
+  /** The server, or the Sentinels that name the master. */
   readonly addresses: readonly [RedisAddress, ...RedisAddress[]]
-  /** The name under which Sentinels know the master; `undefined` for a single server. */
+  /** The name of the master as configured in the Sentinels; `undefined` for a single server. */
   readonly master: string | undefined
-  /** `''`: the default user. */
+  /** `''` for the default user. */
   readonly username: string
   readonly password: string | undefined
-  /** The number for `SELECT`, from 0. */
+  /** The database number for `SELECT`, 0 or greater. */
   readonly database: number
-  /** Which addresses of a host name are used: 4, 6, or 0 for both. */
+  /** IP version used to resolve a host name: 4, 6, or 0 for both. */
   readonly family: 0 | 4 | 6
 }
 
 /**
- * Reads `redis://[user:password@]host[:port][/database]` and
- * `redis-sentinel://[user:password@]host[:port],host[:port]/master[/database]`; with `rediss` in place of `redis` over TLS.
- * An IPv6 host is written in brackets. The only parameter is `?family=4` or `6`.
+ * Parses `redis://[user:password@]host[:port][/database]` and
+ * `redis-sentinel://[user:password@]host[:port],host[:port]/master[/database]`; the schemes `rediss` and
+ * `rediss-sentinel` use TLS. An IPv6 host is written in brackets. The only query parameter is `family=4` or `family=6`.
  *
- * @throws TypeError that names the option and the rule, and shows no part of the URL: any part may belong to a password
+ * @throws TypeError that names the option and the rule, but shows no part of the URL, because any part may belong to a
+ * password
  */
 export function readRedisUrl(text: string): RedisUrl {
   const url = text.trim()
@@ -76,7 +77,7 @@ const SCHEMES: ReadonlyMap<string, { readonly isSecure: boolean; readonly isSent
 const ENCODE =
   'a user name or password with "/", "?", "#", "@" or "%" must be percent-encoded: encodeURIComponent(password)'
 
-/** What to write in place of a text that has no scheme of ours. */
+/** The advice for a URL whose scheme is not supported. */
 function instead(url: string, scheme: string): string {
   if (url === '')
     return 'the text is empty. If the variable is not set, leave the option out: the cache then lives in memory'
@@ -89,7 +90,7 @@ function instead(url: string, scheme: string): string {
   return `${scheme === '' ? 'the scheme is missing' : 'the scheme is unknown'}. Write redis://host:6379, or rediss:// for TLS`
 }
 
-/** Authority, path, query and fragment. */
+/** Splits into authority, path, query and fragment. */
 function split(rest: string): readonly (string | undefined)[] {
   return (/^([^/?#]*)(\/[^?#]*|)(?:\?([^#]*))?(?:#(.*))?$/s.exec(rest) ?? []).slice(1)
 }
@@ -135,7 +136,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    // The error of decodeURIComponent is no cause to hand on: it may show the text.
+    // The original error is not attached as the cause, because it may contain the text.
     throw refusal(ENCODE)
   }
 }

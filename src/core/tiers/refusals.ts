@@ -2,22 +2,22 @@ import type { Clock } from '../clock.js'
 import type { Counters } from '../counters.js'
 import { replyCode } from './reply-code.js'
 
-/** What a command was sent for; a refusal is over when the same works again. */
+/** What a command was sent for. A refusal ends when a command with the same purpose succeeds. */
 export type Purpose = 'read' | 'store' | 'invalidate' | 'single flight' | 'sweep'
 
-/** One kind of refusal that goes on. */
+/** One kind of refusal by Redis that is still going on. */
 export interface RedisRefusal {
-  /** The error code of Redis, such as `OOM`. */
+  /** The Redis error code, such as `OOM`. */
   readonly code: string
-  /** The words of Redis. */
+  /** The message that Redis sent. */
   readonly message: string
   readonly purpose: Purpose
 }
 
-/** How long nothing of a kind may be refused before it is over, ms: at the edge of its memory Redis refuses now and then. */
+/** A refusal ends after this many ms without a new one: close to its memory limit Redis refuses intermittently. */
 const quietFor = 2000
 
-/** Codes that are told apart; a script of Redis could make up any number of them. */
+/** Maximum number of distinct codes counted; Redis scripts can produce any number of codes. */
 const mostCodes = 32
 
 interface Active {
@@ -27,9 +27,9 @@ interface Active {
 }
 
 /**
- * Commands that Redis answered with an error, by its code: how many there were, and which kinds go on.
+ * Tracks error replies of Redis by code: how many there were, and which refusals are still going on.
  *
- * In health nothing is counted: what the cache expects (a script that Redis does not know yet, a key of another type) is no refusal.
+ * Expected errors (an unknown script, a key of another type) are not refusals, so a healthy Redis has a count of zero.
  */
 export class Refusals {
   readonly #clock: Clock
@@ -50,18 +50,18 @@ export class Refusals {
     this.#onEnd = onEnd
   }
 
-  /** Whether any kind goes on. */
+  /** Whether any refusal is going on. */
   get isAny(): boolean {
     return this.#active.size > 0
   }
 
-  /** The kind that began first, of those that go on. */
+  /** The refusal that started first, of those still going on. */
   get first(): RedisRefusal | undefined {
     for (const { refusal } of this.#active.values()) return refusal
     return undefined
   }
 
-  /** Redis answered with an error. */
+  /** Counts an error reply; returns the code it was counted under. */
   count(error: Error): string {
     const counts = this.#counters.redisErrors
     const said = replyCode(error) ?? 'OTHER'
@@ -70,7 +70,7 @@ export class Refusals {
     return code
   }
 
-  /** Redis works, and refused this. */
+  /** Records that a working Redis refused a command. */
   begin(code: string, error: Error, purpose: Purpose): void {
     const lastAt = this.#clock.monotonic()
     const active = this.#active.get(code)
@@ -84,7 +84,7 @@ export class Refusals {
     this.#onBegin(refusal)
   }
 
-  /** Redis did this. */
+  /** Records that a command succeeded, which may end refusals. */
   worked(purpose: Purpose): void {
     const now = this.#clock.monotonic()
     for (const [code, active] of this.#active) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RedisArgument, RedisPort } from './redis-client.js'
 
-/** A Lua script, sent by its hash and in full only when Redis does not know it. */
+/** A Lua script, run by its hash (EVALSHA); the full source is sent only if Redis does not know the hash. */
 export class Script {
   readonly #source: string
   readonly #sha: string

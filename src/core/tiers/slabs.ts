@@ -1,23 +1,26 @@
 import { byteSizes, type Entry, entryWith } from '../entry.js'
 import { PackedEntry, type Slab } from './packed-entry.js'
 
-/** Entries of more bytes keep a Buffer of their own: beside so many, what a Buffer costs does not show. */
+/** Larger entries (in bytes) get a Buffer of their own: the overhead of a Buffer is small compared with their size. */
 const largestPacked = 8 * 1024
 
-/** A slab is as large as all before it together, within these bounds: a small cache takes little. Bytes. */
+/**
+ * Slab size in bytes: as large as all slabs so far together, within these bounds, so that a small cache takes little
+ * memory.
+ */
 const smallestSlab = 64 * 1024
 const largestSlab = 1024 * 1024
 
-/** The part of all slabs that may be free before one of them is emptied. */
+/** Fraction of all slab bytes that may be unused before a slab is compacted. */
 const tolerated = 0.15
 
 /**
- * The bytes of small entries, side by side in a few large Buffers. A Buffer for each of them would cost some hundred bytes
- * more, and the garbage collector the more time the more there are.
+ * Stores the content of small entries in a few large Buffers (slabs). One Buffer per entry would cost some hundred
+ * bytes more each, and garbage collection time that grows with their number.
  *
- * What was written once is never written over, so a view that somebody still sends from stays what it is, whatever
- * becomes of the entry. Room comes back a slab at a time: one that nobody needs is let go, and one that few need is
- * emptied into the newest.
+ * Written bytes are never overwritten, so a view that is still being sent stays valid after its entry is removed. Space
+ * is reclaimed a slab at a time: an unused slab is dropped, and the entries of a sparsely used slab are moved to the
+ * newest.
  */
 export class Slabs {
   readonly #slabs: Slab[] = []
@@ -25,12 +28,15 @@ export class Slabs {
   #allocated = 0
   #dead = 0
 
-  /** The bytes of all slabs, used or not. */
+  /** Total size of all slabs in bytes, used or not. */
   get allocated(): number {
     return this.#allocated
   }
 
-  /** The entry, its bytes in a slab when it is small, in a Buffer that holds nothing else when it is not. */
+  /**
+   * Copies the entry's content into a slab if it is small, otherwise into a Buffer of its own, and returns the new
+   * entry.
+   */
   pack(entry: Entry): Entry {
     if (entry instanceof PackedEntry && entry.index >= 0) return entry
     const sizes = byteSizes(entry)
@@ -47,7 +53,7 @@ export class Slabs {
     return packed
   }
 
-  /** An entry is no longer in memory. Whoever still has it may go on reading it. */
+  /** Releases the space of an entry that left memory. Existing references to it stay readable. */
   free(entry: Entry): void {
     if (!(entry instanceof PackedEntry) || entry.index < 0) return
     const { slab, length } = entry
@@ -59,7 +65,7 @@ export class Slabs {
     else if (this.#dead > smallestSlab && this.#dead > tolerated * this.#allocated) this.#emptyOne()
   }
 
-  /** No entry is in memory any more. */
+  /** Releases all entries. */
   clear(): void {
     for (const { entries } of this.#slabs) for (const entry of entries) entry?.leave()
     this.#slabs.length = 0
@@ -96,7 +102,7 @@ export class Slabs {
     this.#dead -= slab.used
   }
 
-  /** Moves what is left in the emptiest slab into the newest. */
+  /** Moves the remaining entries of the least used slab to the newest slab, and drops the emptied one. */
   #emptyOne(): void {
     let emptiest: Slab | undefined
     for (const slab of this.#slabs) {
@@ -104,7 +110,7 @@ export class Slabs {
       if (emptiest === undefined || slab.live * emptiest.bytes.length < emptiest.live * slab.bytes.length)
         emptiest = slab
     }
-    // All that is free lies in the newest: it will be full, and then its turn comes.
+    // If all free space is in the newest slab, there is nothing to move yet: its turn comes once it is full.
     if (emptiest === undefined || emptiest.live === emptiest.used) return
     for (const entry of emptiest.entries) if (entry !== undefined) this.#move(entry)
     this.#drop(emptiest)
@@ -123,7 +129,7 @@ export class Slabs {
   }
 }
 
-/** A view of a larger buffer would keep all of it alive. */
+/** Copies a body that is a view of a larger buffer, which the view would keep alive. */
 function ownBytes(body: Buffer): Buffer {
   if (body.buffer.byteLength === body.length) return body
   const own = Buffer.allocUnsafeSlow(body.length)

@@ -2,31 +2,31 @@ import { byteSizes, type Entry, type NewEntry, readTags } from '../entry.js'
 import type { Stamp } from '../stamp.js'
 import { PackedEntry } from './packed-entry.js'
 
-/** What came out of Redis: the entry, and where in the log it stands. */
+/** A decoded frame: the entry and its position in the log. */
 export interface Framed {
   readonly entry: Entry
   readonly stamp: Stamp
-  /** What it says of the key it was stored under; `undefined` when it says nothing. */
+  /** The label of the key the entry was stored under; `undefined` if the frame has none. */
   readonly label: string | undefined
-  /** The id of the tombstone that it came after; `undefined`: none. */
+  /** The id of the tombstone that the entry replaced; `undefined` if the frame names none. */
   readonly after: string | undefined
 }
 
-/** The first word of every frame. A later format gets another number, and is foreign to this version: a miss. */
+/** The first word of every frame. A later format gets another number, which this version reads as a miss. */
 export const frameMagic = 'fallback-cache/1'
 
-/** The first line is never longer: the magic, an incarnation, eight numbers. */
+/** Maximum length of the first line in bytes: the magic, an incarnation, eight numbers. */
 const longestHead = 256
 
 /**
- * An entry as bytes: one readable line, then tags, meta and body as they are.
+ * Encodes an entry as a frame: one readable line, then tags, meta and body unchanged.
  *
  * ```text
  * fallback-cache/1 <incarnation> <position> <storedAt> <staleAt> <deleteAt> <bytes of tags> <of meta> <of body>[ =<label of its key>][ +<tombstone that it came after>][ <id>]\n
  * ["tag"]{"status":200,…}<body>
  * ```
  *
- * `redis-cli GETRANGE key 0 300` shows what it is and how old; Lua finds the position by a pattern.
+ * `redis-cli GETRANGE key 0 300` shows the metadata of an entry; Lua scripts find the position by a pattern.
  */
 export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp, label?: string, after?: string): Buffer {
   if (entry instanceof PackedEntry) return encodePacked(entry, storedAt, stamp, label, after)
@@ -43,7 +43,7 @@ export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp, lab
   return frame
 }
 
-/** In memory the parts lie as they do in a frame. */
+/** Encodes a packed entry: its parts have the same layout in memory as in a frame. */
 function encodePacked(
   entry: PackedEntry,
   storedAt: number,
@@ -71,8 +71,8 @@ function headOf(
 }
 
 /**
- * How the frame of an entry begins: enough to see whether bytes in Redis are those of this very entry. That is its first line when
- * there is an id in it; otherwise all of it, for another one may have the same moments, place and lengths.
+ * The start of an entry's frame, long enough to tell whether bytes in Redis are this very entry: the first line if it
+ * contains an id, otherwise the whole frame, because another entry may have the same timestamps, position and lengths.
  */
 export function frameStart(entry: Entry, stamp: Stamp, label?: string, after?: string): Buffer {
   if (entry.id === undefined) return encodeFrame(entry, entry.storedAt, stamp, label, after)
@@ -80,21 +80,24 @@ export function frameStart(entry: Entry, stamp: Stamp, label?: string, after?: s
   return Buffer.from(headOf(entry, entry.storedAt, stamp, label, after, tags, meta, body), 'latin1')
 }
 
-/** The mark an exact invalidation leaves at its key: no entry, but a late store with an older position loses to it. */
+/**
+ * The tombstone that an exact invalidation writes to its key: not an entry, but it defeats a late store with an older
+ * position.
+ */
 export function tombstoneFrame(stamp: Stamp): string {
   return `${frameMagic} ${stamp.incarnation} ${stamp.position} 0 0 0 0 0 0\n`
 }
 
 /**
- * Whether these bytes are a tombstone. One with an id was left by a request with an unsafe method: a store loses to it
- * unless it names that id, whatever its position.
+ * Whether a frame is a tombstone. A tombstone with an id was written by a request with an unsafe method: it defeats
+ * every store that does not name that id, at any position.
  */
 export function isTombstone(framed: Framed): boolean {
   return framed.entry.deleteAt === 0
 }
 
 /**
- * Reads a frame; `undefined` for bytes of anybody else, a later version, or a truncated frame.
+ * Decodes a frame; returns `undefined` for foreign bytes, a later format, or a truncated frame.
  *
  * The body is a view of `frame`, not a copy.
  */
@@ -108,7 +111,7 @@ export function decodeFrame(frame: Buffer): Framed | undefined {
   return { stamp, label, after, entry: { storedAt, staleAt, deleteAt, tags, meta, body, id, memo: undefined } }
 }
 
-/** The first line of a frame, and its tags. */
+/** The decoded first line of a frame, and its tags. */
 export interface FrameHead {
   readonly stamp: Stamp
   readonly storedAt: number
@@ -117,23 +120,23 @@ export interface FrameHead {
   readonly label: string | undefined
   readonly after: string | undefined
   readonly id: string | undefined
-  /** `undefined` when the bytes end before the tags do. */
+  /** `undefined` if the bytes end before the tags do. */
   readonly tags: readonly string[] | undefined
-  /** Where meta and body start, and where the frame ends. */
+  /** Offsets at which meta and body start, and at which the frame ends. */
   readonly metaAt: number
   readonly bodyAt: number
   readonly end: number
 }
 
-/** Numbers are plain decimal integers. */
+/** Numbers in the first line are plain decimal integers. */
 const headLine = new RegExp(
   `^${frameMagic} ([^ ]+)${' (\\d{1,16})'.repeat(7)}(?: =([0-9a-z~]{1,32}))?(?: \\+([0-9a-z]{1,16}))?(?: ([0-9a-z]{1,16}))?$`,
 )
 
-/** So many bytes of a frame hold its first line. */
+/** Number of bytes of a frame that always contain its whole first line. */
 export const headBytes = longestHead
 
-/** Reads the beginning of a frame; `undefined` when it is none. */
+/** Decodes the first line of a frame; returns `undefined` if the bytes are not a frame. */
 export function decodeHead(bytes: Buffer): FrameHead | undefined {
   const lineEnd = bytes.indexOf(0x0a)
   if (lineEnd < 0 || lineEnd >= longestHead) return undefined
