@@ -1,15 +1,15 @@
 import { listMembers } from './fields.js'
 
-/** The name of no coding at all, as Accept-Encoding has it (RFC 9110, section 12.5.3). */
+/** The name for "no coding" in Accept-Encoding (RFC 9110, section 12.5.3). */
 export const IDENTITY = 'identity'
 
 /**
- * The content coding that a client likes best among those that are there, or `'identity'`: by weight; of equal ones the first of
- * `available`, and any of them before identity (RFC 9110, section 12.5.3). Also `'identity'` when nothing at all is acceptable: a
- * client can do more with it than with an error.
+ * Selects the available content coding with the highest weight in Accept-Encoding (RFC 9110, section 12.5.3). Among
+ * equal weights the first of `available` wins, and any coding wins over identity. Returns `'identity'` if no coding is
+ * acceptable, even if identity is refused too, because an unencoded response is more useful to a client than an error.
  *
- * @param acceptEncoding - the field's value; `undefined`: it is absent, and the client has no preference
- * @param available - in lower case, best first; identity need not be named
+ * @param acceptEncoding - the field's value; `undefined` if the field is absent, which means no preference
+ * @param available - in lower case, best first, without identity
  */
 export function preferredCoding(acceptEncoding: string | undefined, available: readonly string[]): string {
   if (acceptEncoding === undefined) return IDENTITY
@@ -25,7 +25,10 @@ export function preferredCoding(acceptEncoding: string | undefined, available: r
   return best
 }
 
-/** Whether a client takes a response without content coding: it does unless it says so (RFC 9110, section 12.5.3). */
+/**
+ * Whether a client accepts a response without content coding: true unless the field excludes it (RFC 9110, section
+ * 12.5.3).
+ */
 export function acceptsIdentity(acceptEncoding: string | undefined): boolean {
   return acceptEncoding === undefined || weightOf(IDENTITY, weightsIn(acceptEncoding)) > 0
 }
@@ -36,10 +39,10 @@ function weightOf(coding: string, weights: Weights): number {
   return weights.get(coding) ?? weights.get('*') ?? (coding === IDENTITY ? LEAST : 0)
 }
 
-/** What nobody spoke of is acceptable without a coding, and less welcome than all that is named. */
+/** The weight of identity if the field does not mention it: acceptable, but less preferred than every named coding. */
 const LEAST = Number.MIN_VALUE
 
-/** Fields seen lately: every browser of a kind sends the same. */
+/** Parsed field values, cached because most clients send one of a few values. */
 const SEEN = new Map<string, Weights>()
 const MEMORY = 512
 const MAX_LENGTH = 512
@@ -55,7 +58,10 @@ function weightsIn(acceptEncoding: string): Weights {
   return weights
 }
 
-/** Names in lower case. Of a coding named twice the higher weight counts, a member that cannot be read does not. */
+/**
+ * Parses the field into weights by lower-case name. A repeated coding gets its highest weight; malformed members are
+ * skipped.
+ */
 function parseWeights(acceptEncoding: string): Weights {
   const weights = new Map<string, number>()
   for (const member of listMembers(acceptEncoding)) {
@@ -63,7 +69,7 @@ function parseWeights(acceptEncoding: string): Weights {
     const weight = Number(match?.[2] ?? 1)
     if (match?.[1] === undefined || weight > 1) continue
     const name = match[1].toLowerCase()
-    // Section 8.4.1.3: the same, under an older name.
+    // x-gzip is an alias of gzip (RFC 9110, section 8.4.1.3).
     const coding = name === 'x-gzip' ? 'gzip' : name
     weights.set(coding, Math.max(weight, weights.get(coding) ?? 0))
   }

@@ -3,25 +3,25 @@ import { closingQuote, isToken, isTokenCharacter, listMembers } from './fields.j
 /** A duration in seconds. */
 export type Seconds = number
 
-/** The largest number of seconds that counts; anything above it means the same (RFC 9111, section 1.2.2). */
+/** The largest number of seconds that is distinguished; larger values are reduced to it (RFC 9111, section 1.2.2). */
 export const MAX_DELTA_SECONDS: Seconds = 2 ** 31
 
 /**
- * The directives of a Cache-Control field that mean something to this cache, of requests and of responses (RFC 9111, section 5.2;
- * RFC 5861; RFC 8246). Syntax only: what follows from them is decided elsewhere.
+ * The parsed Cache-Control directives that this cache uses, from a request or a response (RFC 9111, section 5.2; RFC
+ * 5861; RFC 8246). Syntax only: the caching rules are elsewhere.
  *
- * A directive that is there but cannot be read is read as the most restrictive one of its kind: a lifetime is 0, a list of fields is "all".
+ * A malformed directive is read as the most restrictive form of its kind: a lifetime is 0, a list of fields is "all".
  */
 export interface CacheControl {
   /** `no-store` (5.2.1.5, 5.2.2.5). */
   readonly noStore: boolean
   /** `no-cache` without field names (5.2.1.4, 5.2.2.4). */
   readonly noCache: boolean
-  /** The fields that `no-cache="…"` names, in lower case; empty when there are none (5.2.2.4). */
+  /** Field names of `no-cache="…"`, in lower case; empty if there are none (5.2.2.4). */
   readonly noCacheFields: readonly string[]
   /** `private` without field names (5.2.2.7). */
   readonly private: boolean
-  /** The fields that `private="…"` names, in lower case; empty when there are none (5.2.2.7). */
+  /** Field names of `private="…"`, in lower case; empty if there are none (5.2.2.7). */
   readonly privateFields: readonly string[]
   /** `public` (5.2.2.9). */
   readonly public: boolean
@@ -41,9 +41,9 @@ export interface CacheControl {
   readonly maxAge: Seconds | undefined
   /** `s-maxage` (5.2.2.10). */
   readonly sMaxage: Seconds | undefined
-  /** `max-stale`; without a value it accepts any staleness, which reads as {@link MAX_DELTA_SECONDS} (5.2.1.2). */
+  /** `max-stale`; without an argument it accepts any staleness, read as {@link MAX_DELTA_SECONDS} (5.2.1.2). */
   readonly maxStale: Seconds | undefined
-  /** `min-fresh`; unreadable means absent, for it is a wish (5.2.1.3). */
+  /** `min-fresh`; a malformed one is ignored, because it only states a preference (5.2.1.3). */
   readonly minFresh: Seconds | undefined
   /** `stale-while-revalidate` (RFC 5861, section 3). */
   readonly staleWhileRevalidate: Seconds | undefined
@@ -51,26 +51,26 @@ export interface CacheControl {
   readonly staleIfError: Seconds | undefined
 }
 
-/** One directive as it was written. */
+/** One directive as written in the field. */
 export interface Directive {
   /** In lower case. */
   readonly name: string
-  /** Without quotes and quoted-pairs; `undefined` when there is none. */
+  /** The argument without quotes and quoted-pairs; `undefined` if the directive has none. */
   readonly argument: string | undefined
-  /** False when it is not what the grammar allows: such a directive can forbid, but permits nothing. */
+  /** False if the text violates the grammar: such a directive may still forbid something, but permits nothing. */
   readonly wellFormed: boolean
 }
 
-/** No directive at all. */
+/** The result for a field without directives. */
 export const NO_DIRECTIVES: CacheControl = collectDirectives([])
 
 /**
- * The directives of a Cache-Control field value (RFC 9111, section 5.2). Never throws; the result is shared and frozen.
+ * Parses a Cache-Control field value (RFC 9111, section 5.2). Never throws; the result is shared and frozen.
  *
- * Names in any case; unknown ones ignored; arguments as tokens or quoted strings. Of a repeated lifetime the first
- * counts; of a repeated restriction the stricter.
+ * Names are case-insensitive, unknown directives are ignored, and arguments may be tokens or quoted strings. If a
+ * lifetime is repeated, the first one counts; if a restriction is repeated, the stricter one.
  *
- * @param value - the combined field value; `undefined` when the field is absent
+ * @param value - the combined field value; `undefined` if the field is absent
  */
 export function parseCacheControl(value: string | undefined): CacheControl {
   if (value === undefined || value === '') return NO_DIRECTIVES
@@ -84,10 +84,10 @@ export function parseCacheControl(value: string | undefined): CacheControl {
   return control
 }
 
-/** Field values seen lately. An application has a handful of them, and clients send three. */
+/** Recently parsed field values: applications and clients send only a few different ones. */
 const PARSED = new Map<string, CacheControl>()
 
-/** What a list of directives amounts to: the common end of Cache-Control and of targeted fields (RFC 9213, section 2.2). */
+/** Combines directives into one object; used for Cache-Control and for targeted fields (RFC 9213, section 2.2). */
 export function collectDirectives(directives: Iterable<Directive>): CacheControl {
   const found = {
     noStore: false,
@@ -165,13 +165,16 @@ export function collectDirectives(directives: Iterable<Directive>): CacheControl
   return Object.freeze(found)
 }
 
-/** Delta-seconds, cut off at {@link MAX_DELTA_SECONDS}; `undefined` when the text is anything but digits (RFC 9111, section 1.2.2). */
+/**
+ * Parses delta-seconds, capped at {@link MAX_DELTA_SECONDS}; `undefined` unless the text is all digits (RFC 9111,
+ * section 1.2.2).
+ */
 export function parseDeltaSeconds(text: string): Seconds | undefined {
   if (!/^[0-9]+$/.test(text)) return undefined
   return Math.min(Number(text), MAX_DELTA_SECONDS)
 }
 
-/** Invalid freshness information means stale (RFC 9111, section 4.2.1). */
+/** A malformed lifetime is 0: invalid freshness information means stale (RFC 9111, section 4.2.1). */
 function lifetime(directive: Directive): Seconds {
   return deltaSeconds(directive) ?? 0
 }
@@ -184,7 +187,10 @@ function isBare(directive: Directive): boolean {
   return directive.wellFormed && directive.argument === undefined
 }
 
-/** Adds the field names of the qualified form; false when the directive is not of that form and so means all. */
+/**
+ * Adds the field names of the qualified form; returns false if the directive is unqualified and applies to the whole
+ * response.
+ */
 function addFieldNames(names: string[], directive: Directive): boolean {
   if (!directive.wellFormed || directive.argument === undefined) return false
   const listed = listMembers(directive.argument)
@@ -194,8 +200,8 @@ function addFieldNames(names: string[], directive: Directive): boolean {
 }
 
 /**
- * The directives in the order they stand. What is no directive is skipped; what stands beside it up to the next comma, and all that follows
- * a quote without end, is ill-formed.
+ * Splits a field value into directives, in order. Text that is not a directive is skipped. A directive is marked as
+ * malformed if such text precedes or follows it within the same list member, or if an unclosed quote precedes it.
  */
 function readDirectives(value: string): Directive[] {
   const directives: Directive[] = []
@@ -261,7 +267,7 @@ function endOfToken(value: string, start: number): number {
   return at
 }
 
-/** Each quoted-pair as the character that it quotes (RFC 9110, section 5.6.4). */
+/** Replaces each quoted-pair by its character (RFC 9110, section 5.6.4). */
 function unquote(text: string): string {
   return text.includes('\\') ? text.replace(/\\(.)/gs, '$1') : text
 }

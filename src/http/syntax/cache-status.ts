@@ -1,31 +1,31 @@
 import type { Seconds } from './cache-control.js'
 import { serializeString, serializeStringOrToken } from './structured-fields.js'
 
-/** Why a request went on to the handler (RFC 9211, section 2.2). */
+/** The reason why a request was forwarded to the handler (RFC 9211, section 2.2). */
 export type Forward = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'miss' | 'request' | 'stale' | 'partial'
 
-/** What a cache did with a request, as Cache-Status tells it (RFC 9211, section 2). Either `hit` or `fwd`. */
+/** How the cache handled a request, in the terms of Cache-Status (RFC 9211, section 2). Has either `hit` or `fwd`. */
 export interface CacheStatus {
-  /** The request was answered without the handler. */
+  /** True if the response came from the cache, without the handler. */
   readonly hit?: boolean | undefined
   readonly fwd?: Forward | undefined
-  /** The status that the handler answered with; needed when it is not the status that is sent. */
+  /** The status code of the handler's response, if it differs from the status sent to the client. */
   readonly fwdStatus?: number | undefined
-  /** What is left of the freshness lifetime in seconds; negative when it is stale. */
+  /** Remaining freshness lifetime in seconds; negative if the response is stale. */
   readonly ttl?: Seconds | undefined
-  /** The response was stored. */
+  /** Whether the response was stored. */
   readonly stored?: boolean | undefined
-  /** The request waited for the handler run of another one; false when it waited in vain. */
+  /** True if the request shared another request's handler run; false if it waited but could not use the result. */
   readonly collapsed?: boolean | undefined
-  /** The primary key; only for debugging (RFC 9211, section 6). */
+  /** The primary key; for debugging only (RFC 9211, section 6). */
   readonly key?: string | undefined
-  /** The tier that answered, or the reason for not storing. */
+  /** The tier that answered, or the reason why the response was not stored. */
   readonly detail?: string | undefined
 }
 
 /**
- * One member of a Cache-Status list (RFC 9211, section 2): `fallback-cache; hit; ttl=42; detail=memory`. What means nothing
- * without `fwd` is left out where there is none.
+ * Serializes one member of a Cache-Status list (RFC 9211, section 2): `fallback-cache; hit; ttl=42; detail=memory`.
+ * Parameters that require `fwd` are omitted without it.
  *
  * @param cache - the name of this cache
  */
@@ -46,28 +46,28 @@ export function cacheStatusMember(cache: string, status: CacheStatus): string {
 }
 
 /**
- * A Cache-Status value with our member after those of the caches nearer to the origin: "the last member represents the
+ * Appends our member to a Cache-Status value, after the caches nearer to the origin: "the last member represents the
  * cache closest to the user" (RFC 9211, section 2).
  *
- * @param upstream - what the response already carries
+ * @param upstream - the value that the response already has
  */
 export function appendCacheStatus(upstream: string | undefined, member: string): string {
   return upstream === undefined || upstream === '' ? member : `${upstream}, ${member}`
 }
 
-/** The name of the cache and the reasons are few. */
+/** Serializes with a cache of results, because cache names and reasons are few. */
 function serialized(text: string): string {
   const known = SERIALIZED.get(text)
   if (known !== undefined) return known
   const made = serializeStringOrToken(text)
-  // Bounded: a handler may give any text for a reason.
+  // Bounded, because a handler may supply any text as the reason.
   if (SERIALIZED.size < 256 && text.length <= 64) SERIALIZED.set(text, made)
   return made
 }
 
 const SERIALIZED = new Map<string, string>()
 
-/** An Integer has fifteen digits at most (RFC 9651, section 3.3.1). */
+/** An Integer has at most fifteen digits (RFC 9651, section 3.3.1). */
 function integer(value: number): number {
   const whole = Math.floor(value)
   if (Number.isNaN(whole)) return 0

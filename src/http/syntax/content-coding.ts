@@ -1,18 +1,18 @@
 import { promisify } from 'node:util'
 import { type BrotliOptions, brotliCompress, constants, gzip, type InputType, type ZlibOptions } from 'node:zlib'
 
-/** The content codings that stored bodies can be encoded with (RFC 9110, section 8.4.1; RFC 7932; RFC 8878). */
+/** The content codings that stored bodies can be compressed with (RFC 9110, section 8.4.1; RFC 7932; RFC 8878). */
 export const CONTENT_CODINGS = ['br', 'gzip', 'zstd'] as const
 
 /** See {@link CONTENT_CODINGS}. */
 export type ContentCoding = (typeof CONTENT_CODINGS)[number]
 
-/** Whether a coding is one of ours, and this version of Node.js has it: zstd came with 22.15 and 23.8. */
+/** Whether this package and this Node.js version support a coding: zstd requires Node.js 22.15 or 23.8. */
 export function isSupported(coding: string): coding is ContentCoding {
   return ENCODERS.has(coding)
 }
 
-/** A body in a content coding, made on the threads of libuv. The same bytes for the same body and the same Node.js. */
+/** Compresses a body in libuv's thread pool. Deterministic for the same body and Node.js version. */
 export async function encode(coding: ContentCoding, body: Buffer): Promise<Buffer> {
   const encoder = ENCODERS.get(coding)
   if (encoder === undefined) throw new TypeError(`this Node.js has no ${coding}`)
@@ -27,7 +27,7 @@ const ENCODERS: ReadonlyMap<string, Encoder> = new Map([
   ...zstdEncoder(),
 ])
 
-// The levels: as good as those above them within a few percent, for a tenth of their time (docs/precompress.md).
+// Levels: within a few percent of the size of the higher levels, in a tenth of their time (docs/precompress.md).
 
 function brotliEncoder(): Encoder {
   const compress = promisify<InputType, BrotliOptions, Buffer>(brotliCompress)
@@ -41,7 +41,7 @@ function gzipEncoder(): Encoder {
 }
 
 function zstdEncoder(): readonly (readonly [string, Encoder])[] {
-  // Not an import: what the oldest Node.js does not have would be an error there, and a namespace needs a helper in CommonJS.
+  // Not an import: older Node.js versions lack the export, and a namespace import needs a helper in CommonJS.
   const zstdCompress: unknown = Reflect.get(process.getBuiltinModule('node:zlib'), 'zstdCompress')
   const level: unknown = Reflect.get(constants, 'ZSTD_c_compressionLevel')
   if (typeof zstdCompress !== 'function' || typeof level !== 'number') return []

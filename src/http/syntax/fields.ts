@@ -1,19 +1,20 @@
 /**
- * Header fields of a request or a response: lower-case name to value, repeated lines as an array
- * (RFC 9110, section 5). The shape of node's `IncomingMessage.headers`.
+ * Header fields of a request or a response: lower-case name to value, with repeated lines as an array (RFC 9110,
+ * section 5). The shape of Node.js's `IncomingMessage.headers`.
  *
- * Read it with {@link fieldValue}, never by index: node's own records inherit from `Object.prototype`.
+ * Read values with {@link fieldValue}, never by index: Node.js's objects inherit from `Object.prototype`.
  */
 export type Fields = Readonly<Record<string, FieldValue | undefined>>
 
-/** A field's value: one line, or several (`Set-Cookie`). Never joined or split by an adapter. */
+/** A field's value: one line, or several lines (`Set-Cookie`). Adapters never join or split lines. */
 export type FieldValue = string | readonly string[]
 
-/** Fields as a flat list: name, value, name, value, …; names in the case in which they go out. */
+/** Fields as a flat list: name, value, name, value, …; names in the case in which they are sent. */
 export type FieldList = readonly FieldValue[]
 
 /**
- * The combined value of a field: its lines in order, joined by `, ` (RFC 9110, section 5.2); `undefined` when it is absent.
+ * The combined value of a field: its lines in order, joined by `, ` (RFC 9110, section 5.2); `undefined` if it is
+ * absent.
  *
  * @param name - in lower case
  */
@@ -24,7 +25,7 @@ export function fieldValue(fields: Fields, name: string): string | undefined {
 }
 
 /**
- * The lines of a field in the order they were sent; empty when it is absent.
+ * The lines of a field in the order they were sent; empty if the field is absent.
  *
  * @param name - in lower case
  */
@@ -35,7 +36,7 @@ export function fieldLines(fields: Fields, name: string): readonly string[] {
 }
 
 /**
- * Whether a field is there at all, be it empty.
+ * Whether a field is present, even if its value is empty.
  *
  * @param name - in lower case
  */
@@ -44,14 +45,17 @@ export function hasField(fields: Fields, name: string): boolean {
   return typeof value === 'string' || Array.isArray(value)
 }
 
-/** A new, empty record to fill: it inherits nothing, so a field named `__proto__` or `constructor` is just a field. */
+/**
+ * Creates an empty object for fields. It inherits nothing, so that fields named `__proto__` or `constructor` are
+ * ordinary fields.
+ */
 export function emptyFields(): Record<string, string | readonly string[]> {
   return new Bare() as Record<string, string | readonly string[]>
 }
 
 /**
- * An object of this class has a prototype, which is empty and has none. One made by `Object.create(null)` is a hash table for V8
- * from the start, several times as large.
+ * A class whose instances inherit from an empty prototype without a parent. V8 treats `Object.create(null)` objects as
+ * hash tables, which are several times as large.
  */
 const Bare = /* @__PURE__ */ bareClass()
 
@@ -63,8 +67,8 @@ function bareClass(): new () => object {
 }
 
 /**
- * The members of a list-based field value, without surrounding whitespace and without empty ones (RFC 9110, section 5.6.1.2).
- * Commas inside quoted strings do not separate; a quote that is never closed is an ordinary character.
+ * Splits a list-based field value into its members, trimmed and without empty ones (RFC 9110, section 5.6.1.2). Commas
+ * inside quoted strings do not separate; an unclosed quote is an ordinary character.
  */
 export function listMembers(value: string): string[] {
   const members: string[] = []
@@ -74,7 +78,7 @@ export function listMembers(value: string): string[] {
   return members
 }
 
-/** Like {@link listMembers}, but with its empty members. */
+/** Like {@link listMembers}, but including empty members. */
 function splitList(value: string): string[] {
   const parts: string[] = []
   let start = 0
@@ -96,7 +100,7 @@ function splitList(value: string): string[] {
   return parts
 }
 
-/** A value without the optional whitespace (spaces and tabs) around it (RFC 9110, section 5.6.3). */
+/** Removes optional whitespace (spaces and tabs) around a value (RFC 9110, section 5.6.3). */
 export function trimWhitespace(value: string): string {
   let start = 0
   let end = value.length
@@ -105,12 +109,15 @@ export function trimWhitespace(value: string): string {
   return start === 0 && end === value.length ? value : value.slice(start, end)
 }
 
-/** Whether a text is a token: one or more characters that need no quotes (RFC 9110, section 5.6.2). Every field name is one. */
+/**
+ * Whether a text is a token: one or more characters that need no quotes (RFC 9110, section 5.6.2). Every field name is
+ * a token.
+ */
 export function isToken(text: string): boolean {
   return TOKEN.test(text)
 }
 
-/** Whether a character may stand in a token (RFC 9110, section 5.6.2). */
+/** Whether a character code is allowed in a token (RFC 9110, section 5.6.2). */
 export function isTokenCharacter(char: number): boolean {
   return char < 0x80 && TOKEN_CHARACTERS[char] === true
 }
@@ -121,7 +128,9 @@ const TOKEN_CHARACTERS = Array.from({ length: 0x80 }, (_, char) =>
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** The position of the quote that closes the one at `open`, or `open` itself when there is none (RFC 9110, section 5.6.4). */
+/**
+ * Index of the quote that closes the quote at `open`, or `open` itself if it is not closed (RFC 9110, section 5.6.4).
+ */
 export function closingQuote(value: string, open: number): number {
   for (let at = open + 1; at < value.length; at += 1) {
     const char = value.charCodeAt(at)

@@ -1,13 +1,14 @@
 import { trimWhitespace } from './fields.js'
 
-/** A moment: milliseconds since 1970-01-01T00:00:00Z. */
+/** A timestamp in milliseconds since 1970-01-01T00:00:00Z. */
 export type EpochMilliseconds = number
 
 /**
- * The moment that an HTTP-date names, or `undefined` when the text is none (RFC 9110, section 5.6.7).
+ * Parses an HTTP-date to a timestamp; `undefined` if the text is not an HTTP-date (RFC 9110, section 5.6.7).
  *
- * Reads the three formats of the specification and nothing else: no zone but GMT, no other spacing, no day that the month does not
- * have or the weekday contradicts. Case does not matter (RFC 9111, section 4.2). A two-digit year more than 50 years ahead of `now` is in the past.
+ * Accepts only the three formats of the specification: the zone must be GMT, the spacing exact, the day valid for the
+ * month, and the weekday correct. Case is ignored (RFC 9111, section 4.2). A two-digit year more than 50 years ahead of
+ * `now` is taken as past.
  */
 export function parseHttpDate(value: string | undefined, now: EpochMilliseconds): EpochMilliseconds | undefined {
   if (value === undefined || value.length < 24 || value.length > 40) return undefined
@@ -30,7 +31,10 @@ export function parseHttpDate(value: string | undefined, now: EpochMilliseconds)
   return undefined
 }
 
-/** A moment as an IMF-fixdate, the only format that may be sent (RFC 9110, section 5.6.7); fractions of a second are cut off. */
+/**
+ * Formats a timestamp as IMF-fixdate, the only format that may be sent (RFC 9110, section 5.6.7); fractions of a second
+ * are truncated.
+ */
 export function formatHttpDate(moment: EpochMilliseconds): string {
   const second = Math.floor(moment / 1000)
   if (second !== latestSecond) {
@@ -40,7 +44,7 @@ export function formatHttpDate(moment: EpochMilliseconds): string {
   return latestDate
 }
 
-/** The last moment that was formatted: nearly always the present second. */
+/** The last formatted second, cached because most calls are for the current second. */
 let latestSecond = Number.NaN
 let latestDate = ''
 
@@ -52,7 +56,7 @@ const RFC850_DATE =
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
-/** In the latest year with these two digits that is not more than 50 years ahead. */
+/** Uses the latest year with these two digits that is at most 50 years ahead of `now`. */
 function momentOfTwoDigitYear(
   year: number,
   month: string,
@@ -75,14 +79,14 @@ function momentOf(year: number, monthName: string, day: number, time: string): E
   const second = Number(time.slice(6, 8))
   if (month < 0 || day < 1 || hour > 23 || minute > 59 || second > 60) return undefined
   const date = new Date(0)
-  // Date.UTC would take the years 0 to 99 for 1900 to 1999.
+  // Date.UTC would interpret the years 0 to 99 as 1900 to 1999.
   date.setUTCFullYear(year, month, day)
   if (date.getUTCMonth() !== month) return undefined
-  // A leap second has no moment of its own; the one before it is the nearest earlier (RFC 9111, section 4.2).
+  // Date has no leap seconds: second 60 is read as 59, the nearest earlier time (RFC 9111, section 4.2).
   return date.setUTCHours(hour, minute, Math.min(second, 59), 0)
 }
 
-/** The moment if it is on that day of the week, whose name may be long or short. */
+/** Returns the timestamp if it falls on the given weekday (long or short name), otherwise `undefined`. */
 function onWeekday(moment: EpochMilliseconds | undefined, weekday: string): EpochMilliseconds | undefined {
   if (moment === undefined) return undefined
   const expected = WEEKDAYS[new Date(moment).getUTCDay()]

@@ -1,22 +1,25 @@
 import { hasOtherEnd, isPlainQuery, plainRootOf, rootParameter } from './parameters.js'
 import { type Member, parseDictionary } from './structured-fields.js'
 
-/** Longer queries count as they stand, and so do rules that name more: both are worked through for every request. */
+/**
+ * Limits, because both are processed for every request: longer queries are not normalized, rules with more names are
+ * ignored.
+ */
 const MAX_LENGTH = 4096
 const MAX_NAMES = 256
 
 /**
- * What a response says of the queries that it is for (draft-ietf-httpbis-no-vary-search): which parameters do not matter, and
- * whether their order does. Parameters are those of application/x-www-form-urlencoded.
+ * A No-Vary-Search rule of a response (draft-ietf-httpbis-no-vary-search): the query parameters that do not affect the
+ * response, and whether their order does. Parameters are parsed as application/x-www-form-urlencoded.
  */
 export class SearchRule {
-  /** The rule as a field value, the same for all that mean the same. */
+  /** The rule as a field value in canonical form: equal for equivalent rules. */
   readonly text: string
   readonly #ignoresOrder: boolean
   readonly #names: ReadonlySet<string>
-  /** Whether the names are those that matter, and not those that do not. */
+  /** True if the names are the parameters that matter (`except`), false if they are those to ignore (`params`). */
   readonly #areExceptions: boolean
-  /** What parsers may make of the names that matter. */
+  /** The root parameters that query parsers may derive from the significant names. */
   readonly #roots: ReadonlySet<string>
 
   constructor(ignoresOrder: boolean, names: readonly string[], areExceptions: boolean) {
@@ -30,26 +33,30 @@ export class SearchRule {
   }
 
   /**
-   * What of a query matters, the same for all queries that the response is for; `undefined` when this query is for itself alone:
-   * it is too long, or parsers may disagree about it: it is no ASCII, has a second `?`, or has `page[x]` where only `page` matters.
+   * Reduces a query to its significant parameters; the result is equal for all queries that the response may answer.
+   * Returns `undefined` if the query must be matched exactly, because it is too long or parsers may disagree about it:
+   * it is not ASCII, has a second `?`, or contains `page[x]` where only `page` is significant.
    *
-   * @param query - with its question mark, bytes as node gives them; `''` for none
+   * @param query - with its question mark, as Node.js provides it; `''` for none
    */
   apply(query: string): string | undefined {
     if (query === '') return ''
     if (query.length > MAX_LENGTH || !isPlainQuery(query) || query.split('&').some(hasOtherEnd)) return undefined
     const all = [...new URLSearchParams(query.slice(1))]
-    // What cannot be decoded becomes the same character, whatever it was.
+    // Undecodable bytes all become U+FFFD, so that different values would look equal.
     if (all.some(([name, value]) => name.includes('\ufffd') || value.includes('\ufffd'))) return undefined
     const isKept = (name: string) => this.#names.has(name) === this.#areExceptions
     if (this.#mayMix(new Set(all.map(([name]) => name)), isKept)) return undefined
     const kept = new URLSearchParams(all.filter(([name]) => isKept(name)))
-    // By code units, and those of one name stay in their order.
+    // Sorts by UTF-16 code units; the sort is stable for parameters of the same name.
     if (this.#ignoresOrder) kept.sort()
     return kept.size === 0 ? '' : `?${kept}`
   }
 
-  /** Whether a parser may put the values of two names into one parameter, of which one does not count, or whose order does not. */
+  /**
+   * Whether a query parser may merge two names into one parameter although one of them, or their order, is to be
+   * ignored.
+   */
   #mayMix(names: ReadonlySet<string>, isKept: (name: string) => boolean): boolean {
     const byRoot = new Map<string, string>()
     for (const name of names) {
@@ -65,11 +72,11 @@ export class SearchRule {
 }
 
 /**
- * The rule that a No-Vary-Search field states; `undefined` when it states none, or nothing that can be understood: then only
- * the very same query will do.
+ * Parses a No-Vary-Search field; `undefined` if the field is absent, malformed or has no effect, in which case only an
+ * identical query matches.
  *
- * Beside `params=(…)` and `except=(…)` it reads the form that browsers shipped first: `params` alone for all parameters,
- * and `params, except=(…)`.
+ * In addition to `params=(…)` and `except=(…)` it accepts the form that browsers shipped first: `params` alone for all
+ * parameters, and `params, except=(…)`.
  */
 export function parseNoVarySearch(value: string | undefined): SearchRule | undefined {
   const members = value === undefined ? undefined : parseDictionary(value)
@@ -105,7 +112,7 @@ function named(list: Member, areExceptions: boolean): Named | undefined {
   return { names, areExceptions }
 }
 
-/** A name as it is in a query: percent-encoded, with a plus for a space. */
+/** Decodes a parameter name as in a query: percent-encoded, with a plus sign for a space. */
 function decodedName(text: string): string {
   const [name = ''] = new URLSearchParams(`${text.replaceAll('&', '%26').replaceAll('=', '%3D')}=`).keys()
   return name

@@ -1,12 +1,12 @@
 /**
- * Parsers read the first thousand parameters of a query, empty ones among them, and applications may have set less: a query with more
- * than these counts as it stands, or what is left out of its key would push what is in it out of what the handler sees.
+ * Maximum number of parameters in a query that is normalized. Query parsers stop after 1,000 parameters or fewer,
+ * counting empty ones; in longer queries, ignored parameters could displace the significant ones.
  */
 const MAX_PARAMETERS = 256
 
 /**
- * The parameter that a parser may make of a name: `page` of `page[x]`, `page[]` and `[page]`, and `page.x`. Wherever `page` counts they count
- * too, or they would change what `page` is unseen.
+ * The parameter under which a query parser may file a name: `page` for `page[x]`, `page[]`, `[page]` and `page.x`. If
+ * `page` is significant, these are too, because they can change the parsed value of `page`.
  */
 export function rootParameter(name: string): string {
   const from = name.search(/[^[.]/)
@@ -17,8 +17,9 @@ export function rootParameter(name: string): string {
 }
 
 /**
- * As {@link rootParameter}, for a name that every parser takes apart in the same way: `a`, `a[b][]`, `a.b`. `undefined` for all others (`[a]`, `a]`,
- * `a[[b]]`): with them, the order of parameters may decide what a parser makes of two of them.
+ * Like {@link rootParameter}, for names that all query parsers split in the same way: `a`, `a[b][]`, `a.b`. Returns
+ * `undefined` for other names (`[a]`, `a]`, `a[[b]]`), for which the parsed result may depend on the order of the
+ * parameters.
  */
 export function plainRootOf(name: string): string | undefined {
   const root = PLAIN_NAME.exec(name)?.[1]
@@ -28,8 +29,8 @@ export function plainRootOf(name: string): string | undefined {
 const PLAIN_NAME = /^([^[\].]*)(?:\.[^[\].]+|\[[^[\]]*\])*$/
 
 /**
- * Whether all parsers agree where the parameters of a query begin and end, and which characters they consist of: it has a bounded number of
- * them, one `?`, and ASCII only. If not, the query counts as it stands.
+ * Whether all query parsers find the same parameters in a query: it has a bounded number of them, one `?`, and only
+ * ASCII characters. Otherwise the query is not normalized.
  *
  * @param query - with its question mark
  */
@@ -41,7 +42,7 @@ export function isPlainQuery(query: string): boolean {
 
 const ASCII = /^[!-~]*$/
 
-/** Whether a parser takes another `=` for the end of the name than the first one: qs takes that behind `]`. */
+/** Whether a parser may end the name at a later `=` than the first: qs uses the first `]=`. */
 export function hasOtherEnd(pair: string): boolean {
   const text = pair.includes('%') ? pair.replace(/%5d/gi, ']') : pair
   const end = text.indexOf(']=')

@@ -1,19 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { emptyFields, type Fields, fieldValue, listMembers } from './fields.js'
 
-/** A part of a body: positions of its first and last byte, both inclusive (RFC 9110, section 14.1.2). */
+/** A byte range: positions of its first and last byte, both inclusive (RFC 9110, section 14.1.2). */
 export interface ByteRange {
   readonly first: number
   readonly last: number
 }
 
-/** More ranges than this in one request are answered with the whole body (RFC 9110, section 14.2). */
+/** Maximum number of ranges in a request; a request for more gets the whole body (RFC 9110, section 14.2). */
 export const MAX_RANGES = 32
 
 /**
- * The parts of a body that a Range field asks for, in its order and with overlapping ones joined; `'unsatisfiable'` when none of them exists;
- * `undefined` when the field is to be ignored: absent, another unit, malformed, too many ranges, an empty body
- * (RFC 9110, sections 14.1 and 14.2). If there is more than one, together they are never more than the body.
+ * Parses a Range field into byte ranges, in order of appearance, with overlapping ranges merged. Returns
+ * `'unsatisfiable'` if no requested range exists, and `undefined` if the field must be ignored: absent, another unit,
+ * malformed, too many ranges, or an empty body (RFC 9110, sections 14.1 and 14.2). Several ranges together never exceed
+ * the size of the body.
  *
  * @param length - the length of the whole body in bytes
  */
@@ -39,7 +40,9 @@ export function parseRange(
   return ranges.length === 0 ? 'unsatisfiable' : joinOverlapping(ranges)
 }
 
-/** Whether a request asks for a part in units that only its handler knows (RFC 9110, section 14.1). */
+/**
+ * Whether a request uses a range unit other than bytes, which only its handler can interpret (RFC 9110, section 14.1).
+ */
 export function asksInOwnUnits(request: Fields): boolean {
   const range = fieldValue(request, 'range')
   return range !== undefined && !BYTES.test(range)
@@ -47,17 +50,17 @@ export function asksInOwnUnits(request: Fields): boolean {
 
 const BYTES = /^bytes[ \t]*=/i
 
-/** An answer built from parts of a stored body. */
+/** A partial response built from a stored body. */
 export interface RangeAnswer {
   readonly status: 206 | 416
-  /** The fields to send in place of the stored ones, Content-Length and Content-Range among them. */
+  /** The fields to send instead of the stored ones, including Content-Length and Content-Range. */
   readonly fields: Fields
   readonly body: Buffer
 }
 
 /**
- * The 206 for ranges of a stored body: one as it is, several as multipart/byteranges (RFC 9110, section 15.3.7). A single
- * part shares the memory of `body`.
+ * Builds the 206 response for ranges of a stored body: one range as a single part, several as multipart/byteranges (RFC
+ * 9110, section 15.3.7). A single part shares the memory of `body`.
  */
 export function partialContent(ranges: readonly ByteRange[], fields: Fields, body: Buffer): RangeAnswer {
   const answer = without(fields, DESCRIBES_WHOLE)
@@ -74,7 +77,10 @@ export function partialContent(ranges: readonly ByteRange[], fields: Fields, bod
   return { status: 206, fields: answer, body: parts }
 }
 
-/** The 416 for ranges that do not exist in a body of this length (RFC 9110, section 15.5.17). Without freshness, for it is about one request only. */
+/**
+ * Builds the 416 response for ranges outside a body of this length (RFC 9110, section 15.5.17), without freshness
+ * information because it applies to one request only.
+ */
 export function rangeNotSatisfiable(fields: Fields, length: number): RangeAnswer {
   const answer = without(fields, DESCRIBES_RESPONSE)
   answer['content-range'] = `bytes */${length}`
@@ -82,13 +88,13 @@ export function rangeNotSatisfiable(fields: Fields, length: number): RangeAnswer
   return { status: 416, fields: answer, body: Buffer.alloc(0) }
 }
 
-/** What a Content-Range field says of a part. */
+/** A parsed Content-Range field. */
 export interface ContentRange extends ByteRange {
-  /** The length of the whole; `undefined` when it is unknown (`*`). */
+  /** The length of the complete body; `undefined` if unknown (`*`). */
   readonly completeLength: number | undefined
 }
 
-/** The meaning of a Content-Range in bytes; `undefined` when it is of another unit or invalid (RFC 9110, section 14.4). */
+/** Parses a Content-Range in bytes; `undefined` for another unit or an invalid value (RFC 9110, section 14.4). */
 export function parseContentRange(value: string | undefined): ContentRange | undefined {
   const match = /^bytes[ \t]+(\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/i.exec(value ?? '')
   if (match === null) return undefined
@@ -99,7 +105,7 @@ export function parseContentRange(value: string | undefined): ContentRange | und
   return { first, last, completeLength }
 }
 
-/** The Content-Range of a response's fields; `undefined` without a valid one. */
+/** Parses the Content-Range among a response's fields; `undefined` if there is no valid one. */
 export function contentRangeOf(fields: Fields): ContentRange | undefined {
   return parseContentRange(fieldValue(fields, 'content-range'))
 }
@@ -109,7 +115,7 @@ export function lengthOf({ first, last }: ByteRange): number {
   return last - first + 1
 }
 
-/** Whether a body is as long as its Content-Range says. */
+/** Whether a body's length matches its Content-Range; true without a valid Content-Range. */
 export function fitsContentRange(fields: Fields, length: number): boolean {
   const range = contentRangeOf(fields)
   return range === undefined || lengthOf(range) === length
@@ -140,7 +146,10 @@ function interval(first: number, to: string, length: number): ByteRange | undefi
   return { first, last: to === '' ? length - 1 : Math.min(Number(to), length - 1) }
 }
 
-/** Joins ranges that share bytes, each at the place of the first of them: nobody gets a byte twice (RFC 9110, section 15.3.7.2). */
+/**
+ * Merges ranges that share bytes, at the position of the earliest in the request, so that no byte is sent twice (RFC
+ * 9110, section 15.3.7.2).
+ */
 function joinOverlapping(ranges: readonly ByteRange[]): readonly ByteRange[] {
   if (ranges.length === 1) return ranges
   const ordered = ranges.map((range, place) => ({ ...range, place })).sort((one, other) => one.first - other.first)

@@ -1,13 +1,16 @@
-/** A bare item of a Structured Field, by its type (RFC 9651, section 3.3). */
+/** A bare item of a Structured Field, tagged with its type (RFC 9651, section 3.3). */
 export type BareItem =
   | { readonly type: 'integer' | 'decimal' | 'date'; readonly value: number }
   | { readonly type: 'string' | 'token' | 'bytes' | 'display-string'; readonly value: string }
   | { readonly type: 'boolean'; readonly value: boolean }
 
-/** A member of a List or of a Dictionary: an item, or an inner list. Parameters are read and dropped. */
+/** A member of a List or a Dictionary: an item or an inner list. Parameters are parsed and discarded. */
 export type Member = BareItem | { readonly type: 'inner-list'; readonly value: readonly BareItem[] }
 
-/** The members of a Dictionary, the last one of a repeated key; `undefined` when the text is none (RFC 9651, section 4.2.2). */
+/**
+ * Parses a Dictionary; the last occurrence of a key wins. `undefined` if the text is malformed (RFC 9651, section
+ * 4.2.2).
+ */
 export function parseDictionary(value: string): ReadonlyMap<string, Member> | undefined {
   return new Reader(value).whole((reader) => {
     const members = new Map<string, Member>()
@@ -21,7 +24,7 @@ export function parseDictionary(value: string): ReadonlyMap<string, Member> | un
   })
 }
 
-/** The members of a List; `undefined` when the text is none (RFC 9651, section 4.2.1). */
+/** Parses a List; `undefined` if the text is malformed (RFC 9651, section 4.2.1). */
 export function parseList(value: string): readonly Member[] | undefined {
   return new Reader(value).whole((reader) => {
     const members: Member[] = []
@@ -30,12 +33,12 @@ export function parseList(value: string): readonly Member[] | undefined {
   })
 }
 
-/** A text as a Token when it is one, else as a String (RFC 9651, section 4.1.7). */
+/** Serializes a text as a Token if it is a valid one, otherwise as a String (RFC 9651, section 4.1.7). */
 export function serializeStringOrToken(text: string): string {
   return ONLY_TOKEN.test(text) ? text : serializeString(text)
 }
 
-/** A text as a String; characters that it may not hold become `?` (RFC 9651, section 4.1.6). */
+/** Serializes a text as a String; characters outside printable ASCII become `?` (RFC 9651, section 4.1.6). */
 export function serializeString(text: string): string {
   return `"${text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`
 }
@@ -51,10 +54,10 @@ const BYTES = /:((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}={0,2}|[A-Za-z0-9+/]{3}
 const BOOLEAN = /\?([01])/y
 const DISPLAY_STRING = /%"((?:[\x20\x21\x23\x24\x26-\x7e]|%[0-9a-f]{2})*)"/y
 
-/** The text is not what it should be; never leaves this file. */
+/** Thrown and caught in this file only: the text is malformed. */
 class Malformed extends Error {}
 
-/** Reads a text from left to right by the algorithms of RFC 9651, section 4.2. */
+/** Parses a text from left to right with the algorithms of RFC 9651, section 4.2. */
 class Reader {
   readonly #text: string
   #at = 0
@@ -63,7 +66,7 @@ class Reader {
     this.#text = text
   }
 
-  /** What `read` makes of the whole text, `undefined` when it is malformed or something is left over. */
+  /** Parses the whole text; `undefined` if it is malformed or has trailing characters. */
   whole<Result>(read: (reader: Reader) => Result): Result | undefined {
     try {
       this.#spaces()
@@ -76,7 +79,7 @@ class Reader {
     }
   }
 
-  /** Comma-separated members up to the end; a trailing comma is malformed. */
+  /** Parses comma-separated members up to the end; a trailing comma is malformed. */
   members(read: () => void): void {
     while (this.#at < this.#text.length) {
       read()

@@ -2,17 +2,20 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { type CacheControl, NO_DIRECTIVES } from './cache-control.js'
 import { type FieldList, type FieldValue, isToken } from './fields.js'
 
-/** Whether a value out of Redis is the status of a final response. Whoever can write to Redis decides what comes out of it. */
+/**
+ * Whether a value read from Redis is a final status code (200 to 599). Values from Redis are validated, because other
+ * programs may have written them.
+ */
 export function isFinalStatus(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 200 && Number(value) <= 599
 }
 
-/** Whether a value is a reason phrase that can be sent (RFC 9112, section 4). */
+/** Whether a value is a valid reason phrase (RFC 9112, section 4). */
 export function isReasonPhrase(value: unknown): value is string {
   return typeof value === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
 }
 
-/** Whether a value is a list of fields that can be sent as they are. */
+/** Whether a value is a list of header fields that Node.js accepts for sending. */
 export function isFieldList(value: unknown): value is FieldList {
   return Array.isArray(value) && value.length % 2 === 0 && value.every((_, at) => at % 2 === 1 || isField(value, at))
 }
@@ -22,19 +25,19 @@ export function isFieldNames(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((name) => typeof name === 'string' && isToken(name))
 }
 
-/** Whether a value is a list of selecting inputs: field names, and inputs of other kinds with a prefix (`cookie:theme`). */
+/** Whether a value is a list of selecting inputs: field names, or other inputs with a prefix (`cookie:theme`). */
 export function isInputNames(value: unknown): value is readonly string[] {
   return (
     Array.isArray(value) && value.every((name) => typeof name === 'string' && (isToken(name) || name.includes(':')))
   )
 }
 
-/** Whether a value is a number of seconds or milliseconds that can be counted with. */
+/** Whether a value is a non-negative number of seconds or milliseconds in the safe integer range. */
 export function isAmount(value: unknown): value is number {
   return Number.isSafeInteger(Math.round(Number(value))) && typeof value === 'number' && value >= 0
 }
 
-/** Whether a value holds directives of the right kind. */
+/** Whether a value is an object of Cache-Control directives with values of the right types. */
 export function isPartOfControl(value: unknown): value is Partial<CacheControl> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return Object.entries(value).every(([name, directive]) => {
