@@ -1,30 +1,33 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 
-/** A request in front of an application. */
+/** A request that has not entered the application yet. */
 export interface Arrival {
   readonly raw: IncomingMessage
-  /** Made when it is asked for: without it, a hit costs less. */
+  /** Created on first access, because a hit without a response object is cheaper. */
   readonly response: ServerResponse
 }
 
-/** An application, as far as it has to be known in front of it. */
+/** What the front door must know about a framework application. */
 export interface Interior {
-  /** The application itself. */
+  /** The application's request listener. */
   readonly enter: RequestListener
-  /** What the application sets X-Powered-By to before anything else. */
+  /** The X-Powered-By value that the application sets before anything else. */
   readonly poweredBy: string | undefined
-  /** Why hits are not answered in front of it, to be said once; `undefined`: they are, or there is nothing to be said. */
+  /**
+   * The reason why hits are not served in front of the application, for a one-time warning; `undefined` if they are, or
+   * if there is nothing to report.
+   */
   readonly obstacle: string | undefined
-  /** Whether nothing that stands before the cache and has to run would be passed by. */
+  /** Whether a hit would bypass no middleware that has to run for this request. */
   isOpenTo(request: IncomingMessage): boolean
   /**
-   * The protocol and the host of a request as the middleware is going to see them.
+   * The protocol and the host of a request, as the middleware will see them.
    *
-   * @param forwarded - whether a proxy may have said something about it
-   * @param host - the Host field, if it has been seen
+   * @param forwarded - whether the request may have X-Forwarded-* fields
+   * @param host - the Host field, if it was already read
    */
   protocolOf(arrival: Arrival, forwarded: boolean): string
   hostOf(arrival: Arrival, forwarded: boolean, host: string | undefined): string
-  /** The session of a request, as far as the middleware would see one. */
+  /** The session of a request, as the middleware would see it. */
   sessionOf(arrival: Arrival): unknown
 }

@@ -8,31 +8,31 @@ import { preparedAnswer } from '../node-internals/prepared-head.js'
 import { NoConnection, trialReply } from '../node-internals/response-trial.js'
 import type { Unopened } from './front-exchange.js'
 
-/** What of a connection has no public name. */
+/** Private properties of a socket that are used here. */
 interface Connection extends Socket {
   readonly parser?: Parser | null
   readonly _httpMessage?: object | null
   readonly _paused?: boolean
 }
 
-/** What reads requests from a connection. */
+/** Node.js's HTTP parser of a connection. */
 interface Parser {
-  /** Told of a request once its head is read. */
+  /** Called when the head of a request was parsed. */
   onIncoming: OnIncoming
-  /** The request that gets what is read next; `null`: none, it is dropped. */
+  /** The request that receives the parsed body; `null` to discard it. */
   incoming: IncomingMessage | null
 }
 
 type OnIncoming = (request: IncomingMessage, keepAlive: boolean) => number
 
-/** @returns whether the request has been answered, or has its response now; else it goes the ordinary way */
+/** @returns whether the request was answered or now has a response object; otherwise it takes the normal path */
 export type TakeEarly = (request: IncomingMessage, unopened: Unopened) => boolean
 
 /**
- * Lets a server's requests be taken before node makes a response for them. What is answered then has none: nobody could
- * have seen it, for where anybody might, the request goes the ordinary way.
+ * Lets a server answer requests before Node.js creates a response object. Such an answer has no response object; if any
+ * code could observe one, the request takes the normal path.
  *
- * @returns what the server's listener has to show every response to
+ * @returns the observer to which the server's listener must pass every response
  */
 export function answerEarly(server: Server, listener: RequestListener, take: TakeEarly): MadeResponses {
   const responses = new MadeResponses()
@@ -40,7 +40,7 @@ export function answerEarly(server: Server, listener: RequestListener, take: Tak
   if (!isSupported) return responses
   const onConnection = (socket: Connection): void => watch(socket, server, listener, responses, take)
   server.on('connection', onConnection)
-  // With TLS, a connection is one of HTTP only then.
+  // With TLS, HTTP parsing only starts after the handshake.
   server.on('secureConnection', onConnection)
   return responses
 }
@@ -60,7 +60,7 @@ function watch(
   parser.onIncoming = (request, keepAlive) => connection.incoming(request, keepAlive)
 }
 
-/** One connection, and the request on it that has no response yet. */
+/** One connection, with the request on it that has no response object yet. */
 class EarlyAnswers implements Unopened {
   readonly #server: Server
   readonly #listener: RequestListener
@@ -70,9 +70,9 @@ class EarlyAnswers implements Unopened {
   readonly #take: TakeEarly
   readonly #ordinary: OnIncoming
   #request: IncomingMessage | undefined
-  /** What the ordinary way has told the parser. */
+  /** The return value of the normal path, for the parser. */
   #verdict = 0
-  /** Whether it waits for the next request, and so only as long as node lets it wait. */
+  /** True while the connection is idle with the keep-alive timeout as its socket timeout. */
   #isIdle = false
 
   constructor(
@@ -108,7 +108,7 @@ class EarlyAnswers implements Unopened {
     const bytes = preparedAnswer(reply, this.#request.method, this.#server, poweredBy)
     if (bytes === undefined) return false
     this.#request = undefined
-    // Nobody reads what would follow: it has no body.
+    // The request has no body, so nothing has to be read for it.
     this.#parser.incoming = null
     if (typeof bytes === 'string') this.#socket.write(bytes, 'latin1')
     else this.#socket.write(bytes)
@@ -125,7 +125,9 @@ class EarlyAnswers implements Unopened {
     })
   }
 
-  /** Whether nothing stands before an answer to this request on its connection, and node would do nothing but have it answered. */
+  /**
+   * Whether no earlier response is pending on the connection, and Node.js would only pass this request to the listener.
+   */
   #isFree({ httpVersionMajor, httpVersionMinor, upgrade }: IncomingMessage & { readonly upgrade?: unknown }): boolean {
     const socket = this.#socket
     return (
@@ -147,7 +149,7 @@ class EarlyAnswers implements Unopened {
     return this.#ordinary(request, keepAlive)
   }
 
-  /** As node does when a response is finished: not before the last byte is on its way. */
+  /** Starts the keep-alive timeout after the last byte was written, as Node.js does when a response finishes. */
   #awaitNext(): void {
     const socket = this.#socket
     if (socket.writableLength === 0) {
@@ -165,21 +167,24 @@ class EarlyAnswers implements Unopened {
   #limitIdleness(): void {
     const { keepAliveTimeout } = this.#server
     const { keepAliveTimeoutBuffer } = this.#server as { readonly keepAliveTimeoutBuffer?: number }
-    // A connection may be any stream.
+    // The connection may be any stream, without setTimeout.
     if (!isDuration(keepAliveTimeout) || keepAliveTimeout === 0 || typeof this.#socket.setTimeout !== 'function') return
     const most = keepAliveTimeout + (isDuration(keepAliveTimeoutBuffer) ? keepAliveTimeoutBuffer : 1000)
-    // Whatever comes or goes over a socket has it start anew by itself.
+    // Activity on the socket restarts its timeout; only a different duration has to be set.
     if (this.#socket.timeout !== most) this.#socket.setTimeout(most)
     this.#isIdle = true
   }
 }
 
-/** Whether somebody could be told of requests or responses, beside the one listener, or counts the requests of a connection. */
+/**
+ * Whether other code could observe requests or responses: another listener, a patched `emit`, a diagnostics channel or
+ * a request limit.
+ */
 function isWatched(server: Server, listener: RequestListener): boolean {
   const { maxRequestsPerSocket } = server
   const listeners = server.listeners('request')
   return (
-    // What is around ours may answer by itself, or know who it is.
+    // A listener that wraps ours may answer the request itself, or authenticate the user.
     listeners.length !== 1 ||
     listeners[0] !== listener ||
     server.emit !== emit ||
@@ -190,7 +195,7 @@ function isWatched(server: Server, listener: RequestListener): boolean {
 
 const { emit } = METHODS_OF_NODE
 
-/** What node publishes of each request. */
+/** The diagnostics channels that Node.js publishes for each request. */
 const CHANNELS = [
   channel('http.server.request.start'),
   channel('http.server.response.created'),
@@ -201,7 +206,10 @@ function isDuration(value: number | undefined): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
-/** Whether this node reads on after an answer that had no response, and what is asked for next goes the ordinary way. */
+/**
+ * Self-test: whether this Node.js version keeps reading after an answer without a response object, and handles the next
+ * request normally.
+ */
 function check(): boolean {
   const reply = trialReply(200, Buffer.from('text'), 4)
   const responses = new MadeResponses()

@@ -1,24 +1,24 @@
 import { callable, rejectUnknownOptions, shown } from '../../core/option-checks.js'
 
-/** How an application is served with its cache in front of it. */
+/** Options of the front door, which serves hits before the application is entered. */
 export interface FrontDoorOptions {
   /**
-   * What is mounted before the cache and need not run for a hit, by the names of its functions (or the functions themselves);
-   * `'all'`: whatever it is. A hit in front of the application passes it by: what it checks is not checked, what it logs is not
-   * logged, and fields that it sets are missing. Never name what decides who may see a page. As long as something else stands before
-   * the cache, all requests go through the application as without a front door. What names nothing that stands before the
-   * mounted cache is an error.
+   * Middleware mounted before the cache that need not run for a hit, by function name or as the functions themselves;
+   * `'all'` for all of it. A hit bypasses the listed middleware: its checks do not run, its logs are not written and
+   * its header fields are missing. Never list middleware that decides who may see a page. As long as other middleware
+   * is mounted before the cache, all requests go through the application as without a front door. An entry that matches
+   * no middleware before the mounted cache is an error.
    *
    * @defaultValue nothing
    */
   readonly skipOnHit?: 'all' | readonly (string | ((...args: never[]) => unknown))[] | undefined
 }
 
-/** Said when the middleware is not where it would see every request. */
+/** The warning if the middleware is not mounted where it sees every request. */
 export const NOT_MOUNTED =
   'the cache is not mounted with app.use(cached) at the top of the application, for all paths, so every request goes through it'
 
-/** Says what stands before the cache. */
+/** Formats the names of the middleware before the cache as a warning. */
 export function describeObstacle(names: readonly string[]): string {
   const all = names.map((name) => name || '<anonymous>').join(', ')
   return (
@@ -27,23 +27,24 @@ export function describeObstacle(names: readonly string[]): string {
   )
 }
 
-/** Whether a hit may do without a function. */
+/** Whether `skipOnHit` lists a function. */
 export function allows(skipOnHit: FrontDoorOptions['skipOnHit'], run: unknown, name: string): boolean {
   if (skipOnHit === undefined) return false
   if (skipOnHit === 'all') return true
   return skipOnHit.some((one) => one === run || (one === name && name !== ''))
 }
 
-/** A function that stands before the cache. */
+/** A middleware function mounted before the cache. */
 export interface StandsBefore {
   readonly run: unknown
   readonly name: string
 }
 
 /**
- * Checks that everything named stands before the cache: a name that is not quite right would do nothing.
+ * Checks that every entry of `skipOnHit` matches middleware before the cache, because a misspelled entry would have no
+ * effect.
  *
- * @throws RangeError for what does not
+ * @throws RangeError for an entry without a match
  */
 export function checkNamed(skipOnHit: FrontDoorOptions['skipOnHit'], before: readonly StandsBefore[]): void {
   if (skipOnHit === undefined || skipOnHit === 'all') return
@@ -55,10 +56,10 @@ export function checkNamed(skipOnHit: FrontDoorOptions['skipOnHit'], before: rea
 }
 
 /**
- * Checks the options of a front door.
+ * Validates the options of a front door.
  *
- * @param of - who takes them: `serve` can make a server, `listener` cannot
- * @throws TypeError for what cannot be meant
+ * @param of - the method that takes the options: `serve` can create a server, `listener` cannot
+ * @throws TypeError for unknown options and values of the wrong type
  */
 export function checkFrontDoorOptions(
   options: FrontDoorOptions & { readonly createServer?: unknown },

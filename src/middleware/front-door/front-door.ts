@@ -8,24 +8,25 @@ import { answerEarly } from './early-answers.js'
 import type { FrontDoorOptions } from './front-door-options.js'
 import { FrontExchange, type Unopened } from './front-exchange.js'
 
-/** Makes a server of the options that an application needs, which are to be kept, and a listener. */
+/** Creates a server with a listener. The given options are required by the application and must be passed on. */
 export type CreateServer<S extends Server> = (options: ServerOptions, listener: RequestListener) => S
 
-/** As {@link FrontDoorOptions}, with the server to be made. */
+/** {@link FrontDoorOptions}, plus how the server is created. */
 export interface ServeOptions<S extends Server = Server> extends FrontDoorOptions {
   /**
-   * Makes the server: `(options, listener) => https.createServer({ ...options, key, cert }, listener)`.
+   * Creates the server: `(options, listener) => https.createServer({ ...options, key, cert }, listener)`.
    *
    * @defaultValue `http.createServer`
    */
   readonly createServer?: CreateServer<S> | undefined
 }
 
-/** What a middleware carries to answer hits in front of the application that it is mounted in. */
+/** The methods of a middleware that serve hits in front of its application. */
 export interface FrontDoor<Application> {
   /**
-   * A server of an application in which this middleware is mounted with `app.use()`, before anything else: what the middleware would
-   * answer from the cache is answered before the framework is entered, by the same rules. All else goes through the application.
+   * Creates a server for an application in which this middleware is mounted with `app.use()` before anything else. Hits
+   * are served before the framework is entered, by the same rules as in the middleware. All other requests go through
+   * the application.
    *
    * ```ts
    * app.use(cached)
@@ -33,16 +34,16 @@ export interface FrontDoor<Application> {
    * ```
    */
   serve<S extends Server = Server>(app: Application, options?: ServeOptions<S>): S
-  /** As {@link serve}, for a server of your own: the listener of its `'request'` event. */
+  /** Like {@link serve}, for a server of your own: returns the listener for its `'request'` event. */
   listener(app: Application, options?: FrontDoorOptions): RequestListener
 }
 
-/** Answers hits itself and lets an application have all else. */
+/** Serves hits in front of an application, and passes all other requests to it. */
 export class Doorway<Context extends object> {
   readonly #responses: ResponseCache<Context>
   readonly #interior: Interior
   #hasWarned = false
-  /** Those of its own server, if it has one. */
+  /** The response observer of the server created by {@link serve}, if any. */
   #made: MadeResponses | undefined
 
   constructor(responses: ResponseCache<Context>, interior: Interior) {
@@ -50,11 +51,11 @@ export class Doorway<Context extends object> {
     this.#interior = interior
   }
 
-  /** The listener of a server's `'request'` event. */
+  /** The listener for a server's `'request'` event. */
   readonly listener: RequestListener = (request, response) => {
     if (this.#made?.see(request, response) === true) return
     const interior = this.#interior
-    // A copy that a refresh has sent is awaited inside; what somebody has answered already is not for us.
+    // A request with a scope belongs to a revalidation; a response with sent headers was answered by other code.
     if (!this.#isOpenTo(request) || scopeOf(request) !== undefined || response.headersSent) {
       return interior.enter(request, response)
     }
@@ -64,12 +65,12 @@ export class Doorway<Context extends object> {
   }
 
   /**
-   * A server of the application: node's own, unless there is another maker.
+   * Creates a server for the application, by default with `http.createServer`.
    *
    * @param own - the options that the application needs
    */
   serve<S extends Server>(own: ServerOptions, make: CreateServer<S> | undefined): S {
-    // Without a maker the type parameter is what it is by default.
+    // Without `make`, the type parameter has its default.
     const server = make === undefined ? (createServer(own, this.listener) as Server as S) : make(own, this.listener)
     if (typeof server?.listen !== 'function') {
       throw new TypeError(
@@ -80,7 +81,7 @@ export class Doorway<Context extends object> {
     return server
   }
 
-  /** @returns whether the request has been answered, or has its response now */
+  /** @returns whether the request was answered or now has a response object */
   #answerEarly(request: IncomingMessage, unopened: Unopened): boolean {
     if (!this.#isOpenTo(request)) return false
     const exchange = new FrontExchange<Context>(this.#interior, request, undefined, unopened)
@@ -115,7 +116,7 @@ function warn(obstacle: string | undefined): boolean {
   return true
 }
 
-/** Where an error of the application would have surfaced without us. */
+/** Throws where an error of the application would have surfaced without the cache. */
 function throwOutside(error: unknown): void {
   process.nextTick(() => {
     throw error

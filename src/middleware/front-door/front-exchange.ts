@@ -19,19 +19,19 @@ import { sendPrepared } from '../node-internals/prepared-head.js'
 import { hasUnreadFields } from '../node-internals/unread-fields.js'
 import type { Interior } from './application.js'
 
-/** A request for which node has made no response yet. */
+/** A request for which Node.js has not created a response object yet. */
 export interface Unopened {
   /**
-   * Answers it as it stands.
+   * Answers the request without a response object.
    *
-   * @returns false when a response is needed; nothing has been done then
+   * @returns false if a response object is needed; nothing was done then
    */
   answer(reply: Reply, poweredBy: string | undefined): boolean
-  /** Has node make the response. From then on all is as usual. `undefined`: somebody else answers it. */
+  /** Makes Node.js create the response object and continue normally; `undefined` if other code answers the request. */
   open(): ServerResponse | undefined
 }
 
-/** A request that the framework does not have yet. */
+/** The {@link Exchange} for a request that has not entered the framework yet. */
 export class FrontExchange<Context extends object> implements Exchange<Context>, RequestHead {
   readonly raw: IncomingMessage
   readonly isPlain: boolean
@@ -39,7 +39,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   readonly #interior: Interior
   readonly #unopened: Unopened | undefined
   #opened: ServerResponse | undefined
-  /** By us without a response, or by somebody else. */
+  /** True after the request was answered without a response object, or by other code. */
   #isAnswered = false
   #host: string | undefined
   #isForwarded = false
@@ -53,7 +53,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     this.#isForwarded ||= !this.isPlain
   }
 
-  /** No function of the user's is asked about a request in front of the application. */
+  /** No user function is called with a context in front of the application. */
   get context(): Context {
     return this.raw as Context
   }
@@ -97,7 +97,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
 
   get otherOrigin(): string | undefined {
     const { host } = this
-    // The only field that says something about it has been seen.
+    // Without X-Forwarded-* fields, the Host field alone determines the origin.
     if (!this.#isForwarded && host !== '' && host === this.#host) return undefined
     return otherOriginOf(this.raw, this.protocol, host)
   }
@@ -110,28 +110,31 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     return this.raw.headers
   }
 
-  /** Made when somebody needs it. */
+  /** Created on first access. */
   get response(): ServerResponse {
     if (this.#opened !== undefined) return this.#opened
     const opened = this.#isAnswered ? undefined : this.#unopened?.open()
     this.#isAnswered ||= opened === undefined
-    // To nobody, where it is answered.
+    // Already answered: use a dummy response.
     this.#opened = opened ?? new ServerResponse(this.raw)
     return this.#opened
   }
 
-  /** As {@link forward}, with nothing decided. */
+  /** Like {@link forward}, without a recording. */
   enter(): void {
     const { raw, response } = this
     if (!this.#isAnswered) this.#interior.enter(raw as IncomingMessage & { readonly req: never }, response as never)
   }
 
-  /** Has the response made unless the request is answered already: what is sent later needs its place in the queue now. */
+  /**
+   * Creates the response object unless the request is already answered, to reserve its place in the pipeline for a
+   * later reply.
+   */
   open(): void {
     if (!this.#isAnswered) void this.response
   }
 
-  /** A response that node has just made has no field; see {@link Unopened}. */
+  /** Fields set on the response so far; a response that Node.js has just created has none. */
   field(name: string): FieldValue | undefined {
     return this.#opened === undefined ? undefined : outerFieldOf(this.#opened, name)
   }
@@ -149,7 +152,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     sendReply(response, reply)
   }
 
-  /** The application has the request, and with it the middleware, if it comes so far. */
+  /** Passes the request to the application, where the middleware records the response if the request reaches it. */
   forward(recording: Recording, changes?: FieldChanges): void {
     const { raw, response } = this
     if (this.#isAnswered) {
@@ -168,14 +171,14 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     return detachedRun(this.raw, this.url, undefined, head)
   }
 
-  /** Whether node makes nothing of the request by itself: it has a host, no body, and expects nothing. */
+  /** Whether Node.js does nothing special for the request: it has a Host field, no body and no Expect or Upgrade. */
   get isOrdinary(): boolean {
     if (this.isPlain) return this.#host !== undefined
     const { headers } = this.raw
     return headers.host !== undefined && ANNOUNCING.every((name) => headers[name] === undefined)
   }
 
-  /** Looks at the fields as they came, which is cheaper than having node make a record of them. */
+  /** Scans the raw fields, which is cheaper than making Node.js build the `headers` object. */
   #scan(raw: readonly string[]): boolean {
     for (let at = 0; at < raw.length; at += 2) {
       const name = raw[at] ?? ''

@@ -1,16 +1,17 @@
 import { IncomingMessage, type ServerOptions, ServerResponse } from 'node:http'
 
-/** What of an Express application decides about the prototypes of its requests and responses. */
+/** The prototypes that an Express application gives its requests and responses. */
 interface WithPrototypes {
   readonly request: object
   readonly response: object
 }
 
 /**
- * Options of a server whose requests and responses have from the start the prototypes that Express gives them.
+ * Server options that create requests and responses with Express's prototypes from the start.
  *
- * Express changes the prototype of each request and response, and before Node.js 24 all that follows runs on slow paths of V8. Where
- * the prototype is what it shall be, the change is none. From Node.js 24 on it is the other way round, so nothing is done there.
+ * Express changes the prototype of each request and response, which before Node.js 24 puts all later property accesses
+ * on slow paths of V8. `setPrototypeOf` is a no-op when the prototype already matches. From Node.js 24 on, these
+ * options are slower, so none are returned.
  */
 export function matchingPrototypes({ request, response }: WithPrototypes): ServerOptions {
   if (Number(process.versions.node.split('.', 1)[0]) >= 24) return {}
@@ -20,16 +21,17 @@ export function matchingPrototypes({ request, response }: WithPrototypes): Serve
   }
 }
 
-/** A constructor that makes what another one makes, with another prototype, which inherits from the usual one. */
+/** A constructor like `base`, but with another prototype, which inherits from the base prototype. */
 function withPrototype<Constructor extends typeof IncomingMessage | typeof ServerResponse>(
   base: Constructor,
   prototype: object,
 ): Constructor {
-  // Not a class: its prototype could not be set.
+  // Not a class, because the prototype of a class is not writable.
   function Matching(this: object, first: never, second: never): void {
     ;(base as unknown as (...args: never[]) => void).call(this, first, second)
   }
-  // Inherits what is static, and tells V8 how many properties to expect: without it an object takes several times as long to make.
+  // Inherits static properties, and lets V8 preallocate properties; without it construction takes several times as
+  // long.
   Object.setPrototypeOf(Matching, base)
   Matching.prototype = prototype
   return Matching as unknown as Constructor

@@ -11,7 +11,7 @@ import type { NodeRequest } from '../node/node-response.js'
 import { isEncrypted } from '../node/origin-fields.js'
 import { sessionOf } from './response.js'
 
-/** What of a Koa application, 2 or 3, is looked at. */
+/** The properties of a Koa application, version 2 or 3, that are used here. */
 export interface KoaApplication {
   readonly middleware: readonly unknown[]
   readonly proxy: boolean
@@ -21,7 +21,7 @@ export interface KoaApplication {
   callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>
 }
 
-/** A Koa application, seen from in front of it. */
+/** A Koa application as the front door sees it. */
 export class KoaInterior implements Interior {
   readonly poweredBy = undefined
   readonly #app: KoaApplication
@@ -33,13 +33,13 @@ export class KoaInterior implements Interior {
   #isMounted = false
   #blocking: readonly unknown[] = []
 
-  /** @throws RangeError for `skipOnHit` with something that does not stand before the cache */
+  /** @throws RangeError if `skipOnHit` lists a function that is not mounted before the cache */
   constructor(app: KoaApplication, middleware: unknown, { skipOnHit }: FrontDoorOptions) {
     this.#app = app
     this.#middleware = middleware
     this.#skipOnHit = skipOnHit
     const place = app.middleware.indexOf(middleware)
-    // An application that is not complete yet may still get what is named.
+    // The application may not be complete yet: listed middleware may be mounted later.
     if (place < 0) return
     const before = app.middleware.slice(0, place)
     checkNamed(
@@ -60,7 +60,7 @@ export class KoaInterior implements Interior {
 
   isOpenTo(): boolean {
     this.#look()
-    // Koa gives each context a state of its own. Where that of all of them is something else, it may know who it is.
+    // A `state` on the shared context may already hold a user: Koa creates `state` per context.
     return this.#isMounted && this.#blocking.length === 0 && !('state' in this.#app.context)
   }
 
@@ -75,19 +75,19 @@ export class KoaInterior implements Interior {
     return isPlain ? host : this.#asKoa(arrival).host
   }
 
-  /** koa-session and its like give all contexts a session, which is read from a cookie when somebody asks for it. */
+  /** koa-session defines `session` on the context prototype and reads the cookie on first access. */
   sessionOf(arrival: Arrival): unknown {
     if ('session' in this.#app.context) return sessionOf(this.#asKoa(arrival))
     return (arrival.raw as NodeRequest).session
   }
 
-  /** Whether no proxy is trusted, and nobody has given the application another idea of `ctx.host` and `ctx.protocol`. */
+  /** Whether no proxy is trusted, and `ctx.host` and `ctx.protocol` are not overridden. */
   get #isOrdinary(): boolean {
     const { proxy, context, request } = this.#app
     return !proxy && !definesOrigin(context) && !definesOrigin(request)
   }
 
-  /** A context of its own, as Koa makes it: it changes nothing about request and response. */
+  /** Creates a separate context with Koa's own method, which does not change request or response. */
   #asKoa({ raw, response }: Arrival): { readonly protocol: string; readonly host: string } {
     const app = this.#app as unknown as {
       createContext(
@@ -109,7 +109,7 @@ export class KoaInterior implements Interior {
   }
 }
 
-/** Whether something is a Koa application. */
+/** Whether a value is a Koa application. */
 export function isKoaApplication(app: unknown): app is KoaApplication {
   if (typeof app !== 'object' || app === null) return false
   const { middleware, callback, createContext } = app as Record<string, unknown>
@@ -120,10 +120,10 @@ function definesOrigin(prototype: object): boolean {
   return Object.hasOwn(prototype, 'host') || Object.hasOwn(prototype, 'protocol')
 }
 
-/** One that Koa would neither split nor parse. */
+/** Hosts that Koa would neither split nor parse. */
 const PLAIN_HOST = /^[\w.:[\]-]+$/
 
-/** Koa names converted generators by `_name`. */
+/** The name of a middleware function; koa-convert stores the original name in `_name`. */
 function nameOf(run: unknown): string {
   const { _name, name } = run as { readonly _name?: string; readonly name?: string }
   return _name || name || ''

@@ -1,7 +1,7 @@
 import { Readable, Stream } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
 
-/** What of a Koa context decides which bytes Koa is going to send. */
+/** The properties of a Koa context that determine which bytes Koa will send. */
 export interface Answered {
   readonly method: string
   readonly body: unknown
@@ -10,30 +10,33 @@ export interface Answered {
   readonly response: object
 }
 
-/** The body of an answer, after the handler and before Koa's `respond()`. */
+/** The body of a response, after the handler and before Koa's `respond()`. */
 export type KoaBody = WholeBody | StreamBody | Unanswered
 
-/** All bytes are known. */
+/** A body whose bytes are all known. */
 export interface WholeBody {
   readonly kind: 'whole'
-  /** A string stands for its UTF-8. */
+  /** A string is sent as UTF-8. */
   readonly bytes: Buffer | string
-  /** Where they come from: the body as it is, an object written as JSON, the reason phrase that Koa sends for want of a body, or there are none. */
+  /**
+   * Origin of the bytes: the body unchanged, an object as JSON, the reason phrase that Koa sends if there is no body,
+   * or an empty body.
+   */
   readonly from: 'body' | 'json' | 'message' | 'nothing'
 }
 
-/** The bytes are still to come. */
+/** A body that is still to be read. */
 export interface StreamBody {
   readonly kind: 'stream'
   open(): Readable
 }
 
-/** No handler took the request, or what it left cannot be sent: outer middleware or Koa's error handler may still answer. */
+/** No handler answered, or the body cannot be sent: outer middleware or Koa's error handler may still answer. */
 export interface Unanswered {
   readonly kind: 'unanswered'
 }
 
-/** The body that Koa is going to send for what the handlers left on the context. */
+/** Determines the body that Koa will send for the state of the context. */
 export function koaBody(ctx: Answered): KoaBody {
   const body = bodyOfGet(ctx)
   return ctx.method === 'HEAD' && body.kind !== 'unanswered' ? NOTHING : body
@@ -54,14 +57,14 @@ function bodyOfGet(ctx: Answered): KoaBody {
   return json(body)
 }
 
-/** Whether answers of this status have no body, whatever the handler set. */
+/** Whether responses with this status have no body, whatever the handler set. */
 export function hasNoContent(status: number): boolean {
   return status === 204 || status === 205 || status === 304
 }
 
 /**
- * Whether this Koa sends `ReadableStream`, `Blob` and `Response` (Koa 3) or takes them for objects to write as JSON
- * (Koa 2). Koa 3 brought `ctx.back()` along with them.
+ * Whether this Koa version sends `ReadableStream`, `Blob` and `Response` bodies (Koa 3) or serializes them as JSON (Koa
+ * 2). Detected by `ctx.back()`, which Koa 3 introduced.
  */
 export function sendsWebBodies(response: object): boolean {
   return 'back' in response
@@ -73,14 +76,14 @@ function whole(bytes: Buffer | string, from: WholeBody['from']): WholeBody {
   return { kind: 'whole', bytes, from }
 }
 
-/** As `respond()` does: the reason phrase as text, unless the handler asked for no body by `null`, or did not answer. */
+/** Like `respond()`: the reason phrase as text, unless the handler set the body to `null` or did not answer. */
 function missingBody(ctx: Answered): KoaBody {
   if (privatesOf(ctx)._explicitNullBody === true) return NOTHING
   const message = messageOf(ctx)
   return message === undefined ? { kind: 'unanswered' } : whole(message, 'message')
 }
 
-/** The reason phrase that Koa is going to send, to any method but HEAD, for want of a body; `undefined`: it sends something else. */
+/** The reason phrase that Koa will send as the body, to any method but HEAD; `undefined` if it sends something else. */
 export function messageOf(ctx: Answered): string | undefined {
   const { body, status } = ctx
   if ((body !== null && body !== undefined) || hasNoContent(status)) return undefined
@@ -88,7 +91,7 @@ export function messageOf(ctx: Answered): string | undefined {
   return _explicitNullBody !== true && _explicitStatus === true ? ctx.message || String(status) : undefined
 }
 
-/** Neither has a public name; both are the same in Koa 2 and 3. */
+/** Private flags without a public accessor, the same in Koa 2 and 3. */
 function privatesOf({ response }: Answered): {
   readonly _explicitNullBody?: boolean
   readonly _explicitStatus?: boolean
@@ -101,7 +104,7 @@ function json(body: unknown): KoaBody {
     const text: unknown = JSON.stringify(body)
     if (typeof text === 'string') return whole(text, 'json')
   } catch {}
-  // Not to be written as JSON: Koa fails on it in the same way, with the error where users expect it.
+  // Not serializable: Koa fails on it too, and reports the error where users expect it.
   return { kind: 'unanswered' }
 }
 

@@ -1,22 +1,25 @@
-/** What of a Koa application runs its middleware. */
+/** The parts of a Koa application that run its middleware. */
 interface Running {
   readonly middleware: readonly unknown[]
   readonly handleRequest?: unknown
-  /** Koa 3: how functions are put together. */
+  /** Koa 3: the function that composes the middleware. */
   readonly compose?: unknown
 }
 
-/** Whether nobody has a say in an answer after a middleware of an application: it stands first, and Koa itself runs it. */
+/**
+ * Whether no other code can change a response after this middleware: it is mounted first, and Koa's own functions run
+ * it.
+ */
 export function isOutermost(app: Running | undefined, middleware: unknown): boolean {
   if (app === undefined || app.middleware[0] !== middleware) return false
   return isOfKoa(app.handleRequest, HANDLES) && (app.compose === undefined || isOfKoa(app.compose, COMPOSES))
 }
 
-/** What the code of Koa's own has in it, and what wraps it has not. */
+/** Strings in the source of Koa's own functions that a wrapper would not contain. */
 const HANDLES = /\.statusCode\s*=\s*404/
 const COMPOSES = /next\(\) called multiple times/
 
-/** What was found out about functions. */
+/** Results per function, cached. */
 const known = new WeakMap<object, boolean>()
 
 function isOfKoa(run: unknown, mark: RegExp): boolean {

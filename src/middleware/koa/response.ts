@@ -6,7 +6,7 @@ import { inWireText } from '../node/wire-text.js'
 import { knownFields, layFields } from '../node-internals/outgoing-fields.js'
 import { type Answered, hasNoContent, messageOf } from './body.js'
 
-/** What of a Koa context is an answer. */
+/** The properties of a Koa context that form a response. */
 export interface KoaAnswer extends Answered {
   status: number
   message: string
@@ -18,21 +18,21 @@ export interface KoaAnswer extends Answered {
   readonly session?: unknown
 }
 
-/** Has Koa send an answer from the cache. */
+/** Puts a reply from the cache on the context, for Koa to send. */
 export function reply(ctx: KoaAnswer, { status, reason, removed, fields, checkedNames, body }: Reply): void {
   const { res } = ctx
   ctx.status = status
-  // It may have been stored over HTTP/1.1, and http2 warns who sets one.
+  // HTTP/2 has no reason phrase, and http2 warns when one is set.
   if (reason !== undefined && ctx.req.httpVersionMajor === 1) ctx.message = reason
   for (const name of removed) res.removeHeader(name)
   layFields(res, fields, checkedNames)
   if (body !== undefined) putBody(ctx, body)
   else if (hasNoContent(status)) ctx.body = null
-  // For HEAD, Koa would take the length of what is there for that of the answer to GET.
+  // For HEAD, Koa would use the length of the existing body as the length of the GET response.
   else if (ctx.method !== 'HEAD' || ctx.body !== undefined) setBody(ctx, NOTHING)
 }
 
-/** Has Koa send an answer from the cache in place of what the handlers have put on the context. */
+/** Puts a reply from the cache on the context, replacing what the handlers set. */
 export function replyInstead(ctx: KoaAnswer, outer: ResponseHead['outer'], answer: Reply): void {
   if (ctx.headerSent) return
   const { res } = ctx
@@ -46,14 +46,14 @@ export function replyInstead(ctx: KoaAnswer, outer: ResponseHead['outer'], answe
 }
 
 /**
- * As {@link setBody}, for bytes whose fields are all set. Where there was no body and the status is set, Koa's setter would
- * keep them, copy all fields to see whether there is a type, and set the length once more.
+ * Like {@link setBody}, for a body whose fields are already set. If there was no body before and the status is set, it
+ * skips Koa's setter, which would keep the fields but copy all of them to look for a type, and set the length again.
  */
 function putBody(ctx: KoaAnswer, body: Buffer): void {
   if (ctx.body !== undefined || !putAside(ctx, body)) setBody(ctx, body)
 }
 
-/** Has Koa send an object at `ctx.body` as the JSON that has been made of it: type and status are set. */
+/** Replaces an object at `ctx.body` by its JSON text; type and status are already set. */
 export function putJson(ctx: KoaAnswer, text: string): void {
   const { res } = ctx
   if (!putAside(ctx, text)) setBody(ctx, text)
@@ -62,7 +62,7 @@ export function putJson(ctx: KoaAnswer, text: string): void {
   }
 }
 
-/** Sets the body past Koa's setter, where that is Koa's. */
+/** Sets the body without Koa's setter, if the `body` property is Koa's; returns whether it was set. */
 function putAside(ctx: KoaAnswer, body: Buffer | string): boolean {
   if (Object.hasOwn(ctx, 'body')) return false
   const response: { _body?: unknown } = ctx.response
@@ -70,7 +70,7 @@ function putAside(ctx: KoaAnswer, body: Buffer | string): boolean {
   return ctx.body === body
 }
 
-/** Sets `ctx.body` and no field: Koa gives a body a type, and takes the length of the one before away. */
+/** Sets `ctx.body` and restores the fields, because Koa's setter adds a type and removes the previous length. */
 export function setBody(ctx: KoaAnswer, body: unknown): void {
   const { res } = ctx
   const type = res.getHeader('Content-Type')
@@ -82,21 +82,21 @@ export function setBody(ctx: KoaAnswer, body: unknown): void {
 
 const NOTHING = Buffer.alloc(0)
 
-/** The head of what the handlers have put on the context, as Koa is going to send it. */
+/** The response head that Koa will send for the state of the context. */
 export class KoaResponseHead implements ResponseHead {
   readonly outer: ResponseHead['outer']
   readonly isUnanswered: boolean
   readonly #outerFields: OuterFields | undefined
   readonly #ctx: KoaAnswer
-  /** What Koa sends for want of a body. */
+  /** The reason phrase that Koa sends if there is no body. */
   readonly #message: string | undefined
 
-  /** What Koa sends as a text. */
+  /** The body, if Koa sends it as text. */
   readonly #text: unknown
 
   /**
-   * @param outer - `undefined`: where the head is all that matters
-   * @param body - the bytes that Koa is going to send, or their text; `undefined`: not known yet
+   * @param outer - `undefined` if only the head itself matters
+   * @param body - the bytes that Koa will send, or their text; `undefined` if not known yet
    */
   constructor(ctx: KoaAnswer, outer: OuterFields | undefined, isUnanswered = false, body?: Buffer | string) {
     this.isUnanswered = isUnanswered
@@ -111,7 +111,10 @@ export class KoaResponseHead implements ResponseHead {
     return this.#ctx.status
   }
 
-  /** Koa sets a reason phrase with every status; only another one was the handler's. HTTP/2 has none, and warns who reads it. */
+  /**
+   * The reason phrase if the handler set one: Koa sets the standard phrase with every status. HTTP/2 has none, and
+   * http2 warns on reads.
+   */
   get reason(): string | undefined {
     if (this.#ctx.req.httpVersionMajor >= 2) return undefined
     const { statusMessage } = this.#ctx.res
@@ -153,12 +156,12 @@ export class KoaResponseHead implements ResponseHead {
     return fields
   }
 
-  /** Whether Koa, after all middleware, takes the field away or sets another value: nothing is sent, or the reason phrase is. */
+  /** Whether Koa removes or replaces the field after all middleware, because it sends no body or the reason phrase. */
   #isReplaced(name: string): boolean {
     return (this.#message !== undefined || hasNoContent(this.status)) && CONTENT_FIELDS.has(name)
   }
 
-  /** What Koa sets when it sends the reason phrase. */
+  /** The fields that Koa sets when it sends the reason phrase. */
   #fieldOfMessage(name: string): string | undefined {
     if (this.#message === undefined) return undefined
     if (name === 'content-type') return 'text/plain; charset=utf-8'
@@ -170,12 +173,12 @@ const NONE: ResponseHead['outer'] = Object.freeze({})
 
 const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-encoding'])
 
-/** The names of all fields in their own case, which the answers of HTTP/2 do not keep. */
+/** All field names in their original case, which HTTP/2 responses do not keep. */
 function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): string[] {
   return res.getRawHeaderNames?.() ?? res.getHeaderNames()
 }
 
-/** koa-session has properties of its own beside those of the user, and leaves them out of `toJSON()`. */
+/** The session of a context. koa-session adds its own properties to the session, and omits them in `toJSON()`. */
 export function sessionOf(ctx: object): unknown {
   const session: unknown = Reflect.get(ctx, 'session')
   const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON

@@ -5,7 +5,7 @@ import { watchFilledContext } from '../node/watched-filled.js'
 import { watchQuery } from '../node/watched-query.js'
 import { watchRequest } from '../node/watched-request.js'
 
-/** What of a Koa context is watched. */
+/** The properties of a Koa context that are watched. */
 interface WatchableContext {
   readonly req: IncomingMessage
   readonly request: object & { _accept?: unknown }
@@ -13,25 +13,28 @@ interface WatchableContext {
   readonly app: { readonly request: object; readonly context: object }
 }
 
-/** The cookies of a Koa context. */
+/** The `cookies` object of a Koa context. */
 interface Cookies {
   get(name: string, options?: object): string | undefined
 }
 
-/** As `watchRequest`, for a Koa context: of a cookie that is read by `ctx.cookies.get` the name counts, not the whole field. */
+/**
+ * Like `watchRequest`, for a Koa context: a cookie read with `ctx.cookies.get` is recorded by its name, not as the
+ * whole field.
+ */
 export function watchContext(context: object, inputs: InputsRead): void {
   const ctx = context as WatchableContext
   watchRequest(ctx.req, inputs, ctx.app.request)
   watchQuery(ctx.request, inputs)
   watchFilledContext(ctx, inputs)
   defineCookies(ctx.app.context)
-  // Koa keeps the negotiator that middleware in front has used, and that keeps the fields.
+  // Koa keeps the negotiator that earlier middleware used, which holds the unwatched headers.
   if (ctx.request._accept !== undefined) ctx.request._accept = undefined
 }
 
 const DEFINED = new WeakSet<object>()
 
-/** Lays a getter over that of Koa, once an application: Koa makes the cookies of a context when they are asked for. */
+/** Overrides Koa's `cookies` getter, once per application; Koa creates the cookies object on first access. */
 function defineCookies(prototype: object): void {
   if (DEFINED.has(prototype)) return
   DEFINED.add(prototype)
@@ -54,7 +57,7 @@ function cookiesOf(prototype: object | null): PropertyDescriptor | undefined {
   return Object.getOwnPropertyDescriptor(prototype, 'cookies') ?? cookiesOf(Object.getPrototypeOf(prototype))
 }
 
-/** The cookies of contexts under watch, with the inputs that they tell. */
+/** Proxies of watched cookies objects, with the inputs they record to. */
 const WATCHED = new WeakMap<Cookies, { readonly inputs: InputsRead; readonly cookies: Cookies }>()
 
 function watchedCookies(cookies: Cookies, inputs: InputsRead): Cookies {

@@ -1,24 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isOfNode } from './prepared-head.js'
 
-/** How long what is known of a server's responses holds; ms. */
+/** How long an inspected response is representative of the server's others, in milliseconds. */
 const KNOWN_FOR = 1000
 
-/** What is known of the responses that node makes for a server. */
+/** Observes the responses that Node.js creates for a server. */
 export class MadeResponses {
-  /** The request whose response is being made. */
+  /** The request whose response object is being created. */
   #opening: Opening | undefined
   #isOfNode = false
   #knownUntil = 0
 
-  /** Whether nobody but node has to do with them: one of them is looked at every second. */
+  /**
+   * Whether the server's responses are plain Node.js ones that no other code patches or observes; one is inspected per
+   * second.
+   */
   get areOfNode(): boolean {
     return this.#isOfNode && Date.now() < this.#knownUntil
   }
 
-  /** Looks at one that node has just made. @returns whether it is awaited by a request that was taken before */
+  /** Inspects a newly created response. @returns whether {@link of} is waiting for it */
   see(request: IncomingMessage, response: ServerResponse): boolean {
-    // One that ends its connection tells nothing of others.
+    // A response that closes its connection is not representative.
     if (response.shouldKeepAlive && Date.now() >= this.#knownUntil) {
       this.#isOfNode = isOfNode(response)
       this.#knownUntil = Date.now() + KNOWN_FOR
@@ -28,7 +31,9 @@ export class MadeResponses {
     return true
   }
 
-  /** The response that node makes for a request when the request goes the ordinary way; `undefined`: somebody else has it. */
+  /**
+   * The response that Node.js creates when the request takes the normal path; `undefined` if other code received it.
+   */
   of(request: IncomingMessage, goOrdinaryWay: () => void): ServerResponse | undefined {
     const made: Opening = { request, response: undefined }
     this.#opening = made

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 const outgoing = OutgoingMessage.prototype
 const serverResponse = ServerResponse.prototype
 
-/** The methods of all messages, as they were when this was loaded. */
+/** Methods of Node.js messages and streams, as they were when this module was loaded. */
 export const METHODS_OF_NODE = {
   end: outgoing.end,
   write: outgoing.write,
@@ -17,7 +17,7 @@ export const METHODS_OF_NODE = {
   push: Readable.prototype.push,
 } as const
 
-/** What node's own code of each has in it, and what wraps it has not. */
+/** A string in the source of each Node.js method that a wrapper would not contain. */
 const MARKS: Readonly<Record<keyof typeof METHODS_OF_NODE, string>> = {
   end: '_contentLength',
   write: 'write_(',
@@ -29,7 +29,7 @@ const MARKS: Readonly<Record<keyof typeof METHODS_OF_NODE, string>> = {
   push: '_readableState',
 }
 
-/** Whether they are node's own: a tracer that was loaded before has replaced them for everybody. */
+/** Whether the methods are Node.js's own; false if a tracer loaded earlier has replaced them. */
 export const hasMethodsOfNode: boolean = Object.entries(MARKS).every(([name, mark]) => {
   const method = METHODS_OF_NODE[name as keyof typeof METHODS_OF_NODE]
   return typeof method === 'function' && Function.prototype.toString.call(method).includes(mark)

@@ -1,16 +1,16 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue } from '../../http/port/index.js'
 
-/** Where node keeps the fields of a message that is not sent yet: by lower-case name, each with the name as it was given. */
+/** The internal field storage of an unsent message: lower-case name to the original name and value. */
 export type OutgoingFields = Record<string, [name: string, value: FieldValue | number]>
 
 const { getHeader, setHeader } = OutgoingMessage.prototype
 const place = findPlace()
 
 /**
- * Lays fields over those that a response has, as `setHeader` does for each, but without looking at every character again.
+ * Sets fields on a response like `setHeader`, but skips the validation of characters that were already checked.
  *
- * @param checkedNames - the names of `fields` in lower case, if names and values have been found well-formed
+ * @param checkedNames - the names of `fields` in lower case, if names and values were validated
  */
 export function layFields(response: ServerResponse, fields: FieldList, checkedNames?: readonly string[]): void {
   const known = checkedNames === undefined ? undefined : fieldsOf(response)
@@ -20,12 +20,12 @@ export function layFields(response: ServerResponse, fields: FieldList, checkedNa
     const name = String(fields[at])
     const lower = checkedNames?.[at / 2]
     if (known === undefined || lower === undefined) response.setHeader(name, value)
-    // A pair for each response: appendHeader changes it.
+    // Each response needs an array of its own, because appendHeader modifies it.
     else known[lower] = [name, value]
   }
 }
 
-/** The fields of a response as a list; `undefined` where this node keeps them elsewhere, or somebody answers in its place. */
+/** The fields of a response as a list; `undefined` if this Node.js stores them elsewhere, or `getHeader` is patched. */
 export function knownFields(response: ServerResponse): FieldList | undefined {
   if (place === undefined || response.getHeader !== getHeader) return undefined
   const known = (response as unknown as Record<symbol, OutgoingFields | null | undefined>)[place]
@@ -40,12 +40,17 @@ export function knownFields(response: ServerResponse): FieldList | undefined {
 
 const NONE: readonly [string, FieldValue] = ['', '']
 
-/** Whether nobody has set a field of a response yet; false where this node keeps them elsewhere, or somebody watches `setHeader`. */
+/**
+ * Whether no field was set on a response yet; false if this Node.js stores fields elsewhere, or `setHeader` is patched.
+ */
 export function hasNoFields(response: ServerResponse): boolean {
   return place !== undefined && response.setHeader === setHeader && Reflect.get(response, place) === null
 }
 
-/** The text of a field, by its lower-case name, that no other one stands beside; `undefined`: there is no field, false: there are others, or it cannot be known. */
+/**
+ * The value of a field if it is the only one set, by lower-case name; `undefined` if no field is set, false if other
+ * fields are set or it cannot be determined.
+ */
 export function onlyField(response: ServerResponse, name: string): string | undefined | false {
   if (hasNoFields(response)) return undefined
   if (place === undefined || response.setHeader !== setHeader) return false
@@ -55,18 +60,24 @@ export function onlyField(response: ServerResponse, name: string): string | unde
   return typeof value === 'string' && value
 }
 
-/** Shows fields to whoever asks a response for them once its head is sent and nobody can change them: one table may serve many responses. */
+/**
+ * Makes fields readable on a response whose head is sent, so that they can no longer change; one table may serve many
+ * responses.
+ */
 export function showFields(response: ServerResponse, fields: OutgoingFields): void {
   if (place !== undefined) (response as unknown as Record<symbol, OutgoingFields>)[place] = fields
 }
 
-/** The fields of a response as node keeps them, to be looked at; `undefined` where this node keeps them elsewhere. */
+/** The internal field storage of a response, for reading only; `undefined` if this Node.js stores fields elsewhere. */
 export function outgoingFields(response: ServerResponse): OutgoingFields | undefined {
   if (place === undefined || !(place in response)) return undefined
   return (response as unknown as Record<symbol, OutgoingFields | null>)[place] ?? NO_FIELDS
 }
 
-/** Whether a field was ever set on a response, removed or not: node then has `writeHead` set fields one by one. Never over HTTP/2. */
+/**
+ * Whether a field was ever set on a response, even if removed since: `writeHead` then sets fields one by one. Always
+ * false over HTTP/2.
+ */
 export function hasHadFields(response: ServerResponse): boolean {
   if ('stream' in response) return false
   if (place === undefined || !(place in response)) return response.getHeaderNames().length > 0
@@ -75,7 +86,10 @@ export function hasHadFields(response: ServerResponse): boolean {
 
 const NO_FIELDS: OutgoingFields = Object.freeze({})
 
-/** The fields of a response as node keeps them; `undefined` where this node does so elsewhere, or somebody watches `setHeader`. */
+/**
+ * The internal field storage of a response, created if missing; `undefined` if this Node.js stores fields elsewhere, or
+ * `setHeader` is patched.
+ */
 function fieldsOf(response: ServerResponse): OutgoingFields | undefined {
   if (place === undefined || response.setHeader !== setHeader || response.headersSent) return undefined
   const message = response as unknown as Record<symbol, OutgoingFields | null | undefined>
@@ -86,7 +100,7 @@ function fieldsOf(response: ServerResponse): OutgoingFields | undefined {
   return made
 }
 
-/** The property of messages that holds their fields, if it is what it has been since Node.js 8. */
+/** The symbol under which messages store their fields, if it behaves as in all versions since Node.js 8. */
 function findPlace(): symbol | undefined {
   const message = new OutgoingMessage()
   message.setHeader('X-Field', 'one')

@@ -5,7 +5,7 @@ import { hasMethodsOfNode, METHODS_OF_NODE } from './node-methods.js'
 import { hasNoFields, type OutgoingFields, onlyField, showFields } from './outgoing-fields.js'
 import { ordinaryTrial, ResponseTrial, trialReply } from './response-trial.js'
 
-/** What of node's response has no public name. */
+/** Private properties of Node.js's response that are used here. */
 interface Internals {
   _header: string | null
   _headerSent: boolean
@@ -20,9 +20,9 @@ interface Internals {
   _send(bytes: Buffer | string, encoding?: 'latin1'): boolean
 }
 
-/** An answer as it goes over the wire, and what it was written for. */
+/** A serialized response, with the inputs it was serialized for. */
 interface Prepared {
-  /** A copy of a reply, which may differ in anything, has its memo too. */
+  /** Compared by identity: a modified copy of a reply shares its memo. */
   readonly reply: Reply
   readonly poweredBy: string | undefined
   readonly keepAliveTimeout: number
@@ -30,49 +30,52 @@ interface Prepared {
   readonly reason: string
   readonly head: string
   readonly fields: OutgoingFields
-  /** How often it was sent. */
+  /** Number of times it was sent. */
   sent: number
-  /** The head as bytes; `undefined` for an answer that goes out as text. */
+  /** The head as bytes; `undefined` for an answer that is sent as text. */
   bytes: Buffer | undefined
-  /** `undefined` for a large body, which is not copied. */
+  /** Head and body in one Buffer; `undefined` for a large body, which is not copied. */
   joined: Joined | undefined
 }
 
-/** Head and body in one. Knows nothing of the reply: it may outlive it by far. */
+/** Head and body in one Buffer. Holds no reference to the reply, because it may outlive the reply. */
 interface Joined {
-  /** `undefined` when others needed the room. */
+  /** `undefined` after it was dropped to make room for others. */
   bytes: Buffer | undefined
-  /** The bytes that it takes, with the texts and objects around them. */
+  /** Size in bytes, including the related strings and objects. */
   readonly size: number
 }
 
-/** What is known of a reply. `false`: it is not to be prepared. */
+/** The value of `reply.memo`. `false`: the reply cannot be prepared. */
 type Memo = Prepared | false | undefined
 
-/** A body up to this size is kept together with its head, and both are written at once: a copy once a second, one write less for each hit. Bytes. */
+/**
+ * Maximum size in bytes of a body that is copied next to its head, so that a hit takes one write instead of two; the
+ * copy is made about once a second.
+ */
 const JOINED = 256 * 1024
 
-/** The joined ones, the oldest first, and the bytes that all of them may take. */
+/** The joined answers, oldest first, and the maximum size of all of them in bytes. */
 const joinedOnes: Joined[] = []
 const MAX_JOINED = 8 * 1024 * 1024
 let joinedBytes = 0
 
-/** An answer up to this size is sent as text until it is known that it is sent again and again: that takes no Buffer. Bytes. */
+/** Maximum size in bytes of a body that is sent as text, without a Buffer, until it proves to be sent often. */
 const SMALL = 4096
 
-/** How often that is, within the second for which an answer is prepared. */
+/** The number of sends that counts as often, within the one second for which an answer is prepared. */
 const OFTEN = 16
 
 const { end, write, writeHead, send, implicitHeader, emit, push } = METHODS_OF_NODE
 
 /**
- * Sends an answer with a head that was written down before, if this response is as node has made it and nobody watches it.
+ * Sends a reply with a pre-serialized head, if the response is unmodified and no other code observes it.
  *
- * Only the making of the head is left out. The bytes go through node's own queue and `end()`, so that pipelining, backpressure,
- * keep-alive, timeouts, `finish`, `close` and what observes responses stay what they are.
+ * Only the construction of the head is skipped. The bytes go through Node.js's own queue and `end()`, so pipelining,
+ * backpressure, keep-alive, timeouts, `finish`, `close` and response observers work as usual.
  *
  * @param poweredBy - the X-Powered-By that the framework would have set first
- * @returns false when it has to be sent in the ordinary way; nothing has been done then
+ * @returns false if the reply must be sent normally; nothing was done then
  */
 export function sendPrepared(response: ServerResponse, reply: Reply, poweredBy: string | undefined): boolean {
   return (
@@ -80,7 +83,7 @@ export function sendPrepared(response: ServerResponse, reply: Reply, poweredBy: 
   )
 }
 
-/** The same for a response that has no field, or nothing but X-Powered-By. */
+/** Like {@link sendPrepared}, for a response with no field, or only X-Powered-By. */
 export function sendPreparedOver(response: ServerResponse, reply: Reply): boolean {
   if (!isSupported || !isUntouched(response, reply)) return false
   const poweredBy = onlyField(response, 'x-powered-by')
@@ -96,15 +99,15 @@ function sendUntouched(response: ServerResponse, reply: Reply, poweredBy: string
   return true
 }
 
-/** What the server says of itself in every head. */
+/** The server's connection settings that appear in every head. */
 export interface ConnectionLimits {
   readonly keepAliveTimeout: number
   readonly maxRequestsPerSocket: number | null
 }
 
 /**
- * The whole of an answer to a request that has no response, of a server whose responses are {@link isOfNode}; `undefined` when it has to be
- * sent over one. A text stands for its latin1.
+ * The complete serialized answer to a request without a response object, for a server whose responses are {@link
+ * isOfNode}; `undefined` if it must be sent over a response object. A string is to be written as latin1.
  */
 export function preparedAnswer(
   reply: Reply,
@@ -112,13 +115,13 @@ export function preparedAnswer(
   { keepAliveTimeout, maxRequestsPerSocket }: ConnectionLimits,
   poweredBy: string | undefined,
 ): Buffer | string | undefined {
-  // To HEAD there is none, whatever the reply.
+  // A HEAD response must have no body, and a reply to another method must have one.
   if (!isSupported || (reply.status !== 304 && (method === 'HEAD') !== (reply.body === undefined))) return undefined
   const prepared = preparedFor(reply, keepAliveTimeout, maxRequestsPerSocket, poweredBy)
   return prepared === false ? undefined : wholeOf(prepared)
 }
 
-/** Head and body in one piece; `undefined`: they are sent in two. */
+/** Head and body in one piece; `undefined` if they are sent separately. */
 function wholeOf({ reply: { body }, head, bytes, joined }: Prepared): Buffer | string | undefined {
   if (joined?.bytes !== undefined) return joined.bytes
   if (body === undefined) return bytes ?? head
@@ -149,10 +152,10 @@ function transmit(response: ServerResponse, prepared: Prepared): void {
   response.end()
 }
 
-/** Whether a response is as node makes it for an ordinary request on a connection that stays open, and a reply one to this request. */
+/** Whether a response is unmodified, its connection stays open, and the reply fits the request's method. */
 function isUntouched(response: ServerResponse, { status, body }: Reply): boolean {
   const { _hasBody: hasBody } = response as unknown as Internals
-  // To HEAD there is none, whatever the reply.
+  // A HEAD response must have no body, and a reply to another method must have one.
   return (
     isAsMade(response) && (status === 304 ? response.useChunkedEncodingByDefault : hasBody === (body !== undefined))
   )
@@ -178,7 +181,7 @@ function isAsMade(response: ServerResponse): boolean {
   )
 }
 
-/** What a reply looks like on its way, written down when it is sent for the first time. */
+/** The serialized form of a reply, created on first use. */
 function preparedFor(
   reply: Reply,
   keepAliveTimeout: number,
@@ -201,7 +204,7 @@ function preparedFor(
   return prepared
 }
 
-/** False when node would have made something else of it than one line for each field and the body as it is. */
+/** Serializes a reply; false if Node.js would not send exactly one line per field and the body unchanged. */
 function prepare(
   reply: Reply,
   keepAliveTimeout: number,
@@ -226,9 +229,9 @@ function prepare(
     if (lower === undefined || typeof name !== 'string' || typeof value !== 'string' || OF_CONNECTIONS.has(lower)) {
       return false
     }
-    // Node encodes this one in a way of its own.
+    // Node.js encodes this field in a special way.
     if (lower === 'content-disposition' && !ASCII.test(value)) return false
-    // The second would take the place of the first.
+    // A second setHeader would replace the first value.
     if (fields[lower] !== undefined) return false
     fields[lower] = [name, value]
     head += `${name}: ${value}\r\n`
@@ -253,7 +256,7 @@ function prepare(
 
 const ASCII = /^[ -~]*$/
 
-/** Has an answer ready as bytes, for it is sent more than once. */
+/** Converts an answer to bytes, because it is sent repeatedly. */
 function inBytes(prepared: Prepared): void {
   if (prepared.bytes !== undefined) return
   prepared.bytes = Buffer.from(prepared.head, 'latin1')
@@ -261,7 +264,7 @@ function inBytes(prepared: Prepared): void {
   if (body !== undefined && body.length <= JOINED) prepared.joined = join(prepared.bytes, body)
 }
 
-/** Puts head and body together, and takes the oldest ones apart when they are too much. */
+/** Copies head and body into one Buffer, and drops the oldest copies beyond the size limit. */
 function join(head: Buffer, body: Buffer): Joined {
   const bytes = Buffer.concat([head, body])
   const joined: Joined = { bytes, size: bytes.length + 4 * head.length + 1024 }
@@ -282,20 +285,23 @@ function keepAlive(timeout: number, maxRequests: number | null | undefined): str
   return `Keep-Alive: timeout=${Math.floor(timeout / 1000)}${most}\r\n`
 }
 
-/** What node looks at when it writes a head, beside Date and Content-Length. */
+/** Fields that change how Node.js writes a head, in addition to Date and Content-Length. */
 const OF_CONNECTIONS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'expect', 'upgrade'])
 
-/** Whether nobody but node has a hand in a response that it has just made, or will be told what becomes of it and of its request. */
+/**
+ * Whether a new response is a plain Node.js one: no other code has patched it, listens to it or its request, or traces
+ * it.
+ */
 export function isOfNode(response: ServerResponse): boolean {
   const { req: request } = response
   const { _traceEventId: trace } = response as unknown as { readonly _traceEventId?: unknown }
   return (
     isAsMade(response) &&
     hasNoFields(response) &&
-    // What another class does with each of its own must not be missed. Express' prototypes inherit this.
+    // Subclasses may override any method. Express's prototypes inherit `constructor`, so they pass this check.
     response.constructor === ServerResponse &&
     request.constructor === IncomingMessage &&
-    // Node's own.
+    // Node.js's own 'finish' listener.
     response.listenerCount('finish') === 1 &&
     response.eventNames().length === 1 &&
     request.eventNames().length === 0 &&
@@ -303,12 +309,15 @@ export function isOfNode(response: ServerResponse): boolean {
     request.emit === emit &&
     request.push === push &&
     trace === undefined &&
-    // A PerformanceObserver for http.
+    // Present while a PerformanceObserver observes 'http' entries.
     !Object.getOwnPropertySymbols(response).some(({ description }) => description === 'ServerResponseStatistics')
   )
 }
 
-/** Whether this node sends, for an answer prepared here, what it would have sent by itself: as text, and as bytes. */
+/**
+ * Self-test: whether this Node.js sends the same bytes for a prepared answer, as text and as bytes, as it sends
+ * normally.
+ */
 function check(): boolean {
   if (!hasMethodsOfNode) return false
   const [small, large] = [Buffer.from('text'), Buffer.alloc(JOINED + 1, 'x')]
@@ -334,5 +343,5 @@ function isSentAlike(method: string, reply: Reply): boolean {
   })
 }
 
-// Last: what it calls can only be used below where it stands.
+// At the end of the module, because check() uses constants declared above.
 const isSupported = check()

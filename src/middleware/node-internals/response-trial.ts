@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Reply } from '../../http/port/index.js'
 
-/** A reply to try the sending of one with. */
+/** A reply for the self-tests. */
 export function trialReply(status: number, body: Buffer | undefined, length: number | undefined): Reply {
   const fields = ['Content-Type', 'text/plain', 'Date', 'Thu, 01 Jan 1970 00:00:00 GMT', 'X-Latin', 'caf\u00e9']
   const checkedNames = ['content-type', 'date', 'x-latin']
@@ -14,7 +14,7 @@ export function trialReply(status: number, body: Buffer | undefined, length: num
   return { status, reason: undefined, fields, checkedNames, removed: [], body }
 }
 
-/** What node sends for a reply in the ordinary way. */
+/** The result of sending a reply in the normal way. */
 export function ordinaryTrial(method: string, reply: Reply): ResponseTrial {
   const ordinary = new ResponseTrial(method)
   ordinary.response.statusCode = reply.status
@@ -26,7 +26,7 @@ export function ordinaryTrial(method: string, reply: Reply): ResponseTrial {
   return ordinary
 }
 
-/** A connection to nobody. */
+/** A connection that collects the written bytes instead of sending them. */
 export class NoConnection extends Duplex {
   readonly #written: Buffer[] = []
 
@@ -37,13 +37,13 @@ export class NoConnection extends Duplex {
     done()
   }
 
-  /** All that was written to it. */
+  /** All bytes written so far. */
   get written(): Buffer {
     return Buffer.concat(this.#written)
   }
 }
 
-/** A response to nobody. */
+/** A response on a {@link NoConnection}, for the self-tests. */
 export class ResponseTrial {
   readonly response: ServerResponse
   readonly #connection = new NoConnection()

@@ -2,10 +2,13 @@ import { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 
-/** Where node keeps the record of fields that it makes when somebody reads `headers` for the first time. */
+/** The symbol under which Node.js stores the `headers` object, which it builds on first access. */
 const place = findPlace()
 
-/** Whether nobody has read, and perhaps changed, the fields of a request, so that `rawHeaders` tells all; false where that cannot be known. */
+/**
+ * Whether no code has read (and possibly changed) the `headers` of a request, so that `rawHeaders` is complete; false
+ * if unknown.
+ */
 export function hasUnreadFields(request: IncomingMessage): boolean {
   return place !== undefined && Reflect.get(request, place) === null
 }
