@@ -2,28 +2,28 @@ import { type IncomingHttpHeaders, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { text as textOf } from 'node:stream/consumers'
 
-/** A request of the check. */
+/** A request that the check sends. */
 export interface Question {
   readonly method: string
-  /** Fields by name in lower case. `host` may be one of them, which `fetch` ignores before Node.js 22. */
+  /** Fields by lower-case name. May include `host`, which `fetch` ignores before Node.js 22. */
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
 }
 
-/** An answer, read to its end. A redirect is an answer like any other. */
+/** A complete response. Redirects are not followed. */
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly text: string
 }
 
-/** Milliseconds until an answer is complete. */
+/** Maximum time until a response is complete, in milliseconds. */
 const TIMEOUT = 10_000
 
 /**
- * Asks a server over HTTP or HTTPS.
+ * Sends a request over HTTP or HTTPS.
  *
- * @throws Error when the connection fails, or the answer is not complete within 10 seconds
+ * @throws Error if the connection fails, or the response is not complete within 10 seconds
  */
 export async function ask(url: URL, { method, headers, body }: Question): Promise<Answer> {
   const request = url.protocol === 'https:' ? requestHttps : requestHttp

@@ -1,70 +1,70 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What {@link checkCoherence} asks, whom, and how often. */
+/** Options of {@link checkCoherence}. */
 export interface CoherenceCheckOptions {
-  /** Whom to ask: one base URL (or another name that `read` understands) for each process. At least one. */
+  /** One base URL (or another name that `read` understands) for each process; at least one. */
   readonly urls: readonly string[]
-  /** Asks one of them. Gives the version that it answers with: a number that grows with every write. */
+  /** Reads from one process. Returns the version of the response: a number that grows with every write. */
   readonly read: (url: string) => number | Promise<number>
   /**
-   * Changes what `read` reads, and invalidates it. Resolves once that is acknowledged, with the version that is right
-   * from then on; with `undefined` when it was not acknowledged, and so binds nobody yet.
+   * Changes the resource that `read` reads, and invalidates it. Resolves after the acknowledgement with the version
+   * that is correct from then on; with `undefined` if the write was not acknowledged, so that no read is judged by it.
    */
   readonly write: () => number | undefined | Promise<number | undefined>
-  /** How long to go on, above 0. @defaultValue 10 */
+  /** Duration of the check in seconds, greater than 0. @defaultValue 10 */
   readonly seconds?: number | undefined
-  /** Readers at one time, for each URL; an integer from 1. @defaultValue 4 */
+  /** Concurrent readers for each URL; an integer, 1 or greater. @defaultValue 4 */
   readonly concurrency?: number | undefined
-  /** Milliseconds between two reads of one reader. @defaultValue 10 */
+  /** Pause between two reads of a reader, in milliseconds. @defaultValue 10 */
   readonly readEvery?: number | undefined
-  /** Milliseconds between the end of one write and the next. @defaultValue 200 */
+  /** Pause between the end of a write and the next write, in milliseconds. @defaultValue 200 */
   readonly writeEvery?: number | undefined
-  /** Milliseconds that an answer may lag behind: the lease in memory-first mode. @defaultValue 0 */
+  /** Milliseconds for which an outdated response is tolerated: the lease in memory-first mode. @defaultValue 0 */
   readonly grace?: number | undefined
 }
 
-/** An answer that was no longer right when it was asked for. */
+/** A response that was already outdated when it was requested. */
 export interface StaleRead {
   readonly url: string
-  /** The version that came. */
+  /** The version of the response. */
   readonly got: number
-  /** The newest version that was acknowledged before the question. */
+  /** The newest version that was acknowledged before the request. */
   readonly expected: number
-  /** Milliseconds from the acknowledgement of the oldest write that the answer did not know, to the question. */
+  /** Milliseconds between the acknowledgement of the oldest write missing from the response, and the request. */
   readonly age: number
 }
 
-/** What {@link checkCoherence} found. */
+/** The result of {@link checkCoherence}. */
 export interface CoherenceReport {
   readonly reads: number
-  /** Writes that were acknowledged. */
+  /** Number of acknowledged writes. */
   readonly writes: number
-  /** Reads and writes that threw, or gave no number. */
+  /** Number of reads and writes that threw, or returned no number. */
   readonly failed: number
-  /** What the first ten of them said. */
+  /** The first ten error messages. */
   readonly failures: readonly string[]
   readonly stale: number
-  /** Stale reads by age: how many were at most so many milliseconds old, and older than the line before. */
+  /** Stale reads grouped by age: how many were at most `upTo` ms old, and older than the previous group. */
   readonly byAge: readonly { readonly upTo: number; readonly count: number }[]
-  /** The oldest stale read. */
+  /** The stale read with the greatest age. */
   readonly worst: StaleRead | undefined
-  /** Reads, and stale ones among them, for each URL. */
+  /** Number of reads, and of stale reads, for each URL. */
   readonly byUrl: Readonly<Record<string, { readonly reads: number; readonly stale: number }>>
 }
 
-/** Upper ends of the ages that are counted together, ms. */
+/** Upper limits of the age groups, in milliseconds. */
 const AGES = [10, 100, 1_000, 10_000, Number.POSITIVE_INFINITY] as const
 
 /**
- * Writes, and asks every process again and again whether it knows: the answers that it should no longer have given are
- * counted, by how long they had been wrong. Knows nothing of the cache in between, so it judges any.
+ * Checks the coherence of a deployment: writes repeatedly while reading from every process, and counts outdated
+ * responses by how long they had been outdated. Independent of the cache in between, so it works with any cache.
  *
  * ```ts
  * const report = await checkCoherence({ urls, read: readVersion, write: writeVersion })
  * assert.equal(report.stale, 0)
  * ```
  *
- * @throws TypeError or RangeError for options that cannot be meant
+ * @throws TypeError or RangeError for invalid options
  */
 export async function checkCoherence(options: CoherenceCheckOptions): Promise<CoherenceReport> {
   const { urls, read, write, seconds = 10, concurrency = 4, readEvery = 10, writeEvery = 200, grace = 0 } = options
@@ -91,7 +91,7 @@ export async function checkCoherence(options: CoherenceCheckOptions): Promise<Co
       })
     }
   }
-  // Copies in memory that only a write could disturb: each process answers once before the first.
+  // Each process reads once before the first write, so that it may hold a copy in memory for the write to invalidate.
   for (const url of urls) await askOnce(url)
   const readers = urls.flatMap((url) => Array.from({ length: concurrency }, () => keepReading(url)))
   await Promise.all([keepWriting(), ...readers])
@@ -99,7 +99,7 @@ export async function checkCoherence(options: CoherenceCheckOptions): Promise<Co
   return ledger.report()
 }
 
-/** What has been acknowledged, and what was answered in spite of it. */
+/** Records acknowledged writes, and reads that contradict them. */
 class Ledger {
   readonly #acknowledged: { readonly version: number; readonly at: number }[] = []
   readonly #stale: StaleRead[] = []

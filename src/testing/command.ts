@@ -72,7 +72,7 @@ async function checkOverHttp(args: readonly string[]): Promise<CoherenceReport> 
   const headers = Object.fromEntries(values.header.map((header) => headerFrom(header)))
   const type = body !== undefined && /^\s*[[{]/.test(body) ? { 'content-type': 'application/json' } : {}
   const isNumbered = `${target}${body}`.includes('{n}')
-  // So that it also grows from one run of this command to the next.
+  // Starts at the current time, so that versions also grow from one run of this command to the next.
   let n = Date.now()
 
   const versionOf = ({ status, headers: fields, text: answer }: Answer): number => {
@@ -93,7 +93,7 @@ async function checkOverHttp(args: readonly string[]): Promise<CoherenceReport> 
       const sent = body?.replaceAll('{n}', String(n))
       const answer = await ask(url, { method, headers: { ...type, ...headers }, body: sent })
       if (!isNumbered) return versionOf(answer)
-      // A redirect acknowledges a write as well: it often leads to the page that shows it.
+      // A redirect also acknowledges a write: many applications redirect to the changed page.
       if (answer.status < 200 || answer.status > 399) throw new Error(`answered with ${answer.status}`)
       return n
     },

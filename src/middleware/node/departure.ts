@@ -2,8 +2,8 @@ import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /**
- * Whether the handler of a request may know that its client has left. A handler that knows may have stopped early, and what it ends its response
- * with then is no whole answer; what a handler that cannot know makes is as good as ever.
+ * Tracks whether the handler may know that its client has disconnected. A handler that knows may have stopped early, so
+ * that the response it then ends may be incomplete; a handler that cannot know produces a complete response.
  */
 export class Departure {
   readonly #request: IncomingMessage
@@ -18,19 +18,19 @@ export class Departure {
     this.#listenersBefore = new Set(this.#listeners())
   }
 
-  /** True once the handler has listened for it, or has looked. */
+  /** True once the handler has listened for the disconnect, or has read a property that shows it. */
   get wasSeen(): boolean {
     return this.#wasSeen
   }
 
-  /** Whether the connection is gone and {@link note} is still to come. */
+  /** Whether the connection is closed but {@link note} was not called yet. */
   get isOver(): boolean {
     if (this.#isNoted) return false
     const { stream } = this.#response as { readonly stream?: { readonly destroyed: boolean } | undefined }
     return this.#response.destroyed || (stream ?? this.#request.socket).destroyed
   }
 
-  /** The client has left: called before the listeners of the handler are. */
+  /** Records the disconnect; called before the handler's own listeners. */
   note(): void {
     this.#isNoted = true
     this.#wasSeen ||= this.#listeners().some((listener) => !this.#listenersBefore.has(listener))
@@ -44,14 +44,14 @@ export class Departure {
 
   #listeners(): readonly unknown[] {
     const request = this.#request
-    // The socket of http2 is for all of its streams, and refuses to be looked at once it is closed.
+    // The socket of http2 is shared by all streams, and throws on access after it is closed.
     const { stream = request.socket } = this.#response as { readonly stream?: EventEmitter }
     const own = [...this.#response.rawListeners('close'), ...request.rawListeners('close')]
     return [...own, ...request.rawListeners('aborted'), ...stream.rawListeners('close')]
   }
 }
 
-/** Tells of each read of a property that says whether a client is there. */
+/** Calls `see` on each read of a property that shows whether the client is connected. */
 function watchReads(target: object, name: string, see: () => void): void {
   let value: unknown = Reflect.get(target, name)
   if (value === undefined) return

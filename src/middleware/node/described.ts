@@ -1,7 +1,9 @@
 import type { RequestContent } from '../../http/port/index.js'
 import type { RequestDescription } from '../../http/protocol/index.js'
 
-/** A request that was only described, with what the functions of a user look at in both frameworks. */
+/**
+ * A synthetic request object made from a description, with the properties that user functions read in both frameworks.
+ */
 export interface DescribedRequest extends Readonly<Record<string, unknown>> {
   readonly method: string
   /** Path and query. */
@@ -9,7 +11,7 @@ export interface DescribedRequest extends Readonly<Record<string, unknown>> {
   readonly originalUrl: string
   readonly path: string
   readonly query: Readonly<Record<string, string | readonly string[]>>
-  /** By lower-case name. */
+  /** Fields by lower-case name. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly protocol: string
   readonly host: string
@@ -19,7 +21,7 @@ export interface DescribedRequest extends Readonly<Record<string, unknown>> {
   get(name: string): string | undefined
 }
 
-/** Makes of a description what looks like a request. Whatever it holds beside is there too. */
+/** Makes a request object from a description. Additional properties of the description are copied. */
 export function described(description: RequestDescription): DescribedRequest {
   const { method = 'GET', url, headers = {}, protocol, host, ...more } = description
   const whole = /^https?:\/\//i.test(url) ? new URL(url) : undefined
@@ -51,14 +53,14 @@ export function described(description: RequestDescription): DescribedRequest {
   }
 }
 
-/** The content of a request that was only described, if it has no more than so many bytes. */
+/** The content of a described request, or `'too-large'` above `limit` bytes. */
 export function describedContent(description: RequestDescription, limit: number): RequestContent {
   const content = contentOf(description)
   if (content === undefined) return 'consumed'
   return content.length > limit ? 'too-large' : content
 }
 
-/** `undefined`: an object, which does not tell what bytes it was made of. */
+/** The content as bytes; `undefined` for an object, whose original bytes are unknown. */
 function contentOf({ body = '' }: RequestDescription): Buffer | undefined {
   return typeof body === 'string' || body instanceof Uint8Array ? Buffer.from(body) : undefined
 }

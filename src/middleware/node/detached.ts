@@ -4,21 +4,21 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
 
-/** What answers requests: a server, as it emits them. */
+/** The server that handles requests: an emitter of `'request'` events. */
 interface RequestTarget {
   emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean
 }
 
-/** Where a detached run belongs: to no request. */
+/** The async context of detached runs, which belong to no request. */
 const nobody = new AsyncResource('FallbackCacheRefresh')
 
 /**
- * A run of the whole application for no client: a request of its own, with a response whose bytes go nowhere, is handed to
- * the server as if it had come in. `next()` would not do: it is bound to a response that is already sent.
+ * Runs the whole application without a client: passes a new request, with a response whose bytes are discarded, to the
+ * server as if it had arrived. Calling `next()` would not work, because it is bound to a response that is already sent.
  *
- * @param request - the client's request, which tells the server, the HTTP version and the connection's own address
+ * @param request - the client's request, which provides the server, the HTTP version and the local address
  * @param content - the content of a QUERY; `undefined` for GET
- * @returns undefined when the server of the request cannot be found
+ * @returns undefined if the server of the request cannot be found
  */
 export function detachedRun(
   request: IncomingMessage,
@@ -44,7 +44,7 @@ class Detached implements DetachedRun {
   ) {
     const forwarded = forwardedFields(request, head)
     this.#server = server
-    // Only for a proxy that is trusted do they differ: then its address, which is no client's, has to be there.
+    // The fields only differ behind a trusted proxy; the application must then see the proxy's address to trust it.
     this.#socket = new NoSocket(request, Object.keys(forwarded).length > 0)
     const fields = { ...forwarded, ...head.headers, ...(content && { 'content-length': String(content.length) }) }
     this.#request = requestWith(request, url, content, fields, this.#socket)
@@ -68,7 +68,7 @@ class Detached implements DetachedRun {
     }
     response.once('finish', () => {
       response.detachSocket(socket as unknown as Socket)
-      // As node's server does: what waits for the connection's end is not to wait for ever.
+      // Like Node.js's server, so that code waiting for the end of the connection is notified.
       process.nextTick(() => response.emit('close'))
     })
     response.once('close', finish)
@@ -84,7 +84,9 @@ class Detached implements DetachedRun {
   }
 }
 
-/** What a proxy would say for the application to resolve protocol and host as it did for the client's request. */
+/**
+ * The X-Forwarded-* fields with which the application resolves the same protocol and host as for the client's request.
+ */
 function forwardedFields(request: IncomingMessage, { headers, protocol, host }: RefreshHead): Record<string, string> {
   const own = 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
   return {
@@ -126,10 +128,10 @@ function requestWith(
   return made
 }
 
-/** An address for documentation (RFC 5737): no client has it, and no application trusts it. */
+/** An address reserved for documentation (RFC 5737): no client has it, and no application trusts it. */
 const NO_ADDRESS = '192.0.2.1'
 
-/** A connection to no client: what is written is gone. The server's end is that of the original. */
+/** A socket without a client: written bytes are discarded. Its local address is that of the original connection. */
 class NoSocket extends Duplex {
   readonly encrypted: unknown
   readonly remoteAddress: string | undefined

@@ -3,7 +3,7 @@ import type { Reply } from '../../http/port/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { holdHead } from './held-head.js'
 
-/** The methods of a response that send, as they were before it was watched. */
+/** The methods of a response that send data, as they were before the response was watched. */
 export interface SendingMethods {
   readonly writeHead: (...args: never[]) => ServerResponse
   readonly write: (...args: never[]) => boolean
@@ -11,19 +11,20 @@ export interface SendingMethods {
 }
 
 /**
- * An answer of the cache that takes the place of the handler's, from the handler's head to its `end`.
+ * Sends a cached reply in place of the handler's response, from the handler's head to its `end`.
  *
- * Its head is written when the handler writes one, so that the response behaves as node's does from there on. The handler's bytes
- * go nowhere, and the response finishes when the handler ends it. After a second the client has its answer all the same.
+ * The head is written when the handler writes one, so that the response behaves as usual from there on. The handler's
+ * bytes are discarded, and the response finishes when the handler ends it. After one second the client gets the reply
+ * regardless.
  */
 export class HeldAnswer {
   readonly #response: ServerResponse
   readonly #reply: Reply
   readonly #methods: SendingMethods
-  /** The Content-Length that the handler has to fill (`strictContentLength`), in bytes; `undefined`: any. */
+  /** The Content-Length in bytes that the handler must match (`strictContentLength`); `undefined` if unchecked. */
   readonly #announced: number | undefined
   #received = 0
-  /** The head, and a body that goes with it, are on their way to the client. */
+  /** True once the head, and the body if there is one, were sent to the client. */
   #isSent = false
   #timer: NodeJS.Timeout | undefined
   #release: (() => void) | undefined
@@ -36,7 +37,7 @@ export class HeldAnswer {
     this.#announced = response.strictContentLength && announced !== undefined ? Number(announced) : undefined
   }
 
-  /** Writes the head; status and fields are on the response. */
+  /** Writes the head; status and fields are already set on the response. */
   begin(): void {
     const response = this.#response
     if ('stream' in response && hasNoBody(this.#reply)) this.#release = holdHead(response)
@@ -45,7 +46,10 @@ export class HeldAnswer {
     this.#timer.unref()
   }
 
-  /** Takes a chunk of the handler, with the arguments of a `write`. @throws as node does when it exceeds the Content-Length */
+  /**
+   * Discards a chunk of the handler; takes the arguments of `write`. @throws like Node.js if the Content-Length is
+   * exceeded
+   */
   write(args: readonly unknown[]): boolean {
     this.#count(args)
     const callback = callbackOf(args)
@@ -53,7 +57,7 @@ export class HeldAnswer {
     return true
   }
 
-  /** Ends the response, with the arguments of the handler's `end`. @throws as node does when bytes are missing */
+  /** Ends the response; takes the arguments of the handler's `end`. @throws like Node.js if bytes are missing */
   end(args: readonly unknown[]): void {
     this.#count(args)
     if (this.#announced !== undefined && this.#received !== this.#announced) throw this.#mismatch(this.#received)
@@ -61,14 +65,17 @@ export class HeldAnswer {
     this.#pass(this.#methods.end, endingWith(this.#isSent ? undefined : this.#reply.body, args))
   }
 
-  /** Gives the response back as it is. */
+  /** Stops the timer and releases the response, without sending anything. */
   giveUp(): void {
     clearTimer(this.#timer)
     this.#release?.()
     this.#release = undefined
   }
 
-  /** A client that closes its connection once it has the answer would break off a handler that is not done: so this comes late. */
+  /**
+   * Delayed, because a client that closes its connection after the complete reply would abort a handler that is still
+   * running.
+   */
   #send(): void {
     const response = this.#response
     if (response.destroyed) return
@@ -100,20 +107,20 @@ export class HeldAnswer {
 
 const { flushHeaders } = OutgoingMessage.prototype
 
-/** Taken here: timers that a test runner replaces later would never come. */
+/** Captured at load time, because a test runner's fake timers would never fire. */
 const setTimer = setTimeout
 const clearTimer = clearTimeout
 
-/** How long the answer waits for the handler's `end`, in milliseconds: an endless body has none. */
+/** How long the reply waits for the handler's `end`, in milliseconds: an endless body never ends. */
 const PATIENCE = 1_000
 
-/** The arguments of an `end` with this body, and the callback of another one. */
+/** The arguments for `end` with this body and the callback of the original call. */
 export function endingWith(body: Buffer | undefined, args: readonly unknown[]): unknown[] {
   const callback = callbackOf(args)
   return [...(body === undefined ? [] : [body]), ...(callback === undefined ? [] : [callback])]
 }
 
-/** Whether http2 ends the stream with the head. */
+/** Whether http2 ends the stream together with the head. */
 function hasNoBody({ status, body }: Reply): boolean {
   return body === undefined || status === 204 || status === 205 || status === 304
 }

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 
 /**
- * Makes an http2 response behave as if its head were sent, though it is not: a head without a body ends the stream at once, and `finish`
- * would come before the handler's `end`.
+ * Makes an http2 response behave as if its head were sent, without sending it: a head without a body would end the
+ * stream at once, and `finish` would fire before the handler's `end`.
  *
  * @returns a function that undoes it
  */

@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { shown } from '../../core/option-checks.js'
 
-/** The frameworks that a middleware of this package is for. */
+/** The frameworks for which this package has a middleware. */
 type Framework = 'express' | 'koa'
 
 /**
- * Refuses what a host hands to `fallbackCache` itself when it was mounted without being called.
+ * Throws if `fallbackCache` itself was mounted without being called, so that its options are a request or a context.
  *
  * @param rest - the arguments after the options
- * @throws TypeError that says what to write
+ * @throws TypeError that shows the correct call
  */
 export function checkIsCalled(options: unknown, rest: readonly unknown[]): void {
   if (rest.some((one) => one !== undefined) || isRequest(options) || isContext(options)) {
@@ -19,9 +19,10 @@ export function checkIsCalled(options: unknown, rest: readonly unknown[]): void 
 }
 
 /**
- * The error for a middleware that was called without a function to go on with, at first use.
+ * The error for a middleware that was called without a `next` function, thrown on first use.
  *
- * @param made - the framework that it is for; @param first - what it was called with
+ * @param made - the framework that the middleware is for
+ * @param first - the first argument of the call
  */
 export function misplaced(made: Framework, first: unknown): TypeError {
   const other: Framework = made === 'koa' ? 'express' : 'koa'

@@ -2,32 +2,34 @@ import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type S
 import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
 import { layFields } from '../node-internals/outgoing-fields.js'
 
-/** What middleware leaves on a request for others. */
+/** A request with the properties that other middleware sets. */
 export interface NodeRequest extends IncomingMessage {
   readonly user?: unknown
   readonly auth?: unknown
   readonly session?: unknown
 }
 
-/** A response as it may be: http2's compatibility layer has no raw names, for there all names are in lower case. */
+/**
+ * A response that may belong to http2, whose compatibility layer has no raw names because all names are in lower case.
+ */
 export type NodeResponse = ServerResponse & {
   getRawHeaderNames?(): string[]
   readonly locals?: { readonly user?: unknown }
 }
 
-/** Sends an answer over a node response: the fields over those that are there, then all bytes at once. */
+/** Sends a reply over a response: sets its fields, replacing existing ones, then sends all bytes at once. */
 export function sendReply(response: ServerResponse, reply: Reply): void {
   putHead(response, reply)
-  // With latin1, a Buffer or nothing, node writes the head as latin1, so that bytes above 0x7f in fields survive.
+  // With latin1, a Buffer or no body, Node.js writes the head as latin1, so that field bytes above 0x7f survive.
   if (reply.body === undefined) response.end()
   else if (reply.body.length <= SMALL && response.end === end) response.end(reply.body.toString('latin1'), 'latin1')
   else response.end(reply.body)
 }
 
-/** Puts status, reason and fields of an answer on a node response that has no head yet. */
+/** Sets status, reason and fields of a reply on a response that has no head yet. */
 export function putHead(response: ServerResponse, reply: Reply): void {
   response.statusCode = reply.status
-  // It may have been stored over HTTP/1.1, and http2 warns who sets one.
+  // HTTP/2 has no reason phrase, and http2 warns when one is set.
   if (reply.reason !== undefined && !('stream' in response)) response.statusMessage = reply.reason
   layFields(response, reply.fields, reply.checkedNames)
   for (const name of reply.removed) response.removeHeader(name)
@@ -36,48 +38,52 @@ export function putHead(response: ServerResponse, reply: Reply): void {
 
 const { end } = OutgoingMessage.prototype
 
-/** Node joins a text to the head and sends both in one piece; a larger body is better sent without being copied. Bytes. */
+/**
+ * Maximum size in bytes of a body sent as a string, which Node.js joins with the head; larger bodies are sent without a
+ * copy.
+ */
 export const SMALL = 4096
 
 /**
- * Has compression, which gives responses their `flush`, leave a part alone: compressed by itself, it is no part of
- * anything. It obeys nothing but no-transform (RFC 9110, section 7.7).
+ * Keeps the compression middleware, recognizable by `response.flush`, from compressing a partial body, which could then
+ * not be combined with others. It only respects no-transform (RFC 9110, section 7.7).
  */
 function forbidTransform(response: ServerResponse): void {
   const control = response.getHeader('Cache-Control')
   response.setHeader('Cache-Control', control === undefined ? 'no-transform' : `${control}, no-transform`)
 }
 
-/** One field of a node response, as lines of text. */
+/** One field of a response, with a number converted to a string. */
 export function fieldOf(response: ServerResponse, name: string): FieldValue | undefined {
   return lineOf(response.getHeader(name))
 }
 
-/** A field's value as lines of text. */
+/** A field's value, with a number converted to a string. */
 export function lineOf(value: FieldValue | number | undefined): FieldValue | undefined {
   return typeof value === 'number' ? String(value) : value
 }
 
 /**
- * The URL of a request, if it is another one than it came with and not what mounting leaves of it.
+ * The URL of a request if middleware has rewritten it; `undefined` if it is the original URL, or only lacks the mount
+ * path.
  *
- * @param base - the path below which the application or router is mounted; `''`: nowhere, or the host does not say
+ * @param base - the path at which the application or router is mounted; `''` if not mounted or unknown
  */
 export function rewrittenUrl(original: string, url: string | undefined, base: string): string | undefined {
   if (url === undefined || url === original) return undefined
   const rest = original.startsWith(base) ? original.slice(base.length) : undefined
-  // What is left of a mount path that is the whole path gets a slash.
+  // Without a trailing slash in the original, Express leaves "/" of a fully consumed mount path.
   return rest === url || (rest !== undefined && !rest.startsWith('/') && `/${rest}` === url) ? undefined : url
 }
 
-/** Whether an HTTP/2 request goes on after its fields. */
+/** Whether an HTTP/2 request has a body. */
 export function streamsBody(request: IncomingMessage): boolean {
   if (request.httpVersionMajor < 2) return false
   const { stream } = request as { readonly stream?: { readonly endAfterHeaders?: boolean } }
   return stream?.endAfterHeaders === false
 }
 
-/** Changes fields of a node request. @returns what puts them back */
+/** Changes fields of a request. @returns a function that restores them */
 export function changeFields(request: IncomingMessage, changes: FieldChanges | undefined): () => void {
   if (changes === undefined) return nothing
   const { headers } = request
@@ -101,7 +107,7 @@ function apply(headers: IncomingHttpHeaders, name: string, value: string | strin
   else headers[name] = value
 }
 
-/** Whom authentication in front of the cache or behind it has found: `req.user` (passport), `req.auth` (JWT), `res.locals.user`. */
+/** The user found by authentication middleware: `req.user` (passport), `req.auth` (JWT) or `res.locals.user`. */
 export function userOf(request: NodeRequest, response: ServerResponse | undefined): unknown {
   const { auth } = request
   const hasClaims = typeof auth === 'object' && auth !== null && Object.keys(auth).length > 0

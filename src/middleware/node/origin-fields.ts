@@ -1,7 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { otherOrigin } from '../../http/port/index.js'
 
-/** The origin fields of a node request that differ from the protocol and the host that its framework resolved; see {@link otherOrigin}. */
+/**
+ * The origin fields of a request, if they differ from the protocol and host that the framework resolved; see {@link
+ * otherOrigin}.
+ */
 export function otherOriginOf(request: IncomingMessage, protocol: string, host: string): string | undefined {
   const { headers, socket } = request
   const isHttp2 = request.httpVersionMajor > 1

@@ -4,16 +4,16 @@ import type { FieldValue } from '../../http/port/index.js'
 import { type OutgoingFields, outgoingFields } from '../node-internals/outgoing-fields.js'
 
 /**
- * The fields that a response had when its request reached the cache: those of outer middleware, as copies. Which of them the route has
- * set since is known by its calls, though the value may be the same.
+ * Copies of the fields that outer middleware had set when the request reached the cache. Detects fields that the route
+ * sets afterwards, even to the same value.
  */
 export class OuterFields {
-  /** By lower-case name. A handler that changes an array in place does not change these. */
+  /** By lower-case name. Arrays are copied, so that in-place changes by a handler do not affect them. */
   readonly values: Readonly<Record<string, FieldValue | number | undefined>>
   readonly #response: ServerResponse
-  /** Node keeps a pair for each field, and `setHeader` makes another one. */
+  /** Node.js's internal [name, value] arrays; `setHeader` creates a new array, even for an equal value. */
   readonly #pairs: OutgoingFields | undefined
-  /** The names that have been set, where there are no such pairs. */
+  /** The names set since, if the internal arrays are not accessible. */
   readonly #set: Set<string> | undefined
 
   constructor(response: ServerResponse) {
@@ -26,14 +26,14 @@ export class OuterFields {
     marked[OUTER] ??= this
   }
 
-  /** Whether the route has set a field itself, by its lower-case name. */
+  /** Whether the route has set a field, by its lower-case name. */
   isSet(name: string): boolean {
     if (this.#set !== undefined) return this.#set.has(name)
     return outgoingFields(this.#response)?.[name] !== this.#pairs?.[name]
   }
 }
 
-/** A field that outer middleware has set, seen from in front of the application. */
+/** A field that outer middleware has set, as visible in front of the application. */
 export function outerFieldOf(response: ServerResponse, name: string): FieldValue | undefined {
   const { [OUTER]: outer } = response as { readonly [OUTER]?: OuterFields }
   const value = outer === undefined ? response.getHeader(name) : outer.values[name]
@@ -50,7 +50,7 @@ function copyOf(fields: OutgoingHttpHeaders): OuterFields['values'] {
   return fields
 }
 
-/** Collects the names of the fields that are set from now on, in lower case. */
+/** Collects the lower-case names of the fields set from now on, by wrapping `setHeader` and `appendHeader`. */
 function setFrom(response: ServerResponse): Set<string> {
   const names = new Set<string>()
   for (const method of ['setHeader', 'appendHeader'] as const) {

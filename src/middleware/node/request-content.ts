@@ -2,17 +2,17 @@ import type { IncomingMessage } from 'node:http'
 import type { RequestContent } from '../../http/port/index.js'
 import { streamsBody } from './node-response.js'
 
-/** What body parsers leave on a request, or on Koa's `ctx.request`. */
+/** The properties that body parsers set on a request, or on Koa's `ctx.request`. */
 export interface ParsedRequest {
   readonly body?: unknown
   readonly rawBody?: unknown
 }
 
 /**
- * The bytes of a request's content, if there are no more than `limit`. They are read and put back: whoever comes next
- * (a body parser, a pipe, an async iteration) finds the request as if nobody had looked.
+ * Reads the content of a request, if it has at most `limit` bytes, and puts it back: a later reader (a body parser, a
+ * pipe, an async iteration) finds an unread request.
  *
- * @param parsed - where a body parser would have left what it read
+ * @param parsed - the object on which a body parser would have stored the content
  */
 export function readContent(
   request: IncomingMessage,
@@ -23,11 +23,11 @@ export function readContent(
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers
   if (Number(length) > limit) return 'too-large'
   if (coding === undefined && !streamsBody(request) && (length === undefined || Number(length) === 0)) return NOTHING
-  // What came with the head is parsed in this turn. To read an empty rest would end the stream before anybody listens.
+  // Waits until data received with the head is parsed: reading an empty stream would end it before anyone listens.
   return new Promise((resolve) => process.nextTick(() => new Peek(request, limit, resolve).start()))
 }
 
-/** The same, and `keep` is called with the bytes: a background run needs them once more. */
+/** Like {@link readContent}'s result, but also passes the bytes to `keep`, for a background run. */
 export function keepContent(
   read: RequestContent | Promise<RequestContent>,
   keep: (content: Buffer) => void,
@@ -39,17 +39,17 @@ export function keepContent(
 
 const NOTHING = Buffer.alloc(0)
 
-/** Whether somebody has read of it, or is about to. */
+/** Whether other code has started to read the request, or has a listener for its data. */
 function isTouched(request: IncomingMessage): boolean {
   if (request.readableDidRead || request.readableEnded || request.destroyed) return true
   if (request.readableFlowing === true || request.readableEncoding !== null) return true
   return request.listenerCount('readable') > 0 || request.listenerCount('data') > 0
 }
 
-/** The bytes that a parser has kept. An object made of them does not tell which they were. */
+/** The bytes that a body parser kept; unknown if it only kept a parsed object. */
 function keptBytes({ headers }: IncomingMessage, { body, rawBody }: ParsedRequest): Buffer | undefined {
   const coding = headers['content-encoding'] ?? 'identity'
-  // What was kept is decoded, and the fields say something else.
+  // The kept bytes are decoded, so they do not match Content-Encoding.
   if (coding.toLowerCase() !== 'identity') return undefined
   for (const kept of [rawBody, body]) {
     if (kept instanceof Uint8Array) return Buffer.from(kept)
@@ -60,7 +60,7 @@ function keptBytes({ headers }: IncomingMessage, { body, rawBody }: ParsedReques
 
 const OTHER_CHARSET = /;\s*charset\s*=(?!\s*"?utf-8"?\s*(?:;|$))/i
 
-/** Reads a request to its end and puts back what was read, before the stream has told anybody that it has ended. */
+/** Reads a request to its end and puts the bytes back before the stream emits 'end'. */
 class Peek {
   readonly #request: IncomingMessage
   readonly #limit: number
@@ -116,14 +116,14 @@ class Peek {
   }
 }
 
-/** Whether all bytes have arrived. In HTTP/2, `complete` of a request means that somebody has read them. */
+/** Whether all bytes have arrived. For HTTP/2, `request.complete` only becomes true after they were read. */
 function isComplete(request: IncomingMessage): boolean {
   if (request.httpVersionMajor < 2) return request.complete
   const { stream } = request as { readonly stream?: { readonly readableEnded?: boolean } }
   return stream?.readableEnded === true
 }
 
-/** `fetch` takes no body that somebody has read of, and node drains only a request that nobody has. */
+/** Resets the read flags: `fetch` rejects a stream that was read from, and Node.js only drains unread requests. */
 function forgetReading(request: IncomingMessage): void {
   const state: unknown = Reflect.get(request, '_readableState')
   if (typeof state === 'object' && state !== null) Reflect.set(state, 'dataEmitted', false)

@@ -1,23 +1,23 @@
 import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream'
 import type { Recording } from '../../http/port/index.js'
 
-/** The part of a recording that listens to bytes. */
+/** The methods of a recording that receive the body. */
 export type Listener = Pick<Recording, 'write' | 'pause' | 'resume' | 'end' | 'abort'>
 
 /**
- * A stream that gives what `source` gives, at once and at the reader's pace, and tells a recording of it. Ending,
- * failing and being destroyed pass through it both ways.
+ * Returns a stream that passes on `source` without delay, at the reader's pace, and copies it to a recording. End,
+ * error and destruction propagate in both directions.
  *
- * @param silent - true: end without an error when `source` fails, because whoever reads has heard of it from `source`
+ * @param silent - true to end without an error when `source` fails, because the reader gets the error from `source`
  */
 export function tee(source: Readable, recording: Listener, silent: boolean): Readable {
   const copy = new Tee(source.readableObjectMode, recording, silent)
-  // What went wrong is told by the copy; a callback is needed so that pipeline() does not throw.
+  // The copy reports errors; the callback only keeps pipeline() from throwing.
   pipeline(source, copy, () => {})
   return copy
 }
 
-/** Reads a stream to its end for the recording alone; never rejects. */
+/** Reads a stream to its end for the recording alone. Never rejects. */
 export async function drain(source: Readable, recording: Listener): Promise<void> {
   try {
     for await (const chunk of source) {
@@ -49,7 +49,7 @@ class Tee extends Transform {
     this.#recording.pause()
   }
 
-  /** Called when the reader wants more. */
+  /** Called when the reader wants more data. */
   override _read(size: number): void {
     if (this.#isPaused) this.#recording.resume()
     this.#isPaused = false

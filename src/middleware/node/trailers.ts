@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { Recording } from '../../http/port/index.js'
 
-/** What sets trailers: http2 has a method for a single one, too. */
+/** The methods of a response that set trailers; http2 also has one for a single trailer. */
 type WithTrailers = Pick<ServerResponse, 'addTrailers'> & { setTrailer?(name: string, value: string): void }
 
-/** Tells a recording that trailers are set by one of these methods of a response. */
+/** Aborts a recording when one of these methods sets trailers. */
 export function watchTrailers(
   response: WithTrailers,
   methods: readonly ('addTrailers' | 'setTrailer')[],

@@ -3,10 +3,10 @@ import { sharedSymbol } from '../../core/brand.js'
 import type { InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 
-/** Notes whether the address or the certificate of the client is read, on the connection and by the getters of the framework. */
+/** Records reads of the client's address or certificate, on the connection and through the framework's getters. */
 export function watchAddress(request: IncomingMessage, prototype: object | undefined, inputs: InputsRead): void {
   if (prototype !== undefined) defineGetters(prototype)
-  // morgan keeps the address for its log line; the property is private to it.
+  // morgan stores the address in this private property for its log line; that read does not affect the response.
   const before = Object.hasOwn(request, '_remoteAddress')
   inputs.excusesAddress = () => !before && Object.hasOwn(request, '_remoteAddress')
   if (request.httpVersionMajor > 1) {
@@ -19,7 +19,10 @@ export function watchAddress(request: IncomingMessage, prototype: object | undef
   inputs.onClose(() => watching.delete(inputs))
 }
 
-/** Over HTTP/2 many requests share a connection, and each sees it through a Proxy of node's own: another one is laid over that. */
+/**
+ * For HTTP/2: requests share a connection, which each accesses through a Proxy of Node.js, so another Proxy is placed
+ * around that one.
+ */
 function watchStream(request: IncomingMessage, inputs: InputsRead): void {
   const { socket } = request
   const watched = new Proxy(socket, {
@@ -35,7 +38,10 @@ function watchStream(request: IncomingMessage, inputs: InputsRead): void {
   }
 }
 
-/** What a connection tells of the client: its address, its certificate and whether that was accepted, the name that TLS was asked for. */
+/**
+ * Properties of a connection that identify the client: its address, its certificate and the verification result, and
+ * the TLS server name.
+ */
 const ADDRESS: ReadonlySet<string | symbol> = new Set([
   'remoteAddress',
   'remotePort',
@@ -48,12 +54,12 @@ const ADDRESS: ReadonlySet<string | symbol> = new Set([
   'servername',
 ])
 
-/** The inputs of the runs whose requests came over a connection and are not answered yet: with pipelining there may be several. */
+/** The inputs of all unanswered requests of a connection; with pipelining there may be several. */
 const WATCHING: unique symbol = sharedSymbol('watching') as never
 
 type WatchedSocket = object & { [WATCHING]?: Set<InputsRead> }
 
-/** Once a connection: its properties become accessors. */
+/** Replaces properties of a connection by accessors, once per connection. */
 function watchSocket(socket: WatchedSocket): Set<InputsRead> {
   const watching = new Set<InputsRead>()
   socket[WATCHING] = watching
@@ -68,7 +74,7 @@ function watchSocket(socket: WatchedSocket): Set<InputsRead> {
         note()
         return known.get === undefined ? known.value : known.get.call(socket)
       },
-      // A new handshake has node assign some of them.
+      // Node.js assigns some of them during a renegotiation.
       set(value: unknown) {
         Object.defineProperty(socket, name, { value, writable: true, enumerable: true, configurable: true })
       },
@@ -78,21 +84,23 @@ function watchSocket(socket: WatchedSocket): Set<InputsRead> {
   return watching
 }
 
-/** Getters of Express and Koa that read the address for their own result. */
+/** Getters of Express and Koa whose result is the client's address. */
 const NOTED = ['ip', 'ips'] as const
 
-/** Getters of Express that ask the address whether a proxy is trusted; their result is part of the key. */
+/**
+ * Getters of Express that only read the address to decide whether a proxy is trusted; their result is part of the key.
+ */
 const UNNOTED = ['protocol', 'host', 'hostname'] as const
 
-/** On prototypes that have the getters already, by this copy of the package or another one. */
+/** Marks prototypes whose getters were already replaced, possibly by another copy of the package. */
 const DEFINED = sharedSymbol('getters')
 
-/** Lays getters over those of the framework, once an application: the prototype of its requests is the application's own. */
+/** Wraps the framework's getters, once per application: each application has its own request prototype. */
 function defineGetters(prototype: object): void {
   if (Object.hasOwn(prototype, DEFINED)) return
   Object.defineProperty(prototype, DEFINED, { value: true })
   for (const name of NOTED) layOver(prototype, name, (inputs) => inputs.address())
-  // In Koa they ask nobody, and an application's own are looked for there.
+  // In Koa these getters do not read the address, and the front door checks whether they are overridden.
   const isExpress = descriptorOf(prototype, 'xhr') !== undefined
   if (isExpress) for (const name of UNNOTED) layOver(prototype, name, () => undefined)
 }
@@ -106,7 +114,7 @@ function layOver(prototype: object, name: string, note: (inputs: InputsRead) => 
     configurable: true,
     get(this: { readonly req?: object }) {
       const scope = scopeOf(this) ?? (this.req && scopeOf(this.req))
-      // A refresh has a scope from its start, and comes through middleware in front of the cache first.
+      // A revalidation has a scope before it passes the middleware in front of the cache, whose reads do not count.
       const inputs = scope === undefined || scope.isAwaited ? undefined : scope.recording.inputs
       if (inputs === undefined) return get.call(this)
       note(inputs)

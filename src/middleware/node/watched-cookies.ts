@@ -2,26 +2,26 @@ import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { type RecordReader, watchedRecord } from './watched-fields.js'
 
-/** Properties in which parsers leave cookies on a request. */
+/** Properties in which cookie parsers store cookies on a request. */
 const PARSED = ['cookies', 'signedCookies'] as const
 
-/** Properties by which the reader of a Cookie field shows that it is a parser, or keeps a session. */
+/** Properties whose assignment shows that the code that read the Cookie field is a parser or a session middleware. */
 const ASSIGNED = [...PARSED, 'session'] as const
 
 type AssignedName = (typeof ASSIGNED)[number]
 
 /**
- * Notes which cookies of a request are read. A read of the Cookie field counts as a read of every cookie, unless the same turn shows
- * that cookie-parser made it, which assigns `req.cookies`, whose entries are watched then; or express-session, which assigns a new
- * `req.session`: then only everyday cookies are known not to matter.
+ * Records which cookies of a request are read. A read of the Cookie field counts as reading all cookies, unless the
+ * same turn shows who read it: cookie-parser assigns `req.cookies`, whose entries are watched instead; express-session
+ * assigns a new `req.session`, after which only everyday cookies are treated as unused.
  */
 export class CookieWatch implements RecordReader {
   readonly #request: IncomingMessage
   readonly #inputs: InputsRead
-  /** What stands in a property, and what was put there. */
+  /** The original and the watched value of each property. */
   readonly #values = new Map<AssignedName, { readonly own: unknown; readonly watched: unknown }>()
   #hasAccessors = false
-  /** The cookies that counted before a read of the field whose reader may be a parser. */
+  /** The cookies recorded before the current turn's read of the Cookie field, in case the reader is a parser. */
   #before: { readonly every: boolean; readonly names: number } | undefined
 
   constructor(request: IncomingMessage, inputs: InputsRead) {
@@ -29,7 +29,7 @@ export class CookieWatch implements RecordReader {
     this.#inputs = inputs
   }
 
-  /** Watches what a parser in front of the cache has left. */
+  /** Watches the cookies that a parser in front of the cache has stored. */
   watchParsed(): void {
     for (const name of PARSED) {
       const own: unknown = Reflect.get(this.#request, name)
@@ -40,7 +40,7 @@ export class CookieWatch implements RecordReader {
     }
   }
 
-  /** The Cookie field was read. */
+  /** Records a read of the Cookie field. */
   onField(): void {
     if (!this.#inputs.isCounting) return
     if (this.#before === undefined) {
@@ -89,23 +89,23 @@ export class CookieWatch implements RecordReader {
 
   #assign(name: AssignedName, value: unknown): void {
     if (name === 'session') this.#excuseSession()
-    // cookie-parser sets it before all else; a parser of the application's own may keep the cookies elsewhere too.
+    // cookie-parser sets `secret` first; another parser may store the cookies elsewhere too, so its read counts.
     else if (Object.hasOwn(this.#request, 'secret')) this.#excuse()
     const known = this.#values.get(name)
-    // A parser assigns the same record again once it has replaced its entries.
+    // A parser assigns the same object again after replacing its entries.
     if (known !== undefined && known.watched === value) return
     const isRecord = name !== 'session' && typeof value === 'object' && value !== null
     this.#values.set(name, { own: value, watched: isRecord ? watchedRecord(value, this) : value })
   }
 
-  /** The session that express-session assigns at once is a new one: no cookie named a session. */
+  /** A session that express-session assigns in the same turn is new: no cookie referred to an existing session. */
   #excuseSession(): void {
     if (this.#before === undefined || !Object.hasOwn(this.#request, 'sessionStore')) return
     this.#excuse()
     this.#inputs.cookie('')
   }
 
-  /** What was read in this turn is what the parser has read. */
+  /** Reverts the reads recorded in this turn, which were the parser's. */
   #excuse(): void {
     if (this.#before !== undefined) this.#inputs.forgetCookies(this.#before.every, this.#before.names)
   }

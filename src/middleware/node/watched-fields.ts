@@ -1,35 +1,35 @@
 import { inspect } from 'node:util'
 
-/** A record of a request: its fields, its cookies. */
+/** An object with inputs of a request, such as its fields or its cookies. */
 export type InputRecord = Record<string, unknown>
 
-/** Told of the reads of a record. */
+/** Callbacks for accesses to a watched object. */
 export interface RecordReader {
-  /** One entry was read, or looked for. */
+  /** An entry was read, or its existence was checked. */
   one(name: string): void
-  /** The record was listed, copied or serialized. */
+  /** The object was listed, copied or serialized. */
   all(): void
   /** An entry was set or deleted. */
   written?(name: string): void
 }
 
 /**
- * A record that tells a reader what is read from it, and is otherwise the record itself: writes, deletions and copies work.
- * `structuredClone` is the exception: it refuses every Proxy.
+ * Returns a Proxy that reports reads to `reader` and otherwise behaves like the object: writes, deletions and copies
+ * work. The exception is `structuredClone`, which rejects every Proxy.
  */
 export function watchedRecord<R extends object>(record: R, reader: RecordReader): R {
   return new WatchedRecord(record as InputRecord, reader).proxy as unknown as R
 }
 
-/** As {@link watchedRecord}, for a record that is made when it is read first. */
+/** Like {@link watchedRecord}, for an object that is created on first access. */
 export function watchedLater(make: () => object, reader: RecordReader): object {
   return new WatchedRecord(undefined, reader, make).proxy
 }
 
-/** What `util.inspect` prints of a record. */
+/** The key under which `util.inspect` gets the plain object. */
 const PRINTED = Symbol('fallback-cache.printed')
 
-/** Both the target and the handler of its Proxy: an object less for each request. */
+/** Both the target and the handler of its Proxy, which saves an object per request. */
 class WatchedRecord implements ProxyHandler<WatchedRecord> {
   readonly proxy: object
   readonly #reader: RecordReader
@@ -48,7 +48,7 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     return this.#own
   }
 
-  /** `util.inspect` finds this on the target, around the traps, and calls it with the Proxy as `this`. */
+  /** `util.inspect` finds this method on the target, bypassing the traps, and calls it with the Proxy as `this`. */
   [inspect.custom](): InputRecord {
     return this[PRINTED]
   }
@@ -78,7 +78,7 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
   getOwnPropertyDescriptor(_target: object, name: string | symbol): PropertyDescriptor | undefined {
     if (typeof name === 'string') this.#note(name)
     const descriptor = Reflect.getOwnPropertyDescriptor(this.#record, name)
-    // A Proxy may not call a property fixed that its target does not have.
+    // A Proxy must not report a property as non-configurable that its target lacks.
     if (descriptor !== undefined) descriptor.configurable = true
     return descriptor
   }
@@ -108,7 +108,9 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     return Reflect.setPrototypeOf(this.#record, prototype)
   }
 
-  /** Methods and what serializers ask every object for are no inputs, unless an entry has their name. */
+  /**
+   * Methods, and properties that serializers look for on every object, are not inputs, unless an entry has that name.
+   */
   #note(name: string): void {
     if ((name in OBJECT || ASKED_OF_ALL.has(name)) && !Object.hasOwn(this.#record, name)) return
     this.#reader.one(name)
@@ -126,12 +128,15 @@ const ASKED_OF_ALL: ReadonlySet<string> = new Set([
   '@@__IMMUTABLE_ITERABLE__@@',
 ])
 
-/** A list of raw fields that tells a reader of every look at it: raw fields are read to be copied. */
+/**
+ * Returns a Proxy for a list of raw fields that reports every access as a read of all fields: raw fields are read to be
+ * copied.
+ */
 export function watchedList(list: string[], reader: RecordReader): string[] {
   return new Proxy(list, new ListHandler(reader))
 }
 
-/** A class, since methods that all lists share cost nothing a request. */
+/** A class, because a shared prototype costs nothing per request. */
 class ListHandler implements ProxyHandler<string[]> {
   readonly #reader: RecordReader
 

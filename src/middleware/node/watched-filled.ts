@@ -4,14 +4,14 @@ import type { InputsRead } from '../../http/port/index.js'
 import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/port/index.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
 
-/** The objects on which middleware leaves values for others, by how inputs are named after them: `req` for `req:tenant`. */
+/** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
 export type FilledHolders = Readonly<Partial<Record<'req' | 'ctx' | 'locals' | 'state', object | undefined>>>
 
 /**
- * The value of an input that middleware has filled in, as text.
+ * The value of an input that middleware has stored on a request or context, as text.
  *
- * @param ignored - inputs that `locals:*` and `state:*` leave out
- * @returns `null`: there is none; `undefined`: it cannot be told
+ * @param ignored - inputs that `locals:*` and `state:*` omit
+ * @returns `null` if there is none; `undefined` if it cannot be represented as text
  */
 export function filledIn(
   holders: FilledHolders,
@@ -26,14 +26,17 @@ export function filledIn(
   return name === '*' ? plainValues(prefix, holder, ignored) : filledText(Reflect.get(holder, name))
 }
 
-/** Notes which values are read that middleware in front of the cache has left on an Express request, or one of node, and in `res.locals`. */
+/**
+ * Records reads of the values that middleware in front of the cache stored on an Express or Node.js request and in
+ * `res.locals`.
+ */
 export function watchFilled(request: IncomingMessage, response: ServerResponse, inputs: InputsRead): void {
   const { locals } = response as ServerResponse & { readonly locals?: object }
   const req = watchProperties('req', request, inputs)
   tell(inputs, { req: request, locals }, { req, locals: watchHolder('locals', response, inputs) })
 }
 
-/** As {@link watchFilled}, for a Koa context, its state, and the request of node. */
+/** Like {@link watchFilled}, for a Koa context, its state, and its Node.js request. */
 export function watchFilledContext(
   ctx: { readonly req: IncomingMessage; readonly state: object },
   inputs: InputsRead,
@@ -43,7 +46,10 @@ export function watchFilledContext(
   tell(inputs, live, { req, ctx: watchProperties('ctx', ctx, inputs), state: watchHolder('state', ctx, inputs) })
 }
 
-/** Has the values told as they were when the run began. What `vary` names may be an object, which a handler may change. */
+/**
+ * Makes the values available as they were when the run began. Values named in `vary` are converted now, because a
+ * handler may modify objects.
+ */
 function tell(inputs: InputsRead, live: FilledHolders, before: FilledHolders): void {
   const { ignored, filledNames } = inputs
   const named =
@@ -52,10 +58,10 @@ function tell(inputs: InputsRead, live: FilledHolders, before: FilledHolders): v
 }
 
 /**
- * Notes reads of the values that others have added to a request or a context: texts, numbers and booleans, and objects whose
- * names say who is asking. A value that is written behind the cache is no input any more.
+ * Records reads of properties that middleware added to a request or context: strings, numbers and booleans, and objects
+ * whose names indicate the identity of the user. A property overwritten behind the cache is no longer an input.
  *
- * @returns the values as they are now
+ * @returns the current values
  */
 function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRead): InputRecord {
   const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
@@ -74,7 +80,7 @@ function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRe
 }
 
 /**
- * As {@link watchProperties}, for all that is read of `res.locals` or `ctx.state`; there a read of something absent counts as well.
+ * Like {@link watchProperties}, for all reads of `res.locals` or `ctx.state`; reads of absent properties count too.
  *
  * @param parent - the response or the context
  */
@@ -93,7 +99,10 @@ function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: InputsR
 const NONE_IGNORED: ReadonlySet<string> = new Set()
 const NOTHING: InputRecord = Object.freeze({})
 
-/** The properties that node and Express give each request, and those of parsers and logins, which have rules of their own. */
+/**
+ * Properties that Node.js and Express add to each request, and those of parsers and authentication, which have separate
+ * rules.
+ */
 const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
   ...Object.keys(new IncomingMessage(new Socket())),
   'app',
@@ -117,7 +126,7 @@ const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
   'url',
 ])
 
-/** The properties that Koa and its routers give each context. */
+/** Properties that Koa and its routers add to each context. */
 const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
   'app',
   'body',
@@ -153,7 +162,7 @@ function watchProperty(input: string, holder: object, name: string, value: unkno
   inputs.onClose(() => put(value))
 }
 
-/** Of what was there when the run began. */
+/** Records reads of values that existed when the run began. */
 class HolderWatch implements RecordReader {
   readonly #prefix: string
   readonly #before: InputRecord
@@ -186,7 +195,7 @@ class HolderWatch implements RecordReader {
   }
 }
 
-/** All plain values of a holder, as text. */
+/** All plain values of an object as one text. */
 function plainValues(prefix: string, holder: object, ignored: ReadonlySet<string>): string | null | undefined {
   const plain = Object.entries(holder).filter(
     ([name, value]) => isPlainValue(value) && !isNeutralName(name) && !ignored.has(`${prefix}:${name}`),

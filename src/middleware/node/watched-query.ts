@@ -1,11 +1,14 @@
 import type { InputsRead } from '../../http/port/index.js'
 import { type RecordReader, watchedRecord } from './watched-fields.js'
 
-/** Notes which parameters are read of the parsed query of an Express request or a Koa request, where the key holds only some of them. */
+/**
+ * Records which parameters of the parsed query are read, if the key contains only some of them; for an Express or Koa
+ * request.
+ */
 export function watchQuery(request: object, inputs: InputsRead): void {
   if (inputs.keyedParameters === undefined || !('query' in request)) return
   const reader: RecordReader = { one: (name) => inputs.parameter(name), all: () => inputs.allParameters() }
-  // Express 4 parses it once, in front of everything; Express 5 and Koa have a getter.
+  // Express 4 parses the query once, before everything else; Express 5 and Koa use a getter.
   const own = Object.getOwnPropertyDescriptor(request, 'query')
   const prototype: object = Object.getPrototypeOf(request)
   const parsed = (): unknown => (own === undefined ? Reflect.get(prototype, 'query', request) : own.value)

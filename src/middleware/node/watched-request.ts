@@ -6,9 +6,9 @@ import { type RecordReader, watchedLater, watchedList, watchedRecord } from './w
 import { watchQuery } from './watched-query.js'
 
 /**
- * Notes what is read of a node request until the inputs are closed; then the request is as it was.
+ * Records reads of a request until the inputs are closed, then restores the request.
  *
- * @param prototype - from which the application's requests inherit the getters of the framework
+ * @param prototype - the prototype from which requests inherit the framework's getters
  */
 export function watchRequest(request: IncomingMessage, inputs: InputsRead, prototype?: object): void {
   new RequestWatch(request, inputs).install()
@@ -21,7 +21,7 @@ class RequestWatch implements RecordReader {
   readonly #request: IncomingMessage
   readonly #inputs: InputsRead
   readonly #cookies: CookieWatch
-  /** Each property that was replaced: its name, what it was, what it is. */
+  /** The replaced properties: name, original value, watched value. */
   readonly #replaced: [name: WatchedName, own: unknown, watched: unknown][] = []
 
   constructor(request: IncomingMessage, inputs: InputsRead) {
@@ -62,7 +62,7 @@ class RequestWatch implements RecordReader {
   #uninstall(): void {
     const request = this.#request
     for (const [name, own, watched] of this.#replaced) {
-      // An application may have put something else there.
+      // The application may have replaced the property since.
       if (request[name] !== watched) continue
       if (request.httpVersionMajor > 1) Reflect.deleteProperty(request, name)
       else put(request, name, own)
@@ -70,7 +70,7 @@ class RequestWatch implements RecordReader {
     this.#cookies.uninstall()
   }
 
-  /** Has node make its record of lines. It makes it of `rawHeaders`, and keeps what it has made. */
+  /** Makes Node.js build `headersDistinct` from the original `rawHeaders`, and restores the watched properties. */
   #distinctFields(rawHeaders: string[]): object {
     const request = this.#request
     const { rawHeaders: watched } = request
@@ -86,13 +86,13 @@ class RequestWatch implements RecordReader {
 
 type WatchedName = 'headers' | 'rawHeaders' | 'headersDistinct'
 
-/** Sets a property. Requests of HTTP/2 have getters only, over which a property of their own is laid. */
+/** Sets a property. HTTP/2 requests only have getters, which an own property overrides. */
 function put(request: IncomingMessage, name: WatchedName, value: unknown): void {
   if (request.httpVersionMajor > 1) {
     Object.defineProperty(request, name, { value, writable: true, enumerable: false, configurable: true })
     return
   }
-  // By its name each: V8 does not make a fast access of one whose name changes.
+  // A separate statement per name, because V8 does not optimize accesses with a varying name.
   const fields = request as { -readonly [Name in WatchedName]: unknown }
   if (name === 'headers') fields.headers = value
   else if (name === 'rawHeaders') fields.rawHeaders = value

@@ -11,13 +11,13 @@ import { inWireText } from './wire-text.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
 
 /**
- * Tells a recording what is written to a node response from now on.
+ * Records everything written to a response from now on.
  *
- * The methods of this one response are replaced, and what they do for the application stays what it is: return values,
- * backpressure, callbacks, `finish` and `close`. What middleware outside ours does in its own `writeHead` comes later and is
- * not seen, what the route does is seen.
+ * The methods of this response are replaced, with the same behaviour for the application: return values, backpressure,
+ * callbacks, `finish` and `close`. Changes that outer middleware makes in its own `writeHead` come later and are not
+ * seen; those of the route are.
  *
- * @param restore - puts the request's own fields back; called before the head is passed on
+ * @param restore - restores the request's own fields; called before the head is passed on
  * @returns the fields that outer middleware has set
  */
 export function watchResponse(
@@ -27,7 +27,7 @@ export function watchResponse(
   restore: () => void,
 ): ResponseHead['outer'] {
   const watch = new Watch(request, response, recording, restore)
-  // Somebody nearer to the client watches as well, and is told by what we call.
+  // Another watch nearer to the client exists; the replaced methods call its methods.
   const methods = WATCH in response ? methodsOf(watch) : METHODS
   if (methods === METHODS) (response as Watched)[WATCH] = watch
   response.writeHead = methods.writeHead
@@ -36,19 +36,19 @@ export function watchResponse(
   if (recording.wants === 'head') return watch.outer
   response.addTrailers = methods.addTrailers
   watchTrailers(response, ['setTrailer'], recording)
-  // Nobody calls it for a client that leaves: the handler has given up.
+  // Node.js does not call destroy() when a client disconnects, so a call means that the handler has given up.
   response.destroy = methods.destroy
   response.once('close', methods.onClose)
   return watch.outer
 }
 
-/** Where a response has its watch. */
+/** The property under which a response stores its watch. */
 const WATCH = Symbol('fallback-cache.watch')
 
-/** A response that is watched. */
+/** A response with a watch. */
 type Watched = ServerResponse & { [WATCH]: Watch }
 
-/** What takes the place of a response's own methods, and hears of its end. */
+/** The replacements for a response's own methods, and its 'close' listener. */
 interface WatchedMethods {
   writeHead(...args: unknown[]): ServerResponse
   write(...args: unknown[]): boolean
@@ -59,8 +59,8 @@ interface WatchedMethods {
 }
 
 /**
- * The same functions for all responses: a closure that is assigned to a property of a response, and knows the response,
- * has V8 keep both, and what they know, until the next full collection. That is several KB a request.
+ * Shared functions for all responses. V8 would keep a closure assigned to a property of a response, and everything it
+ * references, until the next full garbage collection: several KB per request.
  */
 const METHODS: WatchedMethods & ThisType<Watched> = {
   writeHead(...args) {
@@ -83,7 +83,7 @@ const METHODS: WatchedMethods & ThisType<Watched> = {
   },
 }
 
-/** The functions of one more watch of the same response. */
+/** Separate functions for an additional watch of the same response. */
 function methodsOf(watch: Watch): WatchedMethods {
   return {
     writeHead: (...args) => watch.writeHead(args),
@@ -109,17 +109,17 @@ class Watch implements ResponseHead {
   readonly #addTrailers: (...args: never[]) => void
   readonly #destroy: (...args: never[]) => ServerResponse
   #begun = false
-  /** `end` is under way with the whole body: the head is judged, and node sends it with the bytes. */
+  /** The whole body while `end` is running: the head is judged first, and Node.js sends it with the bytes. */
   #whole: Uint8Array | string | undefined
-  /** What takes the place of the handler's answer. */
+  /** The reply to send in place of the handler's response. */
   #instead: Reply | undefined
-  /** The same, once its head is written and the handler's `end` is still to come. */
+  /** The same reply, after its head was written and before the handler's `end`. */
   #held: HeldAnswer | undefined
   #records = false
   #waitsFor: Promise<unknown> | undefined
   #ended = false
   #isPaused = false
-  /** The fields that the recording has laid over the handler's, and their values before that. */
+  /** Fields that the recording has set over the handler's, with their previous values. */
   #laid: (readonly [name: string, value: FieldValue | number | undefined])[] = NONE_LAID
 
   constructor(request: NodeRequest, response: ServerResponse, recording: Recording, restore: () => void) {
@@ -141,7 +141,7 @@ class Watch implements ResponseHead {
   }
 
   get reason(): string | undefined {
-    // http2 has no reason phrases, and warns when asked for one.
+    // http2 has no reason phrases, and warns when one is read.
     if (this.#request.httpVersionMajor > 1) return undefined
     return this.#response.statusMessage || undefined
   }
@@ -193,7 +193,7 @@ class Watch implements ResponseHead {
     if (this.#ended) return this.#writeAfterEnd(args)
     if (!isChunk(chunk)) return this.#pass(this.#before.write, args)
     if (!this.#begun && !response.headersSent) {
-      // Node drops it, and writes no head.
+      // Node.js discards the chunk and writes no head.
       if (response.destroyed) {
         this.#recording.abort('aborted')
         return this.#pass(this.#before.write, args)
@@ -213,7 +213,7 @@ class Watch implements ResponseHead {
     const isEmpty = !chunk || typeof chunk === 'function'
     if (!isEmpty && !isChunk(chunk)) return this.#pass(this.#before.end, args)
     const bytes = isEmpty ? undefined : bytesOf(chunk as Uint8Array | string, encoding)
-    // A handler that ends its response right after the connection broke has heard of that before us.
+    // A handler that ends its response right after a disconnect has noticed the disconnect before this code.
     if (this.#departure?.isOver) this.#recording.leave(() => true)
     const isWhole = !this.#begun && !response.headersSent
     if (isWhole) {
@@ -254,7 +254,7 @@ class Watch implements ResponseHead {
     })
   }
 
-  /** Through the outermost writeHead, for what the route has laid around the response shall have its say too. */
+  /** Calls the outermost writeHead, so that wrappers installed by the route can change the head too. */
   #beginWhole(bytes: Uint8Array | string): void {
     const response = this.#response
     this.#whole = bytes
@@ -309,19 +309,19 @@ class Watch implements ResponseHead {
     this.#recording.end()
   }
 
-  /** The fields of the application are gone, but for those that outer middleware had set. */
+  /** Removes the fields of the application, except those that outer middleware had set, and sets those of the reply. */
   #putInstead(reply: Reply): void {
     const response = this.#response
     const { sendDate } = response
     for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
     for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
-    // Node takes the removal of Date for the wish that there be none.
+    // Node.js interprets the removal of Date as a request to send no Date.
     response.sendDate = sendDate
     if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
     putHead(response, reply)
   }
 
-  /** When node refuses the head or the end, the handler may answer in another way, which is not what has been recorded. */
+  /** If Node.js rejects the head or the end, the handler may respond differently, so the recording is aborted. */
   #orUndo<Result>(send: () => Result): Result {
     try {
       return send()
@@ -348,7 +348,7 @@ class Watch implements ResponseHead {
     this.#laid = NONE_LAID
   }
 
-  /** Nothing may look as if the answer were still open, so the head is settled now; only the last bytes wait. */
+  /** The response must not look open while it waits, so the head is settled now and only the last bytes are delayed. */
   #endAfter(before: Promise<unknown>, args: unknown[], whole: Uint8Array | string | undefined): ServerResponse {
     const response = this.#response
     if (!response.headersSent) {
@@ -363,7 +363,7 @@ class Watch implements ResponseHead {
       this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode]))
     }
     const isOfNode = 'finished' in response && !('stream' in response)
-    // As after any `end`: what is written or ended now is too late.
+    // Later calls of write and end must fail as after any `end`.
     if (isOfNode) response.finished = true
     void before.then(() => {
       this.#waitsFor = undefined
@@ -371,14 +371,14 @@ class Watch implements ResponseHead {
       try {
         this.#finish(args)
       } catch (thrown) {
-        // The handler's `end` has long returned.
+        // The handler's `end` has already returned, so the error cannot be thrown to it.
         response.destroy(thrown as Error)
       }
     })
     return response
   }
 
-  /** As node answers a `write` after `end`, past those who wait for the first `end`. */
+  /** Behaves like a `write` after `end` in Node.js, bypassing the pending first `end`. */
   #writeAfterEnd(args: unknown[]): boolean {
     if (this.#waitsFor === undefined) return this.#pass(this.#before.write, args)
     if (!('stream' in this.#response)) return this.#pass(write, args)
@@ -386,7 +386,7 @@ class Watch implements ResponseHead {
     return false
   }
 
-  /** As node answers a second `end`, past those who wait for the first one. */
+  /** Behaves like a second `end` in Node.js, bypassing the pending first one. */
   #endAgain(args: unknown[]): ServerResponse {
     if (this.#waitsFor === undefined) return this.#pass(this.#before.end, args)
     if (!('stream' in this.#response)) return this.#pass(end as SendingMethods['end'], args)
@@ -394,10 +394,10 @@ class Watch implements ResponseHead {
     return this.#response
   }
 
-  /** Calls what was there before us. The arguments are the caller's own, whichever overload they are for. */
+  /** Calls the previous method with the caller's arguments, for any overload. */
   #pass<Result>(method: (...args: never[]) => Result, args: readonly unknown[]): Result {
     const { inputs } = this.#recording
-    // What middleware in front of the cache reads in methods of its own is none of the route's inputs.
+    // Reads by outer middleware in its own methods are not inputs of the route.
     inputs?.pause()
     try {
       return method.apply(this.#response, args as never[])
@@ -411,7 +411,7 @@ const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
 
 const NONE: ResponseHead['outer'] = Object.freeze({})
 
-/** The arguments of an `end`, with a small Buffer as text where it is node's own; see {@link SMALL}. */
+/** The arguments for `end`, with a small Buffer converted to a string if `end` is Node.js's own; see {@link SMALL}. */
 function inOnePiece(method: unknown, args: unknown[]): unknown[] {
   const [chunk, encoding, callback] = args
   if (method !== end || !Buffer.isBuffer(chunk) || chunk.length > SMALL) return args

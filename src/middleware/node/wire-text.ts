@@ -4,12 +4,12 @@ import type { FieldList, ResponseHead } from '../../http/port/index.js'
 const { end } = OutgoingMessage.prototype
 
 /**
- * The fields of a response as their bytes are on the wire, each byte one character. Node writes a head in the encoding of the text
- * that it goes out with, so that `é` beside a text in UTF-8 becomes two bytes. Fields of outer middleware stay as they are, and so does
- * ETag, by which the handler is asked later.
+ * Converts field values to the bytes on the wire, one character per byte. Node.js writes a head in the encoding of the
+ * body string that it is sent with, so that `é` with a UTF-8 body becomes two bytes. Fields of outer middleware are
+ * unchanged, and so is ETag, which is later sent to the handler for revalidation.
  *
  * @param body - the body that is sent with the head
- * @param by - the method that sends it; another one than node's may send bytes in place of the text
+ * @param by - the method that sends it; a method other than Node.js's own may send bytes instead of the string
  */
 export function inWireText(fields: FieldList, outer: ResponseHead['outer'], body: unknown, by: unknown): FieldList {
   if (typeof body !== 'string' || body === '' || by !== end || !fields.flat().some(isBeyondAscii)) return fields

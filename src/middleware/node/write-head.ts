@@ -2,16 +2,19 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { hasHadFields } from '../node-internals/outgoing-fields.js'
 
-/** Whether `writeHead` is given the status of an answer and not of an interim response. A text such as `'200'` is a status too: `res.status('200')` works in Express 4. */
+/**
+ * Whether the status passed to `writeHead` is a final one, not that of an interim response. Strings such as `'200'`
+ * count, because `res.status('200')` works in Express 4.
+ */
 export function isStatusOfAnswer(status: unknown): boolean {
   const number = Math.trunc(Number(status))
   return number >= 200 && number <= 999
 }
 
 /**
- * Puts what `writeHead` was given on the response itself, where it can be read.
+ * Sets the arguments of `writeHead` on the response itself, where they can be read.
  *
- * @returns false when node has to say what is wrong with it
+ * @returns false if the arguments are invalid and Node.js should report the error
  */
 export function foldHead(response: ServerResponse, args: readonly unknown[]): boolean {
   const [status, second, third] = args
@@ -29,12 +32,15 @@ export function foldHead(response: ServerResponse, args: readonly unknown[]): bo
   return true
 }
 
-/** A list of pairs is one for node as long as no field was set before, and always over HTTP/2. */
+/**
+ * Whether Node.js rejects a list of fields: a flat list of odd length, or a list of pairs after a field was set (except
+ * over HTTP/2).
+ */
 function isWrongList(response: ServerResponse, fields: readonly unknown[]): boolean {
   return Array.isArray(fields[0]) ? hasHadFields(response) : fields.length % 2 !== 0
 }
 
-/** Whether a name may stand there more than once: node takes the last one where fields have been set before, of objects always. */
+/** Whether a field may be repeated: Node.js uses the last value if fields were set before, and always for objects. */
 function mayRepeat(response: ServerResponse, isList: boolean): boolean {
   if ('stream' in response) return isList
   return !hasHadFields(response) || (isList && LISTS_REPEAT)
@@ -42,7 +48,7 @@ function mayRepeat(response: ServerResponse, isList: boolean): boolean {
 
 const LISTS_REPEAT = listsRepeat()
 
-/** Node.js 20 takes the last one of lists too. */
+/** Node.js 20 uses the last value for lists too. */
 function listsRepeat(): boolean {
   const response = new ServerResponse(new IncomingMessage(new Socket()))
   response.setHeader('X-Before', '0')
@@ -50,7 +56,7 @@ function listsRepeat(): boolean {
   return Array.isArray(response.getHeader('X-Field'))
 }
 
-/** As node does: fields of the list replace those set before, and may repeat among themselves. */
+/** Like Node.js: fields of the list replace those set before, and may repeat among themselves. */
 function foldList(response: ServerResponse, list: readonly unknown[]): void {
   const lines = new Map<string, { readonly name: string; readonly values: unknown[] }>()
   for (let at = 0; at < list.length; at += 2) {
@@ -61,7 +67,7 @@ function foldList(response: ServerResponse, list: readonly unknown[]): void {
     lines.set(name.toLowerCase(), { name, values })
   }
   for (const { name, values } of lines.values()) {
-    // Node says what is wrong with one that is no text.
+    // Node.js reports the error for a value that is not a string.
     response.setHeader(name, (values.length === 1 ? values[0] : values) as string | string[])
   }
 }
