@@ -3,18 +3,99 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { leastRules } from './redis-commands.mjs'
 
-// npm run docs: writes the pages that say what the source says already, docs/options.md and docs/reasons.md, and the permissions in
-// docs/redis.md. A test compares them with what would be written.
+// npm run docs: writes the pages that say what the source says already, docs/options.md and docs/reasons.md, the permissions in
+// docs/redis.md, and the lists in docs/inputs.md. A test compares them with what would be written.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** @returns {Readonly<Record<string, string>>} the pages by their path */
 export function generatedPages() {
-  return { 'docs/options.md': optionsPage(), 'docs/reasons.md': reasonsPage(), 'docs/redis.md': redisPage() }
+  return {
+    'docs/options.md': optionsPage(),
+    'docs/reasons.md': reasonsPage(),
+    'docs/redis.md': redisPage(),
+    'docs/inputs.md': inputsPage(),
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [path, text] of Object.entries(generatedPages())) writeFileSync(`${root}${path}`, text)
+}
+
+/** The lists of src/http/rules by the name that docs/inputs.md gives them, as they are printed. */
+function lists() {
+  return {
+    'credential fields': meanings('credential-names', 'CREDENTIAL_FIELDS', 'fields'),
+    'everyday fields': meanings('credential-names', 'EVERYDAY_FIELDS', 'fields'),
+    'credential cookies': meanings('credential-names', 'CREDENTIAL_COOKIES', 'cookies'),
+    'everyday cookies': meanings('everyday-cookies', 'EVERYDAY_COOKIES', 'service'),
+    'neutral fields': words('neutral-fields', 'NEUTRAL_FIELDS'),
+    'telling names': words('filled-names', 'TELLING_NAMES'),
+    'neutral names': words('filled-names', 'NEUTRAL_NAMES'),
+    'endless types': words('endless-types', 'ENDLESS_TYPES'),
+  }
+}
+
+function inputsPage() {
+  const known = new Map(Object.entries(lists()))
+  const page = readFileSync(`${root}docs/inputs.md`, 'utf8')
+  const written = page.replace(/(<!-- list: ([^\n]*?) -->\n)[\s\S]*?(<!-- \/list -->)/g, (_, begin, name, end) => {
+    const text = known.get(name)
+    if (text === undefined) throw new Error(`docs/inputs.md wants a list "${name}", and there is none`)
+    known.delete(name)
+    return `${begin}\n${text}\n\n${end}`
+  })
+  if (known.size > 0) throw new Error(`docs/inputs.md prints no ${[...known.keys()].join(', ')}`)
+  return written
+}
+
+/**
+ * A table of what a list in src/http/rules means and of its regular expressions.
+ *
+ * @param {string} file
+ * @param {string} name
+ * @param {string} title of the first column
+ */
+function meanings(file, name, title) {
+  const rows = constant(`src/http/rules/${file}.ts`, name).map(([meaning, names]) => {
+    return `| ${meaning} | \`${names?.replaceAll('|', '\\|')}\` |`
+  })
+  return [`| ${title} | names |`, '|---|---|', ...rows].join('\n')
+}
+
+/**
+ * The words of a list in src/http/rules.
+ *
+ * @param {string} file
+ * @param {string} name
+ */
+function words(file, name) {
+  return constant(`src/http/rules/${file}.ts`, name)
+    .map((word) => `\`${word}\``)
+    .join(', ')
+}
+
+/**
+ * The texts of a constant: a list, a list of lists, or a set.
+ *
+ * @param {string} path
+ * @param {string} name
+ * @returns {any[]}
+ */
+function constant(path, name) {
+  /** @param {ts.Expression | undefined} value @returns {unknown} */
+  const read = (value) => {
+    if (value !== undefined && ts.isStringLiteralLike(value)) return value.text
+    if (value !== undefined && ts.isArrayLiteralExpression(value)) return value.elements.map(read)
+    if (value !== undefined && ts.isNewExpression(value)) return read(value.arguments?.[0])
+    throw new Error(`${name} in ${path} holds something else than texts and lists`)
+  }
+  for (const statement of source(path).statements) {
+    if (!ts.isVariableStatement(statement)) continue
+    const found = statement.declarationList.declarations.find((one) => one.name.getText() === name)
+    if (found !== undefined) return /** @type {any[]} */ (read(found.initializer))
+  }
+  throw new Error(`${path} declares no ${name}`)
 }
 
 function redisPage() {

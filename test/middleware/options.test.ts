@@ -61,6 +61,7 @@ const TAKEN: Readonly<Record<string, readonly Odd[]>> = {
   earlyRefresh: ZERO,
   statusTtl: OBJECT,
   inputs: OBJECT,
+  endlessTypes: OBJECT,
   circuitBreaker: OBJECT,
   // No group, no prefix.
   group: ['an empty text'],

@@ -4,12 +4,13 @@ import type { Onward, Recording, Reply, ResponseHead } from '../port/exchange.js
 import { FinishedResponse } from '../port/finished-response.js'
 import { ResponseNotes } from '../port/response-notes.js'
 import { codingsFor } from '../rules/encodable.js'
+import { isEndless } from '../rules/endless-types.js'
 import { InputsRead } from '../rules/inputs-read.js'
 import { type InputsContext, type InputsVerdict, judgeInputs, NO_INPUTS } from '../rules/inputs-verdict.js'
 import type { Reason } from '../rules/reasons.js'
 import { isClientError, isStaleIfErrorStatus } from '../rules/stale.js'
 import { isStorable, type Storable } from '../rules/storable.js'
-import { isEndless, refuseBody, refuseFraming } from '../rules/storable-body.js'
+import { refuseBody, refuseFraming } from '../rules/storable-body.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'
 import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from '../rules/stored-fields.js'
 import { selectingFields, uniteVary } from '../rules/vary.js'
@@ -68,7 +69,7 @@ export class Fill implements Recording, OpenRecording {
     const isWatched = of.request.method !== 'POST' || policy.storage.methods.has('POST')
     this.inputs =
       policy.inputs !== undefined && isWatched
-        ? new InputsRead(policy.keyedParameters, policy.inputs.ignored, policy.filledNames)
+        ? new InputsRead(policy.keyedParameters, policy.inputs.ignored, policy.filledNames, policy.inputs.counted)
         : undefined
     this.#target = target
   }
@@ -378,7 +379,7 @@ export class Fill implements Recording, OpenRecording {
       return 'fault'
     }
     if (handle.skipped !== undefined) return 'skip'
-    if (isEndless(route.deciding)) return 'event-stream'
+    if (isEndless(route.deciding, this.policy.storage.endlessTypes)) return 'event-stream'
     const response = { status, fields: route.deciding }
     const times = { requestedAt: of.requestedAt, receivedAt, ttl: handle.lifetime }
     const verdict = isStorable(of.request, response, times, this.policy.storage)

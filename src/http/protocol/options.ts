@@ -161,6 +161,14 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    */
   readonly cookies?: 'named' | 'observed' | undefined
   /**
+   * Media types whose bodies have no end, beside `text/event-stream`, `multipart/x-mixed-replace` and `application/x-ndjson`: such
+   * responses are not stored, and no request waits for one. `count` adds types; of those in `ignore` whole bodies are stored, as of any
+   * other type.
+   *
+   * @defaultValue `{}`
+   */
+  readonly endlessTypes?: EndlessTypesOptions | undefined
+  /**
    * How long a request waits for another one's handler that runs for the same response, before it runs the handler itself.
    * Where a body comes in pieces, it waits for half a second from the head on. The same limit holds for promises of `skip`,
    * `key`, `user`, `allowRefresh`, `tags` and `cacheIf`, and for the slot of a refresh in the background.
@@ -168,6 +176,14 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * @defaultValue 10
    */
   readonly collapseTimeout?: Duration | undefined
+}
+
+/** What the `endlessTypes` option takes: media types without parameters. */
+export interface EndlessTypesOptions {
+  /** Types that count as endless. */
+  readonly count?: readonly string[] | undefined
+  /** Types that do not, whatever the list says. */
+  readonly ignore?: readonly string[] | undefined
 }
 
 /** Options that a derived middleware may set: all but those that make or name the core. */

@@ -18,13 +18,14 @@ import {
 import { coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
 import { tagText } from '../port/route-tags.js'
 import { isCredentialField } from '../rules/credentials.js'
+import { ENDLESS_TYPES } from '../rules/endless-types.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import { type InputsPolicy, inputNames, readInputs } from '../rules/inputs-policy.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from '../rules/storage-policy.js'
 import { MAX_SELECTING } from '../rules/vary.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from '../syntax/content-coding.js'
 import { isToken } from '../syntax/fields.js'
-import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
+import type { EndlessTypesOptions, FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 
 /** The options of a middleware, checked and complete. */
 export interface Policy<Context extends object> {
@@ -96,6 +97,7 @@ export const ownOptionNames = [
   'collapseTimeout',
   'inputs',
   'cookies',
+  'endlessTypes',
 ] as const satisfies readonly Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>[]
 
 const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
@@ -197,7 +199,24 @@ function readStorage<Context extends object>(
     maxBodySize:
       options.maxBodySize === undefined ? base.maxBodySize : positiveInteger(options.maxBodySize, 'maxBodySize'),
     keyedFields: vary.filter(isCredential),
+    endlessTypes: readEndlessTypes(options.endlessTypes) ?? base.endlessTypes,
   }
+}
+
+function readEndlessTypes(given: unknown): ReadonlySet<string> | undefined {
+  if (given === undefined) return undefined
+  rejectUnknownOptions(record(given, 'endlessTypes'), ['count', 'ignore'], 'endlessTypes')
+  const { count, ignore } = given as EndlessTypesOptions
+  const types = new Set([...ENDLESS_TYPES, ...mediaTypes(count, 'endlessTypes.count')])
+  for (const type of mediaTypes(ignore, 'endlessTypes.ignore')) types.delete(type)
+  return types
+}
+
+function mediaTypes(list: unknown, option: string): readonly string[] {
+  return namesIn(list, option, MOST_NAMES).map((type) => {
+    if (/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type)) return type.toLowerCase()
+    throw new TypeError(`${option} must be a list of media types such as "application/x-ndjson", got ${shown(type)}`)
+  })
 }
 
 /** What counts as a credential, with what the route names itself. */

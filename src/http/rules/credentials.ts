@@ -1,5 +1,6 @@
 import type { CacheControl } from '../syntax/cache-control.js'
 import { type Fields, fieldValue, hasField } from '../syntax/fields.js'
+import { anyOf, CREDENTIAL_COOKIES, CREDENTIAL_FIELDS, EVERYDAY_FIELDS } from './credential-names.js'
 import { isEverydayCookie } from './everyday-cookies.js'
 
 /** The kind of credential that a request carries; each is also the reason for which its response is refused. */
@@ -35,10 +36,9 @@ export function isCredentialField(name: string): boolean {
 /** Names seen lately. */
 const FIELD_NAMES = new Map<string, boolean>()
 
-const CREDENTIAL =
-  /auth(?!ority)|token|api-?key|jwt|sess|secret|credential|assertion|oidc|principal|client-(?:cert|s-dn|dn)|e?mail$|user(?:$|-?(?:id|name|groups?)$)|forwarded-groups|(?:tenant|account|customer|member|organi[sz]ation|workspace)(?:-?id)?$/
+const CREDENTIAL = anyOf(CREDENTIAL_FIELDS)
 
-const EVERYDAY = /^(?::|sec-|x-vercel-|x-forwarded-client-cert$)/
+const EVERYDAY = anyOf(EVERYDAY_FIELDS)
 
 /**
  * The first credential of a request that keeps its response from being stored; `undefined` when there is none or the
@@ -120,12 +120,10 @@ export function isSecretField(name: string): boolean {
  */
 export function isSessionCookie(name: string, value = ''): boolean {
   if (isSigned(name, value)) return true
-
   return SESSION.test(name) && !isEverydayCookie(name)
 }
 
-const SESSION =
-  /sess|auth|token|jwt|csrf|xsrf|login|logged|remember|passport|credential|bearer|identity|impersonat|saml|current[._-]?user|api-?_?key|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^user(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$|^__(?:host|secure)-|^\.aspnet|^__(?:prerender_bypass|next_preview_data)$|^ghost-(?:members|admin)/i
+const SESSION = anyOf(CREDENTIAL_COOKIES, 'i')
 
 /** As cookie-parser, express-session (`s:value.signature`) and cookies (`name.sig` beside `name`) sign. */
 function isSigned(name: string, value: string): boolean {

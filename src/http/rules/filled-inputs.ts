@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { NEUTRAL_NAMES, TELLING_NAMES } from './filled-names.js'
 
 /** Whether a selecting input is a value that middleware in front of the cache has filled in: `req:tenant`, `ctx:tenant`, `locals:lang`, `state:lang`. */
 export function isFilledInput(name: string): boolean {
@@ -31,59 +32,13 @@ export function isPlainValue(value: unknown): value is string | number | boolean
 
 /** Whether the name of an object or function says who is asking, or in which language: a response made from it is not stored. */
 export function isTelling(name: string): boolean {
-  return TELLING.has(name.toLowerCase())
+  return TELLING_NAMES.has(name.toLowerCase())
 }
 
 /** Whether a name is that of something with no influence on a response: identifiers of the request, loggers, what middleware keeps to itself. */
 export function isNeutralName(name: string): boolean {
-  return name.startsWith('_') || NEUTRAL.has(name)
+  return name.startsWith('_') || NEUTRAL_NAMES.has(name)
 }
-
-/** Objects and functions by these names say who or where the visitor is. In lower case. */
-const TELLING: ReadonlySet<string> = new Set([
-  'account',
-  'auth',
-  'claims',
-  'currentuser',
-  'customer',
-  'i18n',
-  'identity',
-  'lang',
-  'language',
-  'languages',
-  'locale',
-  'locales',
-  'member',
-  'org',
-  'organisation',
-  'organization',
-  'permissions',
-  'principal',
-  'profile',
-  'roles',
-  'session',
-  't',
-  'team',
-  'tenant',
-  'viewer',
-  'workspace',
-])
-
-/** Values by these names have no influence on a response, or a rule of their own (`user`, `session`, `cookies`). */
-const NEUTRAL: ReadonlySet<string> = new Set([
-  'id',
-  'log',
-  'rateLimit',
-  'sessionStore',
-  'sessionID',
-  'requestId',
-  'reqId',
-  'correlationId',
-  'traceId',
-  'spanId',
-  'originalMethod',
-  'user',
-])
 
 /** Characters. */
 const SHORT = 48

@@ -34,6 +34,8 @@ export class InputsRead {
   range = false
   readonly ignored: ReadonlySet<string>
   readonly filledNames: readonly string[]
+  /** Values that say who is asking, whatever their names. */
+  readonly counted: ReadonlySet<string>
   /** Where the fields were read as a whole, for a warning; `undefined`: not known. */
   place: string | undefined
   /** Grows with each new read. */
@@ -46,15 +48,18 @@ export class InputsRead {
    * @param keyedParameters - the parameters of the query that the key holds; `undefined`: all of them
    * @param ignored - inputs that never count
    * @param filledNames - the filled values that `vary` names
+   * @param counted - the inputs that say who is asking, as the route names them
    */
   constructor(
     keyedParameters?: readonly string[],
     ignored: ReadonlySet<string> = NONE,
     filledNames: readonly string[] = NO_NAMES,
+    counted: ReadonlySet<string> = NONE,
   ) {
     this.keyedParameters = keyedParameters
     this.ignored = ignored
     this.filledNames = filledNames
+    this.counted = counted
   }
 
   /** Whether a read counts at present. */

@@ -40,11 +40,3 @@ export function refuseFraming(fields: Fields): Reason | undefined {
 }
 
 const DIGITS = /^[0-9]+$/
-
-/** Whether a body of this type may never end, so that nobody should wait for it: event streams and their like. */
-export function isEndless(response: Fields): boolean {
-  const type = fieldValue(response, 'content-type')
-  return type !== undefined && ENDLESS.test(type)
-}
-
-const ENDLESS = /^[ \t]*(?:text\/event-stream|multipart\/x-mixed-replace|application\/x-ndjson)[ \t]*(?:;|$)/i

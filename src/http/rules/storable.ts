@@ -5,12 +5,12 @@ import { contentRangeOf } from '../syntax/range.js'
 import { correctedInitialAge, type Milliseconds } from './age.js'
 import { preconditions } from './conditional.js'
 import { unsharedCredential } from './credentials.js'
+import { isEndless } from './endless-types.js'
 import { explicitLifetime, type Freshness, freshnessLifetime, isHeuristicallyCacheable } from './freshness.js'
 import { targetUri } from './invalidation.js'
 import type { Reason } from './reasons.js'
 import { requestControl } from './reusable.js'
 import { staleWindows } from './stale.js'
-import { isEndless } from './storable-body.js'
 import type { StoragePolicy } from './storage-policy.js'
 import { type ResponseControl, responseControl } from './targeted.js'
 import { selectingFields } from './vary.js'
@@ -145,7 +145,7 @@ function refuseFields(
   const credential = unsharedCredential(request.headers, control, selecting, policy)
   if (credential !== undefined) return credential
   if (!policy.storeSetCookie && hasField(fields, 'set-cookie') && !isLeftOut('set-cookie', control)) return 'set-cookie'
-  return isEndless(fields) ? 'event-stream' : undefined
+  return isEndless(fields, policy.endlessTypes) ? 'event-stream' : undefined
 }
 
 /** Whether `private="…"` or `no-cache="…"` keeps a field out of the store, so that it harms nobody. */

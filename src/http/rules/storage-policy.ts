@@ -1,4 +1,5 @@
 import { type CredentialPolicy, isCredentialField, isSessionCookie } from './credentials.js'
+import { ENDLESS_TYPES } from './endless-types.js'
 import type { FreshnessPolicy } from './freshness.js'
 import type { StalePolicy } from './stale.js'
 import { OWN_TARGETS } from './targeted.js'
@@ -21,6 +22,8 @@ export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialP
   readonly exactVary: boolean
   /** Whether the directives of requests are obeyed (RFC 9111, section 5.2.1). */
   readonly allowRequestDirectives: boolean
+  /** Media types, in lower case, whose bodies have no end. */
+  readonly endlessTypes: ReadonlySet<string>
   /** Whether the route names fields as credentials, which no list knows. */
   readonly namesFields: boolean
   /**
@@ -52,6 +55,7 @@ export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
   keyedFields: [],
   reuseForCredentials: false,
   exactVary: false,
+  endlessTypes: ENDLESS_TYPES,
   namesFields: false,
   answersAsOrigin: true,
   maxBodySize: 2 ** 20,

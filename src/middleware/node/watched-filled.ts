@@ -73,8 +73,10 @@ function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRe
     const { value } = descriptor
     before ??= {}
     before[name] = value
-    const isInput = isPlainValue(value) || (isTelling(name) && value !== undefined && value !== null)
-    if (isInput) watchProperty(`${prefix}:${name}`, holder, name, value, inputs)
+    const input = `${prefix}:${name}`
+    const isTold = isTelling(name) || inputs.counted.has(input)
+    const isInput = isPlainValue(value) || (isTold && value !== undefined && value !== null)
+    if (isInput) watchProperty(input, holder, name, value, inputs)
   }
   return before ?? NOTHING
 }
@@ -150,8 +152,9 @@ const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
 ])
 
 function watchProperty(input: string, holder: object, name: string, value: unknown, inputs: InputsRead): void {
+  const isPlain = isPlainValue(value) && !inputs.counted.has(input)
   const get = () => {
-    inputs.filled(input, isPlainValue(value))
+    inputs.filled(input, isPlain)
     return value
   }
   const put = (other: unknown) => {
@@ -179,8 +182,10 @@ class HolderWatch implements RecordReader {
   one(name: string): void {
     if (!this.#inputs.isCounting || isNeutralName(name) || this.#written?.has(name) === true) return
     const value = this.#before[name]
-    const isPlain = value === undefined || value === null || isPlainValue(value)
-    if (isPlain ? !this.#isAll : isTelling(name)) this.#inputs.filled(`${this.#prefix}:${name}`, isPlain)
+    const input = `${this.#prefix}:${name}`
+    const isCounted = this.#inputs.counted.has(input)
+    const isPlain = value === undefined || value === null || (isPlainValue(value) && !isCounted)
+    if (isPlain ? !this.#isAll : isTelling(name) || isCounted) this.#inputs.filled(input, isPlain)
   }
 
   all(): void {

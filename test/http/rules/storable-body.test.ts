@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { isEndless } from '../../../src/http/rules/endless-types.js'
 import type { Reason } from '../../../src/http/rules/reasons.js'
-import { isEndless, refuseBody, refuseFraming } from '../../../src/http/rules/storable-body.js'
+import { refuseBody, refuseFraming } from '../../../src/http/rules/storable-body.js'
 import { APPLICATION_STORAGE } from '../../../src/http/rules/storage-policy.js'
 import type { Fields } from '../../../src/http/syntax/fields.js'
 

@@ -1,0 +1,14 @@
+import { type Fields, fieldValue } from '../syntax/fields.js'
+
+/** Media types whose bodies have no end: nobody waits for them, and they are not stored. In lower case. */
+export const ENDLESS_TYPES: ReadonlySet<string> = new Set([
+  'text/event-stream',
+  'multipart/x-mixed-replace',
+  'application/x-ndjson',
+])
+
+/** Whether a body of this type may never end, so that no other request should wait for it. */
+export function isEndless(response: Fields, types: ReadonlySet<string> = ENDLESS_TYPES): boolean {
+  const type = fieldValue(response, 'content-type')
+  return type !== undefined && types.has((type.split(';', 1)[0] ?? '').trim().toLowerCase())
+}
