@@ -1,29 +1,23 @@
 import { brand, tellVersion } from './brand.js'
 import { buildKey } from './build-key.js'
-import type { Clock } from './clock.js'
 import type { JournalStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'
 import type { RetiredStats } from './coherence/retired-keys.js'
 import type { RetirementStats } from './coherence/retirement.js'
-import type { Turn } from './coherence/shared-turns.js'
 import { type Counters, newCounters } from './counters.js'
 import { type Duration, positiveDuration } from './duration.js'
-import { isDueEarly } from './early-refresh.js'
-import type { Content, Entry, NewEntry } from './entry.js'
-import { EntryStore, type Invalidation, type StoreResult } from './entry-store.js'
+import { CacheEngine, ENGINE } from './engine.js'
+import { EntryStore, type Invalidation } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
-import type { Absence, Found } from './found.js'
-import { type Gauges, newGauges } from './gauges.js'
-import type { RunMark } from './mark.js'
+import type { InvalidationMark, RunMark } from './mark.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
-import { type RecordingStats, Recordings } from './recordings.js'
+import type { RecordingStats } from './recordings.js'
 import { type ValueLifetime, ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
-export type { Invalidation, Refused, StoreResult } from './entry-store.js'
-export type { Absence, Found } from './found.js'
-export type { RunMark } from './mark.js'
+export type { Invalidation } from './entry-store.js'
+export type { InvalidationMark } from './mark.js'
 
 /** How long a value lives, and what can invalidate it. */
 export interface SetOptions {
@@ -39,7 +33,7 @@ export interface AssignOptions extends SetOptions {
    * What {@link FallbackCache.mark} gave before the value was read or made: whatever was invalidated since then, anywhere,
    * keeps it out. Without it the value counts as new at the call of `set`.
    */
-  readonly since?: RunMark | undefined
+  readonly since?: InvalidationMark | undefined
 }
 
 /** What {@link FallbackCache.stats} tells. */
@@ -103,26 +97,28 @@ export class FallbackCache {
   /** See {@link buildKey}. */
   static readonly buildKey = buildKey
 
-  /** Where this cache takes its time from. */
-  readonly clock: Clock
-  /** What has been counted; the HTTP layer counts here too. */
-  readonly counters: Counters = newCounters()
-  /** For the layers above: what goes on at this moment. */
-  readonly gauges: Gauges = newGauges()
-  /** For the layers above: the response bodies that are being recorded. */
-  readonly recordings: Recordings
   readonly #settings: CoreSettings
   readonly #events = new GuardedEmitter()
   readonly #entries: EntryStore
   readonly #values: ValueStore
+  readonly #engine: CacheEngine
+
+  static {
+    // A getter that no declaration shows.
+    Object.defineProperty(FallbackCache.prototype, ENGINE, {
+      get(this: FallbackCache) {
+        return this.#engine
+      },
+    })
+  }
 
   /** @throws TypeError or RangeError for options that cannot be meant */
   constructor(options: FallbackCacheOptions = {}) {
+    const counters = newCounters()
     this.#settings = readCoreOptions(options)
-    this.clock = this.#settings.clock
-    this.recordings = new Recordings(this.clock, this.#settings.maxRecordingBytes)
-    this.#entries = new EntryStore(this.#settings, this.counters, this.#events)
-    this.#values = new ValueStore(this.#entries, this.#settings, this.counters, this.#events)
+    this.#entries = new EntryStore(this.#settings, counters, this.#events)
+    this.#values = new ValueStore(this.#entries, this.#settings, counters, this.#events)
+    this.#engine = new CacheEngine(this.#settings, counters, this.#events, this.#entries)
   }
 
   /**
@@ -150,7 +146,7 @@ export class FallbackCache {
     const since = isOptions(options) ? options.since : undefined
     const entry = this.#values.entryOf(value, checked)
     if (since === undefined) await this.#entries.assign(key, entry)
-    else await this.#entries.store(key, entry, since).written
+    else await this.#entries.store(key, entry, since as RunMark).written
   }
 
   /**
@@ -166,10 +162,11 @@ export class FallbackCache {
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
     const checked = this.#readSetOptions(options)
     checkKey(key)
-    if (this.inactive === 'disabled') return compute()
+    if (this.#engine.inactive === 'disabled') return compute()
     const known = await this.#values.read(key)
     if (known !== undefined) {
-      if (this.isDueEarly(known.entry.staleAt, costOf(known.entry))) this.#values.makeEarly(key, compute, checked)
+      const { entry } = known
+      if (this.#engine.isDueEarly(entry.staleAt, costOf(entry))) this.#values.makeEarly(key, compute, checked)
       return known.value as T
     }
     return (await this.#values.makeOnce(key, compute, checked)) as T
@@ -215,17 +212,18 @@ export class FallbackCache {
   /** What is in memory, how Redis is, what has been counted. */
   stats(): CacheStats {
     const { memory, oldestStoredAt, mirror, journal, retired, ...redis } = this.#entries.stats()
+    const { clock, counters, gauges, recordings } = this.#engine
     return {
       backend: this.#entries.isShared ? 'redis' : 'memory',
       entries: memory.entries,
       maxEntries: memory.maxEntries,
-      oldestAgeSeconds: oldestStoredAt === undefined ? null : (this.clock.now() - oldestStoredAt) / 1000,
+      oldestAgeSeconds: oldestStoredAt === undefined ? null : (clock.now() - oldestStoredAt) / 1000,
       memoryEntries: memory.entries,
       memoryBytes: memory.bytes,
       maxBytes: memory.maxBytes,
-      recordings: this.recordings.stats(),
-      waiting: this.gauges.waiting,
-      refreshing: this.gauges.refreshing,
+      recordings: recordings.stats(),
+      waiting: gauges.waiting,
+      refreshing: gauges.refreshing,
       keyPrefix: this.#settings.keyPrefix,
       circuitBreakerState: redis.circuitState,
       circuitBreakerFailureCount: redis.circuitFailures,
@@ -238,9 +236,9 @@ export class FallbackCache {
       journal,
       retired,
       counters: {
-        ...this.counters,
-        refused: { ...this.counters.refused },
-        redisErrors: { ...this.counters.redisErrors },
+        ...counters,
+        refused: { ...counters.refused },
+        redisErrors: { ...counters.redisErrors },
       },
     }
   }
@@ -255,13 +253,7 @@ export class FallbackCache {
 
   /** Whether {@link close} was called. */
   get isClosed(): boolean {
-    return this.inactive === 'closed'
-  }
-
-  /** Why nothing is found and nothing is kept: the option `enabled` is false, or {@link close} was called. */
-  get inactive(): 'closed' | 'disabled' | undefined {
-    if (!this.#entries.isClosed) return undefined
-    return this.#settings.enabled ? 'closed' : 'disabled'
+    return this.#engine.isClosed
   }
 
   /** Calls `listener` at every event of this name; what it throws becomes a process warning. */
@@ -282,74 +274,9 @@ export class FallbackCache {
     return this
   }
 
-  /** For the layers above: tells the listeners of this cache. */
-  emit<Name extends keyof CacheEvents>(event: Name, payload: CacheEvents[Name][0]): void {
-    this.#events.tell(event, payload)
-  }
-
-  /** How many listen to an event. */
-  listenerCount(event: keyof CacheEvents): number {
-    return this.#events.listenerCount(event)
-  }
-
-  /** Whether there is a Redis behind memory. */
-  get isShared(): boolean {
-    return this.#entries.isShared
-  }
-
-  /** For the layers above. See {@link EntryStore.retire}. */
-  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
-    return this.#entries.retire(keys)
-  }
-
-  /** For the layers above: an entry of their own making. See {@link EntryStore.find}. */
-  find(key: string): Found | undefined | Promise<Found | undefined> {
-    return this.#entries.find(key)
-  }
-
-  /** For the layers above. See {@link EntryStore.peek}. */
-  peek(key: string): Promise<Found | Absence> {
-    return this.#entries.peek(key)
-  }
-
-  /** For the layers above. See {@link EntryStore.mark}. */
-  mark(): RunMark {
+  /** A moment among the invalidations: take it before a value is read or made, and give it to {@link set} as `since`. */
+  mark(): InvalidationMark {
     return this.#entries.mark()
-  }
-
-  /** For the layers above. See {@link EntryStore.isInvalidated}. */
-  isInvalidated(key: string, tags: readonly string[], mark: RunMark): boolean {
-    return this.#entries.isInvalidated(key, tags, mark)
-  }
-
-  /** For the layers above. See {@link EntryStore.store}. */
-  store(key: string, entry: NewEntry, mark: RunMark): StoreResult {
-    return this.#entries.store(key, entry, mark)
-  }
-
-  /** For the layers above. See {@link EntryStore.amend}. */
-  amend(key: string, was: Entry, make: () => Promise<Content | undefined>): Promise<boolean> {
-    return this.#entries.amend(key, was, make)
-  }
-
-  /** For the layers above. See {@link EntryStore.takeTurn}. */
-  takeTurn<T>(
-    key: string,
-    look: () => T | undefined | Promise<T | undefined>,
-    tags: readonly string[] = [],
-    patience?: number,
-  ): undefined | Promise<Turn<T>> {
-    return this.#entries.takeTurn(key, look, tags, patience)
-  }
-
-  /** For the layers above: the longest that a handler may take for its result to be kept, ms. */
-  get maxHandlerTime(): number {
-    return this.#settings.maxHandlerTime
-  }
-
-  /** For the layers above: whether a fresh entry that took `cost` ms to make should be made again already. */
-  isDueEarly(staleAt: number, cost: number): boolean {
-    return isDueEarly(staleAt, cost, this.#settings.earlyRefresh, this.clock.now())
   }
 
   #readSetOptions(given: Duration | SetOptions | undefined, known: readonly string[] = ['ttl', 'tags']): ValueLifetime {
@@ -380,6 +307,11 @@ function checkList(list: readonly string[], name: string): readonly string[] {
   const broken = list.find((item) => halfPair.test(item))
   if (broken !== undefined) throw new TypeError(`${name} must be well-formed Unicode, got ${shown(broken)}`)
   return list
+}
+
+/** The engine behind a cache of this copy of the package or another one: what users of the package do not see. */
+export function engineOf(cache: FallbackCache): CacheEngine {
+  return Reflect.get(cache, ENGINE) as CacheEngine
 }
 
 brand(FallbackCache, 'cache')

@@ -95,7 +95,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
     doorway(app, options, 'listener').listener
   const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
     doorway(app, options, 'serve').serve({}, options.createServer)
-  return Object.assign(middleware, controlsOf(responses, policy.ownsCache), {
+  return Object.assign(middleware, controlsOf(responses, policy), {
     serve,
     listener,
     explain: (asked: Context | RequestDescription) =>

@@ -5,7 +5,7 @@ import express4 from 'express4'
 import Koa from 'koa'
 import Koa2 from 'koa2'
 import { afterEach, describe, expect, it } from 'vitest'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { gate } from '../middleware/contract-stage.js'
@@ -385,11 +385,11 @@ describe('a collision of the short hash of a key', () => {
     cache.on('store', ({ key }) => void keys.push(key))
     for (const host of ['a.example', 'b.example']) await client('/page', { fields: { host } })
     const [one = '', other = ''] = keys
-    const found = await cache.find(one)
+    const found = await engineOf(cache).find(one)
     if (found === undefined) throw new Error('nothing is stored')
     clock.advance(1)
     const { staleAt, deleteAt, meta, body } = found.entry
-    cache.store(other, { staleAt, deleteAt, meta, body }, cache.mark())
+    engineOf(cache).store(other, { staleAt, deleteAt, meta, body }, engineOf(cache).mark())
     const got = await client('/page', { fields: { host: 'b.example' } })
     expect([got.text, got.cacheStatus.hit]).toEqual(['page of b.example', false])
   })

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Entry } from '../../src/core/entry.js'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { Random } from '../simulation/random.js'
 import { ChaosProxy } from '../support/chaos-proxy.js'
@@ -38,16 +38,16 @@ async function connected(...caches: readonly FallbackCache[]): Promise<void> {
 }
 
 async function stored(cache: FallbackCache, key: string, body: Buffer): Promise<Entry> {
-  const end = cache.clock.now() + 60_000
+  const end = engineOf(cache).clock.now() + 60_000
   const entry = { staleAt: end, deleteAt: end, tags: ['t'], meta: 'as stored', body }
-  const kept = cache.store(key, entry, cache.mark())
+  const kept = engineOf(cache).store(key, entry, engineOf(cache).mark())
   await kept.written
   if (kept.entry === undefined) throw new Error('it was not stored')
   return kept.entry
 }
 
 async function versionIn(cache: FallbackCache, key: string): Promise<number | undefined> {
-  const found = await cache.find(key)
+  const found = await engineOf(cache).find(key)
   return found === undefined ? undefined : Number.parseInt(found.entry.body.toString(), 10)
 }
 
@@ -81,7 +81,7 @@ describe('an entry that is amended', () => {
       const old = version
       if (random.chance(0.7)) expect(await versionIn(b, key)).toBe(old)
       const [making, waiting, reading] = [random.below(5000), random.below(400), random.below(3)]
-      const amending = a.amend(key, was, async () => {
+      const amending = engineOf(a).amend(key, was, async () => {
         await turns(making)
         return { meta: 'amended', body: bodyOf(old, isLarge, 'amended') }
       })
@@ -116,7 +116,7 @@ describe('an entry that is amended', () => {
       const was = await stored(a, 'a:k', bodyOf(1, true))
       expect(await versionIn(b, 'a:k')).toBe(1)
       let from = 0
-      const isAmended = await a.amend('a:k', was, async () => {
+      const isAmended = await engineOf(a).amend('a:k', was, async () => {
         await fail()
         from = performance.now()
         return { meta: 'amended', body: bodyOf(1, true, 'amended') }
@@ -143,17 +143,17 @@ describe('an entry that is amended', () => {
       const [a, b] = [cacheAt(proxy.url, { redisTimeout }), cacheAt(server.url, { redisTimeout })]
       await connected(a, b)
       await stored(a, 'a:k', bodyOf(1, true))
-      await until('Redis has it', async () => (await a.find('a:k'))?.tier === 'redis')
+      await until('Redis has it', async () => (await engineOf(a).find('a:k'))?.tier === 'redis')
       proxy.hold()
       const from = performance.now()
-      const finding = a.find('a:k')
+      const finding = engineOf(a).find('a:k')
       await fail()
       expect(await finding).toMatchObject({ tier: 'memory' })
       expect(performance.now() - from).toBeLessThan(redisTimeout + leeway)
       await proxy.restore()
       await recover()
       await connected(a, b)
-      await until('a asks Redis again', async () => (await a.find('a:k'))?.disconnected === false)
+      await until('a asks Redis again', async () => (await engineOf(a).find('a:k'))?.disconnected === false)
       await b.set('a:k', 2, { tags: ['t'] })
       expect(await Promise.all([versionIn(a, 'a:k'), versionIn(b, 'a:k')])).toEqual([2, 2])
     })

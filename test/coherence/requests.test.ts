@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { derivedKey } from '../../src/core/derived-key.js'
 import type { NewEntry } from '../../src/core/entry.js'
+import { engineOf } from '../../src/core/fallback-cache.js'
 import { FallbackCache, type FallbackCacheOptions } from '../../src/index.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -25,12 +26,12 @@ function entryOf(text: string): NewEntry {
   return { staleAt: now + 60_000, deleteAt: now + 60_000, body: Buffer.from(text) }
 }
 
-async function store(cache: FallbackCache, key: string, text: string, mark = cache.mark()): Promise<boolean> {
-  return cache.store(key, entryOf(text), mark).written
+async function store(cache: FallbackCache, key: string, text: string, mark = engineOf(cache).mark()): Promise<boolean> {
+  return engineOf(cache).store(key, entryOf(text), mark).written
 }
 
 async function read(cache: FallbackCache, key: string): Promise<string | undefined> {
-  return (await cache.find(key))?.entry.body.toString()
+  return (await engineOf(cache).find(key))?.entry.body.toString()
 }
 
 describe('what requests with unsafe methods take out of use (RFC 9111, section 4.4)', () => {
@@ -47,11 +48,11 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     const [a, b] = [await start(), await start()]
     await store(a, page, 'old')
     expect([await read(b, page), await read(a, page)]).toEqual(['old', 'old'])
-    await a.retire([page])
+    await engineOf(a).retire([page])
     expect([await read(b, page), await read(a, page)]).toEqual([undefined, undefined])
     expect(await store(b, page, 'new')).toBe(true)
     expect([await read(a, page), await read(b, page)]).toEqual(['new', 'new'])
-    await b.retire([page])
+    await engineOf(b).retire([page])
     expect([await read(b, page), await read(a, page)]).toEqual([undefined, undefined])
     expect(await store(a, page, 'newest')).toBe(true)
     expect([await read(a, page), await read(b, page)]).toEqual(['newest', 'newest'])
@@ -61,7 +62,7 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     const [a, b] = [await start(), await start()]
     const head = await server.command('GET', '{fallback-cache}:head')
     const marks = await server.command('ZCARD', '{fallback-cache}:marks')
-    for (let at = 0; at < 200; at++) await a.retire([`/${at}/${'x'.repeat(at * 30)}:0123456789ab`])
+    for (let at = 0; at < 200; at++) await engineOf(a).retire([`/${at}/${'x'.repeat(at * 30)}:0123456789ab`])
     await read(b, page)
     expect(await server.command('GET', '{fallback-cache}:head')).toEqual(head)
     expect(await server.command('XLEN', '{fallback-cache}:log')).toBe(1)
@@ -71,9 +72,9 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
 
   it('keeps a handler that was running out, in its own process and in another', async () => {
     const [a, b] = [await start(), await start()]
-    const marks = [a.mark(), b.mark()] as const
-    await a.retire([page])
-    expect(a.store(page, entryOf('late'), marks[0]).reason).toBe('invalidated')
+    const marks = [engineOf(a).mark(), engineOf(b).mark()] as const
+    await engineOf(a).retire([page])
+    expect(engineOf(a).store(page, entryOf('late'), marks[0]).reason).toBe('invalidated')
     // The other process does not know yet: it learns by what it tries to store.
     expect(await store(b, page, 'late', marks[1])).toBe(false)
     expect([await read(a, page), await read(b, page)]).toEqual([undefined, undefined])
@@ -83,8 +84,8 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
 
   it('keeps a late handler of a third process out also when the tombstone has been replaced', async () => {
     const [a, b, c] = [await start(), await start(), await start()]
-    const mark = c.mark()
-    await a.retire([page])
+    const mark = engineOf(c).mark()
+    await engineOf(a).retire([page])
     expect([await read(b, page), await store(b, page, 'new')]).toEqual([undefined, true])
     expect(await store(c, page, 'late', mark)).toBe(false)
     expect([await read(a, page), await read(b, page), await read(c, page)]).toEqual(['new', 'new', 'new'])
@@ -99,9 +100,9 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
       await store(a, key, 'old')
       await read(b, key)
     }
-    await a.retire([page])
+    await engineOf(a).retire([page])
     expect([await read(a, variant), await read(b, variant)]).toEqual([undefined, 'old'])
-    await a.retire([page, variant])
+    await engineOf(a).retire([page, variant])
     expect([await read(a, variant), await read(b, variant)]).toEqual([undefined, undefined])
     expect(await store(b, variant, 'new')).toBe(true)
     expect([await read(a, variant), await read(b, variant)]).toEqual(['new', 'new'])
@@ -112,19 +113,19 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     const a = await start()
     const now = Date.now()
     const marker = { staleAt: now + 60_000, deleteAt: now + 60_000, meta: 'm'.repeat(5_000), body: Buffer.alloc(0) }
-    await a.store(page, marker, a.mark()).written
+    await engineOf(a).store(page, marker, engineOf(a).mark()).written
     await store(a, variant, 'with a body')
-    const existed = await a.retire([page, variant])
+    const existed = await engineOf(a).retire([page, variant])
     expect([...existed.keys()]).toEqual([page])
     expect(existed.get(page)?.meta).toBe(marker.meta)
-    expect((await a.retire([page])).size).toBe(0)
+    expect((await engineOf(a).retire([page])).size).toBe(0)
   })
 
   it('gives way to a value that is set, and leaves an application its own tombstones', async () => {
     const [a, b] = [await start(), await start()]
-    const mark = b.mark()
+    const mark = engineOf(b).mark()
     expect(await a.invalidateKey(page)).toEqual({ durable: true })
-    await a.retire([page])
+    await engineOf(a).retire([page])
     expect(await store(b, page, 'late', mark)).toBe(false)
     await b.set(page, 'set')
     expect(await a.get(page)).toBe('set')
@@ -132,20 +133,20 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
 
   it('lives as long as a handler may run, and fills Redis no further than its bound', async () => {
     const a = await start({ maxHandlerTime: 10 })
-    await a.retire([page])
+    await engineOf(a).retire([page])
     const ttl = Number(await server.command('PTTL', page))
     expect(ttl).toBeGreaterThan(10_000)
     expect(ttl).toBeLessThanOrEqual(15_000)
     await store(a, '/kept:0123456789ab', 'old')
     for (let at = 0; at < 600; at += 50) {
       const urls = Array.from({ length: 50 }, (_, index) => `/${at + index}/${'y'.repeat(7_000)}:0123456789ab`)
-      await Promise.all(urls.map((url) => a.retire([url])))
+      await Promise.all(urls.map((url) => engineOf(a).retire([url])))
     }
     const { retired } = a.stats()
     expect(retired.addedBytes).toBeLessThanOrEqual(retired.maxAddedBytes ?? 0)
     expect(Number(await server.command('DBSIZE'))).toBeLessThan(200)
     // Past the bound, what is there still goes.
-    await a.retire(['/kept:0123456789ab'])
+    await engineOf(a).retire(['/kept:0123456789ab'])
     expect(await read(a, '/kept:0123456789ab')).toBe(undefined)
     expect(await read(await start(), '/kept:0123456789ab')).toBe(undefined)
   })
@@ -157,12 +158,14 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
       await read(b, key)
     }
     server.freeze()
-    const retired = a.retire([page])
-    expect((await a.find('/kept:0123456789ab'))?.entry.body.toString()).toBe('old')
+    const retired = engineOf(a).retire([page])
+    expect((await engineOf(a).find('/kept:0123456789ab'))?.entry.body.toString()).toBe('old')
     await retired
-    await Promise.all(Array.from({ length: 2_000 }, (_, at) => a.retire([`/${at}/${'x'.repeat(2_000)}:0123456789ab`])))
+    await Promise.all(
+      Array.from({ length: 2_000 }, (_, at) => engineOf(a).retire([`/${at}/${'x'.repeat(2_000)}:0123456789ab`])),
+    )
     expect(a.stats().journal).toMatchObject({ pending: 0, bytes: 0 })
-    await a.retire([page])
+    await engineOf(a).retire([page])
     await until('kept', () => (a.stats().retired.unsentBytes ?? 0) > 0)
     expect(a.stats().retired.unsentBytes).toBeLessThanOrEqual(a.stats().retired.maxUnsentBytes ?? 0)
     server.resume()
@@ -178,7 +181,7 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     const a = await start()
     await server.command('LPUSH', page, 'theirs')
     await server.command('SET', variant, 'theirs too')
-    await a.retire([page, variant])
+    await engineOf(a).retire([page, variant])
     expect(await server.command('LLEN', page)).toBe(1)
     expect(await server.command('GET', variant)).toBe('theirs too')
   })
@@ -187,7 +190,7 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     const [a, b] = [await start(), await start()]
     await store(a, page, 'old')
     await server.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1')
-    await a.retire([page])
+    await engineOf(a).retire([page])
     await server.command('CONFIG', 'SET', 'maxmemory', '0')
     await sleep(10)
     expect(await server.command('EXISTS', page)).toBe(0)

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Content, Entry } from '../../src/core/entry.js'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -23,16 +23,16 @@ function content(text: string, meta = 'm'): Content {
 }
 
 async function stored(cache: FallbackCache, key: string, what: Content, tags: readonly string[] = []): Promise<Entry> {
-  const storedAt = cache.clock.now()
+  const storedAt = engineOf(cache).clock.now()
   const moments = { storedAt, staleAt: storedAt + 60_000, deleteAt: storedAt + 90_000 }
-  const { entry, written } = cache.store(key, { ...moments, tags, ...what }, cache.mark())
+  const { entry, written } = engineOf(cache).store(key, { ...moments, tags, ...what }, engineOf(cache).mark())
   await written
   if (entry === undefined) throw new Error('it was not stored')
   return entry
 }
 
 async function found(cache: FallbackCache, key: string) {
-  const { entry } = (await cache.find(key)) ?? {}
+  const { entry } = (await engineOf(cache).find(key)) ?? {}
   if (entry === undefined) return undefined
   const { storedAt, staleAt, deleteAt, tags, meta, body } = entry
   return { storedAt, staleAt, deleteAt, tags, meta, body, text: body.toString() }
@@ -45,7 +45,7 @@ describe('FallbackCache.amend', () => {
     const was = await stored(cache, 'k', content('old'), ['t'])
     clock.advance(1000)
     const before = cache.stats()
-    expect(await cache.amend('k', was, async () => content('old and new', 'n'))).toBe(true)
+    expect(await engineOf(cache).amend('k', was, async () => content('old and new', 'n'))).toBe(true)
     expect(await found(cache, 'k')).toMatchObject({
       text: 'old and new',
       meta: 'n',
@@ -64,7 +64,7 @@ describe('FallbackCache.amend', () => {
   it('leaves an entry alone for which there is no other content', async () => {
     const cache = cacheOf({})
     const was = await stored(cache, 'k', content('old'))
-    expect(await cache.amend('k', was, async () => undefined)).toBe(false)
+    expect(await engineOf(cache).amend('k', was, async () => undefined)).toBe(false)
     expect((await found(cache, 'k'))?.text).toBe('old')
   })
 
@@ -73,9 +73,9 @@ describe('FallbackCache.amend', () => {
     const was = await stored(cache, 'k', content('old'))
     const fail = () => Promise.reject(new Error('asked'))
     await cache.delete('k')
-    expect(await cache.amend('k', was, fail)).toBe(false)
+    expect(await engineOf(cache).amend('k', was, fail)).toBe(false)
     await stored(cache, 'k', content('old'))
-    expect(await cache.amend('k', was, fail)).toBe(false)
+    expect(await engineOf(cache).amend('k', was, fail)).toBe(false)
   })
 
   const ends: readonly (readonly [string, (cache: FallbackCache, clock: ManualClock) => unknown])[] = [
@@ -91,7 +91,7 @@ describe('FallbackCache.amend', () => {
       const clock = new ManualClock(1_000_000)
       const cache = cacheOf({ clock })
       const was = await stored(cache, 'a:k', content('old'), ['t'])
-      const amended = cache.amend('a:k', was, async () => {
+      const amended = engineOf(cache).amend('a:k', was, async () => {
         await end(cache, clock)
         return content('new')
       })
@@ -103,7 +103,7 @@ describe('FallbackCache.amend', () => {
   it('gives way to what replaced the entry while the content was made', async () => {
     const cache = cacheOf({})
     const was = await stored(cache, 'k', content('old'))
-    const amended = cache.amend('k', was, async () => {
+    const amended = engineOf(cache).amend('k', was, async () => {
       await stored(cache, 'k', content('old', 'replaced'))
       return content('new')
     })
@@ -114,7 +114,7 @@ describe('FallbackCache.amend', () => {
   it('keeps an entry as it is when it would not fit into memory any more', async () => {
     const cache = cacheOf({ maxBytes: 4096 })
     const was = await stored(cache, 'k', content('x'.repeat(2048)))
-    expect(await cache.amend('k', was, async () => content('x'.repeat(4000)))).toBe(false)
+    expect(await engineOf(cache).amend('k', was, async () => content('x'.repeat(4000)))).toBe(false)
     expect((await found(cache, 'k'))?.body).toHaveLength(2048)
   })
 })
@@ -141,7 +141,7 @@ describe('FallbackCache.amend with Redis', () => {
     const [a, b] = await two()
     const was = await stored(a, 'k', content('old'), ['t'])
     expect((await found(b, 'k'))?.text).toBe('old')
-    expect(await a.amend('k', was, async () => content('new', 'n'))).toBe(true)
+    expect(await engineOf(a).amend('k', was, async () => content('new', 'n'))).toBe(true)
     for (const cache of [a, b]) expect(await found(cache, 'k')).toMatchObject({ text: 'new', meta: 'n', tags: ['t'] })
     expect(Number(await server.command('PTTL', 'k'))).toBeGreaterThan(60_000)
     await a.invalidateTags(['t'])
@@ -152,7 +152,7 @@ describe('FallbackCache.amend with Redis', () => {
     const [a, b] = await two()
     const was = await stored(a, 'k', content('old'))
     await new Promise((resolve) => setTimeout(resolve, 2))
-    await a.amend('k', was, async () => {
+    await engineOf(a).amend('k', was, async () => {
       await stored(b, 'k', content('newer'))
       return content('new')
     })
@@ -166,7 +166,7 @@ describe('FallbackCache.amend with Redis', () => {
     it(`gives way to a ${what} value of the same length that another process stored in the same millisecond`, async () => {
       const [a, b] = await two({ clock: new ManualClock(Date.now()) })
       const was = await stored(a, 'k', content('old'.padEnd(bytes)))
-      await a.amend('k', was, async () => {
+      await engineOf(a).amend('k', was, async () => {
         await stored(b, 'k', content('newer'.padEnd(bytes)))
         return content('new'.padEnd(bytes))
       })
@@ -189,8 +189,8 @@ describe('FallbackCache.amend with Redis', () => {
       await server.restart()
       await until('it is written back', () => a.stats().counters.writtenBack > 0)
       await until('b is back', () => b.stats().connected)
-      await until('a reads it from Redis', async () => (await a.find('k'))?.tier === 'redis')
-      expect(await a.amend('k', was, async () => content('new'.padEnd(bytes)))).toBe(true)
+      await until('a reads it from Redis', async () => (await engineOf(a).find('k'))?.tier === 'redis')
+      expect(await engineOf(a).amend('k', was, async () => content('new'.padEnd(bytes)))).toBe(true)
       for (const cache of [a, b]) expect((await found(cache, 'k'))?.text.trim()).toBe('new')
     })
   }
@@ -203,7 +203,7 @@ describe('FallbackCache.amend with Redis', () => {
     it(`brings nothing back in any process when another one invalidates ${what} meanwhile`, async () => {
       const [a, b] = await two()
       const was = await stored(a, 'a:k', content('old'))
-      await a.amend('a:k', was, async () => {
+      await engineOf(a).amend('a:k', was, async () => {
         expect(await end(b)).not.toBe(false)
         return content('new')
       })
@@ -214,14 +214,14 @@ describe('FallbackCache.amend with Redis', () => {
   it('keeps in both tiers what would become too large for Redis as it was', async () => {
     const [a, b] = await two({ maxRedisBytes: 10 })
     const was = await stored(a, 'k', content('old'))
-    expect(await a.amend('k', was, async () => content('far too long'))).toBe(false)
+    expect(await engineOf(a).amend('k', was, async () => content('far too long'))).toBe(false)
     for (const cache of [a, b]) expect((await found(cache, 'k'))?.text).toBe('old')
   })
 
   it('amends in memory what was too large for Redis to begin with', async () => {
     const [a, b] = await two({ maxRedisBytes: 2 })
     const was = await stored(a, 'k', content('old'))
-    expect(await a.amend('k', was, async () => content('new'))).toBe(true)
+    expect(await engineOf(a).amend('k', was, async () => content('new'))).toBe(true)
     expect((await found(a, 'k'))?.text).toBe('new')
     expect(await found(b, 'k')).toBeUndefined()
   })
@@ -234,7 +234,7 @@ describe('FallbackCache.amend with Redis', () => {
       return !a.stats().connected
     })
     const was = await stored(a, 'k', content('old'))
-    expect(await a.amend('k', was, async () => content('new'))).toBe(true)
+    expect(await engineOf(a).amend('k', was, async () => content('new'))).toBe(true)
     await server.restart()
     await until('written back', () => a.stats().counters.writtenBack > 0)
     await until('b is back', () => b.stats().connected)

@@ -7,7 +7,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey } from 'iovalkey'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { leastRules } from '../../scripts/redis-commands.mjs'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { RedisCluster } from '../support/cluster.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -160,7 +160,7 @@ describe('a rediss:// URL', () => {
     await useAll({ redis: `rediss://127.0.0.1:${port}`, credentials: async () => ({ tls: right }) })
     const cache = await connect({ redis: `rediss://127.0.0.1:${port}`, credentials })
     await cache.set('k', 1)
-    expect(await cache.find('k')).toMatchObject({ tier: 'redis' })
+    expect(await engineOf(cache).find('k')).toMatchObject({ tier: 'redis' })
     expect(asked).toBeGreaterThanOrEqual(3)
   })
 
@@ -199,7 +199,7 @@ describe('credentials', () => {
   const open = () => ({ redis: `redis://127.0.0.1:${server.port}`, keyPrefix: 'shop:', credentials: give })
   const works = async (cache: FallbackCache) => {
     await cache.set('k', 1)
-    return (await cache.find('k'))?.tier === 'redis'
+    return (await engineOf(cache).find('k'))?.tier === 'redis'
   }
 
   it('are asked for at each connection: a password may change while the process runs', async () => {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { CacheEvents } from '../../src/core/events.js'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { ManualClock } from '../support/manual-clock.js'
 
@@ -19,6 +19,33 @@ function record(cache: FallbackCache, ...names: (keyof CacheEvents)[]): unknown[
 
 afterEach(() => {
   vi.restoreAllMocks()
+})
+
+describe('FallbackCache', () => {
+  it('has the methods that users call, and no others', () => {
+    const { cache } = make()
+    expect(Object.getOwnPropertyNames(FallbackCache.prototype).sort()).toEqual([
+      'clear',
+      'close',
+      'constructor',
+      'delete',
+      'get',
+      'getOrSet',
+      'invalidateKey',
+      'invalidatePrefix',
+      'invalidatePrefixes',
+      'invalidateTags',
+      'isClosed',
+      'mark',
+      'off',
+      'on',
+      'once',
+      'set',
+      'stats',
+    ])
+    expect([Object.keys(cache), Object.keys(FallbackCache)]).toEqual([[], ['buildKey']])
+    expect(engineOf(cache)).toBe(Reflect.get(cache, Symbol.for('fallback-cache.engine/1')))
+  })
 })
 
 describe('FallbackCache in memory', () => {
@@ -589,7 +616,7 @@ describe('events', () => {
     await cache.get('b')
     expect(once).toHaveBeenCalledTimes(1)
     expect(taken).not.toHaveBeenCalled()
-    expect(cache.listenerCount('miss')).toBe(0)
+    expect(engineOf(cache).listenerCount('miss')).toBe(0)
   })
 
   it('do no harm through a listener that throws or rejects: the process is warned', async () => {

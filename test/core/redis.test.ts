@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { ChaosProxy } from '../support/chaos-proxy.js'
 import { freePort } from '../support/free-port.js'
@@ -54,9 +54,9 @@ describe('a small value that memory holds', () => {
       [a, 'of a'],
       [b, 'of b'],
     ] as const) {
-      await cache.store('k', { ...entry, meta }, cache.mark()).written
+      await engineOf(cache).store('k', { ...entry, meta }, engineOf(cache).mark()).written
     }
-    for (const cache of [a, b]) expect((await cache.find('k'))?.entry.meta).toBe('of b')
+    for (const cache of [a, b]) expect((await engineOf(cache).find('k'))?.entry.meta).toBe('of b')
   })
 })
 

@@ -2,7 +2,7 @@ import express from 'express'
 import Koa from 'koa'
 import request from 'supertest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -96,7 +96,7 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('applications on one Redis', () 
     const dying = await core({ singleFlightLease: 0.5 })
     const living = await core({ singleFlightLease: 0.5 })
     let turns = 0
-    const turn = await dying.takeTurn('page', () => undefined)
+    const turn = await engineOf(dying).takeTurn('page', () => undefined)
     expect(turn).toHaveProperty('end')
     // It dies without a word: its connection goes, nothing is renewed.
     await dying.close()

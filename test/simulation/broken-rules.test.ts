@@ -4,7 +4,7 @@ import { Journal } from '../../src/core/coherence/journal.js'
 import { RetiredKeys } from '../../src/core/coherence/retired-keys.js'
 import { SharedLog } from '../../src/core/coherence/shared-log.js'
 import { WriteBack } from '../../src/core/coherence/write-back.js'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { EntryStore } from '../../src/core/entry-store.js'
 import { SingleFlight } from '../../src/core/single-flight.js'
 import { MemoryTier } from '../../src/core/tiers/memory-tier.js'
 import { FakeRedis } from './fake-redis.js'
@@ -96,8 +96,9 @@ const rules: readonly BrokenRule[] = [
   {
     rule: 'what clients can have invalidated makes no records',
     break: () =>
-      vi.spyOn(FallbackCache.prototype, 'retire').mockImplementation(async function (this: FallbackCache, names) {
-        if (names.length > 0) await this.invalidatePrefixes(names)
+      vi.spyOn(EntryStore.prototype, 'retire').mockImplementation(async function (this: EntryStore, names) {
+        const covers = names.map((prefix) => ({ kind: 'prefix', prefix, ignoreCase: false }) as const)
+        if (covers.length > 0) await this.invalidate(covers)
         return new Map()
       }),
     options: { only: ['flood by clients'] },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import { FakeClient } from './fake-client.js'
 import { FakeRedis } from './fake-redis.js'
 import { Keyspace } from './keyspace.js'
@@ -76,9 +76,9 @@ describe('a store that arrives when the tombstone of its key is gone', () => {
     const [issuer, writer] = [start(), start()]
     const entry = { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from('"old"') }
     await scheduler.runUntil(1_000)
-    const mark = writer.cache.mark()
+    const mark = engineOf(writer.cache).mark()
     hold(writer, true)
-    const { stored } = writer.cache.store('k', entry, mark)
+    const { stored } = engineOf(writer.cache).store('k', entry, mark)
     await scheduler.runUntil(1_001)
     const done: unknown[] = []
     void issuer.cache.invalidateKey('k').then((result) => done.push(result))
@@ -121,15 +121,15 @@ describe('a key that two processes retire', () => {
     }
     const [earlier, later] = [start(), start()]
     const make = ({ cache }: ReturnType<typeof start>, body: string) =>
-      cache.store('k', { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from(body) }, cache.mark())
+      engineOf(cache).store('k', { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from(body) }, engineOf(cache).mark())
     await scheduler.runUntil(1_000)
-    if (how.retiresBefore) void earlier.cache.retire(['k'])
+    if (how.retiresBefore) void engineOf(earlier.cache).retire(['k'])
     await scheduler.runUntil(1_100)
     if (how.retiresBefore) make(earlier, 'old')
     await scheduler.runUntil(1_200)
     cutOff(earlier, true)
     await scheduler.runUntil(2_000)
-    if (!how.retiresBefore) void earlier.cache.retire(['k'])
+    if (!how.retiresBefore) void engineOf(earlier.cache).retire(['k'])
     await scheduler.runUntil(2_100)
     if (!how.retiresBefore) make(earlier, 'old')
     if (how.losesLog) {
@@ -137,7 +137,7 @@ describe('a key that two processes retire', () => {
       redis.execute(['DEL', head].map((word) => Buffer.from(word)))
     }
     await scheduler.runUntil(10_000)
-    void later.cache.retire(['k'])
+    void engineOf(later.cache).retire(['k'])
     await scheduler.runUntil(10_100)
     make(later, 'new')
     await scheduler.runUntil(10_200)
@@ -146,14 +146,14 @@ describe('a key that two processes retire', () => {
     expect([earlier, later].map(({ cache }) => cache.stats().connected)).toEqual([true, true])
     const found: unknown[] = []
     for (const { cache } of [later, earlier, later]) {
-      void Promise.resolve(cache.find('k')).then((entry) => found.push(entry?.entry.body.toString()))
+      void Promise.resolve(engineOf(cache).find('k')).then((entry) => found.push(entry?.entry.body.toString()))
       await scheduler.runUntil(scheduler.now + 1_000)
     }
     expect(found).toHaveLength(3)
     expect(found).not.toContain('old')
     make(earlier, 'newest')
     await scheduler.runUntil(scheduler.now + 1_000)
-    void Promise.resolve(later.cache.find('k')).then((entry) => found.push(entry?.entry.body.toString()))
+    void Promise.resolve(engineOf(later.cache).find('k')).then((entry) => found.push(entry?.entry.body.toString()))
     await scheduler.runUntil(scheduler.now + 1_000)
     expect(found.at(-1)).toBe('newest')
   })
@@ -172,16 +172,17 @@ describe('the tombstone of a request', () => {
     await scheduler.runUntil(1_000)
     void issuer.clear()
     await scheduler.runUntil(1_100)
-    void Promise.resolve(other.find('k'))
+    void Promise.resolve(engineOf(other).find('k'))
     await scheduler.runUntil(1_200)
-    const mark = other.mark()
-    void issuer.retire(['k'])
+    const mark = engineOf(other).mark()
+    void engineOf(issuer).retire(['k'])
     await scheduler.runUntil(20_000)
     expect(redis.keys()).toContain('k')
-    other.store('k', { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from('late') }, mark)
+    engineOf(other).store('k', { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from('late') }, mark)
     await scheduler.runUntil(21_000)
     const found: unknown[] = []
-    for (const cache of [issuer, other]) void Promise.resolve(cache.find('k')).then((entry) => found.push(entry))
+    for (const cache of [issuer, other])
+      void Promise.resolve(engineOf(cache).find('k')).then((entry) => found.push(entry))
     await scheduler.runUntil(22_000)
     expect(found).toEqual([undefined, undefined])
   })

@@ -1,5 +1,7 @@
 import type { Cover } from '../../src/core/coherence/cover.js'
-import { FallbackCache, type Found, type Invalidation, type StoreResult } from '../../src/core/fallback-cache.js'
+import type { StoreResult } from '../../src/core/entry-store.js'
+import { engineOf, FallbackCache, type Invalidation } from '../../src/core/fallback-cache.js'
+import type { Found } from '../../src/core/found.js'
 import type { RunMark } from '../../src/core/mark.js'
 import type { FakeClient } from './fake-client.js'
 import type { History, Issued, Reading, Run, Witness } from './history.js'
@@ -104,7 +106,7 @@ export class SimulatedProcess implements Witness {
     const reading = this.#history.read(this, key, 'find')
     const wasConnected = this.isConnected
     const troubles = this.#troubles()
-    const found = await this.#timed('find', 2 * this.#setup.redisTimeout, async () => this.cache.find(key))
+    const found = await this.#timed('find', 2 * this.#setup.redisTimeout, async () => engineOf(this.cache).find(key))
     if (this.isDead) return undefined
     const hadTrouble = troubles !== this.#troubles() || !wasConnected || !this.isConnected
     this.#history.judge(reading, {
@@ -146,11 +148,11 @@ export class SimulatedProcess implements Witness {
 
   /** Runs a handler and keeps its result, as the HTTP layer does. */
   async handle(key: Key, duration: number, ttl: number): Promise<void> {
-    let mark = this.cache.mark()
+    let mark = engineOf(this.cache).mark()
     const run = this.#history.start(this, key)
     await this.#pause(duration)
     if (this.isDead) return
-    if (this.#setup.marksAtCompletion) mark = this.cache.mark()
+    if (this.#setup.marksAtCompletion) mark = engineOf(this.cache).mark()
     const kept = this.#keep(run, mark, ttl)
     if (run.number % 2 === 0) await this.#amend(run, kept, duration)
   }
@@ -184,14 +186,14 @@ export class SimulatedProcess implements Witness {
   /** A request with an unsafe method succeeds, which changes what lies under a key. */
   async retire(key: Key): Promise<void> {
     this.#history.issue(this, [{ kind: 'key', key }], `retire ${key}`, true)
-    await this.#timed('retire', 2 * this.#setup.redisTimeout, () => this.cache.retire([key]))
+    await this.#timed('retire', 2 * this.#setup.redisTimeout, () => engineOf(this.cache).retire([key]))
   }
 
   /** Clients have so many keys retired that nothing is stored under. */
   async flood(count: number): Promise<void> {
     for (let at = 0; at < count && !this.isDead; at += 20) {
       const keys = Array.from({ length: 20 }, (_, index) => `${at + index}${'u'.repeat(1_000)}`)
-      await this.#timed('flood', 2 * this.#setup.redisTimeout, () => this.cache.retire(keys))
+      await this.#timed('flood', 2 * this.#setup.redisTimeout, () => engineOf(this.cache).retire(keys))
     }
   }
 
@@ -212,7 +214,7 @@ export class SimulatedProcess implements Witness {
   async #amend(run: Run, { entry, written }: StoreResult, duration: number): Promise<void> {
     await written
     if (entry === undefined) return
-    const isAmended = await this.cache.amend(run.value.key, entry, async () => {
+    const isAmended = await engineOf(this.cache).amend(run.value.key, entry, async () => {
       await this.#pause(duration)
       return { meta: 'amended', body: Buffer.from(`${textOf(run.value)} `) }
     })
@@ -226,7 +228,7 @@ export class SimulatedProcess implements Witness {
     const now = this.clock.now()
     const entry = { staleAt: now + ttl, deleteAt: now + ttl, tags: tagsOf[key], body: Buffer.from(textOf(run.value)) }
     this.#history.finish(run, ttl, 'stores')
-    const kept = this.cache.store(key, entry, mark)
+    const kept = engineOf(this.cache).store(key, entry, mark)
     const { stored, reason, written } = kept
     this.#history.note(() => `${this.name} ${stored ? 'keeps' : `refuses (${reason})`} run ${run.number}`)
     if (stored) this.#history.keep(run, !this.isConnected)
@@ -259,7 +261,7 @@ export class SimulatedProcess implements Witness {
 
   /** Changes whenever something has gone wrong between this process and Redis. */
   #troubles(): string {
-    const { redisTimeouts, redisFailures, redisSkipped, redisErrorReplies } = this.cache.counters
+    const { redisTimeouts, redisFailures, redisSkipped, redisErrorReplies } = engineOf(this.cache).counters
     return `${redisTimeouts} ${redisFailures} ${redisSkipped} ${redisErrorReplies} ${this.#outages}`
   }
 

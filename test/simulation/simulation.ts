@@ -1,5 +1,6 @@
 import type { Cover } from '../../src/core/coherence/cover.js'
-import type { Found } from '../../src/core/fallback-cache.js'
+import { engineOf } from '../../src/core/fallback-cache.js'
+import type { Found } from '../../src/core/found.js'
 import { type DisasterKind, Disasters } from './disasters.js'
 import { FakeClient } from './fake-client.js'
 import { FakeRedis } from './fake-redis.js'
@@ -127,7 +128,7 @@ class Simulation {
 
   #leave(process: SimulatedProcess): void {
     this.#counts.amended = (this.#counts.amended ?? 0) + process.amended
-    for (const [name, count] of Object.entries(process.cache.counters)) {
+    for (const [name, count] of Object.entries(engineOf(process.cache).counters)) {
       if (typeof count === 'number') this.#counts[name] = (this.#counts[name] ?? 0) + count
     }
   }

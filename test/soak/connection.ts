@@ -1,3 +1,4 @@
+import { engineOf } from '../../src/core/fallback-cache.js'
 import type { FallbackCache } from '../../src/index.js'
 
 /** Whether a cache trusted Redis while something was asked of it. */
@@ -15,11 +16,12 @@ export function observe(cache: FallbackCache, onChange: (isConnected: boolean) =
   cache.on('recovery', () => onChange(true))
   return {
     async during(ask) {
-      const before = { outages, served: cache.counters.servedWhileDisconnected }
+      const before = { outages, served: engineOf(cache).counters.servedWhileDisconnected }
       const wasConnected = cache.stats().connected
       const result = await ask()
       // One command in time-out is no outage yet; its answer came from memory, and is counted as such.
-      const isUndisturbed = outages === before.outages && cache.counters.servedWhileDisconnected === before.served
+      const isUndisturbed =
+        outages === before.outages && engineOf(cache).counters.servedWhileDisconnected === before.served
       return { result, isConnected: wasConnected && isUndisturbed && cache.stats().connected }
     },
   }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import express from 'express'
 import { systemClock } from '../../src/core/clock.js'
+import { engineOf } from '../../src/core/fallback-cache.js'
 import { FallbackCache } from '../../src/index.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { Random } from '../simulation/random.js'
@@ -156,7 +157,7 @@ async function run(setup: SoakSetup): Promise<void> {
     if (how === 'get') return (await cache.get<Versioned>(resource)) ?? undefined
     if (how === 'getOrSet') return await cache.getOrSet(resource, () => handle(resource), { tags: tagsOf(resource) })
     if (how === 'http') return await ask<Versioned>('GET', resource)
-    const found = await cache.find(resource)
+    const found = await engineOf(cache).find(resource)
     return found === undefined ? undefined : (JSON.parse(found.entry.body.toString()) as Versioned)
   }
 

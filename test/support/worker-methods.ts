@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { systemClock } from '../../src/core/clock.js'
 import type { CacheEvents } from '../../src/core/events.js'
-import { type CacheStats, FallbackCache } from '../../src/core/fallback-cache.js'
+import { type CacheStats, engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { type ClientSetup, makeClient, type OpenClient } from './clients.js'
 import { type LoadOptions, type LoadReport, runLoad } from './load.js'
@@ -104,7 +104,7 @@ export function createInstance(): WorkerMethods {
       return await cache.get(key)
     },
     async find(key) {
-      const found = await cache.find(key)
+      const found = await engineOf(cache).find(key)
       if (!found) return undefined
       return { value: JSON.parse(found.entry.body.toString()), tier: found.tier, disconnected: found.disconnected }
     },
@@ -126,11 +126,15 @@ export function createInstance(): WorkerMethods {
       return { value: answer, ran }
     },
     async refresh(key, value, { gate, ttl = 300, tags = [] }) {
-      const mark = cache.mark()
+      const mark = engineOf(cache).mark()
       await passGate(gate)
-      const now = cache.clock.now()
+      const now = engineOf(cache).clock.now()
       const body = Buffer.from(JSON.stringify(value))
-      const stored = cache.store(key, { staleAt: now + ttl * 1000, deleteAt: now + ttl * 1000, tags, body }, mark)
+      const stored = engineOf(cache).store(
+        key,
+        { staleAt: now + ttl * 1000, deleteAt: now + ttl * 1000, tags, body },
+        mark,
+      )
       await stored.written
       return stored.stored
     },

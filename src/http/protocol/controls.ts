@@ -1,5 +1,6 @@
 import type { CacheStats, FallbackCache, Invalidation } from '../../core/fallback-cache.js'
 import type { Invalidate } from '../store/named-paths.js'
+import type { Policy } from './policy.js'
 import type { ResponseCache } from './response-cache.js'
 
 /** What the middleware of every framework carries, beside being one. */
@@ -34,9 +35,8 @@ export interface CacheControls {
 /** The controls of a protocol, to be laid on a middleware. */
 export function controlsOf<Context extends object>(
   responses: ResponseCache<Context>,
-  ownsCache: boolean,
+  { cache, ownsCache }: Pick<Policy<Context>, 'cache' | 'ownsCache'>,
 ): CacheControls {
-  const { cache } = responses
   return {
     cache,
     invalidate: responses.invalidations.invalidate,

@@ -1,5 +1,5 @@
+import type { CacheEngine } from '../../core/engine.js'
 import { asError } from '../../core/errors.js'
-import type { FallbackCache } from '../../core/fallback-cache.js'
 import type { Absence } from '../../core/found.js'
 import type { Exchange, FieldChanges, Reply, RequestHead } from '../port/exchange.js'
 import { credentialNames, isSecretField } from '../rules/credentials.js'
@@ -39,7 +39,7 @@ import { scopeOf } from './scope.js'
 
 /** The parts of a protocol that an explanation asks. */
 export interface Explained<Context extends object> {
-  readonly cache: FallbackCache
+  readonly cache: CacheEngine
   readonly policy: Policy<Context>
   readonly keys: PrimaryKeys
   readonly shelf: Shelf
@@ -275,7 +275,7 @@ function pass<Context extends object>(
   return complete({ ...draft, outcome: 'pass', reason, fwd, forwarded: NOT_CHANGED, ...said }, of)
 }
 
-function complete(draft: Draft, { cache }: { readonly cache: FallbackCache }): Explanation {
+function complete(draft: Draft, { cache }: { readonly cache: CacheEngine }): Explanation {
   const whole = {
     key: undefined,
     credentials: [],

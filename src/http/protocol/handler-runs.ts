@@ -1,5 +1,5 @@
 import type { Turn } from '../../core/coherence/shared-turns.js'
-import type { FallbackCache } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
 import type { RunMark } from '../../core/mark.js'
 import type { Exchange, FieldChanges, Recording, Reply, RequestHead } from '../port/exchange.js'
 import { markRefresh } from '../port/refresh-mark.js'
@@ -60,7 +60,7 @@ const SLOW_FOR = 10_000
  * background for none.
  */
 export class HandlerRuns<Context extends object> {
-  readonly #cache: FallbackCache
+  readonly #cache: CacheEngine
   readonly #policy: Policy<Context>
   readonly #place: readonly unknown[]
   readonly #keeper: Keeper
@@ -70,14 +70,14 @@ export class HandlerRuns<Context extends object> {
   readonly #plainPolicies = new Map<StoragePolicy, FillPolicy>()
 
   constructor(policy: Policy<Context>, keeper: Keeper, recentlyRefused: RecentlyRefused) {
-    this.#cache = policy.cache
+    this.#cache = policy.engine
     this.#policy = policy
     this.#place = placeOf(policy)
     this.#keeper = keeper
     this.#recentlyRefused = recentlyRefused
-    this.#refreshes = new Refreshes(policy.cache.clock, policy.cache.gauges, {
+    this.#refreshes = new Refreshes(policy.engine.clock, policy.engine.gauges, {
       slotFor: policy.collapseTimeout,
-      runFor: policy.cache.maxHandlerTime,
+      runFor: policy.engine.maxHandlerTime,
     })
   }
 

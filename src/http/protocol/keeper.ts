@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.js'
+import type { CacheEngine } from '../../core/engine.js'
 import { type Entry, entryWith } from '../../core/entry.js'
 import { asError } from '../../core/errors.js'
-import type { FallbackCache } from '../../core/fallback-cache.js'
 import type { Recordings } from '../../core/recordings.js'
 import { credentialsOf } from '../rules/credentials.js'
 import type { Reason } from '../rules/reasons.js'
@@ -53,13 +53,13 @@ export class Keeper implements FillTarget {
   readonly maxHandlerTime: number
   /** Encodes what has been kept. */
   readonly precompressor: Precompressor
-  readonly #cache: FallbackCache
+  readonly #cache: CacheEngine
   readonly #shelf: Shelf
   readonly #searches: Searches
   readonly #recentlyRefused: RecentlyRefused
   readonly #warned = new Set<string>()
 
-  constructor(cache: FallbackCache, shelf: Shelf, searches: Searches, recentlyRefused: RecentlyRefused) {
+  constructor(cache: CacheEngine, shelf: Shelf, searches: Searches, recentlyRefused: RecentlyRefused) {
     this.clock = cache.clock
     this.recordings = cache.recordings
     this.maxHandlerTime = cache.maxHandlerTime

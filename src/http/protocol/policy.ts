@@ -1,6 +1,7 @@
 import { INTERFACE_VERSION, versionOf } from '../../core/brand.js'
 import { type Duration, parseDuration, timerDuration } from '../../core/duration.js'
-import { FallbackCache } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
+import { engineOf, FallbackCache } from '../../core/fallback-cache.js'
 import type { Logger } from '../../core/logger.js'
 import { noteLongLifetime } from '../../core/long-lifetime.js'
 import {
@@ -30,6 +31,8 @@ import type { EndlessTypesOptions, FallbackCacheMiddlewareOptions, RefiningOptio
 /** The options of a middleware, checked and complete. */
 export interface Policy<Context extends object> {
   readonly cache: FallbackCache
+  /** What the protocol needs of `cache`. */
+  readonly engine: CacheEngine
   /** Whether `cache` was made for this middleware, which then closes it. */
   readonly ownsCache: boolean
   readonly storage: StoragePolicy
@@ -244,7 +247,8 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
   const core = coreOptionNames.filter((name) => options[name] !== undefined)
   if (options.cache === undefined) {
     const own = coreOptionNames.filter((name) => name in options).map((name) => [name, options[name]])
-    return { cache: new FallbackCache({ ...Object.fromEntries(own), ...memoryOf(options) }), ownsCache: true }
+    const cache = new FallbackCache({ ...Object.fromEntries(own), ...memoryOf(options) })
+    return { cache, engine: engineOf(cache), ownsCache: true }
   }
   if (core.length > 0) {
     throw new TypeError(
@@ -253,7 +257,7 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
   }
   const { cache } = options
   // An instance of another copy of this package is one, too: the ESM and the CommonJS build may meet in one process.
-  if (cache instanceof FallbackCache) return { cache, ownsCache: false }
+  if (cache instanceof FallbackCache) return { cache, engine: engineOf(cache), ownsCache: false }
   const version = typeof cache === 'object' && cache !== null ? versionOf(cache) : undefined
   if (version === undefined) throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
   throw new TypeError(

@@ -1,5 +1,5 @@
 import { brand } from '../../core/brand.js'
-import type { FallbackCache } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
 import type { Onward, Recording, Reply, RequestHead, ResponseHead } from '../port/exchange.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import { targetUri } from '../rules/invalidation.js'
@@ -101,11 +101,11 @@ export class PostAnswer extends Invalidating {
  * is invalidated after its handler started.
  */
 export class PostTarget implements FillTarget {
-  readonly #cache: FallbackCache
+  readonly #cache: CacheEngine
   readonly #keeper: Keeper
   #sequence: number | undefined
 
-  constructor(cache: FallbackCache, keeper: Keeper) {
+  constructor(cache: CacheEngine, keeper: Keeper) {
     this.#cache = cache
     this.#keeper = keeper
   }

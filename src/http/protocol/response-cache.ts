@@ -1,5 +1,5 @@
 import { brand } from '../../core/brand.js'
-import type { FallbackCache } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
 import type { Exchange, Reply, RequestHead } from '../port/exchange.js'
 import { ResponseNotes } from '../port/response-notes.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
@@ -57,7 +57,7 @@ const MAX_LOOKS = 4
  * @typeParam Context - what the framework hands to its users
  */
 export class ResponseCache<Context extends object> {
-  readonly cache: FallbackCache
+  readonly cache: CacheEngine
   readonly #policy: Policy<Context>
   readonly #place: readonly unknown[]
   readonly #keys: PrimaryKeys
@@ -72,7 +72,7 @@ export class ResponseCache<Context extends object> {
   readonly invalidations: Invalidations
 
   constructor(policy: Policy<Context>) {
-    const { cache } = policy
+    const { engine: cache } = policy
     const recentlyRefused = new RecentlyRefused(cache.clock)
     this.cache = cache
     this.#policy = policy
@@ -81,7 +81,11 @@ export class ResponseCache<Context extends object> {
     this.#shelf = new Shelf(cache)
     this.#searches = new Searches(cache, this.#shelf)
     const searches = policy.noVarySearch ? this.#searches : undefined
-    this.invalidations = new Invalidations(cache, policy.group, new UriKeys(cache, this.#keys, this.#shelf, searches))
+    this.invalidations = new Invalidations(
+      policy.cache,
+      policy.group,
+      new UriKeys(cache, this.#keys, this.#shelf, searches),
+    )
     this.#keeper = new Keeper(cache, this.#shelf, this.#searches, recentlyRefused)
     this.#recentlyRefused = recentlyRefused
     this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)

@@ -1,4 +1,4 @@
-import type { FallbackCache } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
 import type { Target } from '../rules/invalidation.js'
 import type { Invalidations } from '../store/invalidations.js'
 import { retire, type UriKeys } from '../store/uri-keys.js'
@@ -23,7 +23,7 @@ export interface Retiring {
  * @returns what other processes have to be told; resolves when it is done. Nothing without a Redis
  */
 export function retireTargets(of: readonly Retiring[], targets: readonly Target[]): readonly Promise<unknown>[] {
-  const keys = new Map<FallbackCache, Set<string>>()
+  const keys = new Map<CacheEngine, Set<string>>()
   const later: Promise<unknown>[] = []
   const add = ({ cache }: UriKeys, more: readonly string[]): void => {
     const known = keys.get(cache) ?? new Set()

@@ -1,4 +1,5 @@
-import type { FallbackCache, Found } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
+import type { Found } from '../../core/found.js'
 import type { RunMark } from '../../core/mark.js'
 import type { RequestHead } from '../port/exchange.js'
 import { parseNoVarySearch, type SearchRule } from '../syntax/no-vary-search.js'
@@ -77,17 +78,17 @@ class RuleMarker {
  * another rule has another identity, and is not found any more.
  */
 export class Searches {
-  readonly #cache: Pick<FallbackCache, 'find' | 'store'>
+  readonly #cache: Pick<CacheEngine, 'find' | 'store'>
   readonly #shelf: Shelf
   readonly #rules = new Map<string, KnownRule>()
 
-  constructor(cache: Pick<FallbackCache, 'find' | 'store'>, shelf: Shelf) {
+  constructor(cache: Pick<CacheEngine, 'find' | 'store'>, shelf: Shelf) {
     this.#cache = cache
     this.#shelf = shelf
   }
 
   /** Searches that look in another way, and know the rules that these know; what they learn is forgotten with them. */
-  lookingBy(find: FallbackCache['find'], shelf: Shelf): Searches {
+  lookingBy(find: CacheEngine['find'], shelf: Shelf): Searches {
     const searches = new Searches({ find, store: (...args) => this.#cache.store(...args) }, shelf)
     for (const [key, known] of this.#rules) searches.#rules.set(key, known)
     return searches

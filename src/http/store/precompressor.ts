@@ -1,4 +1,4 @@
-import type { FallbackCache } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
 import { encode, isSupported } from '../syntax/content-coding.js'
 import { type Encoding, encodedBody, encodingOf } from './encodings.js'
 import type { StoredResponse } from './stored-response.js'
@@ -25,11 +25,11 @@ const MEMORY = 1_000
  * they are made of: in both tiers, so that one process works for all.
  */
 export class Precompressor {
-  readonly #cache: FallbackCache
+  readonly #cache: CacheEngine
   readonly #onFault: (thrown: unknown) => void
   readonly #tries = new Map<string, Try>()
 
-  constructor(cache: FallbackCache, onFault: (thrown: unknown) => void) {
+  constructor(cache: CacheEngine, onFault: (thrown: unknown) => void) {
     this.#cache = cache
     this.#onFault = onFault
   }

@@ -1,4 +1,4 @@
-import type { FallbackCache } from '../../core/fallback-cache.js'
+import type { CacheEngine } from '../../core/engine.js'
 import type { RequestHead } from '../port/exchange.js'
 import type { Target } from '../rules/invalidation.js'
 import { pathOf } from '../syntax/target.js'
@@ -9,13 +9,13 @@ import { placesOfMarker } from './variants.js'
 
 /** Finds the keys under which one middleware stores responses for a URI. */
 export class UriKeys {
-  readonly cache: FallbackCache
+  readonly cache: CacheEngine
   readonly #keys: PrimaryKeys
   readonly #shelf: Shelf
   /** `undefined` where No-Vary-Search does not count. */
   readonly #searches: Searches | undefined
 
-  constructor(cache: FallbackCache, keys: PrimaryKeys, shelf: Shelf, searches: Searches | undefined) {
+  constructor(cache: CacheEngine, keys: PrimaryKeys, shelf: Shelf, searches: Searches | undefined) {
     this.cache = cache
     this.#keys = keys
     this.#shelf = shelf
@@ -69,7 +69,7 @@ export class UriKeys {
  *
  * Resolves when Redis knows, or will not know for now. Never rejects.
  */
-export async function retire(cache: FallbackCache, keys: ReadonlySet<string>): Promise<void> {
+export async function retire(cache: CacheEngine, keys: ReadonlySet<string>): Promise<void> {
   const bodiless = await cache.retire([...keys])
   const more = Array.from(bodiless, ([key, entry]) => placesOfMarker(key, entry)).flat()
   await cache.retire(more.filter((key) => !keys.has(key)))

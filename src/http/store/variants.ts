@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { derivedKey } from '../../core/derived-key.js'
+import type { CacheEngine } from '../../core/engine.js'
 import type { Entry } from '../../core/entry.js'
-import type { FallbackCache, Found, Refused } from '../../core/fallback-cache.js'
+import type { Refused } from '../../core/entry-store.js'
+import type { Found } from '../../core/found.js'
 import type { RunMark } from '../../core/mark.js'
 import type { RequestHead } from '../port/exchange.js'
 import { isUntold, MAX_SELECTING, matchesSelecting, selectingValues, variantText } from '../rules/vary.js'
@@ -59,7 +61,7 @@ const MEMORY = 10_000
 const MAX_LENGTH = 1_024
 
 /** What a shelf needs of the core. */
-type Core = Pick<FallbackCache, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clock' | 'retire'>
+type Core = Pick<CacheEngine, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clock' | 'retire'>
 
 /**
  * Where responses lie in the core: under their primary key, or, when they vary, each under a key of its own with a marker
@@ -74,7 +76,7 @@ export class Shelf {
   }
 
   /** A shelf that looks in another way, and knows what this one knows; what it learns is forgotten with it. */
-  lookingBy(find: FallbackCache['find']): Shelf {
+  lookingBy(find: CacheEngine['find']): Shelf {
     const cache = this.#cache
     const shelf = new Shelf({
       find,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FallbackCache } from '../../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache } from '../../../src/core/fallback-cache.js'
 import { Flight } from '../../../src/http/protocol/flight.js'
 import { RecentlyRefused } from '../../../src/http/store/recently-refused.js'
 import { ManualClock } from '../../support/manual-clock.js'
@@ -9,7 +9,7 @@ describe('Flight', () => {
     const clock = new ManualClock()
     const cache = new FallbackCache({ clock })
     let landings = 0
-    const flight = new Flight(cache.mark(), clock, 10_000, () => landings++, cache.gauges)
+    const flight = new Flight(engineOf(cache).mark(), clock, 10_000, () => landings++, engineOf(cache).gauges)
     return { clock, cache, flight, landings: () => landings }
   }
 

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { buildKey } from '../../../src/core/build-key.js'
+import { engineOf } from '../../../src/core/fallback-cache.js'
 import { headText } from '../../../src/http/store/stored-text.js'
 import { fallbackCache, type MiddlewareOptions } from '../../../src/middleware/express.js'
 import { type Ask, ask } from '../../middleware/hosts/client.js'
@@ -49,7 +50,11 @@ describe('ResponseCache', () => {
       const { cached, get } = await site({ ttl: 60, group: 'catalog' })
       const now = clock.now()
       const moments = { staleAt: now + 60_000, deleteAt: now + 60_000 }
-      cached.cache.store(key, { ...moments, meta, body: Buffer.from('planted') }, cached.cache.mark())
+      engineOf(cached.cache).store(
+        key,
+        { ...moments, meta, body: Buffer.from('planted') },
+        engineOf(cached.cache).mark(),
+      )
       const got = await get('/page?a=1')
       expect([got.text, got.cacheStatus.hit]).toEqual([hits ? 'planted' : 'page', hits])
     })

@@ -1,0 +1,127 @@
+import { sharedSymbol } from './brand.js'
+import type { Clock } from './clock.js'
+import type { Turn } from './coherence/shared-turns.js'
+import type { Counters } from './counters.js'
+import { isDueEarly } from './early-refresh.js'
+import type { Content, Entry, NewEntry } from './entry.js'
+import type { EntryStore, StoreResult } from './entry-store.js'
+import type { CacheEvents, GuardedEmitter } from './events.js'
+import type { Absence, Found } from './found.js'
+import { type Gauges, newGauges } from './gauges.js'
+import type { RunMark } from './mark.js'
+import type { CoreSettings } from './options.js'
+import { Recordings } from './recordings.js'
+
+/**
+ * The property of a `FallbackCache` that holds its engine. One symbol for all copies of this package in a process, and in no
+ * declaration.
+ */
+export const ENGINE = sharedSymbol('engine')
+
+/**
+ * What `src/http` needs of a cache: entries of its own making in both tiers, and the counters, gauges and events of the cache.
+ * Reached by `engineOf`; users of the package do not see it.
+ */
+export class CacheEngine {
+  /** Where the cache takes its time from. */
+  readonly clock: Clock
+  /** What `stats()` shows as `counters`. */
+  readonly counters: Counters
+  /** What is under way; `stats()` shows it. */
+  readonly gauges: Gauges = newGauges()
+  /** The response bodies that are being recorded. */
+  readonly recordings: Recordings
+  readonly #settings: CoreSettings
+  readonly #events: GuardedEmitter
+  readonly #entries: EntryStore
+
+  constructor(settings: CoreSettings, counters: Counters, events: GuardedEmitter, entries: EntryStore) {
+    this.clock = settings.clock
+    this.counters = counters
+    this.recordings = new Recordings(settings.clock, settings.maxRecordingBytes)
+    this.#settings = settings
+    this.#events = events
+    this.#entries = entries
+  }
+
+  /** Why nothing is found and nothing is kept: the option `enabled` is false, or the cache was closed. */
+  get inactive(): 'closed' | 'disabled' | undefined {
+    if (!this.#entries.isClosed) return undefined
+    return this.#settings.enabled ? 'closed' : 'disabled'
+  }
+
+  /** Whether the cache was closed. */
+  get isClosed(): boolean {
+    return this.inactive === 'closed'
+  }
+
+  /** Whether there is a Redis behind memory. */
+  get isShared(): boolean {
+    return this.#entries.isShared
+  }
+
+  /** The longest that a handler may take for its result to be kept, ms. */
+  get maxHandlerTime(): number {
+    return this.#settings.maxHandlerTime
+  }
+
+  /** Emits an event of the cache. */
+  emit<Name extends keyof CacheEvents>(event: Name, payload: CacheEvents[Name][0]): void {
+    this.#events.tell(event, payload)
+  }
+
+  /** How many listen to an event. */
+  listenerCount(event: keyof CacheEvents): number {
+    return this.#events.listenerCount(event)
+  }
+
+  /** See {@link EntryStore.find}. */
+  find(key: string): Found | undefined | Promise<Found | undefined> {
+    return this.#entries.find(key)
+  }
+
+  /** See {@link EntryStore.peek}. */
+  peek(key: string): Promise<Found | Absence> {
+    return this.#entries.peek(key)
+  }
+
+  /** See {@link EntryStore.mark}. */
+  mark(): RunMark {
+    return this.#entries.mark()
+  }
+
+  /** See {@link EntryStore.isInvalidated}. */
+  isInvalidated(key: string, tags: readonly string[], mark: RunMark): boolean {
+    return this.#entries.isInvalidated(key, tags, mark)
+  }
+
+  /** See {@link EntryStore.store}. */
+  store(key: string, entry: NewEntry, mark: RunMark): StoreResult {
+    return this.#entries.store(key, entry, mark)
+  }
+
+  /** See {@link EntryStore.amend}. */
+  amend(key: string, was: Entry, make: () => Promise<Content | undefined>): Promise<boolean> {
+    return this.#entries.amend(key, was, make)
+  }
+
+  /** See {@link EntryStore.retire}. */
+  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+    return this.#entries.retire(keys)
+  }
+
+  /** See {@link EntryStore.takeTurn}. */
+  takeTurn<T>(
+    key: string,
+    look: () => T | undefined | Promise<T | undefined>,
+    tags: readonly string[] = [],
+    patience?: number,
+  ): undefined | Promise<Turn<T>> {
+    return this.#entries.takeTurn(key, look, tags, patience)
+  }
+
+  /** Whether a fresh entry that took `cost` ms to make should be made again already. */
+  isDueEarly(staleAt: number, cost: number): boolean {
+    return isDueEarly(staleAt, cost, this.#settings.earlyRefresh, this.clock.now())
+  }
+}
