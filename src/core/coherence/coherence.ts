@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { randomBytes } from 'node:crypto'
 import { type Clock, pause, settledWithin, type Timer } from '../clock.js'
 import type { Counters } from '../counters.js'
@@ -24,6 +25,9 @@ import { Nonces } from './nonces.js'
 import { Recovery } from './recovery.js'
 import { type LogState, SharedLog } from './shared-log.js'
 import { tellInvalidation } from './tell-invalidation.js'
+
+/** The async context of background work: that in which this module was loaded. */
+const background = new AsyncResource('FallbackCacheBackground')
 
 /** How often each process looks whether the log is whole; ms. */
 const vouchPeriod = 5000
@@ -272,11 +276,16 @@ export class Coherence {
     }
   }
 
-  /** Calls `run` in a while, unless this was closed by then. */
+  /**
+   * Calls `run` after `ms`, unless this is closed by then. Always outside the async context of the caller: background
+   * work belongs to no request, and must not show up in the trace of one.
+   */
   later(run: () => void, ms = 1000): void {
-    this.#clock.setTimer(() => {
-      if (!this.#closed) run()
-    }, ms)
+    background.runInAsyncScope(() => {
+      this.#clock.setTimer(() => {
+        if (!this.#closed) run()
+      }, ms)
+    })
   }
 
   /** Why Redis cannot be used, or what it refuses while it can; `undefined` in health. */

@@ -36,6 +36,8 @@ export type TakeEarly = (request: IncomingMessage, unopened: Unopened) => boolea
  */
 export function answerEarly(server: Server, listener: RequestListener, take: TakeEarly): MadeResponses {
   const responses = new MadeResponses()
+  // Subscribers, such as a tracer, would see the requests of the self-test as traffic; early answers are off for them.
+  if (CHANNELS.some(({ hasSubscribers }) => hasSubscribers)) return responses
   isSupported ??= check()
   if (!isSupported) return responses
   const onConnection = (socket: Connection): void => watch(socket, server, listener, responses, take)
@@ -221,6 +223,8 @@ function check(): boolean {
     response.end('ordinary')
   }
   const server = createServer({ keepAliveTimeout: 5000 }, listener)
+  // Tracers patch the method of all servers: the requests of the self-test are not traffic.
+  server.emit = emit
   const connect = (...urls: string[]): string => {
     const connection = new NoConnection()
     server.emit('connection', connection)
