@@ -1,4 +1,4 @@
-import { adapterContract } from './contract.js'
+import { frameworkContract } from './contract.js'
 import { express4Front } from './hosts/express.js'
 
-adapterContract('Express 4, in front of it', express4Front)
+frameworkContract('Express 4, in front of it', express4Front)

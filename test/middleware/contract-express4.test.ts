@@ -1,4 +1,4 @@
-import { adapterContract } from './contract.js'
+import { frameworkContract } from './contract.js'
 import { express4 } from './hosts/express.js'
 
-adapterContract('Express 4', express4)
+frameworkContract('Express 4', express4)

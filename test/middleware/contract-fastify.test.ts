@@ -1,4 +1,4 @@
-import { adapterContract } from './contract.js'
+import { frameworkContract } from './contract.js'
 import { fastify } from './hosts/fastify.js'
 
-adapterContract('Fastify 5', fastify)
+frameworkContract('Fastify 5', fastify)

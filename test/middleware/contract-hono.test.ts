@@ -1,4 +1,4 @@
-import { adapterContract } from './contract.js'
+import { frameworkContract } from './contract.js'
 import { hono } from './hosts/hono.js'
 
-adapterContract('Hono', hono)
+frameworkContract('Hono', hono)

@@ -330,8 +330,8 @@ export function invalidationContract<M extends CacheFace>(host: Host<M>): void {
       ])
       const kept = ['/products', '/products/1', '/products/2?a=1', '/']
       for (const path of kept) await client.get(path)
-      for (let at = 0; at < 300; at += 10) {
-        const urls = Array.from({ length: 10 }, (_, index) => `/u${at + index}?${'x'.repeat((at * 97) % 8_000)}`)
+      for (let at = 0; at < 100; at += 10) {
+        const urls = Array.from({ length: 10 }, (_, index) => `/u${at + index}?${'x'.repeat((at * 291) % 8_000)}`)
         await Promise.all(urls.map((url) => client.ask(url, { method: 'POST', fields: { host: `h${at}.example` } })))
       }
       for (const path of kept) expect([path, await isHit(client, path)]).toEqual([path, true])

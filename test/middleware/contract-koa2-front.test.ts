@@ -1,4 +1,4 @@
-import { adapterContract } from './contract.js'
+import { frameworkContract } from './contract.js'
 import { koa2Front } from './hosts/koa.js'
 
-adapterContract('Koa 2, in front of it', koa2Front)
+frameworkContract('Koa 2, in front of it', koa2Front)

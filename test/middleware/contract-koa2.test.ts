@@ -1,4 +1,4 @@
-import { adapterContract } from './contract.js'
+import { frameworkContract } from './contract.js'
 import { koa2 } from './hosts/koa.js'
 
-adapterContract('Koa 2', koa2)
+frameworkContract('Koa 2', koa2)

@@ -1,4 +1,4 @@
-import { adapterContract } from './contract.js'
+import { frameworkContract } from './contract.js'
 import { node } from './hosts/node.js'
 
-adapterContract('node:http', node)
+frameworkContract('node:http', node)
