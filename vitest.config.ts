@@ -14,14 +14,6 @@ const OTHER_FRAMEWORKS =
       )
     : []
 
-/** What calls functions of ours and nothing else: no server, no process, no Redis, nothing that outlives a test. */
-const FUNCTIONS = [
-  'test/http/**/!(response-cache).test.ts',
-  'test/core/coherence/*.test.ts',
-  'test/core/tiers/!(script).test.ts',
-  'test/core/{build-key,clock,contract-memory,early-refresh,single-flight,values,wire-frame}.test.ts',
-]
-
 /**
  * What mostly waits: for a Redis that is cut off, elects another master or loads, for an example to start. Not the
  * other files of coherence, where a single command that misses its deadline of 50 ms is one too many.
@@ -66,9 +58,9 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
-// The tests start real servers and real processes, so a file gets a process of its own, and two run at a time: more
-// would make two cores wait for each other, and deadlines of 50 ms are part of what is tested. Where a project differs,
-// it says why; WORKERS=3 is for runs without the files of coherence. A file belongs to one project; the groups of projects run one after the other.
+// The tests start real servers and real processes, so two files run at a time: more would make two cores wait for each
+// other, and deadlines of 50 ms are part of what is tested. Where a project differs, it says why; WORKERS=3 is for runs
+// without the files of coherence. A file belongs to one project; the groups of projects run one after the other.
 export default defineConfig({
   // Examples import the package by its name, as a user would; here, as in tsconfig.json, that is the source.
   resolve: {
@@ -91,21 +83,17 @@ export default defineConfig({
     maxConcurrency: 40,
     projects: [
       {
-        // Dozens of files of some milliseconds each: to start a process for each of them takes longer than the tests.
-        extends: true,
-        test: { name: 'functions', include: FUNCTIONS, isolate: false, sequence: { groupOrder: 0 } },
-      },
-      {
+        // Most of these files take less time than a process and its imports; none leaves anything behind.
         extends: true,
         test: {
           name: 'library',
+          isolate: false,
           include: ['test/**/*.test.ts'],
           exclude: [
             LATENCY,
             'test/package/**',
             'test/simulation/**',
             'test/soak/**',
-            ...FUNCTIONS,
             ...WAITING,
             ...OTHER_FRAMEWORKS,
             ...NEED_REDIS,
@@ -114,12 +102,12 @@ export default defineConfig({
         },
       },
       {
-        // Thousands of seeds: processor time, no machine outside the process.
+        // Thousands of seeds: processor time, no machine outside the process. In CI that is what other tests leave.
         extends: true,
         test: {
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
-          testTimeout: 180_000,
+          testTimeout: 400_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -151,7 +139,7 @@ export default defineConfig({
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 240_000,
           hookTimeout: 240_000,
           sequence: { groupOrder: 3 },
         },

@@ -20,6 +20,6 @@ for (const major of versions.length > 0 ? versions : NODE_VERSIONS) {
   if (!node)
     throw new Error(`No binary of Node.js ${major} for ${process.platform}-${process.arch} could be had from npm`)
   console.log(`\n— Node.js ${major}`)
-  const { failed } = await runVitest([...LIBRARY, '--project=latency', ...filters], node)
+  const { failed } = await runVitest([...LIBRARY, '--project=latency', ...filters], { node })
   if (failed > 0) process.exitCode = 1
 }

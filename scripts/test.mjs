@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
 import { provideRedisServer } from './redis-server.mjs'
-import { LIBRARY, runVitest } from './vitest.mjs'
+import { LIBRARY, runVitest, yieldToOthers } from './vitest.mjs'
 
 // npm test: everything, on a machine that has Node.js and npm. With arguments (npm test -- test/http) only vitest, with
 // those. The last line is "N passed, N failed"; a step that is no test counts only when it fails.
@@ -32,23 +32,33 @@ if (process.env.SKIP_REDIS === '1') {
 const onlyThese = process.argv.slice(2)
 if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 
-// The type checker takes as long as the others together.
-const [isBuilt] = await Promise.all([lintAndBuild(), types()])
+const others = otherVersions().map((major) => ({ major, node: provideNode(major) }))
 
-await tests(`Node.js ${process.version}`, [...LIBRARY, '--project=simulation', '--project=latency'])
+// What only computes fills the time that the other tests spend waiting.
+const computing = compute()
+await tests(`Node.js ${process.version}`, LIBRARY)
 // The contract on older frameworks and on the adapters of the examples has been held on this Node.js.
 process.env.CURRENT_FRAMEWORKS = '1'
 // Without coherence and its deadlines, most of the time is spent waiting.
 process.env.WORKERS = '3'
-for (const major of otherVersions()) {
-  const node = provideNode(major)
+for (const { major, node } of others) {
   const files = major === NODE_VERSIONS.at(-1) ? ON_THE_NEWEST_NODE : ON_EVERY_NODE
-  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], node)
+  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node })
   else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
 }
-if (isBuilt) await tests('the packed tarball', ['--project=package'])
+await computing
+await tests('latency', ['--project=latency'])
 
 finish(total)
+
+/** One process at a time, at a lower priority. */
+async function compute() {
+  const isBuilt = await lintAndBuild()
+  await types()
+  const behind = { isBehind: true }
+  await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], behind)
+  if (isBuilt) await tests('the packed tarball', ['--project=package', '--maxWorkers=1'], behind)
+}
 
 /** @returns {Promise<boolean>} whether there is a build to test */
 async function lintAndBuild() {
@@ -86,12 +96,12 @@ async function step(name, args) {
 /**
  * @param {string} name
  * @param {readonly string[]} args of vitest
- * @param {string} [node]
+ * @param {import('./vitest.mjs').How} [how]
  */
-async function tests(name, args, node) {
+async function tests(name, args, how = {}) {
   const begun = Date.now()
-  console.log(`\n— ${name}`)
-  const counts = await runVitest(args, node)
+  if (!how.isBehind) console.log(`\n— ${name}`)
+  const counts = await runVitest(args, how)
   total.passed += counts.passed
   total.failed += counts.failed
   total.skipped += counts.skipped
@@ -121,6 +131,7 @@ function otherVersions() {
 function capture(args) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    yieldToOthers(child.pid)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {

@@ -1,10 +1,16 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { setPriority, tmpdir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 
 /** The projects of vitest.config.ts that hold the tests of the library; how long an answer takes is apart from them. */
-export const LIBRARY = ['--project=functions', '--project=library', '--project=waiting']
+export const LIBRARY = ['--project=library', '--project=waiting']
+
+/**
+ * `node` is the binary; `isBehind` runs at a lower priority and prints at the end, beside another run.
+ *
+ * @typedef {{ readonly node?: string, readonly isBehind?: boolean }} How
+ */
 
 /**
  * `notes` says, a paragraph each, what failed and what passed only when it was run again.
@@ -17,15 +23,15 @@ export const LIBRARY = ['--project=functions', '--project=library', '--project=w
  * outside the tests, a crash) counts as one failed.
  *
  * @param {readonly string[]} args
- * @param {string} [node] the node binary
+ * @param {How} [how]
  * @returns {Promise<Counts>}
  */
-export async function runVitest(args, node = process.execPath) {
+export async function runVitest(args, how = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-vitest-'))
   const report = join(folder, 'report.json')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   try {
-    const code = await run(node, ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args])
+    const code = await run(how, ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args])
     const counts = readCounts(report)
     if (code === 0 || counts.failed > 0) return counts
     return { ...counts, failed: 1, notes: [...counts.notes, `✗ vitest ended with ${code} and no failed test`] }
@@ -34,18 +40,40 @@ export async function runVitest(args, node = process.execPath) {
   }
 }
 
+/** Lets a process, and those that it will start, have the processor only when others leave it. @param {number | undefined} pid */
+export function yieldToOthers(pid) {
+  if (pid === undefined) return
+  try {
+    setPriority(pid, 5)
+  } catch {
+    // It has ended already.
+  }
+}
+
 /**
- * @param {string} node
+ * @param {How} how
  * @param {readonly string[]} args
  * @returns {Promise<number>}
  */
-function run(node, args) {
+function run({ node = process.execPath, isBehind = false }, args) {
   // The processes that a test starts find the same node first.
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` }
   return new Promise((resolve, reject) => {
-    spawn(node, args, { stdio: ['ignore', 'inherit', 'inherit'], env })
-      .on('error', reject)
-      .on('exit', (code) => resolve(code ?? 1))
+    const child = spawn(node, args, {
+      stdio: ['ignore', isBehind ? 'pipe' : 'inherit', isBehind ? 'pipe' : 'inherit'],
+      env,
+    })
+    if (isBehind) yieldToOthers(child.pid)
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text) => {
+        output += text
+      })
+    }
+    child.on('error', reject).on('close', (code) => {
+      process.stdout.write(output)
+      resolve(code ?? 1)
+    })
   })
 }
 
