@@ -3,7 +3,7 @@ import type { ClientSetup } from '../support/clients.js'
 import { RedisCluster } from '../support/cluster.js'
 import { until } from '../support/until.js'
 import type { Worker } from '../support/worker.js'
-import { Hosts } from './fleet.js'
+import { Hosts, REDIS_TIMEOUT } from './fleet.js'
 
 let hosts: Hosts
 beforeAll(async () => {
@@ -37,7 +37,9 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
   beforeEach(async () => {
     const options = kind.startsWith('node-redis') ? {} : OPTIONS
     const client: ClientSetup = { kind, nodes: cluster.addresses, options }
-    workers = await Promise.all(hosts.workers.map((host) => host.sibling({ client })))
+    workers = await Promise.all(
+      hosts.workers.map((host) => host.sibling({ client, cache: { redisTimeout: REDIS_TIMEOUT } })),
+    )
     for (const worker of workers) await connected(worker)
   }, 40_000)
   afterEach(async () => {

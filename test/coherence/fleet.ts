@@ -13,6 +13,9 @@ export type ReadMode = (typeof READ_MODES)[number]
 /** Seconds; short, so that tests need not wait. */
 const LEASE = 0.2
 
+/** Milliseconds. Longer than the default: few tests are about how fast Redis answers, and those say so. */
+export const REDIS_TIMEOUT = 300
+
 /** What a fleet is made of. */
 export interface FleetOptions {
   readonly read: ReadMode
@@ -65,7 +68,7 @@ export class Fleet {
         const proxy = await ChaosProxy.start({ port: server.port })
         const worker = await host.sibling({
           client: clientFor(proxy, options.users?.[index]),
-          cache: { read: options.read, lease: LEASE, ...options.cache },
+          cache: { read: options.read, lease: LEASE, redisTimeout: REDIS_TIMEOUT, ...options.cache },
           clockSkew: options.clockSkews?.[index] ?? 0,
         })
         return [worker, proxy] as const

@@ -446,7 +446,7 @@ describe('the breaker', () => {
   it('scenario 16: opens on a hang, and lets one probe through, which is nobody’s request', async () => {
     const fleet = await Fleet.start(hosts, {
       read: 'redis-first',
-      cache: { circuitBreaker: { threshold: 3, cooldown: 1 } },
+      cache: { circuitBreaker: { threshold: 3, cooldown: 1 }, redisTimeout: 50 },
     })
     await fleet.spread('k', 'value')
     fleet.proxy(fleet.a).hold()

@@ -4,6 +4,9 @@ import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { Worker } from '../support/worker.js'
 
+/** What Redis answers is looked at here, not how soon. */
+const UNHURRIED = { redisTimeout: 300 }
+
 let host: Worker
 beforeAll(async () => {
   host = await Worker.start()
@@ -16,7 +19,7 @@ describe.each(CLIENT_KINDS)('with %s, an error that Redis answers with', (kind) 
 
   beforeEach(async () => {
     server = await RedisServer.start()
-    worker = await host.sibling({ client: { kind, port: server.port } })
+    worker = await host.sibling({ client: { kind, port: server.port }, cache: UNHURRIED })
     await until('connected', async () => {
       await worker.set('warm', 1)
       return (await worker.find('warm'))?.tier === 'redis'
@@ -56,7 +59,7 @@ describe.each(CLIENT_KINDS)('with %s, an error that Redis answers with', (kind) 
   })
 
   it('OOM: an invalidation holds here at once, and everywhere when there is room again', async () => {
-    const other = await host.sibling({ client: { kind, port: server.port } })
+    const other = await host.sibling({ client: { kind, port: server.port }, cache: UNHURRIED })
     await until('connected', async () => (await other.find('warm'))?.tier === 'redis')
     await worker.set('k', 'old')
     expect(await other.get('k')).toBe('old')

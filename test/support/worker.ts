@@ -122,7 +122,7 @@ export class Worker {
     return this.call('serve', options)
   }
 
-  /** Unhandled rejections, uncaught exceptions and warnings of the process since the start. Must be empty. */
+  /** Unhandled rejections, uncaught exceptions and warnings of the process since the last call. Must be empty. */
   async troubles(): Promise<string[]> {
     return (await this.#host.call(0, 'troubles', [])) as string[]
   }
