@@ -1,23 +1,24 @@
 import { hash } from 'node:crypto'
 
-/** What {@link buildKey} can take as a parameter: JSON, `bigint`, and whatever has a `toJSON` or a `toString`. */
+/** The parameters of {@link buildKey}: JSON values, `bigint`, and objects with a `toJSON` or `toString` method. */
 export type KeyParams = Readonly<Record<string, unknown>>
 
 /**
- * A key made of a readable prefix and a short hash of parameters: `users:bb73de0958e0`.
+ * Builds a key from a readable prefix and a short hash of parameters: `users:bb73de0958e0`.
  *
- * Gives the same key as `build_key(prefix, **params)` of the Python package `fallback-cache`: the hash is the first
- * 12 hex digits of SHA-256 over the parameters as Python's `json.dumps(params, sort_keys=True)` writes them.
- * Parameters that are `null` or `undefined` are left out at the top level, the order of names does not matter.
+ * Returns the same key as `build_key(prefix, **params)` of the Python package `fallback-cache`: the hash is the first
+ * 12 hex digits of SHA-256 over the parameters as Python's `json.dumps(params, sort_keys=True)` serializes them.
+ * Top-level parameters that are `null` or `undefined` are omitted; the order of names does not matter.
  *
- * What JavaScript cannot tell apart, it cannot hash apart: Python's `1.0` and `-0.0` are floats, here they are the
- * integers `1` and `0`; integers from 2^53 on need a
- * `bigint` (a number that large is hashed as the float it is); `NaN` comes out as Python writes it. A hash of 48 bits
- * is no identity: compare what you stored with what you asked for when a collision must not be served.
+ * Differences that JavaScript cannot represent do not affect the hash: Python's floats `1.0` and `-0.0` are the
+ * integers `1` and `0` here. Integers from 2^53 on must be a `bigint` (a number that large is hashed as a float). `NaN`
+ * is serialized as in Python. A hash of 48 bits is not unique: if a collision must not be served, compare the stored
+ * value with the request.
  *
- * @param prefix - taken as it is; what `invalidatePrefix` looks at
- * @param params - JSON-like values; a `Date` is hashed as its ISO text, other objects by `toJSON` or their own properties
- * @throws TypeError when `prefix` is no string, or `params` holds itself, a function or a symbol
+ * @param prefix - used unchanged; `invalidatePrefix` matches it
+ * @param params - JSON-like values; a `Date` is hashed as its ISO text, other objects by `toJSON` or their own
+ * properties
+ * @throws TypeError if `prefix` is not a string, or if `params` contains a cycle, a function or a symbol
  */
 export function buildKey(prefix: string, params: KeyParams = {}): string {
   if (typeof prefix !== 'string') throw new TypeError(`prefix must be a string, got ${typeof prefix}`)
@@ -25,7 +26,8 @@ export function buildKey(prefix: string, params: KeyParams = {}): string {
     throw new TypeError('params must be an object of names and values')
   }
   const names = Object.keys(params).filter((name) => params[name] !== null && params[name] !== undefined)
-  // One piece: V8 keeps what a template puts together in its pieces, which take three times as much and are walked by every lookup.
+  // join() creates a flat string: V8 keeps a template result as a rope, which takes three times the memory and slows
+  // lookups.
   return [prefix, hash('sha256', pythonObject(params, names, []), 'hex').slice(0, 12)].join(':')
 }
 
@@ -58,7 +60,7 @@ function pythonContainer(value: object, above: readonly unknown[]): string {
   return pythonObject(record, Object.keys(record), path)
 }
 
-/** @param names - those of the members, in any order; sorted in place */
+/** @param names - the names of the members, in any order; sorted in place */
 function pythonObject(record: Readonly<Record<string, unknown>>, names: string[], path: readonly unknown[]): string {
   if (!names.every((name, at) => at === 0 || byCodePoint(names[at - 1] ?? '', name) < 0)) names.sort(byCodePoint)
   let members = ''
@@ -78,26 +80,26 @@ const escapes: Readonly<Record<string, string>> = {
   '\r': '\\r',
 }
 
-/** ASCII only, lower-case `\uXXXX`, as `ensure_ascii` does. */
+/** Escapes non-ASCII characters as lower-case `\uXXXX`, like Python's `ensure_ascii`. */
 function pythonString(text: string): string {
   if (PLAIN.test(text)) return `"${text}"`
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be escaped
   return `"${text.replace(/["\\\u0000-\u001f\u007f-\uffff]/g, escapeCharacter)}"`
 }
 
-/** Nothing in it has to be escaped. */
+/** Matches texts without characters to escape. */
 const PLAIN = /^[ !#-[\]-~]*$/
 
 function escapeCharacter(character: string): string {
   return escapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** Python's `repr` of a float, except that an integral number below 2^53 is taken for an integer. */
+/** Formats like Python's `repr` of a float, except that an integral number below 2^53 is formatted as an integer. */
 function pythonNumber(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity'
   if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value)
-  // Shortest digits are the same in both languages; only the layout differs.
+  // Both languages use the shortest digits; only the layout differs.
   const [mantissa = '', exponent = '0'] = value.toExponential().split('e')
   const power = Number(exponent)
   if (power >= -4 && power < 16) return positional(mantissa, power)
@@ -113,7 +115,7 @@ function positional(mantissa: string, power: number): string {
   return `${minus}${whole}.${digits.slice(power + 1) || '0'}`
 }
 
-/** Python sorts by code point, JavaScript by UTF-16 unit: they differ above U+FFFF. */
+/** Compares by code point, as Python does. JavaScript's own order by UTF-16 code unit differs above U+FFFF. */
 function byCodePoint(left: string, right: string): number {
   const length = Math.min(left.length, right.length)
   for (let index = 0; index < length; index++) {
@@ -124,7 +126,7 @@ function byCodePoint(left: string, right: string): number {
   return left.length - right.length
 }
 
-/** The code point that starts at, or goes on at, this unit; a lone surrogate counts as itself. */
+/** The code point that this code unit belongs to; a lone surrogate counts as itself. */
 function rank(text: string, index: number): number {
   const unit = text.charCodeAt(index)
   const isTrail = unit >= 0xdc00 && unit <= 0xdfff

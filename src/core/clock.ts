@@ -1,34 +1,33 @@
-/** A pending call of a {@link Clock}; only good for {@link Clock.clearTimer}. */
+/** A pending call of a {@link Clock}; only useful for {@link Clock.clearTimer}. */
 export type Timer = unknown
 
 /**
- * Where the library takes its time from. Handed in as the `clock` option, so that tests move time themselves.
+ * The source of time for the library. The `clock` option lets tests control time.
  *
- * Moments that are written down (`storedAt`, `staleAt`, `deleteAt`) use {@link Clock.now}; everything that measures
- * a distance inside one process (deadlines, cooldowns, leases) uses {@link Clock.monotonic}, which no
- * administrator can set back.
+ * Stored timestamps (`storedAt`, `staleAt`, `deleteAt`) use {@link Clock.now}; intervals within one process (deadlines,
+ * cooldowns, leases) use {@link Clock.monotonic}, which is not affected by changes of the system time.
  */
 export interface Clock {
-  /** Wall clock, epoch milliseconds. */
+  /** Wall clock time in epoch milliseconds. */
   now(): number
-  /** Milliseconds since some fixed moment, never going back. */
+  /** Milliseconds since an arbitrary fixed point; never decreases. */
   monotonic(): number
   /** Calls `run` once after `ms` milliseconds. A timer never keeps the process alive. */
   setTimer(run: () => void, ms: number): Timer
-  /** Takes a timer back. A timer that has fired is ignored. */
+  /** Cancels a timer. Has no effect after the timer fired. */
   clearTimer(timer: Timer): void
-  /** Calls `run` when the input of this turn of the event loop has been read: all that came in with it can travel together. */
+  /** Calls `run` after the input of the current event loop turn was read, so that work caused by it can be batched. */
   endOfTurn(run: () => void): void
 }
 
-/** Lets `ms` milliseconds pass. */
+/** Resolves after `ms` milliseconds. */
 export function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => {
     clock.setTimer(resolve, ms)
   })
 }
 
-/** Resolves when `promise` has settled, either way, or `ms` milliseconds have passed. */
+/** Resolves when `promise` has settled, or after `ms` milliseconds, whichever is first. */
 export function settledWithin(clock: Clock, promise: Promise<unknown>, ms: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = clock.setTimer(resolve, ms)
@@ -40,11 +39,11 @@ export function settledWithin(clock: Clock, promise: Promise<unknown>, ms: numbe
   })
 }
 
-// Taken once: fake timers of a test runner replace the globals, and neither a read nor its deadline may wait for them.
+// Captured at load time: a test runner's fake timers must not delay reads or their deadlines.
 const { setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis
 const monotonic = performance.now.bind(performance)
 
-/** What node's timers can hold, ms (24.8 days): they fire at once for more. */
+/** The longest delay that Node.js timers support, in ms (24.8 days); a longer delay fires at once. */
 const longestTimeout = 2 ** 31 - 1
 
 class SystemTimer {
@@ -68,11 +67,11 @@ class SystemTimer {
 }
 
 /**
- * The clock of the machine. Its wall clock is `Date` at the moment of the call, so that a test can move lifetimes by a fake `Date`; its
- * timers and its monotonic time are those of the moment this module was loaded.
+ * The system clock. `now` reads `Date` at each call, so that tests can expire entries with a fake `Date`; timers and
+ * monotonic time are those captured when this module was loaded.
  *
- * Its timers let the input that was already waiting be read first: after a blocked event loop a plain timer fires
- * before the socket that has had the answer for long, and a deadline would call a healthy Redis slow.
+ * Its timers fire after pending input was read. After a blocked event loop a plain timer would fire before the socket
+ * whose data has already arrived, and a deadline would treat a healthy Redis as slow.
  */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -1,52 +1,52 @@
-/** Plain numbers that only go up; read by `stats()`, by exporters and by whoever looks. Nothing is allocated to count. */
+/** Counters that only increase; exposed by `stats()` and the exporters. Counting allocates nothing. */
 export interface Counters {
-  /** Answers from memory. */
+  /** Lookups answered from memory. */
   memoryHits: number
-  /** Answers from Redis. */
+  /** Lookups answered from Redis. */
   redisHits: number
   /** Lookups that found nothing usable. */
   misses: number
-  /** Answers that were stale when they were given. */
+  /** Stale responses that were served. */
   stale: number
-  /** Answers from memory while Redis could not be asked. */
+  /** Lookups answered from memory while Redis was unavailable. */
   servedWhileDisconnected: number
-  /** Requests that waited for another's handler instead of running their own. */
+  /** Requests that waited for another request's handler instead of running their own. */
   collapsed: number
-  /** Requests the cache had no part in. */
+  /** Requests that bypassed the cache. */
   bypassed: number
   /** Entries stored. */
   stores: number
-  /** Encoded forms of stored responses made here. */
+  /** Encoded forms of stored responses made by this process. */
   precompressed: number
-  /** Their bytes. */
+  /** Total bytes of these encoded forms. */
   precompressedBytes: number
-  /** Hits that were answered with an encoded form. */
+  /** Hits answered with an encoded form. */
   precompressedHits: number
-  /** Results not kept because something invalidated them while they were made. */
+  /** Results not stored because they were invalidated while they were made. */
   lateStores: number
-  /** Entries that memory gave up for want of room. */
+  /** Entries evicted from memory to make room. */
   evictions: number
   /** Values too large to be sent to Redis. */
   tooLargeForRedis: number
   /** Entries in Redis that could not be read: foreign, truncated, or of a later version. */
   foreignEntries: number
-  /** Invalidations issued here. */
+  /** Invalidations issued by this process. */
   invalidations: number
-  /** Keys taken out of use because a request with an unsafe method succeeded (RFC 9111, section 4.4). */
+  /** Keys invalidated because a request with an unsafe method succeeded (RFC 9111, section 4.4). */
   retired: number
-  /** Commands that Redis did not answer in time. */
+  /** Commands that Redis did not answer within the timeout. */
   redisTimeouts: number
-  /** Commands that failed for want of a connection. */
+  /** Commands that failed because there was no connection. */
   redisFailures: number
-  /** Commands that Redis answered with an error, but for those that are part of how the cache works. */
+  /** Commands that Redis answered with an error, except for errors that are part of normal operation. */
   redisErrorReplies: number
-  /** The same by error code (`OOM`, `READONLY`, …), with those met while connecting; empty in health. */
+  /** The same by error code (`OOM`, `READONLY`, …), including errors during connecting; empty in normal operation. */
   readonly redisErrors: Record<string, number>
   /** Commands not sent: breaker open, no connection, or too many waiting. */
   redisSkipped: number
-  /** Times that Redis was lost. */
+  /** Number of outages of Redis. */
   outages: number
-  /** Entries written back after an outage. */
+  /** Entries written to Redis after an outage. */
   writtenBack: number
   /** Entries that a sweep removed from Redis. */
   swept: number
@@ -56,7 +56,7 @@ export interface Counters {
   readonly refused: Record<string, number>
 }
 
-/** Counters at zero. */
+/** Returns counters at zero. */
 export function newCounters(): Counters {
   return {
     memoryHits: 0,

@@ -1,4 +1,4 @@
-/** The three moments of an entry, epoch ms. */
+/** The three timestamps of an entry, in epoch milliseconds. */
 interface Moments {
   readonly storedAt: number
   readonly staleAt: number
@@ -6,8 +6,8 @@ interface Moments {
 }
 
 /**
- * The moments of an entry whose freshness lifetime is cut by a random part of up to `jitter`, so that entries stored
- * together do not become stale together: `lifetime × (1 − jitter × random)`. A lifetime is never made longer.
+ * Shortens the freshness lifetime of an entry by a random part of up to `jitter`, so that entries stored together do
+ * not become stale together: `lifetime × (1 − jitter × random)`. A lifetime is never extended.
  *
  * @param jitter - 0 (none) to 1
  */
@@ -22,11 +22,12 @@ export function shortened(
 }
 
 /**
- * Whether a fresh entry should be made again already, so that not everybody finds it stale at once (XFetch):
- * `now − cost × beta × ln(random) ≥ staleAt`. The dearer an entry and the nearer its end, the likelier.
+ * Whether a fresh entry should be recomputed early, so that it does not become stale for all callers at once (XFetch):
+ * `now − cost × beta × ln(random) ≥ staleAt`. The probability grows with the cost of the entry and towards the end of
+ * its lifetime.
  *
- * @param cost - how long it took to make, ms
- * @param beta - 0 never, 1 the optimum under the usual assumptions, more is earlier
+ * @param cost - how long the computation took, in ms
+ * @param beta - 0 for never, 1 for the optimum under the usual assumptions, greater values for earlier
  * @see "Optimal Probabilistic Cache Stampede Prevention", Vattani, Chierichetti, Lowenstein, 2015
  */
 export function isDueEarly(

@@ -13,21 +13,21 @@ import type { CoreSettings } from './options.js'
 import { Recordings } from './recordings.js'
 
 /**
- * The property of a `FallbackCache` that holds its engine. One symbol for all copies of this package in a process, and in no
- * declaration.
+ * The property of a `FallbackCache` that holds its engine. A symbol shared by all copies of this package in a process,
+ * which no type declaration contains.
  */
 export const ENGINE = sharedSymbol('engine')
 
 /**
- * What `src/http` needs of a cache: entries of its own making in both tiers, and the counters, gauges and events of the cache.
- * Reached by `engineOf`; users of the package do not see it.
+ * The interface of a cache for `src/http`: entries of its own in both tiers, and the counters, gauges and events of the
+ * cache. Obtained with `engineOf`; not visible to users of the package.
  */
 export class CacheEngine {
-  /** Where the cache takes its time from. */
+  /** The source of time of the cache. */
   readonly clock: Clock
-  /** What `stats()` shows as `counters`. */
+  /** The counters, as shown by `stats().counters`. */
   readonly counters: Counters
-  /** What is under way; `stats()` shows it. */
+  /** Gauges of work in progress, as shown by `stats()`. */
   readonly gauges: Gauges = newGauges()
   /** The response bodies that are being recorded. */
   readonly recordings: Recordings
@@ -44,7 +44,7 @@ export class CacheEngine {
     this.#entries = entries
   }
 
-  /** Why nothing is found and nothing is kept: the option `enabled` is false, or the cache was closed. */
+  /** Why nothing is found and nothing is stored: the option `enabled` is false, or the cache was closed. */
   get inactive(): 'closed' | 'disabled' | undefined {
     if (!this.#entries.isClosed) return undefined
     return this.#settings.enabled ? 'closed' : 'disabled'
@@ -55,12 +55,12 @@ export class CacheEngine {
     return this.inactive === 'closed'
   }
 
-  /** Whether there is a Redis behind memory. */
+  /** Whether Redis is configured. */
   get isShared(): boolean {
     return this.#entries.isShared
   }
 
-  /** The longest that a handler may take for its result to be kept, ms. */
+  /** The longest handler time whose result is stored, in ms. */
   get maxHandlerTime(): number {
     return this.#settings.maxHandlerTime
   }
@@ -70,7 +70,7 @@ export class CacheEngine {
     this.#events.tell(event, payload)
   }
 
-  /** How many listen to an event. */
+  /** The number of listeners for an event. */
   listenerCount(event: keyof CacheEvents): number {
     return this.#events.listenerCount(event)
   }
@@ -120,7 +120,7 @@ export class CacheEngine {
     return this.#entries.takeTurn(key, look, tags, patience)
   }
 
-  /** Whether a fresh entry that took `cost` ms to make should be made again already. */
+  /** Whether a fresh entry that took `cost` ms to make should be recomputed early. */
   isDueEarly(staleAt: number, cost: number): boolean {
     return isDueEarly(staleAt, cost, this.#settings.earlyRefresh, this.clock.now())
   }

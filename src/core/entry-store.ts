@@ -27,38 +27,41 @@ import { entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tier
 import { openPort } from './tiers/open-port.js'
 import { decodeFrame, isTombstone } from './tiers/wire-frame.js'
 
-/** Why a result was not stored. */
+/** The reason why a result was not stored. */
 export type Refused = 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
 
-/** What became of a result that was to be stored. */
+/** The outcome of storing a result. */
 export interface StoreResult {
-  /** Whether it is in memory now. */
+  /** Whether the entry is in memory now. */
   readonly stored: boolean
-  /** Why not, if it is not. */
+  /** The reason if it was not stored. */
   readonly reason?: Refused
-  /** What was put into memory. */
+  /** The entry that was put into memory. */
   readonly entry?: Entry
-  /** Resolves when Redis has it, or will not have it: true when it does. Never rejects. */
+  /** Resolves to true when Redis has stored the entry, or to false if it will not. Never rejects. */
   readonly written: Promise<boolean>
 }
 
-/** What became of an invalidation. It always holds in this process. */
+/** The outcome of an invalidation, which always takes effect in this process. */
 export interface Invalidation {
-  /** True once every process is bound by it; false when Redis could not be told yet and will be. */
+  /**
+   * True if the invalidation takes effect in every process; false if Redis could not be reached yet and will be told
+   * later.
+   */
   readonly durable: boolean
 }
 
-/** What the tiers and the log look like from outside. */
+/** Statistics of the tiers and the invalidation log. */
 export interface EntryStoreStats {
   readonly memory: MemoryStats
-  /** When the entry that is next to be evicted was stored, epoch ms. */
+  /** When the entry that will be evicted next was stored, in epoch ms. */
   readonly oldestStoredAt: number | undefined
   readonly mirror: MirrorStats
   /** `undefined` without Redis. */
   readonly journal: JournalStats | undefined
-  /** Entries whose writing to Redis failed and is to be tried again. */
+  /** Entries whose write to Redis failed and will be retried. */
   readonly pendingWrites: number
-  /** What requests with unsafe methods have taken out of use lately. */
+  /** Keys recently invalidated by requests with unsafe methods. */
   readonly retired: RetiredStats & Partial<RetirementStats>
   readonly isConnected: boolean
   readonly redisError: string | undefined
@@ -70,9 +73,10 @@ const nowhere: Stamp = { incarnation: '-', position: 0 }
 const notWritten = Promise.resolve(false)
 
 /**
- * Entries in two tiers, Redis first and memory behind it, judged by the invalidations this process knows of.
+ * Entries in two tiers, Redis first and memory as the fallback, checked against the invalidations that this process
+ * knows.
  *
- * Neither knows what the bytes mean. Nothing here throws or rejects for a fault of Redis.
+ * The content of entries is opaque here. Faults of Redis never make a method throw or reject.
  */
 export class EntryStore {
   readonly #settings: CoreSettings
@@ -82,13 +86,13 @@ export class EntryStore {
   readonly #memory: JudgedMemory
   readonly #mirror: Mirror
   readonly #shared: Shared | undefined
-  /** How long records of single keys are needed: as long as their marks in Redis are; ms. */
+  /** How long invalidation records of single keys are kept, in ms: as long as their tombstones in Redis. */
   readonly #keyRecordsFor: number
   #agedAt: number
-  /** Nothing is found and nothing is kept: after {@link close}, and from the start where the cache is not enabled. */
+  /** True after {@link close}, and from the start if the cache is disabled: nothing is found and nothing is stored. */
   #closed: boolean
 
-  /** @throws TypeError when the `redis` option is a client of no known kind */
+  /** @throws TypeError if the `redis` option is a client of an unsupported type */
   constructor(settings: CoreSettings, counters: Counters, events: GuardedEmitter) {
     this.#settings = settings
     this.#closed = !settings.enabled
@@ -111,31 +115,35 @@ export class EntryStore {
     return this.#closed
   }
 
-  /** Whether there is a Redis behind memory. */
+  /** Whether Redis is configured. */
   get isShared(): boolean {
     return this.#shared !== undefined
   }
 
   /**
-   * Looks a key up, Redis first. For layers that keep entries of their own making; values are read by `FallbackCache.get`.
+   * Looks up an entry, in Redis first. For layers that store entries of their own; values are read by
+   * `FallbackCache.get`.
    *
-   * Answers at once when only memory is to be asked: without Redis, with the breaker open, in memory-first mode.
-   * Entries past `staleAt` are given until `deleteAt`: whether a stale one will do is for the caller to say.
-   * Neither throws nor rejects.
+   * Returns synchronously if only memory is used: without Redis, with an open breaker, or in memory-first mode. Entries
+   * past `staleAt` are returned until `deleteAt`; the caller decides whether a stale entry may be used. Never throws or
+   * rejects.
    */
   find(key: string): Found | undefined | Promise<Found | undefined> {
     return this.#shared === undefined ? this.#memory.find(key, false) : this.#shared.reader.find(key)
   }
 
   /**
-   * As {@link find}, but for whoever only wants to know: nothing is counted, told, moved up or taken out. What is read from
-   * Redis is not kept. Never rejects.
+   * Like {@link find}, but without side effects: no counters, no events, no LRU update, no removal. An entry read from
+   * Redis is not kept in memory. Never rejects.
    */
   async peek(key: string): Promise<Found | Absence> {
     return this.#shared === undefined ? this.#memory.peek(key, false) : this.#shared.reader.peek(key)
   }
 
-  /** The moment a handler starts: take it right before, and hand it to {@link store} with the result. */
+  /**
+   * Marks the start of a handler: call it directly before the handler, and pass the mark to {@link store} with the
+   * result.
+   */
   mark(): RunMark {
     return {
       sequence: this.#mirror.sequence,
@@ -144,9 +152,9 @@ export class EntryStore {
     }
   }
 
-  /** Whether something that covers this key or these tags was invalidated since `mark`. */
+  /** Whether an invalidation since `mark` covers this key or these tags. */
   isInvalidated(key: string, tags: readonly string[], mark: RunMark): boolean {
-    // Records of single keys are not kept for ever: whoever started that long ago cannot know any more.
+    // Records of single keys expire, so for a mark this old they can no longer be checked.
     if (this.#clock.monotonic() - mark.startedAt > this.#keyRecordsFor) return true
     return this.#isOvertaken(key, tags, mark)
   }
@@ -154,7 +162,7 @@ export class EntryStore {
   /**
    * Stores an entry in both tiers: in memory before it returns, in Redis in the background.
    *
-   * Refused when something that covers it was invalidated since `mark`.
+   * Refused if an invalidation since `mark` covers the entry.
    */
   store(key: string, entry: NewEntry, mark: RunMark): StoreResult {
     const put = this.#put(key, entry, mark)
@@ -166,10 +174,11 @@ export class EntryStore {
   }
 
   /**
-   * Stores a value that is handed in, and so is newer than everything the log holds at that moment, whether this process
-   * knows of it already or not: in memory before it returns. What is invalidated here from then on covers it.
+   * Stores a value provided by the caller. It counts as newer than everything in the log at this moment, even records
+   * that this process does not know yet. It is in memory before the method returns, and is covered by all later
+   * invalidations.
    *
-   * Resolves when Redis has it, or will not have it for now; never rejects.
+   * Resolves when Redis has stored it, or will not for now; never rejects.
    */
   async assign(key: string, entry: NewEntry): Promise<void> {
     const put = this.#put(key, entry, this.mark())
@@ -180,13 +189,13 @@ export class EntryStore {
   }
 
   /**
-   * Puts other content in the place of an entry's, in both tiers; its moments, its tags and its place in the log stay what
-   * they are, so whatever covers the entry covers the new content.
+   * Replaces the content of an entry in both tiers. Timestamps, tags and log position are unchanged, so that an
+   * invalidation that covers the entry also covers the new content.
    *
    * @param was - the entry that must be in memory, before and after the new content is made
-   * @param make - gives the new content; `undefined`: leave it. Asked only if the entry is there
-   * @returns false when the entry was replaced, invalidated or given up meanwhile, or would become too large for a tier that
-   *   has it. Rejects with what `make` rejects with
+   * @param make - returns the new content, or `undefined` to keep the old; only called if the entry is in memory
+   * @returns false if the entry was replaced, invalidated or evicted in the meantime, or if it would become too large
+   * for a tier that has it. Rejects if `make` rejects
    */
   async amend(key: string, was: Entry, make: () => Promise<Content | undefined>): Promise<boolean> {
     if (this.#memory.slotOf(key, was) === undefined) return false
@@ -206,12 +215,13 @@ export class EntryStore {
   }
 
   /**
-   * Asks for the turn to make what no tier has, among all processes.
+   * Acquires the turn to compute a missing entry, among all processes.
    *
-   * @param look - looks whether another process has stored it meanwhile; asked after each wait
-   * @param tags - as far as they are known before it is made
-   * @param patience - the longest to wait for another process, ms
-   * @returns undefined when there is nobody to ask: make it. Else the turn, or what another made meanwhile
+   * @param look - checks whether another process has stored the entry; called after each wait
+   * @param tags - the tags known before the computation
+   * @param patience - maximum time to wait for another process, in ms
+   * @returns undefined if Redis is not available: compute without a turn. Otherwise the turn, or the entry that another
+   * process has stored
    */
   takeTurn<T>(
     key: string,
@@ -221,20 +231,23 @@ export class EntryStore {
   ): undefined | Promise<Turn<T>> {
     const shared = this.#shared
     if (shared?.turns === undefined || !shared.coherence.isConnected) return undefined
-    // The last question has not been answered: nobody waits for Redis twice.
+    // The last command failed or timed out: do not make a request wait for Redis twice.
     if (shared.coherence.breaker.failures > 0) return undefined
     const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
       incarnation !== shared.coherence.stamp.incarnation || this.#mirror.coversAfter(key, tags, position)
     return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken, patience)
   }
 
-  /** Takes what is covered out of use: here before this returns, everywhere when the promise says `durable`. */
+  /**
+   * Invalidates the covered entries: in this process before the method returns, in all processes once it resolves with
+   * `durable`.
+   */
   async invalidate(covers: readonly Cover[]): Promise<Invalidation> {
     const { durable } = await this.#issue(covers)
     return { durable }
   }
 
-  /** Takes one key out of use. True when either tier had something usable. */
+  /** Invalidates one key. Resolves to true if either tier had a usable entry. */
   async delete(key: string): Promise<boolean> {
     const inMemory = this.#memory.find(key, false) !== undefined
     const { existed } = await this.#issue([{ kind: 'key', key }])
@@ -242,11 +255,12 @@ export class EntryStore {
   }
 
   /**
-   * Takes keys out of use because a request with an unsafe method succeeded (RFC 9111, section 4.4), and with each key those
-   * derived from it (see {@link derivedKey}). Here before this returns, within bounds. In Redis as far as the keys are named, and
-   * for as long as a handler may run: clients decide how many there are, so nothing of it lives on.
+   * Invalidates keys because a request with an unsafe method succeeded (RFC 9111, section 4.4), together with the keys
+   * derived from them (see {@link derivedKey}). Takes effect in this process before the method returns, within bounds.
+   * In Redis only the named keys are invalidated, and only for as long as a handler may run: clients determine their
+   * number, so no permanent record is kept.
    *
-   * Resolves once Redis knows, or will not know for now, with the entries without a body that were there. Never rejects.
+   * Resolves when Redis was told, or will not be for now, with the entries without a body that existed. Never rejects.
    */
   async retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
     const ids = new Map<string, string>()
@@ -286,7 +300,7 @@ export class EntryStore {
     }
   }
 
-  /** Tells Redis what it does not know yet, if that takes no longer than a second, and stops. */
+  /** Sends pending invalidations to Redis, for at most one second, and stops. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -377,7 +391,7 @@ export class EntryStore {
   async #issue(covers: readonly Cover[]): Promise<Issue> {
     if (covers.length === 0) return { durable: true, existed: [] }
     this.#counters.invalidations++
-    // Before anything is awaited: from here on this process never again serves what is covered.
+    // Recorded before anything is awaited: from here on this process never serves a covered entry.
     const shared = this.#shared
     const recorded = inParts(covers).map((part) => this.#mirror.record(part, shared === undefined ? 0 : undefined))
     this.#dropKeys(covers)
@@ -400,23 +414,23 @@ export class EntryStore {
   }
 }
 
-/** An invalidation that was issued, and the first bytes of what its exact keys held in Redis. */
+/** An issued invalidation, and the first bytes of the frames that its exact keys had in Redis. */
 interface Issue extends Invalidation {
   readonly existed: readonly Buffer[]
 }
 
-/** What became of an entry that was put into memory. */
+/** The outcome of putting an entry into memory. */
 type Put =
   | { readonly slot: MemorySlot; readonly isNewest: boolean }
   | { readonly refusal: StoreResult['reason'] & string }
 
-/** What there is when there is a Redis. */
+/** The components that exist if Redis is configured. */
 interface Shared {
   readonly coherence: Coherence
   readonly reader: EntryReader
   readonly writer: EntryWriter
   readonly retirement: Retirement
   readonly sweep: Sweep
-  /** `undefined` when processes need not wait for one another. */
+  /** `undefined` if processes do not wait for one another. */
   readonly turns: SharedTurns | undefined
 }

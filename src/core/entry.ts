@@ -1,29 +1,29 @@
-/** What is kept under a key. Immutable, but for `memo`. */
+/** A cache entry. Immutable, except for `memo`. */
 export interface Entry {
-  /** When it was stored, epoch ms. */
+  /** When it was stored, in epoch ms. */
   readonly storedAt: number
-  /** End of the freshness lifetime, epoch ms. */
+  /** End of the freshness lifetime, in epoch ms. */
   readonly staleAt: number
-  /** From then on it may not be used even stale, epoch ms; never before `staleAt`. */
+  /** The time from which it may not be used even stale, in epoch ms; not before `staleAt`. */
   readonly deleteAt: number
-  /** What `invalidateTags` can name it by. */
+  /** The tags by which `invalidateTags` can match it. */
   readonly tags: readonly string[]
-  /** A short text that describes the body; `''` when there is nothing to say. */
+  /** A short text that describes the body; may be `''`. */
   readonly meta: string
-  /** The bytes. Shared by all readers and never changed. */
+  /** The content. Shared by all readers and never modified. */
   readonly body: Buffer
-  /** Random, for a large one: where it is found again, the bytes are the same, and need not be looked at. */
+  /** A random id of a large entry: equal ids mean equal bytes, so the bytes need not be compared. */
   readonly id?: string | undefined
-  /** Room for the parsed form of `meta`, so that the layer above parses once per entry and not once per hit. */
+  /** The parsed form of `meta`, set by the layer above so that it parses once per entry and not once per hit. */
   memo: unknown
 }
 
-/** What an entry holds. */
+/** The content of an entry. */
 export type Content = Pick<Entry, 'meta' | 'body'>
 
-/** An entry about to be stored. */
+/** An entry to be stored. */
 export interface NewEntry {
-  /** Epoch ms; the moment of storing by default. */
+  /** Epoch ms. @defaultValue the time of the call */
   readonly storedAt?: number
   readonly staleAt: number
   readonly deleteAt: number
@@ -33,36 +33,41 @@ export interface NewEntry {
   readonly id?: string | undefined
 }
 
-/** An entry that differs in some things. By name, for an entry may keep its parts elsewhere than in properties. */
+/**
+ * A copy of an entry with some properties changed. Copies by name, because an entry may compute its properties with
+ * getters.
+ */
 export function entryWith(entry: Entry, changes: Partial<Omit<Entry, 'memo'>>): Entry {
   const { storedAt, staleAt, deleteAt, tags, meta, body, id } = entry
   return { storedAt, staleAt, deleteAt, tags, meta, body, id, ...changes, memo: undefined }
 }
 
-/** An id for an entry whose body has so many bytes; `undefined`: it is small, and as easily compared. */
+/**
+ * A random id for an entry with this many body bytes; `undefined` for a small entry, whose bytes are easily compared.
+ */
 export function makeEntryId(bodyBytes: number): string | undefined {
   return bodyBytes < LARGE ? undefined : Math.random().toString(36).slice(2, 14)
 }
 
-/** Bytes. Below it, asking for the beginning first costs more than it saves. */
+/** In bytes. For smaller entries, reading the start of the frame first costs more than it saves. */
 const LARGE = 8 * 1024
 
-/** The end of its lifetimes in whole milliseconds, as they are written down; none is after the last moment of a `Date`. */
+/** Rounds the end of both lifetimes up to whole milliseconds, and limits them to the latest time of a `Date`. */
 export function wholeMoments({ staleAt, deleteAt }: NewEntry): { staleAt: number; deleteAt: number } {
   return { staleAt: Math.min(Math.ceil(staleAt), lastMoment), deleteAt: Math.min(Math.ceil(deleteAt), lastMoment) }
 }
 
 const lastMoment = 8_640_000_000_000_000
 
-/** How many bytes each part of an entry takes. */
+/** The size of each part of an entry, in bytes. */
 export interface ByteSizes {
-  /** As JSON; 0 when there are none. */
+  /** Size of the tags as JSON; 0 if there are none. */
   readonly tags: number
   readonly meta: number
   readonly body: number
 }
 
-/** The sizes of what an entry is made of, when it is written down. */
+/** Computes the sizes of the parts of an entry in serialized form. */
 export function byteSizes({ tags, meta, body }: Entry): ByteSizes {
   return {
     tags: tags.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(tags)),
@@ -71,7 +76,7 @@ export function byteSizes({ tags, meta, body }: Entry): ByteSizes {
   }
 }
 
-/** Tags out of their JSON; `undefined` when it is none. */
+/** Parses tags from JSON; `undefined` if the text is not an array of strings. */
 export function readTags(text: string): readonly string[] | undefined {
   if (text === '') return noTags
   try {

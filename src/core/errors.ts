@@ -1,14 +1,14 @@
 import { brand } from './brand.js'
 
 /**
- * Why a {@link CacheError} was made. Each code has its remedy in `docs/errors.md`.
+ * The kind of a {@link CacheError}. The remedy for each code is in `docs/errors.md`.
  *
  * - `redis-timeout`: Redis did not answer within `redisTimeout`.
  * - `redis-unavailable`: there is no usable connection, or the circuit breaker is open.
- * - `redis-busy`: as many commands as we allow are already waiting for Redis.
+ * - `redis-busy`: the maximum number of commands is already waiting for Redis.
  * - `redis-reply`: Redis answered with an error.
- * - `redis-out-of-step`: a reply of Redis was that to another command.
- * - `log-broken`: the invalidation log in Redis cannot be read or does not continue where we left it.
+ * - `redis-out-of-step`: Redis replied to a different command than the one sent.
+ * - `log-broken`: the invalidation log in Redis cannot be read or does not continue at the expected position.
  * - `log-version`: the invalidation log in Redis belongs to another version of this library.
  * - `serializer`: the `serializer` or `deserializer` option threw, or a value has no serialised form.
  * - `circular-wait`: a computation of `getOrSet` asks `getOrSet` for a key whose computation waits for it.
@@ -24,20 +24,20 @@ export type CacheErrorCode =
   | 'serializer'
   | 'circular-wait'
 
-/** A fault of the cache. Misuse is a `TypeError` or a `RangeError` instead. */
+/** An error of the cache itself. Misuse throws a `TypeError` or a `RangeError` instead. */
 export class CacheError extends Error {
   override readonly name = 'CacheError'
-  /** Which of the known faults it is. */
+  /** The kind of the fault. */
   readonly code: CacheErrorCode
 
-  /** @param code - the kind of fault; @param message - what happened; @param cause - the error underneath, if any */
+  /** @param code - the kind of fault; @param message - a description; @param cause - the underlying error, if any */
   constructor(code: CacheErrorCode, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
   }
 }
 
-/** The error as an `Error`, whatever was thrown. */
+/** Converts a thrown value of any type to an `Error`. */
 export function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown
   try {

@@ -2,53 +2,61 @@ import { EventEmitter } from 'node:events'
 import type { CircuitState } from './tiers/circuit-breaker.js'
 import type { EvictionReason } from './tiers/memory-tier.js'
 
-/** Where an answer came from. */
+/** The tier that answered a lookup. */
 export type Tier = 'memory' | 'redis'
 
-/** What the cache tells those who listen; every payload is read only. */
+/** The events of the cache, with their payloads, which must not be modified. */
 export interface CacheEvents {
-  /** A lookup was answered. */
+  /** A lookup found an entry. */
   hit: [{ readonly key: string; readonly tier: Tier; readonly stale: boolean }]
-  /** A lookup found nothing usable; `reason`: why, where it was for a response. */
+  /** A lookup found nothing usable; for a response lookup, `reason` says why. */
   miss: [{ readonly key: string; readonly reason?: string }]
-  /** The cache neither answered a request nor stores its response. */
+  /** The cache neither answers a request nor stores its response. */
   bypass: [{ readonly reason: string; readonly method: string; readonly path: string }]
   /** An entry was stored. */
   store: [{ readonly key: string; readonly tags: readonly string[] }]
-  /** A stored response has an encoded form now; its own length and that of the form in bytes. */
+  /**
+   * An encoded form of a stored response was made; `from` and `to` are the original and the encoded length in bytes.
+   */
   precompress: [{ readonly key: string; readonly coding: string; readonly from: number; readonly to: number }]
   /** A result was not stored. */
   skip: [{ readonly key: string; readonly reason: string }]
   /** An entry left memory. */
   evict: [{ readonly key: string; readonly reason: EvictionReason }]
-  /** An invalidation took effect in this process; `covers` as in the log: a letter for its kind, then its name. */
+  /**
+   * An invalidation took effect in this process; `covers` in the format of the log: a letter for the kind, then the
+   * name.
+   */
   invalidate: [{ readonly covers: readonly string[]; readonly origin: 'local' | 'log' }]
-  /** The circuit breaker changed. */
+  /** The circuit breaker changed its state. */
   circuit: [{ readonly from: CircuitState; readonly to: CircuitState }]
-  /** Redis was lost: from now on memory answers. `cause`: the failure that decided it, as a rule a `CacheError` with a `code`. */
+  /**
+   * Redis became unavailable, and memory answers from now on. `cause`: the decisive failure, usually a `CacheError`
+   * with a `code`.
+   */
   outage: [{ readonly cause: Error | undefined }]
-  /** Redis is trusted: first of all at the start, and again after every outage. */
+  /** Redis is trusted: after the first connection, and again after every outage. */
   recovery: [{ readonly seconds: number; readonly replayed: number; readonly writeBack: number }]
-  /** Something of the cache failed, and nobody else was told. */
+  /** A fault of the cache that is not reported in any other way. */
   fault: [{ readonly error: Error }]
 }
 
-/** An emitter whose listeners cannot break whoever tells them. */
+/** An event emitter whose listeners cannot throw into the code that emits. */
 export class GuardedEmitter extends EventEmitter<CacheEvents> {
   constructor() {
     super({ captureRejections: true })
   }
 
-  /** Where node brings what an asynchronous listener rejected with. */
+  /** Called by Node.js when an asynchronous listener rejects. */
   override [EventEmitter.captureRejectionSymbol](thrown: unknown, ...[name]: readonly unknown[]): void {
     warn(String(name), thrown)
   }
 
-  /** As `EventEmitter.emit`; what a listener throws becomes a process warning. */
+  /** Like `EventEmitter.emit`; an error thrown by a listener becomes a process warning. */
   tell<Name extends keyof CacheEvents>(name: Name, payload: CacheEvents[Name][0]): void {
     if (this.listenerCount(name) === 0) return
     try {
-      // The overloads of emit do not follow a type parameter.
+      // The overloads of emit do not accept a type parameter.
       ;(this as EventEmitter).emit(name, payload)
     } catch (thrown) {
       warn(name, thrown)

@@ -19,79 +19,83 @@ import { costOf } from './values.js'
 export type { Invalidation } from './entry-store.js'
 export type { InvalidationMark } from './mark.js'
 
-/** How long a value lives, and what can invalidate it. */
+/** The lifetime and the tags of a value. */
 export interface SetOptions {
-  /** Seconds or a duration text, above 0. @defaultValue `defaultTtl` */
+  /** Lifetime in seconds or as a duration text, greater than 0. @defaultValue `defaultTtl` */
   readonly ttl?: Duration | undefined
-  /** What {@link FallbackCache.invalidateTags} can name it by. */
+  /** The tags by which {@link FallbackCache.invalidateTags} can match it. */
   readonly tags?: readonly string[] | undefined
 }
 
-/** As {@link SetOptions}, for a value that took time to make. */
+/** {@link SetOptions}, plus a mark for a value that took time to make. */
 export interface AssignOptions extends SetOptions {
   /**
-   * What {@link FallbackCache.mark} gave before the value was read or made: whatever was invalidated since then, anywhere,
-   * keeps it out. Without it the value counts as new at the call of `set`.
+   * A mark taken with {@link FallbackCache.mark} before the value was read or computed: the value is not stored if any
+   * process has invalidated it since. Without a mark the value counts as new at the call of `set`.
    */
   readonly since?: InvalidationMark | undefined
 }
 
-/** What {@link FallbackCache.stats} tells. */
+/** The result of {@link FallbackCache.stats}. */
 export interface CacheStats {
-  /** Whether there is a Redis behind this cache. */
+  /** `'redis'` if Redis is configured. */
   readonly backend: 'redis' | 'memory'
-  /** Entries in memory, those included whose lifetime is over and that nobody has asked for since. */
+  /** Entries in memory, including expired ones that were not requested since. */
   readonly entries: number
   readonly maxEntries: number
-  /** Seconds since the entry that is next to be evicted was stored; `null` when memory is empty. */
+  /** Seconds since the entry that will be evicted next was stored; `null` if memory is empty. */
   readonly oldestAgeSeconds: number | null
-  /** The same as `entries`, under the name the Python original uses beside Redis. */
+  /** The same as `entries`, under the name that the Python package uses when Redis is configured. */
   readonly memoryEntries: number
   readonly memoryBytes: number
   readonly maxBytes: number
-  /** Response bodies that are being recorded: how many, and the bytes that they hold beside `memoryBytes`. */
+  /** Response bodies that are being recorded: their number, and their bytes, which are not part of `memoryBytes`. */
   readonly recordings: RecordingStats
   /** Requests that wait for the handler of another request. */
   readonly waiting: number
-  /** Stale responses that are being made again in the background. */
+  /** Stale responses that are being revalidated in the background. */
   readonly refreshing: number
   readonly keyPrefix: string
   readonly circuitBreakerState: 'closed' | 'open' | 'half_open'
   readonly circuitBreakerFailureCount: number
-  /** False while Redis is there but not trusted. */
+  /** False while Redis is configured but not trusted. */
   readonly connected: boolean
   /**
-   * Why Redis cannot be used, or what it refuses while it can: the words of Redis, which begin with an error code (`READONLY`, `OOM`,
-   * `NOPERM`, `NOAUTH`, `LOADING`, …), or those of its client. `undefined` in health and before the first connection was tried.
+   * Why Redis cannot be used, or which commands it refuses: a message from Redis, which begins with an error code
+   * (`READONLY`, `OOM`, `NOPERM`, `NOAUTH`, `LOADING`, …), or from its client. `undefined` if there is no error, and
+   * before the first connection attempt.
    */
   readonly redisError: string | undefined
-  /** Invalidations that Redis and the other processes do not know of yet. */
+  /** Invalidations that were not sent to Redis and the other processes yet. */
   readonly pendingInvalidations: number
-  /** Entries whose writing to Redis failed and is to be tried again; at most 1,024 and twice `entries`. */
+  /** Entries whose write to Redis failed and will be retried; at most 1,024 and twice `entries`. */
   readonly pendingWrites: number
-  /** Computations of {@link FallbackCache.getOrSet} under way. */
+  /** Computations of {@link FallbackCache.getOrSet} in progress. */
   readonly computing: number
-  /** How full the mirror of invalidations is. */
+  /** Usage of the mirror of invalidations. */
   readonly mirror: MirrorStats
-  /** How full the journal of invalidations issued here is; `undefined` without Redis. */
+  /** Usage of the journal of invalidations issued by this process; `undefined` without Redis. */
   readonly journal: JournalStats | undefined
-  /** What requests with unsafe methods have taken out of use lately; what concerns Redis only where there is one. */
+  /**
+   * Keys recently invalidated by requests with unsafe methods; the values about Redis are only present if Redis is
+   * configured.
+   */
   readonly retired: RetiredStats & Partial<RetirementStats>
   readonly counters: Readonly<Counters>
 }
 
 /** Options of an invalidation by prefix. */
 export interface PrefixOptions {
-  /** Compare without regard to letter case. @defaultValue false */
+  /** Compare case-insensitively. @defaultValue false */
   readonly ignoreCase?: boolean | undefined
 }
 
 /**
- * A cache of anything: Redis first, memory behind it.
+ * A cache for values of any type: Redis first, memory as the fallback.
  *
- * Reads ask Redis and fall back to memory on a miss and on any failure, within `redisTimeout`; every store writes
- * both. Invalidations hold in this process at once, and everywhere when they say `durable`. Nothing here throws or
- * rejects for a fault of Redis.
+ * Reads ask Redis, and use memory on a miss or on any failure, within `redisTimeout`; every store writes to both.
+ * Invalidations take effect in this process at once, and in all processes when they resolve with `durable`. Faults of
+ * Redis never make a method throw or reject.
  */
 export class FallbackCache {
   /** See {@link buildKey}. */
@@ -104,7 +108,7 @@ export class FallbackCache {
   readonly #engine: CacheEngine
 
   static {
-    // A getter that no declaration shows.
+    // A getter that no type declaration contains.
     Object.defineProperty(FallbackCache.prototype, ENGINE, {
       get(this: FallbackCache) {
         return this.#engine
@@ -112,7 +116,7 @@ export class FallbackCache {
     })
   }
 
-  /** @throws TypeError or RangeError for options that cannot be meant */
+  /** @throws TypeError or RangeError for invalid options */
   constructor(options: FallbackCacheOptions = {}) {
     const counters = newCounters()
     this.#settings = readCoreOptions(options)
@@ -122,8 +126,8 @@ export class FallbackCache {
   }
 
   /**
-   * The value of a key, or `null` when there is none that is fresh. What is given is the caller's own: changing it
-   * changes nothing here.
+   * The value of a key, or `null` if there is no fresh one. The caller may modify the returned value without affecting
+   * the cache.
    */
   async get<T = unknown>(key: string): Promise<T | null> {
     const known = await this.#values.read(checkKey(key))
@@ -131,14 +135,14 @@ export class FallbackCache {
   }
 
   /**
-   * Stores a value in both tiers. Resolves when Redis has it, or will not have it for now.
+   * Stores a value in both tiers. Resolves when Redis has stored it, or will not for now.
    *
-   * The value counts as new at the call: it replaces what was invalidated before, by any process. What took time to make
-   * may be older than an invalidation meanwhile: use {@link getOrSet}, or take a {@link mark} first and hand it in as
-   * `since`.
+   * The value counts as new at the time of the call: it replaces a value that any process invalidated before. A value
+   * that took time to compute may be older than a concurrent invalidation: use {@link getOrSet}, or take a {@link mark}
+   * first and pass it as `since`.
    *
    * @param options - the lifetime (seconds or a duration text), or lifetime, tags and mark
-   * @throws CacheError `serializer` when the value has no serialised form; RangeError for a lifetime that is not positive
+   * @throws CacheError `serializer` if the value cannot be serialised; RangeError for a lifetime that is not positive
    */
   async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {
     checkKey(key)
@@ -150,14 +154,15 @@ export class FallbackCache {
   }
 
   /**
-   * The value of a key, made by `compute` when there is none: once, however many callers ask for it at the same time, in this
-   * process and in the others. A caller that asks after an invalidation never gets a value that was begun before it. Each caller
-   * gets a value of its own: one that waited for the computation of another gets what `deserializer` makes of it.
+   * The value of a key; if there is none, it is computed by `compute` once, however many callers ask for it
+   * concurrently, in this process and in others. A caller that asks after an invalidation never gets a value whose
+   * computation began before it. Each caller gets its own copy: a caller that waited for another's computation gets a
+   * copy made by `deserializer`.
    *
-   * An error of `compute` rejects every caller that waits, and is not kept. A caller waits `maxHandlerTime` at most for the
-   * computation of another, and computes then.
+   * If `compute` fails, all waiting callers reject, and nothing is stored. A caller waits at most `maxHandlerTime` for
+   * another's computation, and then computes the value itself.
    *
-   * @throws CacheError `circular-wait` when `compute` asks for a key whose computation waits for it
+   * @throws CacheError `circular-wait` if `compute` asks for a key whose computation waits for it
    */
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
     const checked = this.#readSetOptions(options)
@@ -172,25 +177,25 @@ export class FallbackCache {
     return (await this.#values.makeOnce(key, compute, checked)) as T
   }
 
-  /** Takes a key out of both tiers. True when either had it. */
+  /** Removes a key from both tiers. Resolves to true if either had a usable entry. */
   delete(key: string): Promise<boolean> {
     return this.#entries.delete(checkKey(key))
   }
 
-  /** As {@link delete}, but says whether every process is bound by it already. */
+  /** Like {@link delete}, but resolves with whether the invalidation already takes effect in every process. */
   invalidateKey(key: string): Promise<Invalidation> {
     return this.#entries.invalidate([{ kind: 'key', key: checkKey(key) }])
   }
 
   /**
-   * Takes every key that starts with `prefix` out of use, in every process. Takes the same time however many there
-   * are. No character is special; the empty prefix is every key under `keyPrefix`.
+   * Invalidates every key that starts with `prefix`, in every process, in constant time. No character is special; the
+   * empty prefix matches every key under `keyPrefix`.
    */
   invalidatePrefix(prefix: string, options: PrefixOptions = {}): Promise<Invalidation> {
     return this.invalidatePrefixes([prefix], options)
   }
 
-  /** As {@link invalidatePrefix}, for several prefixes at once. */
+  /** Like {@link invalidatePrefix}, for several prefixes at once. */
   invalidatePrefixes(prefixes: readonly string[], options: PrefixOptions = {}): Promise<Invalidation> {
     rejectUnknownOptions(options, ['ignoreCase'], 'invalidatePrefix')
     const ignoreCase = options.ignoreCase ?? false
@@ -199,17 +204,17 @@ export class FallbackCache {
     )
   }
 
-  /** Takes every entry that has one of these tags out of use, in every process. */
+  /** Invalidates every entry that has at least one of these tags, in every process. */
   invalidateTags(tags: readonly string[]): Promise<Invalidation> {
     return this.#entries.invalidate(checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag })))
   }
 
-  /** Takes everything under `keyPrefix` out of use, in every process, and nothing else in the database. */
+  /** Invalidates every key under `keyPrefix`, in every process; other keys in the database are unaffected. */
   clear(): Promise<Invalidation> {
     return this.#entries.invalidate([{ kind: 'all' }])
   }
 
-  /** What is in memory, how Redis is, what has been counted. */
+  /** Statistics: memory usage, the state of Redis, and the counters. */
   stats(): CacheStats {
     const { memory, oldestStoredAt, mirror, journal, retired, ...redis } = this.#entries.stats()
     const { clock, counters, gauges, recordings } = this.#engine
@@ -244,8 +249,8 @@ export class FallbackCache {
   }
 
   /**
-   * Tells Redis what it does not know yet, if that takes no longer than a second, and stops. A client that was handed
-   * in stays open. Afterwards nothing is found and nothing is kept.
+   * Sends pending invalidations to Redis, for at most one second, and stops. A client passed as the `redis` option
+   * stays open. Afterwards nothing is found and nothing is stored.
    */
   close(): Promise<void> {
     return this.#entries.close()
@@ -256,25 +261,28 @@ export class FallbackCache {
     return this.#engine.isClosed
   }
 
-  /** Calls `listener` at every event of this name; what it throws becomes a process warning. */
+  /** Adds a listener for an event; an error it throws becomes a process warning. */
   on<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
     this.#events.on(event, listener as never)
     return this
   }
 
-  /** As {@link on}, once. */
+  /** Adds a listener that is called at most once; see {@link on}. */
   once<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
     this.#events.once(event, listener as never)
     return this
   }
 
-  /** Takes a listener back. */
+  /** Removes a listener. */
   off<Name extends keyof CacheEvents>(event: Name, listener: (payload: CacheEvents[Name][0]) => void): this {
     this.#events.off(event, listener as never)
     return this
   }
 
-  /** A moment among the invalidations: take it before a value is read or made, and give it to {@link set} as `since`. */
+  /**
+   * Marks the current position among the invalidations: call it before a value is read or computed, and pass it to
+   * {@link set} as `since`.
+   */
   mark(): InvalidationMark {
     return this.#entries.mark()
   }
@@ -287,7 +295,9 @@ export class FallbackCache {
   }
 }
 
-/** Half a surrogate pair: it has no UTF-8, so Redis could not tell it from any other half. */
+/**
+ * Matches a lone surrogate: it has no UTF-8 encoding, so Redis could not distinguish it from any other lone surrogate.
+ */
 const halfPair = /\p{Surrogate}/u
 
 function checkKey(key: string): string {
@@ -309,7 +319,7 @@ function checkList(list: readonly string[], name: string): readonly string[] {
   return list
 }
 
-/** The engine behind a cache of this copy of the package or another one: what users of the package do not see. */
+/** The engine of a cache, of this copy of the package or another. Internal to the package. */
 export function engineOf(cache: FallbackCache): CacheEngine {
   return Reflect.get(cache, ENGINE) as CacheEngine
 }

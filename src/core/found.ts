@@ -1,17 +1,19 @@
 import type { Entry } from './entry.js'
 import type { Tier } from './events.js'
 
-/** What a lookup found. */
+/** The result of a lookup. */
 export interface Found {
   readonly entry: Entry
-  /** Where it came from. */
+  /** The tier that had the entry. */
   readonly tier: Tier
-  /** True when Redis could not be asked: others may have invalidated it within `maxStaleWhileDisconnected`. */
+  /**
+   * True if Redis was unavailable: other processes may have invalidated the entry within `maxStaleWhileDisconnected`.
+   */
   readonly disconnected: boolean
 }
 
 /**
- * Why a look without a trace has nothing to show: nothing is there, or what is there was invalidated, is past its use,
- * cannot be read, or may not be used while Redis cannot be asked.
+ * Why a peek found no usable entry: there is none, or it was invalidated, has expired, cannot be read, or may not be
+ * used while Redis is unavailable.
  */
 export type Absence = 'nothing' | 'invalidated' | 'expired' | 'unreadable' | 'unconfirmed'

@@ -1,12 +1,12 @@
-/** Plain numbers that go up and down with what is under way. The layer above the core keeps them. */
+/** Gauges of work in progress, updated by the layer above the core. */
 export interface Gauges {
   /** Requests that wait for the handler of another request. */
   waiting: number
-  /** Stale responses that are being made again in the background. */
+  /** Stale responses that are being revalidated in the background. */
   refreshing: number
 }
 
-/** Gauges at zero. */
+/** Returns gauges at zero. */
 export function newGauges(): Gauges {
   return { waiting: 0, refreshing: 0 }
 }

@@ -1,12 +1,15 @@
-/** Where the library says what happened: shaped like pino, and like `console`. One line a transition, none a request. */
+/**
+ * The destination of log messages; compatible with pino and `console`. Logs one line per state change, none per
+ * request.
+ */
 export interface Logger {
   info(details: object, message: string): void
   warn(details: object, message: string): void
 }
 
 /**
- * A logger that cannot hurt the code that logs. The first error it throws, or rejects with, becomes a process warning; later ones are
- * ignored, for a logger that fails does so at every line.
+ * Wraps a logger so that it cannot throw. The first error it throws or rejects with becomes a process warning; later
+ * errors are ignored, because a broken logger fails on every line.
  */
 export class GuardedLogger implements Logger {
   readonly #logger: Logger
@@ -40,13 +43,13 @@ export class GuardedLogger implements Logger {
   }
 }
 
-/** Says something that the owner of a cache should know: to the logger, or as a process warning where there is none. */
+/** Notifies the operator of a cache: through the logger, or with a process warning if there is none. */
 export function notify(logger: Logger | undefined, message: string, details: object = {}): void {
   if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')
   else new GuardedLogger(logger).warn(details, `fallback-cache: ${message}`)
 }
 
-/** Text of anything that can be thrown, objects without a text included. */
+/** The text of a thrown value of any type, including objects that cannot be converted. */
 function text(thrown: unknown): string {
   try {
     return String(thrown)

@@ -1,10 +1,10 @@
 import { type Logger, notify } from './logger.js'
 
 const longest = 30 * 24 * 3600
-/** What was said already: a route that refines a cache reads the same options again. Bounded. */
+/** Messages already logged, because a route that refines a cache reads the same options again. Bounded. */
 const said = new Set<string>()
 
-/** Says once of each option and value that a number of seconds is so large that it looks like milliseconds. */
+/** Warns once per option and value if a number of seconds is so large that milliseconds may be intended. */
 export function noteLongLifetime(value: unknown, name: string, logger: Logger | undefined): void {
   if (typeof value !== 'number' || value <= longest || said.size >= 100) return
   const message =

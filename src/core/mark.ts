@@ -2,17 +2,17 @@ import type { Stamp } from './stamp.js'
 
 declare const phantom: unique symbol
 
-/** A moment among the invalidations that a cache knows of. What is in it is for the cache alone. */
+/** A position among the invalidations that a cache knows. Its content is internal to the cache. */
 export interface InvalidationMark {
   readonly [phantom]?: never
 }
 
-/** The moment a handler started, as far as invalidations go. */
+/** The start of a handler, relative to the invalidations known then. */
 export interface RunMark extends InvalidationMark {
-  /** The newest invalidation this process knew of. */
+  /** The newest invalidation that this process knew. */
   readonly sequence: number
-  /** Its place in the shared log. */
+  /** Its position in the shared log. */
   readonly stamp: Stamp
-  /** Monotonic milliseconds. */
+  /** Monotonic time in milliseconds. */
   readonly startedAt: number
 }

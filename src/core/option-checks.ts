@@ -1,6 +1,6 @@
 import { meantOption } from './option-hints.js'
 
-/** Refuses names nobody reads, and says which one was probably meant. @throws TypeError */
+/** Throws for an unknown option, and suggests the option that was probably meant. @throws TypeError */
 export function rejectUnknownOptions(options: object, known: readonly string[], owner: string): void {
   record(options, `options of ${owner}`)
   for (const name of Object.keys(options)) {
@@ -12,7 +12,7 @@ export function rejectUnknownOptions(options: object, known: readonly string[], 
   }
 }
 
-/** An integer from 1. @throws RangeError */
+/** Checks for an integer that is 1 or greater. @throws RangeError */
 export function positiveInteger(value: unknown, name: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
     throw new RangeError(`${name} must be a positive integer, got ${shown(value)}`)
@@ -20,7 +20,7 @@ export function positiveInteger(value: unknown, name: string): number {
   return value
 }
 
-/** A number from `least` to `most`. @throws RangeError */
+/** Checks for a number from `least` to `most`. @throws RangeError */
 export function numberWithin(value: unknown, least: number, most: number, name: string): number {
   if (typeof value !== 'number' || !(value >= least && value <= most)) {
     throw new RangeError(`${name} must be a number from ${least} to ${most}, got ${shown(value)}`)
@@ -28,7 +28,7 @@ export function numberWithin(value: unknown, least: number, most: number, name: 
   return value
 }
 
-/** One of a few words. @throws TypeError */
+/** Checks for one of the given words. @throws TypeError */
 export function oneOf<T extends string>(value: unknown, words: readonly T[], name: string): T {
   const found = words.find((word) => word === value)
   if (found === undefined) {
@@ -37,7 +37,7 @@ export function oneOf<T extends string>(value: unknown, words: readonly T[], nam
   return found
 }
 
-/** True, false or `undefined`. @throws TypeError */
+/** Checks for a boolean or `undefined`. @throws TypeError */
 export function flag(value: unknown, name: string): boolean | undefined {
   if (value !== undefined && typeof value !== 'boolean') {
     throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
@@ -45,7 +45,7 @@ export function flag(value: unknown, name: string): boolean | undefined {
   return value
 }
 
-/** A function, or `undefined`. @throws TypeError */
+/** Checks for a function or `undefined`. @throws TypeError */
 export function callable<T>(value: T | undefined, name: string): T | undefined {
   if (value !== undefined && typeof value !== 'function') {
     throw new TypeError(`${name} must be a function, got ${shown(value)}`)
@@ -53,12 +53,12 @@ export function callable<T>(value: T | undefined, name: string): T | undefined {
   return value
 }
 
-/** The default of an option that is `undefined`. `null` is a value, and refused where it is none. */
+/** Replaces `undefined` by the default. `null` is kept, for the check of the option to reject. */
 export function given<T>(value: T | undefined, fallback: T): T {
   return value === undefined ? fallback : value
 }
 
-/** A string of at most `longest` characters. @throws TypeError, RangeError */
+/** Checks for a string of at most `longest` characters. @throws TypeError, RangeError */
 export function text(value: unknown, name: string, longest: number): string {
   if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${shown(value)}`)
   if (value.length > longest) {
@@ -68,7 +68,8 @@ export function text(value: unknown, name: string, longest: number): string {
 }
 
 /**
- * A list of at most `most` names, none of which is empty or has more than 256 characters; a copy. `undefined`: none.
+ * Checks for a list of at most `most` non-empty names of at most 256 characters, and copies it. `undefined` gives an
+ * empty list.
  *
  * @throws TypeError, RangeError
  */
@@ -76,7 +77,7 @@ export function namesIn(list: unknown, option: string, most: number): readonly s
   if (list === undefined) return []
   if (!Array.isArray(list)) throw new TypeError(`${option} must be a list of names, got ${shown(list)}`)
   if (list.length > most) throw new RangeError(`${option} must be a list of at most ${most} names, got ${list.length}`)
-  // Holes become `undefined`, which is no name.
+  // Array.from turns holes into `undefined`, which is rejected.
   return Array.from(list, (name: unknown) => {
     if (typeof name !== 'string' || name === '') {
       throw new TypeError(`${option} must be a list of names, got ${shown(name)} in it`)
@@ -87,7 +88,7 @@ export function namesIn(list: unknown, option: string, most: number): readonly s
 
 const LONGEST_NAME = 256
 
-/** An object of options, which nothing but an object literal is meant to be. @throws TypeError */
+/** Checks for an object that can hold options. @throws TypeError */
 export function record(value: unknown, name: string): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || isBoxed(value)) {
     throw new TypeError(`${name} must be an object, got ${shown(value)}`)
@@ -95,12 +96,14 @@ export function record(value: unknown, name: string): object {
   return value
 }
 
-/** Objects that stand for a single value: `new Number(5)`, a date. None of their options would be found. */
+/**
+ * Whether a value is a wrapper of a single value, such as `new Number(5)` or a date, in which no option would be found.
+ */
 function isBoxed(value: object): boolean {
   return value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof Date
 }
 
-/** How a value is shown in a message: short, and telling text from numbers. */
+/** Formats a value for an error message: short, with strings in quotes. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shortened(value))
   if (typeof value === 'function') return 'a function'

@@ -1,13 +1,15 @@
 /**
- * The known option that an unknown name probably means: by another common name for it, by few edits, or by being part of it.
- * `undefined`: none is near enough.
+ * The known option that an unknown name probably means: a synonym, a name with few edits, or a name that contains it.
+ * `undefined` if none is similar enough.
  */
 export function meantOption(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase()
   return OTHER_NAMES.get(lower)?.find((one) => known.includes(one)) ?? nearest(lower, known)
 }
 
-/** What other caches and clients call the options here; the first option that the owner has is meant. */
+/**
+ * Names used by other caches and clients for the options here; the first listed option that the owner has is suggested.
+ */
 const OTHER_NAMES: ReadonlyMap<string, readonly string[]> = new Map(
   [
     ['ttl defaultTtl', 'ttl maxAge age expire expires expiration expiry expireAfter duration lifetime stdTTL'],
@@ -36,7 +38,7 @@ const OTHER_NAMES: ReadonlyMap<string, readonly string[]> = new Map(
   ),
 )
 
-/** The known name with the fewest edits, if they are few for its length, or one that the name is part of. */
+/** The known name with the fewest edits, if they are few for its length; otherwise a name that contains it. */
 function nearest(lower: string, known: readonly string[]): string | undefined {
   let found: string | undefined
   if (lower.length > LONGEST) return undefined
@@ -52,7 +54,7 @@ function nearest(lower: string, known: readonly string[]): string | undefined {
   return known.find((candidate) => candidate.toLowerCase().includes(lower))
 }
 
-/** A longer name is no slip of a finger, and would take long to compare. */
+/** Longer names are not typos, and would be slow to compare. */
 const LONGEST = 40
 
 function editDistance(a: string, b: string): number {

@@ -19,13 +19,15 @@ import { type Credentials, type GiveCredentials, readCredentials } from './tiers
 import type { RedisClient } from './tiers/redis-client.js'
 import { readRedisUrl } from './tiers/redis-url.js'
 
-/** When the circuit breaker opens, and when it looks again. */
+/** Options of the circuit breaker. */
 export interface CircuitBreakerOptions {
-  /** Failures in a row after which Redis is left alone; an integer from 1. @defaultValue 5 */
+  /**
+   * Consecutive failures after which commands are no longer sent to Redis; an integer, 1 or greater. @defaultValue 5
+   */
   readonly threshold?: number
   /**
-   * How long to wait before a probe is sent, when the client says nothing of its own: seconds or a duration text.
-   * A client that reports a new connection is probed at once. @defaultValue 30
+   * How long an open breaker waits before it sends a probe: seconds or a duration text. If the client reports a new
+   * connection, a probe is sent at once. @defaultValue 30
    */
   readonly cooldown?: Duration
 }
@@ -33,95 +35,133 @@ export interface CircuitBreakerOptions {
 /** Options of {@link FallbackCache}. `undefined` means the default; an unknown name is an error. */
 export interface FallbackCacheOptions {
   /**
-   * `false`: a cache that finds nothing, keeps nothing and connects to nothing, with every method there. For tests of an
-   * application, and to see whether a fault has to do with the cache. @defaultValue true
+   * `false` creates a cache that finds nothing, stores nothing and connects to nothing, but has every method. Use it in
+   * tests of an application, or to check whether a fault is related to the cache. @defaultValue true
    */
   readonly enabled?: boolean | undefined
   /**
-   * A URL (`redis://`, `rediss://`), for which a client with safe options is made and owned (needs the package
-   * `ioredis`), or a client of yours, used as it is and never closed: ioredis 5 or 6 (`Redis` or `Cluster`), iovalkey,
-   * node-redis 4 to 6. It may be dead, frozen or not connected yet. Without it the cache lives in memory; given as `undefined`,
-   * as by a variable that is not set, it does so too, with one warning.
+   * A URL (`redis://`, `rediss://`), for which the cache creates and owns a client with safe options (requires the
+   * package `ioredis`); or a client of your own, which is used unchanged and never closed: ioredis 5 or 6 (`Redis` or
+   * `Cluster`), iovalkey, node-redis 4 to 6. The server may be down, frozen or not connected yet. If the option is
+   * missing, the cache uses memory only; if it is given as `undefined`, for example from a variable that is not set, it
+   * does the same and logs one warning.
    */
   readonly redis?: string | RedisClient | undefined
   /**
-   * What a `rediss://` URL needs beside itself, as `tls.connect()` of Node.js takes it: `{ ca, cert, key }` as texts or Buffers of PEM,
-   * `servername`, `rejectUnauthorized`, … A client of yours has such options of its own.
+   * TLS options for a `rediss://` URL, as for `tls.connect()` of Node.js: `{ ca, cert, key }` as PEM texts or Buffers,
+   * `servername`, `rejectUnauthorized`, … If you pass a client, set its own TLS options instead.
    */
   readonly tls?: ConnectionOptions | undefined
   /**
-   * Gives user name, password and TLS options for each connection that is made to the `redis` URL, so that they can change while the
-   * process runs: `async () => ({ username, password, tls: { ca } })`. The URL has no login then. When it throws, or takes longer than
-   * two seconds, the connection is tried with the last ones.
+   * Returns user name, password and TLS options for each connection to the `redis` URL, so that they can change while
+   * the process runs: `async () => ({ username, password, tls: { ca } })`. The URL must not contain a login. If the
+   * function throws, or takes longer than two seconds, the previous credentials are used.
    */
   readonly credentials?: (() => Credentials | Promise<Credentials>) | undefined
-  /** What every key in Redis starts with, at most 256 characters; caches that must not share take different prefixes. @defaultValue `''` */
+  /**
+   * Prefix of every key in Redis, at most 256 characters; caches that must not share entries need different prefixes.
+   * @defaultValue `''`
+   */
   readonly keyPrefix?: string | undefined
-  /** Lifetime of a value stored without one: seconds or a duration text, above 0. @defaultValue 300 */
+  /** Lifetime of a value stored without one: seconds or a duration text, greater than 0. @defaultValue 300 */
   readonly defaultTtl?: Duration | undefined
   /**
-   * How many entries memory holds, an integer from 1, or `Infinity` where `maxBytes` alone is the bound; the least recently used
-   * goes first. @defaultValue 100; in the middlewares `Infinity`
+   * Maximum number of entries in memory: an integer, 1 or greater, or `Infinity` if only `maxBytes` is the limit. The
+   * least recently used entry is evicted first. @defaultValue 100; in the middlewares `Infinity`
    */
   readonly maxEntries?: number | undefined
-  /** How many bytes memory holds: bodies, keys, descriptions and bookkeeping; an integer from 1. @defaultValue 64 MiB */
+  /**
+   * Maximum size of memory in bytes, including bodies, keys, metadata and bookkeeping; an integer, 1 or greater.
+   * @defaultValue 64 MiB
+   */
   readonly maxBytes?: number | undefined
   /**
-   * Bytes that response bodies may take while they are recorded, beside `maxBytes`; an integer from 1. Past it the
-   * recording that has not grown for the longest time is given up, and its response is not stored. @defaultValue 64 MiB
+   * Maximum bytes of response bodies that are being recorded, in addition to `maxBytes`; an integer, 1 or greater. If
+   * it is exceeded, the recording that has not grown for the longest time is dropped, and its response is not stored.
+   * @defaultValue 64 MiB
    */
   readonly maxRecordingBytes?: number | undefined
-  /** How values become text or bytes. @defaultValue `JSON.stringify` */
+  /** Converts a value to text or bytes. @defaultValue `JSON.stringify` */
   readonly serializer?: ((value: unknown) => string | Buffer) | undefined
-  /** How they come back: gets a string when the serializer gave one, else a Buffer. @defaultValue `JSON.parse` */
+  /**
+   * Converts it back: receives a string if the serializer returned one, otherwise a Buffer. @defaultValue `JSON.parse`
+   */
   readonly deserializer?: ((data: never) => unknown) | undefined
   /** See {@link CircuitBreakerOptions}. */
   readonly circuitBreaker?: CircuitBreakerOptions | undefined
-  /** The longest a request may wait for Redis: milliseconds above 0, or a text with its unit, such as `'50ms'`. @defaultValue 50 */
+  /**
+   * Maximum time a request waits for Redis: milliseconds greater than 0, or a text with a unit, such as `'50ms'`.
+   * @defaultValue 50
+   */
   readonly redisTimeout?: Duration | undefined
-  /** Commands that may wait for Redis at one time, an integer from 1; more are not sent. @defaultValue 200 */
+  /**
+   * Maximum number of commands that wait for Redis at one time, an integer, 1 or greater; further commands are not
+   * sent. @defaultValue 200
+   */
   readonly maxInFlight?: number | undefined
-  /** Values larger than this stay in memory and are not sent to Redis, where they would delay everybody; bytes. @defaultValue 1 MiB */
+  /**
+   * Maximum size of a value sent to Redis, in bytes; larger values are only kept in memory, because they would delay
+   * other commands. @defaultValue 1 MiB
+   */
   readonly maxRedisBytes?: number | undefined
   /**
-   * `'redis-first'`: every read asks Redis, and so sees every acknowledged invalidation of every process at once.
-   * `'memory-first'`: a copy in memory answers without a round trip as long as the log was looked at within
-   * {@link FallbackCacheOptions.lease}; an invalidation elsewhere is seen that much later at worst.
-   * A value that is only replaced elsewhere, and not invalidated, is seen when the copy's lifetime is over.
+   * `'redis-first'`: every read asks Redis, and so respects every acknowledged invalidation of every process at once.
+   * `'memory-first'`: a copy in memory answers without a round trip if the log was read within
+   * {@link FallbackCacheOptions.lease}; an invalidation by another process takes effect with at most that delay. If another
+   * process replaces a value without invalidating it, the new value is seen when the lifetime of the copy is over.
    * @defaultValue `'redis-first'`
    */
   readonly read?: 'redis-first' | 'memory-first' | undefined
-  /** How long memory may answer without looking at the log, in memory-first mode; seconds or text. @defaultValue 1 */
+  /**
+   * How long memory may answer without reading the log, in memory-first mode; seconds or a duration text. @defaultValue
+   * 1
+   */
   readonly lease?: Duration | undefined
   /**
-   * How long memory answers for a Redis that cannot be reached, counted from the moment the copy was last known to be
-   * right: the bound on what other processes invalidated meanwhile. Seconds or text; 0 for never. @defaultValue 60
+   * How long memory answers while Redis is unreachable, counted from the time when the copy was last known to be valid.
+   * This limits how long invalidations by other processes can be missed. Seconds or a duration text; 0 for never.
+   * @defaultValue 60
    */
   readonly maxStaleWhileDisconnected?: Duration | undefined
-  /** A result that took longer is not kept: records of single keys are only held that long. Seconds or text. @defaultValue 60 */
+  /**
+   * A result that took longer than this is not stored, because invalidations of single keys are only recorded for this
+   * long. Seconds or a duration text. @defaultValue 60
+   */
   readonly maxHandlerTime?: Duration | undefined
   /**
-   * Processes that miss the same key at the same time wait for one of them; this is how long they wait for one that
-   * died. Seconds or text; `false` lets each make its own. @defaultValue 2
+   * Processes that miss the same key at the same time wait for one of them; this is how long they wait for a process
+   * that has died. Seconds or a duration text; `false` lets each process compute its own. @defaultValue 2
    */
   readonly singleFlightLease?: Duration | false | undefined
-  /** Part of a lifetime that is cut at random, so that what is stored together does not go stale together; 0 to 1. @defaultValue 0 */
+  /**
+   * Maximum fraction of a lifetime that is removed at random, so that values stored together do not become stale
+   * together; 0 to 1. @defaultValue 0
+   */
   readonly lifetimeJitter?: number | undefined
-  /** How eagerly a fresh value is made again before its end (XFetch's beta); 0 for never, 1 is usual. @defaultValue 0 */
+  /**
+   * How early a fresh value is recomputed before the end of its lifetime (XFetch's beta), 0 to 100: 0 for never, 1 is
+   * usual. @defaultValue 0
+   */
   readonly earlyRefresh?: number | undefined
-  /** Bytes that the mirror of invalidations may take; past it old entries are invalidated early. @defaultValue 4 MiB */
+  /**
+   * Maximum bytes of the mirror of invalidations; if it is exceeded, old entries are invalidated early. @defaultValue 4
+   * MiB
+   */
   readonly maxMirrorBytes?: number | undefined
-  /** Bytes that invalidations waiting for Redis may take; past it they become one that clears everything. @defaultValue 1 MiB */
+  /**
+   * Maximum bytes of invalidations waiting for Redis; if it is exceeded, they are replaced by one that clears
+   * everything. @defaultValue 1 MiB
+   */
   readonly maxJournalBytes?: number | undefined
-  /** The path of a file that keeps invalidations issued during an outage, so that they survive a crash of this process. */
+  /** Path of a file that stores invalidations issued during an outage, so that they survive a crash of this process. */
   readonly journalFile?: string | undefined
-  /** Told of outages, recoveries and misuse. @defaultValue none */
+  /** Receives messages about outages, recoveries and misuse. @defaultValue none */
   readonly logger?: Logger | undefined
-  /** Where time comes from. @defaultValue the machine's clock */
+  /** The source of time. @defaultValue the system clock */
   readonly clock?: Clock | undefined
 }
 
-/** The options, checked and complete; times in milliseconds. */
+/** The validated options with defaults applied; times in milliseconds. */
 export interface CoreSettings {
   readonly enabled: boolean
   readonly redis: string | RedisClient | undefined
@@ -155,7 +195,7 @@ export interface CoreSettings {
 
 const mebibyte = 2 ** 20
 
-/** Names of the core's options, for whoever passes options on. */
+/** Names of the core's options, for layers that pass options on. */
 export const coreOptionNames = [
   'enabled',
   'redis',
@@ -187,9 +227,9 @@ export const coreOptionNames = [
 ] as const satisfies readonly (keyof FallbackCacheOptions)[]
 
 /**
- * Checks the options once, at construction.
+ * Validates the options, once at construction.
  *
- * @throws TypeError for a value of the wrong kind or an unknown name, RangeError for one out of range
+ * @throws TypeError for a value of the wrong type or an unknown name, RangeError for a value out of range
  */
 export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
   rejectUnknownOptions(options, coreOptionNames, 'FallbackCache')
@@ -239,13 +279,15 @@ const MISSING_REDIS =
 
 const NO_OPTIONS = {}
 
-/** Characters. Each key in Redis and in memory begins with the prefix. */
+/** In characters. Each key in Redis and in memory begins with the prefix. */
 const LONGEST_PREFIX = 256
 
-/** Characters; what file systems take. */
+/** In characters; the maximum of common file systems. */
 const LONGEST_PATH = 4096
 
-/** Certificates that cannot be read are found here, and not at the first connection. */
+/**
+ * Validates TLS options, so that unreadable certificates are reported at construction and not at the first connection.
+ */
 function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
   if (tls === undefined) return undefined
   if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
@@ -267,7 +309,7 @@ function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
   try {
     createSecureContext(options)
   } catch (thrown) {
-    // The error itself may show what it could not read.
+    // The original error may contain the unreadable key material, so it is not attached as the cause.
     throw new TypeError(
       `tls cannot be read: ${thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'see ca, cert and key'}`,
     )

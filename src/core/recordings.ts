@@ -1,35 +1,38 @@
 import type { Clock, Timer } from './clock.js'
 
-/** A response body that is being recorded, as its bookkeeping sees it. */
+/** A response body that is being recorded, as {@link Recordings} sees it. */
 export interface OpenRecording {
-  /** The moment after which its result cannot be kept, on the monotonic clock; ms. */
+  /** Monotonic time in ms after which the result cannot be stored. */
   readonly endsAt: number
-  /** Called once when it has to give up its bytes. It must not call {@link Recordings} back except for `end`. */
+  /**
+   * Called once when the recording must release its bytes. It must not call methods of {@link Recordings} other than
+   * `end`.
+   */
   drop(reason: 'too-slow' | 'recordings-full'): void
 }
 
-/** How full the recordings are; see {@link Recordings}. */
+/** Usage of {@link Recordings}. */
 export interface RecordingStats {
-  /** Responses that are being recorded. */
+  /** Number of responses that are being recorded. */
   readonly open: number
-  /** Bytes that they hold. */
+  /** Their size in bytes. */
   readonly bytes: number
-  /** The most that they may hold. */
+  /** The maximum size in bytes. */
   readonly maxBytes: number
 }
 
-/** What one chunk takes beside its bytes. */
+/** Estimated overhead of a chunk, in bytes. */
 const chunkCost = 128
 
 /**
- * The bodies that are being recorded, which memory does not count yet. Together they hold at most `maxBytes`: past that the
- * recordings that have not grown for the longest time are dropped, so clients that do not read keep no other response out.
- * None outlives its `endsAt`.
+ * Limits the response bodies that are being recorded, which are not part of the memory tier yet, to `maxBytes` in
+ * total. If the limit is exceeded, recordings that have not grown for the longest time are dropped, so that slow
+ * clients do not prevent other responses from being stored. Each recording ends at its `endsAt` at the latest.
  */
 export class Recordings {
   readonly #clock: Clock
   readonly #maxBytes: number
-  /** In the order of their last growth. */
+  /** Bytes held by each recording, in the order of their last growth. */
   readonly #open = new Map<OpenRecording, number>()
   #bytes = 0
   #timer: Timer
@@ -39,7 +42,7 @@ export class Recordings {
     this.#maxBytes = maxBytes
   }
 
-  /** Counts a chunk of `length` bytes; drops the recording itself when it is overdue or larger than all room. */
+  /** Counts a chunk of `length` bytes; drops the recording itself if it is overdue or larger than the limit. */
   grow(recording: OpenRecording, length: number): void {
     if (this.#clock.monotonic() > recording.endsAt) {
       this.#drop(recording, 'too-slow')
@@ -56,7 +59,7 @@ export class Recordings {
     if (this.#timer === undefined && this.#open.size > 0) this.#watch()
   }
 
-  /** The recording has ended, and holds nothing any more. */
+  /** Removes a recording that has ended and released its bytes. */
   end(recording: OpenRecording): void {
     const held = this.#open.get(recording)
     if (held === undefined) return
@@ -67,7 +70,7 @@ export class Recordings {
     this.#timer = undefined
   }
 
-  /** How many there are, and how large they are. */
+  /** Number and size of the open recordings. */
   stats(): RecordingStats {
     return { open: this.#open.size, bytes: this.#bytes, maxBytes: this.#maxBytes }
   }
@@ -77,7 +80,7 @@ export class Recordings {
     recording.drop(reason)
   }
 
-  /** A recording whose client has stopped reading does not grow: a timer ends it. */
+  /** Drops overdue recordings with a timer, because a recording whose client has stopped reading does not grow. */
   #watch(): void {
     let next = Number.POSITIVE_INFINITY
     for (const { endsAt } of this.#open.keys()) next = Math.min(next, endsAt)

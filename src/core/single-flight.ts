@@ -7,42 +7,43 @@ import type { RunMark } from './mark.js'
 const CURRENT: unique symbol = sharedSymbol('computation') as never
 const shared = globalThis as { [CURRENT]?: AsyncLocalStorage<Flight<unknown>> }
 
-/** The computation that the current code is part of, in any cache of this process. */
+/** The computation that the current code is part of, across all caches of this process. */
 shared[CURRENT] ??= new AsyncLocalStorage<Flight<unknown>>()
 const current = shared[CURRENT]
 
-/** A result, and whether the caller computed it or shares it with the caller that did. */
+/** A result, and whether it is shared with the caller that computed it. */
 export interface Landed<T> {
   readonly result: T
   readonly isShared: boolean
 }
 
 /**
- * One computation a key at a time: callers that ask while it runs get its result.
+ * Runs one computation per key at a time: concurrent callers get the same result.
  *
- * A flight is joined only while its mark is good: a result that was begun before an invalidation must not reach a caller
- * that came after it. A flight that runs for longer than the limit is left, and the next caller computes.
+ * A running computation is only joined if its mark is still valid: a result whose computation began before an
+ * invalidation must not reach a caller that asks after it. A computation that exceeds the time limit is abandoned, and
+ * the next caller computes again.
  */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>()
   readonly #clock: Clock
   readonly #limit: number
 
-  /** @param limit - how long callers wait for a computation of another, ms */
+  /** @param limit - how long callers wait for another's computation, in ms */
   constructor(clock: Clock, limit: number) {
     this.#clock = clock
     this.#limit = limit
   }
 
-  /** Computations under way. */
+  /** Number of computations in progress. */
   get size(): number {
     return this.#flights.size
   }
 
   /**
-   * Joins the flight of this key when `mayJoin` allows it, or starts one.
+   * Joins the running computation of this key if `mayJoin` allows it, or starts one.
    *
-   * @throws CacheError `circular-wait` when the flight waits for the computation that asks
+   * @throws CacheError `circular-wait` if the running computation waits for the calling one
    */
   async join(
     key: string,
@@ -73,14 +74,16 @@ export class SingleFlight<T> {
 
 class Flight<T> {
   readonly mark: RunMark
-  /** The flights whose results this one's computation waits for. */
+  /** The computations that this one waits for. */
   readonly waitsFor = new Set<Flight<unknown>>()
   readonly #clock: Clock
   readonly #overdueAt: number
   #result: Promise<T> | undefined
   #overdue: Promise<undefined> | undefined
   #timer: Timer | undefined
-  /** A timer may fire a little before its moment: those who waited for it must not wait for this flight again. */
+  /**
+   * Set because a timer may fire slightly early: callers that waited for it must not wait for this computation again.
+   */
   #hasTimedOut = false
 
   constructor(mark: RunMark, clock: Clock, limit: number) {
@@ -103,7 +106,7 @@ class Flight<T> {
     return this.#result
   }
 
-  /** The result; `undefined` when it is overdue. */
+  /** The result, or `undefined` if the computation exceeds the time limit. */
   share(key: string): Promise<{ readonly result: T } | undefined> {
     const asking = current.getStore()
     if (asking !== undefined && reaches(this as Flight<unknown>, asking)) {
@@ -115,7 +118,7 @@ class Flight<T> {
     )
   }
 
-  /** One timer for all callers that wait. */
+  /** One timer for all waiting callers. */
   #untilOverdue(): Promise<undefined> {
     this.#overdue ??= new Promise((resolve) => {
       const left = Math.max(0, this.#overdueAt - this.#clock.monotonic())
@@ -128,7 +131,7 @@ class Flight<T> {
   }
 }
 
-/** Notes that the computation this is called in, if any, waits for a flight. */
+/** Registers that the calling computation, if any, waits for another one. */
 async function waitedFor<R>(flight: Flight<unknown>, wait: () => Promise<R>): Promise<R> {
   const asking = current.getStore()
   if (asking === undefined) return wait()
@@ -140,7 +143,7 @@ async function waitedFor<R>(flight: Flight<unknown>, wait: () => Promise<R>): Pr
   }
 }
 
-/** Whether a flight is, or waits for, another one. */
+/** Whether a computation is, or transitively waits for, another one. */
 function reaches(from: Flight<unknown>, to: Flight<unknown>, seen = new Set<Flight<unknown>>()): boolean {
   if (from === to) return true
   if (seen.has(from)) return false

@@ -1,13 +1,13 @@
 import type { Clock, Timer } from './clock.js'
 
-/** What the wall clock may gain on the monotonic one between two looks without counting as a jump, ms. */
+/** Maximum gain of the wall clock over the monotonic clock between two reads that is not treated as a jump, in ms. */
 const tolerance = 250
 
 /**
- * A clock whose {@link Clock.monotonic} also counts the time that the machine was asleep.
+ * A clock whose {@link Clock.monotonic} includes the time during which the machine was suspended.
  *
- * The monotonic clock of Linux and macOS stands still during a suspend, the wall clock does not. A wall clock that gained on it may also
- * have been set forward: then leases end early, which is safe. A wall clock that was set back changes nothing.
+ * The monotonic clock of Linux and macOS stops during a suspend, the wall clock does not. If the wall clock gains time
+ * because it was set forward, leases end early, which is safe. Setting it back has no effect.
  */
 export class SleepAwareClock implements Clock {
   readonly #clock: Clock

@@ -1,6 +1,6 @@
 /**
- * A place in the shared log of invalidations: everything up to here had been applied by the process that wrote the
- * entry when its handler started. Positions of different incarnations of the log do not compare.
+ * A position in the shared log of invalidations: the process that wrote the entry had applied all records up to it when
+ * the handler started. Positions of different incarnations of the log cannot be compared.
  */
 export interface Stamp {
   readonly incarnation: string

@@ -10,9 +10,9 @@ import type { CoreSettings } from './options.js'
 import { type Landed, SingleFlight } from './single-flight.js'
 import { type SerializedValue, ValueCodec } from './values.js'
 
-/** How long a value is kept, and what can invalidate it. */
+/** The lifetime and the tags of a value. */
 export interface ValueLifetime {
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly lifetime: number
   readonly tags: readonly string[]
 }
@@ -24,15 +24,17 @@ interface Known {
 
 interface Made {
   readonly value: unknown
-  /** Whether other processes will find it in Redis. */
+  /** Whether the value was stored in Redis, for other processes to find. */
   readonly isKept: boolean
-  /** What every caller that waited for it gets a copy from; `undefined` when the value has no serialised form. */
+  /**
+   * The serialized value, from which each waiting caller gets a copy; `undefined` if the value cannot be serialised.
+   */
   readonly source: SerializedValue | undefined
 }
 
 /**
- * Values in an entry store: found while they are fresh, and made once for all who ask at the same time, in this process
- * and in the others.
+ * Stores values in an entry store: reads fresh values, and computes a missing value once for all concurrent callers, in
+ * this process and in others.
  */
 export class ValueStore {
   readonly #entries: EntryStore
@@ -53,12 +55,12 @@ export class ValueStore {
     this.#flights = new SingleFlight(settings.clock, settings.maxHandlerTime)
   }
 
-  /** Computations of {@link ValueStore.makeOnce} and {@link ValueStore.makeEarly} under way. */
+  /** Computations of {@link ValueStore.makeOnce} and {@link ValueStore.makeEarly} in progress. */
   get computing(): number {
     return this.#flights.size
   }
 
-  /** The fresh value of a key, and its entry; `undefined` when there is none that can be read. */
+  /** The fresh value of a key, with its entry; `undefined` if there is none that can be read. */
   async read(key: string): Promise<Known | undefined> {
     const found = await this.#findFresh(key)
     const known = found === undefined ? undefined : await this.#open(found)
@@ -75,8 +77,8 @@ export class ValueStore {
   }
 
   /**
-   * Makes the value of a key, or waits for the caller that makes it already, for `maxHandlerTime` at most. Each caller gets a
-   * value of its own. Rejects with what `compute` throws.
+   * Computes the value of a key, or waits for a caller that is already computing it, for at most `maxHandlerTime`. Each
+   * caller gets its own copy. Rejects if `compute` throws.
    */
   async makeOnce(key: string, compute: () => unknown, keeping: ValueLifetime): Promise<unknown> {
     const { result, isShared } = await this.#fly(key, keeping, (mark) =>
@@ -84,18 +86,18 @@ export class ValueStore {
     )
     if (!isShared || isPrimitive(result.value)) return result.value
     const copy = result.source === undefined ? undefined : await this.#copy(result.source)
-    // A value without a serialised form cannot be copied, and must not be shared.
+    // A value that cannot be serialised cannot be copied, and must not be shared.
     return copy === undefined ? compute() : copy.value
   }
 
-  /** Makes a value again while the one there is still answers. */
+  /** Recomputes a value in the background while the current one is still served. */
   makeEarly(key: string, compute: () => unknown, keeping: ValueLifetime): void {
     this.#fly(key, keeping, (mark) => this.#make(key, compute, keeping, mark)).catch((thrown: unknown) =>
       this.#events.tell('fault', { error: asError(thrown) }),
     )
   }
 
-  /** The entry that a value handed in becomes. @throws CacheError `serializer` when it has no serialised form */
+  /** The entry for a value provided by the caller. @throws CacheError `serializer` if it cannot be serialised */
   entryOf(value: unknown, keeping: ValueLifetime): NewEntry {
     return this.#entryOf(this.#codec.serialize(value, 0), keeping)
   }
@@ -110,7 +112,7 @@ export class ValueStore {
     return copy === undefined ? undefined : { entry, value: copy.value }
   }
 
-  /** A value out of its serialised form; `undefined` when it cannot be read. */
+  /** Deserializes a value; `undefined` if that fails. */
   async #copy(source: SerializedValue): Promise<{ readonly value: unknown } | undefined> {
     try {
       const value = this.#codec.deserialize(source)
@@ -121,7 +123,7 @@ export class ValueStore {
     }
   }
 
-  /** What an asynchronous deserializer gives, if that takes no longer than a computation may. */
+  /** Awaits an asynchronous deserializer, for at most as long as a computation may take. */
   async #inTime(value: Promise<unknown>): Promise<unknown> {
     let isSettled = false
     const settled = value.finally(() => {
@@ -151,7 +153,7 @@ export class ValueStore {
     }
     let isKept = false
     try {
-      // Waiting for the turn may have taken a while: what is made now has seen everything up to now.
+      // Waiting for the turn takes time: a new mark includes all invalidations up to now.
       const made = await this.#make(key, compute, keeping, this.#entries.mark())
       isKept = made.isKept
       return made
@@ -160,7 +162,7 @@ export class ValueStore {
     }
   }
 
-  /** A new value, stored if it can be. */
+  /** Computes a new value, and stores it if possible. */
   async #make(key: string, compute: () => unknown, keeping: ValueLifetime, mark: RunMark): Promise<Made> {
     const startedAt = this.#clock.monotonic()
     const value = await compute()
@@ -185,7 +187,7 @@ export class ValueStore {
   }
 }
 
-/** A value that cannot be changed: callers may share it. */
+/** Whether a value is immutable, so that callers may share it. */
 function isPrimitive(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function')
 }

@@ -1,14 +1,17 @@
 import type { Entry } from './entry.js'
 import { CacheError } from './errors.js'
 
-/** What a value is in an entry: its bytes, and what must be known to read them. */
+/** A serialized value: its bytes, and the metadata needed to read them. */
 export interface SerializedValue {
   readonly body: Buffer
-  /** `'b'` when the serializer gave a Buffer, then how long the value took to make, ms: `'b120'`, `'120'`, `''`. */
+  /** `'b'` if the serializer returned a Buffer, then the computation time in ms: `'b120'`, `'120'`, `''`. */
   readonly meta: string
 }
 
-/** Values to bytes and back, by the `serializer` and `deserializer` options. What comes back is never what went in. */
+/**
+ * Converts values to bytes and back, with the `serializer` and `deserializer` options. Deserialized values are always
+ * new.
+ */
 export class ValueCodec {
   readonly #serializer: (value: unknown) => string | Buffer
   readonly #deserializer: (data: never) => unknown
@@ -18,7 +21,9 @@ export class ValueCodec {
     this.#deserializer = deserializer
   }
 
-  /** @param cost - how long the value took to make, ms @throws CacheError `serializer` when it has no serialised form */
+  /**
+   * @param cost - the computation time of the value in ms @throws CacheError `serializer` if it cannot be serialised
+   */
   serialize(value: unknown, cost: number): SerializedValue {
     const spent = cost > 0 ? String(Math.round(cost)) : ''
     try {
@@ -35,7 +40,9 @@ export class ValueCodec {
     }
   }
 
-  /** May be a promise, when the deserializer is asynchronous. @throws CacheError `serializer` when the bytes cannot be read */
+  /**
+   * Returns a promise if the deserializer is asynchronous. @throws CacheError `serializer` if the bytes cannot be read
+   */
   deserialize({ body, meta }: SerializedValue): unknown {
     const data = meta.startsWith('b') ? Buffer.from(body) : body.toString()
     try {
@@ -51,12 +58,12 @@ function unreadable(thrown: unknown): never {
   throw new CacheError('serializer', `the value cannot be deserialised: ${String(thrown)}`, thrown)
 }
 
-/** How long the value of this entry took to make, ms; 0 when that is not known. */
+/** The computation time of this entry's value, in ms; 0 if unknown. */
 export function costOf(entry: Entry): number {
   return Number(entry.meta.replace('b', '')) || 0
 }
 
-/** Bytes in a buffer of their own: a slice of a pooled one would keep the whole pool alive. */
+/** Encodes into a Buffer of its own, because a slice of a pooled Buffer would keep the whole pool alive. */
 function ownText(text: string): Buffer {
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
   bytes.write(text, 0)

@@ -106,8 +106,8 @@ export interface ConnectionLimits {
 }
 
 /**
- * The complete serialized answer to a request without a response object, for a server whose responses are {@link
- * isOfNode}; `undefined` if it must be sent over a response object. A string is to be written as latin1.
+ * The complete serialized answer to a request without a response object, for a server whose responses are
+ * {@link isOfNode}; `undefined` if it must be sent over a response object. A string is to be written as latin1.
  */
 export function preparedAnswer(
   reply: Reply,

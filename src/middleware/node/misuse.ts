@@ -36,10 +36,10 @@ export function misplaced(made: Framework, first: unknown): TypeError {
 }
 
 /**
- * Refuses what `explain` cannot look at.
+ * Throws for a value that `explain` does not accept.
  *
- * @param made - the framework that it is for
- * @throws TypeError that says what to write
+ * @param made - the framework that the middleware is for
+ * @throws TypeError that shows the correct call
  */
 export function checkExplained(asked: unknown, made: Framework): void {
   const isOwn = made === 'koa' ? isContext(asked) : isRequest(asked)

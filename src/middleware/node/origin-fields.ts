@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { otherOrigin } from '../../http/port/index.js'
 
 /**
- * The origin fields of a request, if they differ from the protocol and host that the framework resolved; see {@link
- * otherOrigin}.
+ * The origin fields of a request, if they differ from the protocol and host that the framework resolved; see
+ * {@link otherOrigin}.
  */
 export function otherOriginOf(request: IncomingMessage, protocol: string, host: string): string | undefined {
   const { headers, socket } = request
