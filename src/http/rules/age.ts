@@ -5,7 +5,10 @@ import { type EpochMilliseconds, parseHttpDate } from '../syntax/http-date.js'
 /** A duration in milliseconds. */
 export type Milliseconds = number
 
-/** The Age that a response came with: the first member of the field; 0 when there is none or it is no non-negative integer (RFC 9111, section 5.1). */
+/**
+ * The age with which a response arrived: the first member of its Age field; 0 if there is none or it is not a
+ * non-negative integer (RFC 9111, section 5.1).
+ */
 export function parseAge(value: string | undefined): Seconds {
   if (value === undefined) return 0
   const comma = value.indexOf(',')
@@ -13,10 +16,10 @@ export function parseAge(value: string | undefined): Seconds {
 }
 
 /**
- * How old a response already was when it arrived: `corrected_initial_age`, the greater of what its Date tells and of its Age plus
- * the time the request took (RFC 9111, section 4.2.3).
+ * The age of a response when it arrived: `corrected_initial_age`, the greater of the age according to Date, and its Age
+ * field plus the duration of the request (RFC 9111, section 4.2.3).
  *
- * @param requestedAt - when the request was sent on: when the handler started
+ * @param requestedAt - when the request was forwarded, which is when the handler started
  * @param receivedAt - when the response's header section arrived
  */
 export function correctedInitialAge(
@@ -30,17 +33,20 @@ export function correctedInitialAge(
 }
 
 /**
- * The current age of a stored response in whole seconds: the value of the Age field to send (RFC 9111, sections 4.2.3 and 5.1).
+ * The current age of a stored response in whole seconds, as sent in the Age field (RFC 9111, sections 4.2.3 and 5.1).
  *
- * @param initialAge - what {@link correctedInitialAge} said when it was stored
- * @param receivedAt - when it was received or last validated
+ * @param initialAge - the result of {@link correctedInitialAge} when the response was stored
+ * @param receivedAt - when the response was received or last validated
  */
 export function currentAge(initialAge: Milliseconds, receivedAt: EpochMilliseconds, now: EpochMilliseconds): Seconds {
   const residentTime = Math.max(0, now - receivedAt)
   return Math.min(Math.floor((initialAge + residentTime) / 1000), MAX_DELTA_SECONDS)
 }
 
-/** In whole seconds on both sides, as Date has no finer ones: a response of this very second has no age. */
+/**
+ * The age according to Date, in whole seconds on both sides because Date has no fractions: a response of the current
+ * second has age 0.
+ */
 function apparentAge(fields: Fields, receivedAt: EpochMilliseconds): Milliseconds {
   const date = parseHttpDate(fieldValue(fields, 'date'), receivedAt)
   if (date === undefined) return 0

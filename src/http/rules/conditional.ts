@@ -3,13 +3,13 @@ import { emptyFields, type Fields, fieldValue, trimWhitespace } from '../syntax/
 import { type EpochMilliseconds, parseHttpDate } from '../syntax/http-date.js'
 
 /**
- * Whether a request is to be answered with 304 in place of a response: If-None-Match by weak comparison, else
- * If-Modified-Since (RFC 9110, section 13.2.2). A date counts for GET and HEAD only, and only if the response has one
- * (section 13.1.3). Only for 2xx responses (section 13.2.1).
+ * Whether a request must be answered with 304: evaluates If-None-Match by weak comparison, otherwise If-Modified-Since
+ * (RFC 9110, section 13.2.2). A date is evaluated for GET and HEAD only, and only if the response has one (section
+ * 13.1.3). Only for 2xx responses (section 13.2.1).
  *
  * @param method - in upper case
- * @param receivedAt - stands in for Last-Modified and Date when a stored response has neither (RFC 9111, section 4.3.2);
- *   `undefined`: nothing stands in, If-Modified-Since is ignored
+ * @param receivedAt - replaces Last-Modified and Date if a stored response has neither (RFC 9111, section 4.3.2);
+ * `undefined`: without them, If-Modified-Since is ignored
  */
 export function isNotModified(
   method: string,
@@ -27,7 +27,9 @@ export function isNotModified(
   return since !== undefined && modifiedAt !== undefined && modifiedAt <= since
 }
 
-/** Whether a client that has a version of its own asks for the whole all the same, by a reload: as Express and Koa take `no-cache`. */
+/**
+ * Whether a conditional request asks for the whole response, by a reload with `no-cache`; parsed as in Express and Koa.
+ */
 export function asksForWhole(request: Fields): boolean {
   const control = fieldValue(request, 'cache-control')
   return control !== undefined && NO_CACHE.test(control)
@@ -36,7 +38,7 @@ export function asksForWhole(request: Fields): boolean {
 const NO_CACHE = /(?:^|,)[ \t]*no-cache[ \t]*(?:,|$)/
 
 /**
- * Whether the Range field of a request counts: there is no If-Range, or it names the stored representation by strong
+ * Whether the Range field of a request applies: there is no If-Range, or it matches the stored representation by strong
  * comparison (RFC 9110, section 13.1.5).
  */
 export function isRangeApplicable(request: Fields, stored: Fields, now: EpochMilliseconds): boolean {
@@ -51,8 +53,8 @@ export function isRangeApplicable(request: Fields, stored: Fields, now: EpochMil
 }
 
 /**
- * The fields of a 304 for a stored response: those that guide the client's cache, and none that describe the body
- * (RFC 9110, section 15.4.5). Last-Modified stays, as in the 304 of Express and Koa.
+ * The fields of a 304 for a stored response: those that guide the client's cache, without those that describe the body
+ * (RFC 9110, section 15.4.5). Last-Modified is kept, as in the 304 of Express and Koa.
  */
 export function notModifiedFields(fields: Fields): Fields {
   const kept = emptyFields()
@@ -64,13 +66,13 @@ export function notModifiedFields(fields: Fields): Fields {
   return kept
 }
 
-/** The two fields that ask whether a stored response is still right; `undefined` where it has no such validator. */
+/** The request fields that validate a stored response; a field is `undefined` if the response lacks that validator. */
 export interface Preconditions extends Readonly<Record<string, string | undefined>> {
   readonly 'if-none-match': string | undefined
   readonly 'if-modified-since': string | undefined
 }
 
-/** The preconditions that validate a stored response; `undefined` when it has no validator (RFC 9111, section 4.3.1). */
+/** The preconditions that validate a stored response; `undefined` if it has no validator (RFC 9111, section 4.3.1). */
 export function preconditions(stored: Fields): Preconditions | undefined {
   const entityTag = fieldValue(stored, 'etag')
   const modified = fieldValue(stored, 'last-modified')
@@ -78,16 +80,22 @@ export function preconditions(stored: Fields): Preconditions | undefined {
   return { 'if-none-match': entityTag, 'if-modified-since': modified }
 }
 
-/** What asks whether the client's own copy is still right; hidden from a handler whose response may be stored, and answered from that. */
+/**
+ * Fields that validate the client's copy. Hidden from a handler whose response may be stored; the cache then evaluates
+ * them itself.
+ */
 export const VALIDATING_FIELDS = ['if-none-match', 'if-modified-since'] as const
 
-/** What asks for one version only, or for a part of it: for the handler, unless a usable response is stored. */
+/** Fields that select one version or a part. The handler evaluates them, unless a usable response is stored. */
 export const SELECTIVE_FIELDS = ['if-match', 'if-unmodified-since', 'if-range', 'range'] as const
 
 /** The request fields that make a request conditional or partial. */
 export const CONDITIONAL_FIELDS: readonly string[] = [...VALIDATING_FIELDS, ...SELECTIVE_FIELDS]
 
-/** Whether Last-Modified is a strong validator: the response was made at least a second after (RFC 9110, section 8.8.2.2). */
+/**
+ * Whether Last-Modified is a strong validator: the response was generated at least one second later (RFC 9110, section
+ * 8.8.2.2).
+ */
 export function isStrongLastModified(fields: Fields, now: EpochMilliseconds): boolean {
   const modifiedAt = lastModified(fields, now)
   const date = parseHttpDate(fieldValue(fields, 'date'), now)
@@ -108,7 +116,10 @@ function matchesEntityTag(noneMatch: string, stored: string | undefined): boolea
   return stored !== undefined && listEntityTags(noneMatch).some((entityTag) => equalsWeakly(entityTag, stored))
 }
 
-/** Without Last-Modified the Date serves, without Date the time of reception (RFC 9111, section 4.3.2). */
+/**
+ * Falls back to Date if there is no Last-Modified, and to the time of reception if there is no Date (RFC 9111, section
+ * 4.3.2).
+ */
 function modificationDate(
   response: Fields,
   receivedAt: EpochMilliseconds | undefined,

@@ -1,11 +1,11 @@
 import { isEverydayCookie } from './everyday-cookies.js'
 
 /**
- * Every part of a Cookie field that a parser may take for the cookie of a name, or for its signature (`name.sig`), as it came;
- * `null` when there is none. Two requests with equal answers have the same cookie for every parser: which of several counts,
- * and whether a comma separates, is left open.
+ * Every part of a Cookie field that a parser may read as the named cookie or its signature (`name.sig`), unchanged;
+ * `null` if there is none. If two requests give equal results, every parser reads the same cookie from both, whichever
+ * duplicate it uses and whether or not it splits at commas.
  *
- * @param name - `''`: every cookie that is not one of the everyday ones
+ * @param name - `''` for all cookies except everyday ones
  */
 export function cookieValue(field: string | undefined, name: string): string | null {
   if (field === undefined || !field.includes(name)) return null

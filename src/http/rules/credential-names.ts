@@ -1,5 +1,6 @@
 /**
- * Request fields that say who is asking, as Authorization does. Each part is looked for anywhere in the name, which is in lower case.
+ * Patterns for names of request fields that identify the user, as Authorization does. Each is matched anywhere in the
+ * lower-case name.
  */
 export const CREDENTIAL_FIELDS: readonly (readonly [meaning: string, names: string])[] = [
   ['Authentication, but for `:authority`', 'auth(?!ority)'],
@@ -11,7 +12,10 @@ export const CREDENTIAL_FIELDS: readonly (readonly [meaning: string, names: stri
   ['Tenants and accounts', '(?:tenant|account|customer|member|organi[sz]ation|workspace)(?:-?id)?$'],
 ]
 
-/** Request fields that browsers and platforms send with every request, and that are no credentials whatever they contain. */
+/**
+ * Patterns for request fields that browsers and platforms send with every request: never credentials, whatever the
+ * names suggest.
+ */
 export const EVERYDAY_FIELDS: readonly (readonly [meaning: string, names: string])[] = [
   ['Pseudo-fields of HTTP/2', '^:'],
   ['Client hints and fetch metadata', '^sec-'],
@@ -19,7 +23,7 @@ export const EVERYDAY_FIELDS: readonly (readonly [meaning: string, names: string
   ['Envoy, about the proxies themselves', '^x-forwarded-client-cert$'],
 ]
 
-/** Cookies that say who is asking. Each part is looked for anywhere in the name, in any letter case. */
+/** Patterns for names of cookies that identify the user. Each is matched anywhere in the name, case-insensitively. */
 export const CREDENTIAL_COOKIES: readonly (readonly [meaning: string, names: string])[] = [
   ['Sessions', 'sess|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^\\.aspnet'],
   ['Logins', 'auth|login|logged|remember|passport|credential|bearer|identity|impersonat|saml'],
@@ -35,7 +39,7 @@ export const CREDENTIAL_COOKIES: readonly (readonly [meaning: string, names: str
   ['Comment forms of WordPress', '^comment_author'],
 ]
 
-/** One expression for the names of a list. */
+/** Combines the patterns of a list into one regular expression. */
 export function anyOf(list: readonly (readonly [meaning: string, names: string])[], flags = ''): RegExp {
   return new RegExp(list.map(([, names]) => names).join('|'), flags)
 }

@@ -3,37 +3,46 @@ import { type Fields, fieldValue, hasField } from '../syntax/fields.js'
 import { anyOf, CREDENTIAL_COOKIES, CREDENTIAL_FIELDS, EVERYDAY_FIELDS } from './credential-names.js'
 import { isEverydayCookie } from './everyday-cookies.js'
 
-/** The kind of credential that a request carries; each is also the reason for which its response is refused. */
+/** The kind of a credential in a request; also the reason for which its response is refused. */
 export type Credential = 'authorization' | 'api-key' | 'cookie'
 
-/** What counts as a credential. */
+/** Defines which request fields and cookies are credentials. */
 export interface CredentialPolicy {
-  /** Whether a request field of this name, in lower case, names a user as Authorization does; `undefined`: none does, as in the proxy preset. */
+  /**
+   * Whether a request field (name in lower case) identifies a user like Authorization; `undefined`: no field does, as
+   * in the proxy preset.
+   */
   readonly isCredentialField: ((name: string) => boolean) | undefined
-  /** Whether a cookie of this name is a session's; `undefined`: no cookie is a credential, as in the proxy preset. */
+  /** Whether a cookie is a session cookie; `undefined`: no cookie is a credential, as in the proxy preset. */
   readonly isSessionCookie: ((name: string, value: string) => boolean) | undefined
-  /** Request fields, in lower case, that the route's options take into the key: they keep users apart, so they are no reason to refuse. */
+  /**
+   * Request fields (in lower case) that the route's options include in the key. The key separates users by them, so
+   * they cause no refusal.
+   */
   readonly keyedFields: readonly string[]
-  /** Whether a request with credentials may get what was stored for a request without. RFC 9111 does not forbid it, but the handler might have made another page for this user. */
+  /**
+   * Whether a request with credentials may get a response that was stored for a request without. RFC 9111 permits it,
+   * but the handler might have generated a different page for this user.
+   */
   readonly reuseForCredentials: boolean
 }
 
 /**
- * Whether the name of a request field, in lower case, looks like an API key, a token, a session, a tenant, or the user whom a
- * proxy has authenticated: `x-api-key`, `…-token`, `x-forwarded-user`, `…-jwt-assertion`, `x-tenant-id`. Authorization itself has
- * rules of its own. What browsers and platforms send with every request does not, whatever its name contains.
+ * Whether the name of a request field (in lower case) looks like an API key, a token, a session, a tenant, or a user
+ * that a proxy has authenticated: `x-api-key`, `…-token`, `x-forwarded-user`, `…-jwt-assertion`, `x-tenant-id`. False
+ * for Authorization, which has its own rules, and for fields that browsers and platforms send with every request.
  */
 export function isCredentialField(name: string): boolean {
   const known = FIELD_NAMES.get(name)
   if (known !== undefined) return known
   const answer = name !== 'authorization' && CREDENTIAL.test(name) && !EVERYDAY.test(name)
-  // Bounded: names are up to clients.
+  // Bounded, because clients choose the names.
   if (FIELD_NAMES.size >= 1_000) FIELD_NAMES.clear()
   if (name.length <= 64) FIELD_NAMES.set(name, answer)
   return answer
 }
 
-/** Names seen lately. */
+/** Recent results by name. */
 const FIELD_NAMES = new Map<string, boolean>()
 
 const CREDENTIAL = anyOf(CREDENTIAL_FIELDS)
@@ -41,11 +50,12 @@ const CREDENTIAL = anyOf(CREDENTIAL_FIELDS)
 const EVERYDAY = anyOf(EVERYDAY_FIELDS)
 
 /**
- * The first credential of a request that keeps its response from being stored; `undefined` when there is none or the
- * response is for everybody all the same.
+ * The first credential of a request that prevents its response from being stored; `undefined` if there is none, or if
+ * the response is marked as shareable.
  *
- * Authorization gives way to public, s-maxage and must-revalidate (RFC 9111, section 3.5), the others to public and
- * s-maxage, and to a Vary that names their field, so that each user has a variant.
+ * A response to Authorization may be stored with public, s-maxage or must-revalidate (RFC 9111, section 3.5). For other
+ * credentials it may be stored with public or s-maxage, or if its Vary lists their field, so that each user has a
+ * variant.
  *
  * @param vary - the selecting fields of the response, in lower case
  */
@@ -67,8 +77,8 @@ export function unsharedCredential(
 }
 
 /**
- * The first credential of a request that keeps a stored response from being sent to it; `undefined` when nothing does. By the letter of RFC 9111 nothing
- * ever does; {@link CredentialPolicy.reuseForCredentials} says whether the letter counts.
+ * The first credential of a request that prevents a stored response from being sent to it; `undefined` if there is
+ * none. RFC 9111 itself never prevents this; {@link CredentialPolicy.reuseForCredentials} selects that behaviour.
  *
  * @param control - the directives of the stored response
  * @param vary - its selecting fields, in lower case
@@ -82,7 +92,7 @@ export function unservedCredential(
   return policy.reuseForCredentials ? undefined : unsharedCredential(request, control, vary, policy)
 }
 
-/** The credentials that a request carries and the key does not hold, each kind once; empty for an anonymous one. */
+/** The kinds of credentials in a request that are not part of the key, each once; empty for an anonymous request. */
 export function credentialsOf(request: Fields, policy: CredentialPolicy): readonly Credential[] {
   const { keyedFields } = policy
   const found: Credential[] = []
@@ -92,7 +102,7 @@ export function credentialsOf(request: Fields, policy: CredentialPolicy): readon
   return found
 }
 
-/** The names of the fields and cookies that {@link credentialsOf} found, never their values. */
+/** The names of the credential fields and cookies in a request, without their values. */
 export function credentialNames(
   request: Fields,
   policy: CredentialPolicy,
@@ -108,15 +118,16 @@ export function credentialNames(
   return found
 }
 
-/** Whether a request field, by its name in lower case, may hold what only its sender should know. */
+/** Whether a request field (name in lower case) may contain a secret of its sender. */
 export function isSecretField(name: string): boolean {
   return name === 'authorization' || name === 'cookie' || name === 'proxy-authorization' || isCredentialField(name)
 }
 
 /**
- * Whether the name of a cookie looks like a session, an account or a token: `connect.sid`, `koa.sess`, `PHPSESSID`,
- * `…auth…`, `…token…`, `__Host-…`, the previews of Next.js and the members of Ghost; or whether it is signed (`s:…`, or `.sig` at the
- * end of its name): an application signs what it trusts. {@link isEverydayCookie Everyday cookies} do not, whatever their names contain.
+ * Whether a cookie looks like a session, an account or a token, by its name: `connect.sid`, `koa.sess`, `PHPSESSID`,
+ * `…auth…`, `…token…`, `__Host-…`, the previews of Next.js and the members of Ghost; or whether it is signed (value
+ * `s:…`, or name ending in `.sig`), because applications sign cookies that they trust. False for unsigned
+ * {@link isEverydayCookie everyday cookies}.
  */
 export function isSessionCookie(name: string, value = ''): boolean {
   if (isSigned(name, value)) return true
@@ -125,7 +136,10 @@ export function isSessionCookie(name: string, value = ''): boolean {
 
 const SESSION = anyOf(CREDENTIAL_COOKIES, 'i')
 
-/** As cookie-parser, express-session (`s:value.signature`) and cookies (`name.sig` beside `name`) sign. */
+/**
+ * Recognizes the signatures of cookie-parser and express-session (`s:value.signature`) and of cookies (`name.sig` next
+ * to `name`).
+ */
 function isSigned(name: string, value: string): boolean {
   return name.endsWith('.sig') || /^"?s(?::|%3a)/i.test(value)
 }
@@ -134,7 +148,7 @@ function someCredentialField(request: Fields, policy: CredentialPolicy, counts?:
   const { isCredentialField: isOne } = policy
   if (isOne === undefined) return false
   for (const name of Object.keys(request)) {
-    // Proxies send an empty one for visitors whom they do not know.
+    // Proxies send an empty field for anonymous visitors.
     if (isOne(name) && request[name] !== undefined && request[name] !== '' && counts?.(name) !== false) return true
   }
   return false

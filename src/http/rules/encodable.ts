@@ -2,24 +2,24 @@ import { type CacheControl, parseCacheControl } from '../syntax/cache-control.js
 import type { ContentCoding } from '../syntax/content-coding.js'
 import { type Fields, fieldValue, hasField } from '../syntax/fields.js'
 
-/** Below this many bytes a body is sent as it is: what would be saved is less than what fields and a packet cost. */
+/** Smaller bodies (in bytes) are not encoded: the additional fields and the packet overhead outweigh the savings. */
 export const MIN_ENCODED_LENGTH = 1024
 
-/** What decides whether a response may be encoded. */
+/** The properties of a response that determine whether it may be encoded. */
 export interface Encodable {
   readonly status: number
-  /** The fields of the route, and what outer middleware says in Cache-Control. */
+  /** The fields of the route, with the Cache-Control of outer middleware. */
   readonly fields: Fields
   /** The directives that decide about storing. */
   readonly control: CacheControl
-  /** The length of the body, as far as it is known. */
+  /** The length of the body in bytes, if known. */
   readonly length: number | undefined
 }
 
 /**
- * The codings of the `precompress` option that a response is going to be encoded with: all of them, or none for a body that is
- * small or of a type that is compressed already, for one that has a coding, for a part, and for a response that says
- * `no-transform` (RFC 9110, section 7.7) or is signed.
+ * The codings of the `precompress` option to encode a response with: all of them, or none if the body is small, of a
+ * type that is already compressed, already encoded or partial, or if the response is signed or has `no-transform` (RFC
+ * 9110, section 7.7).
  */
 export function codingsFor(
   codings: readonly ContentCoding[] | undefined,
@@ -32,7 +32,10 @@ export function codingsFor(
   return isCompressible(fieldValue(fields, 'content-type')) ? codings : NONE
 }
 
-/** Whether bodies of a media type get smaller by a general-purpose compression: texts, and the few formats that have none of their own. */
+/**
+ * Whether general-purpose compression reduces bodies of a media type: texts, and a few formats without compression of
+ * their own.
+ */
 export function isCompressible(contentType: string | undefined): boolean {
   const type = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
   if (TEXT.test(type)) return type !== 'text/event-stream'
@@ -41,10 +44,10 @@ export function isCompressible(contentType: string | undefined): boolean {
 
 const NONE: readonly ContentCoding[] = Object.freeze([])
 
-/** No content, or a part of it. */
+/** Statuses without content or with a part of it. */
 const NOT_WHOLE: ReadonlySet<number> = new Set([204, 205, 206, 304])
 
-/** A signature may cover the digest of the content (RFC 9421), which is another one once it is encoded. */
+/** A signature may cover the digest of the content (RFC 9421), which encoding would change. */
 const FORBIDDING: readonly string[] = ['content-encoding', 'content-range', 'signature']
 
 const TEXT = /^(?:text\/[^/]+|[^/]+\/[^/]+\+(?:json|json-seq|text|xml|yaml))$/

@@ -1,6 +1,6 @@
 import { type Fields, fieldValue } from '../syntax/fields.js'
 
-/** Media types whose bodies have no end: nobody waits for them, and they are not stored. In lower case. */
+/** Media types whose bodies may never end: requests do not wait for them, and they are not stored. In lower case. */
 export const ENDLESS_TYPES: ReadonlySet<string> = new Set([
   'text/event-stream',
   'multipart/x-mixed-replace',

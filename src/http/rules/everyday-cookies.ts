@@ -1,6 +1,6 @@
 /**
- * Cookies of the usual analytics, advertising, consent, chat, payment and protection services, which sit with every visitor and
- * do not say to the application who is logged in, whatever their names contain. Matched against the whole name.
+ * Cookies of common analytics, advertising, consent, chat, payment and protection services. Every visitor has them, and
+ * they do not tell the application who is logged in, even if their names suggest it. Matched against the whole name.
  */
 export const EVERYDAY_COOKIES: readonly (readonly [service: string, names: string])[] = [
   [
@@ -48,7 +48,7 @@ export const EVERYDAY_COOKIES: readonly (readonly [service: string, names: strin
 
 const EVERYDAY = new RegExp(`^(?:${EVERYDAY_COOKIES.map(([, names]) => names).join('|')})$`)
 
-/** Whether a cookie of this name is one of {@link EVERYDAY_COOKIES}. */
+/** Whether a cookie name is listed in {@link EVERYDAY_COOKIES}. */
 export function isEverydayCookie(name: string): boolean {
   return name.length <= 256 && EVERYDAY.test(name)
 }

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { NEUTRAL_NAMES, TELLING_NAMES } from './filled-names.js'
 
-/** Whether a selecting input is a value that middleware in front of the cache has filled in: `req:tenant`, `ctx:tenant`, `locals:lang`, `state:lang`. */
+/**
+ * Whether a selecting input is a value that middleware in front of the cache has set: `req:tenant`, `ctx:tenant`,
+ * `locals:lang`, `state:lang`.
+ */
 export function isFilledInput(name: string): boolean {
   return FILLED.test(name)
 }
@@ -9,38 +12,46 @@ export function isFilledInput(name: string): boolean {
 const FILLED = /^(?:req|ctx|locals|state):./
 
 /**
- * A filled value as text: the same for two values exactly when they are equal. `null`: absent, or `undefined` and `null`, which
- * handlers treat alike. `undefined`: it cannot be told, as for a function or an object with hidden state.
+ * Converts a value set by middleware to text, so that two texts are equal exactly if the values are. `null` for
+ * `undefined` and `null`, which handlers treat alike. `undefined` if the value cannot be converted, such as a function
+ * or an object with hidden state.
  */
 export function filledText(value: unknown): string | null | undefined {
   if (value === undefined || value === null) return null
   try {
     const text = textOf(value, MAX_DEPTH)
-    // Hashed when long: tokens must not be readable in the store.
+    // Long texts are hashed, so that tokens are not readable in the store.
     return text === undefined || text.length <= SHORT ? text : createHash('sha256').update(text).digest('base64url')
   } catch {
     return undefined
   }
 }
 
-/** Whether a value selects by itself when it is read; objects and functions do only where the option `vary` names them. */
+/**
+ * Whether reading a value makes it a selecting input; objects and functions are only if the option `vary` lists them.
+ */
 export function isPlainValue(value: unknown): value is string | number | boolean | bigint {
   return (
     typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
   )
 }
 
-/** Whether the name of an object or function says who is asking, or in which language: a response made from it is not stored. */
+/**
+ * Whether the name of an object or function indicates the user or the language: a response made from it is not stored.
+ */
 export function isTelling(name: string): boolean {
   return TELLING_NAMES.has(name.toLowerCase())
 }
 
-/** Whether a name is that of something with no influence on a response: identifiers of the request, loggers, what middleware keeps to itself. */
+/**
+ * Whether a name indicates a value without influence on the response: request identifiers, loggers, private data of
+ * middleware.
+ */
 export function isNeutralName(name: string): boolean {
   return name.startsWith('_') || NEUTRAL_NAMES.has(name)
 }
 
-/** Characters. */
+/** Maximum length of a text that is not hashed, in characters. */
 const SHORT = 48
 const MAX_DEPTH = 8
 

@@ -1,4 +1,7 @@
-/** Objects and functions by these names say who or where the visitor is: a response made from one is not stored. In lower case. */
+/**
+ * Names of objects and functions that indicate who or where the visitor is: a response made from one is not stored. In
+ * lower case.
+ */
 export const TELLING_NAMES: ReadonlySet<string> = new Set([
   'account',
   'auth',
@@ -29,8 +32,8 @@ export const TELLING_NAMES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Values by these names have no influence on a response: identifiers of the request, loggers, what middleware keeps to itself. `user` has a
- * rule of its own.
+ * Names of values that have no influence on a response: request identifiers, loggers, private data of middleware.
+ * `user` has a separate rule.
  */
 export const NEUTRAL_NAMES: ReadonlySet<string> = new Set([
   'id',

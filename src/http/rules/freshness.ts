@@ -4,32 +4,35 @@ import { type Fields, fieldValue } from '../syntax/fields.js'
 import { type EpochMilliseconds, parseHttpDate } from '../syntax/http-date.js'
 import type { ResponseControl } from './targeted.js'
 
-/** What gives a lifetime to responses that state none. */
+/** The lifetime of responses that do not state one. */
 export interface FreshnessPolicy {
-  /** Whether 10 % of the time since Last-Modified is a lifetime (RFC 9111, section 4.2.2). */
+  /** Whether the lifetime is 10% of the time since Last-Modified (RFC 9111, section 4.2.2). */
   readonly heuristic: boolean
-  /** The lifetime of responses that state none and have a status of `ttlStatuses`; `undefined`: none. */
+  /** The lifetime of responses without one whose status is in `ttlStatuses`; `undefined` for none. */
   readonly ttl: Seconds | undefined
-  /** The statuses that `ttl` is for. */
+  /** The statuses for which `ttl` applies. */
   readonly ttlStatuses: ReadonlySet<number>
-  /** Like `ttl`, but for single statuses; goes before it and needs no `ttlStatuses`. `false`: such a response is never stored. */
+  /**
+   * Like `ttl`, for single statuses; takes precedence over it and ignores `ttlStatuses`. `false`: such a response is
+   * never stored.
+   */
   readonly statusTtl: ReadonlyMap<number, Seconds | false>
 }
 
-/** How long a response stays fresh, and who says so. */
+/** The freshness lifetime of a response, and its source. */
 export interface Freshness {
   readonly lifetime: Seconds
   readonly source: 's-maxage' | 'max-age' | 'expires' | 'heuristic' | 'ttl'
 }
 
-/** No heuristic lifetime is longer: a page that has not changed in ten years may change tomorrow. */
+/** Maximum heuristic lifetime: even a page that has not changed in ten years may change tomorrow. */
 export const MAX_HEURISTIC_LIFETIME: Seconds = 7 * 24 * 60 * 60
 
 /**
- * How long a response stays fresh in a shared cache, counted from its generation: s-maxage, max-age, Expires − Date, the
- * heuristic, the route's ttl, in this order (RFC 9111, section 4.2.1); `undefined` when nothing says.
+ * The freshness lifetime of a response in a shared cache, counted from its generation. Sources in order: s-maxage,
+ * max-age, Expires − Date, the heuristic, the route's ttl (RFC 9111, section 4.2.1); `undefined` if none applies.
  *
- * @param receivedAt - stands in for a missing Date
+ * @param receivedAt - replaces a missing Date
  */
 export function freshnessLifetime(
   status: number,
@@ -45,7 +48,10 @@ export function freshnessLifetime(
   )
 }
 
-/** The lifetime that the response states itself, by s-maxage, max-age or Expires; what cannot be read is 0; `undefined` when it states none. */
+/**
+ * The lifetime that the response itself states with s-maxage, max-age or Expires; 0 if malformed; `undefined` if it
+ * states none.
+ */
 export function explicitLifetime(
   fields: Fields,
   by: ResponseControl,
@@ -69,7 +75,9 @@ const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
   200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501,
 ])
 
-/** A tenth of the time since the last change, where status or `public` allow the guess (RFC 9111, section 4.2.2). */
+/**
+ * A tenth of the time since the last change, if the status or `public` permits a heuristic (RFC 9111, section 4.2.2).
+ */
 function heuristicLifetime(
   status: number,
   fields: Fields,
@@ -89,7 +97,7 @@ function routeLifetime(status: number, policy: FreshnessPolicy): Freshness | und
   return lifetime === undefined || lifetime === false ? undefined : { lifetime, source: 'ttl' }
 }
 
-/** When the response was made; a Date that cannot be read counts as missing (RFC 9110, section 6.6.1). */
+/** When the response was generated; a malformed Date counts as missing (RFC 9110, section 6.6.1). */
 function dateOf(fields: Fields, receivedAt: EpochMilliseconds): EpochMilliseconds {
   return parseHttpDate(fieldValue(fields, 'date'), receivedAt) ?? receivedAt
 }

@@ -2,19 +2,19 @@ import { type Fields, fieldValue, listMembers } from '../syntax/fields.js'
 import { parseList } from '../syntax/structured-fields.js'
 import { isNonError, isSafe } from './invalidation.js'
 
-/** The groups that a response belongs to (RFC 9875, section 2); none when Cache-Groups is no List of Strings. */
+/** The groups that a response belongs to (RFC 9875, section 2); none if Cache-Groups is not a List of Strings. */
 export function cacheGroups(fields: Fields): readonly string[] {
   return stringsOf(fieldValue(fields, 'cache-groups'))
 }
 
-/** The groups that an answer to this method invalidates (RFC 9875, section 3): none for safe methods and errors. */
+/** The groups that a response to this method invalidates (RFC 9875, section 3); none for safe methods and errors. */
 export function invalidatedGroups(method: string, status: number, fields: Fields): readonly string[] {
   if (isSafe(method) || !isNonError(status)) return []
   return stringsOf(fieldValue(fields, 'cache-group-invalidation'))
 }
 
 /**
- * The tag that a group has in the core: groups of two origins are two tags (RFC 9875, section 2.1).
+ * The tag for a group in the core. Equal groups of different origins have different tags (RFC 9875, section 2.1).
  *
  * @param origin - scheme and authority: `https://example.com`
  */
@@ -22,12 +22,12 @@ export function groupTag(origin: string, group: string): string {
   return `${origin} ${group}`
 }
 
-/** Origins whose groups have tags of their own. */
+/** Maximum number of origins whose groups have separate tags. */
 const MAX_ORIGINS = 64
 
 /**
- * The tags by which answers invalidate groups. Clients name the host: for more origins than a site has, a group is invalidated
- * by its name, on all origins, so that no number of hosts makes a number of tags.
+ * Selects the tags for invalidating groups. Because clients choose the host, the number of separate origins is limited:
+ * beyond it, a group is invalidated by its name on all origins, so that the number of tags stays bounded.
  */
 export class GroupTags {
   readonly #origins = new Set<string>()
@@ -40,8 +40,8 @@ export class GroupTags {
 }
 
 /**
- * The tags that a response gives itself, each once: the members of Cache-Tag and the groups by name, for invalidation from code; and the groups by
- * {@link groupTag}, for Cache-Group-Invalidation.
+ * The tags that a response assigns to itself, each once: the members of Cache-Tag and the names of its groups, for
+ * invalidation from code; and its groups as {@link groupTag}, for Cache-Group-Invalidation.
  */
 export function responseTags(fields: Fields, origin: string): readonly string[] {
   const named = fieldValue(fields, 'cache-tag')

@@ -3,30 +3,36 @@ import { isToken } from '../syntax/fields.js'
 import { isFilledInput } from './filled-inputs.js'
 import { MAX_SELECTING } from './vary.js'
 
-/** What the `inputs` option takes. */
+/** The object form of the `inputs` option. */
 export interface InputsOptions {
-  /** Inputs on which no response depends: names of fields, `cookie:` with the name of a cookie, `query:` with that of a parameter, `req:`, `ctx:`, `locals:` and `state:` with that of a value, `ip`. */
+  /**
+   * Inputs on which no response depends: field names, `cookie:` with a cookie name, `query:` with a parameter name,
+   * `req:`, `ctx:`, `locals:` and `state:` with the name of a value, `ip`.
+   */
   readonly ignore?: readonly string[] | undefined
-  /** Inputs that say who is asking, whatever their names: a request with one is never answered from what was stored for others. */
+  /**
+   * Inputs that identify the user, whatever their names suggest: a request with one is never answered with a response
+   * stored for others.
+   */
   readonly count?: readonly string[] | undefined
   /** The same as the option `vary`. */
   readonly vary?: readonly string[] | undefined
 }
 
-/** Which inputs of a run count. */
+/** The validated `inputs` option: which inputs of a handler run are significant. */
 export interface InputsPolicy {
-  /** Inputs that never count: fields in lower case, `cookie:name`. */
+  /** Inputs that are ignored: fields in lower case, `cookie:name`. */
   readonly ignored: ReadonlySet<string>
-  /** Inputs that count as credentials. */
+  /** Inputs that are treated as credentials. */
   readonly counted: ReadonlySet<string>
-  /** Inputs by which responses are selected, in addition to the option `vary`. */
+  /** Selecting inputs in addition to the option `vary`. */
   readonly vary: readonly string[]
 }
 
 /**
- * Checks the option `inputs`.
+ * Validates the option `inputs`.
  *
- * @throws TypeError for a value of the wrong kind
+ * @throws TypeError for a value of the wrong type
  */
 export function readInputs(inputs: unknown, preset: 'application' | 'proxy'): InputsPolicy | undefined {
   if (inputs === false) return undefined
@@ -41,7 +47,8 @@ export function readInputs(inputs: unknown, preset: 'application' | 'proxy'): In
 }
 
 /**
- * Checks a list of at most so many inputs: field names, which become lower case, and `cookie:name`.
+ * Validates a list of at most `most` inputs: field names, which are converted to lower case, and names with a prefix
+ * such as `cookie:name`.
  *
  * @throws TypeError or RangeError for anything else
  */
@@ -49,7 +56,7 @@ export function inputNames(list: unknown, option: string, most: number): readonl
   return namesIn(list, option, most).map((name) => inputName(name, option))
 }
 
-/** Inputs that never count, or count as credentials. */
+/** Maximum number of names in `ignore` and in `count`. */
 const MOST_INPUTS = 1000
 
 function inputName(name: string, option: string): string {

@@ -1,54 +1,60 @@
 import { rootParameter } from '../syntax/parameters.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
 
-/** A run that reads more names than this is taken for one that reads all of them: handlers may let clients choose names. */
+/**
+ * Maximum number of names per kind; a run that reads more is treated as reading all of them, because clients may choose
+ * names.
+ */
 const MAX_NAMES = 32
 
 /**
- * The inputs that one run of a handler has read from its request, noted by the host while the run may be stored. A read of an
- * absent input counts: the response was made from its absence.
+ * Records the inputs that one run of a handler reads from its request, while its response may be stored. Reading an
+ * absent input counts too, because the response may depend on its absence.
  */
 export class InputsRead {
-  /** Fields that are not neutral, in lower case; `cookie` is never among them. */
+  /** Fields that are not neutral, in lower case; never includes `cookie`. */
   fields: ReadonlySet<string> = NONE
   cookies: ReadonlySet<string> = NONE
-  /** Whether the fields were read as a whole: copied, listed or serialized. */
+  /** Whether all fields were read at once: copied, listed or serialized. */
   everyField = false
-  /** Whether the Cookie field was read as a whole. */
+  /** Whether the whole Cookie field was read. */
   everyCookie = false
-  /** Parameters of the query that the key does not hold. */
+  /** Query parameters that are not part of the key. */
   parameters: ReadonlySet<string> = NONE
-  /** Values that middleware in front of the cache has filled in, as the option `vary` names them (`req:tenant`, `locals:*`). */
+  /** Values set by middleware in front of the cache, named as in the option `vary` (`req:tenant`, `locals:*`). */
   filledValues: ReadonlySet<string> = NONE
-  /** Those of them that are objects and functions, whose names say who is asking. */
+  /** Like `filledValues`, for objects and functions whose names identify the user. */
   filledObjects: ReadonlySet<string> = NONE
-  /** The text of a filled value as it was when the run began; `null`: absent, `undefined`: it cannot be told. Set by hosts that see them. */
+  /**
+   * Returns such a value as text, as it was when the run began; `null`: absent, `undefined`: not convertible. Set by
+   * adapters that support them.
+   */
   filledBy: ((input: string) => string | null | undefined) | undefined
-  /** How often the address of the client was read. */
+  /** Number of reads of the client's address. */
   addressReads = 0
-  /** Whether one read of the address was a logger's. */
+  /** Whether one read of the address was made by a logger. */
   excusesAddress: (() => boolean) | undefined
-  /** The parameters that the key holds; `undefined`: all of them. */
+  /** The parameters that are part of the key; `undefined` for all. */
   readonly keyedParameters: readonly string[] | undefined
-  /** Whether Range was read: the response to a request that has it may be made for its part. */
+  /** Whether Range was read: the response to a request with Range may then be made for that range. */
   range = false
   readonly ignored: ReadonlySet<string>
   readonly filledNames: readonly string[]
-  /** Values that say who is asking, whatever their names. */
+  /** Values that identify the user, whatever their names suggest. */
   readonly counted: ReadonlySet<string>
-  /** Where the fields were read as a whole, for a warning; `undefined`: not known. */
+  /** Where in the code all fields were read, for a warning; `undefined` if unknown. */
   place: string | undefined
-  /** Grows with each new read. */
+  /** Incremented by each new read. */
   version = 0
   readonly #closers: (() => void)[] = []
   #pauses = 0
   #isOpen = true
 
   /**
-   * @param keyedParameters - the parameters of the query that the key holds; `undefined`: all of them
-   * @param ignored - inputs that never count
-   * @param filledNames - the filled values that `vary` names
-   * @param counted - the inputs that say who is asking, as the route names them
+   * @param keyedParameters - the query parameters that are part of the key; `undefined` for all
+   * @param ignored - inputs that are ignored
+   * @param filledNames - the values set by middleware that `vary` lists
+   * @param counted - the inputs that identify the user, as named by the route
    */
   constructor(
     keyedParameters?: readonly string[],
@@ -62,12 +68,12 @@ export class InputsRead {
     this.counted = counted
   }
 
-  /** Whether a read counts at present. */
+  /** Whether reads are currently recorded. */
   get isCounting(): boolean {
     return this.#isOpen && this.#pauses === 0
   }
 
-  /** @param name - as node spells the names of its records: in lower case */
+  /** @param name - in lower case, as in Node.js's `headers` */
   field(name: string): void {
     if (!this.isCounting) return
     if (name === 'range') this.range = true
@@ -93,40 +99,40 @@ export class InputsRead {
     this.version += 1
   }
 
-  /** A parameter counts unless the key holds it, or the one that a parser may make of its name. */
+  /** Records a parameter, unless the key contains it or its root parameter. */
   parameter(name: string): void {
     const { keyedParameters: keyed } = this
     if (!this.isCounting || keyed === undefined || keyed.includes(name) || keyed.includes(rootParameter(name))) return
     this.#add('parameters', name)
   }
 
-  /** The query was copied, listed or serialized. */
+  /** Records that the query was copied, listed or serialized. */
   allParameters(): void {
     if (!this.isCounting || this.parameters.has('*')) return
     this.parameters = new Set(['*'])
     this.version += 1
   }
 
-  /** The address or the certificate of the client was read. */
+  /** Records a read of the client's address or certificate. */
   address(): void {
     if (!this.isCounting) return
     this.addressReads += 1
     this.version += 1
   }
 
-  /** @param isPlain - whether its value can be compared by itself: a text, a number, a boolean, or nothing */
+  /** @param isPlain - whether the value can be compared directly: a string, a number, a boolean, or absent */
   filled(input: string, isPlain: boolean): void {
     if (!this.isCounting) return
     this.#add(isPlain ? 'filledValues' : 'filledObjects', input)
   }
 
-  /** Takes back what was noted of cookies since there were so many names: a parser has read them, and what it made is watched. */
+  /** Restores an earlier state of the recorded cookies: a parser has read them, and its result is watched instead. */
   forgetCookies(every: boolean, names: number): void {
     this.everyCookie = every
     this.cookies = new Set([...this.cookies].slice(0, names))
   }
 
-  /** Reads until {@link resume} do not count: the cache reads for itself, or middleware in front of it does. */
+  /** Suspends recording until {@link resume}, while the cache itself or middleware in front of it reads. */
   pause(): void {
     this.#pauses += 1
   }
@@ -135,19 +141,19 @@ export class InputsRead {
     this.#pauses -= 1
   }
 
-  /** Has a host stop watching when nothing needs noting any more. */
+  /** Registers a function that stops the watching; called by {@link close}. */
   onClose(stop: () => void): void {
     this.#closers.push(stop)
   }
 
-  /** Ends the noting. */
+  /** Stops recording. */
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     for (const stop of this.#closers) stop()
   }
 
-  /** Most runs read nothing that counts: a set is made for the first name. */
+  /** Copies the set on write: most runs read nothing significant, so the shared empty set suffices. */
   #add(kind: Kind, name: string): void {
     const names = this[kind]
     if (names.has(name)) return
@@ -173,7 +179,10 @@ const NO_NAMES: readonly string[] = Object.freeze([])
 
 let placesLeft = 8
 
-/** The line of the application that reads all fields. A stack costs microseconds, so only the first few are taken. */
+/**
+ * The application's line of code that read all fields. Only the first few are determined, because a stack trace takes
+ * microseconds.
+ */
 function placeInCode(): string | undefined {
   if (placesLeft === 0) return undefined
   placesLeft -= 1

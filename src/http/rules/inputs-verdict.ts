@@ -5,22 +5,22 @@ import type { InputsPolicy } from './inputs-policy.js'
 import type { InputsRead } from './inputs-read.js'
 import type { StoragePolicy } from './storage-policy.js'
 
-/** What follows from the inputs of a run. */
+/** The consequences of the inputs of a run. */
 export interface InputsVerdict {
-  /** Why its response is not stored; `undefined`: the inputs allow it. */
+  /** Why the response is not stored; `undefined` if the inputs permit it. */
   readonly refusal: 'cookie-read' | 'fields-read' | 'query-read' | 'address-read' | 'filled-read' | undefined
-  /** The name of the input that refuses, as `inputs` and `vary` spell it; `''` where there is none. */
+  /** The name of the refused input, as in `inputs` and `vary`; `''` if there is none. */
   readonly input: string
-  /** Further selecting inputs of the stored response. */
+  /** Additional selecting inputs of the stored response. */
   readonly selecting: readonly string[]
 }
 
-/** What an {@link InputsVerdict} is made of beside the inputs. */
+/** The context in which inputs are judged. */
 export interface InputsContext {
   /** The request as the client sent it. */
   readonly request: { readonly method: string; readonly headers: Fields }
   readonly control: CacheControl
-  /** What the response varies by already: its Vary and the `vary` option. */
+  /** The inputs by which the response already varies: its Vary and the `vary` option. */
   readonly selecting: readonly string[]
   readonly storage: StoragePolicy
   readonly policy: InputsPolicy
@@ -28,10 +28,10 @@ export interface InputsContext {
 
 const NO_NAMES: readonly string[] = Object.freeze([])
 
-/** The verdict about a run that has read nothing that counts. */
+/** The verdict for a run that has read nothing significant. */
 export const NO_INPUTS: InputsVerdict = { refusal: undefined, input: '', selecting: NO_NAMES }
 
-/** Whether a response may be stored that was made from these inputs, and by which of them it is selected. */
+/** Decides whether a response made from these inputs may be stored, and by which of them it is selected. */
 export function judgeInputs(read: InputsRead, context: InputsContext): InputsVerdict {
   if (read.version === 0) return NO_INPUTS
   const { control, policy } = context
@@ -53,7 +53,10 @@ export function judgeInputs(read: InputsRead, context: InputsContext): InputsVer
   return judgeCookies(read, context, selecting)
 }
 
-/** A cookie that came keeps the response from being stored; one that did not come selects by its absence. */
+/**
+ * A cookie that the request has prevents storing; a cookie that it lacks becomes a selecting input, with the value
+ * "absent".
+ */
 function judgeCookies(
   { cookies, everyCookie }: InputsRead,
   { request, selecting: known, policy }: InputsContext,
@@ -73,22 +76,23 @@ function judgeCookies(
   return { refusal: undefined, input: '', selecting }
 }
 
-/** Whether an object that was filled in is ignored, or named in `vary` and can be compared. */
+/** Whether an object set by middleware is ignored, or listed in `vary` and convertible to text. */
 function isTold(input: string, { filledBy }: InputsRead, { selecting, policy }: InputsContext): boolean {
   return policy.ignored.has(input) || (selecting.includes(input) && filledBy?.(input) !== undefined)
 }
 
-/** Whether the key or another rule tells apart what a field tells apart. */
+/** Whether the key or another rule already distinguishes requests by this field. */
 function isCovered(name: string, context: InputsContext): boolean {
   const { request, storage, policy } = context
   if (ORIGIN_FIELDS.has(name) || varies(name, context) || policy.ignored.has(name)) return true
   if (CONTENT_FIELDS.has(name) && METHODS_WITH_CONTENT.has(request.method)) return true
-  // Requests with a credential get nothing that was stored for those without. Proxies send an empty one for unknown visitors.
+  // A request with a credential never gets a response stored without. Proxies send an empty field for anonymous
+  // visitors.
   const isCredential = name === 'authorization' || storage.isCredentialField?.(name) === true
   return isCredential && !storage.reuseForCredentials && fieldValue(request.headers, name) !== ''
 }
 
-/** What a request says of its origin is part of the key; see `otherOrigin`. */
+/** Fields from which the origin of a request is derived, which is part of the key; see `otherOrigin`. */
 const ORIGIN_FIELDS: ReadonlySet<string> = new Set([
   'host',
   ':authority',
@@ -98,8 +102,8 @@ const ORIGIN_FIELDS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Fields that describe the content of a request. For QUERY they are part of the key. The response to a POST is stored for GET only
- * when it says that GET would get the same, and a GET has no content.
+ * Fields that describe the content of a request. For QUERY they are part of the key. The response to a POST is stored
+ * for GET only if it states that GET would return the same, and a GET has no content.
  */
 const CONTENT_FIELDS: ReadonlySet<string> = new Set([
   'content-type',

@@ -1,6 +1,6 @@
 import { type Fields, fieldValue } from '../syntax/fields.js'
 
-/** Whether a method is defined as safe (RFC 9110, section 9.2.1). An unknown one is not. */
+/** Whether a method is safe (RFC 9110, section 9.2.1). Unknown methods are not. */
 export function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE' || method === 'QUERY'
 }
@@ -10,7 +10,7 @@ export function isNonError(status: number): boolean {
   return status >= 200 && status < 400
 }
 
-/** A URI of the origin of a request: what of it the keys of stored responses are made of. */
+/** The parts of a URI from which the keys of stored responses are built. */
 export interface Target {
   readonly protocol: string
   readonly host: string
@@ -19,8 +19,8 @@ export interface Target {
 }
 
 /**
- * The URIs whose stored responses an answer invalidates: the target URI, and those of Location and Content-Location that are
- * of the same origin; none for safe methods and for errors (RFC 9111, section 4.4).
+ * The URIs whose stored responses a response invalidates: the target URI, and the URIs in Location and Content-Location
+ * if they have the same origin; none for safe methods and for errors (RFC 9111, section 4.4).
  */
 export function invalidatedTargets(
   request: Target & { readonly method: string },
@@ -28,16 +28,16 @@ export function invalidatedTargets(
 ): readonly Target[] {
   if (isSafe(request.method) || !isNonError(response.status)) return []
   const { protocol, host, url } = request
-  // As nearly always: nothing is to be resolved.
+  // Fast path for the common case without references to resolve.
   if (LOCATIONS.every((name) => response.fields[name] === undefined) && url.startsWith('/')) return [request]
   const target = parseUri(url, `${protocol}://${host}`)
   if (target === undefined) return url.startsWith('/') ? [request] : []
-  // The absolute form names the host itself (RFC 9112, section 3.2.2).
+  // The absolute form of the target contains the host itself (RFC 9112, section 3.2.2).
   const own = url.startsWith('/') ? host : target.host
   const urls = new Set([url.startsWith('/') ? url : target.pathname + target.search])
   for (const name of LOCATIONS) {
     const uri = parseUri(fieldValue(response.fields, name), target.href)
-    // Another origin could be made to lose its entries by anybody who answers a POST (RFC 9111, section 4.4).
+    // Other origins are excluded: otherwise any site could invalidate another's entries (RFC 9111, section 4.4).
     if (uri !== undefined && uri.origin === target.origin) urls.add(uri.pathname + uri.search)
   }
   return Array.from(urls, (each) => ({ protocol, host: own, url: each }))
@@ -45,7 +45,7 @@ export function invalidatedTargets(
 
 const LOCATIONS = ['location', 'content-location'] as const
 
-/** The target URI of a request, or a reference resolved against it; `undefined` when it cannot be read. */
+/** The target URI of a request, or a reference resolved against it; `undefined` if it cannot be parsed. */
 export function targetUri(
   request: { readonly protocol: string; readonly host: string; readonly url: string },
   reference: string | undefined = request.url,
@@ -54,7 +54,7 @@ export function targetUri(
   return target && parseUri(reference, target.href)
 }
 
-/** A URI reference resolved against a base; `undefined` when either cannot be read. */
+/** Resolves a URI reference against a base; `undefined` if either cannot be parsed. */
 function parseUri(reference: string | undefined, base: string): URL | undefined {
   if (reference === undefined) return undefined
   try {

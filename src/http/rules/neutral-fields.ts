@@ -1,8 +1,9 @@
 /**
- * Request fields that a run may read without a consequence: conditions and ranges, which the cache evaluates itself, directives,
- * fields of the connection, lengths, and identifiers that a tracer gives to each request. In lower case.
+ * Request fields that a handler may read without consequence: preconditions and ranges, which the cache evaluates
+ * itself, directives, connection fields, lengths, and per-request identifiers of tracers. In lower case.
  *
- * `Origin`, `User-Agent`, `Forwarded` and `X-Forwarded-*` are absent on purpose: handlers build pages from them.
+ * `Origin`, `User-Agent`, `Forwarded` and `X-Forwarded-*` are deliberately not included, because handlers generate
+ * pages from them.
  */
 export const NEUTRAL_FIELDS: ReadonlySet<string> = new Set([
   'if-match',

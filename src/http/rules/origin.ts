@@ -1,10 +1,10 @@
-/** What a handler can read of the origin of a request, field by field. */
+/** The fields from which a handler can derive the origin of a request. */
 export interface OriginFields {
-  /** The `Host` field; `undefined`: absent. */
+  /** The `Host` field; `undefined` if absent. */
   readonly host: string | undefined
   /** The `:authority` of HTTP/2; `undefined` in HTTP/1.1. */
   readonly authority: string | undefined
-  /** The `:scheme` of HTTP/2, which a client may send as it likes; `undefined` in HTTP/1.1. */
+  /** The `:scheme` of HTTP/2, which the client chooses freely; `undefined` in HTTP/1.1. */
   readonly scheme: string | undefined
   readonly forwardedHost: string | undefined
   readonly forwardedProto: string | undefined
@@ -16,19 +16,20 @@ export interface OriginFields {
 export const CONTRADICTORY = 'contradictory'
 
 /**
- * The origin fields of a request as text, where one of them differs from the protocol and the host that the framework resolved: a handler,
- * or an application further in that trusts other proxies, may use any of them, so that they are part of the key. `undefined`: none differs.
+ * The origin fields of a request as text, if one of them differs from the protocol and host that the framework
+ * resolved; `undefined` if none differs. They are then part of the key, because a handler, or an inner application that
+ * trusts other proxies, may use any of them.
  *
- * {@link CONTRADICTORY} when `Host` is no plain host, or differs from `:authority` (RFC 9113, section 8.3.1).
+ * {@link CONTRADICTORY} if `Host` is not a plain host, or differs from `:authority` (RFC 9113, section 8.3.1).
  *
- * @param protocol - as the framework resolved it
- * @param host - as the framework resolved it
+ * @param protocol - as resolved by the framework
+ * @param host - as resolved by the framework
  */
 export function otherOrigin(fields: OriginFields, protocol: string, host: string): string | undefined {
   const { authority, scheme, forwardedHost, forwardedProto, encrypted } = fields
   const own = fields.host
   if (own !== undefined && own !== host && !isPlainHost(own)) return CONTRADICTORY
-  // Empty is not absent, which an application may print as `undefined`.
+  // An empty Host differs from an absent one, which an application may print as `undefined`.
   if (own === '') return CONTRADICTORY
   if (own !== undefined && authority !== undefined && own !== authority) return CONTRADICTORY
   const isSame =
@@ -40,12 +41,15 @@ export function otherOrigin(fields: OriginFields, protocol: string, host: string
   return isSame ? undefined : JSON.stringify([own ?? authority, forwardedHost, forwardedProto, encrypted, scheme])
 }
 
-/** Whether a protocol and a host are such as browsers send, in which no character ends the host before its end. */
+/** Whether protocol and host are as browsers send them, without characters that could end the host early in a URL. */
 export function isPlainOrigin(protocol: string, host: string): boolean {
   return (protocol === 'http' || protocol === 'https') && isPlainHost(host)
 }
 
-/** Whether a text is a host name, an IPv4 address or an IPv6 address in brackets, with or without a port; or empty, as where HTTP/1.0 names none. */
+/**
+ * Whether a text is a host name, an IPv4 address or a bracketed IPv6 address, with or without a port; or empty, as in
+ * HTTP/1.0 without a Host.
+ */
 function isPlainHost(host: string): boolean {
   return host === '' || PLAIN_HOST.test(host)
 }

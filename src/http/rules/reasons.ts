@@ -1,6 +1,7 @@
 /**
- * Why a response was not stored or not reused, or a request was not handled at all: the one closed list behind `Cache-Status; detail=…`,
- * the events, `stats().refused` and the documentation. Each key is a reason; its text says what it means to a reader.
+ * Every reason why a response was not stored or not reused, or a request was not handled. The closed list behind
+ * `Cache-Status; detail=…`, the events, `stats().refused` and the documentation: each key is a reason, with its meaning
+ * as the value.
  */
 export const REASONS = {
   // The request
@@ -25,7 +26,7 @@ export const REASONS = {
   fault: 'Something of the cache, or a function among its options, failed; the request went on without the cache.',
   closed: 'The cache is closed.',
   disabled: 'The cache is switched off by the option enabled.',
-  // What was found
+  // The lookup
   'uri-miss': 'Nothing is stored for the request.',
   'vary-miss': 'What is stored was made for other values of the fields that Vary names (RFC 9111, section 4.1).',
   outlived: 'The stored response is past its freshness lifetime and may not be sent stale (RFC 9111, section 4.2.4).',
@@ -33,7 +34,7 @@ export const REASONS = {
     'The stored response says no-cache: it is sent only when the handler has confirmed it (RFC 9111, section 5.2.2.4).',
   request: 'The directives of the request rule the stored response out (RFC 9111, section 5.2.1).',
   'outside-part': 'A part is stored (206), and the request asks for more than that (RFC 9111, section 3.3).',
-  // What the response says
+  // The response head
   status: 'The status code is none that this route stores.',
   precondition:
     'The response is about the conditions or the range of its own request: a 304, 412 or 416, or anything but a 206 to a Range that the handler may have read.',
@@ -69,7 +70,7 @@ export const REASONS = {
   'wrong-validator':
     'The handler answered 304 with a validator that the stored response does not have (RFC 9111, section 4.3.4).',
   'cache-if': "The route's cacheIf option said no to the complete response.",
-  // The body and its fate
+  // The body and storing
   'too-large': 'The body is larger than maxBodySize, or than memory has room for.',
   incomplete: 'The body is not what Content-Length or Content-Range announced.',
   aborted:
@@ -89,5 +90,5 @@ export const REASONS = {
   expired: 'The response was past all use before its body was complete.',
 } as const
 
-/** Why a response was not stored or not reused. */
+/** The reason why a response was not stored or not reused. */
 export type Reason = keyof typeof REASONS

@@ -4,9 +4,9 @@ import type { EpochMilliseconds } from '../syntax/http-date.js'
 import type { Milliseconds } from './age.js'
 import { forbidsStale } from './stale.js'
 
-/** What a stored response must tell to be judged. */
+/** The properties of a stored response that decide about its reuse. */
 export interface Reusable {
-  /** Its directives: of the targeted field or of Cache-Control. */
+  /** Its directives, from the targeted field or from Cache-Control. */
   readonly control: CacheControl
   readonly receivedAt: EpochMilliseconds
   readonly initialAge: Milliseconds
@@ -16,20 +16,21 @@ export interface Reusable {
 }
 
 /**
- * The verdict about a stored response for one request (RFC 9111, section 4):
+ * The result of {@link mayReuse} for a stored response and a request (RFC 9111, section 4):
  * - `fresh`: send it;
- * - `stale-while-revalidate`: send it, and refresh it in the background;
- * - `max-stale`: send it, for the client said that it takes stale ones;
- * - `stale`: validate it first, its lifetime is over (`fwd=stale`);
- * - `no-cache`: validate it first, it said so (`fwd=stale`);
- * - `request`: validate it first, the request said so (`fwd=request`).
+ * - `stale-while-revalidate`: send it, and revalidate it in the background;
+ * - `max-stale`: send it, because the client accepts stale responses;
+ * - `stale`: validate it first, because its lifetime is over (`fwd=stale`);
+ * - `no-cache`: validate it first, because the response requires it (`fwd=stale`);
+ * - `request`: validate it first, because the request requires it (`fwd=request`).
  */
 export type Reuse = 'fresh' | 'stale-while-revalidate' | 'max-stale' | 'stale' | 'no-cache' | 'request'
 
 /**
- * Whether a stored response may be sent without asking the handler (RFC 9111, sections 4 and 5.2).
+ * Decides whether a stored response may be sent without running the handler (RFC 9111, sections 4 and 5.2).
  *
- * @param wishes - the directives of the request; `undefined` when they do not count, as for ordinary clients in the application preset
+ * @param wishes - the directives of the request; `undefined` if they are ignored, as for ordinary clients in the
+ * application preset
  */
 export function mayReuse(stored: Reusable, wishes: CacheControl | undefined, now: EpochMilliseconds): Reuse {
   if (stored.control.noCache) return 'no-cache'
@@ -42,7 +43,7 @@ export function mayReuse(stored: Reusable, wishes: CacheControl | undefined, now
   return wishes !== undefined && acceptsStale(stored, wishes, now) ? 'max-stale' : 'stale'
 }
 
-/** Whether a stored response may be sent in place of an error (RFC 9111, section 4.2.4; RFC 5861, section 4). */
+/** Whether a stored response may be sent instead of an error (RFC 9111, section 4.2.4; RFC 5861, section 4). */
 export function mayReuseOnError(stored: Reusable, wishes: CacheControl | undefined, now: EpochMilliseconds): boolean {
   if (stored.control.noCache) return false
   if (wishes?.noCache === true && wishes.staleIfError === undefined) return false
@@ -51,13 +52,19 @@ export function mayReuseOnError(stored: Reusable, wishes: CacheControl | undefin
   return isWithin(stored, wishes?.staleIfError ?? stored.staleIfError, now)
 }
 
-/** Whether a response may be sent to several who have waited for it at the same time: it needs no validation (RFC 9111, section 4). */
+/**
+ * Whether a response may be sent to several requests that waited for it: only if it needs no validation (RFC 9111,
+ * section 4).
+ */
 export function isForSeveral(stored: Reusable, now: EpochMilliseconds): boolean {
   const reuse = mayReuse(stored, undefined, now)
   return reuse === 'fresh' || reuse === 'stale-while-revalidate'
 }
 
-/** The directives of a request: of Cache-Control, or `no-cache` for `Pragma: no-cache` without it (RFC 9111, sections 5.2.1 and 5.4); `undefined` when it has none. */
+/**
+ * The directives of a request: of Cache-Control, or `no-cache` for `Pragma: no-cache` without Cache-Control (RFC 9111,
+ * sections 5.2.1 and 5.4); `undefined` if there are none.
+ */
 export function requestControl(request: Fields): CacheControl | undefined {
   const value = fieldValue(request, 'cache-control')
   if (value !== undefined) return parseCacheControl(value)
@@ -71,7 +78,7 @@ const PRAGMA_NO_CACHE: CacheControl = Object.freeze({ ...NO_DIRECTIVES, noCache:
 function acceptsFresh(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
   if (wishes.noCache) return false
   if (wishes.minFresh !== undefined && stored.staleAt - now < wishes.minFresh * 1000) return false
-  // A reload sends max-age=0; an immutable response answers it as well (RFC 8246, section 2.1).
+  // A reload sends max-age=0; an immutable response may still be used for it (RFC 8246, section 2.1).
   return stored.control.immutable || isYoungEnough(stored, wishes, now)
 }
 
@@ -80,18 +87,22 @@ function acceptsStale(stored: Reusable, wishes: CacheControl, now: EpochMillisec
   return isWithin(stored, wishes.maxStale, now) && isYoungEnough(stored, wishes, now)
 }
 
-/** Whether a client that has a wish about the age has not been told that a stale response will do (RFC 9111, section 5.2.1.1). */
+/**
+ * Whether a request restricts the age, and so does not accept staleness unless max-stale permits it (RFC 9111, section
+ * 5.2.1.1).
+ */
 function asksForFresh(wishes: CacheControl): boolean {
   return wishes.noCache || wishes.maxAge !== undefined || wishes.minFresh !== undefined
 }
 
 function isYoungEnough(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
   if (wishes.maxAge === undefined) return true
-  // In the very millisecond of its birth nothing is older than max-age=0, and yet a reload asks for a new one.
+  // max-age=0 is never satisfied: a response has age 0 in the millisecond of its creation, but a reload asks for a new
+  // one.
   return wishes.maxAge > 0 && stored.initialAge + (now - stored.receivedAt) <= wishes.maxAge * 1000
 }
 
-/** Whether the staleness is less than so many seconds. */
+/** Whether the staleness is less than `window` seconds. */
 function isWithin(stored: Reusable, window: Seconds, now: EpochMilliseconds): boolean {
   return now - stored.staleAt < window * 1000
 }

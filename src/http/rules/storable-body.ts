@@ -3,17 +3,17 @@ import { fitsContentRange } from '../syntax/range.js'
 import type { Reason } from './reasons.js'
 import type { StoragePolicy } from './storage-policy.js'
 
-/** What is known of a body once it ended, or as far as it came. */
+/** The state of a response body when it ended or was aborted. */
 export interface ReceivedBody {
-  /** Bytes received. */
+  /** Number of bytes received. */
   readonly length: number
-  /** Whether the handler ended it and nothing failed. */
+  /** Whether the handler ended the body without an error. */
   readonly ended: boolean
-  /** Whether trailer fields came with it. */
+  /** Whether trailer fields were sent. */
   readonly trailers: boolean
 }
 
-/** Why a body keeps its response from being stored; `undefined` when nothing does (RFC 9111, section 3.3). */
+/** Why the body prevents its response from being stored; `undefined` if it does not (RFC 9111, section 3.3). */
 export function refuseBody(
   response: { readonly status?: number; readonly fields: Fields },
   body: ReceivedBody,
@@ -29,8 +29,8 @@ export function refuseBody(
 }
 
 /**
- * Why the way in which a response is framed keeps it from being stored, known once its head is: its Content-Length is no number of
- * digits (RFC 9110, section 8.6), or it has a transfer coding of its own beside chunked (RFC 9112, section 6.1).
+ * Why the framing of a response prevents it from being stored, judged by its head: its Content-Length is not all digits
+ * (RFC 9110, section 8.6), or it has a transfer coding other than chunked (RFC 9112, section 6.1).
  */
 export function refuseFraming(fields: Fields): Reason | undefined {
   const length = fieldValue(fields, 'content-length')

@@ -15,7 +15,7 @@ import type { StoragePolicy } from './storage-policy.js'
 import { type ResponseControl, responseControl } from './targeted.js'
 import { selectingFields } from './vary.js'
 
-/** The part of a request that decides about storing. */
+/** The parts of a request that decide about storing. */
 export interface StorableRequest {
   /** In upper case. */
   readonly method: string
@@ -34,37 +34,37 @@ export interface StatusAndFields {
   readonly fields: Fields
 }
 
-/** When a response was asked for and when its head arrived. */
+/** When a request was forwarded and when the head of its response arrived. */
 export interface ExchangeTimes {
   readonly requestedAt: EpochMilliseconds
   readonly receivedAt: EpochMilliseconds
-  /** The lifetime that the handler gave this response from code; stronger than all that the response states. */
+  /** The lifetime that the handler set from code; takes precedence over everything the response states. */
   readonly ttl?: Seconds | undefined
 }
 
-/** The verdict about a response: why it may not be stored, or all that its entry needs to know. */
+/** The result of {@link isStorable}: the reason why a response may not be stored, or the data for its entry. */
 export type Storability = { readonly storable: false; readonly reason: Reason } | Storable
 
-/** All that follows from the head of a response that may be stored. */
+/** The data derived from the head of a storable response. */
 export interface Storable {
   readonly storable: true
   readonly by: ResponseControl
   readonly freshness: Freshness
-  /** `corrected_initial_age`: how old it was when it arrived (RFC 9111, section 4.2.3). */
+  /** `corrected_initial_age`: its age when it arrived (RFC 9111, section 4.2.3). */
   readonly initialAge: Milliseconds
-  /** The end of its freshness lifetime; before `receivedAt` when it arrived stale. */
+  /** End of its freshness lifetime; before `receivedAt` if it arrived stale. */
   readonly staleAt: EpochMilliseconds
-  /** The end of its use: no window of staleness is open any more, and keeping it for validation is not worth it. */
+  /** When it is deleted: it may no longer be served stale, and is not worth keeping for validation. */
   readonly deleteAt: EpochMilliseconds
-  /** The seconds after `staleAt` during which it may be sent while it is refreshed. */
+  /** Seconds after `staleAt` during which it may be sent while it is revalidated. */
   readonly staleWhileRevalidate: Seconds
-  /** The seconds after `staleAt` during which it may be sent in place of an error. */
+  /** Seconds after `staleAt` during which it may be sent instead of an error. */
   readonly staleIfError: Seconds
 }
 
 /**
- * Whether a response may be stored, judged by request and response head alone (RFC 9111, section 3); the body is judged by
- * `refuseBody`.
+ * Decides whether a response may be stored, by the request and the response head alone (RFC 9111, section 3);
+ * `refuseBody` checks the body.
  */
 export function isStorable(
   request: StorableRequest,
@@ -99,14 +99,16 @@ export function isStorable(
   return { storable: true, by, freshness, initialAge, staleAt, deleteAt: Math.max(deleteAt, staleAt), ...windows }
 }
 
-/** Why no response to this request can ever be stored, known before the handler runs; `undefined` when the response decides. */
+/**
+ * Why no response to this request can be stored, known before the handler runs; `undefined` if the response decides.
+ */
 export function refuseRequest(request: StorableRequest, policy: StoragePolicy): Reason | undefined {
   if (!policy.methods.has(request.method)) return 'method'
   if (policy.allowRequestDirectives && requestControl(request.headers)?.noStore === true) return 'request-no-store'
   return undefined
 }
 
-/** The statuses whose caching rules this cache implements: all final ones of RFC 9110 that have no rules of their own. */
+/** Statuses whose caching rules this cache implements: all final statuses of RFC 9110 without special rules. */
 const UNDERSTOOD: ReadonlySet<number> = new Set([
   ...[
     200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409,
@@ -129,7 +131,7 @@ function refuseStatus(response: StatusAndFields, control: CacheControl, policy: 
 }
 
 function refuseDirectives(status: number, control: CacheControl, policy: StoragePolicy): Reason | undefined {
-  // must-understand comes with a no-store for those that do not know it (RFC 9111, section 5.2.2.3).
+  // A response with must-understand has a no-store for caches that do not support it (RFC 9111, section 5.2.2.3).
   if (control.noStore && !(control.mustUnderstand && isUnderstood(status, policy))) return 'no-store'
   return control.private ? 'private' : undefined
 }
@@ -148,12 +150,12 @@ function refuseFields(
   return isEndless(fields, policy.endlessTypes) ? 'event-stream' : undefined
 }
 
-/** Whether `private="…"` or `no-cache="…"` keeps a field out of the store, so that it harms nobody. */
+/** Whether `private="…"` or `no-cache="…"` excludes a field from the stored response. */
 function isLeftOut(name: string, control: CacheControl): boolean {
   return control.privateFields.includes(name) || control.noCacheFields.includes(name)
 }
 
-/** The lifetime of a response whose status allows it to have one, or why it has none. */
+/** The lifetime of a response if its status permits one, otherwise the reason why it has none. */
 function lifetimeOf(
   response: StatusAndFields,
   by: ResponseControl,
@@ -176,8 +178,8 @@ function lifetimeOf(
 }
 
 /**
- * POST needs explicit freshness and a Content-Location that is its own URI (RFC 9110, section 9.3.3). Only with a 200 does
- * that mean that GET would get the same (section 8.7).
+ * Whether a POST response may be stored: it needs explicit freshness and a Content-Location equal to its own URI (RFC
+ * 9110, section 9.3.3). Only with status 200 does this mean that GET would return the same (section 8.7).
  */
 function isStorablePost(request: StorableRequest, { status, fields }: StatusAndFields, freshness: Freshness): boolean {
   if (status !== 200 || freshness.source === 'heuristic' || freshness.source === 'ttl') return false
@@ -186,7 +188,10 @@ function isStorablePost(request: StorableRequest, { status, fields }: StatusAndF
   return location !== undefined && target !== undefined && targetUri(request, location)?.href === target.href
 }
 
-/** For how many seconds a response that can be validated is kept when it can no longer be used otherwise: as long again as it was fresh, between a minute and a day. */
+/**
+ * How many seconds a response that can be validated is kept after its last use: as long as its lifetime, but at least a
+ * minute and at most a day.
+ */
 function retention(freshness: Freshness): Seconds {
   return Math.min(Math.max(freshness.lifetime, 60), 24 * 60 * 60)
 }

@@ -4,38 +4,42 @@ import type { FreshnessPolicy } from './freshness.js'
 import type { StalePolicy } from './stale.js'
 import { OWN_TARGETS } from './targeted.js'
 
-/** What a route lets the cache keep. The presets are {@link APPLICATION_STORAGE} and {@link PROXY_STORAGE}; each property is an option of its own. */
+/**
+ * Determines which responses a route stores. The presets are {@link APPLICATION_STORAGE} and {@link PROXY_STORAGE};
+ * each property is a separate option.
+ */
 export interface StoragePolicy extends FreshnessPolicy, StalePolicy, CredentialPolicy {
-  /** Request methods whose responses are stored, in upper case. HEAD is answered from GET, never stored. */
+  /** Request methods whose responses are stored, in upper case. HEAD is answered from GET and never stored. */
   readonly methods: ReadonlySet<string>
-  /** Statuses that are stored when the response itself states its freshness; `'final'`: any final one. */
+  /** Statuses that are stored if the response states its own freshness; `'final'` for all final ones. */
   readonly statuses: 'final' | ReadonlySet<number>
   /** Whether responses with Set-Cookie are stored and replayed (RFC 9111, section 7.3). */
   readonly storeSetCookie: boolean
   /** Whether 206 responses are stored (RFC 9111, section 3.3). */
   readonly storePartial: boolean
-  /** The target list, in lower case (RFC 9213, section 2.2). */
+  /** The target list of targeted fields, in lower case (RFC 9213, section 2.2). */
   readonly targets: readonly string[]
-  /** Whether responses that can never be sent without asking the handler (no-cache, no lifetime left) are stored for their validators. */
+  /** Whether responses that always need validation (no-cache, or no lifetime left) are stored for their validators. */
   readonly storeForValidation: boolean
-  /** Whether Vary is taken at its word; see `selectingFields`. */
+  /** Whether every member of Vary is respected; see `selectingFields`. */
   readonly exactVary: boolean
-  /** Whether the directives of requests are obeyed (RFC 9111, section 5.2.1). */
+  /** Whether request directives are respected (RFC 9111, section 5.2.1). */
   readonly allowRequestDirectives: boolean
   /** Media types, in lower case, whose bodies have no end. */
   readonly endlessTypes: ReadonlySet<string>
-  /** Whether the route names fields as credentials, which no list knows. */
+  /** Whether the route defines credential fields by name, which are not in the general list. */
   readonly namesFields: boolean
   /**
-   * Whether requests mean what they mean to the framework without a cache, where RFC 9111 leaves the choice: `no-cache` asks for
-   * the whole whatever If-None-Match says, and a 200 to a Range is stored only if the handler is known not to have read it.
+   * Whether requests have the same meaning as in the framework without a cache, where RFC 9111 leaves the choice:
+   * `no-cache` requests the whole response regardless of If-None-Match, and a 200 response to a Range request is stored
+   * only if the handler is known not to have read Range.
    */
   readonly answersAsOrigin: boolean
-  /** The largest body that is stored, in bytes. */
+  /** Maximum size of a stored body, in bytes. */
   readonly maxBodySize: number
 }
 
-/** Safe in front of handlers that never thought about caching. */
+/** The preset for applications, safe in front of handlers that were written without caching in mind. */
 export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
   methods: new Set(['GET']),
   statuses: new Set([200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 410]),
@@ -61,7 +65,7 @@ export const APPLICATION_STORAGE: StoragePolicy = Object.freeze({
   maxBodySize: 2 ** 20,
 })
 
-/** All that RFC 9111 permits a shared cache. */
+/** The preset for proxies: everything that RFC 9111 permits a shared cache. */
 export const PROXY_STORAGE: StoragePolicy = Object.freeze({
   ...APPLICATION_STORAGE,
   methods: new Set(['GET', 'POST']),

@@ -5,11 +5,11 @@ import { type EpochMilliseconds, formatHttpDate, parseHttpDate } from '../syntax
 import { isStrongLastModified } from './conditional.js'
 
 /**
- * The fields of a response that are stored (RFC 9111, section 3.1): all but hop-by-hop ones, those that Connection names,
- * Proxy-*, those that `private="…"` and `no-cache="…"` name, and Age, which is calculated anew on every use. Date is added
- * when it is missing or unreadable (RFC 9110, section 6.6.1).
+ * Selects the fields of a response to store (RFC 9111, section 3.1): all except hop-by-hop fields, fields named by
+ * Connection, Proxy-*, fields named by `private="…"` and `no-cache="…"`, and Age, which is recalculated on every use.
+ * Adds Date if it is missing or malformed (RFC 9110, section 6.6.1).
  *
- * @param omitted - further names to leave out, in lower case
+ * @param omitted - further names to omit, in lower case
  */
 export function storedFields(
   fields: Fields,
@@ -24,11 +24,13 @@ export function storedFields(
 }
 
 /**
- * The head of a stored response once a 304 or a HEAD response came for it (RFC 9111, section 3.2), as if it had arrived now: each field of the update replaces
- * the stored one, except those that are not stored and those that describe the stored bytes. Age is the update's own. Judge it like a new response, then take its {@link storedFields}.
+ * The head of a stored response after an update by a 304 or a HEAD response (RFC 9111, section 3.2), as if it had just
+ * arrived: each field of the update replaces the stored one, except fields that are never stored and fields that
+ * describe the stored bytes. Age is taken from the update. Check the result like a new response, then apply
+ * {@link storedFields}.
  *
  * @param control - the directives of the update
- * @param omitted - further names that the update must not bring in, in lower case
+ * @param omitted - further names that the update must not add, in lower case
  */
 export function updatedFields(
   stored: Fields,
@@ -42,7 +44,7 @@ export function updatedFields(
   for (const name of Object.keys(fresh)) {
     if (!DESCRIBES_BYTES.has(name)) updated[name] = fresh[name]
   }
-  // A tag that was made weak, or taken away, when the stored bytes were coded on the way stays so.
+  // If a proxy that encodes the body made the stored tag weak or removed it, the tag stays that way.
   const entityTag = fieldValue(stored, 'etag')
   if (entityTag === undefined || entityTag === `W/${fieldValue(fresh, 'etag')}`) updated.etag = stored.etag
   if (hasField(update, 'age')) updated.age = update.age
@@ -51,11 +53,12 @@ export function updatedFields(
 }
 
 /**
- * Whether a 304 response updates this stored response (RFC 9111, section 4.3.4): an equal strong validator; else an equal
- * weak one. A 304 without any validator is about the stored response whose validators were sent, if it was a single one.
+ * Whether a 304 response updates this stored response (RFC 9111, section 4.3.4): they share a strong validator,
+ * otherwise a weak one. A 304 without validators updates the stored response whose validators were sent, if there was
+ * only one.
  *
- * Servers that code on the way (nginx, CDNs) make the tag of a 200 weak, or take it away, and leave that of its 304. Then the
- * strong validator that they share is Last-Modified.
+ * Servers that compress responses (nginx, CDNs) make the tag of a 200 weak or remove it, but leave the tag of the 304
+ * unchanged. The strong validator that both share is then Last-Modified.
  *
  * @param notModified - the fields of the 304
  */
@@ -74,8 +77,9 @@ export function isFreshenedBy(stored: Fields, notModified: Fields, now: EpochMil
 }
 
 /**
- * Whether a 304 response that updates nothing says all the same that the stored response is still right (RFC 9111, section
- * 4.3.3): its entity tag means the same, as it did when it was compared (RFC 9110, section 13.1.2), or was not asked about.
+ * Whether a 304 response that does not update the stored response still confirms it (RFC 9111, section 4.3.3): its
+ * entity tag is weakly equal, as in the comparison that led to the 304 (RFC 9110, section 13.1.2), or the stored
+ * response has none.
  *
  * @param notModified - the fields of the 304
  */
@@ -86,8 +90,8 @@ export function isConfirmedBy(stored: Fields, notModified: Fields): boolean {
 }
 
 /**
- * Whether a 200 response to HEAD says that the stored response is still right: its validators and its Content-Length agree
- * (RFC 9111, section 4.3.5). If not, the stored response is to be taken for stale.
+ * Whether a 200 response to HEAD confirms the stored response: its validators and Content-Length are equal (RFC 9111,
+ * section 4.3.5). Otherwise the stored response must be treated as stale.
  *
  * @param length - the length of the stored body in bytes
  */
@@ -99,7 +103,10 @@ export function isConfirmedByHead(stored: Fields, length: number, head: Fields):
   return contentLength === undefined || Number(contentLength) === length
 }
 
-/** Fields without those that are for one connection only: hop-by-hop ones, those that Connection names, and Proxy-* (RFC 9110, section 7.6.1). */
+/**
+ * Removes the fields for a single connection: hop-by-hop fields, fields named by Connection, and Proxy-* (RFC 9110,
+ * section 7.6.1).
+ */
 export function endToEndFields(fields: Fields): Record<string, string | readonly string[] | undefined> {
   const kept = emptyFields()
   const connection = fieldValue(fields, 'connection')
@@ -124,10 +131,10 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ])
 
-/** What an update may not change, for the stored bytes stay what they are (RFC 9111, section 3.2). */
+/** Fields that an update must not change, because the stored bytes do not change (RFC 9111, section 3.2). */
 const DESCRIBES_BYTES: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'content-range'])
 
-/** Whether both were last modified at one moment, and that is a strong validator (RFC 9110, section 8.8.2.2). */
+/** Whether both have the same Last-Modified, and it is a strong validator (RFC 9110, section 8.8.2.2). */
 function sharesLastModified(stored: Fields, notModified: Fields, now: EpochMilliseconds): boolean {
   const modifiedAt = parseHttpDate(fieldValue(notModified, 'last-modified'), now)
   if (modifiedAt === undefined || modifiedAt !== parseHttpDate(fieldValue(stored, 'last-modified'), now)) return false

@@ -2,19 +2,22 @@ import { type CacheControl, collectDirectives, type Directive, parseCacheControl
 import { type Fields, fieldValue } from '../syntax/fields.js'
 import { type Member, parseDictionary } from '../syntax/structured-fields.js'
 
-/** The directives that decide about a response, and where they stand. */
+/** The directives that apply to a response, and their source. */
 export interface ResponseControl {
   readonly control: CacheControl
-  /** The targeted field that decided alone, in lower case; `undefined` when it was Cache-Control. Then Expires counts too. */
+  /**
+   * The targeted field that applies, in lower case; `undefined` for Cache-Control, in which case Expires is evaluated
+   * too.
+   */
   readonly targetedBy: string | undefined
 }
 
-/** The target list that this library always reads: its own field. */
+/** The target list that is always used: this library's own field. */
 export const OWN_TARGETS: readonly string[] = ['fallback-cache-control']
 
 /**
- * The directives that decide about a response: those of the first field of the target list that is a non-empty,
- * well-formed Dictionary; when there is none, those of Cache-Control (RFC 9213, section 2.2).
+ * The directives that apply to a response: those of the first field in the target list that is a non-empty, well-formed
+ * Dictionary; otherwise those of Cache-Control (RFC 9213, section 2.2).
  *
  * @param targets - field names in lower case, the most specific first
  */
@@ -26,7 +29,10 @@ export function responseControl(fields: Fields, targets: readonly string[]): Res
   return { control: parseCacheControl(fieldValue(fields, 'cache-control')), targetedBy: undefined }
 }
 
-/** The directives of a targeted field; `undefined` when it counts as absent: missing, empty or malformed (RFC 9213, section 2.1). */
+/**
+ * The directives of a targeted field; `undefined` if it is missing, empty or malformed, and so counts as absent (RFC
+ * 9213, section 2.1).
+ */
 function targetedControl(value: string | undefined): CacheControl | undefined {
   if (value === undefined) return undefined
   const dictionary = parseDictionary(value)
@@ -35,8 +41,9 @@ function targetedControl(value: string | undefined): CacheControl | undefined {
 }
 
 /**
- * A member as a directive. Where RFC 9213 expects another type (an Integer for lifetimes, true for switches, a String for field names) it is
- * ill-formed: coercing it would be a guess (section 2.1).
+ * Converts a Dictionary member to a directive. It is marked as malformed if its type is not the one that RFC 9213
+ * requires (an Integer for lifetimes, true for switches, a String for field names), because coercion would be a guess
+ * (section 2.1).
  */
 function toDirective(name: string, member: Member): Directive {
   switch (member.type) {

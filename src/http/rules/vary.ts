@@ -2,13 +2,16 @@ import { type Fields, fieldValue, hasField, isToken, listMembers } from '../synt
 import { cookieValue } from './cookie-values.js'
 import { isFilledInput } from './filled-inputs.js'
 
-/** The selecting fields of a response: names in lower case, sorted, each once; or `'*'`, which no request can match (RFC 9110, section 12.5.5). */
+/**
+ * The selecting fields of a response: names in lower case, sorted and unique; or `'*'`, which no request matches (RFC
+ * 9110, section 12.5.5).
+ */
 export type SelectingFields = readonly string[] | '*'
 
-/** So many selecting inputs tell the variants of a key apart at most: handlers may let clients choose names in Vary. */
+/** Maximum number of selecting inputs per key, because handlers may let clients choose names in Vary. */
 export const MAX_SELECTING = 16
 
-/** The fields that a Vary value names; a member that is no field name counts as `*` (RFC 9110, section 12.5.5). */
+/** Parses a Vary value; a member that is not a field name counts as `*` (RFC 9110, section 12.5.5). */
 export function parseVary(vary: string | undefined): SelectingFields {
   if (vary === undefined) return NO_NAMES
   const names = new Set<string>()
@@ -20,15 +23,15 @@ export function parseVary(vary: string | undefined): SelectingFields {
 }
 
 /**
- * The fields that select among the stored responses of a URI: what Vary names and what the route's `vary` option names.
+ * The fields that select among the stored responses of a URI: those in Vary and in the route's `vary` option.
  *
- * What outer middleware such as cors and compression announces in advance counts only if it had a say in the stored
- * response: Origin when that holds an Access-Control-Allow-Origin, Accept-Encoding when it holds a Content-Encoding.
+ * Members that outer middleware such as cors and compression adds in advance are only included if they affected the
+ * stored response: Origin if it has an Access-Control-Allow-Origin, Accept-Encoding if it has a Content-Encoding.
  *
- * @param stored - the fields that are stored: what the route produced
+ * @param stored - the stored fields, which the route produced
  * @param routeVary - the names of the `vary` option, in lower case
- * @param exact - true takes all of Vary at its word, as the proxy preset does
- * @param outerVary - the Vary of the whole response, outer middleware's members included
+ * @param exact - true to respect every member of Vary, as the proxy preset does
+ * @param outerVary - the Vary of the whole response, including members of outer middleware
  */
 export function selectingFields(
   stored: Fields,
@@ -45,9 +48,11 @@ export function selectingFields(
 }
 
 /**
- * The values of the selecting fields of a request, normalised, in the order of the names; `null` for an absent one (RFC 9111, section 4.1).
+ * The normalized values of the selecting fields of a request, in the order of the names; `null` for an absent field
+ * (RFC 9111, section 4.1).
  *
- * @param filling - tells the values that middleware has filled in; one that it cannot tell counts as absent here, and matches nothing
+ * @param filling - provides the values set by middleware; a value that cannot be converted counts as absent here, and
+ * matches nothing
  */
 export function selectingValues(
   names: readonly string[],
@@ -57,21 +62,27 @@ export function selectingValues(
   return names.map((name) => selectingValue(name, request, filling) ?? null)
 }
 
-/** A request whose values from middleware in front of the cache can be read. */
+/** A request with access to the values that middleware in front of the cache has set. */
 export interface Filling {
   /**
-   * The value of an input that middleware in front of the cache has filled in (`req:tenant`, `state:lang`), as text; `null`: there is none,
-   * `undefined`: it cannot be told. Left out by hosts that see none.
+   * The value of an input set by middleware in front of the cache (`req:tenant`, `state:lang`), as text; `null` if
+   * there is none, `undefined` if it cannot be converted. Not implemented by adapters without such values.
    */
   filled?(input: string): string | null | undefined
 }
 
-/** Whether the values of some of these names cannot be told for a request, so that no response that they select matches it. */
+/**
+ * Whether some of these inputs have a value that cannot be converted to text, so that the request matches no response
+ * selected by them.
+ */
 export function isUntold(names: readonly string[], filling: Filling): boolean {
   return names.some((name) => isFilledInput(name) && filling.filled?.(name) === undefined)
 }
 
-/** Whether a request matches the one that a response was stored for: all selecting values are equal, absent only equal to absent (RFC 9111, section 4.1). */
+/**
+ * Whether a request matches the one that a response was stored for: all selecting values are equal, and an absent field
+ * only equals an absent one (RFC 9111, section 4.1).
+ */
 export function matchesSelecting(
   names: readonly string[],
   values: readonly (string | null)[],
@@ -81,12 +92,15 @@ export function matchesSelecting(
   return names.every((name, index) => selectingValue(name, request, filling) === values[index])
 }
 
-/** The text that tells the variants of a URI apart: the same for two requests exactly when all their selecting values are equal. Hash it for a key. */
+/**
+ * A text that identifies a variant of a URI: equal for two requests exactly if all their selecting values are equal. To
+ * be hashed for a key.
+ */
 export function variantText(names: readonly string[], values: readonly (string | null)[]): string {
   return JSON.stringify([names, values])
 }
 
-/** Two Vary values in one, each name once; `*` swallows the others. Names keep their case. `undefined` when both are. */
+/** Combines two Vary values, each name once in its original case; `*` replaces all others. `undefined` if both are. */
 export function uniteVary(one: string | undefined, other: string | undefined): string | undefined {
   if (one === undefined || other === undefined) return one ?? other
   const names = new Map<string, string>()
@@ -112,13 +126,14 @@ function selectingValue(name: string, request: Fields, filling: Filling | undefi
   return value === undefined ? null : normalise(name, value)
 }
 
-/** What the names of single cookies start with; no field name has a colon there. */
+/** The prefix of inputs that are single cookies; a field name cannot contain a colon there. */
 export const COOKIE = 'cookie:'
 
 /**
- * A value as it is compared. Spaces and tabs behind a comma do not count in fields of content negotiation: clients spell them in two ways,
- * and the parsers of Express and Koa skip them. All else counts as it came, weights and letters too: parsers differ in what they make of
- * them, and one client's spelling would decide what another one gets (RFC 9111, section 4.1 permits to normalise, and does not ask for it).
+ * Normalizes a value for comparison. In content negotiation fields, spaces and tabs after a comma are removed: clients
+ * differ in them, and the parsers of Express and Koa skip them. Everything else is compared unchanged, including
+ * weights and letter case, because parsers interpret them differently, and one client's spelling would determine
+ * another's response (RFC 9111, section 4.1, permits normalization but does not require it).
  */
 function normalise(name: string, value: string): string {
   if (!NEGOTIATED.has(name) || value.includes('"')) return value
