@@ -81,6 +81,8 @@ export interface CacheStats {
    * configured.
    */
   readonly retired: RetiredStats & Partial<RetirementStats>
+  /** The share of lookups that were answered from memory or Redis, 0 to 1; `null` before the first lookup. */
+  readonly hitRatio: number | null
   readonly counters: Readonly<Counters>
 }
 
@@ -240,6 +242,7 @@ export class FallbackCache {
       mirror,
       journal,
       retired,
+      hitRatio: hitRatio(counters),
       counters: {
         ...counters,
         refused: { ...counters.refused },
@@ -326,3 +329,8 @@ export function engineOf(cache: FallbackCache): CacheEngine {
 
 brand(FallbackCache, 'cache')
 tellVersion(FallbackCache)
+
+function hitRatio({ memoryHits, redisHits, misses }: Counters): number | null {
+  const hits = memoryHits + redisHits
+  return hits + misses === 0 ? null : hits / (hits + misses)
+}
