@@ -33,6 +33,7 @@ const SLOWEST = [
   'test/simulation/simulation.test.ts',
   'test/coherence/outage.test.ts',
   'test/bench/bench.test.ts',
+  'test/docs/programs.test.ts',
   'test/ecosystem/conditions.test.ts',
   'test/coherence/invalidation.test.ts',
   'test/core/redis.test.ts',
