@@ -4,26 +4,26 @@ import { type ContentRange, contentRangeOf, lengthOf } from '../syntax/range.js'
 import type { RouteFields } from './route-fields.js'
 import type { StoredResponse } from './stored-response.js'
 
-/** A stored part and one that arrives, of the same representation and without a gap between them. */
+/** A stored part and an arriving part of the same representation, which overlap or are adjacent. */
 export interface CombinedParts {
   readonly stored: StoredResponse
   readonly held: ContentRange
   readonly arriving: ContentRange
-  /** Where the two begin and end together, both inclusive. */
+  /** First and last byte position of both together, inclusive. */
   readonly first: number
   readonly last: number
   readonly completeLength: number
-  /** Whether they are the whole representation. */
+  /** Whether both together are the whole representation. */
   readonly isWhole: boolean
 }
 
 /**
- * What a stored 206 and an arriving one are together: the same strong entity tag, length and coding say that both are of
- * one representation (RFC 9111, section 3.4; RFC 9110, section 15.3.7.3). `undefined` when they are not, when a gap is
- * left between them, or when together they are too large.
+ * Combines a stored 206 with an arriving one, if equal strong entity tag, complete length and coding show that both
+ * belong to one representation (RFC 9111, section 3.4; RFC 9110, section 15.3.7.3). `undefined` if they do not, if
+ * there is a gap between them, or if together they are too large.
  *
  * @param arriving - the fields of the arriving 206
- * @param limit - bytes
+ * @param limit - maximum size of the combined part, in bytes
  */
 export function combinedParts(stored: StoredResponse, arriving: Fields, limit: number): CombinedParts | undefined {
   const held = contentRangeOf(stored.byName)
@@ -40,7 +40,7 @@ export function combinedParts(stored: StoredResponse, arriving: Fields, limit: n
   return { stored, held, arriving: more, first, last, completeLength, isWhole }
 }
 
-/** The bytes of both; `undefined` when they contradict each other where they overlap. */
+/** The combined bytes; `undefined` if they differ where they overlap. */
 export function combinedBody({ stored, held, arriving, first, last }: CombinedParts, body: Buffer): Buffer | undefined {
   const own = stored.body
   const from = Math.max(held.first, arriving.first)
@@ -55,7 +55,7 @@ export function combinedBody({ stored, held, arriving, first, last }: CombinedPa
   return all
 }
 
-/** The fields of both, already united, with the place and the length that they have together. */
+/** The combined fields, with the range and the length of both parts together. */
 export function combinedFields(route: RouteFields, parts: CombinedParts): RouteFields {
   const own = {
     'content-length': String(parts.last - parts.first + 1),
@@ -71,5 +71,5 @@ function isSameRepresentation(stored: StoredResponse, arriving: Fields): boolean
   return SAME.every((name) => fieldValue(stored.byName, name) === fieldValue(arriving, name))
 }
 
-/** What would be read wrongly if it were not the same. */
+/** Fields that must be equal for the bytes to be interpreted in the same way. */
 const SAME = ['content-encoding', 'content-type'] as const

@@ -1,10 +1,10 @@
 import { hasOtherEnd, isPlainQuery, plainRootOf, rootParameter } from '../syntax/parameters.js'
 
-/** Which part of a query tells resources apart: see the `query` option. */
+/** The part of a query that distinguishes resources; see the `query` option. */
 export type QueryPolicy = 'all' | 'sorted' | readonly string[]
 
 /**
- * The part of a query that counts, with its question mark; `''` when nothing is left.
+ * The part of a query that belongs to the key, with its question mark; `''` if nothing is left.
  *
  * @param query - with its question mark, or `''`
  */
@@ -21,8 +21,8 @@ export function countedQuery(query: string, policy: QueryPolicy): string {
 }
 
 /**
- * Sorted by parameter. The values of one, and what parsers may put into one (`a=1&a[]=2`), stay in their order. `undefined` where parsers
- * disagree about names.
+ * Sorts by parameter. The order is kept among values of one parameter, and among names that parsers may merge
+ * (`a=1&a[]=2`). `undefined` if parsers disagree about the names.
  */
 function sorted(pairs: readonly string[]): readonly string[] | undefined {
   const rooted: { readonly pair: string; readonly root: string }[] = []
@@ -36,7 +36,7 @@ function sorted(pairs: readonly string[]): readonly string[] | undefined {
   return rooted.map(({ pair }) => pair)
 }
 
-/** In the order of the list; those of one parameter stay in their order. */
+/** Selects parameters in the order of the list; the order of values of one parameter is kept. */
 function named(pairs: readonly string[], names: readonly string[]): readonly string[] {
   const wanted = new Map<string, string[]>(names.map((name) => [rootParameter(name), []]))
   for (const pair of pairs) {
@@ -46,7 +46,7 @@ function named(pairs: readonly string[], names: readonly string[]): readonly str
   return [...wanted.values()].flat()
 }
 
-/** As it came, but for plus signs. */
+/** The name as received, with plus signs decoded. */
 function nameOf(pair: string): string {
   return (pair.split('=', 1)[0] ?? '').replaceAll('+', ' ')
 }
@@ -60,7 +60,7 @@ function decoded(name: string): string | undefined {
   }
 }
 
-/** Parsers find brackets in what they cannot decode, too. */
+/** Decodes ASCII escapes alone, because parsers recognize brackets even in names that cannot be decoded completely. */
 function withBrackets(name: string): string {
   return name.replace(/%[0-7][\da-f]/gi, decodeURIComponent)
 }

@@ -3,32 +3,35 @@ import { MIN_ENCODED_LENGTH } from '../rules/encodable.js'
 import { type ContentCoding, isSupported } from '../syntax/content-coding.js'
 import { isToken } from '../syntax/fields.js'
 
-/** An encoded form of a stored body. It lies behind the body in the same entry, so that nothing can part the two. */
+/**
+ * An encoded form of a stored body. It is stored after the body in the same entry, so that both are always replaced
+ * together.
+ */
 export interface Encoding {
   readonly coding: string
-  /** In bytes; 0: it is still to be made. */
+  /** In bytes; 0 if it was not made yet. */
   readonly length: number
-  /** Tells it from what another version of the encoder makes of the same body; `''` while it is still to be made. */
+  /** Distinguishes it from the output of another encoder version for the same body; `''` if it was not made yet. */
   readonly digest: string
 }
 
-/** The encodings of a body, all of them still to be made; `undefined` for one that is not going to be encoded. */
+/** The encodings of a new body, none of them made yet; `undefined` for a body that will not be encoded. */
 export function encodingsToMake(codings: readonly ContentCoding[], length: number): readonly Encoding[] | undefined {
   if (codings.length === 0 || length < MIN_ENCODED_LENGTH) return undefined
   return codings.map((coding) => ({ coding, length: 0, digest: '' }))
 }
 
-/** An encoding that has been made. */
+/** Describes an encoding that was made. */
 export function encodingOf(coding: string, encoded: Buffer): Encoding {
   return { coding, length: encoded.length, digest: hash('sha1', encoded, 'base64url').slice(0, 8) }
 }
 
-/** Whether there is one that this process could make. */
+/** Whether an encoding is missing that this process could make. */
 export function areToBeMade(encodings: readonly Encoding[] | undefined): boolean {
   return encodings?.some(({ coding, length }) => length === 0 && isSupported(coding)) ?? false
 }
 
-/** How much of an entry's bytes is the body itself. */
+/** Length of the unencoded body within an entry, in bytes. */
 export function lengthOfIdentity(entryBody: Buffer, encodings: readonly Encoding[]): number {
   return encodings.reduce((left, { length }) => left - length, entryBody.length)
 }
@@ -43,12 +46,12 @@ export function encodedBody(entryBody: Buffer, encodings: readonly Encoding[], w
   return entryBody.subarray(from)
 }
 
-/** The encodings as they are written down. */
+/** The encodings in serialized form. */
 export function encodingsText(encodings: readonly Encoding[] | undefined): readonly unknown[] | undefined {
   return encodings?.map(({ coding, length, digest }) => (length === 0 ? [coding] : [coding, length, digest]))
 }
 
-/** Encodings as they were written down, for so many bytes; `undefined` when they were written by somebody else. */
+/** Parses serialized encodings for an entry of `available` bytes; `undefined` if they are invalid. */
 export function readEncodings(written: unknown, available: number): readonly Encoding[] | undefined {
   if (!Array.isArray(written)) return undefined
   const encodings: Encoding[] = []

@@ -6,9 +6,9 @@ import { type RouteFields, toFieldList } from './route-fields.js'
 import { StoredResponse } from './stored-response.js'
 
 /**
- * The fields of a stored response after an update, as if the route had just sent them all (RFC 9111, section 3.2).
+ * The fields of a stored response after an update, as if the route had just sent all of them (RFC 9111, section 3.2).
  *
- * @param update - what came with the 304 or with the answer to HEAD
+ * @param update - the fields of the 304, or of the response to HEAD
  * @param targets - the target list, in lower case
  */
 export function updatedRoute(
@@ -21,7 +21,7 @@ export function updatedRoute(
   const fields = updatedFields(stored.byName, update.fields, control, receivedAt)
   const deciding = { ...fields }
   for (const name of Object.keys(update.deciding)) {
-    // What outer middleware has set for this client counts for the decision, and is not stored.
+    // Fields that outer middleware set for this client are used for the decision but not stored.
     if (update.fields[name] === undefined) deciding[name] = update.deciding[name]
   }
   const names = new Map<string, string>()
@@ -34,7 +34,7 @@ export function updatedRoute(
   return { fields, names, appended, removed: [...new Set([...stored.removed, ...update.removed])], deciding }
 }
 
-/** A stored response with updated fields, to be sent once and not to be stored. */
+/** A stored response with updated fields, to be sent once without being stored. */
 export function freshened(
   stored: StoredResponse,
   updated: RouteFields,

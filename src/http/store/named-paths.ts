@@ -1,25 +1,26 @@
 import { plainPath, segmentOf, withoutSlash } from './plain-path.js'
 
-/** A value in a path. Its characters mean themselves: `/`, `?`, `#` and `%` are part of it. */
+/** A value in a path, taken literally: `/`, `?`, `#` and `%` are part of it. */
 export type PathValue = string | number | bigint | boolean
 
-/** Takes stored responses out of use by their path; see {@link CacheControls.invalidate}. */
+/** Invalidates stored responses by their path; see {@link CacheControls.invalidate}. */
 export interface Invalidate<Result> {
   /** Everything in the group. */
   (): Promise<Result>
-  /** The path, from the `/` on, as in a URL or with decoded ids. */
+  /** A path that starts with `/`, as in a URL or with decoded ids. */
   (path: string): Promise<Result>
-  /** The path by its segments: `invalidate(['products', id])`. */
+  /** A path given by its segments: `invalidate(['products', id])`. */
   (segments: readonly PathValue[]): Promise<Result>
-  /** The path as a tagged template: `` invalidate`/products/${id}` ``. */
+  /** A path as a tagged template: `` invalidate`/products/${id}` ``. */
   (path: TemplateStringsArray, ...values: readonly PathValue[]): Promise<Result>
 }
 
 /**
- * The paths that the arguments of `invalidate` name, each as keys contain it and without a slash at its end; `undefined`: none, the
- * whole group. More than one where a text may be read in several ways: a `?` or `#` in it ends the path, or is part of it.
+ * The paths that the arguments of `invalidate` denote, in the form used in keys and without a trailing slash;
+ * `undefined` for the whole group. A text with `?` or `#` gives several paths, because these may end the path or be
+ * part of it.
  *
- * @throws TypeError for what names no path: `undefined`, a pattern, an empty value
+ * @throws TypeError for arguments that denote no path: `undefined`, a pattern, an empty value
  */
 export function namedPaths(args: readonly unknown[]): readonly string[] | undefined {
   const [first, ...values] = args
@@ -47,11 +48,13 @@ function pathOfTemplate(strings: TemplateStringsArray, values: readonly unknown[
 function pathsOfSegments(segments: readonly unknown[]): readonly string[] {
   if (segments.length === 0) throw new TypeError(`invalidate([]) names no path: ${HOW}`)
   const path = segments.map((segment, at) => segmentOf(textOf(segment, at, 'segment'))).join('/')
-  // The first one may be an id that begins with a slash, or begin a path.
+  // The first segment may be an id that begins with a slash, or the beginning of a path.
   return path.startsWith('/') ? [textPath(`/${path}`), textPath(path)] : [textPath(`/${path}`)]
 }
 
-/** A text may be the path of a URL, with a query or a fragment behind it, or contain an id in which these characters mean themselves. */
+/**
+ * All readings of a text: as the path of a URL with a query or fragment, or with an id that contains these characters.
+ */
 function readingsOf(path: string): readonly string[] {
   checkPath(path)
   const ends = [path.search(/[?#]/), path.lastIndexOf('?'), path.lastIndexOf('#'), path.length]
@@ -70,7 +73,7 @@ function checkPath(path: string): void {
   )
 }
 
-/** Whether a path has a parameter (`:id`) or a star where routers have them. */
+/** Whether a path has a parameter (`:id`) or a wildcard in the syntax of routers. */
 function isPattern(path: string): boolean {
   return path.endsWith('*') || path.split('/').some((segment) => /^(?::[a-z_]|\*(?:$|\*$|[a-z_]))/i.test(segment))
 }
@@ -83,11 +86,11 @@ function textOf(value: unknown, at: number, kind: string): string {
   return String(value)
 }
 
-/** A value in an error message, cut off: the path may be as long as a client's id. */
+/** Formats a value for an error message, truncated because a path may be as long as a client's id. */
 function shown(value: unknown): string {
   const text = typeof value === 'string' || Array.isArray(value) ? JSON.stringify(value) : String(value)
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}\u2026` : text
 }
 
-/** Characters. */
+/** In characters. */
 const MAX_SHOWN = 200

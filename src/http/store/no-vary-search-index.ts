@@ -7,37 +7,39 @@ import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
 import type { OnShelf, Shelf } from './variants.js'
 
-/** The keys under which the response to one request may lie, where a response may say which queries it is for. */
+/** The keys for one request, if responses may declare with No-Vary-Search which queries they answer. */
 export interface SearchKeys {
-  /** Of the query as it stands. */
+  /** The key for the exact query. */
   readonly exact: PrimaryKey
-  /** Of the rule of its path: where the rule is kept, whatever the query. */
+  /** The key under which the rule of the path is stored, independent of the query. */
   readonly rule: PrimaryKey
-  /** Of all queries that are the same by a rule; `undefined` when the query counts as it stands. */
+  /**
+   * The key shared by all queries that are equivalent under a rule; `undefined` if the query must be matched exactly.
+   */
   under(rule: SearchRule): PrimaryKey | undefined
 }
 
-/** What was found, and under which key: or under which one the response would lie. */
+/** The result of a lookup, with the key it was found under, or would be stored under. */
 export interface OnShelfUnder {
   readonly key: PrimaryKey
-  /** The rule of that key; `undefined`: the query counts as it stands. */
+  /** The rule of that key; `undefined` if the query was matched exactly. */
   readonly rule: SearchRule | undefined
   readonly shelf: OnShelf
 }
 
-/** One request that asks for a stored response, as far as it is known where that lies. */
+/** A lookup of one request, with the key determined so far. */
 export interface Sought {
   readonly request: RequestHead
-  /** `undefined` where No-Vary-Search does not count. */
+  /** `undefined` if No-Vary-Search is not supported for this route. */
   readonly search: SearchKeys | undefined
   key: PrimaryKey
   rule: SearchRule | undefined
 }
 
 /**
- * What lies on the shelf for a request, which knows afterwards under which key.
+ * Looks up the variants for a request, and stores the key and rule of the result in `lookup`.
  *
- * @param searches - asked where a response may say which queries it is for
+ * @param searches - used if responses may have No-Vary-Search
  */
 export function onShelfFor(lookup: Sought, shelf: Shelf, searches: Searches): OnShelf | Promise<OnShelf> {
   const { search, request } = lookup
@@ -51,17 +53,19 @@ export function onShelfFor(lookup: Sought, shelf: Shelf, searches: Searches): On
   return isPending(found) ? found.then(at) : at(found)
 }
 
-/** So many rules are remembered, but for keys longer than this: how long a path is, is up to clients. */
+/**
+ * Maximum number of remembered rules, and maximum length of their keys, because clients choose the length of a path.
+ */
 const MEMORY = 10_000
 const MAX_LENGTH = 1_024
 
 interface KnownRule {
   readonly rule: SearchRule
-  /** The latest moment until which a response by it may be used. */
+  /** The latest time at which a response with this rule may still be used. */
   readonly deleteAt: number
 }
 
-/** What is kept of a rule: full identity, and the rule. */
+/** A parsed rule entry: the full identity, and the rule. */
 class RuleMarker {
   readonly identity: string
   readonly rule: SearchRule
@@ -73,9 +77,9 @@ class RuleMarker {
 }
 
 /**
- * Finds responses that say by No-Vary-Search which queries they are for. Each lies under the key of what of its query matters;
- * the rule that says what that is lies beside them, once for a path: the one of the newest response. What is stored by
- * another rule has another identity, and is not found any more.
+ * Finds responses with No-Vary-Search. Each is stored under the key of the significant part of its query; the rule is
+ * stored separately, once per path, and is that of the newest response. Responses stored under a previous rule have
+ * another identity, and are no longer found.
  */
 export class Searches {
   readonly #cache: Pick<CacheEngine, 'find' | 'store'>
@@ -87,14 +91,19 @@ export class Searches {
     this.#shelf = shelf
   }
 
-  /** Searches that look in another way, and know the rules that these know; what they learn is forgotten with them. */
+  /**
+   * A copy with another lookup function that starts with the same known rules; rules it learns are discarded with it.
+   */
   lookingBy(find: CacheEngine['find'], shelf: Shelf): Searches {
     const searches = new Searches({ find, store: (...args) => this.#cache.store(...args) }, shelf)
     for (const [key, known] of this.#rules) searches.#rules.set(key, known)
     return searches
   }
 
-  /** The newest response that a request selects, by its own query or by the rule of its path. All is read in one round trip, unless the rule is another one than last time. */
+  /**
+   * Finds the newest response that a request selects, by its exact query or by the rule of its path. Takes one round
+   * trip, unless the rule has changed since the last lookup.
+   */
   find(keys: SearchKeys, request: RequestHead): OnShelfUnder | Promise<OnShelfUnder> {
     const guess = this.#rules.get(keys.rule.text)?.rule
     const marker = this.#cache.find(keys.rule.text)
@@ -106,17 +115,17 @@ export class Searches {
     return this.#choose(keys, request, guess, marker, exact, guessed)
   }
 
-  /** The rule of a path, as far as this process knows it. */
+  /** The rule of a path, if this process knows it. */
   known({ text }: PrimaryKey): SearchRule | undefined {
     return this.#rules.get(text)?.rule
   }
 
-  /** The rule of a path that is stored, when this process does not know one. */
+  /** The rule of a path from the cache, if this process does not know one. */
   async stored(key: PrimaryKey): Promise<SearchRule | undefined> {
     return this.known(key) === undefined ? ruleIn(await this.#cache.find(key.text), key) : undefined
   }
 
-  /** Keeps the rule of a response beside it. */
+  /** Stores the rule of a response. */
   keep(keys: SearchKeys, { rule, receivedAt: storedAt, deleteAt }: RecordedHead, mark: RunMark): void {
     if (rule === undefined) return
     const known = this.#rules.get(keys.rule.text)
@@ -158,7 +167,9 @@ export class Searches {
 
 const NO_BODY = Buffer.alloc(0)
 
-/** The most recent of two suitable responses (RFC 9111, section 4); when there is none, the key that serves more queries. */
+/**
+ * The more recent of two suitable responses (RFC 9111, section 4); if there is none, the key that matches more queries.
+ */
 function newer(exact: OnShelfUnder, other: OnShelfUnder | undefined): OnShelfUnder {
   if (other === undefined) return exact
   const { stored } = exact.shelf
@@ -166,7 +177,7 @@ function newer(exact: OnShelfUnder, other: OnShelfUnder | undefined): OnShelfUnd
   return other.shelf.stored !== undefined && other.shelf.stored.receivedAt >= stored.receivedAt ? other : exact
 }
 
-/** The rule that an entry holds, if it is that of this path. Parsed once an entry. */
+/** The rule in an entry, if it belongs to this path. Parsed once per entry. */
 function ruleIn(found: Found | undefined, { identity }: PrimaryKey): SearchRule | undefined {
   if (found === undefined) return undefined
   const { entry } = found

@@ -1,27 +1,29 @@
 import type { Entry } from '../../core/entry.js'
 
-/** What is kept. */
+/** A parsed entry, as kept in `Entry.memo`. */
 export interface Parsed {
-  /** Whether it was used since it was last looked at to make room. */
+  /** Whether it was used since it was last considered for replacement. */
   isUsed?: boolean
 }
 
-/** The parsed forms of so many entries are kept: each takes more room than the text it was read from. */
+/** Maximum number of entries whose parsed form is kept, because it takes more memory than the text. */
 const MOST = 4096
 
 /**
- * When there are so many, one in this many takes the place of another. Where more entries are asked for in turn than can be kept, to
- * replace one each time would have each live just long enough to be dear to the garbage collector, and be of no use to anybody; what is
- * asked for often soon has its turn.
+ * When full, 1 in 16 new forms replaces an old one. If more entries are used in turn than can be kept, replacing one
+ * each time would evict each before it is used again, and burden the garbage collector. Frequently used entries are
+ * still admitted soon.
  */
 const ONE_IN = 16
 
-/** The entries that have one, in the order in which they were parsed. Weak: one that is evicted shall not stay for it. */
+/**
+ * The entries with a parsed form, in the order of parsing. Weak references, so that evicted entries can be collected.
+ */
 const entries: WeakRef<Entry>[] = []
-/** The one to be looked at next. */
+/** Index of the next entry considered for replacement (clock algorithm). */
 let hand = 0
 
-/** Keeps the parsed form of an entry with it, if there is room, or one that was not used lately gives way. */
+/** Keeps the parsed form of an entry, if there is room or an entry that was not used recently can be replaced. */
 export function keepParsed(entry: Entry, parsed: object & Parsed): void {
   if (entries.length < MOST) {
     entry.memo = parsed

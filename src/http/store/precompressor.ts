@@ -4,25 +4,31 @@ import { type Encoding, encodedBody, encodingOf } from './encodings.js'
 import type { StoredResponse } from './stored-response.js'
 import { withEncodings } from './stored-text.js'
 
-/** So many bodies are encoded at one time, whatever the number of caches: libuv has four threads, and files and names need some. */
+/**
+ * Maximum number of bodies encoded concurrently in this process: libuv has four threads, which file access and DNS need
+ * too.
+ */
 const AT_ONCE = 2
 
-/** So many bodies are in hand at most. Others are sent as they are, until one of their hits asks again. */
+/**
+ * Maximum number of bodies waiting or being encoded. Others are sent unencoded until one of their hits requests
+ * encoding again.
+ */
 const MAX_IN_HAND = 64
 
-/** A response that another process has stored is left to that process for so long, ms. */
+/** How long a response stored by another process is left to that process, in ms. */
 const LEFT_TO_OTHERS = 2_000
 
-/** Before what came to nothing is tried again; ms, doubled at each try up to the longest. */
+/** Delay before an unsuccessful attempt is repeated; in ms, doubled at each attempt up to the maximum. */
 const FIRST_PAUSE = 1_000
 const LONGEST_PAUSE = 60_000
 
-/** So many places are remembered. */
+/** Maximum number of remembered attempts. */
 const MEMORY = 1_000
 
 /**
- * Makes the encoded forms of stored responses, once each and behind the back of all requests, and puts them into the entry that
- * they are made of: in both tiers, so that one process works for all.
+ * Makes the encoded forms of stored responses in the background, once each, and adds them to their entries in both
+ * tiers, so that other processes can use them.
  */
 export class Precompressor {
   readonly #cache: CacheEngine
@@ -35,15 +41,15 @@ export class Precompressor {
   }
 
   /**
-   * Takes a response in hand that has just been stored, if there is anything to make of it.
+   * Encodes a response that was just stored, if it has missing encodings.
    *
-   * @param written - settles when Redis has it or will not have it: only then can it be amended there
+   * @param written - settles when Redis has stored the entry or will not: it can only be amended there afterwards
    */
   afterStore(place: string, stored: StoredResponse, written: Promise<boolean>): void {
     if (stored.isToBeEncoded) this.#begin(place, stored, written, FIRST_PAUSE)
   }
 
-  /** The same for one that was found: its process may have died, had too much to do, or not have had a coding. */
+  /** Encodes a response that was found: the process that stored it may have ended, been too busy, or lack a coding. */
   afterHit(place: string, stored: StoredResponse, now: number): void {
     if (!stored.isToBeEncoded || now - stored.receivedAt < LEFT_TO_OTHERS) return
     const last = this.#tries.get(place)
@@ -62,7 +68,7 @@ export class Precompressor {
       .catch(this.#onFault)
       .finally(() => {
         encoders.inHand -= 1
-        // Also when it is made: the entry may be lost, or be without it in the tier that is asked next.
+        // Also after success: the entry may be lost, or lack the encoding in the tier that is read next.
         begun.againAt = this.#cache.clock.monotonic() + pause
       })
   }
@@ -94,19 +100,19 @@ export class Precompressor {
   }
 }
 
-/** What was tried last for a place. */
+/** The last attempt for a storage key. */
 interface Try {
-  /** ms */
+  /** In ms. */
   readonly pause: number
-  /** From when on a hit may try again, monotonic ms; never while it is in hand. */
+  /** When a hit may start the next attempt, in monotonic ms; infinite while one is in progress. */
   againAt: number
 }
 
-/** The content of an entry with encoded forms behind its body. */
+/** The new content of an entry, with encoded forms after its body. */
 interface Made {
   readonly meta: string
   readonly body: Buffer
-  /** Those that were not there before. */
+  /** The encodings that were added. */
   readonly anew: readonly Encoding[]
 }
 
@@ -123,7 +129,7 @@ async function makeEncodings(stored: StoredResponse): Promise<Made> {
       continue
     }
     const encoded = await encode(coding, body)
-    // What does not get smaller is not kept, and not tried again.
+    // An encoding that is not smaller is dropped, and not attempted again.
     if (encoded.length >= body.length) continue
     const made = encodingOf(coding, encoded)
     encodings.push(made)
@@ -133,7 +139,7 @@ async function makeEncodings(stored: StoredResponse): Promise<Made> {
   return { meta: withEncodings(entry.meta, encodings), body: joined(parts), anew }
 }
 
-/** A buffer that shares its memory with no other, as all that is stored. */
+/** Concatenates into a Buffer with memory of its own, as for all stored bodies. */
 function joined(parts: readonly Buffer[]): Buffer {
   const whole = Buffer.allocUnsafeSlow(parts.reduce((length, part) => length + part.length, 0))
   let at = 0
@@ -144,7 +150,7 @@ function joined(parts: readonly Buffer[]): Buffer {
   return whole
 }
 
-/** The encoders of this process: how many bodies are in hand, how many encoders are free, and who waits for one. */
+/** State of the encoders in this process: bodies waiting or being encoded, free encoders, and the queue for them. */
 const encoders = { inHand: 0, free: AT_ONCE, waiting: [] as (() => void)[] }
 
 function takeEncoder(): Promise<void> | undefined {

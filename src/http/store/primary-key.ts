@@ -6,34 +6,37 @@ import { pathOf } from '../syntax/target.js'
 import { countedQuery, type QueryPolicy } from './counted-query.js'
 import { plainPath } from './plain-path.js'
 
-/** Where the responses to a request lie, and what must be equal for one of them to be used (RFC 9111, section 2). */
+/** The key of a request, and the full identity that a stored response must match (RFC 9111, section 2). */
 export interface PrimaryKey {
-  /** `group:` if any, the path, `:`, a short hash. What prefixes look at. */
+  /** The optional `group:`, the path, `:`, and a short hash. Matched by prefix invalidations. */
   readonly text: string
-  /** All that the hash was made of, in full: it is kept with the response and compared on read. */
+  /** Everything that was hashed, in full: stored with the response and compared on read. */
   readonly identity: string
 }
 
-/** How requests are told apart. */
+/** How requests are distinguished. */
 export interface KeyPolicy {
   readonly group: string
   readonly query: QueryPolicy
 }
 
-/** So many keys are known by heart, twice. */
+/** Size of each of the two generations of remembered keys. */
 const MEMORY = 4096
 
-/** Once so many are, one in this many new ones is: where more are asked for in turn, each would be forgotten before it is asked for again. */
+/**
+ * Once a generation is full, 1 in 8 new keys is admitted, to resist scans that would evict each key before it is
+ * requested again.
+ */
 const ONE_IN = 8
 
-/** Longer ones are not remembered: how long a target is, is up to clients. */
+/** Longer requests are not remembered, because clients choose the length of a target. */
 const MAX_LENGTH = 1024
 
-/** A key that was made for this request. */
+/** A newly built key. */
 class MadeKey implements PrimaryKey {
   readonly text: string
   readonly identity: string
-  /** What it is to be remembered by; `undefined`: it is remembered already, or never will be. */
+  /** The text to remember it under; `undefined` if it is already remembered, or never will be. */
   #seen: string | undefined
 
   constructor(text: string, identity: string) {
@@ -51,8 +54,9 @@ class MadeKey implements PrimaryKey {
 }
 
 /**
- * Primary keys of requests. Those under which something was found lately are remembered, so that a repeated request is neither
- * parsed nor hashed again. Not those of all requests: who asks for pages that nobody has would have the others forgotten.
+ * Builds the primary keys of requests. Keys under which a response was found recently are remembered, so that repeated
+ * requests are not parsed and hashed again. Other keys are not, because requests for nonexistent pages would evict the
+ * useful ones.
  */
 export class PrimaryKeys {
   readonly #policy: KeyPolicy
@@ -64,20 +68,20 @@ export class PrimaryKeys {
   }
 
   /**
-   * The key of a request; `undefined` when its target is no path (`*`, an absolute URI) or has a fragment, its host is no plain host with
-   * or without a port, or its protocol is neither http nor https.
+   * The key of a request; `undefined` if its target is not a path (`*`, an absolute URI) or has a fragment, its host is
+   * not a plain host with or without a port, or its protocol is neither http nor https.
    *
-   * @param extra - what the `key` and `user` options add, unambiguously joined; `''` for nothing
+   * @param extra - the values that the `key` and `user` options add, unambiguously joined; `''` for none
    */
   of(request: RequestHead, extra: string): PrimaryKey | undefined {
     const { url } = request
     if (!isPath(url)) return undefined
-    // Clients may put a slash into Host: only what no field and no target can hold keeps the parts apart.
+    // Clients may send a slash in Host, so the separator is a line break, which no field or target can contain.
     const seen = `${request.protocol}\n${request.host}\n${url}${extra === '' ? '' : `\n${extra}`}`
     return this.#recent.get(seen) ?? this.#recall(seen, request, extra)
   }
 
-  /** Something was found under a key of {@link of}: it is remembered from now on. */
+  /** Remembers a key returned by {@link of}, because a response was found under it. */
   found(key: PrimaryKey): void {
     if (!(key instanceof MadeKey) || key.seen === undefined) return
     if (this.#older.size > 0 && Math.random() * ONE_IN >= 1) return
@@ -87,7 +91,7 @@ export class PrimaryKeys {
   }
 
   /**
-   * The key of all queries that are the same by a rule; `undefined` when this one counts as it stands.
+   * The key shared by all queries that are equivalent under a rule; `undefined` if this query must be matched exactly.
    *
    * @param content - the digest of the content of a QUERY
    */
@@ -103,15 +107,18 @@ export class PrimaryKeys {
     return content === undefined ? this.#remembered(seenAs(request, url, extra, rule.text), make) : make()
   }
 
-  /** The key of the rule of a path. */
+  /** The key under which the rule of a path is stored. */
   ofRule(request: RequestHead, extra: string, content: string | undefined): PrimaryKey {
-    // Of all contents: what of the query matters is told for the path.
+    // Shared by all contents, because the rule applies to the path.
     const of = content === undefined ? undefined : ''
     const make = () => makeKey(this.#policy, request, extra, of, { line: RULE, query: '' })
     return of === undefined ? this.#remembered(seenAs(request, pathOf(request.url), extra, RULE), make) : make()
   }
 
-  /** The key of a QUERY, whose content is part of it: the digest of `contentDigest`. Nothing is remembered: there is no end of contents. */
+  /**
+   * The key of a QUERY, which includes the digest of its content, as returned by `contentDigest`. Not remembered,
+   * because the number of contents is unbounded.
+   */
   ofQuery(request: RequestHead, extra: string, content: string): PrimaryKey | undefined {
     if (!isPath(request.url) || !hasPlainOrigin(request)) return undefined
     return makeKey(this.#policy, request, extra, content)
@@ -141,7 +148,7 @@ export class PrimaryKeys {
   }
 }
 
-/** A request and a line more; there is a line break in none of the parts. */
+/** The text to remember a request with an additional line under; none of the parts contains a line break. */
 function seenAs({ protocol, host }: RequestHead, target: string, extra: string, line: string): string {
   return `${protocol}\n${host}\n${target}\n${extra}\n${line}`
 }
@@ -155,37 +162,38 @@ function hasPlainOrigin({ protocol, host }: RequestHead): boolean {
 }
 
 /**
- * The prefixes of all keys of a path and of what is below it: all queries, origins and variants, with or without a trailing slash.
+ * The prefixes that match all keys of a path and of the paths below it: all queries, origins and variants, with or
+ * without a trailing slash.
  *
- * @param path - as keys contain it, without a slash at its end
+ * @param path - in the form used in keys, without a trailing slash
  */
 export function prefixesOfPath(group: string, path: string): readonly string[] {
   return path === '' ? [`${group}/`] : [`${group}${path}:`, `${group}${path}/`]
 }
 
-/** The query of a target, with its question mark and without a fragment; `''`: none. */
+/** The query of a target, with its question mark and without a fragment; `''` if there is none. */
 function queryOf(url: string): string {
   const rest = url.slice(pathOf(url).length)
   return rest.startsWith('?') ? (rest.split('#', 1)[0] ?? '') : ''
 }
 
-/** What of a request tells it from others, beside its method. */
+/** The parts of a request that distinguish it from others, apart from its method. */
 export interface KeyParts {
   readonly origin: string
   readonly path: string
-  /** What of the query counts, as it counts, with its question mark; `''`: nothing. */
+  /** The normalized significant part of the query, with its question mark; `''` if there is none. */
   readonly query: string
 }
 
-/** The parts of a request that its primary key is made of. */
+/** The parts of a request from which its primary key is built. */
 export function keyParts(policy: KeyPolicy, request: RequestHead): KeyParts {
   const path = pathOf(request.url)
-  // Letters as they came: an application may compare or print them.
+  // Letter case is kept, because an application may compare or print the origin.
   const origin = `${request.protocol}://${request.host}`
   return { origin, path, query: countedQuery(queryOf(request.url), policy.query) }
 }
 
-/** Told from a rule, a digest and what the options add, which begins with a bracket. */
+/** Differs from every rule, digest and value added by options, which begins with a bracket. */
 const RULE = 'no-vary-search'
 
 function makeKey(
@@ -202,29 +210,29 @@ function makeKey(
   const params: KeyParams = {
     method: 'GET',
     origin,
-    // Spellings of one path share the text, and nothing else.
+    // Different spellings of a path share the text but have different hashes.
     path: plain === path ? undefined : path,
     query,
     search: search?.line,
   }
   const isPlain = query === '' && search === undefined && plain === path
   const uri = isPlain ? plainKey(policy.group, path, params) : buildKey(`${policy.group}${plain}`, params)
-  // Derived from the key of the URI: what is retired for the URI is retired for every content, user and `key`.
+  // Derived from the key of the URI, so that retiring the URI also retires every content, user and `key`.
   const more: KeyParams = { content, extra: extra === '' ? undefined : extra }
   const text = extra === '' && content === undefined ? uri : buildKey(uri, more)
   let identity = `${method} ${origin}${path}${query}`
   if (content !== undefined) identity += `\n${content}`
   if (search !== undefined) identity += `\n${search.line}`
-  // What the options add may hold anything, and comes last; a line break is in nothing before it.
+  // Values added by options may contain anything, so they come last; nothing before them contains a line break.
   if (extra !== '') identity += `\n${extra}`
   return new MadeKey(text, identity)
 }
 
-/** What the hash says of a GET without a query depends on nothing but the origin. The last one, and what it is. */
+/** The last hash for a GET without a query, which depends on the origin alone. */
 let lastOrigin: unknown
 let lastHash = ''
 
-/** The key of a path alone: hashed once for each origin, and not once for each path. */
+/** The key of a path without a query: hashed once per origin, not once per path. */
 function plainKey(group: string, path: string, params: KeyParams): string {
   if (params.origin !== lastOrigin) {
     lastHash = buildKey('', params).slice(1)

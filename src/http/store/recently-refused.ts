@@ -1,27 +1,27 @@
 import type { Clock } from '../../core/clock.js'
 import type { Reason } from '../rules/reasons.js'
 
-/** As many keys as this are remembered at most; past it, those refused longest ago are forgotten. */
+/** Maximum number of remembered keys; the oldest refusals are dropped first. */
 const MEMORY = 10_000
 
-/** So many refusals are remembered with their reason. */
+/** Maximum number of refusals remembered with their reason. */
 const REASONS_KEPT = 1_000
 
 /** Longer keys are not remembered. */
 const MAX_LENGTH = 1_024
 
-/** Why the last response of a key was not stored, and when. */
+/** The reason why the last response of a key was not stored, and when. */
 export interface RecentRefusal {
   readonly reason: Reason
-  /** The input of the run that the reason is about (`cookie:theme`), if it is about one. */
+  /** The input that caused the refusal (`cookie:theme`), if any. */
   readonly input?: string
   /** Epoch ms. */
   readonly at: number
 }
 
 /**
- * Keys whose responses were lately not stored. Their requests go to the handler side by side: to let them wait for one
- * another would serialise traffic that no response can ever serve ("hit for miss").
+ * Remembers keys whose responses were recently not stored ("hit for miss"). Their requests run the handler
+ * concurrently: waiting for one another would serialize requests that no stored response can answer.
  */
 export class RecentlyRefused {
   readonly #clock: Clock
@@ -32,7 +32,7 @@ export class RecentlyRefused {
     this.#clock = clock
   }
 
-  /** Remembers a key for so many milliseconds. */
+  /** Remembers a key for `duration` milliseconds. */
   add(key: string, duration: number): void {
     remember(this.#until, MEMORY, key, this.#clock.monotonic() + duration)
   }
@@ -45,18 +45,18 @@ export class RecentlyRefused {
     return false
   }
 
-  /** Writes down why a response was refused, for whoever asks afterwards; {@link has} does not know of it. */
+  /** Records the reason of a refusal for later inspection; does not affect {@link has}. */
   note(key: string, reason: Reason, input = ''): void {
     const at = this.#clock.now()
     remember(this.#refusals, REASONS_KEPT, key, input === '' ? { reason, at } : { reason, at, input })
   }
 
-  /** Why the last response of this key was refused; `undefined`: it was not, or that is forgotten. */
+  /** The last recorded refusal of this key; `undefined` if there is none or it was dropped. */
   last(key: string): RecentRefusal | undefined {
     return this.#refusals.get(key)
   }
 
-  /** A response of this key was stored after all. */
+  /** Removes a key, because a response was stored after all. */
   delete(key: string): void {
     if (this.#until.size > 0) this.#until.delete(key)
     if (this.#refusals.size > 0) this.#refusals.delete(key)
@@ -64,7 +64,7 @@ export class RecentlyRefused {
 }
 
 function remember<T>(map: Map<string, T>, limit: number, key: string, value: T): void {
-  // How long a path is, is up to clients: ten thousand long ones would not be forgotten soon enough.
+  // Clients choose the length of a path, so long keys could take much memory.
   if (key.length > MAX_LENGTH) return
   map.delete(key)
   map.set(key, value)

@@ -10,7 +10,7 @@ import type { PrimaryKey } from './primary-key.js'
 import { type RouteFields, toFieldList } from './route-fields.js'
 import type { StoredHead } from './stored-response.js'
 
-/** A response that may be stored, as far as it is known once its head is: everything but the body. */
+/** The data of a storable response that is known with its head: everything except the body. */
 export interface RecordedHead {
   readonly stored: StoredHead
   /** The stored fields by lower-case name. */
@@ -19,17 +19,17 @@ export interface RecordedHead {
   readonly staleAt: number
   readonly deleteAt: number
   readonly tags: readonly string[]
-  /** So many variants may lie side by side with it; `undefined`: any number. */
+  /** Maximum number of variants of the key; `undefined` for no limit. */
   readonly maxVariants: number | undefined
-  /** The selecting inputs that no Vary and no option names: the cache has seen the handler read them. */
+  /** The selecting inputs that are in neither Vary nor an option: the cache has seen the handler read them. */
   readonly observed: readonly string[]
-  /** Where it is to lie. */
+  /** The primary key to store it under. */
   readonly key: PrimaryKey
-  /** What it says of the queries that it is for; `undefined`: it is for its own. */
+  /** Its No-Vary-Search rule; `undefined` if it only answers its own query. */
   readonly rule: SearchRule | undefined
 }
 
-/** What a {@link RecordedHead} is made of. */
+/** The data from which a {@link RecordedHead} is made. */
 export interface RecordedParts {
   readonly request: RequestHead
   readonly key: PrimaryKey
@@ -38,9 +38,9 @@ export interface RecordedParts {
   readonly route: RouteFields
   readonly storable: Storable
   readonly receivedAt: number
-  /** How long the handler took until then, milliseconds. */
+  /** How long the handler took until the head, in milliseconds. */
   readonly cost: number
-  /** The body, if it is known already. */
+  /** The body, if it is already known. */
   readonly body: Buffer | undefined
   readonly vary: readonly string[]
   readonly observed: readonly string[]
@@ -50,7 +50,7 @@ export interface RecordedParts {
   readonly nested: boolean
 }
 
-/** Puts together what is stored of a response besides its body. A whole body gets an entity tag when it has none. */
+/** Builds the stored head of a response. If the whole body is known, a missing entity tag is added. */
 export function recordHead(parts: RecordedParts): RecordedHead {
   const { request, key, head, route, storable, receivedAt, body } = parts
   const kept = storedFields(route.fields, storable.by.control, receivedAt)
@@ -93,7 +93,7 @@ function united(tags: readonly string[], others: readonly string[]): readonly st
   return tags.length === 0 && others.length === 0 ? tags : [...new Set([...tags, ...others])]
 }
 
-/** The head of a response that was made from further inputs than were known when its head was recorded. */
+/** Adds selecting inputs that the handler read after the head was recorded. */
 export function withSelecting(recorded: RecordedHead, request: RequestHead, more: readonly string[]): RecordedHead {
   const { stored } = recorded
   const selecting = [...new Set([...stored.selecting, ...more])].sort()
@@ -105,7 +105,7 @@ export function withSelecting(recorded: RecordedHead, request: RequestHead, more
   }
 }
 
-/** The head with an entity tag for its body, if it has none and could use one. */
+/** Adds an entity tag for the body, if the response has none and may have one. */
 export function withEntityTag(recorded: RecordedHead, body: Buffer): StoredHead {
   const { stored, fields } = recorded
   if (!needsEntityTag(stored.status, fields)) return stored

@@ -10,10 +10,11 @@ import { encodedBody } from './encodings.js'
 import { StoredResponse } from './stored-response.js'
 
 /**
- * A stored response as a request is to get it: as it is, or in the coding that its Accept-Encoding likes best of those that have been
- * made (RFC 9110, section 12.5.3). A stored response that is never encoded is its own representation.
+ * Selects the representation of a stored response for a request: unencoded, or in the available coding that its
+ * Accept-Encoding prefers (RFC 9110, section 12.5.3). A stored response that is never encoded is its only
+ * representation.
  *
- * What comes out is a response of its own, with its own entity tag, length and bytes: conditions, ranges and HEAD go by it.
+ * The result is a response with its own entity tag, length and bytes, to which preconditions, ranges and HEAD apply.
  */
 export function representationFor(
   stored: StoredResponse,
@@ -30,8 +31,8 @@ export function representationFor(
 }
 
 /**
- * Whether a request for a range means the bytes without a coding. A part of an encoded body is of use only to whoever has the
- * rest of it, and says so by If-Range.
+ * Whether a range request applies to the unencoded bytes. A range of an encoded body is only useful to a client that
+ * has the rest of it, which it shows with If-Range.
  */
 function isPartOf(identity: StoredResponse, preferred: StoredResponse, headers: Fields, now: number): boolean {
   if (parseRange(fieldValue(headers, 'range'), identity.body.length) === undefined) return false
@@ -71,8 +72,8 @@ function encoded(stored: StoredResponse, coding: string): StoredResponse {
 }
 
 /**
- * The entity tag of an encoded form. A strong one is for these bytes only, so it gets a mark of its own; a weak one says that two
- * forms mean the same, which they do (RFC 9110, sections 8.8.1 and 8.8.3.3).
+ * The entity tag of an encoded form. A strong tag identifies exact bytes, so it gets a suffix; a weak tag is kept,
+ * because both forms are semantically equivalent (RFC 9110, sections 8.8.1 and 8.8.3.3).
  */
 function encodedEntityTag(entityTag: string, mark: string): string {
   if (isWeak(entityTag)) return entityTag
@@ -83,7 +84,10 @@ function represented(stored: StoredResponse, fields: FieldList, body: Buffer, co
   return new StoredResponse(entryWith(stored.entry, { body }), { ...stored, fields, encodings: undefined }, coding)
 }
 
-/** Whoever stores one of several representations has to know that there are others (RFC 9110, section 12.5.5). */
+/**
+ * Adds Accept-Encoding to Vary, because downstream caches must know that there are several representations (RFC 9110,
+ * section 12.5.5).
+ */
 function withVary(list: FieldList): FieldList {
   const fields = [...list]
   for (let at = 0; at < fields.length; at += 2) {
@@ -94,5 +98,5 @@ function withVary(list: FieldList): FieldList {
   return [...fields, 'Vary', 'Accept-Encoding']
 }
 
-/** Digests of the bytes without a coding (RFC 9530; RFC 3230; RFC 1864). */
+/** Digests of the unencoded bytes (RFC 9530; RFC 3230; RFC 1864). */
 const OF_OTHER_BYTES: ReadonlySet<string> = new Set(['content-digest', 'repr-digest', 'digest', 'content-md5'])

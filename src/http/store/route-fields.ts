@@ -9,28 +9,33 @@ import {
   listMembers,
 } from '../syntax/fields.js'
 
-/** What of a response head the route made, told from what outer middleware had set for this one client. */
+/**
+ * Header fields that the route added or changed, separated from those that outer middleware had set for this client.
+ */
 export interface RouteFields {
-  /** What the route added or changed: all that may be stored. Names in lower case. */
+  /** Fields that the route added or changed: all that may be stored. Names in lower case. */
   readonly fields: Fields
-  /** The names of {@link fields}, as the route wrote them. */
+  /** The names of {@link fields} as the route wrote them. */
   readonly names: ReadonlyMap<string, string>
-  /** Those among {@link fields} that the route has added to a field of outer middleware, and cookies: a hit adds them to what it has. */
+  /**
+   * Fields for which the route added values to those of outer middleware, and cookies: a hit adds them to the current
+   * values.
+   */
   readonly appended: readonly string[]
-  /** What outer middleware had set and the route took away. */
+  /** Fields of outer middleware that the route removed. */
   readonly removed: readonly string[]
-  /** {@link fields} with all that stands in them, and those that decide about caching though outer middleware has set them. */
+  /** {@link fields} with complete values, plus fields of outer middleware that affect the caching decision. */
   readonly deciding: Fields
 }
 
 /**
- * The difference that a route made to the fields of its response.
+ * Determines which fields of a response the route added, changed or removed.
  *
- * Cookies, CORS, request ids, rate-limit counters and nonces of outer middleware are for one client and are set anew for
- * the next one, so they are no part of a stored response.
+ * Cookies, CORS fields, request ids, rate limit counters and nonces of outer middleware apply to one client and are set
+ * again for the next one, so they are not stored.
  *
- * @param control - names, in lower case, of fields that count for the decision whoever has set them
- * @param dropped - names, in lower case, of fields that describe one run of the handler only
+ * @param control - names, in lower case, of fields that affect the decision even if outer middleware set them
+ * @param dropped - names, in lower case, of fields that describe a single handler run
  */
 export function routeFields(head: ResponseHead, control: readonly string[], dropped: ReadonlySet<string>): RouteFields {
   const list = head.fields()
@@ -54,7 +59,10 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
   return { fields, names, appended, removed, deciding: withOuterControl(fields, head, control, appended) }
 }
 
-/** Fields that describe one run of a handler, or one client of a rate limiter behind the cache, and would lie about every other. */
+/**
+ * Fields that describe one handler run, or one client of a rate limiter behind the cache, and would be wrong for all
+ * others.
+ */
 export const PER_RUN_FIELDS: ReadonlySet<string> = new Set([
   'server-timing',
   'traceresponse',
@@ -68,21 +76,21 @@ export const PER_RUN_FIELDS: ReadonlySet<string> = new Set([
   ]),
 ])
 
-/** No field at all. */
+/** An empty set of names. */
 export const NO_NAMES: ReadonlySet<string> = new Set()
 
-/** Fields that the cache adds itself, as it writes them. */
+/** Fields that the cache adds, in the case in which it writes them. */
 const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ['etag', 'ETag'],
   ['date', 'Date'],
 ])
 
-/** Lower case, of the names that applications write again and again. */
+/** Converts a name to lower case, with cached results because applications use few names. */
 function lowerCase(name: string): string {
   const known = LOWER.get(name)
   if (known !== undefined) return known
   const lower = name.toLowerCase()
-  // Bounded: behind a proxy, names are up to others.
+  // Bounded, because behind a proxy other servers choose the names.
   if (LOWER.size >= 1_000) LOWER.clear()
   if (name.length <= 64) LOWER.set(name, lower)
   return lower
@@ -90,7 +98,7 @@ function lowerCase(name: string): string {
 
 const LOWER = new Map<string, string>()
 
-/** Fields as a flat list, under the names that the route wrote where it did. */
+/** Converts fields to a flat list, with the names as the route wrote them where known. */
 export function toFieldList(fields: Fields, names?: ReadonlyMap<string, string>): FieldList {
   const list: FieldValue[] = []
   for (const name of Object.keys(fields)) {
@@ -100,7 +108,7 @@ export function toFieldList(fields: Fields, names?: ReadonlyMap<string, string>)
   return list
 }
 
-/** What the route did to one field; `undefined`: nothing. */
+/** The part of a field's value that the route contributed; `undefined` if none. */
 function contribution(
   name: string,
   value: FieldValue,
@@ -123,7 +131,10 @@ function withoutMembers(value: FieldValue, outer: FieldValue): string | undefine
   return added.length === 0 ? undefined : added.join(', ')
 }
 
-/** The lines beyond those of outer middleware, each of which counts once: the route may set the same cookie. */
+/**
+ * The lines that the route added. Each line of outer middleware is subtracted once, because the route may set the same
+ * cookie.
+ */
 function withoutLines(value: FieldValue, outer: FieldValue): FieldValue | undefined {
   const known = [...linesOf(outer)]
   const added = linesOf(value).filter((line) => {
@@ -134,7 +145,10 @@ function withoutLines(value: FieldValue, outer: FieldValue): FieldValue | undefi
   return added.length === 0 ? undefined : added
 }
 
-/** What the route has put behind the value of outer middleware, as further lines or list members; the value itself, where it is another one. */
+/**
+ * The lines or list members that the route appended to the value of outer middleware; the whole value if it replaced
+ * it.
+ */
 function withoutBeginning(value: FieldValue, outer: FieldValue): FieldValue {
   const [before, now] = [linesOf(outer), linesOf(value)]
   if (now.length > before.length && before.every((line, at) => now[at] === line)) return now.slice(before.length)
@@ -167,7 +181,7 @@ function withOuterControl(
     deciding ??= Object.assign(emptyFields(), fields)
     deciding[name] = value
   }
-  // What outer middleware has negotiated, the route may have used: a language, say.
+  // The route may have used a result that outer middleware negotiated, such as a language.
   const vary = head.outer.vary === undefined ? undefined : head.field('vary')
   if (vary !== undefined) {
     deciding ??= Object.assign(emptyFields(), fields)

@@ -3,16 +3,16 @@ import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syn
 import { type ByteRange, contentRangeOf, parseRange } from '../syntax/range.js'
 import type { StoredResponse } from './stored-response.js'
 
-/** What of a stored part goes out, and how it calls itself. */
+/** The part of a stored 206 to send, with its Content-Range. */
 export interface PartOfPart {
-  /** Takes the place of the stored Content-Range. */
+  /** Replaces the stored Content-Range. */
   readonly contentRange: string
   readonly body: Buffer
 }
 
 /**
- * The bytes of a stored 206 that a request asks for; `undefined` when it asks for anything that is not wholly within it
- * (RFC 9111, section 3.3). Several ranges at once are left to the handler.
+ * The bytes of a stored 206 for a range request; `undefined` if the requested range is not completely within it (RFC
+ * 9111, section 3.3). Requests for several ranges are left to the handler.
  */
 export function partWithin(request: Fields, stored: StoredResponse, now: number): PartOfPart | undefined {
   const held = contentRangeOf(stored.byName)

@@ -13,16 +13,18 @@ import { type Encoding, encodingsText, readEncodings } from './encodings.js'
 import { keepParsed, type Parsed } from './parsed-entries.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 
-/** What lies under a primary key whose responses vary: where to look further. */
+/** The entry under the primary key of responses that vary: says how to find the variants. */
 export interface VariantMarker extends Parsed {
   readonly identity: string
   /** The fields that select among the variants. */
   readonly selecting: readonly string[]
-  /** Until when each variant may be used, epoch ms, by what its key ends with; empty where nobody counts them. */
+  /** The end of use of each variant in epoch ms, by the end of its key; empty if variants are not counted. */
   readonly counted: ReadonlyMap<string, number>
 }
 
-/** The head as the text that is kept with the body. Short names: it travels with every read. */
+/**
+ * Serializes a head to the text stored with the body. Property names are short, because the text is part of every read.
+ */
 export function headText(head: StoredHead): string {
   return JSON.stringify({
     i: head.identity,
@@ -44,18 +46,18 @@ export function headText(head: StoredHead): string {
   })
 }
 
-/** The text of {@link headText}, with other encodings and all else as it was. */
+/** Replaces the encodings in the text of {@link headText}. */
 export function withEncodings(text: string, encodings: readonly Encoding[]): string {
   return JSON.stringify({ ...parseObject(text), z: encodingsText(encodings) })
 }
 
-/** The text of a {@link VariantMarker}. */
+/** Serializes a {@link VariantMarker}. */
 export function markerText(marker: VariantMarker): string {
   const counted = marker.counted.size === 0 ? undefined : Object.fromEntries(marker.counted)
   return JSON.stringify({ i: marker.identity, m: marker.selecting, n: counted })
 }
 
-/** What an entry holds; `undefined` when it is none of ours or garbled. Parsed once an entry, as long as it is among those used lately. */
+/** Parses an entry; `undefined` if it is foreign or invalid. The result is kept for recently used entries. */
 export function readStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   const { memo } = entry
   if (memo instanceof StoredResponse) {
@@ -87,7 +89,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     u: values = [],
   } = meta
   const { a: initialAge = 0, d: cost = 0, w: staleWhileRevalidate = 0, e: staleIfError = 0 } = meta
-  // What is well-formed for JSON and not for HTTP was written by somebody else.
+  // Valid JSON that is invalid in HTTP was not written by this package.
   if (!isFinalStatus(status) || !(reason === undefined || isReasonPhrase(reason)) || !isFieldList(fields))
     return undefined
   if (!isFieldNames(appended) || !isFieldNames(removed) || !isPartOfControl(control) || !isInputNames(selecting))
@@ -127,14 +129,14 @@ const NONE_COUNTED: ReadonlyMap<string, number> = new Map()
 function parseObject(text: string): Record<string, unknown> | undefined {
   if (!text.startsWith('{')) return undefined
   try {
-    // What starts with a brace and parses is an object.
+    // A text that starts with a brace and parses is an object.
     return JSON.parse(text) as Record<string, unknown>
   } catch {
     return undefined
   }
 }
 
-/** The directives that are there; `undefined`: none. */
+/** The directives that are present; `undefined` if there are none. */
 export function distinctive(control: CacheControl): Partial<CacheControl> | undefined {
   if (control === NO_DIRECTIVES) return undefined
   const there = Object.entries(control).filter(([name, value]) => {

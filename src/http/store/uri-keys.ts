@@ -7,12 +7,12 @@ import type { PrimaryKey, PrimaryKeys } from './primary-key.js'
 import type { Shelf } from './variants.js'
 import { placesOfMarker } from './variants.js'
 
-/** Finds the keys under which one middleware stores responses for a URI. */
+/** Finds the storage keys under which one middleware stores responses for a URI. */
 export class UriKeys {
   readonly cache: CacheEngine
   readonly #keys: PrimaryKeys
   readonly #shelf: Shelf
-  /** `undefined` where No-Vary-Search does not count. */
+  /** `undefined` if No-Vary-Search is not supported for this route. */
   readonly #searches: Searches | undefined
 
   constructor(cache: CacheEngine, keys: PrimaryKeys, shelf: Shelf, searches: Searches | undefined) {
@@ -23,8 +23,8 @@ export class UriKeys {
   }
 
   /**
-   * The keys of a URI, with its query and without one, and of the variants that this process knows. What is stored for
-   * users, for the `key` option and for QUERY has keys derived from these.
+   * The storage keys of a URI, with and without its query, and of the variants that this process knows. Responses for
+   * users, for the `key` option and for QUERY have keys derived from these.
    */
   of(target: Target): readonly string[] {
     const bare = pathOf(target.url)
@@ -39,18 +39,18 @@ export class UriKeys {
     })
   }
 
-  /** The key that a GET for this URI has, with what the options add to it, and those of its variants. */
+  /** The storage keys of a GET for this URI with the values that options add, including the known variants. */
   ofNamed(target: Target, extra: string): readonly string[] {
     const key = this.#keys.of(getOf(target, target.url), extra)
     return key === undefined ? [] : this.withVariants(key)
   }
 
-  /** A key, and those of the variants beside it that this process knows. */
+  /** A storage key, and those of its variants that this process knows. */
   withVariants({ text }: Pick<PrimaryKey, 'text'>): readonly string[] {
     return [text, ...this.#shelf.placesBeside(text)]
   }
 
-  /** The keys by the rule of No-Vary-Search that is stored for the path of a URI, when this process does not know it. */
+  /** The storage keys for the stored No-Vary-Search rule of a URI's path, if this process does not know the rule. */
   async ofStoredRule(target: Target): Promise<readonly string[]> {
     const request = getOf(target, target.url)
     const rule = await this.#searches?.stored(this.#keys.ofRule(request, '', undefined))
@@ -58,16 +58,17 @@ export class UriKeys {
     return key === undefined ? [] : this.withVariants(key)
   }
 
-  /** Whether {@link ofStoredRule} may find anything. */
+  /** Whether {@link ofStoredRule} can find anything. */
   get hasRules(): boolean {
     return this.#searches !== undefined
   }
 }
 
 /**
- * Takes keys out of use, and the variants that Redis names beside them. In this process it is done when this returns.
+ * Retires keys, and the variants that Redis lists for them. In this process it takes effect before the function
+ * returns.
  *
- * Resolves when Redis knows, or will not know for now. Never rejects.
+ * Resolves when Redis was told, or will not be for now. Never rejects.
  */
 export async function retire(cache: CacheEngine, keys: ReadonlySet<string>): Promise<void> {
   const bodiless = await cache.retire([...keys])

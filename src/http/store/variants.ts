@@ -13,59 +13,62 @@ import { type StoredHead, StoredResponse } from './stored-response.js'
 import { headText, markerText, readStored, type VariantMarker } from './stored-text.js'
 import { VariantYield } from './variant-yield.js'
 
-/** What was found for a request. */
+/** The result of a lookup for a request. */
 export interface OnShelf {
-  /** Where its response lies, or would lie: the primary key, or that of a variant. What a flight is known by. */
+  /**
+   * The storage key of its response, existing or not: the primary key, or that of a variant. Also identifies the
+   * handler run that requests wait for.
+   */
   readonly place: string
   readonly found: Found | undefined
-  /** The stored response that the request selects; `undefined`: none. */
+  /** The stored response that the request selects; `undefined` if there is none. */
   readonly stored: StoredResponse | undefined
   /** Whether there are other variants. */
   readonly varies: boolean
-  /** What lies there for other requests, where that is known: a response of other selecting values, or where to look for them. */
+  /** An entry for other requests, if known: a response with other selecting values, or a marker. */
   readonly other?: StoredResponse | VariantMarker
-  /** Whether middleware that has not run yet fills in what selects among them. */
+  /** Whether a selecting value is set by middleware that has not run yet. */
   readonly isUntold?: boolean
 }
 
-/** What became of a response that was to be stored. */
+/** The outcome of storing a response. */
 export type Kept =
-  /** `place`: the key under which it lies; `written`: whether Redis will have it, or there is none. */
+  /** `place`: its storage key; `written`: whether Redis will have it, or there is none. */
   | { readonly place: string; readonly entry: Entry; readonly written: Promise<boolean> }
   | { readonly refusal: Refused | 'too-many-variants' }
 
-/** What is known of the responses that lie side by side under one primary key. */
+/** What this process knows about the variants of one primary key. */
 interface Variants {
   readonly names: readonly string[]
-  /** The latest moment until which one of them may be used. */
+  /** The latest time at which one of them may still be used. */
   readonly deleteAt: number
-  /** Until when each of them may be used, by what its key ends with. */
+  /** When each of them expires, by the end of its key. */
   readonly counted: ReadonlyMap<string, number>
-  /** Those of them that were found since the last one had to go. */
+  /** Variants that were found since the last one was removed. */
   readonly used: Set<string>
-  /** Whether they are of use. */
+  /** Whether storing them is worthwhile. */
   readonly yield: VariantYield
-  /** The tags of those counted: once one of these is invalidated, they are counted anew. */
+  /** The tags of the counted variants: an invalidation of one of these resets the count. */
   readonly tags: readonly string[]
-  /** What is invalidated from then on may take them out of use. */
+  /** Invalidations after this mark may cover the variants. */
   readonly mark: RunMark
 }
 
-/** Of so many tags at most the variants of a key are counted anew. */
+/** Maximum number of tags per key whose invalidation resets the count of variants. */
 const MAX_TAGS = 256
 
-/** The selecting fields of so many primary keys are remembered. */
+/** Maximum number of primary keys whose selecting fields are remembered. */
 const MEMORY = 10_000
 
-/** But for keys longer than this: how long a path is, is up to clients. */
+/** Longer keys are not remembered, because clients choose the length of a path. */
 const MAX_LENGTH = 1_024
 
-/** What a shelf needs of the core. */
+/** The methods of the core that are used here. */
 type Core = Pick<CacheEngine, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clock' | 'retire'>
 
 /**
- * Where responses lie in the core: under their primary key, or, when they vary, each under a key of its own with a marker
- * under the primary key that names the selecting fields (RFC 9111, section 4.1).
+ * Stores and finds the responses of a primary key: under the key itself, or, if they vary, each under a key of its own,
+ * with a marker under the primary key that lists the selecting fields (RFC 9111, section 4.1).
  */
 export class Shelf {
   readonly #cache: Core
@@ -75,7 +78,7 @@ export class Shelf {
     this.#cache = cache
   }
 
-  /** A shelf that looks in another way, and knows what this one knows; what it learns is forgotten with it. */
+  /** A copy with another lookup function that starts with the same knowledge; what it learns is discarded with it. */
   lookingBy(find: CacheEngine['find']): Shelf {
     const cache = this.#cache
     const shelf = new Shelf({
@@ -90,7 +93,7 @@ export class Shelf {
     return shelf
   }
 
-  /** Finds the response that a request selects; at once where the core answers at once. */
+  /** Finds the response that a request selects; synchronous if the core answers synchronously. */
   find(key: PrimaryKey, request: RequestHead): OnShelf | Promise<OnShelf> {
     const variants = this.#variants.get(key.text)
     if (variants === undefined) return this.#findPrimary(key, request)
@@ -105,12 +108,12 @@ export class Shelf {
         }
         return { place, found, stored, varies: true }
       }
-      // Somebody else may know of other selecting fields.
+      // Another process may have stored it under other selecting fields.
       return this.#findPrimary(key, request)
     })
   }
 
-  /** The keys of the variants beside a primary key that are known here. */
+  /** The storage keys of the variants of a primary key that this process knows. */
   placesBeside(text: string): readonly string[] {
     return Array.from(this.#variants.get(text)?.counted.keys() ?? [], (end) => derivedKey(text, end))
   }
@@ -150,14 +153,16 @@ export class Shelf {
     return { place, entry, written }
   }
 
-  /** Whether something was invalidated since `mark` that covers a response to be kept. */
+  /** Whether an invalidation since `mark` covers a response to be stored. */
   isInvalidated(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: RunMark): boolean {
     const { place } = this.#placeToBe(key, request, recorded.stored.selecting)
     if (this.#cache.isInvalidated(place, recorded.tags, mark)) return true
     return place !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
   }
 
-  /** Whether a response is no variant, or few enough inputs tell it and those beside it apart. */
+  /**
+   * Whether a response may be stored as a variant: it has no selecting inputs, or their number stays within the limit.
+   */
   hasRoom(key: PrimaryKey, { maxVariants, stored: { selecting } }: RecordedHead): boolean {
     if (maxVariants === undefined || selecting.length === 0) return true
     const known = this.#variants.get(key.text)?.names
@@ -165,13 +170,16 @@ export class Shelf {
     return more.length === 0 || (known?.length ?? 0) + more.length <= MAX_SELECTING
   }
 
-  /** Whether the inputs that the cache has seen the handler read have a new value in nearly every run, so that no request finds what is stored. */
+  /** Whether the observed inputs have a new value in nearly every run, so that stored variants are not found. */
   isGivenUp(key: PrimaryKey, { observed }: RecordedHead): boolean {
     if (observed.length === 0) return false
     return this.#variants.get(key.text)?.yield.isGivenUp(this.#cache.clock.monotonic()) === true
   }
 
-  /** The variants with one more. One beyond the bound takes the place of another: the one stored first of those that no request has found of late. */
+  /**
+   * Adds a variant to the counted ones. Beyond the limit it replaces the oldest variant that no request has found
+   * recently.
+   */
   #counting(
     key: PrimaryKey,
     others: ReadonlyMap<string, number>,
@@ -198,8 +206,8 @@ export class Shelf {
   }
 
   /**
-   * The variants by these names that may still be used, as far as this process knows. Once something was invalidated that one
-   * of them has a tag of, none is counted: too few are better than some that are gone.
+   * The usable variants by these names that this process knows. None are returned after an invalidation of one of their
+   * tags, because counting too few is better than counting removed ones.
    */
   #countedAmong(key: PrimaryKey, names: readonly string[], mark: RunMark): Pick<Variants, 'counted' | 'tags'> {
     const known = this.#variants.get(key.text)
@@ -239,7 +247,7 @@ export class Shelf {
     this.#remember(key.text, {
       names,
       deleteAt: entry?.deleteAt ?? 0,
-      // Of two processes that store at one time, only one has its say in the marker.
+      // If two processes store at the same time, the marker contains the variants of only one of them.
       counted: own.counted.size === 0 ? counted : new Map([...own.counted, ...counted]),
       used: this.#variants.get(key.text)?.used ?? new Set(),
       yield: this.#variants.get(key.text)?.yield ?? new VariantYield(),
@@ -273,7 +281,7 @@ export class Shelf {
   }
 }
 
-/** The keys of the variants that an entry under a primary key names, if it is a marker. */
+/** The storage keys of the variants listed in the entry of a primary key, if it is a marker. */
 export function placesOfMarker(key: string, entry: Entry): readonly string[] {
   const held = readStored(entry)
   if (held === undefined || held instanceof StoredResponse) return []
@@ -290,14 +298,17 @@ function isSame(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((name, at) => name === other[at])
 }
 
-/** What tells a variant's key from those beside it. */
+/** The end of a variant's key, which identifies it among the variants of a primary key. */
 function endOf(place: string): string {
   return place.slice(-HASH_LENGTH)
 }
 
 const HASH_LENGTH = 12
 
-/** The response that an entry holds, if the request selects it; the hashes of keys are too short to trust. */
+/**
+ * The response in an entry, if the request selects it. Compares the full identity, because the hash in a key is too
+ * short to be unique.
+ */
 function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestHead): StoredResponse | undefined {
   const held = found === undefined ? undefined : readStored(found.entry)
   if (!(held instanceof StoredResponse) || held.identity !== key.identity) return undefined
