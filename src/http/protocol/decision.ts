@@ -1,23 +1,243 @@
-import type { RequestHead } from '../port/exchange.js'
+import type { CacheEngine } from '../../core/engine.js'
+import type { Exchange, RequestHead } from '../port/exchange.js'
 import type { Reason } from '../rules/reasons.js'
-import { mayReuse, type Reuse } from '../rules/reusable.js'
+import { mayReuse } from '../rules/reusable.js'
 import { refuseRequest } from '../rules/storable.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'
+import type { PrimaryKeys } from '../store/primary-key.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import type { OnShelf } from '../store/variants.js'
 import type { Forward } from '../syntax/cache-status.js'
+import { asksInOwnUnits } from '../syntax/range.js'
+import { askFunctions } from './asked-functions.js'
+import { lookupOf, type Naming } from './entering.js'
+import type { Flight } from './flight.js'
 import type { Lookup } from './lookup.js'
+import type { Policy } from './policy.js'
 
-/** What follows from what lies on the shelf. */
-export type Verdict =
-  /** The stored response is sent. */
-  | { readonly kind: 'hit'; readonly reuse: Reuse }
-  /** The handler has to be asked; `usable`: about the stored response, which may also be sent in place of an error. */
-  | { readonly kind: 'miss'; readonly fwd: Forward; readonly reason: Reason; readonly usable: boolean }
-  /** A middleware further in has stored it, and has questions of its own to ask first. */
-  | { readonly kind: 'inner' }
-  /** It is not for this request. */
-  | { readonly kind: 'refused'; readonly reason: Reason }
+/** What is done with a request. Each kind carries what it takes to do it, and to explain it. */
+export type Decision<Context extends object> = Hit<Context> | Miss<Context> | Pass<Context> | Enter
+
+/** The stored response is sent. */
+export interface Hit<Context extends object> {
+  readonly kind: 'hit'
+  readonly lookup: Lookup<Context>
+  readonly found: OnShelf
+  readonly stored: StoredResponse
+  /** Epoch ms. */
+  readonly now: number
+  /** Why the handler runs in the background as well; `undefined`: it does not. */
+  readonly refresh: 'stale' | 'early' | undefined
+}
+
+/**
+ * The handler is asked, or the request refused:
+ * - `run`: the handler runs, and requests for the same response wait for it;
+ * - `alone`: the handler runs for this request only, which carries credentials, or too many requests wait;
+ * - `side-by-side`: the handler runs for this request only, for its response is not likely to be stored;
+ * - `inner`: the same, for a middleware further in has stored the response and has questions of its own to ask first;
+ * - `post`: the handler runs for a POST, whose answer may be stored for GET; the store was not asked;
+ * - `wait`: the request waits for a handler that runs for another one;
+ * - `check`: the client's HEAD goes to the handler, whose answer tells whether the stored response is still right;
+ * - `head`: the client's HEAD goes to the handler, whose answer cannot be stored;
+ * - `refuse`: there is no answer, for the client takes a stored response only (RFC 9111, section 5.2.1.7).
+ */
+export type Miss<Context extends object> = {
+  readonly lookup: Lookup<Context>
+  readonly found?: OnShelf
+  readonly miss: MissReason
+} & (
+  | { readonly kind: 'run' | 'alone' | 'side-by-side' | 'inner' | 'post' | 'head' | 'refuse' }
+  | { readonly kind: 'wait'; readonly flight: Flight }
+  | { readonly kind: 'check'; readonly stored: StoredResponse }
+)
+
+/** The handler runs, and its answer is not stored. */
+export interface Pass<Context extends object> {
+  readonly kind: 'pass'
+  readonly reason: Reason
+  /** `'method'`: what is stored is invalidated if the handler succeeds. */
+  readonly fwd: 'method' | 'bypass'
+  /** `undefined`: it was decided before there was a key. */
+  readonly lookup?: Lookup<Context>
+  readonly found?: OnShelf
+  /** `undefined`: the store had no say. */
+  readonly miss?: MissReason
+}
+
+/** The application decides: middleware that has not run yet fills in what selects the stored response. */
+export interface Enter {
+  readonly kind: 'enter'
+}
+
+/** Why a handler is to run. */
+export interface MissReason {
+  readonly place: string
+  readonly fwd: Forward
+  readonly reason: Reason
+  /** The response that was found and may not be used, except perhaps in place of an error. */
+  readonly stale: StoredResponse | undefined
+  /** A stored part that was found, and that the handler's answer may add to. */
+  readonly part?: StoredResponse | undefined
+}
+
+/** What decides. None of it is changed by a decision. */
+export interface DecidedBy<Context extends object> {
+  readonly policy: Policy<Context>
+  readonly cache: Pick<CacheEngine, 'inactive' | 'clock' | 'isDueEarly'>
+  readonly keys: PrimaryKeys
+  readonly runs: RunsUnderWay
+  /** Finds what is stored for a request. */
+  readonly find: (lookup: Lookup<Context>) => OnShelf | Promise<OnShelf>
+}
+
+/** The handlers that are running, as far as other requests go by them. */
+export interface RunsUnderWay {
+  /** The run that a request may wait for. */
+  flightTo(place: string): Flight | undefined
+  /** Whether so many requests wait for handlers that one more runs its own. */
+  readonly areCrowded: boolean
+  /** Whether no request is to wait for the next response: it is not likely to be stored, or slow to end. */
+  isSideBySide(place: string): boolean
+}
+
+/**
+ * Decides about a request. A promise where functions among the options, the content of the request or the store have to be awaited.
+ *
+ * @param nested - whether another cache of the same request has left the work to this one
+ * @throws what functions among the options throw
+ */
+export function decide<Context extends object>(
+  exchange: Exchange<Context>,
+  nested: boolean,
+  by: DecidedBy<Context>,
+): Decision<Context> | Promise<Decision<Context>> {
+  const named = nameRequest(exchange, by)
+  if (named instanceof Promise) return named.then((settled) => decideNamed(exchange, settled, nested, by))
+  return decideNamed(exchange, named, nested, by)
+}
+
+/** The first half of {@link decide}: what is known without the store, and what the options say of the request. */
+export function nameRequest<Context extends object>(
+  exchange: Exchange<Context>,
+  { policy, cache }: DecidedBy<Context>,
+): Naming | Pass<Context> | Promise<Naming | Pass<Context>> {
+  const { request } = exchange
+  const reason = passedBy(request, policy) ?? cache.inactive
+  if (reason !== undefined) return passFor(request, reason)
+  const named = askFunctions(policy, exchange, cache.clock)
+  if (named instanceof Promise) return named.then((said) => (said === 'skip' ? passFor(request, said) : said))
+  return named === 'skip' ? passFor(request, named) : named
+}
+
+/** The second half of {@link decide}. */
+export function decideNamed<Context extends object>(
+  exchange: Exchange<Context>,
+  named: Naming | Pass<Context>,
+  nested: boolean,
+  by: DecidedBy<Context>,
+): Decision<Context> | Promise<Decision<Context>> {
+  if ('kind' in named) return named
+  const lookup = lookupOf(by.policy, by.keys, exchange, named, nested)
+  if (lookup instanceof Promise) return lookup.then((made) => begin(exchange.request, made, by))
+  return begin(exchange.request, lookup, by)
+}
+
+function begin<Context extends object>(
+  request: RequestHead,
+  lookup: Lookup<Context> | Reason,
+  by: DecidedBy<Context>,
+): Decision<Context> | Promise<Decision<Context>> {
+  if (typeof lookup === 'string') return passFor(request, lookup)
+  if (request.method !== 'POST') return look(lookup, by)
+  return { kind: 'post', lookup, miss: { place: lookup.key.text, fwd: 'method', reason: 'method', stale: undefined } }
+}
+
+/** Looks into the store, and decides by what is found. */
+export function look<Context extends object>(
+  lookup: Lookup<Context>,
+  by: DecidedBy<Context>,
+): Decision<Context> | Promise<Decision<Context>> {
+  const found = by.find(lookup)
+  return found instanceof Promise ? found.then((shelf) => judge(lookup, shelf, by)) : judge(lookup, found, by)
+}
+
+/** Whether what was found answers a request, and if not, why not (RFC 9111, section 4). */
+function judge<Context extends object>(
+  lookup: Lookup<Context>,
+  found: OnShelf,
+  by: DecidedBy<Context>,
+): Decision<Context> {
+  const { place, stored } = found
+  const { exchange, nested } = lookup
+  if (found.isUntold === true && exchange.enter !== undefined) return ENTER
+  if (stored === undefined) return missed(lookup, found, found.varies ? 'vary-miss' : 'uri-miss', by)
+  if (stored.nested !== nested) {
+    return { kind: 'inner', lookup, found, miss: { place, fwd: 'uri-miss', reason: 'uri-miss', stale: undefined } }
+  }
+  const credential = lookup.refusalOf(stored)
+  if (credential !== undefined) return { ...passFor(lookup.request, credential), lookup, found }
+  const now = by.cache.clock.now()
+  if (!lookup.isWithin(stored, now)) return missed(lookup, found, 'outside-part', by)
+  const reuse = mayReuse(stored, lookup.wishes, now)
+  switch (reuse) {
+    case 'no-cache':
+      return missed(lookup, found, 'unvalidated', by)
+    case 'request':
+      return missed(lookup, found, 'request', by)
+    case 'stale':
+      return missed(lookup, found, 'outlived', by)
+    case 'stale-while-revalidate':
+      if (exchange.refresh === undefined) return missed(lookup, found, 'outlived', by)
+      return { kind: 'hit', lookup, found, stored, now, refresh: 'stale' }
+    default: {
+      const isDue = reuse === 'fresh' && by.cache.isDueEarly(stored.staleAt, stored.cost)
+      return { kind: 'hit', lookup, found, stored, now, refresh: isDue ? 'early' : undefined }
+    }
+  }
+}
+
+/** How a request goes on that the store does not answer. */
+export function missed<Context extends object>(
+  lookup: Lookup<Context>,
+  found: OnShelf,
+  reason: keyof typeof FORWARD,
+  { runs }: DecidedBy<Context>,
+): Miss<Context> | Pass<Context> {
+  const { request, wishes, hasCredentials, storage } = lookup
+  const { place, stored } = found
+  const fwd = FORWARD[reason]
+  const stale = reason === 'outside-part' ? undefined : stored
+  const miss = { place, fwd, reason, stale, part: stored?.status === 206 ? stored : undefined }
+  if (wishes?.onlyIfCached === true) return { kind: 'refuse', lookup, found, miss }
+  if (request.method === 'HEAD') {
+    if (stale === undefined || hasCredentials) return { kind: 'head', lookup, found, miss }
+    return { kind: 'check', lookup, found, miss, stored: stale }
+  }
+  const refusal = refuseRequest(request, storage)
+  if (refusal !== undefined) return { ...passFor(request, refusal), lookup, found, miss }
+  if (hasCredentials) return { kind: 'alone', lookup, found, miss: { ...miss, fwd: 'bypass' } }
+  const flight = fwd === 'request' || asksInOwnUnits(request.headers) ? undefined : runs.flightTo(place)
+  if (flight === undefined) return { kind: runs.isSideBySide(place) ? 'side-by-side' : 'run', lookup, found, miss }
+  return runs.areCrowded ? { kind: 'alone', lookup, found, miss } : { kind: 'wait', lookup, found, miss, flight }
+}
+
+/** The decision for a request that the cache has no part in. */
+export function passFor({ method }: RequestHead, reason: Reason): Pass<never> {
+  return { kind: 'pass', reason, fwd: reason === 'method' || method === 'POST' ? 'method' : 'bypass' }
+}
+
+const ENTER: Enter = { kind: 'enter' }
+
+/** Why the store does not answer a request, in the words of RFC 9211. */
+const FORWARD = {
+  'uri-miss': 'uri-miss',
+  'vary-miss': 'vary-miss',
+  'outside-part': 'partial',
+  outlived: 'stale',
+  unvalidated: 'stale',
+  request: 'request',
+} as const satisfies Partial<Record<Reason, Forward>>
 
 /** What a route handles at all. */
 export interface Handled {
@@ -38,68 +258,6 @@ export function passedBy(request: RequestHead, handled: Handled): 'method' | 're
   if (originalMethod !== undefined && originalMethod !== method) return 'method'
   return (method === 'GET' || method === 'HEAD') && hasBody(request) ? 'request-body' : undefined
 }
-
-/** Whether what was found answers a request, and if not, why not (RFC 9111, section 4). */
-export function verdictOn<Context extends object>(lookup: Lookup<Context>, shelf: OnShelf, now: number): Verdict {
-  const { stored } = shelf
-  if (stored === undefined) return shelf.varies ? VARY_MISS : URI_MISS
-  if (stored.nested !== lookup.nested) return INNER
-  const credential = lookup.refusalOf(stored)
-  if (credential !== undefined) return { kind: 'refused', reason: credential }
-  if (!lookup.isWithin(stored, now)) return OUTSIDE_PART
-  return BY_REUSE[mayReuse(stored, lookup.wishes, now)]
-}
-
-/** How a request goes on that the store does not answer. */
-export type Course =
-  /** Run the handler; requests for the same response wait for it. */
-  | { readonly kind: 'run' }
-  /** Run the handler for this request only: it carries credentials. */
-  | { readonly kind: 'alone' }
-  /** Ask the handler by the client's own HEAD whether the stored response is still right. */
-  | { readonly kind: 'check'; readonly stored: StoredResponse }
-  /** The handler's answer goes through and cannot be stored, or there is none. */
-  | { readonly kind: 'head' | 'only-if-cached' }
-  | { readonly kind: 'refused'; readonly reason: Reason }
-
-/**
- * How a request goes on that the store does not answer.
- *
- * @param usable - the stored response that the handler can be asked about
- */
-export function courseOf<Context extends object>(lookup: Lookup<Context>, usable: StoredResponse | undefined): Course {
-  const { request, wishes, hasCredentials, storage } = lookup
-  if (wishes?.onlyIfCached === true) return ONLY_IF_CACHED
-  if (request.method === 'HEAD') {
-    return usable === undefined || hasCredentials ? HEAD : { kind: 'check', stored: usable }
-  }
-  const reason = refuseRequest(request, storage)
-  if (reason !== undefined) return { kind: 'refused', reason }
-  return hasCredentials ? ALONE : RUN
-}
-
-/** Nothing is stored for the request. */
-export const URI_MISS = { kind: 'miss', fwd: 'uri-miss', reason: 'uri-miss', usable: false } as const
-const VARY_MISS: Verdict = { kind: 'miss', fwd: 'vary-miss', reason: 'vary-miss', usable: false }
-const OUTSIDE_PART: Verdict = { kind: 'miss', fwd: 'partial', reason: 'outside-part', usable: false }
-const INNER: Verdict = { kind: 'inner' }
-
-/** The stored response may not be sent without asking, for its lifetime is over. */
-export const OUTLIVED = { kind: 'miss', fwd: 'stale', reason: 'outlived', usable: true } as const
-
-const BY_REUSE: Readonly<Record<Reuse, Verdict>> = {
-  fresh: { kind: 'hit', reuse: 'fresh' },
-  'max-stale': { kind: 'hit', reuse: 'max-stale' },
-  'stale-while-revalidate': { kind: 'hit', reuse: 'stale-while-revalidate' },
-  stale: OUTLIVED,
-  'no-cache': { kind: 'miss', fwd: 'stale', reason: 'unvalidated', usable: true },
-  request: { kind: 'miss', fwd: 'request', reason: 'request', usable: true },
-}
-
-const RUN: Course = { kind: 'run' }
-const ALONE: Course = { kind: 'alone' }
-const HEAD: Course = { kind: 'head' }
-const ONLY_IF_CACHED: Course = { kind: 'only-if-cached' }
 
 /** Whether a GET or HEAD comes with a body, be it announced only. */
 function hasBody(request: RequestHead): boolean {

@@ -1,7 +1,7 @@
 import type { CacheEngine } from '../../core/engine.js'
 import { asError } from '../../core/errors.js'
 import type { Absence } from '../../core/found.js'
-import type { Exchange, FieldChanges, Reply, RequestHead } from '../port/exchange.js'
+import type { Exchange, FieldChanges, RequestHead } from '../port/exchange.js'
 import { credentialNames, isSecretField } from '../rules/credentials.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
@@ -15,11 +15,8 @@ import { distinctive } from '../store/stored-text.js'
 import type { OnShelf, Shelf } from '../store/variants.js'
 import { type CacheStatus, cacheStatusMember, type Forward } from '../syntax/cache-status.js'
 import { fieldValue } from '../syntax/fields.js'
-import { asksInOwnUnits } from '../syntax/range.js'
 import { answerFromStore } from './answer.js'
-import { askFunctions } from './asked-functions.js'
-import { courseOf, OUTLIVED, passedBy, verdictOn } from './decision.js'
-import { lookupOf } from './entering.js'
+import { type DecidedBy, type Decision, decideNamed, type Hit, nameRequest, passFor } from './decision.js'
 import type {
   ExplainedForward,
   ExplainedKey,
@@ -31,6 +28,7 @@ import { explanationText } from './explanation-text.js'
 import type { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import type { HandlerRuns } from './handler-runs.js'
+import { changesOf } from './handler-runs.js'
 import type { Lookup } from './lookup.js'
 import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
@@ -109,32 +107,60 @@ async function explainRequest<Context extends object>(
   exchange: Exchange<Context>,
   of: Explaining<Context>,
 ): Promise<Explanation> {
-  const { policy, cache } = of
   const { method, url, protocol, host } = exchange.request
-  const origin = `${protocol}://${host.toLowerCase()}`
   const draft: Draft = {
-    request: { method, url, origin },
-    credentials: of.apart(() => credentialsIn(exchange, policy)),
+    request: { method, url, origin: `${protocol}://${host.toLowerCase()}` },
+    credentials: of.apart(() => credentialsIn(exchange, of.policy)),
   }
-  const passed = passedBy(exchange.request, policy)
-  if (passed !== undefined) return pass(draft, passed, of, passed === 'method' ? 'method' : 'bypass')
-  const { inactive } = cache
-  if (inactive !== undefined) return pass(draft, inactive, of)
+  const { by, absence } = withoutTrace(of)
   try {
-    const naming = await of.apart(() => askFunctions(policy, exchange, cache.clock))
-    if (naming === 'skip') return pass(draft, 'skip', of)
-    const lookAs = async (nested: boolean) => {
-      const lookup = await of.apart(() => lookupOf(policy, of.keys, exchange, naming, nested))
-      if (typeof lookup === 'string') return pass(draft, lookup, of)
-      return await look(draft, lookup, naming.extra !== '', of)
+    const named = await of.apart(() => nameRequest(exchange, by))
+    const decideAs = async (nested: boolean) => {
+      const decision = await of.apart(() => decideNamed(exchange, named, nested, by))
+      const { lookup } = decision.kind === 'enter' ? {} : decision
+      if (lookup === undefined) return explained(draft, decision, of)
+      const found = 'found' in decision ? decision.found : await by.find(lookup)
+      const seen = found && seenIn(found, lookup, by.cache.clock.now())
+      const isRefined = 'extra' in named && named.extra !== ''
+      const looked = {
+        key: explainedKey(lookup, isRefined, of),
+        stored: seen,
+        absence: seen === undefined ? absence() : undefined,
+        refused: found && of.recentlyRefused.last(found.place),
+      }
+      return explained({ ...draft, ...looked }, decision, of)
     }
-    if (of.nested !== 'unknown') return await lookAs(of.nested)
+    if (of.nested !== 'unknown') return await decideAs(of.nested)
     // The URL decides which caches a request meets: those that the stored response has met.
-    const seen = await lookAs(false)
-    return seen.stored?.isNested === true ? await lookAs(true) : seen
+    const seen = await decideAs(false)
+    return seen.stored?.isNested === true ? await decideAs(true) : seen
   } catch (thrown) {
-    return pass({ ...draft, fault: asError(thrown).message }, 'fault', of)
+    return explained({ ...draft, fault: asError(thrown).message }, passFor(exchange.request, 'fault'), of)
   }
+}
+
+/** What decides about requests, looking without a trace; and why the last look found nothing. */
+function withoutTrace<Context extends object>({ policy, keys, cache, runs, ownFlight, ...of }: Explaining<Context>) {
+  let absence: Absence = 'nothing'
+  const peek = async (key: string) => {
+    const seen = await cache.peek(key)
+    if (typeof seen === 'object') return seen
+    if (seen !== 'nothing') absence = seen
+    return undefined
+  }
+  const by: DecidedBy<Context> = {
+    policy,
+    keys,
+    // Whether a response is refreshed early is left to chance.
+    cache: { inactive: cache.inactive, clock: cache.clock, isDueEarly: () => false },
+    runs: runs.without(ownFlight),
+    find: (lookup) => {
+      absence = 'nothing'
+      const shelf = of.shelf.lookingBy(peek)
+      return onShelfFor(lookup, shelf, of.searches.lookingBy(peek, shelf))
+    },
+  }
+  return { by, absence: () => absence }
 }
 
 /** A session that cannot be read is a fault only where the protocol reads it. */
@@ -147,132 +173,53 @@ function credentialsIn<Context extends object>(exchange: Exchange<Context>, poli
   }
 }
 
-async function look<Context extends object>(
+/** A decision in words. */
+function explained<Context extends object>(
   draft: Draft,
-  lookup: Lookup<Context>,
-  isRefined: boolean,
-  of: Explaining<Context>,
-): Promise<Explanation> {
-  const { cache } = of
-  let absence: Absence = 'nothing'
-  const peek = async (key: string) => {
-    const seen = await cache.peek(key)
-    if (typeof seen === 'object') return seen
-    if (seen !== 'nothing') absence = seen
-    return undefined
-  }
-  const shelf = of.shelf.lookingBy(peek)
-  const onShelf = await onShelfFor(lookup, shelf, of.searches.lookingBy(peek, shelf))
-  const now = cache.clock.now()
-  const { stored, other, found, place } = onShelf
-  const shown = stored ?? (other instanceof StoredResponse ? other : undefined)
-  const looked: Draft = {
-    ...draft,
-    key: explainedKey(lookup, isRefined, of),
-    stored: shown && explainedResponse(shown, found?.tier ?? 'memory', lookup.request, now),
-    absence: shown === undefined ? absence : undefined,
-    refused: of.recentlyRefused.last(place),
-  }
-  return judge(looked, lookup, onShelf, of, now)
-}
-
-function judge<Context extends object>(
-  draft: Draft,
-  lookup: Lookup<Context>,
-  onShelf: OnShelf,
-  of: Explaining<Context>,
-  now: number,
-): Explanation {
-  const { stored, found } = onShelf
-  // It is never answered from the store, but what it is answered may be stored.
-  if (lookup.request.method === 'POST')
-    return forward({ ...draft, reason: 'method', fwd: 'method' }, lookup, undefined, of)
-  const verdict = verdictOn(lookup, onShelf, now)
-  if (verdict.kind === 'refused') return pass(draft, verdict.reason, of)
-  if (verdict.kind === 'inner') return forward({ ...draft, reason: 'uri-miss', fwd: 'uri-miss' }, lookup, undefined, of)
-  if (verdict.kind === 'hit' && stored !== undefined) {
-    const refreshes = verdict.reuse === 'stale-while-revalidate'
-    if (!refreshes || lookup.exchange.refresh !== undefined) {
-      const tier = found?.tier ?? 'memory'
-      const reply = replyOf(lookup, stored, tier, of.policy.cacheStatus, now)
-      return complete(
-        { ...draft, outcome: 'hit', tier, refreshes, status: reply.status, cacheStatus: statusIn(reply) },
-        of,
-      )
-    }
-  }
-  const miss = verdict.kind === 'miss' ? verdict : OUTLIVED
-  return goOn(draft, lookup, onShelf, { ...miss, stale: miss.usable ? stored : undefined }, of)
-}
-
-function goOn<Context extends object>(
-  draft: Draft,
-  lookup: Lookup<Context>,
-  { place, stored }: OnShelf,
-  {
-    fwd,
-    reason,
-    stale,
-  }: { readonly fwd: Forward; readonly reason: Reason; readonly stale: StoredResponse | undefined },
+  decision: Decision<Context>,
   of: Explaining<Context>,
 ): Explanation {
-  const course = courseOf(lookup, stale)
-  const missed: Draft = { ...draft, reason, fwd }
-  switch (course.kind) {
-    case 'only-if-cached':
-      return complete(
-        { ...draft, outcome: 'refuse', reason: course.kind, status: 504, ...say(of, { detail: course.kind }) },
-        of,
-      )
-    case 'head':
-      return pass(draft, 'head', of, fwd)
-    case 'refused':
-      return pass(draft, course.reason, of)
-    case 'check':
-      return forward(missed, lookup, undefined, of)
-    case 'alone':
-      return forward({ ...missed, fwd: 'bypass' }, lookup, undefined, of)
-    default: {
-      const isOwn = fwd === 'request' || asksInOwnUnits(lookup.request.headers)
-      const flight = isOwn ? undefined : of.runs.flightTo(place)
-      if (flight !== undefined && flight !== of.ownFlight) {
-        if (of.runs.areCrowded) return forward(missed, lookup, undefined, of)
-        return complete(
-          { ...missed, outcome: 'wait', ...say(of, { fwd, collapsed: true, key: keyOf(lookup, of) }) },
-          of,
-        )
-      }
-      const part = stored?.status === 206 ? stored : undefined
-      return forward(missed, lookup, of.runs.changesOf(lookup, { place, fwd, stale, part }), of)
-    }
+  if (decision.kind === 'enter') return complete(draft, of)
+  if (decision.kind === 'hit') return complete({ ...draft, ...explainedHit(decision, of.policy) }, of)
+  if (decision.kind === 'pass') return passed(draft, decision, of)
+  const { kind, lookup, miss } = decision
+  const { fwd, reason } = miss
+  if (kind === 'head') return passed(draft, { fwd, reason: kind }, of)
+  if (kind === 'refuse') {
+    const status = { detail: 'only-if-cached' } as const
+    return complete({ ...draft, outcome: kind, reason: status.detail, status: 504, ...say(of, status) }, of)
   }
+  // The key as Cache-Status says it, where it does.
+  const key = of.policy.cacheStatus === 'debug' ? lookup.key.text : undefined
+  const said: Draft = { ...draft, reason, fwd }
+  if (kind === 'wait') return complete({ ...said, outcome: kind, ...say(of, { fwd, collapsed: true, key }) }, of)
+  const changes = kind === 'run' ? changesOf(lookup.request, miss.stale) : undefined
+  const forwarded = forwardedWith(changes, lookup.request.headers)
+  return complete({ ...said, outcome: 'forward', forwarded, ...say(of, { fwd, key }) }, of)
 }
 
-function forward<Context extends object>(
+function passed<Context extends object>(
   draft: Draft,
-  lookup: Lookup<Context>,
-  changes: FieldChanges | undefined,
+  { fwd, reason }: { readonly fwd: Forward; readonly reason: Reason },
   of: Explaining<Context>,
-): Explanation {
-  return complete(
-    {
-      ...draft,
-      outcome: 'forward',
-      forwarded: forwardedWith(changes, lookup.request.headers),
-      ...say(of, { fwd: draft.fwd, key: keyOf(lookup, of) }),
-    },
-    of,
-  )
-}
-
-function pass<Context extends object>(
-  draft: Draft,
-  reason: Reason,
-  of: Explaining<Context>,
-  fwd: Forward = draft.request.method === 'POST' ? 'method' : 'bypass',
 ): Explanation {
   const said = say(of, { fwd, detail: reason })
-  return complete({ ...draft, outcome: 'pass', reason, fwd, forwarded: NOT_CHANGED, ...said }, of)
+  return complete({ ...draft, outcome: 'pass', reason, fwd, forwarded: forwardedWith(undefined, {}), ...said }, of)
+}
+
+function explainedHit<Context extends object>(
+  { lookup, found: { found }, stored, now, refresh }: Hit<Context>,
+  { cacheStatus }: Policy<Context>,
+): Partial<Draft> {
+  const tier = found?.tier ?? 'memory'
+  const key = cacheStatus === 'debug' ? lookup.key.text : undefined
+  const shown = representationFor(stored, lookup.request, now)
+  const member = shown.hitStatus(now, cacheStatus === false ? undefined : tier, key)
+  const whole = shown.answer(shown.list, now, member)
+  const { status, fields } = answerFromStore(lookup.exchange, shown, whole, now, lookup.storage.answersAsOrigin)
+  const at = fields.lastIndexOf('Cache-Status')
+  const said = at < 0 ? undefined : fieldValue({ value: fields[at + 1] }, 'value')
+  return { outcome: 'hit', tier, refreshes: refresh === 'stale', status, cacheStatus: said }
 }
 
 function complete(draft: Draft, { cache }: { readonly cache: CacheEngine }): Explanation {
@@ -302,37 +249,6 @@ function say<Context extends object>({ policy }: Explaining<Context>, status: Ca
   return { cacheStatus: policy.cacheStatus === false ? undefined : cacheStatusMember(CACHE_NAME, status) }
 }
 
-/** The key as Cache-Status says it, where it does. */
-function keyOf<Context extends object>({ key }: Lookup<Context>, { policy }: Explaining<Context>): string | undefined {
-  return policy.cacheStatus === 'debug' ? key.text : undefined
-}
-
-function replyOf<Context extends object>(
-  lookup: Lookup<Context>,
-  stored: StoredResponse,
-  tier: string,
-  cacheStatus: boolean | 'debug',
-  now: number,
-): Reply {
-  const key = cacheStatus === 'debug' ? lookup.key.text : undefined
-  const shown = representationFor(stored, lookup.request, now)
-  const member = shown.hitStatus(now, cacheStatus === false ? undefined : tier, key)
-  return answerFromStore(
-    lookup.exchange,
-    shown,
-    shown.answer(shown.list, now, member),
-    now,
-    lookup.storage.answersAsOrigin,
-  )
-}
-
-function statusIn({ fields }: Reply): string | undefined {
-  const at = fields.lastIndexOf('Cache-Status')
-  return at < 0 ? undefined : fieldValue({ value: fields[at + 1] }, 'value')
-}
-
-const NOT_CHANGED: ExplainedForward = { conditions: {}, hidden: [] }
-
 function forwardedWith(changes: FieldChanges | undefined, headers: RequestHead['headers']): ExplainedForward {
   const conditions: Record<string, string> = {}
   const hidden: string[] = []
@@ -355,16 +271,18 @@ function explainedKey<Context extends object>(
   return { text: key.text, group, origin, path, query, noVarySearch: rule?.text, isRefined, isPersonal: personal }
 }
 
-function explainedResponse(
-  stored: StoredResponse,
-  tier: ExplainedResponse['tier'],
-  request: RequestHead,
+/** The stored response that was found, or else the one that was found in its place. */
+function seenIn<Context extends object>(
+  { stored: own, other, found }: OnShelf,
+  { request }: Lookup<Context>,
   now: number,
-): ExplainedResponse {
+): ExplainedResponse | undefined {
+  const stored = own ?? (other instanceof StoredResponse ? other : undefined)
+  if (stored === undefined) return undefined
   const { entry } = stored
   return {
     status: stored.status,
-    tier,
+    tier: found?.tier ?? 'memory',
     storedAt: entry.storedAt,
     age: stored.ageAt(now),
     lifetimeLeft: stored.lifetimeLeft(now),

@@ -10,9 +10,10 @@ import type { StoragePolicy } from '../rules/storage-policy.js'
 import type { RecentlyRefused } from '../store/recently-refused.js'
 import { representationFor } from '../store/representation.js'
 import { CACHE_NAME, type StoredResponse } from '../store/stored-response.js'
-import { type CacheStatus, cacheStatusMember, type Forward } from '../syntax/cache-status.js'
+import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
 import type { Fields, FieldValue } from '../syntax/fields.js'
 import { answerFromStore } from './answer.js'
+import type { MissReason, RunsUnderWay } from './decision.js'
 import { Fill } from './fill.js'
 import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
 import { Flight, type Landing } from './flight.js'
@@ -36,16 +37,6 @@ export class Forwarding {
   }
 }
 
-/** Why a handler is to run. */
-export interface Miss {
-  readonly place: string
-  readonly fwd: Forward
-  /** The response that was found and may not be used, except perhaps in place of an error. */
-  readonly stale: StoredResponse | undefined
-  /** A stored part that was found, and that the handler's answer may add to. */
-  readonly part?: StoredResponse | undefined
-}
-
 /** Looks whether a response that a request may use has been stored. */
 export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
 
@@ -59,7 +50,7 @@ const SLOW_FOR = 10_000
  * The runs of handlers: one for a request, one for several that wait for the same response (single flight), or one in the
  * background for none.
  */
-export class HandlerRuns<Context extends object> {
+export class HandlerRuns<Context extends object> implements RunsUnderWay {
   readonly #cache: CacheEngine
   readonly #policy: Policy<Context>
   readonly #place: readonly unknown[]
@@ -81,12 +72,11 @@ export class HandlerRuns<Context extends object> {
     })
   }
 
-  /** Whether so many requests wait for handlers that run for others that one more runs its own. */
   get areCrowded(): boolean {
     return this.#cache.gauges.waiting >= MAX_WAITING
   }
 
-  /** The run that a request may wait for: one that began after all that was invalidated since. */
+  /** One that began after all that was invalidated since. */
   flightTo(place: string): Flight | undefined {
     const flight = this.#flights.get(place)
     if (flight === undefined || flight.isOverdue) return undefined
@@ -98,9 +88,7 @@ export class HandlerRuns<Context extends object> {
    *
    * @param look - looks whether another process has stored a response meanwhile
    */
-  lead(lookup: Lookup<Context>, miss: Miss, owner: object, look: Look): Forwarding | Promise<Reply | Forwarding> {
-    this.#noteSlowness(miss.place)
-    if (this.#recentlyRefused.has(miss.place)) return this.alone(lookup, miss, owner)
+  lead(lookup: Lookup<Context>, miss: MissReason, owner: object, look: Look): Forwarding | Promise<Reply | Forwarding> {
     const mark = this.#cache.mark()
     // What it is answered may be for nobody else.
     if (seenOf(lookup.request) !== undefined) return this.#run(lookup, miss, owner, mark, undefined)
@@ -110,31 +98,42 @@ export class HandlerRuns<Context extends object> {
     return this.#run(lookup, miss, owner, mark, flight)
   }
 
-  /** The fields with which {@link lead} would send a request on; `undefined`: as they came. */
-  changesOf(lookup: Lookup<Context>, miss: Miss): FieldChanges | undefined {
-    if (this.#recentlyRefused.has(miss.place)) return undefined
-    const { stale } = miss
-    const asked = stale !== undefined && isAskable(stale) ? { stored: stale } : undefined
-    return changesFor(conditionsOf(lookup.request), asked)
+  isSideBySide(place: string): boolean {
+    return this.#flights.get(place)?.isSlow === true || this.#recentlyRefused.has(place)
+  }
+
+  /** The same runs without one of them, as its own request sees them. */
+  without(own: Flight | undefined): RunsUnderWay {
+    return {
+      flightTo: (place) => {
+        const flight = this.flightTo(place)
+        return flight === own ? undefined : flight
+      },
+      areCrowded: this.areCrowded,
+      isSideBySide: (place) => {
+        return own !== undefined && this.#flights.get(place) === own
+          ? this.#recentlyRefused.has(place)
+          : this.isSideBySide(place)
+      },
+    }
   }
 
   /** Runs the handler for this request only; it sees the client's own conditions. */
-  alone(lookup: Lookup<Context>, miss: Miss, owner: object): Forwarding {
+  alone(lookup: Lookup<Context>, miss: MissReason, owner: object): Forwarding {
     const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined)
     return this.#forward(lookup, owner, fill, undefined)
   }
 
   /** Runs the handler for a HEAD, which tells whether the stored response to GET is still right. */
-  check(lookup: Lookup<Context>, miss: Miss, stored: StoredResponse, owner: object): Forwarding {
+  check(lookup: Lookup<Context>, miss: MissReason, stored: StoredResponse, owner: object): Forwarding {
     const asked = this.#asked(lookup, miss, stored, 'HEAD')
     const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, asked)
     return this.#forward(lookup, owner, fill, undefined)
   }
 
   /** Runs the handler for a POST, whose answer may be stored for GET. */
-  post(lookup: Lookup<Context>, retiring: readonly Retiring[], owner: object): Forwarding {
-    const { request, exchange, key } = lookup
-    const miss: Miss = { place: key.text, fwd: 'method', stale: undefined }
+  post(lookup: Lookup<Context>, miss: MissReason, retiring: readonly Retiring[], owner: object): Forwarding {
+    const { request, exchange } = lookup
     const target = new PostTarget(this.#cache, this.#keeper)
     const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined, target)
     const recording = new PostAnswer(fill, target, request, retiring, (thrown) => target.fault(thrown))
@@ -143,7 +142,7 @@ export class HandlerRuns<Context extends object> {
   }
 
   /** The answer to a request that waited, out of what the run brought; `undefined`: none. */
-  answerAfter(lookup: Lookup<Context>, miss: Miss, landing: Landing): Reply | undefined {
+  answerAfter(lookup: Lookup<Context>, miss: MissReason, landing: Landing): Reply | undefined {
     if (landing.kind === 'failed') return this.#onError(lookup, miss, true)?.(undefined)
     if (landing.kind !== 'stored') return undefined
     const { stored } = landing
@@ -179,7 +178,7 @@ export class HandlerRuns<Context extends object> {
     // What middleware fills in it makes of fields that are not known here.
     const isNamed = key !== undefined || user !== undefined || stored.selecting.some(isFilledInput)
     const request = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
-    const miss: Miss = { place, fwd: 'stale', stale: undefined }
+    const miss: MissReason = { place, fwd: 'stale', reason: 'outlived', stale: undefined }
     const asked = this.#asked(lookup, miss, stored, '304')
     const headers = { ...request.headers, ...(asked && preconditions(stored.validators)) }
     const { protocol, host } = request
@@ -251,13 +250,13 @@ export class HandlerRuns<Context extends object> {
   }
 
   /** While a body streams that nobody can wait for, no request waits for the next one either. Storing it ends that. */
-  #noteSlowness(place: string): void {
+  noteSlowness(place: string): void {
     if (this.#flights.get(place)?.isSlow === true) this.#recentlyRefused.add(place, SLOW_FOR)
   }
 
   async #leadInTurn(
     lookup: Lookup<Context>,
-    miss: Miss,
+    miss: MissReason,
     owner: object,
     flight: Flight,
     turn: Promise<Turn<StoredResponse>>,
@@ -274,7 +273,13 @@ export class HandlerRuns<Context extends object> {
     return this.#run(lookup, miss, owner, this.#cache.mark(), flight)
   }
 
-  #run(lookup: Lookup<Context>, miss: Miss, owner: object, mark: RunMark, flight: Flight | undefined): Forwarding {
+  #run(
+    lookup: Lookup<Context>,
+    miss: MissReason,
+    owner: object,
+    mark: RunMark,
+    flight: Flight | undefined,
+  ): Forwarding {
     const conditions = conditionsOf(lookup.request)
     const asked = miss.stale && this.#asked(lookup, miss, miss.stale, '304')
     const fill = this.#fill(lookup, miss, mark, flight, conditions, asked)
@@ -288,7 +293,7 @@ export class HandlerRuns<Context extends object> {
 
   #fill(
     lookup: Lookup<Context>,
-    miss: Miss,
+    miss: MissReason,
     mark: RunMark,
     flight: Flight | undefined,
     conditions: Fields | undefined,
@@ -316,7 +321,7 @@ export class HandlerRuns<Context extends object> {
   }
 
   /** A stored response to ask the handler about; `undefined` when it has no validator to ask by (RFC 9111, section 4.3.1). */
-  #asked(lookup: Lookup<Context>, miss: Miss, stored: StoredResponse, by: Asked['by']): Asked | undefined {
+  #asked(lookup: Lookup<Context>, miss: MissReason, stored: StoredResponse, by: Asked['by']): Asked | undefined {
     if (by === '304' && !isAskable(stored)) return undefined
     const asItCame = requestOf(lookup)
     return {
@@ -355,7 +360,7 @@ export class HandlerRuns<Context extends object> {
 
   #takeOff(place: string, mark: RunMark): Flight {
     const onLanding = ({ kind }: Landing) => {
-      if (kind === 'refused') this.#noteSlowness(place)
+      if (kind === 'refused') this.noteSlowness(place)
       if (this.#flights.get(place) === flight) this.#flights.delete(place)
     }
     const { clock, gauges } = this.#cache
@@ -365,7 +370,7 @@ export class HandlerRuns<Context extends object> {
   }
 
   /** What to send in place of an error, if there is a stale response that may be (RFC 5861, section 4). */
-  #onError(lookup: Lookup<Context>, { stale }: Miss, collapsed: boolean | undefined) {
+  #onError(lookup: Lookup<Context>, { stale }: MissReason, collapsed: boolean | undefined) {
     if (stale === undefined) return undefined
     const asItCame = requestOf(lookup)
     return (fwdStatus: number | undefined): Reply | undefined => {
@@ -434,6 +439,11 @@ function conditionsOf(request: RequestHead): Fields | undefined {
 /** Whether the handler can be asked about a stored response. A 304 says nothing about a part: whether the rest is still the same is not known. */
 function isAskable(stored: StoredResponse): boolean {
   return stored.status !== 206 && preconditions(stored.validators) !== undefined
+}
+
+/** The fields that a request is sent on with when others may wait for its response; `undefined`: as they came. */
+export function changesOf(request: RequestHead, stale: StoredResponse | undefined): FieldChanges | undefined {
+  return changesFor(conditionsOf(request), stale !== undefined && isAskable(stale) ? { stored: stale } : undefined)
 }
 
 /** What a request is sent on with: without these of the client's conditions, and with ours (RFC 9111, section 4.3.1). */

@@ -32,8 +32,8 @@ export class Lookup<Context extends object> {
   readonly #isLoggedIn: boolean
   /** False once it has waited for another request in vain. */
   collapsed: boolean | undefined = undefined
-  /** How often it has been looked up. */
-  looks = 0
+  /** How often it has waited for another request. */
+  waits = 0
 
   constructor(
     exchange: Exchange<Context>,

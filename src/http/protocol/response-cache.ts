@@ -13,19 +13,30 @@ import { RecentlyRefused } from '../store/recently-refused.js'
 import { representationFor } from '../store/representation.js'
 import { CACHE_NAME, type StoredResponse } from '../store/stored-response.js'
 import { UriKeys } from '../store/uri-keys.js'
-import { type OnShelf, Shelf } from '../store/variants.js'
+import { Shelf } from '../store/variants.js'
 import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
-import { asksInOwnUnits } from '../syntax/range.js'
 import { pathOf } from '../syntax/target.js'
 import { answerFromStore } from './answer.js'
-import { askFunctions, settledAnswers } from './asked-functions.js'
-import { courseOf, isCached, OUTLIVED, passedBy, URI_MISS, type Verdict, verdictOn } from './decision.js'
-import { lookupOf, type Naming, namingOf, wholeExtra } from './entering.js'
+import { settledAnswers } from './asked-functions.js'
+import {
+  type DecidedBy,
+  type Decision,
+  decide,
+  type Hit,
+  isCached,
+  look,
+  type Miss,
+  type MissReason,
+  missed,
+  type Pass,
+  passFor,
+} from './decision.js'
+import { namingOf, wholeExtra } from './entering.js'
 import { explain, type Standpoint } from './explain.js'
 import type { Explanation } from './explanation.js'
 import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
-import { Forwarding, HandlerRuns, type Miss } from './handler-runs.js'
+import { Forwarding, HandlerRuns } from './handler-runs.js'
 import { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
 import { Invalidating, Passing, Silent } from './pass.js'
@@ -36,8 +47,8 @@ import type { Retiring } from './retiring.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { answersOf, isThenable } from './thenable.js'
 
-/** What is decided about a request: an answer, or the handler. */
-type Decision = Reply | Forwarding | typeof INSIDE
+/** What a request gets: an answer, or the handler. */
+type Outcome = Reply | Forwarding | typeof INSIDE
 
 /** The application is to decide: see `Exchange.enter`. */
 const INSIDE = Symbol('inside')
@@ -48,7 +59,7 @@ const INSIDE = Symbol('inside')
  */
 type Role = 'awaited' | 'silent' | 'joining' | 'inner' | 'instead'
 
-/** A request that has waited in vain looks again so many times before it runs the handler for itself. */
+/** A request that has waited in vain looks again so many times in all before it runs the handler for itself. */
 const MAX_LOOKS = 4
 
 /**
@@ -66,6 +77,7 @@ export class ResponseCache<Context extends object> {
   readonly #keeper: Keeper
   readonly #runs: HandlerRuns<Context>
   readonly #recentlyRefused: RecentlyRefused
+  readonly #by: DecidedBy<Context>
   /** Whether it has taken a request over from a cache further out. */
   #isInner = false
   /** What invalidates the responses of this route. */
@@ -89,6 +101,13 @@ export class ResponseCache<Context extends object> {
     this.#keeper = new Keeper(cache, this.#shelf, this.#searches, recentlyRefused)
     this.#recentlyRefused = recentlyRefused
     this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)
+    this.#by = {
+      policy,
+      cache,
+      keys: this.#keys,
+      runs: this.#runs,
+      find: (lookup) => onShelfFor(lookup, this.#shelf, this.#searches),
+    }
   }
 
   /** Whether functions of the user's have a say in every request, so that none can be decided upon before the framework has it. */
@@ -105,11 +124,11 @@ export class ResponseCache<Context extends object> {
 
   /** Answers a request or forwards it. Throws or rejects only with what the application throws. */
   handle(exchange: Exchange<Context>): void | Promise<void> {
-    const decision = this.#decideSafely(exchange)
-    if (!(decision instanceof Promise)) return this.#carryOut(exchange, decision)
-    return decision.then(
-      (made) => this.#carryOut(exchange, made),
-      (thrown: unknown) => this.#carryOut(exchange, this.#bypassFaulty(exchange, thrown)),
+    const outcome = this.#decideSafely(exchange)
+    if (!(outcome instanceof Promise)) return this.#deliver(exchange, outcome)
+    return outcome.then(
+      (made) => this.#deliver(exchange, made),
+      (thrown: unknown) => this.#deliver(exchange, this.#passFaulty(exchange, thrown)),
     )
   }
 
@@ -134,7 +153,7 @@ export class ResponseCache<Context extends object> {
     })
   }
 
-  #decideSafely(exchange: Exchange<Context>): Decision | Promise<Decision> {
+  #decideSafely(exchange: Exchange<Context>): Outcome | Promise<Outcome> {
     try {
       const scope = scopeOf(exchange.raw)
       if (scope === undefined) return this.#decide(exchange, false)
@@ -142,83 +161,63 @@ export class ResponseCache<Context extends object> {
       if (inputs === undefined) return this.#decideNested(exchange, scope)
       return unwatched(inputs, () => this.#decideNested(exchange, scope))
     } catch (thrown) {
-      return this.#bypassFaulty(exchange, thrown)
+      return this.#passFaulty(exchange, thrown)
     }
   }
 
-  #carryOut(exchange: Exchange<Context>, decision: Decision): void | Promise<void> {
-    if (decision instanceof Forwarding) return exchange.forward(decision.recording, decision.changes)
-    if (decision === INSIDE) return exchange.enter?.()
+  #deliver(exchange: Exchange<Context>, outcome: Outcome): void | Promise<void> {
+    if (outcome instanceof Forwarding) return exchange.forward(outcome.recording, outcome.changes)
+    if (outcome === INSIDE) return exchange.enter?.()
     try {
-      exchange.reply(decision)
+      exchange.reply(outcome)
     } catch (thrown) {
-      return exchange.forward(this.#bypassFaulty(exchange, thrown).recording)
+      return exchange.forward(this.#passFaulty(exchange, thrown).recording)
     }
   }
 
-  #decide(exchange: Exchange<Context>, nested: boolean): Decision | Promise<Decision> {
-    const passed = passedBy(exchange.request, this.#policy)
-    if (passed === 'method') return this.#passMethod(exchange, passed)
-    if (passed !== undefined) return this.#bypass(exchange, passed)
-    const { inactive } = this.cache
-    if (inactive !== undefined) return this.#bypass(exchange, inactive)
-    const named = askFunctions(this.#policy, exchange, this.cache.clock)
-    if (named instanceof Promise) return named.then((settled) => this.#enterNamed(exchange, settled, nested))
-    return this.#enterNamed(exchange, named, nested)
+  #decide(exchange: Exchange<Context>, nested: boolean): Outcome | Promise<Outcome> {
+    const decision = decide(exchange, nested, this.#by)
+    if (decision instanceof Promise) return decision.then((made) => this.#carryOut(exchange, made))
+    return this.#carryOut(exchange, decision)
   }
 
-  #enterNamed(exchange: Exchange<Context>, naming: Naming | 'skip', nested: boolean): Decision | Promise<Decision> {
-    return naming === 'skip' ? this.#bypass(exchange, naming) : this.#enter(exchange, naming, nested)
+  #look(lookup: Lookup<Context>): Outcome | Promise<Outcome> {
+    const decision = look(lookup, this.#by)
+    if (decision instanceof Promise) return decision.then((made) => this.#carryOut(lookup.exchange, made))
+    return this.#carryOut(lookup.exchange, decision)
   }
 
-  #enter(exchange: Exchange<Context>, naming: Naming, nested: boolean): Decision | Promise<Decision> {
-    const entered = lookupOf(this.#policy, this.#keys, exchange, naming, nested)
-    if (entered instanceof Promise) return entered.then((lookup) => this.#begin(exchange, lookup))
-    return this.#begin(exchange, entered)
+  #carryOut(exchange: Exchange<Context>, decision: Decision<Context>): Outcome | Promise<Outcome> {
+    switch (decision.kind) {
+      case 'hit':
+        return this.#hit(decision)
+      case 'enter':
+        return INSIDE
+      case 'pass':
+        if (decision.lookup !== undefined && decision.miss !== undefined)
+          this.#countMiss(decision.lookup, decision.miss)
+        return this.#pass(exchange, decision)
+      default:
+        return this.#miss(decision)
+    }
   }
 
-  #begin(exchange: Exchange<Context>, entered: Lookup<Context> | Reason): Decision | Promise<Decision> {
-    if (typeof entered === 'string') return this.#bypass(exchange, entered)
-    if (exchange.request.method === 'POST') return this.#runs.post(entered, this.#toRetire(exchange, entered), this)
-    return this.#look(entered)
-  }
-
-  #look(lookup: Lookup<Context>): Decision | Promise<Decision> {
-    lookup.looks += 1
-    const shelf = this.#find(lookup)
-    if (shelf instanceof Promise) return shelf.then((found) => this.#judge(lookup, found))
-    return this.#judge(lookup, shelf)
-  }
-
-  #find(lookup: Lookup<Context>): OnShelf | Promise<OnShelf> {
-    return onShelfFor(lookup, this.#shelf, this.#searches)
-  }
-
-  #judge(lookup: Lookup<Context>, shelf: OnShelf): Decision | Promise<Decision> {
-    if (shelf.isUntold === true && lookup.exchange.enter !== undefined) return INSIDE
-    const { place, stored } = shelf
-    const now = this.cache.clock.now()
-    const verdict = verdictOn(lookup, shelf, now)
-    if (verdict.kind === 'refused') return this.#bypass(lookup.exchange, verdict.reason)
-    // It shall look for itself.
-    if (verdict.kind === 'inner') return this.#runs.alone(lookup, { place, fwd: 'uri-miss', stale: undefined }, this)
-    if (verdict.kind === 'miss') return this.#miss(lookup, shelf, verdict)
-    if (stored === undefined) return this.#miss(lookup, shelf, URI_MISS)
-    const isDue = verdict.reuse === 'fresh' && this.cache.isDueEarly(stored.staleAt, stored.cost)
-    if (isDue || verdict.reuse === 'stale-while-revalidate') {
+  #hit(hit: Hit<Context>): Outcome | Promise<Outcome> {
+    const { lookup, found, stored, now, refresh } = hit
+    if (refresh !== undefined) {
       const look = () => this.#lookForNewer(lookup, stored)
-      const isUnderWay = this.#runs.refresh(lookup, place, stored, this, look)
-      if (!isUnderWay && !isDue) return this.#miss(lookup, shelf, OUTLIVED)
+      const isUnderWay = this.#runs.refresh(lookup, found.place, stored, this, look)
+      if (!isUnderWay && refresh === 'stale') {
+        return this.#carryOut(lookup.exchange, missed(lookup, found, 'outlived', this.#by))
+      }
     }
-    return this.#hit(lookup, shelf, stored, now)
-  }
-
-  #hit(lookup: Lookup<Context>, { place, found }: OnShelf, stored: StoredResponse, now: number): Reply {
-    const tier = found?.tier ?? 'memory'
+    const tier = found.found?.tier ?? 'memory'
     const { cacheStatus, precompress } = this.#policy
     this.#keys.found(lookup.key)
-    if (precompress !== undefined && precompress.length > 0) this.#keeper.precompressor.afterHit(place, stored, now)
-    this.#countHit(lookup, tier, now >= stored.staleAt, found?.disconnected === true)
+    if (precompress !== undefined && precompress.length > 0) {
+      this.#keeper.precompressor.afterHit(found.place, stored, now)
+    }
+    this.#countHit(lookup, tier, now >= stored.staleAt, found.found?.disconnected === true)
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
     const shown = representationFor(stored, lookup.request, now)
     if (shown.isEncoded) this.cache.counters.precompressedHits += 1
@@ -236,50 +235,35 @@ export class ResponseCache<Context extends object> {
     if (cache.listenerCount('hit') > 0) cache.emit('hit', { key: lookup.key.text, tier, stale })
   }
 
-  #miss(
-    lookup: Lookup<Context>,
-    { place, stored }: OnShelf,
-    verdict: Verdict & { kind: 'miss' },
-  ): Decision | Promise<Decision> {
-    const { exchange } = lookup
-    const { fwd, reason } = verdict
-    if (lookup.looks === 1) this.#countMiss(lookup, reason)
-    if (stored !== undefined || this.#recentlyRefused.has(place)) this.#keys.found(lookup.key)
-    const stale = verdict.usable ? stored : undefined
-    const course = courseOf(lookup, stale)
-    const part = stored?.status === 206 ? stored : undefined
-    const miss: Miss = { place, fwd, stale, part }
-    switch (course.kind) {
-      case 'only-if-cached':
-        this.#keeper.count(course.kind)
-        return gatewayTimeout(this.#status({ detail: course.kind }))
+  #miss(decision: Miss<Context>): Outcome | Promise<Outcome> {
+    const { kind, lookup, miss } = decision
+    if (kind === 'post') return this.#runs.post(lookup, miss, this.#toRetire(lookup), this)
+    if (kind === 'inner') return this.#runs.alone(lookup, miss, this)
+    this.#countMiss(lookup, miss)
+    switch (kind) {
+      case 'refuse':
+        this.#keeper.count('only-if-cached')
+        return gatewayTimeout(this.#status({ detail: 'only-if-cached' }))
       case 'head':
-        this.#keeper.tell(lookup.key.text, course.kind)
-        return this.#passing(exchange, { fwd, detail: course.kind }, undefined)
+        this.#keeper.tell(lookup.key.text, kind)
+        return this.#passing(lookup.exchange, { fwd: miss.fwd, detail: kind }, undefined)
       case 'check':
-        return this.#runs.check(lookup, miss, course.stored, this)
-      case 'refused':
-        return this.#bypass(exchange, course.reason)
-      case 'alone':
-        return this.#runs.alone(lookup, { ...miss, fwd: 'bypass' }, this)
+        return this.#runs.check(lookup, miss, decision.stored, this)
+      case 'wait':
+        return this.#follow(lookup, miss, decision.flight)
+      case 'run':
+        return this.#runs.lead(lookup, miss, this, () => this.#lookAgain(lookup))
+      case 'side-by-side':
+        this.#runs.noteSlowness(miss.place)
+        return this.#runs.alone(lookup, miss, this)
       default:
-        return this.#run(lookup, miss)
+        return this.#runs.alone(lookup, miss, this)
     }
-  }
-
-  /** Runs the handler for this request and for those that wait for it, or waits for the one that runs. */
-  #run(lookup: Lookup<Context>, miss: Miss): Decision | Promise<Decision> {
-    const { place, fwd } = miss
-    const flight = fwd === 'request' || asksInOwnUnits(lookup.request.headers) ? undefined : this.#runs.flightTo(place)
-    if (flight !== undefined) {
-      return this.#runs.areCrowded ? this.#runs.alone(lookup, miss, this) : this.#follow(lookup, miss, flight)
-    }
-    return this.#runs.lead(lookup, miss, this, () => this.#lookAgain(lookup))
   }
 
   /** The fresh response that another process has stored meanwhile, if there is one. */
   async #lookAgain(lookup: Lookup<Context>): Promise<StoredResponse | undefined> {
-    const { stored } = await this.#find(lookup)
+    const { stored } = await this.#by.find(lookup)
     const now = this.cache.clock.now()
     if (stored === undefined || !lookup.mayUse(stored, now)) return undefined
     return mayReuse(stored, lookup.wishes, now) === 'fresh' ? stored : undefined
@@ -291,14 +275,17 @@ export class ResponseCache<Context extends object> {
     return stored !== undefined && stored.staleAt > than.staleAt ? stored : undefined
   }
 
-  #countMiss(lookup: Lookup<Context>, reason: Reason): void {
+  #countMiss(lookup: Lookup<Context>, { place, reason, stale, part }: MissReason): void {
+    if (stale !== undefined || part !== undefined || this.#recentlyRefused.has(place)) this.#keys.found(lookup.key)
+    if (lookup.waits > 0) return
     this.cache.counters.misses += 1
     if (reason !== 'uri-miss') this.#keeper.count(reason)
     if (this.cache.listenerCount('miss') > 0) this.cache.emit('miss', { key: lookup.key.text, reason })
   }
 
   /** Waits for the handler that runs for another request, and takes what it brings if that is right for this one. */
-  async #follow(lookup: Lookup<Context>, miss: Miss, flight: Flight): Promise<Decision> {
+  async #follow(lookup: Lookup<Context>, miss: MissReason, flight: Flight): Promise<Outcome> {
+    lookup.waits += 1
     const landing = await flight.wait()
     const reply = this.#runs.answerAfter(lookup, miss, landing)
     if (reply !== undefined) return reply
@@ -307,23 +294,23 @@ export class ResponseCache<Context extends object> {
     const again =
       landing.kind === 'abandoned' ||
       (landing.kind === 'stored' && isForSeveral(landing.stored, this.cache.clock.now()))
-    return again && lookup.looks < MAX_LOOKS ? this.#look(lookup) : this.#runs.alone(lookup, miss, this)
+    return again && lookup.waits < MAX_LOOKS ? this.#look(lookup) : this.#runs.alone(lookup, miss, this)
   }
 
-  /** Passes by the store, but not by what the request invalidates. */
-  #passMethod(exchange: Exchange<Context>, reason: Reason): Forwarding {
-    this.#countBypass(exchange, reason)
-    const status = this.#status({ fwd: 'method', detail: reason })
+  #pass(exchange: Exchange<Context>, { reason, fwd }: Pick<Pass<Context>, 'reason' | 'fwd'>): Forwarding {
+    this.#countPass(exchange, reason)
+    if (fwd === 'bypass') return this.#passing(exchange, { fwd, detail: reason }, reason)
     const { request } = exchange
+    const status = this.#status({ fwd, detail: reason })
     const recording = new Invalidating(new ResponseNotes(), status, request, [this.#retiring(exchange)], (thrown) =>
       this.#keeper.fault(thrown),
     )
-    openScope(exchange.raw, { owner: this, place: this.#place, bypass: 'method', recording, isAwaited: false })
+    openScope(exchange.raw, { owner: this, place: this.#place, bypass: fwd, recording, isAwaited: false })
     return new Forwarding(recording)
   }
 
   /** What a request that stores invalidates: here, and in the middlewares around, which would come later and take out what it stores. */
-  #toRetire(exchange: Exchange<Context>, { key }: Lookup<Context>): readonly Retiring[] {
+  #toRetire({ exchange, key }: Lookup<Context>): readonly Retiring[] {
     const outer = scopeOf(exchange.raw)?.recording
     const own = { invalidations: this.invalidations, extra: () => '', key: key.text }
     return outer instanceof Invalidating ? [...outer.release(), own] : [own]
@@ -343,13 +330,7 @@ export class ResponseCache<Context extends object> {
     return { invalidations: this.invalidations, extra, key: undefined }
   }
 
-  #bypass(exchange: Exchange<Context>, reason: Reason): Forwarding {
-    if (exchange.request.method === 'POST') return this.#passMethod(exchange, reason)
-    this.#countBypass(exchange, reason)
-    return this.#passing(exchange, { fwd: 'bypass', detail: reason }, reason)
-  }
-
-  #countBypass(exchange: Exchange<Context>, reason: Reason): void {
+  #countPass(exchange: Exchange<Context>, reason: Reason): void {
     const { cache } = this
     cache.counters.bypassed += 1
     this.#keeper.count(reason)
@@ -358,9 +339,9 @@ export class ResponseCache<Context extends object> {
     cache.emit('bypass', { reason, method, path: pathOf(url) })
   }
 
-  #bypassFaulty(exchange: Exchange<Context>, thrown: unknown): Forwarding {
+  #passFaulty(exchange: Exchange<Context>, thrown: unknown): Forwarding {
     this.#keeper.fault(thrown)
-    return this.#bypass(exchange, 'fault')
+    return this.#pass(exchange, passFor(exchange.request, 'fault'))
   }
 
   #passing(exchange: Exchange<Context>, status: CacheStatus, bypass: string | undefined): Forwarding {
@@ -373,7 +354,7 @@ export class ResponseCache<Context extends object> {
     return this.#policy.cacheStatus === false ? undefined : status
   }
 
-  #decideNested(exchange: Exchange<Context>, scope: Scope): Decision | Promise<Decision> {
+  #decideNested(exchange: Exchange<Context>, scope: Scope): Outcome | Promise<Outcome> {
     const { recording } = scope
     const role = this.#roleIn(scope, exchange.request.method)
     if (role === 'inner' || role === 'instead') return this.#takeOver(exchange, scope, role === 'inner')
@@ -411,7 +392,7 @@ export class ResponseCache<Context extends object> {
   }
 
   /** What was decided before the application had the request, or for the copy that a refresh sends, comes to the middleware. */
-  #meet(exchange: Exchange<Context>, { recording, ahead }: Scope): Decision | Promise<Decision> {
+  #meet(exchange: Exchange<Context>, { recording, ahead }: Scope): Outcome | Promise<Outcome> {
     if (ahead !== undefined && this.#isAnother(exchange, ahead)) {
       if (recording instanceof Fill || recording instanceof Passing) recording.giveUp()
       return this.#decide(exchange, false)
@@ -435,7 +416,7 @@ export class ResponseCache<Context extends object> {
     return this.#place.some((part, at) => part !== scope.place[at])
   }
 
-  #takeOver(exchange: Exchange<Context>, { recording, owner }: Scope, nested: boolean): Decision | Promise<Decision> {
+  #takeOver(exchange: Exchange<Context>, { recording, owner }: Scope, nested: boolean): Outcome | Promise<Outcome> {
     if (recording instanceof Fill || recording instanceof Passing) recording.standDown()
     if (nested) this.#isInner = true
     if (owner instanceof ResponseCache) owner.invalidations.include(this.invalidations)
@@ -446,7 +427,7 @@ export class ResponseCache<Context extends object> {
 const AHEAD = ['method', 'url', 'protocol', 'host', 'otherOrigin'] as const
 
 /** Decides without noting what is read for it as something that the run has read. */
-function unwatched(inputs: InputsRead, decide: () => Decision | Promise<Decision>): Decision | Promise<Decision> {
+function unwatched(inputs: InputsRead, decide: () => Outcome | Promise<Outcome>): Outcome | Promise<Outcome> {
   inputs.pause()
   try {
     const decision = decide()
