@@ -1,0 +1,81 @@
+import type { FieldChanges, RequestHead } from '../port/exchange.js'
+import { isSecretField } from '../rules/credentials.js'
+import { selectingValues } from '../rules/vary.js'
+import { keyParts } from '../store/primary-key.js'
+import { representationFor } from '../store/representation.js'
+import { StoredResponse } from '../store/stored-response.js'
+import { distinctive } from '../store/stored-text.js'
+import type { OnShelf } from '../store/variants.js'
+import { fieldValue } from '../syntax/fields.js'
+import type { ExplainedForward, ExplainedKey, ExplainedResponse, ExplainedSelection } from './explanation.js'
+import type { Lookup } from './lookup.js'
+import type { Policy } from './policy.js'
+
+/** What the handler is sent, where a request goes on with these changes. */
+export function forwardedWith(changes: FieldChanges | undefined, headers: RequestHead['headers']): ExplainedForward {
+  const conditions: Record<string, string> = {}
+  const hidden: string[] = []
+  for (const [name, value] of Object.entries(changes ?? {})) {
+    if (value !== undefined) conditions[name] = value
+    else if (headers[name] !== undefined) hidden.push(name)
+  }
+  return { conditions, hidden }
+}
+
+/** The key of a request, and what it was made of. */
+export function explainedKey<Context extends object>(
+  lookup: Lookup<Context>,
+  isRefined: boolean,
+  policy: Policy<Context>,
+): ExplainedKey {
+  const group = policy.group.replace(/:$/, '')
+  const { origin, path, query: own } = keyParts(policy, lookup.request)
+  const { key, rule, personal } = lookup
+  const query = rule?.apply(own) ?? own
+  return { text: key.text, group, origin, path, query, noVarySearch: rule?.text, isRefined, isPersonal: personal }
+}
+
+/** The stored response that was found, or else the one that was found in its place. */
+export function seenIn<Context extends object>(
+  { stored: own, other, found }: OnShelf,
+  { request }: Lookup<Context>,
+  now: number,
+): ExplainedResponse | undefined {
+  const stored = own ?? (other instanceof StoredResponse ? other : undefined)
+  if (stored === undefined) return undefined
+  const { entry } = stored
+  return {
+    status: stored.status,
+    tier: found?.tier ?? 'memory',
+    storedAt: entry.storedAt,
+    age: stored.ageAt(now),
+    lifetimeLeft: stored.lifetimeLeft(now),
+    staleAt: entry.staleAt,
+    deleteAt: entry.deleteAt,
+    staleWhileRevalidate: stored.staleWhileRevalidate,
+    staleIfError: stored.staleIfError,
+    selecting: selections(stored, request),
+    tags: [...entry.tags],
+    entityTag: fieldValue(stored.byName, 'etag'),
+    isOwnEntityTag: stored.ownEntityTag,
+    lastModified: fieldValue(stored.byName, 'last-modified'),
+    control: distinctive(stored.control) ?? {},
+    size: stored.body.length,
+    coding: representationFor(stored, request, now).coding,
+    encodings: (stored.encodings ?? []).map(({ coding, length }) => ({
+      coding,
+      size: length === 0 ? undefined : length,
+    })),
+    isNested: stored.nested,
+  }
+}
+
+function selections(stored: StoredResponse, request: RequestHead): readonly ExplainedSelection[] {
+  const asked = selectingValues(stored.selecting, request.headers, request)
+  return stored.selecting.map((name, at) => {
+    const one = stored.values[at] ?? null
+    const other = asked[at] ?? null
+    const hide = (value: string | null) => (value !== null && isSecretField(name) ? '(hidden)' : value)
+    return { name, stored: hide(one), asked: hide(other), isEqual: one === other }
+  })
+}
