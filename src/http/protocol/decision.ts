@@ -6,13 +6,13 @@ import { refuseRequest } from '../rules/storable.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'
 import type { PrimaryKeys } from '../store/primary-key.js'
 import type { StoredResponse } from '../store/stored-response.js'
-import type { OnShelf } from '../store/variants.js'
+import type { FoundVariant } from '../store/variants.js'
 import type { Forward } from '../syntax/cache-status.js'
 import { asksInOwnUnits } from '../syntax/range.js'
-import { askFunctions } from './asked-functions.js'
-import { lookupOf, type Naming } from './entering.js'
+import { buildLookup, type OptionAnswers } from './build-lookup.js'
 import type { Flight } from './flight.js'
 import type { Lookup } from './lookup.js'
+import { askFunctions } from './option-functions.js'
 import type { Policy } from './policy.js'
 
 /** What is done with a request. Each kind carries what it takes to do it, and to explain it. */
@@ -22,7 +22,7 @@ export type Decision<Context extends object> = Hit<Context> | Miss<Context> | Pa
 export interface Hit<Context extends object> {
   readonly kind: 'hit'
   readonly lookup: Lookup<Context>
-  readonly found: OnShelf
+  readonly found: FoundVariant
   readonly stored: StoredResponse
   /** Epoch ms. */
   readonly now: number
@@ -44,7 +44,7 @@ export interface Hit<Context extends object> {
  */
 export type Miss<Context extends object> = {
   readonly lookup: Lookup<Context>
-  readonly found?: OnShelf
+  readonly found?: FoundVariant
   readonly miss: MissReason
 } & (
   | { readonly kind: 'run' | 'alone' | 'side-by-side' | 'inner' | 'post' | 'head' | 'refuse' }
@@ -60,7 +60,7 @@ export interface Pass<Context extends object> {
   readonly fwd: 'method' | 'bypass'
   /** `undefined`: it was decided before there was a key. */
   readonly lookup?: Lookup<Context>
-  readonly found?: OnShelf
+  readonly found?: FoundVariant
   /** `undefined`: the store had no say. */
   readonly miss?: MissReason
 }
@@ -72,7 +72,7 @@ export interface Enter {
 
 /** Why a handler is to run. */
 export interface MissReason {
-  readonly place: string
+  readonly storageKey: string
   readonly fwd: Forward
   readonly reason: Reason
   /** The response that was found and may not be used, except perhaps in place of an error. */
@@ -88,17 +88,17 @@ export interface DecidedBy<Context extends object> {
   readonly keys: PrimaryKeys
   readonly runs: RunsUnderWay
   /** Finds what is stored for a request. */
-  readonly find: (lookup: Lookup<Context>) => OnShelf | Promise<OnShelf>
+  readonly find: (lookup: Lookup<Context>) => FoundVariant | Promise<FoundVariant>
 }
 
 /** The handlers that are running, as far as other requests go by them. */
 export interface RunsUnderWay {
   /** The run that a request may wait for. */
-  flightTo(place: string): Flight | undefined
+  flightTo(storageKey: string): Flight | undefined
   /** Whether so many requests wait for handlers that one more runs its own. */
   readonly areCrowded: boolean
   /** Whether no request is to wait for the next response: it is not likely to be stored, or slow to end. */
-  isSideBySide(place: string): boolean
+  isSideBySide(storageKey: string): boolean
 }
 
 /**
@@ -112,16 +112,16 @@ export function decide<Context extends object>(
   nested: boolean,
   by: DecidedBy<Context>,
 ): Decision<Context> | Promise<Decision<Context>> {
-  const named = nameRequest(exchange, by)
-  if (named instanceof Promise) return named.then((settled) => decideNamed(exchange, settled, nested, by))
-  return decideNamed(exchange, named, nested, by)
+  const named = askOptions(exchange, by)
+  if (named instanceof Promise) return named.then((settled) => decideByKey(exchange, settled, nested, by))
+  return decideByKey(exchange, named, nested, by)
 }
 
 /** The first half of {@link decide}: what is known without the store, and what the options say of the request. */
-export function nameRequest<Context extends object>(
+export function askOptions<Context extends object>(
   exchange: Exchange<Context>,
   { policy, cache }: DecidedBy<Context>,
-): Naming | Pass<Context> | Promise<Naming | Pass<Context>> {
+): OptionAnswers | Pass<Context> | Promise<OptionAnswers | Pass<Context>> {
   const { request } = exchange
   const reason = passedBy(request, policy) ?? cache.inactive
   if (reason !== undefined) return passFor(request, reason)
@@ -131,14 +131,14 @@ export function nameRequest<Context extends object>(
 }
 
 /** The second half of {@link decide}. */
-export function decideNamed<Context extends object>(
+export function decideByKey<Context extends object>(
   exchange: Exchange<Context>,
-  named: Naming | Pass<Context>,
+  named: OptionAnswers | Pass<Context>,
   nested: boolean,
   by: DecidedBy<Context>,
 ): Decision<Context> | Promise<Decision<Context>> {
   if ('kind' in named) return named
-  const lookup = lookupOf(by.policy, by.keys, exchange, named, nested)
+  const lookup = buildLookup(by.policy, by.keys, exchange, named, nested)
   if (lookup instanceof Promise) return lookup.then((made) => begin(exchange.request, made, by))
   return begin(exchange.request, lookup, by)
 }
@@ -150,7 +150,11 @@ function begin<Context extends object>(
 ): Decision<Context> | Promise<Decision<Context>> {
   if (typeof lookup === 'string') return passFor(request, lookup)
   if (request.method !== 'POST') return look(lookup, by)
-  return { kind: 'post', lookup, miss: { place: lookup.key.text, fwd: 'method', reason: 'method', stale: undefined } }
+  return {
+    kind: 'post',
+    lookup,
+    miss: { storageKey: lookup.key.text, fwd: 'method', reason: 'method', stale: undefined },
+  }
 }
 
 /** Looks into the store, and decides by what is found. */
@@ -159,27 +163,27 @@ export function look<Context extends object>(
   by: DecidedBy<Context>,
 ): Decision<Context> | Promise<Decision<Context>> {
   const found = by.find(lookup)
-  return found instanceof Promise ? found.then((shelf) => judge(lookup, shelf, by)) : judge(lookup, found, by)
+  return found instanceof Promise ? found.then((one) => judge(lookup, one, by)) : judge(lookup, found, by)
 }
 
 /** Whether what was found answers a request, and if not, why not (RFC 9111, section 4). */
 function judge<Context extends object>(
   lookup: Lookup<Context>,
-  found: OnShelf,
+  found: FoundVariant,
   by: DecidedBy<Context>,
 ): Decision<Context> {
-  const { place, stored } = found
+  const { storageKey, stored } = found
   const { exchange, nested } = lookup
   if (found.isUntold === true && exchange.enter !== undefined) return ENTER
   if (stored === undefined) return missed(lookup, found, found.varies ? 'vary-miss' : 'uri-miss', by)
   if (stored.nested !== nested) {
-    return { kind: 'inner', lookup, found, miss: { place, fwd: 'uri-miss', reason: 'uri-miss', stale: undefined } }
+    return { kind: 'inner', lookup, found, miss: { storageKey, fwd: 'uri-miss', reason: 'uri-miss', stale: undefined } }
   }
   const credential = lookup.refusalOf(stored)
   if (credential !== undefined) return { ...passFor(lookup.request, credential), lookup, found }
   const now = by.cache.clock.now()
   if (!lookup.isWithin(stored, now)) return missed(lookup, found, 'outside-part', by)
-  const reuse = mayReuse(stored, lookup.wishes, now)
+  const reuse = mayReuse(stored, lookup.directives, now)
   switch (reuse) {
     case 'no-cache':
       return missed(lookup, found, 'unvalidated', by)
@@ -200,16 +204,16 @@ function judge<Context extends object>(
 /** How a request goes on that the store does not answer. */
 export function missed<Context extends object>(
   lookup: Lookup<Context>,
-  found: OnShelf,
+  found: FoundVariant,
   reason: keyof typeof FORWARD,
   { runs }: DecidedBy<Context>,
 ): Miss<Context> | Pass<Context> {
-  const { request, wishes, hasCredentials, storage } = lookup
-  const { place, stored } = found
+  const { request, directives, hasCredentials, storage } = lookup
+  const { storageKey, stored } = found
   const fwd = FORWARD[reason]
   const stale = reason === 'outside-part' ? undefined : stored
-  const miss = { place, fwd, reason, stale, part: stored?.status === 206 ? stored : undefined }
-  if (wishes?.onlyIfCached === true) return { kind: 'refuse', lookup, found, miss }
+  const miss = { storageKey, fwd, reason, stale, part: stored?.status === 206 ? stored : undefined }
+  if (directives?.onlyIfCached === true) return { kind: 'refuse', lookup, found, miss }
   if (request.method === 'HEAD') {
     if (stale === undefined || hasCredentials) return { kind: 'head', lookup, found, miss }
     return { kind: 'check', lookup, found, miss, stored: stale }
@@ -217,8 +221,8 @@ export function missed<Context extends object>(
   const refusal = refuseRequest(request, storage)
   if (refusal !== undefined) return { ...passFor(request, refusal), lookup, found, miss }
   if (hasCredentials) return { kind: 'alone', lookup, found, miss: { ...miss, fwd: 'bypass' } }
-  const flight = fwd === 'request' || asksInOwnUnits(request.headers) ? undefined : runs.flightTo(place)
-  if (flight === undefined) return { kind: runs.isSideBySide(place) ? 'side-by-side' : 'run', lookup, found, miss }
+  const flight = fwd === 'request' || asksInOwnUnits(request.headers) ? undefined : runs.flightTo(storageKey)
+  if (flight === undefined) return { kind: runs.isSideBySide(storageKey) ? 'side-by-side' : 'run', lookup, found, miss }
   return runs.areCrowded ? { kind: 'alone', lookup, found, miss } : { kind: 'wait', lookup, found, miss, flight }
 }
 

@@ -4,20 +4,20 @@ import type { Absence } from '../../core/found.js'
 import type { Exchange } from '../port/exchange.js'
 import { credentialNames } from '../rules/credentials.js'
 import type { InputsRead } from '../rules/inputs-read.js'
-import { onShelfFor, type Searches } from '../store/no-vary-search-index.js'
+import { findStored, type NoVarySearchIndex } from '../store/no-vary-search-index.js'
 import type { PrimaryKeys } from '../store/primary-key.js'
 import type { RecentlyRefused } from '../store/recently-refused.js'
-import type { Shelf } from '../store/variants.js'
-import { type DecidedBy, decideNamed, nameRequest, passFor } from './decision.js'
+import type { Variants } from '../store/variants.js'
+import { askOptions, type DecidedBy, decideByKey, passFor } from './decision.js'
 import { complete, type Draft, explained } from './explained-decision.js'
 import { explainedKey, seenIn } from './explained-parts.js'
 import type { Explanation } from './explanation.js'
-import type { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import type { HandlerRuns } from './handler-runs.js'
 import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
-import { fillIn } from './post-answer.js'
+import { recorderIn } from './post-answer.js'
+import type { ResponseRecorder } from './response-recorder.js'
 import { scopeOf } from './scope.js'
 
 /** The parts of a protocol that an explanation asks. */
@@ -25,8 +25,8 @@ export interface Explained<Context extends object> {
   readonly cache: CacheEngine
   readonly policy: Policy<Context>
   readonly keys: PrimaryKeys
-  readonly shelf: Shelf
-  readonly searches: Searches
+  readonly variants: Variants
+  readonly searchIndex: NoVarySearchIndex
   readonly runs: HandlerRuns<Context>
   readonly recentlyRefused: RecentlyRefused
   /** From where it looks at a request. */
@@ -55,13 +55,13 @@ export async function explain<Context extends object>(
   try {
     const asked = exchange()
     const recording = scopeOf(asked.raw)?.recording
-    const fill = recording && fillIn(recording)
+    const recorder = recording && recorderIn(recording)
     const apart = <T>(read: () => T): T => unwatched(recording?.inputs, read)
     const { nested, decide, takesOver } = of.standpointFor(asked.raw, asked.request.method)
     if (decide !== undefined) return await decide(exchange)
     // A cache within another one sees what that one sends on.
-    const itself = apart(() => asItCame(asked, takesOver === true ? undefined : fill))
-    return await explainRequest(itself, { ...of, nested, apart, ownFlight: fill?.of.flight })
+    const itself = apart(() => asItCame(asked, takesOver === true ? undefined : recorder))
+    return await explainRequest(itself, { ...of, nested, apart, ownFlight: recorder?.of.flight })
   } catch (thrown) {
     return complete({ ...blank, reason: 'fault', fault: asError(thrown).message }, of)
   }
@@ -96,9 +96,9 @@ async function explainRequest<Context extends object>(
   }
   const { by, absence } = withoutTrace(of)
   try {
-    const named = await of.apart(() => nameRequest(exchange, by))
+    const named = await of.apart(() => askOptions(exchange, by))
     const decideAs = async (nested: boolean) => {
-      const decision = await of.apart(() => decideNamed(exchange, named, nested, by))
+      const decision = await of.apart(() => decideByKey(exchange, named, nested, by))
       const { lookup } = decision.kind === 'enter' ? {} : decision
       if (lookup === undefined) return explained(draft, decision, of)
       const found = 'found' in decision ? decision.found : await by.find(lookup)
@@ -108,7 +108,7 @@ async function explainRequest<Context extends object>(
         key: explainedKey(lookup, isRefined, of.policy),
         stored: seen,
         absence: seen === undefined ? absence() : undefined,
-        refused: found && of.recentlyRefused.last(found.place),
+        refused: found && of.recentlyRefused.last(found.storageKey),
       }
       return explained({ ...draft, ...looked }, decision, of)
     }
@@ -138,8 +138,8 @@ function withoutTrace<Context extends object>({ policy, keys, cache, runs, ownFl
     runs: runs.without(ownFlight),
     find: (lookup) => {
       absence = 'nothing'
-      const shelf = of.shelf.lookingBy(peek)
-      return onShelfFor(lookup, shelf, of.searches.lookingBy(peek, shelf))
+      const variants = of.variants.lookingBy(peek)
+      return findStored(lookup, variants, of.searchIndex.lookingBy(peek, variants))
     },
   }
   return { by, absence: () => absence }
@@ -156,9 +156,12 @@ function credentialsIn<Context extends object>(exchange: Exchange<Context>, poli
 }
 
 /** The exchange with the request's own fields: while its handler runs, its conditions are hidden. And nothing can be done by it. */
-function asItCame<Context extends object>(exchange: Exchange<Context>, fill: Fill | undefined): Exchange<Context> {
+function asItCame<Context extends object>(
+  exchange: Exchange<Context>,
+  recorder: ResponseRecorder | undefined,
+): Exchange<Context> {
   const { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers } = exchange.request
-  const own = fill?.of.request.headers ?? { ...headers }
+  const own = recorder?.of.request.headers ?? { ...headers }
   return {
     request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own },
     raw: exchange.raw,

@@ -5,7 +5,7 @@ import { keyParts } from '../store/primary-key.js'
 import { representationFor } from '../store/representation.js'
 import { StoredResponse } from '../store/stored-response.js'
 import { distinctive } from '../store/stored-text.js'
-import type { OnShelf } from '../store/variants.js'
+import type { FoundVariant } from '../store/variants.js'
 import { fieldValue } from '../syntax/fields.js'
 import type { ExplainedForward, ExplainedKey, ExplainedResponse, ExplainedSelection } from './explanation.js'
 import type { Lookup } from './lookup.js'
@@ -37,7 +37,7 @@ export function explainedKey<Context extends object>(
 
 /** The stored response that was found, or else the one that was found in its place. */
 export function seenIn<Context extends object>(
-  { stored: own, other, found }: OnShelf,
+  { stored: own, other, found }: FoundVariant,
   { request }: Lookup<Context>,
   now: number,
 ): ExplainedResponse | undefined {

@@ -14,15 +14,15 @@ import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
 import type { Fields, FieldValue } from '../syntax/fields.js'
 import { answerFromStore } from './answer.js'
 import type { MissReason, RunsUnderWay } from './decision.js'
-import { Fill } from './fill.js'
-import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
 import { Flight, type Landing } from './flight.js'
-import type { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
-import { type Policy, placeOf } from './policy.js'
+import { type Policy, storageScopeOf } from './policy.js'
 import { PostAnswer, PostTarget } from './post-answer.js'
+import type { Asked, RecordedRequest, RecorderPolicy, RecorderTarget } from './recorded-request.js'
 import { refreshRequest } from './refresh-request.js'
 import { Refreshes } from './refreshes.js'
+import { ResponseRecorder } from './response-recorder.js'
+import type { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 import { openScope } from './scope.js'
 
@@ -53,18 +53,18 @@ const SLOW_FOR = 10_000
 export class HandlerRuns<Context extends object> implements RunsUnderWay {
   readonly #cache: CacheEngine
   readonly #policy: Policy<Context>
-  readonly #place: readonly unknown[]
-  readonly #keeper: Keeper
+  readonly #storageScope: readonly unknown[]
+  readonly #writer: ResponseWriter
   readonly #recentlyRefused: RecentlyRefused
   readonly #flights = new Map<string, Flight>()
   readonly #refreshes: Refreshes
-  readonly #plainPolicies = new Map<StoragePolicy, FillPolicy>()
+  readonly #plainPolicies = new Map<StoragePolicy, RecorderPolicy>()
 
-  constructor(policy: Policy<Context>, keeper: Keeper, recentlyRefused: RecentlyRefused) {
+  constructor(policy: Policy<Context>, writer: ResponseWriter, recentlyRefused: RecentlyRefused) {
     this.#cache = policy.engine
     this.#policy = policy
-    this.#place = placeOf(policy)
-    this.#keeper = keeper
+    this.#storageScope = storageScopeOf(policy)
+    this.#writer = writer
     this.#recentlyRefused = recentlyRefused
     this.#refreshes = new Refreshes(policy.engine.clock, policy.engine.gauges, {
       slotFor: policy.collapseTimeout,
@@ -77,10 +77,10 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
   }
 
   /** One that began after all that was invalidated since. */
-  flightTo(place: string): Flight | undefined {
-    const flight = this.#flights.get(place)
+  flightTo(storageKey: string): Flight | undefined {
+    const flight = this.#flights.get(storageKey)
     if (flight === undefined || flight.isOverdue) return undefined
-    return this.#cache.isInvalidated(place, [], flight.mark) ? undefined : flight
+    return this.#cache.isInvalidated(storageKey, [], flight.mark) ? undefined : flight
   }
 
   /**
@@ -92,52 +92,52 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
     const mark = this.#cache.mark()
     // What it is answered may be for nobody else.
     if (seenOf(lookup.request) !== undefined) return this.#run(lookup, miss, owner, mark, undefined)
-    const flight = this.#takeOff(miss.place, mark)
-    const turn = this.#cache.takeTurn(miss.place, look, [], this.#policy.collapseTimeout)
+    const flight = this.#takeOff(miss.storageKey, mark)
+    const turn = this.#cache.takeTurn(miss.storageKey, look, [], this.#policy.collapseTimeout)
     if (turn !== undefined) return this.#leadInTurn(lookup, miss, owner, flight, turn)
     return this.#run(lookup, miss, owner, mark, flight)
   }
 
-  isSideBySide(place: string): boolean {
-    return this.#flights.get(place)?.isSlow === true || this.#recentlyRefused.has(place)
+  isSideBySide(storageKey: string): boolean {
+    return this.#flights.get(storageKey)?.isSlow === true || this.#recentlyRefused.has(storageKey)
   }
 
   /** The same runs without one of them, as its own request sees them. */
   without(own: Flight | undefined): RunsUnderWay {
     return {
-      flightTo: (place) => {
-        const flight = this.flightTo(place)
+      flightTo: (storageKey) => {
+        const flight = this.flightTo(storageKey)
         return flight === own ? undefined : flight
       },
       areCrowded: this.areCrowded,
-      isSideBySide: (place) => {
-        return own !== undefined && this.#flights.get(place) === own
-          ? this.#recentlyRefused.has(place)
-          : this.isSideBySide(place)
+      isSideBySide: (storageKey) => {
+        return own !== undefined && this.#flights.get(storageKey) === own
+          ? this.#recentlyRefused.has(storageKey)
+          : this.isSideBySide(storageKey)
       },
     }
   }
 
   /** Runs the handler for this request only; it sees the client's own conditions. */
   alone(lookup: Lookup<Context>, miss: MissReason, owner: object): Forwarding {
-    const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined)
-    return this.#forward(lookup, owner, fill, undefined)
+    const recorder = this.#record(lookup, miss, this.#cache.mark(), undefined, undefined, undefined)
+    return this.#forward(lookup, owner, recorder, undefined)
   }
 
   /** Runs the handler for a HEAD, which tells whether the stored response to GET is still right. */
   check(lookup: Lookup<Context>, miss: MissReason, stored: StoredResponse, owner: object): Forwarding {
     const asked = this.#asked(lookup, miss, stored, 'HEAD')
-    const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, asked)
-    return this.#forward(lookup, owner, fill, undefined)
+    const recorder = this.#record(lookup, miss, this.#cache.mark(), undefined, undefined, asked)
+    return this.#forward(lookup, owner, recorder, undefined)
   }
 
   /** Runs the handler for a POST, whose answer may be stored for GET. */
   post(lookup: Lookup<Context>, miss: MissReason, retiring: readonly Retiring[], owner: object): Forwarding {
     const { request, exchange } = lookup
-    const target = new PostTarget(this.#cache, this.#keeper)
-    const fill = this.#fill(lookup, miss, this.#cache.mark(), undefined, undefined, undefined, target)
-    const recording = new PostAnswer(fill, target, request, retiring, (thrown) => target.fault(thrown))
-    openScope(exchange.raw, { owner, place: this.#place, bypass: 'method', recording, isAwaited: false })
+    const target = new PostTarget(this.#cache, this.#writer)
+    const recorder = this.#record(lookup, miss, this.#cache.mark(), undefined, undefined, undefined, target)
+    const recording = new PostAnswer(recorder, target, request, retiring, (thrown) => target.fault(thrown))
+    openScope(exchange.raw, { owner, storageScope: this.#storageScope, bypass: 'method', recording, isAwaited: false })
     return new Forwarding(recording)
   }
 
@@ -169,36 +169,36 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
    *
    * @param look - looks whether another process has stored a newer response
    */
-  refresh(lookup: Lookup<Context>, place: string, stored: StoredResponse, owner: object, look: Look): boolean {
+  refresh(lookup: Lookup<Context>, storageKey: string, stored: StoredResponse, owner: object, look: Look): boolean {
     const { exchange } = lookup
     if (exchange.refresh === undefined) return false
-    if (this.flightTo(place) !== undefined) return true
-    if (this.#refreshes.areFull || this.#recentlyRefused.has(place)) return true
+    if (this.flightTo(storageKey) !== undefined) return true
+    if (this.#refreshes.areFull || this.#recentlyRefused.has(storageKey)) return true
     const { key, user } = this.#policy
     // What middleware fills in it makes of fields that are not known here.
     const isNamed = key !== undefined || user !== undefined || stored.selecting.some(isFilledInput)
     const request = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
-    const miss: MissReason = { place, fwd: 'stale', reason: 'outlived', stale: undefined }
+    const miss: MissReason = { storageKey, fwd: 'stale', reason: 'outlived', stale: undefined }
     const asked = this.#asked(lookup, miss, stored, '304')
     const headers = { ...request.headers, ...(asked && preconditions(stored.validators)) }
     const { protocol, host } = request
     const run = exchange.refresh({ headers, protocol, host })
     if (run === undefined) return false
-    const flight = this.#takeOff(place, this.#cache.mark())
+    const flight = this.#takeOff(storageKey, this.#cache.mark())
     const end = this.#refreshes.take(run, () => flight.land({ kind: 'refused' }))
     const start = () => {
-      const fill = this.#fill(lookup, miss, this.#cache.mark(), flight, undefined, asked, this.#keeper, request)
-      const scope = { owner, place: this.#place, bypass: undefined, recording: fill, isAwaited: true }
+      const recorder = this.#record(lookup, miss, this.#cache.mark(), flight, undefined, asked, this.#writer, request)
+      const scope = { owner, storageScope: this.#storageScope, bypass: undefined, recording: recorder, isAwaited: true }
       const introduce = (raw: object) => {
         markRefresh(raw)
         openScope(raw, scope)
       }
       run.start(introduce, () => {
         end()
-        fill.abort('aborted')
+        recorder.abort('aborted')
       })
     }
-    const turn = this.#cache.takeTurn(place, look, [], this.#policy.collapseTimeout)
+    const turn = this.#cache.takeTurn(storageKey, look, [], this.#policy.collapseTimeout)
     if (turn === undefined) start()
     else void this.#refreshInTurn(flight, turn, start, end)
     return true
@@ -221,22 +221,22 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
       start()
     } catch (thrown) {
       end()
-      this.#keeper.fault(thrown)
+      this.#writer.fault(thrown)
       flight.land({ kind: 'refused' })
     }
   }
 
   /** Gives a recording that was begun ahead of its middleware the request as the framework has it. */
-  adopt(fill: Fill, exchange: Exchange<Context>): void {
-    fill.policy = this.#fillPolicy(exchange, fill.policy.storage)
+  adopt(recorder: ResponseRecorder, exchange: Exchange<Context>): void {
+    recorder.policy = this.#recorderPolicy(exchange, recorder.policy.storage)
   }
 
-  /** Adds what a nested middleware says to the recording of an outer one that stores in the same place. */
-  refine(fill: Fill, exchange: Exchange<Context>): void {
-    const own = this.#fillPolicy(exchange, this.#policy.storage)
-    const outer = fill.policy
+  /** Adds what a nested middleware says to the recorder of an outer one of the same storage scope. */
+  refine(recorder: ResponseRecorder, exchange: Exchange<Context>): void {
+    const own = this.#recorderPolicy(exchange, this.#policy.storage)
+    const outer = recorder.policy
     const keyedFields = [...outer.storage.keyedFields, ...own.storage.keyedFields]
-    fill.policy = {
+    recorder.policy = {
       ...own,
       storage: { ...own.storage, ttl: own.storage.ttl ?? outer.storage.ttl, keyedFields },
       vary: [...new Set([...outer.vary, ...own.vary])],
@@ -250,8 +250,8 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
   }
 
   /** While a body streams that nobody can wait for, no request waits for the next one either. Storing it ends that. */
-  noteSlowness(place: string): void {
-    if (this.#flights.get(place)?.isSlow === true) this.#recentlyRefused.add(place, SLOW_FOR)
+  noteSlowness(storageKey: string): void {
+    if (this.#flights.get(storageKey)?.isSlow === true) this.#recentlyRefused.add(storageKey, SLOW_FOR)
   }
 
   async #leadInTurn(
@@ -282,42 +282,47 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
   ): Forwarding {
     const conditions = conditionsOf(lookup.request)
     const asked = miss.stale && this.#asked(lookup, miss, miss.stale, '304')
-    const fill = this.#fill(lookup, miss, mark, flight, conditions, asked)
-    return this.#forward(lookup, owner, fill, changesFor(conditions, asked))
+    const recorder = this.#record(lookup, miss, mark, flight, conditions, asked)
+    return this.#forward(lookup, owner, recorder, changesFor(conditions, asked))
   }
 
-  #forward({ exchange }: Lookup<Context>, owner: object, recording: Fill, changes: FieldChanges | undefined) {
-    openScope(exchange.raw, { owner, place: this.#place, bypass: undefined, recording, isAwaited: false })
+  #forward(
+    { exchange }: Lookup<Context>,
+    owner: object,
+    recording: ResponseRecorder,
+    changes: FieldChanges | undefined,
+  ) {
+    openScope(exchange.raw, { owner, storageScope: this.#storageScope, bypass: undefined, recording, isAwaited: false })
     return new Forwarding(recording, changes)
   }
 
-  #fill(
+  #record(
     lookup: Lookup<Context>,
     miss: MissReason,
     mark: RunMark,
     flight: Flight | undefined,
     conditions: Fields | undefined,
     asked: Asked | undefined,
-    target: FillTarget = this.#keeper,
+    target: RecorderTarget = this.#writer,
     request: Snapshot = snapshotOf(lookup.request),
-  ): Fill {
+  ): ResponseRecorder {
     const { key, search, personal, nested, collapsed } = lookup
-    const { place, fwd, part } = miss
+    const { storageKey, fwd, part } = miss
     const sees = seenOf(request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.#onError(lookup, miss, undefined)
-    const fill = new Fill(
+    const recorder = new ResponseRecorder(
       // biome-ignore format: one name a line says no more
       {
-        request, key, search, place, mark, requestedAt, fwd, collapsed, flight, onError,
+        request, key, search, storageKey, mark, requestedAt, fwd, collapsed, flight, onError,
         conditions, sees, asked, part, personal, nested,
       },
-      this.#fillPolicy(lookup.exchange, lookup.storage),
+      this.#recorderPolicy(lookup.exchange, lookup.storage),
       target,
     )
-    const { inputs } = fill
+    const { inputs } = recorder
     if (inputs !== undefined) request.filled = (input) => inputs.filledBy?.(input)
-    return fill
+    return recorder
   }
 
   /** A stored response to ask the handler about; `undefined` when it has no validator to ask by (RFC 9111, section 4.3.1). */
@@ -335,7 +340,7 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
     }
   }
 
-  #fillPolicy(exchange: Exchange<Context>, storage: StoragePolicy): FillPolicy {
+  #recorderPolicy(exchange: Exchange<Context>, storage: StoragePolicy): RecorderPolicy {
     const { tags, cacheIf } = this.#policy
     const plain = this.#plainPolicies.get(storage) ?? this.#plainPolicy(storage)
     if (tags === undefined && cacheIf === undefined) return plain
@@ -343,11 +348,11 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
     return { ...plain, tags: named, cacheIf: cacheIf && ((response) => cacheIf(response, exchange.context)) }
   }
 
-  /** What all fills of a storage policy have in common. */
-  #plainPolicy(storage: StoragePolicy): FillPolicy {
+  /** What all recorders of a storage policy have in common. */
+  #plainPolicy(storage: StoragePolicy): RecorderPolicy {
     const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, query } = this.#policy
     const keyedParameters = typeof query === 'string' ? undefined : query
-    const plain: FillPolicy = {
+    const plain: RecorderPolicy = {
       ...{ storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, keyedParameters },
       filledNames: vary.filter(isFilledInput),
       tags: [],
@@ -358,14 +363,14 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
     return plain
   }
 
-  #takeOff(place: string, mark: RunMark): Flight {
+  #takeOff(storageKey: string, mark: RunMark): Flight {
     const onLanding = ({ kind }: Landing) => {
-      if (kind === 'refused') this.noteSlowness(place)
-      if (this.#flights.get(place) === flight) this.#flights.delete(place)
+      if (kind === 'refused') this.noteSlowness(storageKey)
+      if (this.#flights.get(storageKey) === flight) this.#flights.delete(storageKey)
     }
     const { clock, gauges } = this.#cache
     const flight = new Flight(mark, clock, this.#policy.collapseTimeout, onLanding, gauges)
-    this.#flights.set(place, flight)
+    this.#flights.set(storageKey, flight)
     return flight
   }
 
@@ -375,7 +380,7 @@ export class HandlerRuns<Context extends object> implements RunsUnderWay {
     const asItCame = requestOf(lookup)
     return (fwdStatus: number | undefined): Reply | undefined => {
       const now = this.#cache.clock.now()
-      if (!mayReuseOnError(stale, lookup.wishes, now)) return undefined
+      if (!mayReuseOnError(stale, lookup.directives, now)) return undefined
       this.#cache.counters.stale += 1
       const ttl = stale.lifetimeLeft(now)
       const status = { fwd: 'stale', fwdStatus, collapsed, ttl, detail: 'stale-if-error' } as const
@@ -417,8 +422,8 @@ function requestOf({ request }: { readonly request: RequestHead }): Pick<Request
   return { method: request.method, headers: { ...request.headers } }
 }
 
-/** What of a request is for its handler to understand: see {@link FillRequest.sees}. */
-function seenOf({ method, headers }: RequestHead): FillRequest['sees'] {
+/** What of a request is for its handler to understand: see {@link RecordedRequest.sees}. */
+function seenOf({ method, headers }: RequestHead): RecordedRequest['sees'] {
   if (method === 'POST') return undefined
   if (headers.range !== undefined) return 'range'
   return SELECTIVE_FIELDS.some((name) => headers[name] !== undefined) ? 'version' : undefined

@@ -24,7 +24,7 @@ export class Lookup<Context extends object> {
   /** Whether the key names the user. */
   readonly personal: boolean
   /** The request's directives, where they count. */
-  readonly wishes: CacheControl | undefined
+  readonly directives: CacheControl | undefined
   /** Whether another cache of the same request has left the work to this one. */
   readonly nested: boolean
   /** Whether the request carries credentials that count. */
@@ -41,7 +41,7 @@ export class Lookup<Context extends object> {
     search: SearchKeys | undefined,
     storage: StoragePolicy,
     personal: boolean,
-    wishes: CacheControl | undefined,
+    directives: CacheControl | undefined,
     nested: boolean,
     isLoggedIn: boolean,
   ) {
@@ -51,7 +51,7 @@ export class Lookup<Context extends object> {
     this.search = search
     this.storage = storage
     this.personal = personal
-    this.wishes = wishes
+    this.directives = directives
     this.nested = nested
     this.#isLoggedIn = isLoggedIn
     this.hasCredentials =

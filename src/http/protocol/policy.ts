@@ -171,8 +171,8 @@ export function refined<Context extends object>(
   return { ...own, ...refinement, cache }
 }
 
-/** All that decides where a middleware stores. Two middlewares with the same parts store in one place. */
-export function placeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
+/** The storage scope of a middleware: two with equal parts find what the other one has stored. */
+export function storageScopeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
   const query = Array.isArray(policy.query) ? policy.query.join('&') : policy.query
   return [policy.cache, policy.group, query, policy.noVarySearch, policy.key, policy.user]
 }

@@ -7,11 +7,11 @@ import type { Reason } from '../rules/reasons.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import type { StoredHead } from '../store/stored-response.js'
 import { fieldValue } from '../syntax/fields.js'
-import { Fill } from './fill.js'
-import type { FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
-import type { Keeper } from './keeper.js'
-import { Invalidating } from './pass.js'
+import { Invalidating } from './pass-through.js'
+import type { RecordedRequest, RecorderTarget } from './recorded-request.js'
+import { ResponseRecorder } from './response-recorder.js'
+import type { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 
 /**
@@ -20,76 +20,79 @@ import type { Retiring } from './retiring.js'
  */
 export class PostAnswer extends Invalidating {
   override readonly wants = 'response'
-  readonly fill: Fill
+  readonly recorder: ResponseRecorder
   readonly inputs: InputsRead | undefined
   readonly #request: RequestHead
   readonly #target: PostTarget
   #isRecorded = false
 
   constructor(
-    fill: Fill,
+    recorder: ResponseRecorder,
     target: PostTarget,
     request: RequestHead,
     retiring: readonly Retiring[],
     onFault: (thrown: unknown) => void,
   ) {
     // What Cache-Status says is the recording's to say.
-    super(fill.handle, undefined, request, retiring, onFault)
-    this.fill = fill
-    this.inputs = fill.inputs
+    super(recorder.handle, undefined, request, retiring, onFault)
+    this.recorder = recorder
+    this.inputs = recorder.inputs
     this.#request = request
     this.#target = target
   }
 
   override begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
     if (!this.#isForGet(head)) {
-      const isStored = this.fill.policy.storage.methods.has('POST')
-      return { ...this.fill.passBy(head, isStored ? 'content-location' : 'method'), before: super.begin(head).before }
+      const isStored = this.recorder.policy.storage.methods.has('POST')
+      return {
+        ...this.recorder.passBy(head, isStored ? 'content-location' : 'method'),
+        before: super.begin(head).before,
+      }
     }
     this.#isRecorded = true
     // In this order: what others have invalidated while the handler ran keeps the answer out, what it does itself does not.
-    const onward = this.fill.begin(head, whole)
+    const onward = this.recorder.begin(head, whole)
     const { before } = super.begin(head)
     this.#target.ownIsDone()
     return { ...onward, before }
   }
 
   override write(chunk?: Uint8Array | string): boolean {
-    return this.#isRecorded && chunk !== undefined && this.fill.write(chunk)
+    return this.#isRecorded && chunk !== undefined && this.recorder.write(chunk)
   }
 
   override pause(): void {
-    if (this.#isRecorded) this.fill.pause()
+    if (this.#isRecorded) this.recorder.pause()
   }
 
   override resume(): void {
-    this.fill.resume()
+    this.recorder.resume()
   }
 
   override end(): void {
-    if (this.#isRecorded) this.fill.end()
+    if (this.#isRecorded) this.recorder.end()
   }
 
   override leave(mayKnow: () => boolean): void {
-    this.fill.leave(mayKnow)
+    this.recorder.leave(mayKnow)
   }
 
   override abort(reason?: 'aborted' | 'trailers'): void {
-    if (reason !== undefined) this.fill.abort(reason)
+    if (reason !== undefined) this.recorder.abort(reason)
   }
 
   override fail(error: unknown): Reply | undefined {
-    return this.fill.fail(error)
+    return this.recorder.fail(error)
   }
 
   override standDown(): void {
     super.standDown()
-    this.fill.standDown()
+    this.recorder.standDown()
   }
 
   /** What cannot be for GET is not worth looking at: most POSTs are none of the cache's business. */
   #isForGet(head: ResponseHead): boolean {
-    if (head.status !== 200 || !this.fill.policy.storage.methods.has('POST')) return false
+    if (head.status !== 200 || !this.recorder.policy.storage.methods.has('POST')) return false
     const location = fieldValue({ location: head.field('content-location') }, 'location')
     const target = targetUri(this.#request)
     return location !== undefined && target !== undefined && targetUri(this.#request, location)?.href === target.href
@@ -100,34 +103,34 @@ export class PostAnswer extends Invalidating {
  * Where the answer to a POST is kept: as one that was made after what this very POST invalidates, and before all else that
  * is invalidated after its handler started.
  */
-export class PostTarget implements FillTarget {
+export class PostTarget implements RecorderTarget {
   readonly #cache: CacheEngine
-  readonly #keeper: Keeper
+  readonly #writer: ResponseWriter
   #sequence: number | undefined
 
-  constructor(cache: CacheEngine, keeper: Keeper) {
+  constructor(cache: CacheEngine, writer: ResponseWriter) {
     this.#cache = cache
-    this.#keeper = keeper
+    this.#writer = writer
   }
 
   get clock() {
-    return this.#keeper.clock
+    return this.#writer.clock
   }
 
   get recordings() {
-    return this.#keeper.recordings
+    return this.#writer.recordings
   }
 
   get maxHandlerTime() {
-    return this.#keeper.maxHandlerTime
+    return this.#writer.maxHandlerTime
   }
 
-  refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined {
-    return this.#keeper.isInvalidated(of, recorded) ? 'invalidated' : this.#keeper.refuses(of, recorded)
+  refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
+    return this.#writer.isInvalidated(of, recorded) ? 'invalidated' : this.#writer.refuses(of, recorded)
   }
 
-  isTooLate(of: FillRequest, recorded: RecordedHead): boolean {
-    return this.#keeper.isTooLate(of, recorded)
+  isTooLate(of: RecordedRequest, recorded: RecordedHead): boolean {
+    return this.#writer.isTooLate(of, recorded)
   }
 
   /** What the POST invalidates has just been taken out of use in this process. */
@@ -135,16 +138,16 @@ export class PostTarget implements FillTarget {
     this.#sequence = this.#cache.mark().sequence
   }
 
-  keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing {
+  keep(of: RecordedRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing {
     const { startedAt, sequence } = of.mark
     // The log has been told by now, and everything before that record has been applied here: whatever of it covers the
     // answer has a later sequence, and keeps it out.
     const mark = { startedAt, sequence: this.#sequence ?? sequence, stamp: this.#cache.mark().stamp }
-    return this.#keeper.keep({ ...of, mark }, recorded, stored, body)
+    return this.#writer.keep({ ...of, mark }, recorded, stored, body)
   }
 
-  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean, input?: string): void {
-    this.#keeper.refused(of, reason, detail, failed, input)
+  refused(of: RecordedRequest, reason: Reason, detail: string, failed: boolean, input?: string): void {
+    this.#writer.refused(of, reason, detail, failed, input)
   }
 
   /** A POST is no question about what is stored. */
@@ -153,18 +156,18 @@ export class PostTarget implements FillTarget {
   outdate(): void {}
 
   advise(topic: string, text: () => string): void {
-    this.#keeper.advise(topic, text)
+    this.#writer.advise(topic, text)
   }
 
   fault(thrown: unknown): void {
-    this.#keeper.fault(thrown)
+    this.#writer.fault(thrown)
   }
 }
 
 /** The recording that may store the response to a request; `undefined`: none may. */
-export function fillIn(recording: Recording): Fill | undefined {
-  if (recording instanceof PostAnswer) return recording.fill
-  return recording instanceof Fill ? recording : undefined
+export function recorderIn(recording: Recording): ResponseRecorder | undefined {
+  if (recording instanceof PostAnswer) return recording.recorder
+  return recording instanceof ResponseRecorder ? recording : undefined
 }
 
 brand(PostAnswer, 'post-answer')

@@ -7,17 +7,17 @@ import type { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { isForSeveral, mayReuse, requestControl } from '../rules/reusable.js'
 import { Invalidations } from '../store/invalidations.js'
-import { onShelfFor, Searches } from '../store/no-vary-search-index.js'
+import { findStored, NoVarySearchIndex } from '../store/no-vary-search-index.js'
 import { PrimaryKeys } from '../store/primary-key.js'
 import { RecentlyRefused } from '../store/recently-refused.js'
 import { representationFor } from '../store/representation.js'
 import { CACHE_NAME, type StoredResponse } from '../store/stored-response.js'
 import { UriKeys } from '../store/uri-keys.js'
-import { Shelf } from '../store/variants.js'
+import { Variants } from '../store/variants.js'
 import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
 import { pathOf } from '../syntax/target.js'
 import { answerFromStore } from './answer.js'
-import { settledAnswers } from './asked-functions.js'
+import { optionAnswers, wholeExtra } from './build-lookup.js'
 import {
   type DecidedBy,
   type Decision,
@@ -31,18 +31,18 @@ import {
   type Pass,
   passFor,
 } from './decision.js'
-import { namingOf, wholeExtra } from './entering.js'
 import { explain, type Standpoint } from './explain.js'
 import type { Explanation } from './explanation.js'
-import { Fill } from './fill.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns } from './handler-runs.js'
-import { Keeper } from './keeper.js'
 import type { Lookup } from './lookup.js'
-import { Invalidating, Passing, Silent } from './pass.js'
+import { settledAnswers } from './option-functions.js'
+import { Invalidating, PassThrough, Unrecorded } from './pass-through.js'
 import { isLoggedIn } from './personal.js'
-import { type Policy, placeOf } from './policy.js'
-import { fillIn } from './post-answer.js'
+import { type Policy, storageScopeOf } from './policy.js'
+import { recorderIn } from './post-answer.js'
+import { ResponseRecorder } from './response-recorder.js'
+import { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 import { type Ahead, openScope, type Scope, scopeOf } from './scope.js'
 import { answersOf, isThenable } from './thenable.js'
@@ -70,11 +70,11 @@ const MAX_LOOKS = 4
 export class ResponseCache<Context extends object> {
   readonly cache: CacheEngine
   readonly #policy: Policy<Context>
-  readonly #place: readonly unknown[]
+  readonly #storageScope: readonly unknown[]
   readonly #keys: PrimaryKeys
-  readonly #shelf: Shelf
-  readonly #searches: Searches
-  readonly #keeper: Keeper
+  readonly #variants: Variants
+  readonly #searchIndex: NoVarySearchIndex
+  readonly #writer: ResponseWriter
   readonly #runs: HandlerRuns<Context>
   readonly #recentlyRefused: RecentlyRefused
   readonly #by: DecidedBy<Context>
@@ -88,25 +88,25 @@ export class ResponseCache<Context extends object> {
     const recentlyRefused = new RecentlyRefused(cache.clock)
     this.cache = cache
     this.#policy = policy
-    this.#place = placeOf(policy)
+    this.#storageScope = storageScopeOf(policy)
     this.#keys = new PrimaryKeys(policy)
-    this.#shelf = new Shelf(cache)
-    this.#searches = new Searches(cache, this.#shelf)
-    const searches = policy.noVarySearch ? this.#searches : undefined
+    this.#variants = new Variants(cache)
+    this.#searchIndex = new NoVarySearchIndex(cache, this.#variants)
+    const searchIndex = policy.noVarySearch ? this.#searchIndex : undefined
     this.invalidations = new Invalidations(
       policy.cache,
       policy.group,
-      new UriKeys(cache, this.#keys, this.#shelf, searches),
+      new UriKeys(cache, this.#keys, this.#variants, searchIndex),
     )
-    this.#keeper = new Keeper(cache, this.#shelf, this.#searches, recentlyRefused)
+    this.#writer = new ResponseWriter(cache, this.#variants, this.#searchIndex, recentlyRefused)
     this.#recentlyRefused = recentlyRefused
-    this.#runs = new HandlerRuns(policy, this.#keeper, recentlyRefused)
+    this.#runs = new HandlerRuns(policy, this.#writer, recentlyRefused)
     this.#by = {
       policy,
       cache,
       keys: this.#keys,
       runs: this.#runs,
-      find: (lookup) => onShelfFor(lookup, this.#shelf, this.#searches),
+      find: (lookup) => findStored(lookup, this.#variants, this.#searchIndex),
     }
   }
 
@@ -145,8 +145,8 @@ export class ResponseCache<Context extends object> {
       cache: this.cache,
       policy: { ...this.#policy, cacheStatus },
       keys: this.#keys,
-      shelf: this.#shelf,
-      searches: this.#searches,
+      variants: this.#variants,
+      searchIndex: this.#searchIndex,
       runs: this.#runs,
       recentlyRefused: this.#recentlyRefused,
       standpointFor: (raw, method) => this.#standpointFor(raw, method),
@@ -206,7 +206,7 @@ export class ResponseCache<Context extends object> {
     const { lookup, found, stored, now, refresh } = hit
     if (refresh !== undefined) {
       const look = () => this.#lookForNewer(lookup, stored)
-      const isUnderWay = this.#runs.refresh(lookup, found.place, stored, this, look)
+      const isUnderWay = this.#runs.refresh(lookup, found.storageKey, stored, this, look)
       if (!isUnderWay && refresh === 'stale') {
         return this.#carryOut(lookup.exchange, missed(lookup, found, 'outlived', this.#by))
       }
@@ -215,7 +215,7 @@ export class ResponseCache<Context extends object> {
     const { cacheStatus, precompress } = this.#policy
     this.#keys.found(lookup.key)
     if (precompress !== undefined && precompress.length > 0) {
-      this.#keeper.precompressor.afterHit(found.place, stored, now)
+      this.#writer.precompressor.afterHit(found.storageKey, stored, now)
     }
     this.#countHit(lookup, tier, now >= stored.staleAt, found.found?.disconnected === true)
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
@@ -242,11 +242,11 @@ export class ResponseCache<Context extends object> {
     this.#countMiss(lookup, miss)
     switch (kind) {
       case 'refuse':
-        this.#keeper.count('only-if-cached')
+        this.#writer.count('only-if-cached')
         return gatewayTimeout(this.#status({ detail: 'only-if-cached' }))
       case 'head':
-        this.#keeper.tell(lookup.key.text, kind)
-        return this.#passing(lookup.exchange, { fwd: miss.fwd, detail: kind }, undefined)
+        this.#writer.tell(lookup.key.text, kind)
+        return this.#passThrough(lookup.exchange, { fwd: miss.fwd, detail: kind }, undefined)
       case 'check':
         return this.#runs.check(lookup, miss, decision.stored, this)
       case 'wait':
@@ -254,7 +254,7 @@ export class ResponseCache<Context extends object> {
       case 'run':
         return this.#runs.lead(lookup, miss, this, () => this.#lookAgain(lookup))
       case 'side-by-side':
-        this.#runs.noteSlowness(miss.place)
+        this.#runs.noteSlowness(miss.storageKey)
         return this.#runs.alone(lookup, miss, this)
       default:
         return this.#runs.alone(lookup, miss, this)
@@ -266,7 +266,7 @@ export class ResponseCache<Context extends object> {
     const { stored } = await this.#by.find(lookup)
     const now = this.cache.clock.now()
     if (stored === undefined || !lookup.mayUse(stored, now)) return undefined
-    return mayReuse(stored, lookup.wishes, now) === 'fresh' ? stored : undefined
+    return mayReuse(stored, lookup.directives, now) === 'fresh' ? stored : undefined
   }
 
   /** As {@link #lookAgain}, for what takes the place of a stored response. */
@@ -275,11 +275,11 @@ export class ResponseCache<Context extends object> {
     return stored !== undefined && stored.staleAt > than.staleAt ? stored : undefined
   }
 
-  #countMiss(lookup: Lookup<Context>, { place, reason, stale, part }: MissReason): void {
-    if (stale !== undefined || part !== undefined || this.#recentlyRefused.has(place)) this.#keys.found(lookup.key)
+  #countMiss(lookup: Lookup<Context>, { storageKey, reason, stale, part }: MissReason): void {
+    if (stale !== undefined || part !== undefined || this.#recentlyRefused.has(storageKey)) this.#keys.found(lookup.key)
     if (lookup.waits > 0) return
     this.cache.counters.misses += 1
-    if (reason !== 'uri-miss') this.#keeper.count(reason)
+    if (reason !== 'uri-miss') this.#writer.count(reason)
     if (this.cache.listenerCount('miss') > 0) this.cache.emit('miss', { key: lookup.key.text, reason })
   }
 
@@ -299,13 +299,13 @@ export class ResponseCache<Context extends object> {
 
   #pass(exchange: Exchange<Context>, { reason, fwd }: Pick<Pass<Context>, 'reason' | 'fwd'>): Forwarding {
     this.#countPass(exchange, reason)
-    if (fwd === 'bypass') return this.#passing(exchange, { fwd, detail: reason }, reason)
+    if (fwd === 'bypass') return this.#passThrough(exchange, { fwd, detail: reason }, reason)
     const { request } = exchange
     const status = this.#status({ fwd, detail: reason })
     const recording = new Invalidating(new ResponseNotes(), status, request, [this.#retiring(exchange)], (thrown) =>
-      this.#keeper.fault(thrown),
+      this.#writer.fault(thrown),
     )
-    openScope(exchange.raw, { owner: this, place: this.#place, bypass: fwd, recording, isAwaited: false })
+    openScope(exchange.raw, { owner: this, storageScope: this.#storageScope, bypass: fwd, recording, isAwaited: false })
     return new Forwarding(recording)
   }
 
@@ -322,7 +322,8 @@ export class ResponseCache<Context extends object> {
     const extra = (): string | Promise<string> => {
       if (key === undefined && user === undefined) return wholeExtra(request, '')
       const answers = answersOf([key, user], context)
-      const whole = ([named, who]: readonly unknown[]) => wholeExtra(request, namingOf(this.#policy, named, who).extra)
+      const whole = ([named, who]: readonly unknown[]) =>
+        wholeExtra(request, optionAnswers(this.#policy, named, who).extra)
       return answers.some(isThenable)
         ? settledAnswers(answers, this.#policy, this.cache.clock).then(whole)
         : whole(answers)
@@ -333,20 +334,20 @@ export class ResponseCache<Context extends object> {
   #countPass(exchange: Exchange<Context>, reason: Reason): void {
     const { cache } = this
     cache.counters.bypassed += 1
-    this.#keeper.count(reason)
+    this.#writer.count(reason)
     if (cache.listenerCount('bypass') === 0) return
     const { method, url } = exchange.request
     cache.emit('bypass', { reason, method, path: pathOf(url) })
   }
 
   #passFaulty(exchange: Exchange<Context>, thrown: unknown): Forwarding {
-    this.#keeper.fault(thrown)
+    this.#writer.fault(thrown)
     return this.#pass(exchange, passFor(exchange.request, 'fault'))
   }
 
-  #passing(exchange: Exchange<Context>, status: CacheStatus, bypass: string | undefined): Forwarding {
-    const recording = new Passing(new ResponseNotes(), this.#status(status))
-    openScope(exchange.raw, { owner: this, place: this.#place, bypass, recording, isAwaited: false })
+  #passThrough(exchange: Exchange<Context>, status: CacheStatus, bypass: string | undefined): Forwarding {
+    const recording = new PassThrough(new ResponseNotes(), this.#status(status))
+    openScope(exchange.raw, { owner: this, storageScope: this.#storageScope, bypass, recording, isAwaited: false })
     return new Forwarding(recording)
   }
 
@@ -362,9 +363,9 @@ export class ResponseCache<Context extends object> {
       scope.isAwaited = false
       return this.#meet(exchange, scope)
     }
-    const fill = fillIn(recording)
-    if (role === 'joining' && fill !== undefined) this.#runs.refine(fill, exchange)
-    return new Forwarding(new Silent(recording.handle))
+    const recorder = recorderIn(recording)
+    if (role === 'joining' && recorder !== undefined) this.#runs.refine(recorder, exchange)
+    return new Forwarding(new Unrecorded(recording.handle))
   }
 
   /** What this middleware does with a request that a middleware has looked at already. */
@@ -373,7 +374,7 @@ export class ResponseCache<Context extends object> {
     if (isAwaited && owner === this) return 'awaited'
     if (isAwaited || owner === this || bypass === 'skip' || bypass === 'fault') return 'silent'
     if (this.#isOwnPlace(scope)) return 'inner'
-    if (fillIn(recording) !== undefined) return 'joining'
+    if (recorderIn(recording) !== undefined) return 'joining'
     return bypass === 'method' && isCached(method, this.#policy) ? 'instead' : 'silent'
   }
 
@@ -388,16 +389,16 @@ export class ResponseCache<Context extends object> {
       const said = role === 'joining' ? this.#policy : undefined
       return { nested: false, decide: (exchange) => owner.explain(exchange, said) }
     }
-    return { nested: fillIn(scope.recording)?.of.nested ?? (this.#isInner ? 'unknown' : false) }
+    return { nested: recorderIn(scope.recording)?.of.nested ?? (this.#isInner ? 'unknown' : false) }
   }
 
   /** What was decided before the application had the request, or for the copy that a refresh sends, comes to the middleware. */
   #meet(exchange: Exchange<Context>, { recording, ahead }: Scope): Outcome | Promise<Outcome> {
     if (ahead !== undefined && this.#isAnother(exchange, ahead)) {
-      if (recording instanceof Fill || recording instanceof Passing) recording.giveUp()
+      if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.giveUp()
       return this.#decide(exchange, false)
     }
-    if (recording instanceof Fill) this.#runs.adopt(recording, exchange)
+    if (recording instanceof ResponseRecorder) this.#runs.adopt(recording, exchange)
     return new Forwarding(recording, ahead?.changes)
   }
 
@@ -413,11 +414,11 @@ export class ResponseCache<Context extends object> {
     const { skip, allowRefresh } = this.#policy
     if (skip !== undefined || allowRefresh !== undefined) return true
     if (scope.bypass !== undefined && scope.bypass !== 'method') return true
-    return this.#place.some((part, at) => part !== scope.place[at])
+    return this.#storageScope.some((part, at) => part !== scope.storageScope[at])
   }
 
   #takeOver(exchange: Exchange<Context>, { recording, owner }: Scope, nested: boolean): Outcome | Promise<Outcome> {
-    if (recording instanceof Fill || recording instanceof Passing) recording.standDown()
+    if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.standDown()
     if (nested) this.#isInner = true
     if (owner instanceof ResponseCache) owner.invalidations.include(this.invalidations)
     return this.#decide(exchange, nested)

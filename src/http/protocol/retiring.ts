@@ -31,10 +31,12 @@ export function retireTargets(of: readonly Retiring[], targets: readonly Target[
     for (const key of more) known.add(key)
   }
   for (const { invalidations, extra, key } of of) {
-    for (const place of invalidations.places) {
+    for (const uriKeys of invalidations.allUriKeys) {
       for (const target of targets) {
-        add(place, place.of(target))
-        if (place.hasRules) later.push(place.ofStoredRule(target).then((more) => retire(place.cache, new Set(more))))
+        add(uriKeys, uriKeys.of(target))
+        if (uriKeys.hasRules) {
+          later.push(uriKeys.ofStoredRule(target).then((more) => retire(uriKeys.cache, new Set(more))))
+        }
       }
     }
     if (key !== undefined) add(invalidations.uriKeys, invalidations.uriKeys.withVariants({ text: key }))

@@ -14,7 +14,7 @@ export interface Scope {
   /** The protocol that opened it. */
   readonly owner: object
   /** Where the owner stores, to be compared part by part. */
-  readonly place: readonly unknown[]
+  readonly storageScope: readonly unknown[]
   /** Why the owner passes by, if it does. */
   readonly bypass: string | undefined
   readonly recording: Recording

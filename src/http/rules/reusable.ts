@@ -29,27 +29,32 @@ export type Reuse = 'fresh' | 'stale-while-revalidate' | 'max-stale' | 'stale' |
 /**
  * Decides whether a stored response may be sent without running the handler (RFC 9111, sections 4 and 5.2).
  *
- * @param wishes - the directives of the request; `undefined` if they are ignored, as for ordinary clients in the
+ * @param directives - the directives of the request; `undefined` if they are ignored, as for ordinary clients in the
  * application preset
  */
-export function mayReuse(stored: Reusable, wishes: CacheControl | undefined, now: EpochMilliseconds): Reuse {
+export function mayReuse(stored: Reusable, directives: CacheControl | undefined, now: EpochMilliseconds): Reuse {
   if (stored.control.noCache) return 'no-cache'
-  if (now < stored.staleAt) return wishes === undefined || acceptsFresh(stored, wishes, now) ? 'fresh' : 'request'
+  if (now < stored.staleAt)
+    return directives === undefined || acceptsFresh(stored, directives, now) ? 'fresh' : 'request'
   if (forbidsStale(stored.control)) return 'stale'
-  if (wishes !== undefined && asksForFresh(wishes)) {
-    return wishes.maxStale !== undefined && acceptsStale(stored, wishes, now) ? 'max-stale' : 'stale'
+  if (directives !== undefined && asksForFresh(directives)) {
+    return directives.maxStale !== undefined && acceptsStale(stored, directives, now) ? 'max-stale' : 'stale'
   }
   if (isWithin(stored, stored.staleWhileRevalidate, now)) return 'stale-while-revalidate'
-  return wishes !== undefined && acceptsStale(stored, wishes, now) ? 'max-stale' : 'stale'
+  return directives !== undefined && acceptsStale(stored, directives, now) ? 'max-stale' : 'stale'
 }
 
 /** Whether a stored response may be sent instead of an error (RFC 9111, section 4.2.4; RFC 5861, section 4). */
-export function mayReuseOnError(stored: Reusable, wishes: CacheControl | undefined, now: EpochMilliseconds): boolean {
+export function mayReuseOnError(
+  stored: Reusable,
+  directives: CacheControl | undefined,
+  now: EpochMilliseconds,
+): boolean {
   if (stored.control.noCache) return false
-  if (wishes?.noCache === true && wishes.staleIfError === undefined) return false
+  if (directives?.noCache === true && directives.staleIfError === undefined) return false
   if (now < stored.staleAt) return true
   if (forbidsStale(stored.control)) return false
-  return isWithin(stored, wishes?.staleIfError ?? stored.staleIfError, now)
+  return isWithin(stored, directives?.staleIfError ?? stored.staleIfError, now)
 }
 
 /**
@@ -75,31 +80,31 @@ export function requestControl(request: Fields): CacheControl | undefined {
 
 const PRAGMA_NO_CACHE: CacheControl = Object.freeze({ ...NO_DIRECTIVES, noCache: true })
 
-function acceptsFresh(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
-  if (wishes.noCache) return false
-  if (wishes.minFresh !== undefined && stored.staleAt - now < wishes.minFresh * 1000) return false
+function acceptsFresh(stored: Reusable, directives: CacheControl, now: EpochMilliseconds): boolean {
+  if (directives.noCache) return false
+  if (directives.minFresh !== undefined && stored.staleAt - now < directives.minFresh * 1000) return false
   // A reload sends max-age=0; an immutable response may still be used for it (RFC 8246, section 2.1).
-  return stored.control.immutable || isYoungEnough(stored, wishes, now)
+  return stored.control.immutable || isYoungEnough(stored, directives, now)
 }
 
-function acceptsStale(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
-  if (wishes.noCache || wishes.minFresh !== undefined || wishes.maxStale === undefined) return false
-  return isWithin(stored, wishes.maxStale, now) && isYoungEnough(stored, wishes, now)
+function acceptsStale(stored: Reusable, directives: CacheControl, now: EpochMilliseconds): boolean {
+  if (directives.noCache || directives.minFresh !== undefined || directives.maxStale === undefined) return false
+  return isWithin(stored, directives.maxStale, now) && isYoungEnough(stored, directives, now)
 }
 
 /**
  * Whether a request restricts the age, and so does not accept staleness unless max-stale permits it (RFC 9111, section
  * 5.2.1.1).
  */
-function asksForFresh(wishes: CacheControl): boolean {
-  return wishes.noCache || wishes.maxAge !== undefined || wishes.minFresh !== undefined
+function asksForFresh(directives: CacheControl): boolean {
+  return directives.noCache || directives.maxAge !== undefined || directives.minFresh !== undefined
 }
 
-function isYoungEnough(stored: Reusable, wishes: CacheControl, now: EpochMilliseconds): boolean {
-  if (wishes.maxAge === undefined) return true
+function isYoungEnough(stored: Reusable, directives: CacheControl, now: EpochMilliseconds): boolean {
+  if (directives.maxAge === undefined) return true
   // max-age=0 is never satisfied: a response has age 0 in the millisecond of its creation, but a reload asks for a new
   // one.
-  return wishes.maxAge > 0 && stored.initialAge + (now - stored.receivedAt) <= wishes.maxAge * 1000
+  return directives.maxAge > 0 && stored.initialAge + (now - stored.receivedAt) <= directives.maxAge * 1000
 }
 
 /** Whether the staleness is less than `window` seconds. */

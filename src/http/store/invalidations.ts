@@ -22,7 +22,7 @@ export class Invalidations {
   }
 
   /** The middlewares that store responses for the same requests: this one, and the inner ones discovered so far. */
-  get places(): readonly UriKeys[] {
+  get allUriKeys(): readonly UriKeys[] {
     return [this.uriKeys, ...Array.from(this.#inner, (inner) => inner.uriKeys)]
   }
 
@@ -54,13 +54,13 @@ export class Invalidations {
 
   #invalidatePrefixes(prefixesIn: (group: string) => readonly string[]): Promise<Invalidation> {
     if (this.#inner.size === 0) return this.cache.invalidatePrefixes(prefixesIn(this.group), IGNORE_CASE)
-    const places = new Map<FallbackCache, Set<string>>()
-    for (const place of [this, ...this.#inner]) {
-      const prefixes = places.get(place.cache) ?? new Set()
-      for (const prefix of prefixesIn(place.group)) prefixes.add(prefix)
-      places.set(place.cache, prefixes)
+    const byCache = new Map<FallbackCache, Set<string>>()
+    for (const one of [this, ...this.#inner]) {
+      const prefixes = byCache.get(one.cache) ?? new Set()
+      for (const prefix of prefixesIn(one.group)) prefixes.add(prefix)
+      byCache.set(one.cache, prefixes)
     }
-    return together(Array.from(places, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], IGNORE_CASE)))
+    return together(Array.from(byCache, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], IGNORE_CASE)))
   }
 }
 

@@ -5,7 +5,7 @@ import type { RequestHead } from '../port/exchange.js'
 import { parseNoVarySearch, type SearchRule } from '../syntax/no-vary-search.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
-import type { OnShelf, Shelf } from './variants.js'
+import type { FoundVariant, Variants } from './variants.js'
 
 /** The keys for one request, if responses may declare with No-Vary-Search which queries they answer. */
 export interface SearchKeys {
@@ -20,11 +20,11 @@ export interface SearchKeys {
 }
 
 /** The result of a lookup, with the key it was found under, or would be stored under. */
-export interface OnShelfUnder {
+export interface FoundUnder {
   readonly key: PrimaryKey
   /** The rule of that key; `undefined` if the query was matched exactly. */
   readonly rule: SearchRule | undefined
-  readonly shelf: OnShelf
+  readonly found: FoundVariant
 }
 
 /** A lookup of one request, with the key determined so far. */
@@ -39,17 +39,21 @@ export interface Sought {
 /**
  * Looks up the variants for a request, and stores the key and rule of the result in `lookup`.
  *
- * @param searches - used if responses may have No-Vary-Search
+ * @param index - used if responses may have No-Vary-Search
  */
-export function onShelfFor(lookup: Sought, shelf: Shelf, searches: Searches): OnShelf | Promise<OnShelf> {
+export function findStored(
+  lookup: Sought,
+  variants: Variants,
+  index: NoVarySearchIndex,
+): FoundVariant | Promise<FoundVariant> {
   const { search, request } = lookup
-  if (search === undefined) return shelf.find(lookup.key, request)
-  const at = (under: OnShelfUnder): OnShelf => {
+  if (search === undefined) return variants.find(lookup.key, request)
+  const at = (under: FoundUnder): FoundVariant => {
     lookup.key = under.key
     lookup.rule = under.rule
-    return under.shelf
+    return under.found
   }
-  const found = searches.find(search, request)
+  const found = index.find(search, request)
   return isPending(found) ? found.then(at) : at(found)
 }
 
@@ -81,33 +85,33 @@ class RuleMarker {
  * stored separately, once per path, and is that of the newest response. Responses stored under a previous rule have
  * another identity, and are no longer found.
  */
-export class Searches {
+export class NoVarySearchIndex {
   readonly #cache: Pick<CacheEngine, 'find' | 'store'>
-  readonly #shelf: Shelf
+  readonly #variants: Variants
   readonly #rules = new Map<string, KnownRule>()
 
-  constructor(cache: Pick<CacheEngine, 'find' | 'store'>, shelf: Shelf) {
+  constructor(cache: Pick<CacheEngine, 'find' | 'store'>, variants: Variants) {
     this.#cache = cache
-    this.#shelf = shelf
+    this.#variants = variants
   }
 
   /**
    * A copy with another lookup function that starts with the same known rules; rules it learns are discarded with it.
    */
-  lookingBy(find: CacheEngine['find'], shelf: Shelf): Searches {
-    const searches = new Searches({ find, store: (...args) => this.#cache.store(...args) }, shelf)
-    for (const [key, known] of this.#rules) searches.#rules.set(key, known)
-    return searches
+  lookingBy(find: CacheEngine['find'], variants: Variants): NoVarySearchIndex {
+    const index = new NoVarySearchIndex({ find, store: (...args) => this.#cache.store(...args) }, variants)
+    for (const [key, known] of this.#rules) index.#rules.set(key, known)
+    return index
   }
 
   /**
    * Finds the newest response that a request selects, by its exact query or by the rule of its path. Takes one round
    * trip, unless the rule has changed since the last lookup.
    */
-  find(keys: SearchKeys, request: RequestHead): OnShelfUnder | Promise<OnShelfUnder> {
+  find(keys: SearchKeys, request: RequestHead): FoundUnder | Promise<FoundUnder> {
     const guess = this.#rules.get(keys.rule.text)?.rule
     const marker = this.#cache.find(keys.rule.text)
-    const exact = this.#shelf.find(keys.exact, request)
+    const exact = this.#variants.find(keys.exact, request)
     const guessed = this.#findUnder(guess, keys, request)
     if (isPending(marker) || isPending(exact) || isPending(guessed)) {
       return Promise.all([marker, exact, guessed]).then((all) => this.#choose(keys, request, guess, ...all))
@@ -140,11 +144,11 @@ export class Searches {
     request: RequestHead,
     guess: SearchRule | undefined,
     marker: Found | undefined,
-    exact: OnShelf,
-    guessed: OnShelfUnder | undefined,
-  ): OnShelfUnder | Promise<OnShelfUnder> {
+    exact: FoundVariant,
+    guessed: FoundUnder | undefined,
+  ): FoundUnder | Promise<FoundUnder> {
     const rule = ruleIn(marker, keys.rule)
-    const own = { key: keys.exact, rule: undefined, shelf: exact }
+    const own = { key: keys.exact, rule: undefined, found: exact }
     if (rule === undefined || rule.text === guess?.text) return newer(own, guessed)
     this.#remember(keys.rule.text, { rule, deleteAt: marker?.entry.deleteAt ?? 0 })
     const under = this.#findUnder(rule, keys, request)
@@ -154,8 +158,8 @@ export class Searches {
   #findUnder(rule: SearchRule | undefined, keys: SearchKeys, request: RequestHead) {
     const key = rule && keys.under(rule)
     if (key === undefined) return undefined
-    const shelf = this.#shelf.find(key, request)
-    return isPending(shelf) ? shelf.then((found) => ({ key, rule, shelf: found })) : { key, rule, shelf }
+    const found = this.#variants.find(key, request)
+    return isPending(found) ? found.then((one) => ({ key, rule, found: one })) : { key, rule, found }
   }
 
   #remember(key: string, known: KnownRule): void {
@@ -170,11 +174,11 @@ const NO_BODY = Buffer.alloc(0)
 /**
  * The more recent of two suitable responses (RFC 9111, section 4); if there is none, the key that matches more queries.
  */
-function newer(exact: OnShelfUnder, other: OnShelfUnder | undefined): OnShelfUnder {
+function newer(exact: FoundUnder, other: FoundUnder | undefined): FoundUnder {
   if (other === undefined) return exact
-  const { stored } = exact.shelf
+  const { stored } = exact.found
   if (stored === undefined) return other
-  return other.shelf.stored !== undefined && other.shelf.stored.receivedAt >= stored.receivedAt ? other : exact
+  return other.found.stored !== undefined && other.found.stored.receivedAt >= stored.receivedAt ? other : exact
 }
 
 /** The rule in an entry, if it belongs to this path. Parsed once per entry. */

@@ -45,26 +45,26 @@ export class Precompressor {
    *
    * @param written - settles when Redis has stored the entry or will not: it can only be amended there afterwards
    */
-  afterStore(place: string, stored: StoredResponse, written: Promise<boolean>): void {
-    if (stored.isToBeEncoded) this.#begin(place, stored, written, FIRST_PAUSE)
+  afterStore(storageKey: string, stored: StoredResponse, written: Promise<boolean>): void {
+    if (stored.isToBeEncoded) this.#begin(storageKey, stored, written, FIRST_PAUSE)
   }
 
   /** Encodes a response that was found: the process that stored it may have ended, been too busy, or lack a coding. */
-  afterHit(place: string, stored: StoredResponse, now: number): void {
+  afterHit(storageKey: string, stored: StoredResponse, now: number): void {
     if (!stored.isToBeEncoded || now - stored.receivedAt < LEFT_TO_OTHERS) return
-    const last = this.#tries.get(place)
+    const last = this.#tries.get(storageKey)
     if (last !== undefined && this.#cache.clock.monotonic() < last.againAt) return
     const pause = last === undefined ? FIRST_PAUSE : Math.min(2 * last.pause, LONGEST_PAUSE)
-    this.#begin(place, stored, Promise.resolve(true), pause)
+    this.#begin(storageKey, stored, Promise.resolve(true), pause)
   }
 
-  #begin(place: string, stored: StoredResponse, written: Promise<boolean>, pause: number): void {
+  #begin(storageKey: string, stored: StoredResponse, written: Promise<boolean>, pause: number): void {
     if (encoders.inHand >= MAX_IN_HAND) return
     encoders.inHand += 1
     if (this.#tries.size >= MEMORY) this.#tries.clear()
     const begun: Try = { pause, againAt: Number.POSITIVE_INFINITY }
-    this.#tries.set(place, begun)
-    void this.#encode(place, stored, written)
+    this.#tries.set(storageKey, begun)
+    void this.#encode(storageKey, stored, written)
       .catch(this.#onFault)
       .finally(() => {
         encoders.inHand -= 1
@@ -73,20 +73,20 @@ export class Precompressor {
       })
   }
 
-  async #encode(place: string, stored: StoredResponse, written: Promise<boolean>): Promise<void> {
+  async #encode(storageKey: string, stored: StoredResponse, written: Promise<boolean>): Promise<void> {
     await written
     await takeEncoder()
     let made: Made | undefined
     let isKept: boolean
     try {
-      isKept = await this.#cache.amend(place, stored.entry, async () => {
+      isKept = await this.#cache.amend(storageKey, stored.entry, async () => {
         made = await makeEncodings(stored)
         return made
       })
     } finally {
       giveEncoder()
     }
-    if (isKept && made !== undefined) this.#tell(place, stored, made.anew)
+    if (isKept && made !== undefined) this.#tell(storageKey, stored, made.anew)
   }
 
   #tell(key: string, stored: StoredResponse, anew: readonly Encoding[]): void {

@@ -2,24 +2,24 @@ import type { CacheEngine } from '../../core/engine.js'
 import type { RequestHead } from '../port/exchange.js'
 import type { Target } from '../rules/invalidation.js'
 import { pathOf } from '../syntax/target.js'
-import type { Searches } from './no-vary-search-index.js'
+import type { NoVarySearchIndex } from './no-vary-search-index.js'
 import type { PrimaryKey, PrimaryKeys } from './primary-key.js'
-import type { Shelf } from './variants.js'
-import { placesOfMarker } from './variants.js'
+import type { Variants } from './variants.js'
+import { keysOfMarker } from './variants.js'
 
 /** Finds the storage keys under which one middleware stores responses for a URI. */
 export class UriKeys {
   readonly cache: CacheEngine
   readonly #keys: PrimaryKeys
-  readonly #shelf: Shelf
+  readonly #variants: Variants
   /** `undefined` if No-Vary-Search is not supported for this route. */
-  readonly #searches: Searches | undefined
+  readonly #searchIndex: NoVarySearchIndex | undefined
 
-  constructor(cache: CacheEngine, keys: PrimaryKeys, shelf: Shelf, searches: Searches | undefined) {
+  constructor(cache: CacheEngine, keys: PrimaryKeys, variants: Variants, searchIndex: NoVarySearchIndex | undefined) {
     this.cache = cache
     this.#keys = keys
-    this.#shelf = shelf
-    this.#searches = searches
+    this.#variants = variants
+    this.#searchIndex = searchIndex
   }
 
   /**
@@ -33,7 +33,7 @@ export class UriKeys {
       const request = getOf(target, url)
       const exact = this.#keys.of(request, '')
       if (exact === undefined) return []
-      const rule = this.#searches?.known(this.#keys.ofRule(request, '', undefined))
+      const rule = this.#searchIndex?.known(this.#keys.ofRule(request, '', undefined))
       const under = rule && this.#keys.under(rule, request, '', undefined)
       return [exact, under].flatMap((key) => (key === undefined ? [] : this.withVariants(key)))
     })
@@ -47,20 +47,20 @@ export class UriKeys {
 
   /** A storage key, and those of its variants that this process knows. */
   withVariants({ text }: Pick<PrimaryKey, 'text'>): readonly string[] {
-    return [text, ...this.#shelf.placesBeside(text)]
+    return [text, ...this.#variants.keysBeside(text)]
   }
 
   /** The storage keys for the stored No-Vary-Search rule of a URI's path, if this process does not know the rule. */
   async ofStoredRule(target: Target): Promise<readonly string[]> {
     const request = getOf(target, target.url)
-    const rule = await this.#searches?.stored(this.#keys.ofRule(request, '', undefined))
+    const rule = await this.#searchIndex?.stored(this.#keys.ofRule(request, '', undefined))
     const key = rule && this.#keys.under(rule, request, '', undefined)
     return key === undefined ? [] : this.withVariants(key)
   }
 
   /** Whether {@link ofStoredRule} can find anything. */
   get hasRules(): boolean {
-    return this.#searches !== undefined
+    return this.#searchIndex !== undefined
   }
 }
 
@@ -72,7 +72,7 @@ export class UriKeys {
  */
 export async function retire(cache: CacheEngine, keys: ReadonlySet<string>): Promise<void> {
   const bodiless = await cache.retire([...keys])
-  const more = Array.from(bodiless, ([key, entry]) => placesOfMarker(key, entry)).flat()
+  const more = Array.from(bodiless, ([key, entry]) => keysOfMarker(key, entry)).flat()
   await cache.retire(more.filter((key) => !keys.has(key)))
 }
 

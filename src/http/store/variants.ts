@@ -14,12 +14,12 @@ import { headText, markerText, readStored, type VariantMarker } from './stored-t
 import { VariantYield } from './variant-yield.js'
 
 /** The result of a lookup for a request. */
-export interface OnShelf {
+export interface FoundVariant {
   /**
    * The storage key of its response, existing or not: the primary key, or that of a variant. Also identifies the
    * handler run that requests wait for.
    */
-  readonly place: string
+  readonly storageKey: string
   readonly found: Found | undefined
   /** The stored response that the request selects; `undefined` if there is none. */
   readonly stored: StoredResponse | undefined
@@ -33,12 +33,12 @@ export interface OnShelf {
 
 /** The outcome of storing a response. */
 export type Kept =
-  /** `place`: its storage key; `written`: whether Redis will have it, or there is none. */
-  | { readonly place: string; readonly entry: Entry; readonly written: Promise<boolean> }
+  /** `storageKey`: where it is stored; `written`: whether Redis will have it, or there is none. */
+  | { readonly storageKey: string; readonly entry: Entry; readonly written: Promise<boolean> }
   | { readonly refusal: Refused | 'too-many-variants' }
 
 /** What this process knows about the variants of one primary key. */
-interface Variants {
+interface KnownVariants {
   readonly names: readonly string[]
   /** The latest time at which one of them may still be used. */
   readonly deleteAt: number
@@ -70,18 +70,18 @@ type Core = Pick<CacheEngine, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clo
  * Stores and finds the responses of a primary key: under the key itself, or, if they vary, each under a key of its own,
  * with a marker under the primary key that lists the selecting fields (RFC 9111, section 4.1).
  */
-export class Shelf {
+export class Variants {
   readonly #cache: Core
-  readonly #variants = new Map<string, Variants>()
+  readonly #variants = new Map<string, KnownVariants>()
 
   constructor(cache: Core) {
     this.#cache = cache
   }
 
   /** A copy with another lookup function that starts with the same knowledge; what it learns is discarded with it. */
-  lookingBy(find: CacheEngine['find']): Shelf {
+  lookingBy(find: CacheEngine['find']): Variants {
     const cache = this.#cache
-    const shelf = new Shelf({
+    const copy = new Variants({
       find,
       store: (...args) => cache.store(...args),
       mark: () => cache.mark(),
@@ -89,24 +89,24 @@ export class Shelf {
       clock: cache.clock,
       retire: async () => NOTHING_RETIRED,
     })
-    for (const [key, known] of this.#variants) shelf.#variants.set(key, known)
-    return shelf
+    for (const [key, known] of this.#variants) copy.#variants.set(key, known)
+    return copy
   }
 
   /** Finds the response that a request selects; synchronous if the core answers synchronously. */
-  find(key: PrimaryKey, request: RequestHead): OnShelf | Promise<OnShelf> {
+  find(key: PrimaryKey, request: RequestHead): FoundVariant | Promise<FoundVariant> {
     const variants = this.#variants.get(key.text)
     if (variants === undefined) return this.#findPrimary(key, request)
-    const place = placeOfVariant(key, variants.names, request)
-    if (isUntold(variants.names, request)) return untold(place)
-    return this.#then(this.#cache.find(place), (found) => {
+    const storageKey = variantKey(key, variants.names, request)
+    if (isUntold(variants.names, request)) return untold(storageKey)
+    return this.#then(this.#cache.find(storageKey), (found) => {
       const stored = responseOf(found, key, request)
       if (stored !== undefined) {
         if (variants.counted.size > 0) {
-          variants.used.add(endOf(place))
+          variants.used.add(endOf(storageKey))
           variants.yield.find()
         }
-        return { place, found, stored, varies: true }
+        return { storageKey, found, stored, varies: true }
       }
       // Another process may have stored it under other selecting fields.
       return this.#findPrimary(key, request)
@@ -114,7 +114,7 @@ export class Shelf {
   }
 
   /** The storage keys of the variants of a primary key that this process knows. */
-  placesBeside(text: string): readonly string[] {
+  keysBeside(text: string): readonly string[] {
     return Array.from(this.#variants.get(text)?.counted.keys() ?? [], (end) => derivedKey(text, end))
   }
 
@@ -128,20 +128,24 @@ export class Shelf {
   ): Kept {
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
     const known = this.#variants.get(key.text)
-    const { names, place } = this.#placeToBe(key, request, head.selecting)
+    const { names, storageKey } = this.#keyToStore(key, request, head.selecting)
     if (!this.hasRoom(key, recorded) || this.isGivenUp(key, recorded)) return { refusal: 'too-many-variants' }
     const meta = headText(head)
-    const { entry, reason, written } = this.#cache.store(place, { storedAt, staleAt, deleteAt, tags, meta, body }, mark)
+    const { entry, reason, written } = this.#cache.store(
+      storageKey,
+      { storedAt, staleAt, deleteAt, tags, meta, body },
+      mark,
+    )
     if (entry === undefined) return { refusal: reason ?? 'too-large' }
     if (names.length > 0) {
       const last = Math.max(deleteAt, known?.deleteAt ?? 0)
       const among = this.#countedAmong(key, names, mark)
       const isCounted = recorded.maxVariants !== undefined
-      const counted = isCounted ? this.#counting(key, among.counted, place, recorded) : NONE
+      const counted = isCounted ? this.#counting(key, among.counted, storageKey, recorded) : NONE
       const all = isCounted ? [...new Set([...among.tags, ...tags])].slice(0, MAX_TAGS) : NO_TAGS
       const used = known?.used ?? new Set()
       const variantYield = known?.yield ?? new VariantYield()
-      if (recorded.observed.length > 0 && isCounted && !among.counted.has(endOf(place))) {
+      if (recorded.observed.length > 0 && isCounted && !among.counted.has(endOf(storageKey))) {
         variantYield.store(this.#cache.clock.monotonic())
       }
       const now = this.#cache.mark()
@@ -150,14 +154,14 @@ export class Shelf {
       const marker = { storedAt, staleAt: last, deleteAt: last, tags: all, meta: text, body: NO_BODY }
       this.#cache.store(key.text, marker, mark)
     }
-    return { place, entry, written }
+    return { storageKey, entry, written }
   }
 
   /** Whether an invalidation since `mark` covers a response to be stored. */
   isInvalidated(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: RunMark): boolean {
-    const { place } = this.#placeToBe(key, request, recorded.stored.selecting)
-    if (this.#cache.isInvalidated(place, recorded.tags, mark)) return true
-    return place !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
+    const { storageKey } = this.#keyToStore(key, request, recorded.stored.selecting)
+    if (this.#cache.isInvalidated(storageKey, recorded.tags, mark)) return true
+    return storageKey !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
   }
 
   /**
@@ -183,10 +187,10 @@ export class Shelf {
   #counting(
     key: PrimaryKey,
     others: ReadonlyMap<string, number>,
-    place: string,
+    storageKey: string,
     { deleteAt, maxVariants = Number.POSITIVE_INFINITY }: RecordedHead,
   ): ReadonlyMap<string, number> {
-    const own = endOf(place)
+    const own = endOf(storageKey)
     const counted = new Map(others)
     counted.delete(own)
     const used = this.#variants.get(key.text)?.used
@@ -209,7 +213,7 @@ export class Shelf {
    * The usable variants by these names that this process knows. None are returned after an invalidation of one of their
    * tags, because counting too few is better than counting removed ones.
    */
-  #countedAmong(key: PrimaryKey, names: readonly string[], mark: RunMark): Pick<Variants, 'counted' | 'tags'> {
+  #countedAmong(key: PrimaryKey, names: readonly string[], mark: RunMark): Pick<KnownVariants, 'counted' | 'tags'> {
     const known = this.#variants.get(key.text)
     if (known === undefined || known.counted.size === 0 || !isSame(known.names, names)) return NOTHING_COUNTED
     const isInvalidated = (since: RunMark) => this.#cache.isInvalidated(key.text, known.tags, since)
@@ -218,23 +222,29 @@ export class Shelf {
     return { counted: new Map([...known.counted].filter(([, deleteAt]) => deleteAt > now)), tags: known.tags }
   }
 
-  #placeToBe(key: PrimaryKey, request: RequestHead, selecting: readonly string[]) {
+  #keyToStore(key: PrimaryKey, request: RequestHead, selecting: readonly string[]) {
     const known = this.#variants.get(key.text)
-    if (known === undefined && selecting.length === 0) return { names: selecting, place: key.text }
+    if (known === undefined && selecting.length === 0) return { names: selecting, storageKey: key.text }
     const names = [...new Set([...(known?.names ?? []), ...selecting])].sort()
-    return { names, place: names.length === 0 ? key.text : placeOfVariant(key, names, request) }
+    return { names, storageKey: names.length === 0 ? key.text : variantKey(key, names, request) }
   }
 
-  #findPrimary(key: PrimaryKey, request: RequestHead): OnShelf | Promise<OnShelf> {
+  #findPrimary(key: PrimaryKey, request: RequestHead): FoundVariant | Promise<FoundVariant> {
     return this.#then(this.#cache.find(key.text), (found) => {
       const held = found === undefined ? undefined : readStored(found.entry)
       if (held === undefined || held.identity !== key.identity) {
-        return { place: this.#placeFor(key, request), found: undefined, stored: undefined, varies: false }
+        return { storageKey: this.#keyFor(key, request), found: undefined, stored: undefined, varies: false }
       }
       if (held instanceof StoredResponse) {
         const matches = matchesSelecting(held.selecting, held.values, request.headers, request)
-        if (matches) return { place: key.text, found, stored: held, varies: false }
-        return { place: this.#placeFor(key, request), found: undefined, stored: undefined, varies: true, other: held }
+        if (matches) return { storageKey: key.text, found, stored: held, varies: false }
+        return {
+          storageKey: this.#keyFor(key, request),
+          found: undefined,
+          stored: undefined,
+          varies: true,
+          other: held,
+        }
       }
       return this.#findVariant(key, request, held, found?.entry)
     })
@@ -254,27 +264,27 @@ export class Shelf {
       tags: [...new Set([...own.tags, ...(entry?.tags ?? [])])].slice(0, MAX_TAGS),
       mark,
     })
-    const place = placeOfVariant(key, names, request)
-    if (isUntold(names, request)) return untold(place)
-    return this.#then(this.#cache.find(place), (found): OnShelf => {
+    const storageKey = variantKey(key, names, request)
+    if (isUntold(names, request)) return untold(storageKey)
+    return this.#then(this.#cache.find(storageKey), (found): FoundVariant => {
       const stored = responseOf(found, key, request)
-      return { place, found: stored && found, stored, varies: true, other: marker }
+      return { storageKey, found: stored && found, stored, varies: true, other: marker }
     })
   }
 
-  #placeFor(key: PrimaryKey, request: RequestHead): string {
+  #keyFor(key: PrimaryKey, request: RequestHead): string {
     const variants = this.#variants.get(key.text)
-    return variants === undefined ? key.text : placeOfVariant(key, variants.names, request)
+    return variants === undefined ? key.text : variantKey(key, variants.names, request)
   }
 
   #then(
     found: Found | undefined | Promise<Found | undefined>,
-    go: (found: Found | undefined) => OnShelf | Promise<OnShelf>,
-  ): OnShelf | Promise<OnShelf> {
+    go: (found: Found | undefined) => FoundVariant | Promise<FoundVariant>,
+  ): FoundVariant | Promise<FoundVariant> {
     return found instanceof Promise ? found.then(go) : go(found)
   }
 
-  #remember(key: string, variants: Variants): void {
+  #remember(key: string, variants: KnownVariants): void {
     if (key.length > MAX_LENGTH) return
     if (this.#variants.size >= MEMORY) this.#variants.clear()
     this.#variants.set(key, variants)
@@ -282,7 +292,7 @@ export class Shelf {
 }
 
 /** The storage keys of the variants listed in the entry of a primary key, if it is a marker. */
-export function placesOfMarker(key: string, entry: Entry): readonly string[] {
+export function keysOfMarker(key: string, entry: Entry): readonly string[] {
   const held = readStored(entry)
   if (held === undefined || held instanceof StoredResponse) return []
   return Array.from(held.counted.keys(), (end) => derivedKey(key, end))
@@ -299,8 +309,8 @@ function isSame(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /** The end of a variant's key, which identifies it among the variants of a primary key. */
-function endOf(place: string): string {
-  return place.slice(-HASH_LENGTH)
+function endOf(storageKey: string): string {
+  return storageKey.slice(-HASH_LENGTH)
 }
 
 const HASH_LENGTH = 12
@@ -315,11 +325,11 @@ function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestH
   return matchesSelecting(held.selecting, held.values, request.headers, request) ? held : undefined
 }
 
-function untold(place: string): OnShelf {
-  return { place, found: undefined, stored: undefined, varies: true, isUntold: true }
+function untold(storageKey: string): FoundVariant {
+  return { storageKey, found: undefined, stored: undefined, varies: true, isUntold: true }
 }
 
-function placeOfVariant(key: PrimaryKey, names: readonly string[], request: RequestHead): string {
+function variantKey(key: PrimaryKey, names: readonly string[], request: RequestHead): string {
   const text = variantText(names, selectingValues(names, request.headers, request))
   return derivedKey(key.text, createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH))
 }

@@ -6,16 +6,16 @@ import type { Recordings } from '../../core/recordings.js'
 import { credentialsOf } from '../rules/credentials.js'
 import type { Reason } from '../rules/reasons.js'
 import { APPLICATION_STORAGE } from '../rules/storage-policy.js'
-import type { Searches } from '../store/no-vary-search-index.js'
+import type { NoVarySearchIndex } from '../store/no-vary-search-index.js'
 import { Precompressor } from '../store/precompressor.js'
 import type { RecentlyRefused } from '../store/recently-refused.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import type { StoredHead, StoredResponse } from '../store/stored-response.js'
-import type { Shelf } from '../store/variants.js'
+import type { Variants } from '../store/variants.js'
 import { pathOf } from '../syntax/target.js'
-import type { FillRequest, FillTarget } from './fill-request.js'
 import { type Landing, StoredRun } from './flight.js'
 import { givenUp } from './inputs-advice.js'
+import type { RecordedRequest, RecorderTarget } from './recorded-request.js'
 
 /** How long requests of a key go on side by side after its response was refused, in milliseconds. */
 const REFUSED_FOR = 60_000
@@ -46,50 +46,55 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'cache-if',
 ])
 
-/** Puts recorded responses on the shelf, and takes note of those that are not stored and why. */
-export class Keeper implements FillTarget {
+/** Stores recorded responses, and takes note of those that are not stored and why. */
+export class ResponseWriter implements RecorderTarget {
   readonly clock: Clock
   readonly recordings: Recordings
   readonly maxHandlerTime: number
   /** Encodes what has been kept. */
   readonly precompressor: Precompressor
   readonly #cache: CacheEngine
-  readonly #shelf: Shelf
-  readonly #searches: Searches
+  readonly #variants: Variants
+  readonly #searchIndex: NoVarySearchIndex
   readonly #recentlyRefused: RecentlyRefused
   readonly #warned = new Set<string>()
 
-  constructor(cache: CacheEngine, shelf: Shelf, searches: Searches, recentlyRefused: RecentlyRefused) {
+  constructor(
+    cache: CacheEngine,
+    variants: Variants,
+    searchIndex: NoVarySearchIndex,
+    recentlyRefused: RecentlyRefused,
+  ) {
     this.clock = cache.clock
     this.recordings = cache.recordings
     this.maxHandlerTime = cache.maxHandlerTime
     this.precompressor = new Precompressor(cache, (thrown) => this.fault(thrown))
     this.#cache = cache
-    this.#shelf = shelf
-    this.#searches = searches
+    this.#variants = variants
+    this.#searchIndex = searchIndex
     this.#recentlyRefused = recentlyRefused
   }
 
-  refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined {
-    if (!this.#shelf.hasRoom(recorded.key, recorded)) return 'too-many-variants'
-    if (!this.#shelf.isGivenUp(recorded.key, recorded)) return undefined
+  refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
+    if (!this.#variants.hasRoom(recorded.key, recorded)) return 'too-many-variants'
+    if (!this.#variants.isGivenUp(recorded.key, recorded)) return undefined
     const { observed } = recorded
     this.advise(`given up ${observed.join()}`, () => givenUp(pathOf(of.request.url), observed))
     return 'too-many-variants'
   }
 
   /** Whether a response was invalidated since its handler started. */
-  isInvalidated(of: FillRequest, recorded: RecordedHead): boolean {
-    return this.#shelf.isInvalidated(recorded.key, of.request, recorded, of.mark)
+  isInvalidated(of: RecordedRequest, recorded: RecordedHead): boolean {
+    return this.#variants.isInvalidated(recorded.key, of.request, recorded, of.mark)
   }
 
-  isTooLate(of: FillRequest, recorded: RecordedHead): boolean {
+  isTooLate(of: RecordedRequest, recorded: RecordedHead): boolean {
     const took = this.clock.monotonic() - of.mark.startedAt
     return this.#cache.isClosed || took > this.maxHandlerTime || this.isInvalidated(of, recorded)
   }
 
-  keep(of: FillRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
-    const kept = this.#shelf.keep(recorded.key, of.request, recorded, head, body, of.mark)
+  keep(of: RecordedRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
+    const kept = this.#variants.keep(recorded.key, of.request, recorded, head, body, of.mark)
     if ('refusal' in kept) {
       const reason = kept.refusal
       this.#note(of, reason, false)
@@ -104,27 +109,27 @@ export class Keeper implements FillTarget {
       // Those who waited run the handler once more, not once each.
       return { kind: reason === 'invalidated' || reason === 'too-slow' ? 'abandoned' : 'refused', reason }
     }
-    if (of.search !== undefined) this.#searches.keep(of.search, recorded, of.mark)
-    this.#recentlyRefused.delete(of.place)
+    if (of.search !== undefined) this.#searchIndex.keep(of.search, recorded, of.mark)
+    this.#recentlyRefused.delete(of.storageKey)
     const landing = new StoredRun(kept.entry, head, kept.written)
-    if (head.encodings !== undefined) this.precompressor.afterStore(kept.place, landing.stored, kept.written)
+    if (head.encodings !== undefined) this.precompressor.afterStore(kept.storageKey, landing.stored, kept.written)
     return landing
   }
 
-  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean, input = ''): void {
+  refused(of: RecordedRequest, reason: Reason, detail: string, failed: boolean, input = ''): void {
     this.#note(of, reason, failed, input)
     if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
     this.tell(of.key.text, reason, detail)
   }
 
-  discard(place: string): void {
-    void this.#cache.retire([place])
+  discard(storageKey: string): void {
+    void this.#cache.retire([storageKey])
   }
 
-  outdate({ place, mark }: FillRequest, { entry }: StoredResponse): void {
+  outdate({ storageKey, mark }: RecordedRequest, { entry }: StoredResponse): void {
     const now = this.clock.now()
     if (entry.staleAt <= now) return
-    this.#cache.store(place, { ...entryWith(entry, { staleAt: now }) }, mark)
+    this.#cache.store(storageKey, { ...entryWith(entry, { staleAt: now }) }, mark)
   }
 
   /** A response was refused: counts it, and says so. */
@@ -154,13 +159,13 @@ export class Keeper implements FillTarget {
   }
 
   /** Remembers it for the next request of the same key, and for whoever asks why. */
-  #note(of: FillRequest, reason: Reason, failed: boolean, input = ''): void {
+  #note(of: RecordedRequest, reason: Reason, failed: boolean, input = ''): void {
     // What a POST was answered says nothing about the next GET.
     if (of.request.method === 'POST') return
-    this.#recentlyRefused.note(of.place, reason, input)
-    if (failed) this.#recentlyRefused.add(of.place, FAILED_FOR)
+    this.#recentlyRefused.note(of.storageKey, reason, input)
+    if (failed) this.#recentlyRefused.add(of.storageKey, FAILED_FOR)
     else if (!PASSING_REASONS.has(reason) && of.sees === undefined && isAnonymous(of))
-      this.#recentlyRefused.add(of.place, REFUSED_FOR)
+      this.#recentlyRefused.add(of.storageKey, REFUSED_FOR)
   }
 
   #warnOnce(topic: string, text: string): void {
@@ -177,11 +182,11 @@ function unstoredEntry({ receivedAt: storedAt, staleAt, deleteAt, tags }: Record
 }
 
 /** What is not stored for somebody with credentials may well be stored for the next visitor. */
-function isAnonymous({ request }: FillRequest): boolean {
+function isAnonymous({ request }: RecordedRequest): boolean {
   return credentialsOf(request.headers, APPLICATION_STORAGE).length === 0
 }
 
-function loggedInWarning(of: FillRequest): string {
+function loggedInWarning(of: RecordedRequest): string {
   return (
     `the response to ${pathOf(of.request.url)} was not stored: its handler knew who the user is (req.user, ctx.state.user or a session with ` +
     'something in it), and everybody would have got it. Authentication that runs after the cache is not seen by it: name the user in the ' +

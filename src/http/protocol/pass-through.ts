@@ -12,7 +12,7 @@ import { type Retiring, retireTargets } from './retiring.js'
 export const AS_IT_IS: Onward = { fields: [], instead: undefined, record: false, before: undefined }
 
 /** Watches nothing: for a middleware that another one of the same request has taken the work from. */
-export class Silent implements Recording {
+export class Unrecorded implements Recording {
   readonly wants: Recording['wants'] = 'head'
   readonly handle: ResponseHandle
 
@@ -44,7 +44,7 @@ export class Silent implements Recording {
 }
 
 /** Watches an answer that the cache has no part in, to say so in Cache-Status. */
-export class Passing extends Silent {
+export class PassThrough extends Unrecorded {
   #standsDown = false
   readonly #status: CacheStatus | undefined
 
@@ -74,7 +74,7 @@ export class Passing extends Silent {
  * Watches the answer to a method that is not safe: when it succeeds, what is stored for its target is taken out of use
  * before the client hears of the success (RFC 9111, section 4.4; RFC 9875, section 3).
  */
-export class Invalidating extends Passing {
+export class Invalidating extends PassThrough {
   readonly #request: RequestHead
   #retiring: readonly Retiring[]
   readonly #onFault: (thrown: unknown) => void
@@ -137,5 +137,5 @@ export function cacheStatusField(head: ResponseHead, status: CacheStatus): Field
 
 const INVALIDATING_FIELDS = ['location', 'content-location', 'cache-group-invalidation'] as const
 
-brand(Passing, 'passing')
+brand(PassThrough, 'pass-through')
 brand(Invalidating, 'invalidating')

@@ -12,7 +12,7 @@ import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
 
 /** What the route's own functions add to the key of a request. */
-export interface Naming {
+export interface OptionAnswers {
   /** Unambiguously joined; `''`: nothing. */
   readonly extra: string
   /** Whether the key names the user. */
@@ -22,19 +22,19 @@ export interface Naming {
 }
 
 /** What a route without such functions adds. */
-export const UNNAMED: Naming = { extra: '', personal: false, refreshes: false }
+export const NO_ANSWERS: OptionAnswers = { extra: '', personal: false, refreshes: false }
 
 /**
  * What the answers of the `key` and `user` options add.
  *
  * @throws TypeError when one of them answers with something else than it should
  */
-export function namingOf<Context extends object>(
+export function optionAnswers<Context extends object>(
   policy: Policy<Context>,
   key: unknown,
   user: unknown,
   allowsRefresh?: unknown,
-): Naming {
+): OptionAnswers {
   const named = policy.key === undefined ? undefined : keyText(key)
   const personal = isSomebody(user)
   const extra = JSON.stringify([named, personal ? String(user) : undefined])
@@ -42,11 +42,11 @@ export function namingOf<Context extends object>(
 }
 
 /** A request on its way to the store, or why it is none; a promise where its content is part of the key. */
-export function lookupOf<Context extends object>(
+export function buildLookup<Context extends object>(
   policy: Policy<Context>,
   keys: PrimaryKeys,
   exchange: Exchange<Context>,
-  { extra, personal, refreshes }: Naming,
+  { extra, personal, refreshes }: OptionAnswers,
   nested: boolean,
 ): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
   const { request } = exchange
@@ -58,7 +58,16 @@ export function lookupOf<Context extends object>(
     // The handler would have known who it is, and might have made another page than for those without a name.
     const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
     const search = policy.noVarySearch ? searchKeys(keys, key, request, whole, digest) : undefined
-    return new Lookup(exchange, key, search, storage, personal, wishesOf(policy, exchange, refreshes), nested, isKnown)
+    return new Lookup(
+      exchange,
+      key,
+      search,
+      storage,
+      personal,
+      requestDirectives(policy, exchange, refreshes),
+      nested,
+      isKnown,
+    )
   }
   if (request.method !== 'QUERY') return under(keys.of(request, whole), undefined)
   const having = (content: RequestContent): Lookup<Context> | Reason => {
@@ -96,12 +105,12 @@ function searchKeys(
  */
 export function asksForRefresh<Context extends object>(policy: Policy<Context>, request: RequestHead): boolean {
   if (policy.allowRefresh === undefined || policy.obeysClient || request.isPlain) return false
-  const wishes = requestControl(request.headers)
-  return wishes !== undefined && (wishes.noCache || wishes.maxAge === 0)
+  const directives = requestControl(request.headers)
+  return directives !== undefined && (directives.noCache || directives.maxAge === 0)
 }
 
 /** The request's directives where they count. */
-function wishesOf<Context extends object>(
+function requestDirectives<Context extends object>(
   policy: Policy<Context>,
   { request }: Exchange<Context>,
   refreshes: boolean,

@@ -15,14 +15,14 @@ import type { ContentCoding } from '../syntax/content-coding.js'
 import type { Fields } from '../syntax/fields.js'
 import type { Flight, Landing } from './flight.js'
 
-/** What a fill has to know of its request. */
-export interface FillRequest {
+/** What a recorder has to know of its request. */
+export interface RecordedRequest {
   readonly request: RequestHead
   readonly key: PrimaryKey
   /** The keys under which the response may lie instead, depending on its No-Vary-Search; `undefined` where that does not count. */
   readonly search: SearchKeys | undefined
   /** Where the response was looked for last: the primary key, or that of a variant. */
-  readonly place: string
+  readonly storageKey: string
   /** The moment before the handler, as far as invalidations go. */
   readonly mark: RunMark
   /** The same as wall-clock time. */
@@ -61,8 +61,8 @@ export interface Asked {
   answer(updated: StoredResponse, outcome: Pick<CacheStatus, 'stored' | 'detail'>): Reply
 }
 
-/** What a fill takes from its route; a nested middleware refines it. */
-export interface FillPolicy {
+/** What a recorder takes from its route; a nested middleware refines it. */
+export interface RecorderPolicy {
   readonly storage: StoragePolicy
   readonly vary: readonly string[]
   readonly exactVary: boolean
@@ -85,30 +85,30 @@ export interface FillPolicy {
   readonly filledNames: readonly string[]
 }
 
-/** Where a fill puts what it recorded, and whom it tells. */
-export interface FillTarget {
+/** Where a recorder puts what it recorded, and what it tells. */
+export interface RecorderTarget {
   readonly clock: Clock
   /** The bodies under way. */
   readonly recordings: Recordings
   /** The longest that a handler may take for its response to be stored, ms. */
   readonly maxHandlerTime: number
   /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
-  refuses(of: FillRequest, recorded: RecordedHead): Reason | undefined
+  refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined
   /** Whether it is known already that {@link keep} is going to refuse: the cache is closed, or something was invalidated, or it took too long. */
-  isTooLate(of: FillRequest, recorded: RecordedHead): boolean
+  isTooLate(of: RecordedRequest, recorded: RecordedHead): boolean
   /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
-  keep(of: FillRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
+  keep(of: RecordedRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
   /**
    * Takes note that a response is not stored.
    *
    * @param failed - the handler answered with a server error, which says little about its next answer
    * @param input - the name of the input that the reason is about, if it is about one
    */
-  refused(of: FillRequest, reason: Reason, detail: string, failed: boolean, input?: string): void
-  /** Takes out of use what is stored at a place: it may not be stored any longer. */
-  discard(place: string): void
+  refused(of: RecordedRequest, reason: Reason, detail: string, failed: boolean, input?: string): void
+  /** Takes out of use what is stored under a key: it may not be stored any longer. */
+  discard(storageKey: string): void
   /** Takes a stored response for stale from now on: the handler has another one (RFC 9111, section 4.3.5). It may still stand in for an error. */
-  outdate(of: FillRequest, stored: StoredResponse): void
+  outdate(of: RecordedRequest, stored: StoredResponse): void
   /** Says something once, whatever the request: `topic` tells one thing to be said from another. */
   advise(topic: string, text: () => string): void
   fault(thrown: unknown): void

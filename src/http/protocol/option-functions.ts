@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.js'
 import type { Exchange } from '../port/exchange.js'
-import { asksForRefresh, type Naming, namingOf, UNNAMED } from './entering.js'
+import { asksForRefresh, NO_ANSWERS, type OptionAnswers, optionAnswers } from './build-lookup.js'
 import type { Policy } from './policy.js'
 import { settledInTime } from './settled-in-time.js'
 import { answersOf, isThenable } from './thenable.js'
@@ -15,16 +15,16 @@ export function askFunctions<Context extends object>(
   policy: Policy<Context>,
   { context, request }: Exchange<Context>,
   clock: Clock,
-): Naming | 'skip' | Promise<Naming | 'skip'> {
+): OptionAnswers | 'skip' | Promise<OptionAnswers | 'skip'> {
   const { skip, key, user, allowRefresh } = policy
   const asksRefresh = asksForRefresh(policy, request)
-  if (skip === undefined && key === undefined && user === undefined && !asksRefresh) return UNNAMED
+  if (skip === undefined && key === undefined && user === undefined && !asksRefresh) return NO_ANSWERS
   const skipped: unknown = skip?.(context)
   // As everywhere in JavaScript, a truthy value means yes.
   if (skipped && !isThenable(skipped)) return 'skip'
   const answers = answersOf([() => skipped, key, user, asksRefresh ? allowRefresh : undefined], context)
   const read = ([skips, named, who, allowsRefresh]: readonly unknown[]) =>
-    skips ? 'skip' : namingOf(policy, named, who, allowsRefresh)
+    skips ? 'skip' : optionAnswers(policy, named, who, allowsRefresh)
   if (!answers.some(isThenable)) return read(answers)
   return settledAnswers(answers, policy, clock).then(read)
 }

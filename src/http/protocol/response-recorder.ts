@@ -26,21 +26,21 @@ import { listEntityTags } from '../syntax/entity-tag.js'
 import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { parseNoVarySearch } from '../syntax/no-vary-search.js'
 import { answerConditions } from './answer.js'
-import type { Asked, FillPolicy, FillRequest, FillTarget } from './fill-request.js'
 import type { Landing } from './flight.js'
 import { adviceOn } from './inputs-advice.js'
-import { AS_IT_IS, cacheStatusField } from './pass.js'
+import { AS_IT_IS, cacheStatusField } from './pass-through.js'
 import { carriesNonce, isLoggedIn } from './personal.js'
+import type { Asked, RecordedRequest, RecorderPolicy, RecorderTarget } from './recorded-request.js'
 import { RouteSay } from './route-say.js'
 
 /** Records what a handler answers, and has it stored when it may be. */
-export class Fill implements Recording, OpenRecording {
+export class ResponseRecorder implements Recording, OpenRecording {
   readonly wants = 'response'
   readonly handle = new ResponseNotes()
-  readonly of: FillRequest
-  policy: FillPolicy
+  readonly of: RecordedRequest
+  policy: RecorderPolicy
   readonly inputs: InputsRead | undefined
-  readonly #target: FillTarget
+  readonly #target: RecorderTarget
   #recorded: RecordedHead | undefined
   /** What the stored response is going to be encoded with. */
   #codings: readonly ContentCoding[] = NO_CODINGS
@@ -63,7 +63,7 @@ export class Fill implements Recording, OpenRecording {
   /** The response is complete, and its route has still to say whether and how it is stored. */
   #awaitsRoute = false
 
-  constructor(of: FillRequest, policy: FillPolicy, target: FillTarget) {
+  constructor(of: RecordedRequest, policy: RecorderPolicy, target: RecorderTarget) {
     this.of = of
     this.policy = policy
     const isWatched = of.request.method !== 'POST' || policy.storage.methods.has('POST')
@@ -343,7 +343,7 @@ export class Fill implements Recording, OpenRecording {
     if (this.#standsDown || typeof verdict === 'string') {
       const reason = typeof verdict === 'string' ? verdict : 'skip'
       if (!this.#standsDown) {
-        if (LASTING.has(reason)) this.#target.discard(this.of.place)
+        if (LASTING.has(reason)) this.#target.discard(this.of.storageKey)
         this.#refuse(reason)
       }
       return this.#answerRefused(asked, updated, receivedAt, reason)
@@ -604,7 +604,7 @@ function asSent(head: ResponseHead, fields: Fields, appended: readonly string[])
 }
 
 /** Where a response is to lie: by what it says of the queries that it is for, or by its own. */
-function keyOf({ key, search }: FillRequest, route: RouteFields) {
+function keyOf({ key, search }: RecordedRequest, route: RouteFields) {
   if (search === undefined) return { key, rule: undefined }
   const rule = parseNoVarySearch(fieldValue(route.deciding, 'no-vary-search'))
   const under = rule && search.under(rule)
@@ -658,4 +658,4 @@ function joined(chunks: readonly Buffer[], length: number): Buffer {
   return body
 }
 
-brand(Fill, 'fill')
+brand(ResponseRecorder, 'recorder')
