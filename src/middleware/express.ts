@@ -48,40 +48,41 @@ import { sendPreparedOver } from './node-internals/prepared-head.js'
 declare global {
   namespace Express {
     interface Response {
-      /** What a handler says to the cache about its own response; there behind the middleware. */
+      /** Lets a handler control the caching of its own response; available behind the middleware. */
       fallbackCache: ResponseHandle
     }
   }
 }
 
-/** The options of {@link fallbackCache}; their functions are given `req`. */
+/** The options of {@link fallbackCache}; functions in them are called with `req`. */
 export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Request>
 
 export type { FinishedResponse } from '../http/port/index.js'
 export type { ServeOptions } from './front-door/front-door.js'
 export type { FrontDoorOptions } from './front-door/front-door-options.js'
 
-/** A middleware for Express 4 and 5 and for every host that calls `(req, res, next)`. */
+/** A middleware for Express 4 and 5, and for other frameworks that call `(req, res, next)`. */
 export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<ExpressApplication> {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
-  /** The same cache with other options: for a route that differs. What is not given stays as it is. */
+  /** The same cache with other options, for a single route. Options that are not given are unchanged. */
   with(options: RefiningOptions<Request>): FallbackCacheMiddleware
   /**
-   * What the cache would do with a request and why: nothing runs, is counted or changes. `String()` of it is a few lines for a
-   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects: what is
-   * neither is explained as a `fault` that says what to write.
+   * Explains what the cache would do with a request, and why, without running, counting or changing anything.
+   * `String()` of the result is a short readable text. Outside a request, pass a description: `{ url:
+   * 'https://shop.example/products/1', headers }`. Never rejects: for an invalid argument, the explanation is a `fault`
+   * that shows the correct call.
    */
   explain(request: IncomingMessage | RequestDescription): Promise<Explanation>
 }
 
 /**
- * A middleware that answers from the cache what may be answered from it, and keeps what handlers answer (RFC 9111).
+ * Creates a middleware that answers requests from the cache and stores the responses of handlers (RFC 9111).
  *
  * ```ts
  * app.use(fallbackCache({ ttl: 60 }))
  * ```
  *
- * @throws TypeError or RangeError for options that cannot be meant
+ * @throws TypeError or RangeError for invalid options
  */
 export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
   checkIsCalled(options, rest)
@@ -90,7 +91,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   const ignored = policy.inputs?.ignored
   const middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void => {
     if (typeof next !== 'function') throw misplaced('express', request)
-    // In a connect-style host it is no Express request, and the functions of its user know.
+    // Other frameworks pass a plain Node.js request; the user's functions are written for it.
     const handled = responses.handle(new ExpressExchange(request as Request, response, next, ignored))
     if (handled !== undefined) void handled.catch(throwOutside)
   }
@@ -115,7 +116,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   })
 }
 
-/** A response that a handler is going to answer. */
+/** A response object in Express, as seen by a handler. */
 type Answering = ServerResponse & { fallbackCache?: ResponseHandle; readonly locals?: object }
 
 class ExpressExchange implements Exchange<Request>, RequestHead {
@@ -164,7 +165,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get url(): string {
-    // connect sets it where it is mounted, plain node:http never.
+    // connect sets originalUrl in mounted middleware, plain node:http never does.
     return this.context.originalUrl ?? this.context.url ?? '/'
   }
 
@@ -179,7 +180,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get protocol(): string {
     const { headers, socket } = this.context
-    // Express asks its proxy trust only about this field; without it the socket knows.
+    // Express only checks its proxy trust for this field; without it the socket determines the protocol.
     if (headers['x-forwarded-proto'] !== undefined) return this.context.protocol ?? 'http'
     return isEncrypted(socket) ? 'https' : 'http'
   }
@@ -232,7 +233,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 }
 
-/** A request that is only looked at, or was only described. */
+/** An exchange for `explain`, with a real or a described request, which runs nothing. */
 class ExplainedExchange extends ExpressExchange {
   readonly #description: RequestDescription | undefined
 
@@ -255,7 +256,7 @@ function isRequest(asked: IncomingMessage | RequestDescription): asked is Incomi
   return 'socket' in asked
 }
 
-/** Where an error of the application would have surfaced without us, when it was called in a promise of ours. */
+/** Throws where an error of the application would have surfaced without the cache, instead of rejecting our promise. */
 function throwOutside(error: unknown): void {
   process.nextTick(() => {
     throw error

@@ -44,38 +44,40 @@ import { sendPreparedOver } from './node-internals/prepared-head.js'
 
 declare module 'koa' {
   interface ExtendableContext {
-    /** What a handler can say about its own answer; there behind `fallbackCache()`. */
+    /** Lets a handler control the caching of its own response; available behind `fallbackCache()`. */
     fallbackCache: ResponseHandle
   }
 }
 
-/** The options of {@link fallbackCache}; functions among them are given the `ctx`. */
+/** The options of {@link fallbackCache}; functions in them are called with `ctx`. */
 export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Context>
 
 export type { FinishedResponse } from '../http/port/index.js'
 export type { ServeOptions } from './front-door/front-door.js'
 export type { FrontDoorOptions } from './front-door/front-door-options.js'
 
-/** What {@link fallbackCache} returns: a Koa middleware that carries its cache. */
+/** The return type of {@link fallbackCache}: a Koa middleware with the methods of its cache. */
 export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {
-  /** The same cache with other options: for a route that differs. What is not given stays as it is. */
+  /** The same cache with other options, for a single route. Options that are not given are unchanged. */
   with(options: RefiningOptions<Context>): FallbackCacheMiddleware
   /**
-   * What the cache would do with a request and why: nothing runs, is counted or changes. `String()` of it is a few lines for a
-   * reader. Outside of requests by a description: `{ url: 'https://shop.example/products/1', headers }`. Never rejects: what is
-   * neither is explained as a `fault` that says what to write.
+   * Explains what the cache would do with a request, and why, without running, counting or changing anything.
+   * `String()` of the result is a short readable text. Outside a request, pass a description: `{ url:
+   * 'https://shop.example/products/1', headers }`. Never rejects: for an invalid argument, the explanation is a `fault`
+   * that shows the correct call.
    */
   explain(request: Context | RequestDescription): Promise<Explanation>
 }
 
 /**
- * A Koa middleware that answers from the cache, and keeps what the handlers below it leave at `ctx.body`. For Koa 2 and 3.
+ * Creates a Koa middleware that answers requests from the cache and stores what inner handlers set as `ctx.body`. For
+ * Koa 2 and 3.
  *
  * ```ts
  * app.use(fallbackCache({ ttl: 60 }))
  * ```
  *
- * @throws TypeError or RangeError when an option cannot be read
+ * @throws TypeError or RangeError for invalid options
  */
 export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
   checkIsCalled(options, rest)
@@ -154,7 +156,7 @@ class KoaExchange implements Exchange<Context> {
 
   reply(answer: Reply): void {
     const { app, res } = this.context
-    // Whoever stands around us may change the answer yet.
+    // If this middleware is not outermost, outer middleware may still change the response.
     if (!isOutermost(app, this.#middleware) || !sendPreparedOver(res, answer)) reply(this.context, answer)
   }
 
@@ -177,7 +179,7 @@ class KoaExchange implements Exchange<Context> {
     } finally {
       restore()
     }
-    // A connection that has just broken, of which nothing has told yet.
+    // The connection may have closed just now, before its event fired.
     if (departure?.isOver) recording.leave(() => true)
     const rest = record(ctx, outer, recording)
     if (rest !== undefined) await rest
@@ -189,7 +191,7 @@ class KoaExchange implements Exchange<Context> {
   }
 }
 
-/** A request that is only looked at, or was only described. */
+/** An exchange for `explain`, with a real or a described request, which runs nothing. */
 class ExplainedExchange extends KoaExchange {
   readonly #description: RequestDescription | undefined
 
@@ -224,7 +226,7 @@ const NO_RESPONSE = { getHeader: () => undefined }
 
 async function noNext(): Promise<void> {}
 
-/** A request as Koa tells of it; of what takes a while to find out, only what is asked for. */
+/** The head of a Koa request; properties that are expensive to compute are computed on access. */
 class KoaRequestHead implements RequestHead {
   readonly method: string
   readonly url: string
@@ -242,7 +244,7 @@ class KoaRequestHead implements RequestHead {
     this.#ctx = ctx
   }
 
-  /** Left there by koa-methodoverride and its like. */
+  /** Set by koa-methodoverride and similar middleware. */
   get originalMethod(): string | undefined {
     return (this.#ctx.req as { readonly originalMethod?: string }).originalMethod
   }
@@ -252,7 +254,7 @@ class KoaRequestHead implements RequestHead {
   }
 
   get rewritten(): string | undefined {
-    // koa-mount says where it is mounted, but for mounts in mounts.
+    // koa-mount sets its mount path, except for nested mounts.
     const { mountPath = '' } = this.#ctx as { readonly mountPath?: string }
     return rewrittenUrl(this.url, this.#ctx.url, mountPath === '/' ? '' : mountPath)
   }
@@ -277,7 +279,7 @@ class KoaRequestHead implements RequestHead {
   }
 }
 
-/** Tells the recording when the client leaves before its answer is complete. */
+/** Notifies the recording when the client disconnects before its response is complete. */
 function watchDeparture({ req, res }: Context, recording: Recording): Departure {
   const departure = new Departure(req, res)
   res.once('close', () => {
@@ -287,11 +289,11 @@ function watchDeparture({ req, res }: Context, recording: Recording): Departure 
   return departure
 }
 
-/** Tells the recording what the handlers left on the context, and prepares it to be sent by Koa. */
+/** Records what the handlers set on the context, and prepares it for Koa to send. */
 function record(ctx: Context, outer: OuterFields | undefined, recording: Recording): void | Promise<void> {
-  // Written around Koa, or about to be: there is nothing at ctx.body to look at.
+  // The handler writes to the response directly, so ctx.body is not the response.
   if (ctx.respond === false || ctx.headerSent) return passBy(ctx, outer, recording)
-  // Where the head is all that matters, an object is written as JSON by Koa alone.
+  // If only the head is needed, the body is left to Koa, which serializes an object itself.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
   const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN
   const bytes = body.kind === 'whole' ? body.bytes : undefined
@@ -319,7 +321,7 @@ const NONE: OuterFields['values'] = Object.freeze({})
 
 const UNKNOWN: KoaBody = { kind: 'unanswered' }
 
-/** Bytes that go around Koa are not kept. Where the head is all that matters, it is waited for. */
+/** Does not record a response written around Koa. If only its head is needed, waits for it. */
 function passBy(ctx: Context, outer: OuterFields | undefined, recording: Recording): void {
   if (!ctx.headerSent && recording.wants === 'head') {
     watchResponse(ctx.req, ctx.res, recording, () => {})
@@ -337,10 +339,10 @@ async function finish(body: KoaBody, recording: Recording): Promise<void> {
 
 function watch(ctx: Context, body: KoaBody, recording: Recording): void {
   if (body.kind === 'stream') {
-    // Koa 2 listens for errors of every stream that was at ctx.body, the handler's own included.
+    // Koa 2 listens for errors of every stream that was set as ctx.body, including the handler's own.
     setBody(ctx, tee(body.open(), recording, !sendsWebBodies(ctx.response)))
   } else if (body.kind === 'whole') {
-    // Koa need not write the object once more.
+    // Replaces the object by its JSON text, so that Koa does not serialize it again.
     if (body.from === 'json') putJson(ctx, String(body.bytes))
     recording.end()
   } else {

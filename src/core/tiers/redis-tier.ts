@@ -16,7 +16,7 @@ export interface RedisTierLimits {
 }
 
 /**
- * The Redis tier: whatever the client does with a command, the caller gets a result or an error within the deadline.
+ * The Redis tier: callers get a result or an error within the deadline, even if the client never settles.
  *
  * A command may still be executed after its deadline. Its late reply is only used as a sign that Redis answers again.
  */

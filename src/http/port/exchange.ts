@@ -5,225 +5,238 @@ import type { RequestContent } from './request-content.js'
 import type { ResponseHandle } from './response-handle.js'
 
 /**
- * The port: one request and its response, as a framework offers them.
+ * The port: one request and its response, as provided by a framework.
  *
- * An adapter implements it and decides nothing: every question about caching (is this method cacheable, is this
- * stored response fresh, must the answer wait for an invalidation) is answered by {@link Exchange}'s caller,
- * `ResponseCache.handle`, which calls exactly one of {@link Exchange.reply} and {@link Exchange.forward}, once.
- * It calls it synchronously when nothing has to be awaited.
+ * An adapter implements this interface and makes no decisions about caching. Its caller, `ResponseCache.handle`,
+ * decides whether a method is cacheable, whether a stored response is fresh and whether the response must wait for an
+ * invalidation. It calls exactly one of {@link Exchange.reply} and {@link Exchange.forward}, once, and synchronously if
+ * nothing has to be awaited.
  *
- * @typeParam Context - what the framework hands to its users (Express: `req`; Koa: `ctx`), given to their functions as it is
+ * @typeParam Context - the object that the framework passes to user code (Express: `req`; Koa: `ctx`), passed unchanged
+ * to functions in the options
  */
 export interface Exchange<Context extends object = object> {
-  /** The request, as the framework resolved it. May be read lazily. */
+  /** The request, as resolved by the framework. May be read lazily. */
   readonly request: RequestHead
   /**
-   * The object that is one per request and stays the same in every middleware it passes (node's `IncomingMessage`,
-   * a web `Request`). By it a nested use finds the outer one, and a refresh finds its recording.
+   * An object that exists once per request and is the same in every middleware (Node.js's `IncomingMessage`, a web
+   * `Request`). Nested middlewares use it to find the outer one, and revalidations to find their recording.
    */
   readonly raw: object
-  /** The argument of the user's `key`, `skip`, `tags`, `allowRefresh`, …. */
+  /** The argument for the user's `key`, `skip`, `tags`, `allowRefresh`, …. */
   readonly context: Context
   /**
-   * Whom middleware in front of the cache has found out to be asking: `req.user`, `ctx.state.user`. Such a visitor gets
-   * nothing that was stored for others unless it is for everybody. Left out by hosts that know of no users.
+   * The user found by middleware in front of the cache: `req.user`, `ctx.state.user`. A known user only gets stored
+   * responses that are marked as shareable. Omitted by frameworks without users.
    */
   readonly user?: unknown
-  /** As {@link user}: the session. Read without creating one. */
+  /** The session; see {@link user}. Read without creating one. */
   readonly session?: unknown
-  /** A field that outer middleware has put on the response so far, by its lower-case name. */
+  /** A field that outer middleware has set on the response so far, by its lower-case name. */
   field(name: string): FieldValue | undefined
   /**
-   * Reads the content of the request, if it has no more than `limit` bytes, and leaves it where it was: the application can
-   * read it as if nobody had. Left out by hosts that cannot.
+   * Reads the content of the request, if it has at most `limit` bytes, and puts it back, so that the application can
+   * still read it. Omitted by frameworks that cannot do this.
    */
   readContent?(limit: number): RequestContent | Promise<RequestContent>
-  /** Answers from the cache: no handler runs. */
+  /** Answers from the cache, without running a handler. */
   reply(reply: Reply): void
   /**
-   * Runs the rest of the application, and tells `recording` what it answers.
+   * Runs the rest of the application, and reports its response to `recording`.
    *
-   * In order: make `recording.handle` visible to the handler (`res.fallbackCache`, `ctx.fallbackCache`); apply
-   * `changes` to the request's fields; run the application; then {@link Recording.begin} before the first byte
-   * leaves, and {@link Recording.write}, {@link Recording.end} or {@link Recording.abort} as {@link Onward.record}
-   * asks. The request's own fields are back before middleware outside ours looks at the request again.
+   * In this order: make `recording.handle` available to the handler (`res.fallbackCache`, `ctx.fallbackCache`); apply
+   * `changes` to the request's fields; run the application; then call {@link Recording.begin} before the first byte is
+   * sent, and {@link Recording.write}, {@link Recording.end} or {@link Recording.abort} if {@link Onward.record} is
+   * true. Restore the request's own fields before outer middleware accesses the request again.
    *
-   * @returns a promise where the framework awaits its middleware; it rejects with the application's error, never with one of ours
+   * @returns a promise if the framework awaits its middleware; it rejects only with an error of the application
    */
   forward(recording: Recording, changes?: FieldChanges): void | Promise<void>
   /**
-   * Has the application decide about the request: of what it fills in, nothing is known here. Only in front of an application;
-   * takes the place of {@link reply} and {@link forward}.
+   * Passes the request to the application without a decision, because required values are set by middleware that has
+   * not run yet. Only used in front of an application; replaces {@link reply} and {@link forward}.
    */
   enter?(): void
   /**
-   * Prepares to run the whole application once more for no client, with a request of its own that has these fields, and
-   * outside of the present request's async context. That request meets this middleware again, which then calls
-   * {@link Exchange.forward} with a recording of its own. What it is answered goes nowhere. It has the content that
-   * {@link Exchange.readContent} gave.
+   * Prepares to run the whole application again without a client, with a new request that has these fields, outside the
+   * async context of the current request. The new request passes this middleware again, which then calls
+   * {@link Exchange.forward} with a separate recording. Its response is discarded. Its content is that read by
+   * {@link Exchange.readContent}.
    *
-   * @returns undefined when this host cannot do it
+   * @returns undefined if this framework cannot do it
    */
   refresh?(head: RefreshHead): DetachedRun | undefined
 }
 
-/** What the request of a refresh has; its method and URL are those of the client's. */
+/** The head of a revalidation request; its method and URL are those of the client's request. */
 export interface RefreshHead {
   readonly headers: RequestHead['headers']
-  /** As the framework is to resolve them. */
+  /** The values that the framework must resolve. */
   readonly protocol: string
   readonly host: string
 }
 
-/** A run of the application for no client. */
+/** A run of the application without a client. */
 export interface DetachedRun {
   /**
-   * Begins it.
+   * Starts the run.
    *
    * @param introduce - called with the request's {@link Exchange.raw} before the application sees it
-   * @param done - called once, when the answer is complete or the run is lost, whether or not it met the middleware
+   * @param done - called once, when the response is complete or the run has failed, whether or not it reached the
+   * middleware
    */
   start(introduce: (raw: object) => void, done: () => void): void
-  /** Gives it up: for the application, the client has left. */
+  /** Aborts the run: to the application, the client has disconnected. */
   cancel(): void
 }
 
 export type { FieldList, FieldValue } from '../syntax/fields.js'
 
-/** Request fields to set, or to take away (`undefined`), while the handler runs; names in lower case. */
+/** Request fields to set, or to remove (`undefined`), while the handler runs; names in lower case. */
 export type FieldChanges = Readonly<Record<string, string | undefined>>
 
-/** What a request asks for. */
+/** The head of a request. */
 export interface RequestHead extends Filling {
-  /** In upper case, as the application is going to see it. */
+  /** In upper case, as the application will see it. */
   readonly method: string
-  /** The method on the request line, where the framework knows that something (method-override) has changed it. */
+  /** The method on the request line, if the framework knows that it was changed (method-override). */
   readonly originalMethod?: string | undefined
-  /** The target as it came: path and query, whatever the place where the middleware is mounted (`originalUrl`). */
+  /** The request target as received: path and query, independent of the mount path (`originalUrl`). */
   readonly url: string
-  /** The target as middleware in front has left it, where that is not what mounting leaves of {@link url}: rewritten by a cookie or by Accept, say. */
+  /**
+   * The request target after a rewrite by middleware (for example by a cookie or Accept), if it differs from
+   * {@link url} by more than the mount path.
+   */
   readonly rewritten?: string | undefined
-  /** Whether a body follows that no field announces, as HTTP/2 allows. */
+  /** Whether a body follows that no field announces, as HTTP/2 permits. */
   readonly hasBody?: boolean | undefined
-  /** `http` or `https`, as the framework resolves it (`trust proxy`). */
+  /** `http` or `https`, as resolved by the framework (`trust proxy`). */
   readonly protocol: string
-  /** Host and port, as the framework resolves them; `''` when there is none. */
+  /** Host and port, as resolved by the framework; `''` if there is none. */
   readonly host: string
-  /** The origin fields that say something else than {@link protocol} and {@link host}; see `otherOrigin`. */
+  /** The origin fields that contradict {@link protocol} and {@link host}; see `otherOrigin`. */
   readonly otherOrigin?: string | undefined
-  /** The fields by lower-case name, lines of one name joined as node joins them. */
+  /** Fields by lower-case name, with repeated lines joined as in Node.js. */
   readonly headers: Readonly<Record<string, FieldValue | undefined>>
   /**
-   * True when all of its fields, but for {@link ifNoneMatch}, are known to be plain, in the sense of `isPlainField`: then
-   * {@link headers} is read only where responses vary.
+   * True if all fields except If-None-Match are known to be plain (see `isPlainField`): {@link headers} is then only
+   * read if responses vary.
    */
   readonly isPlain?: boolean | undefined
-  /** What If-None-Match says, where {@link isPlain} is true. */
+  /** The value of If-None-Match, if {@link isPlain} is true. */
   readonly ifNoneMatch?: string | undefined
 }
 
-/** An answer from the cache, complete. */
+/** A complete response from the cache. */
 export interface Reply {
   readonly status: number
-  /** The reason phrase, if it is not the usual one. */
+  /** The reason phrase, if it is not the standard one. */
   readonly reason: string | undefined
-  /** To be laid over the fields that outer middleware has set; each replaces what has its name. `Content-Length` is among them where there is one. */
+  /**
+   * Fields to set on the response; each replaces a field of outer middleware with the same name. Includes
+   * `Content-Length` if there is one.
+   */
   readonly fields: FieldList
-  /** The names of {@link fields} in lower case; given only when names and values have been found well-formed. */
+  /** The names of {@link fields} in lower case; only present if names and values were validated. */
   readonly checkedNames?: readonly string[] | undefined
-  /** Names that the response must not have, whatever outer middleware has set. */
+  /** Names of fields to remove, even if outer middleware has set them. */
   readonly removed: readonly string[]
-  /** The bytes, shared: they must not be changed. `undefined`: none, as for 304 and HEAD (`status` stays what it is). */
+  /**
+   * The bytes, which are shared and must not be modified. `undefined` for none, as for 304 and HEAD (`status` is
+   * unchanged).
+   */
   readonly body: Buffer | undefined
-  /** Room for what an adapter has made of it: the same reply answers all hits of one second. */
+  /** Storage for the adapter's prepared form: the same reply answers all hits within one second. */
   memo?: unknown
 }
 
-/** The head of an answer that the application is about to send. */
+/** The head of a response that the application is about to send. */
 export interface ResponseHead {
   readonly status: number
-  /** The reason phrase, if the handler gave one. */
+  /** The reason phrase, if the handler set one. */
   readonly reason: string | undefined
-  /** One field by its lower-case name, whoever has set it. */
+  /** One field by its lower-case name, from the route or from outer middleware. */
   field(name: string): FieldValue | undefined
-  /** All fields, those of {@link outer} included, and those given to `writeHead(status, fields)` too. */
+  /** All fields, including {@link outer} and those passed to `writeHead(status, fields)`. */
   fields(): FieldList
   /**
-   * The fields as they were when {@link Exchange.forward} was called, by lower-case name: what outer middleware has
-   * set for this client. Only looked at when {@link Recording.wants} is `'response'`.
+   * The fields when {@link Exchange.forward} was called, by lower-case name: those that outer middleware has set for
+   * this client. Only read if {@link Recording.wants} is `'response'`.
    */
   readonly outer: Readonly<Record<string, FieldValue | number | undefined>>
-  /** True when no handler has answered, so that what is sent will be made in front of the cache. */
+  /** True if no handler has answered, so that the response will be made in front of the cache. */
   readonly isUnanswered?: boolean | undefined
-  /** Whether the route has set a field itself, be it to the value that it has in {@link outer}; by its lower-case name. */
+  /** Whether the route itself has set a field, even to its value in {@link outer}; by its lower-case name. */
   isSetByRoute(name: string): boolean
-  /** What authentication or session middleware has left on the request: `req.user` and `req.session`, `ctx.state.user` and `ctx.session`. */
+  /** The user and session set by middleware: `req.user` and `req.session`, `ctx.state.user` and `ctx.session`. */
   readonly user: unknown
-  /** See {@link user}. An adapter reads it without creating a session. */
+  /** The session; see {@link user}. Read without creating one. */
   readonly session: unknown
 }
 
 /**
- * What is told of an answer while it goes out. The calls come in this order: `begin` once, `write` any number of times,
- * then one of `end` and `abort`; `abort` may also come first. Later calls are ignored. None of them throws.
+ * Receives a response while it is sent. Order of the calls: `begin` once, `write` any number of times, then one of
+ * `end` and `abort`; `abort` may also come first. Later calls are ignored. No method throws.
  */
 export interface Recording {
-  /** `'head'`: {@link begin} is all that is wanted, nothing else needs watching. */
+  /** `'head'`: only {@link begin} is needed. */
   readonly wants: 'response' | 'head'
   /**
-   * What the run reads of its request, to be noted from {@link Exchange.forward} until it closes: fields, cookies. Left out:
-   * nothing is to be watched.
+   * Records what the run reads of its request (fields, cookies), from {@link Exchange.forward} until it is closed.
+   * Omitted if nothing needs to be watched.
    */
   readonly inputs?: InputsRead | undefined
-  /** For the handler: `res.fallbackCache`, `ctx.fallbackCache`. */
+  /** The object for the handler: `res.fallbackCache`, `ctx.fallbackCache`. */
   readonly handle: ResponseHandle
   /**
-   * The head is known and no byte has left.
+   * Called when the head is known and no byte was sent.
    *
-   * @param whole - the complete body, where it is known already: the answer is ended with this very call. `write` is not called then, but `end` (or `abort`) is
+   * @param whole - the complete body, if it is already known because this call also ends the response. `write` is then
+   * not called, but `end` (or `abort`) is
    */
   begin(head: ResponseHead, whole?: Uint8Array | string): Onward
   /**
-   * Bytes, in the order sent, as the handler gave them; a string stands for its UTF-8. They are copied before this
-   * returns, if at all, and so is the `whole` of {@link begin}: a handler may change its buffers afterwards.
+   * Receives bytes as the handler wrote them, in order; a string is UTF-8. They are copied before this method returns,
+   * if needed, and so is the `whole` of {@link begin}: a handler may modify its buffers afterwards.
    *
-   * @returns false when no more are wanted; go on without telling
+   * @returns false if no further bytes are needed
    */
   write(chunk: Uint8Array | string): boolean
-  /** The handler has been told to wait, because its client does not read as fast as it writes. */
+  /** The handler was told to wait (backpressure), because its client reads more slowly than it writes. */
   pause(): void
-  /** The client has caught up, and the handler may go on. */
+  /** The client has caught up, and the handler may continue. */
   resume(): void
-  /** The handler has ended the answer; whether the client is still there does not matter. */
+  /** The handler has ended the response, whether or not the client is still connected. */
   end(): void
   /**
-   * The client has left before the handler's `end`. Requests that wait for this answer wait no longer. The answer is stored if it fills a
-   * Content-Length that it had before, or comes whole from a handler that cannot know that its client has left.
+   * The client has disconnected before the handler's `end`. Requests that wait for this response stop waiting. The
+   * response is still stored if it matches a Content-Length set before, or if it is completed by a handler that cannot
+   * know about the disconnect.
    *
-   * @param mayKnow - whether the handler may know; asked when it answers
+   * @param mayKnow - whether the handler may know; called when it ends the response
    */
   leave(mayKnow: () => boolean): void
-  /** The answer will not be completed, or is not what it said it was. */
+  /** The response will not be completed, or differs from its announcement. */
   abort(reason: 'aborted' | 'trailers'): void
   /**
-   * The application threw instead of answering, where an adapter can see that.
+   * The application threw an error instead of answering, in frameworks where an adapter can see this.
    *
-   * @returns what to send instead of the error; `undefined`: throw it on
+   * @returns the response to send instead of the error; `undefined` to rethrow it
    */
   fail(error: unknown): Reply | undefined
 }
 
-/** How an answer goes on after its head is known. */
+/** How to continue with a response after its head is known. */
 export interface Onward {
-  /** To be laid over the fields of the answer. Nothing of them is to be recorded. */
+  /** Fields to set on the response, which are not to be recorded. */
   readonly fields: FieldList
   /**
-   * Send this in place of the answer (a stored response in place of an error, a 304 or a part in place of the whole).
-   * The handler's bytes go nowhere but to the recording. Its `fields` are complete: {@link fields} is not applied.
+   * The response to send instead (a stored response instead of an error, a 304 or a part instead of the whole). The
+   * handler's bytes are only recorded. Its `fields` are complete: {@link fields} is not applied.
    */
   readonly instead: Reply | undefined
-  /** Whether `write`, `end` and `abort` are wanted. */
+  /** Whether `write`, `end` and `abort` must be called. */
   readonly record: boolean
-  /** The answer must not be completed before this settles (it never rejects): an invalidation on its way. */
+  /** The response must not be completed before this settles (it never rejects): a pending invalidation. */
   readonly before: Promise<unknown> | undefined
 }

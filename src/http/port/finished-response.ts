@@ -1,10 +1,10 @@
 import type { Fields } from '../syntax/fields.js'
 
-/** A response that the option `cacheIf` is asked about: complete, and about to be stored. */
+/** The argument of the option `cacheIf`: a complete response that is about to be stored. */
 export class FinishedResponse {
   /** Its status code. */
   readonly status: number
-  /** Its header fields as the route made them, by lower-case name; a field of several lines is an array. */
+  /** The header fields that the route set, by lower-case name; a field with several lines is an array. */
   readonly fields: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly #body: Buffer
   #copy: Buffer | undefined
@@ -16,7 +16,7 @@ export class FinishedResponse {
     this.#body = body
   }
 
-  /** Its whole body, in the handler's own `Content-Encoding` if it has one. A copy: changing it changes no response. */
+  /** The whole body, in the handler's own `Content-Encoding` if it has one. A copy, which may be modified. */
   get body(): Buffer {
     this.#copy ??= Buffer.from(this.#body)
     return this.#copy

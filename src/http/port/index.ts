@@ -1,6 +1,6 @@
 /**
- * What an adapter for a framework implements and calls. Adapters import this file and `../protocol/index.js`, and no
- * other file of `src/http`.
+ * The interface for framework adapters. Adapters import this file and `../protocol/index.js`, and no other file of
+ * `src/http`.
  */
 
 export { filledText, isNeutralName, isPlainValue, isTelling } from '../rules/filled-inputs.js'

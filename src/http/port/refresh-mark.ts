@@ -1,20 +1,20 @@
-/** Two copies of this package in one process know each other's requests. */
+/** Shared by all copies of this package in a process, so that they recognize each other's requests. */
 const REFRESH = Symbol.for('fallback-cache.refresh')
 
-/** Marks the request of a background refresh. */
+/** Marks the request of a background revalidation. */
 export function markRefresh(raw: object): void {
   Object.defineProperty(raw, REFRESH, { value: true })
 }
 
 /**
- * Whether a request is no client's: the cache sends it to make a stale response again in the background. For rate limits,
- * logs and counters in front of the cache. No client can make its request look like one.
+ * Whether a request was sent by the cache itself, to revalidate a stale response in the background. For rate limits,
+ * logs and counters in front of the cache. A client cannot forge this.
  *
  * ```ts
  * rateLimit({ skip: isBackgroundRefresh })
  * ```
  *
- * @param request - node's request, or an object that has it as `req` (Koa's `ctx`), `raw` (Fastify) or `incoming`
+ * @param request - Node.js's request, or an object that has it as `req` (Koa's `ctx`), `raw` (Fastify) or `incoming`
  */
 export function isBackgroundRefresh(request: object): boolean {
   if (REFRESH in request) return true

@@ -3,18 +3,21 @@ import { asError } from '../../core/errors.js'
 import type { ResponseHandle } from './response-handle.js'
 import { tagText } from './route-tags.js'
 
-/** A longer reason is cut: clients refuse heads of some 16 KB. */
+/** Maximum length of a reason: clients reject heads of about 16 KB. */
 const MAX_REASON = 200
 
-/** What a handler said about its own response, written down. No argument makes it throw: a handler must not fail for its cache. */
+/**
+ * Records what a handler specifies about its own response. Never throws for any argument, so that a handler does not
+ * fail because of its cache.
+ */
 export class ResponseNotes implements ResponseHandle {
-  /** What {@link tag} was given. */
+  /** The arguments of {@link tag}. */
   readonly tags: string[] = []
-  /** What {@link ttl} was given, in seconds. */
+  /** The argument of {@link ttl}, in seconds. */
   lifetime: number | undefined
-  /** Why the response is not to be stored; `undefined`: it may be. */
+  /** The reason why the response must not be stored; `undefined` if it may. */
   skipped: string | undefined
-  /** An argument that could not be understood: the response is not stored. */
+  /** The error for an invalid argument, because of which the response is not stored. */
   fault: Error | undefined
 
   tag(...tags: readonly string[]): this {

@@ -1,9 +1,9 @@
 import { shown } from '../../core/option-checks.js'
 
 /**
- * The tags that the `tags` option answered with; none for `undefined`.
+ * Validates the return value of the `tags` option; `undefined` means none.
  *
- * @throws TypeError for anything but a list of tags: a response that lacks one would outlive its invalidation
+ * @throws TypeError for anything but a list of tags, because a response without its tag would survive an invalidation
  */
 export function listedTags(given: unknown): readonly string[] {
   if (given === undefined) return []
@@ -12,9 +12,9 @@ export function listedTags(given: unknown): readonly string[] {
 }
 
 /**
- * A tag as text.
+ * Converts a tag to text.
  *
- * @throws TypeError for anything but a string that is not empty, or a number: `invalidateTags` would refuse it
+ * @throws TypeError for anything but a non-empty string or a number, which `invalidateTags` would reject
  */
 export function tagText(tag: unknown): string {
   if (typeof tag === 'string' && tag !== '' && !HALF_PAIR.test(tag)) return tag

@@ -12,7 +12,7 @@ import {
 import type { NodeRequest } from '../node/node-response.js'
 import { isEncrypted } from '../node/origin-fields.js'
 
-/** What of an Express application, 4 or 5, is looked at. */
+/** The properties of an Express application, version 4 or 5, that are used here. */
 export interface ExpressApplication extends RequestListener {
   /** The prototypes of its requests and responses. */
   readonly request: object
@@ -26,9 +26,9 @@ export interface ExpressApplication extends RequestListener {
 interface Layer {
   readonly handle: (...args: never[]) => unknown
   readonly name?: string
-  /** Express 5: it is there for every path. */
+  /** Express 5: whether the layer applies to every path. */
   readonly slash?: boolean
-  /** Express 4: the same. */
+  /** Express 4: whether the layer applies to every path. */
   readonly regexp?: { readonly fast_slash?: boolean }
   readonly route?: unknown
   match(path: string): unknown
@@ -40,22 +40,22 @@ interface Router {
 
 const NO_LAYERS: readonly Layer[] = []
 
-/** An Express application, seen from in front of it. */
+/** An Express application as the front door sees it. */
 export class ExpressInterior implements Interior {
   readonly enter: RequestListener
   readonly #app: ExpressApplication
   readonly #middleware: unknown
   readonly #skipOnHit: FrontDoorOptions['skipOnHit']
-  /** The layers up to the cache, as they were when they were looked at. */
+  /** The layers up to the cache, as of the last inspection. */
   #seen: readonly unknown[] = []
   #seenLength = -1
   #isMounted = false
-  /** What stands before the cache for every path, and must not be passed by. */
+  /** Middleware before the cache for every path that hits must not bypass. */
   #blocking: readonly Layer[] = []
-  /** The same, for some paths. */
+  /** The same, for specific paths. */
   #blockingSome: readonly Layer[] = []
 
-  /** @throws RangeError for `skipOnHit` with something that does not stand before the cache */
+  /** @throws RangeError if `skipOnHit` lists a function that is not mounted before the cache */
   constructor(app: ExpressApplication, middleware: unknown, { skipOnHit }: FrontDoorOptions) {
     this.enter = app
     this.#app = app
@@ -63,7 +63,7 @@ export class ExpressInterior implements Interior {
     this.#skipOnHit = skipOnHit
     const stack = stackOf(app)
     const place = placeOf(middleware, stack)
-    // An application that is not complete yet may still get what is named.
+    // The application may not be complete yet: listed middleware may be mounted later.
     if (place >= 0) checkNamed(skipOnHit, stack.slice(0, place).filter(isOfUser).map(namedLayer))
   }
 
@@ -79,16 +79,16 @@ export class ExpressInterior implements Interior {
   isOpenTo(request: IncomingMessage): boolean {
     this.#look()
     if (!this.#isMounted || this.#blocking.length > 0) return false
-    // Mounted in a larger application, it is not the first to see the request.
+    // Mounted in a larger application, this application is not the first to see the request.
     if ('originalUrl' in request && request.originalUrl !== undefined) return false
-    // Who it is, the application's own requests and responses would tell.
+    // Properties on the application's own prototypes may identify a user.
     if (knowsMore(this.#app.request, request)) return false
     if ('locals' in this.#app.response) return false
     return this.#blockingSome.length === 0 || !this.#isBlockedFor(request.url ?? '/')
   }
 
   protocolOf({ raw: request }: Arrival, forwarded: boolean): string {
-    // Express asks its proxy trust only about the field; without it the socket knows.
+    // Express only checks its proxy trust for this field; without it the socket determines the protocol.
     if (forwarded && request.headers['x-forwarded-proto'] !== undefined)
       return this.#asExpress(request).protocol ?? 'http'
     return isEncrypted(request.socket) ? 'https' : 'http'
@@ -102,7 +102,7 @@ export class ExpressInterior implements Interior {
     return (raw as NodeRequest).session
   }
 
-  /** The request with the properties that Express gives it, without changing it. */
+  /** A copy of the request with Express's prototype, to read its getters without changing the request. */
   #asExpress({ socket, headers }: IncomingMessage): { readonly protocol?: string } {
     return Object.create(this.#app.request, {
       socket: { value: socket },
@@ -111,7 +111,7 @@ export class ExpressInterior implements Interior {
     })
   }
 
-  /** Looks at the stack again when it is not what it was. */
+  /** Inspects the middleware stack again if it has changed. */
   #look(): void {
     const stack = stackOf(this.#app)
     if (stack.length === this.#seenLength && this.#seen.every((handle, at) => stack[at]?.handle === handle)) return
@@ -127,7 +127,7 @@ export class ExpressInterior implements Interior {
 
   #isBlocking(layer: Layer): boolean {
     const { handle, route } = layer
-    // One of four parameters handles errors only.
+    // A function with four parameters only handles errors.
     if (route === undefined && handle.length > 3) return false
     return isOfUser(layer) && !allows(this.#skipOnHit, handle, nameOf(layer))
   }
@@ -142,7 +142,7 @@ export class ExpressInterior implements Interior {
   }
 }
 
-/** Whether something is an Express application. */
+/** Whether a value is an Express application. */
 export function isExpressApplication(app: unknown): app is ExpressApplication {
   if (typeof app !== 'function') return false
   const { request, response, enabled, handle } = app as unknown as Record<string, unknown>
@@ -154,7 +154,10 @@ export function isExpressApplication(app: unknown): app is ExpressApplication {
   )
 }
 
-/** The host of a request, as Express 5 resolves it. Express 4 drops the port from `req.host`, and connect knows of no proxies. */
+/**
+ * The host of a request, as Express 5 resolves it. Express 4 removes the port from `req.host`, and connect does not
+ * support proxies.
+ */
 export function expressHost(
   { headers, socket }: IncomingMessage,
   app: Pick<ExpressApplication, 'get'> | undefined,
@@ -171,12 +174,14 @@ function fieldText(value: string | readonly string[] | undefined): string {
   return typeof value === 'string' ? value : (value?.[0] ?? '')
 }
 
-/** What Express has a full parser read, which drops or escapes some of it: the path that it matches may be another one. */
+/**
+ * URLs that Express passes to a full parser, which drops or escapes some characters: the matched path may then differ.
+ */
 const UNLIKE = /[\s#\\]/
 
-/** Whether something that is looked at to know who is logged in is there in the requests of an application, and not in this one yet. */
+/** True if the application's request prototype defines `user`, `auth` or `session`, and this request does not yet. */
 function knowsMore(application: object, request: IncomingMessage): boolean {
-  // Each by its name as it stands: with the name in a variable, V8 looks it up anew each time.
+  // Literal names, because V8 does not cache lookups with a variable name.
   return (
     ('user' in application && !('user' in request)) ||
     ('auth' in application && !('auth' in request)) ||
@@ -186,7 +191,7 @@ function knowsMore(application: object, request: IncomingMessage): boolean {
 
 const OWN_OF_EXPRESS_4 = new Set(['query', 'expressInit'])
 
-/** The router of Express 4 is not there before the first route; to ask for `app.router` throws there. */
+/** In Express 4 the router does not exist before the first route, and reading `app.router` throws. */
 function stackOf(app: ExpressApplication): readonly Layer[] {
   const { _router, lazyrouter } = app as { readonly _router?: Router; readonly lazyrouter?: unknown }
   const router = lazyrouter === undefined ? (app as { readonly router?: Router }).router : _router
@@ -201,7 +206,7 @@ function placeOf(middleware: unknown, stack: readonly Layer[]): number {
   return stack.findIndex(({ handle }) => handle === middleware)
 }
 
-/** False for what Express 4 itself puts there. */
+/** False for middleware that Express 4 itself adds. */
 function isOfUser({ handle, regexp }: Layer): boolean {
   return regexp === undefined || !OWN_OF_EXPRESS_4.has(handle.name)
 }
