@@ -6,20 +6,24 @@ import { fieldsOfPart, partWithin } from '../store/stored-part.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import { type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { parseRange, partialContent, rangeNotSatisfiable } from '../syntax/range.js'
+import type { Lookup } from './lookup.js'
+
+/** A stored response as it would go out in full. */
+export interface WholeAnswer {
+  readonly stored: StoredResponse
+  readonly whole: Reply
+  /** Epoch ms. */
+  readonly now: number
+}
 
 /**
  * What one client gets of a stored response: the whole, a 304, a part, or its head (RFC 9111, section 4.3.2; RFC 9110, sections 13 and 14).
  *
- * @param whole - the stored response as it would go out in full
- * @param asOrigin - see {@link StoragePolicy.answersAsOrigin}
  * @param request - the request as it came, where a handler has been run with other fields
  */
-export function answerFromStore(
-  exchange: Exchange,
-  stored: StoredResponse,
-  whole: Reply,
-  now: number,
-  asOrigin: boolean,
+export function answerFromStore<Context extends object>(
+  { exchange, storage }: Lookup<Context>,
+  { stored, whole, now }: WholeAnswer,
   request: Pick<RequestHead, 'method' | 'headers' | 'isPlain' | 'ifNoneMatch'> = exchange.request,
 ): Reply {
   const reply = withOuterLists(exchange, stored, whole)
@@ -29,7 +33,7 @@ export function answerFromStore(
     if (stored.status === 200 && request.ifNoneMatch === stored.byName.etag) return notModified(stored, reply)
   }
   const { method, headers } = request
-  if (isAnswered304(method, headers, stored, now, asOrigin)) return notModified(stored, reply)
+  if (isAnswered304(request, stored, now, storage.answersAsOrigin)) return notModified(stored, reply)
   if (stored.status === 200) {
     if (method === 'GET' && headers.range !== undefined && isRangeApplicable(headers, rangeValidators(stored), now)) {
       return part(headers, stored, reply) ?? reply
@@ -72,8 +76,7 @@ export function answerConditions(
 }
 
 function isAnswered304(
-  method: string,
-  headers: Fields,
+  { method, headers }: Pick<RequestHead, 'method' | 'headers'>,
   stored: StoredResponse,
   now: number,
   asOrigin: boolean,

@@ -5,7 +5,7 @@ import { CONTRADICTORY } from '../rules/origin.js'
 import type { Reason } from '../rules/reasons.js'
 import { requestControl } from '../rules/reusable.js'
 import type { SearchKeys } from '../store/no-vary-search-index.js'
-import type { PrimaryKey, PrimaryKeys } from '../store/primary-key.js'
+import type { KeyedRequest, PrimaryKey, PrimaryKeys } from '../store/primary-key.js'
 import { type CacheControl, NO_DIRECTIVES } from '../syntax/cache-control.js'
 import { Lookup } from './lookup.js'
 import { isLoggedIn } from './personal.js'
@@ -43,11 +43,10 @@ export function optionAnswers<Context extends object>(
 
 /** A request on its way to the store, or why it is none; a promise where its content is part of the key. */
 export function buildLookup<Context extends object>(
-  policy: Policy<Context>,
-  keys: PrimaryKeys,
   exchange: Exchange<Context>,
   { extra, personal, refreshes }: OptionAnswers,
   nested: boolean,
+  { policy, keys }: { readonly policy: Policy<Context>; readonly keys: PrimaryKeys },
 ): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
   const { request } = exchange
   if (request.otherOrigin === CONTRADICTORY) return 'target'
@@ -57,17 +56,9 @@ export function buildLookup<Context extends object>(
     const storage = personal ? policy.personalStorage : policy.storage
     // The handler would have known who it is, and might have made another page than for those without a name.
     const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
-    const search = policy.noVarySearch ? searchKeys(keys, key, request, whole, digest) : undefined
-    return new Lookup(
-      exchange,
-      key,
-      search,
-      storage,
-      personal,
-      requestDirectives(policy, exchange, refreshes),
-      nested,
-      isKnown,
-    )
+    const search = policy.noVarySearch ? searchKeys(keys, key, { request, extra: whole, content: digest }) : undefined
+    const directives = requestDirectives(policy, exchange, refreshes)
+    return new Lookup(exchange, key, { search, storage, personal, directives, nested, isLoggedIn: isKnown })
   }
   if (request.method !== 'QUERY') return under(keys.of(request, whole), undefined)
   const having = (content: RequestContent): Lookup<Context> | Reason => {
@@ -85,13 +76,7 @@ export function wholeExtra({ rewritten, otherOrigin }: RequestHead, extra: strin
   return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
 }
 
-function searchKeys(
-  keys: PrimaryKeys,
-  exact: PrimaryKey,
-  request: RequestHead,
-  extra: string,
-  content: string | undefined,
-): SearchKeys {
+function searchKeys(keys: PrimaryKeys, exact: PrimaryKey, { request, extra, content }: KeyedRequest): SearchKeys {
   return {
     exact,
     rule: keys.ofRule(request, extra, content),

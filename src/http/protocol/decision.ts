@@ -138,7 +138,7 @@ export function decideByKey<Context extends object>(
   by: DecidedBy<Context>,
 ): Decision<Context> | Promise<Decision<Context>> {
   if ('kind' in named) return named
-  const lookup = buildLookup(by.policy, by.keys, exchange, named, nested)
+  const lookup = buildLookup(exchange, named, nested, by)
   if (lookup instanceof Promise) return lookup.then((made) => begin(exchange.request, made, by))
   return begin(exchange.request, lookup, by)
 }

@@ -13,7 +13,7 @@ import { complete, type Draft, explained } from './explained-decision.js'
 import { explainedKey, seenIn } from './explained-parts.js'
 import type { Explanation } from './explanation.js'
 import type { Flight } from './flight.js'
-import type { HandlerRuns } from './handler-runs.js'
+import type { Flights } from './flights.js'
 import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
 import { recorderIn } from './post-answer.js'
@@ -27,7 +27,7 @@ export interface Explained<Context extends object> {
   readonly keys: PrimaryKeys
   readonly variants: Variants
   readonly searchIndex: NoVarySearchIndex
-  readonly runs: HandlerRuns<Context>
+  readonly flights: Flights
   readonly recentlyRefused: RecentlyRefused
   /** From where it looks at a request. */
   readonly standpointFor: (raw: object, method: string) => Standpoint<Context>
@@ -122,7 +122,7 @@ async function explainRequest<Context extends object>(
 }
 
 /** What decides about requests, looking without a trace; and why the last look found nothing. */
-function withoutTrace<Context extends object>({ policy, keys, cache, runs, ownFlight, ...of }: Explaining<Context>) {
+function withoutTrace<Context extends object>({ policy, keys, cache, flights, ownFlight, ...of }: Explaining<Context>) {
   let absence: Absence = 'nothing'
   const peek = async (key: string) => {
     const seen = await cache.peek(key)
@@ -135,7 +135,7 @@ function withoutTrace<Context extends object>({ policy, keys, cache, runs, ownFl
     keys,
     // Whether a response is refreshed early is left to chance.
     cache: { inactive: cache.inactive, clock: cache.clock, isDueEarly: () => false },
-    runs: runs.without(ownFlight),
+    runs: flights.without(ownFlight),
     find: (lookup) => {
       absence = 'nothing'
       const variants = of.variants.lookingBy(peek)

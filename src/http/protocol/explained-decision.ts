@@ -9,7 +9,7 @@ import type { Decision, Hit } from './decision.js'
 import { forwardedWith } from './explained-parts.js'
 import type { Explanation } from './explanation.js'
 import { explanationText } from './explanation-text.js'
-import { changesOf } from './handler-runs.js'
+import { changesOf } from './forwarded-request.js'
 import type { Policy } from './policy.js'
 
 /** By what a decision is put into words. */
@@ -64,7 +64,7 @@ function explainedHit<Context extends object>(
   const shown = representationFor(stored, lookup.request, now)
   const member = shown.hitStatus(now, cacheStatus === false ? undefined : tier, key)
   const whole = shown.answer(shown.list, now, member)
-  const { status, fields } = answerFromStore(lookup.exchange, shown, whole, now, lookup.storage.answersAsOrigin)
+  const { status, fields } = answerFromStore(lookup, { stored: shown, whole, now })
   const at = fields.lastIndexOf('Cache-Status')
   const said = at < 0 ? undefined : fieldValue({ value: fields[at + 1] }, 'value')
   return { outcome: 'hit', tier, refreshes: refresh === 'stale', status, cacheStatus: said }

@@ -63,7 +63,12 @@ export class Flight {
    * @param limit - the longest that a request waits, in milliseconds from now
    * @param onLanding - called once, before those who wait go on
    */
-  constructor(mark: RunMark, clock: Clock, limit: number, onLanding: (landing: Landing) => void, gauges: Gauges) {
+  constructor(
+    mark: RunMark,
+    { clock, gauges }: { readonly clock: Clock; readonly gauges: Gauges },
+    limit: number,
+    onLanding: (landing: Landing) => void,
+  ) {
     this.mark = mark
     this.#onLanding = onLanding
     this.#clock = clock

@@ -10,6 +10,11 @@ import type { StoredResponse } from '../store/stored-response.js'
 import type { CacheControl } from '../syntax/cache-control.js'
 import type { SearchRule } from '../syntax/no-vary-search.js'
 
+/** What decides whether a stored response is one for a request, beside its key. */
+export type LookupTerms = Pick<Lookup<never>, 'search' | 'storage' | 'personal' | 'directives' | 'nested'> & {
+  readonly isLoggedIn: boolean
+}
+
 /** One request that asks for a stored response. */
 export class Lookup<Context extends object> {
   readonly exchange: Exchange<Context>
@@ -35,16 +40,8 @@ export class Lookup<Context extends object> {
   /** How often it has waited for another request. */
   waits = 0
 
-  constructor(
-    exchange: Exchange<Context>,
-    key: PrimaryKey,
-    search: SearchKeys | undefined,
-    storage: StoragePolicy,
-    personal: boolean,
-    directives: CacheControl | undefined,
-    nested: boolean,
-    isLoggedIn: boolean,
-  ) {
+  constructor(exchange: Exchange<Context>, key: PrimaryKey, of: LookupTerms) {
+    const { search, storage, personal, directives, nested, isLoggedIn } = of
     this.exchange = exchange
     this.request = exchange.request
     this.key = key

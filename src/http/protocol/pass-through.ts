@@ -70,6 +70,14 @@ export class PassThrough extends Unrecorded {
   }
 }
 
+/** What an unsafe request invalidates. */
+export interface Invalidates {
+  readonly request: RequestHead
+  /** The middlewares whose stored responses it takes out of use. */
+  readonly retiring: readonly Retiring[]
+  readonly onFault: (thrown: unknown) => void
+}
+
 /**
  * Watches the answer to a method that is not safe: when it succeeds, what is stored for its target is taken out of use
  * before the client hears of the success (RFC 9111, section 4.4; RFC 9875, section 3).
@@ -79,13 +87,7 @@ export class Invalidating extends PassThrough {
   #retiring: readonly Retiring[]
   readonly #onFault: (thrown: unknown) => void
 
-  constructor(
-    handle: ResponseHandle,
-    status: CacheStatus | undefined,
-    request: RequestHead,
-    retiring: readonly Retiring[],
-    onFault: (thrown: unknown) => void,
-  ) {
+  constructor(handle: ResponseHandle, status: CacheStatus | undefined, { request, retiring, onFault }: Invalidates) {
     super(handle, status)
     this.#request = request
     this.#retiring = retiring

@@ -1,6 +1,5 @@
 import { brand } from '../../core/brand.js'
-import type { CacheEngine } from '../../core/engine.js'
-import type { Onward, Recording, Reply, RequestHead, ResponseHead } from '../port/exchange.js'
+import type { Onward, Recording, Reply, ResponseHead } from '../port/exchange.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import { targetUri } from '../rules/invalidation.js'
 import type { Reason } from '../rules/reasons.js'
@@ -9,9 +8,9 @@ import type { StoredHead } from '../store/stored-response.js'
 import { fieldValue } from '../syntax/fields.js'
 import type { Landing } from './flight.js'
 import { Invalidating } from './pass-through.js'
-import type { RecordedRequest, RecorderTarget } from './recorded-request.js'
+import type { RecordedRequest } from './recorded-request.js'
 import { ResponseRecorder } from './response-recorder.js'
-import type { ResponseWriter } from './response-writer.js'
+import { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 
 /**
@@ -22,23 +21,16 @@ export class PostAnswer extends Invalidating {
   override readonly wants = 'response'
   readonly recorder: ResponseRecorder
   readonly inputs: InputsRead | undefined
-  readonly #request: RequestHead
-  readonly #target: PostTarget
+  readonly #writer: PostWriter
   #isRecorded = false
 
-  constructor(
-    recorder: ResponseRecorder,
-    target: PostTarget,
-    request: RequestHead,
-    retiring: readonly Retiring[],
-    onFault: (thrown: unknown) => void,
-  ) {
-    // What Cache-Status says is the recording's to say.
-    super(recorder.handle, undefined, request, retiring, onFault)
+  constructor(recorder: ResponseRecorder, writer: PostWriter, retiring: readonly Retiring[]) {
+    const { request } = recorder.of
+    // What Cache-Status says is the recorder's to say.
+    super(recorder.handle, undefined, { request, retiring, onFault: (thrown) => writer.parts.reports.fault(thrown) })
     this.recorder = recorder
     this.inputs = recorder.inputs
-    this.#request = request
-    this.#target = target
+    this.#writer = writer
   }
 
   override begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
@@ -53,7 +45,7 @@ export class PostAnswer extends Invalidating {
     // In this order: what others have invalidated while the handler ran keeps the answer out, what it does itself does not.
     const onward = this.recorder.begin(head, whole)
     const { before } = super.begin(head)
-    this.#target.ownIsDone()
+    this.#writer.ownIsDone()
     return { ...onward, before }
   }
 
@@ -93,75 +85,45 @@ export class PostAnswer extends Invalidating {
   /** What cannot be for GET is not worth looking at: most POSTs are none of the cache's business. */
   #isForGet(head: ResponseHead): boolean {
     if (head.status !== 200 || !this.recorder.policy.storage.methods.has('POST')) return false
+    const { request } = this.recorder.of
     const location = fieldValue({ location: head.field('content-location') }, 'location')
-    const target = targetUri(this.#request)
-    return location !== undefined && target !== undefined && targetUri(this.#request, location)?.href === target.href
+    const target = targetUri(request)
+    return location !== undefined && target !== undefined && targetUri(request, location)?.href === target.href
   }
 }
 
 /**
- * Where the answer to a POST is kept: as one that was made after what this very POST invalidates, and before all else that
- * is invalidated after its handler started.
+ * Stores the answer to a POST: as one that was made after what this very POST invalidates, and before all else that is
+ * invalidated after its handler started.
  */
-export class PostTarget implements RecorderTarget {
-  readonly #cache: CacheEngine
-  readonly #writer: ResponseWriter
+export class PostWriter extends ResponseWriter {
   #sequence: number | undefined
 
-  constructor(cache: CacheEngine, writer: ResponseWriter) {
-    this.#cache = cache
-    this.#writer = writer
+  constructor({ parts, precompressor }: ResponseWriter) {
+    super(parts, precompressor)
   }
 
-  get clock() {
-    return this.#writer.clock
-  }
-
-  get recordings() {
-    return this.#writer.recordings
-  }
-
-  get maxHandlerTime() {
-    return this.#writer.maxHandlerTime
-  }
-
-  refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
-    return this.#writer.isInvalidated(of, recorded) ? 'invalidated' : this.#writer.refuses(of, recorded)
-  }
-
-  isTooLate(of: RecordedRequest, recorded: RecordedHead): boolean {
-    return this.#writer.isTooLate(of, recorded)
+  override refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
+    return this.isInvalidated(of, recorded) ? 'invalidated' : super.refuses(of, recorded)
   }
 
   /** What the POST invalidates has just been taken out of use in this process. */
   ownIsDone(): void {
-    this.#sequence = this.#cache.mark().sequence
+    this.#sequence = this.parts.cache.mark().sequence
   }
 
-  keep(of: RecordedRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing {
+  override keep(of: RecordedRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing {
     const { startedAt, sequence } = of.mark
     // The log has been told by now, and everything before that record has been applied here: whatever of it covers the
     // answer has a later sequence, and keeps it out.
-    const mark = { startedAt, sequence: this.#sequence ?? sequence, stamp: this.#cache.mark().stamp }
-    return this.#writer.keep({ ...of, mark }, recorded, stored, body)
-  }
-
-  refused(of: RecordedRequest, reason: Reason, detail: string, failed: boolean, input?: string): void {
-    this.#writer.refused(of, reason, detail, failed, input)
+    const mark = { startedAt, sequence: this.#sequence ?? sequence, stamp: this.parts.cache.mark().stamp }
+    return super.keep({ ...of, mark }, recorded, stored, body)
   }
 
   /** A POST is no question about what is stored. */
-  discard(): void {}
+  override discard(): void {}
 
-  outdate(): void {}
-
-  advise(topic: string, text: () => string): void {
-    this.#writer.advise(topic, text)
-  }
-
-  fault(thrown: unknown): void {
-    this.#writer.fault(thrown)
-  }
+  override outdate(): void {}
 }
 
 /** The recording that may store the response to a request; `undefined`: none may. */

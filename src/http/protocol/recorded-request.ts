@@ -1,19 +1,15 @@
-import type { Clock } from '../../core/clock.js'
 import type { RunMark } from '../../core/mark.js'
-import type { Recordings } from '../../core/recordings.js'
 import type { Reply, RequestHead } from '../port/exchange.js'
 import type { FinishedResponse } from '../port/finished-response.js'
 import type { InputsPolicy } from '../rules/inputs-policy.js'
-import type { Reason } from '../rules/reasons.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'
 import type { SearchKeys } from '../store/no-vary-search-index.js'
 import type { PrimaryKey } from '../store/primary-key.js'
-import type { RecordedHead } from '../store/recorded-response.js'
-import type { StoredHead, StoredResponse } from '../store/stored-response.js'
+import type { StoredResponse } from '../store/stored-response.js'
 import type { CacheStatus, Forward } from '../syntax/cache-status.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import type { Fields } from '../syntax/fields.js'
-import type { Flight, Landing } from './flight.js'
+import type { Flight } from './flight.js'
 
 /** What a recorder has to know of its request. */
 export interface RecordedRequest {
@@ -39,8 +35,6 @@ export interface RecordedRequest {
   readonly conditions: Fields | undefined
   /** What the handler sees of a client that asks for a part (`'range'`) or for one version only; `undefined`: it asks for neither. */
   readonly sees: 'range' | 'version' | undefined
-  /** The stored response that the handler's answer may confirm; `undefined` when there is none. */
-  readonly asked: Asked | undefined
   /** A stored part (206) that the handler's answer may add to (RFC 9111, section 3.4). */
   readonly part: StoredResponse | undefined
   /** Whether the key names the user. */
@@ -83,33 +77,4 @@ export interface RecorderPolicy {
   readonly keyedParameters: readonly string[] | undefined
   /** The values filled in front of the cache that {@link vary} names. */
   readonly filledNames: readonly string[]
-}
-
-/** Where a recorder puts what it recorded, and what it tells. */
-export interface RecorderTarget {
-  readonly clock: Clock
-  /** The bodies under way. */
-  readonly recordings: Recordings
-  /** The longest that a handler may take for its response to be stored, ms. */
-  readonly maxHandlerTime: number
-  /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
-  refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined
-  /** Whether it is known already that {@link keep} is going to refuse: the cache is closed, or something was invalidated, or it took too long. */
-  isTooLate(of: RecordedRequest, recorded: RecordedHead): boolean
-  /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
-  keep(of: RecordedRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing
-  /**
-   * Takes note that a response is not stored.
-   *
-   * @param failed - the handler answered with a server error, which says little about its next answer
-   * @param input - the name of the input that the reason is about, if it is about one
-   */
-  refused(of: RecordedRequest, reason: Reason, detail: string, failed: boolean, input?: string): void
-  /** Takes out of use what is stored under a key: it may not be stored any longer. */
-  discard(storageKey: string): void
-  /** Takes a stored response for stale from now on: the handler has another one (RFC 9111, section 4.3.5). It may still stand in for an error. */
-  outdate(of: RecordedRequest, stored: StoredResponse): void
-  /** Says something once, whatever the request: `topic` tells one thing to be said from another. */
-  advise(topic: string, text: () => string): void
-  fault(thrown: unknown): void
 }

@@ -1,21 +1,16 @@
 import type { Clock } from '../../core/clock.js'
-import type { CacheEngine } from '../../core/engine.js'
 import { type Entry, entryWith } from '../../core/entry.js'
-import { asError } from '../../core/errors.js'
-import type { Recordings } from '../../core/recordings.js'
 import { credentialsOf } from '../rules/credentials.js'
 import type { Reason } from '../rules/reasons.js'
 import { APPLICATION_STORAGE } from '../rules/storage-policy.js'
-import type { NoVarySearchIndex } from '../store/no-vary-search-index.js'
 import { Precompressor } from '../store/precompressor.js'
-import type { RecentlyRefused } from '../store/recently-refused.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import type { StoredHead, StoredResponse } from '../store/stored-response.js'
-import type { Variants } from '../store/variants.js'
 import { pathOf } from '../syntax/target.js'
 import { type Landing, StoredRun } from './flight.js'
 import { givenUp } from './inputs-advice.js'
-import type { RecordedRequest, RecorderTarget } from './recorded-request.js'
+import type { ProtocolParts } from './protocol-parts.js'
+import type { RecordedRequest } from './recorded-request.js'
 
 /** How long requests of a key go on side by side after its response was refused, in milliseconds. */
 const REFUSED_FOR = 60_000
@@ -46,133 +41,115 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'cache-if',
 ])
 
-/** Stores recorded responses, and takes note of those that are not stored and why. */
-export class ResponseWriter implements RecorderTarget {
-  readonly clock: Clock
-  readonly recordings: Recordings
-  readonly maxHandlerTime: number
-  /** Encodes what has been kept. */
-  readonly precompressor: Precompressor
-  readonly #cache: CacheEngine
-  readonly #variants: Variants
-  readonly #searchIndex: NoVarySearchIndex
-  readonly #recentlyRefused: RecentlyRefused
-  readonly #warned = new Set<string>()
+/** What a writer needs of its protocol. */
+type WriterParts = Pick<ProtocolParts<never>, 'cache' | 'variants' | 'searchIndex' | 'recentlyRefused' | 'reports'>
 
-  constructor(
-    cache: CacheEngine,
-    variants: Variants,
-    searchIndex: NoVarySearchIndex,
-    recentlyRefused: RecentlyRefused,
-  ) {
-    this.clock = cache.clock
-    this.recordings = cache.recordings
-    this.maxHandlerTime = cache.maxHandlerTime
-    this.precompressor = new Precompressor(cache, (thrown) => this.fault(thrown))
-    this.#cache = cache
-    this.#variants = variants
-    this.#searchIndex = searchIndex
-    this.#recentlyRefused = recentlyRefused
+/** A response that is not stored. */
+export interface RefusedResponse {
+  readonly reason: Reason
+  /** The reason as Cache-Status says it. */
+  readonly detail: string
+  /** Whether the handler answered with a server error, which says little about its next answer. */
+  readonly failed: boolean
+  /** The name of the input that the reason is about; `''`: it is about none. */
+  readonly input: string
+}
+
+/** Stores recorded responses, and takes note of those that are not stored and why. */
+export class ResponseWriter {
+  readonly parts: WriterParts
+  /** Encodes what has been stored. */
+  readonly precompressor: Precompressor
+
+  constructor(parts: WriterParts, precompressor?: Precompressor) {
+    this.parts = parts
+    this.precompressor = precompressor ?? new Precompressor(parts.cache, (thrown) => parts.reports.fault(thrown))
   }
 
+  get clock(): Clock {
+    return this.parts.cache.clock
+  }
+
+  /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
   refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
-    if (!this.#variants.hasRoom(recorded.key, recorded)) return 'too-many-variants'
-    if (!this.#variants.isGivenUp(recorded.key, recorded)) return undefined
+    const { variants, reports } = this.parts
+    if (!variants.hasRoom(recorded)) return 'too-many-variants'
+    if (!variants.isGivenUp(recorded)) return undefined
     const { observed } = recorded
-    this.advise(`given up ${observed.join()}`, () => givenUp(pathOf(of.request.url), observed))
+    reports.warn(`given up ${observed.join()}`, () => givenUp(pathOf(of.request.url), observed))
     return 'too-many-variants'
   }
 
   /** Whether a response was invalidated since its handler started. */
   isInvalidated(of: RecordedRequest, recorded: RecordedHead): boolean {
-    return this.#variants.isInvalidated(recorded.key, of.request, recorded, of.mark)
+    return this.parts.variants.isInvalidated(recorded, of)
   }
 
+  /** Whether it is known already that {@link keep} is going to refuse: the cache is closed, or something was invalidated, or it took too long. */
   isTooLate(of: RecordedRequest, recorded: RecordedHead): boolean {
-    const took = this.clock.monotonic() - of.mark.startedAt
-    return this.#cache.isClosed || took > this.maxHandlerTime || this.isInvalidated(of, recorded)
+    const { isClosed, clock, maxHandlerTime } = this.parts.cache
+    return isClosed || clock.monotonic() - of.mark.startedAt > maxHandlerTime || this.isInvalidated(of, recorded)
   }
 
+  /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
   keep(of: RecordedRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
-    const kept = this.#variants.keep(recorded.key, of.request, recorded, head, body, of.mark)
+    const { variants, searchIndex, recentlyRefused, reports } = this.parts
+    const kept = variants.keep(recorded, head, body, of)
     if ('refusal' in kept) {
-      const reason = kept.refusal
-      this.#note(of, reason, false)
+      this.#note(of, { reason: kept.refusal, failed: false, input: '' })
       // The requests that waited were accepted before the cache was closed.
-      if (reason === 'closed' && !this.isInvalidated(of, recorded)) {
-        this.count(reason)
+      if (kept.refusal === 'closed' && !this.isInvalidated(of, recorded)) {
+        reports.count(kept.refusal)
         return new StoredRun(unstoredEntry(recorded, body), head, Promise.resolve(false))
       }
-      // Of the others the core has told already.
-      if (reason === 'too-large' || reason === 'too-many-variants') this.tell(of.key.text, reason)
-      else this.count(reason)
-      // Those who waited run the handler once more, not once each.
-      return { kind: reason === 'invalidated' || reason === 'too-slow' ? 'abandoned' : 'refused', reason }
+      return this.#notKept(of, kept.refusal)
     }
-    if (of.search !== undefined) this.#searchIndex.keep(of.search, recorded, of.mark)
-    this.#recentlyRefused.delete(of.storageKey)
+    if (of.search !== undefined) searchIndex.keep(of.search, recorded, of.mark)
+    recentlyRefused.delete(of.storageKey)
     const landing = new StoredRun(kept.entry, head, kept.written)
     if (head.encodings !== undefined) this.precompressor.afterStore(kept.storageKey, landing.stored, kept.written)
     return landing
   }
 
-  refused(of: RecordedRequest, reason: Reason, detail: string, failed: boolean, input = ''): void {
-    this.#note(of, reason, failed, input)
-    if (reason === 'logged-in') this.#warnOnce(reason, loggedInWarning(of))
-    this.tell(of.key.text, reason, detail)
+  /** Takes note that a response is not stored. */
+  refused(of: RecordedRequest, refused: RefusedResponse): void {
+    this.#note(of, refused)
+    const { reports } = this.parts
+    if (refused.reason === 'logged-in') reports.warn(refused.reason, () => loggedInWarning(of))
+    reports.refused(of.key.text, refused.reason, refused.detail)
   }
 
+  /** Takes out of use what is stored under a key: it may not be stored any longer. */
   discard(storageKey: string): void {
-    void this.#cache.retire([storageKey])
+    void this.parts.cache.retire([storageKey])
   }
 
+  /** Takes a stored response for stale from now on: the handler has another one (RFC 9111, section 4.3.5). It may still stand in for an error. */
   outdate({ storageKey, mark }: RecordedRequest, { entry }: StoredResponse): void {
     const now = this.clock.now()
     if (entry.staleAt <= now) return
-    this.#cache.store(storageKey, { ...entryWith(entry, { staleAt: now }) }, mark)
+    this.parts.cache.store(storageKey, { ...entryWith(entry, { staleAt: now }) }, mark)
   }
 
-  /** A response was refused: counts it, and says so. */
-  tell(key: string, reason: Reason, detail: string = reason): void {
-    this.count(reason)
-    if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key, reason: detail })
-  }
-
-  /** A request or a response was refused. */
-  count(reason: Reason): void {
-    const { refused } = this.#cache.counters
-    refused[reason] = (refused[reason] ?? 0) + 1
-  }
-
-  advise(topic: string, text: () => string): void {
-    if (!this.#warned.has(topic)) this.#warnOnce(topic, text())
-  }
-
-  /** Something of ours, or a function of the user's, failed; the request goes on without the cache. */
-  fault(thrown: unknown): void {
-    const error = asError(thrown)
-    this.#cache.emit('fault', { error })
-    this.#warnOnce(
-      error.message,
-      `a request passed by the cache because something failed: ${error.stack ?? error.message}`,
-    )
+  #notKept(of: RecordedRequest, reason: Reason): Landing {
+    const { reports } = this.parts
+    // Of the others the core has told already.
+    if (reason === 'too-large' || reason === 'too-many-variants') reports.refused(of.key.text, reason)
+    else reports.count(reason)
+    // Those who waited run the handler once more, not once each.
+    return { kind: reason === 'invalidated' || reason === 'too-slow' ? 'abandoned' : 'refused', reason }
   }
 
   /** Remembers it for the next request of the same key, and for whoever asks why. */
-  #note(of: RecordedRequest, reason: Reason, failed: boolean, input = ''): void {
+  #note(of: RecordedRequest, { reason, failed, input }: Omit<RefusedResponse, 'detail'>): void {
     // What a POST was answered says nothing about the next GET.
     if (of.request.method === 'POST') return
-    this.#recentlyRefused.note(of.storageKey, reason, input)
-    if (failed) this.#recentlyRefused.add(of.storageKey, FAILED_FOR)
-    else if (!PASSING_REASONS.has(reason) && of.sees === undefined && isAnonymous(of))
-      this.#recentlyRefused.add(of.storageKey, REFUSED_FOR)
-  }
-
-  #warnOnce(topic: string, text: string): void {
-    // Bounded: a message may hold what a client sent.
-    if (this.#warned.size >= 20 || this.#warned.has(topic)) return
-    this.#warned.add(topic)
-    process.emitWarning(text, 'FallbackCacheWarning')
+    const { recentlyRefused } = this.parts
+    recentlyRefused.note(of.storageKey, reason, input)
+    if (failed) recentlyRefused.add(of.storageKey, FAILED_FOR)
+    else if (!PASSING_REASONS.has(reason) && of.sees === undefined && isAnonymous(of)) {
+      recentlyRefused.add(of.storageKey, REFUSED_FOR)
+    }
   }
 }
 

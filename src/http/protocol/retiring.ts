@@ -1,7 +1,12 @@
 import type { CacheEngine } from '../../core/engine.js'
+import type { Exchange } from '../port/exchange.js'
 import type { Target } from '../rules/invalidation.js'
 import type { Invalidations } from '../store/invalidations.js'
 import { retire, type UriKeys } from '../store/uri-keys.js'
+import { optionAnswers, wholeExtra } from './build-lookup.js'
+import { settledAnswers } from './option-functions.js'
+import type { Policy } from './policy.js'
+import { answersOf, isThenable } from './thenable.js'
 
 /** A middleware whose stored responses a request with an unsafe method takes out of use. */
 export interface Retiring {
@@ -13,6 +18,22 @@ export interface Retiring {
   readonly extra: () => string | Promise<string>
   /** The key of a request that was looked up already. */
   readonly key: string | undefined
+}
+
+/** What an unsafe request takes out of use in a middleware, beside what lies under the key of its URI: what is for the same user. */
+export function retiringFor<Context extends object>(
+  { request, context }: Pick<Exchange<Context>, 'request' | 'context'>,
+  policy: Policy<Context>,
+  invalidations: Invalidations,
+): Retiring {
+  const { key, user, engine } = policy
+  const extra = (): string | Promise<string> => {
+    if (key === undefined && user === undefined) return wholeExtra(request, '')
+    const answers = answersOf([key, user], context)
+    const whole = ([named, who]: readonly unknown[]) => wholeExtra(request, optionAnswers(policy, named, who).extra)
+    return answers.some(isThenable) ? settledAnswers(answers, policy, engine.clock).then(whole) : whole(answers)
+  }
+  return { invalidations, extra, key: undefined }
 }
 
 /**

@@ -1,8 +1,43 @@
+import type { StoragePolicy } from '../rules/storage-policy.js'
 import { equalsStrongly } from '../syntax/entity-tag.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
+import type { EpochMilliseconds } from '../syntax/http-date.js'
 import { type ContentRange, contentRangeOf, lengthOf } from '../syntax/range.js'
+import { updatedRoute } from './freshened.js'
 import type { RouteFields } from './route-fields.js'
 import type { StoredResponse } from './stored-response.js'
+
+/** What an arriving 206 makes together with a stored one (RFC 9111, section 3.4). */
+export interface Combination {
+  /** 200 where the two are the whole representation. */
+  readonly status: 200 | 206
+  readonly route: RouteFields
+  /** What selects the stored part. */
+  readonly selecting: readonly string[]
+  /** What arrives, by itself. */
+  readonly arriving: { readonly status: 206; readonly fields: Fields }
+  /** The bytes of both; `undefined` when they contradict each other where they overlap. */
+  bodyWith(received: Buffer): Buffer | undefined
+}
+
+/** What a response makes together with a stored part; `undefined`: it is stored as it is. */
+export function combine(
+  part: StoredResponse | undefined,
+  status: number,
+  route: RouteFields,
+  { storage, receivedAt }: { readonly storage: StoragePolicy; readonly receivedAt: EpochMilliseconds },
+): Combination | undefined {
+  if (part === undefined || status !== 206 || !storage.storePartial) return undefined
+  const parts = combinedParts(part, route.fields, storage.maxBodySize)
+  if (parts === undefined) return undefined
+  return {
+    status: parts.isWhole ? 200 : 206,
+    route: combinedFields(updatedRoute(part, route, storage.targets, receivedAt), parts),
+    selecting: part.selecting,
+    arriving: { status, fields: route.fields },
+    bodyWith: (received) => combinedBody(parts, received),
+  }
+}
 
 /** A stored part and an arriving part of the same representation, which overlap or are adjacent. */
 export interface CombinedParts {

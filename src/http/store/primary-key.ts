@@ -14,6 +14,15 @@ export interface PrimaryKey {
   readonly identity: string
 }
 
+/** A request whose key is wanted, with what its key holds beside the URI. */
+export interface KeyedRequest {
+  readonly request: RequestHead
+  /** What the `key` and `user` options add, unambiguously joined; `''`: nothing. */
+  readonly extra: string
+  /** The digest of the content of a QUERY; `undefined`: it is none. */
+  readonly content: string | undefined
+}
+
 /** How requests are distinguished. */
 export interface KeyPolicy {
   readonly group: string
@@ -102,7 +111,7 @@ export class PrimaryKeys {
       const query = rule.apply(countedQuery(queryOf(url), this.#policy.query))
       return query === undefined
         ? undefined
-        : makeKey(this.#policy, request, extra, content, { line: rule.text, query })
+        : makeKey(this.#policy, { request, extra, content }, { line: rule.text, query })
     }
     return content === undefined ? this.#remembered(seenAs(request, url, extra, rule.text), make) : make()
   }
@@ -111,7 +120,7 @@ export class PrimaryKeys {
   ofRule(request: RequestHead, extra: string, content: string | undefined): PrimaryKey {
     // Shared by all contents, because the rule applies to the path.
     const of = content === undefined ? undefined : ''
-    const make = () => makeKey(this.#policy, request, extra, of, { line: RULE, query: '' })
+    const make = () => makeKey(this.#policy, { request, extra, content: of }, { line: RULE, query: '' })
     return of === undefined ? this.#remembered(seenAs(request, pathOf(request.url), extra, RULE), make) : make()
   }
 
@@ -121,14 +130,14 @@ export class PrimaryKeys {
    */
   ofQuery(request: RequestHead, extra: string, content: string): PrimaryKey | undefined {
     if (!isPath(request.url) || !hasPlainOrigin(request)) return undefined
-    return makeKey(this.#policy, request, extra, content)
+    return makeKey(this.#policy, { request, extra, content })
   }
 
   #recall(seen: string, request: RequestHead, extra: string): PrimaryKey | undefined {
     if (!hasPlainOrigin(request)) return undefined
     const older = this.#older.get(seen)
     if (older !== undefined) return this.#remember(seen, older)
-    const key = makeKey(this.#policy, request, extra)
+    const key = makeKey(this.#policy, { request, extra, content: undefined })
     if (seen.length <= MAX_LENGTH) key.seen = seen
     return key
   }
@@ -198,9 +207,7 @@ const RULE = 'no-vary-search'
 
 function makeKey(
   policy: KeyPolicy,
-  request: RequestHead,
-  extra: string,
-  content?: string,
+  { request, extra, content }: KeyedRequest,
   search?: { readonly line: string; readonly query: string },
 ): MadeKey {
   const method = content === undefined ? 'GET' : 'QUERY'

@@ -37,6 +37,12 @@ export type Kept =
   | { readonly storageKey: string; readonly entry: Entry; readonly written: Promise<boolean> }
   | { readonly refusal: Refused | 'too-many-variants' }
 
+/** The request that a response was made for, and when its handler started, as far as invalidations go. */
+export interface RecordedFor {
+  readonly request: RequestHead
+  readonly mark: RunMark
+}
+
 /** What this process knows about the variants of one primary key. */
 interface KnownVariants {
   readonly names: readonly string[]
@@ -118,18 +124,13 @@ export class Variants {
     return Array.from(this.#variants.get(text)?.counted.keys() ?? [], (end) => derivedKey(text, end))
   }
 
-  keep(
-    key: PrimaryKey,
-    request: RequestHead,
-    recorded: RecordedHead,
-    head: StoredHead,
-    body: Buffer,
-    mark: RunMark,
-  ): Kept {
+  /** Stores a response under its primary key, or beside the variants that are there. */
+  keep(recorded: RecordedHead, head: StoredHead, body: Buffer, { request, mark }: RecordedFor): Kept {
+    const { key } = recorded
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
     const known = this.#variants.get(key.text)
     const { names, storageKey } = this.#keyToStore(key, request, head.selecting)
-    if (!this.hasRoom(key, recorded) || this.isGivenUp(key, recorded)) return { refusal: 'too-many-variants' }
+    if (!this.hasRoom(recorded) || this.isGivenUp(recorded)) return { refusal: 'too-many-variants' }
     const meta = headText(head)
     const { entry, reason, written } = this.#cache.store(
       storageKey,
@@ -141,7 +142,7 @@ export class Variants {
       const last = Math.max(deleteAt, known?.deleteAt ?? 0)
       const among = this.#countedAmong(key, names, mark)
       const isCounted = recorded.maxVariants !== undefined
-      const counted = isCounted ? this.#counting(key, among.counted, storageKey, recorded) : NONE
+      const counted = isCounted ? this.#counting(among.counted, storageKey, recorded) : NONE
       const all = isCounted ? [...new Set([...among.tags, ...tags])].slice(0, MAX_TAGS) : NO_TAGS
       const used = known?.used ?? new Set()
       const variantYield = known?.yield ?? new VariantYield()
@@ -158,16 +159,16 @@ export class Variants {
   }
 
   /** Whether an invalidation since `mark` covers a response to be stored. */
-  isInvalidated(key: PrimaryKey, request: RequestHead, recorded: RecordedHead, mark: RunMark): boolean {
-    const { storageKey } = this.#keyToStore(key, request, recorded.stored.selecting)
-    if (this.#cache.isInvalidated(storageKey, recorded.tags, mark)) return true
+  isInvalidated({ key, tags, stored }: RecordedHead, { request, mark }: RecordedFor): boolean {
+    const { storageKey } = this.#keyToStore(key, request, stored.selecting)
+    if (this.#cache.isInvalidated(storageKey, tags, mark)) return true
     return storageKey !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
   }
 
   /**
    * Whether a response may be stored as a variant: it has no selecting inputs, or their number stays within the limit.
    */
-  hasRoom(key: PrimaryKey, { maxVariants, stored: { selecting } }: RecordedHead): boolean {
+  hasRoom({ key, maxVariants, stored: { selecting } }: RecordedHead): boolean {
     if (maxVariants === undefined || selecting.length === 0) return true
     const known = this.#variants.get(key.text)?.names
     const more = known === undefined ? selecting : selecting.filter((name) => !known.includes(name))
@@ -175,7 +176,7 @@ export class Variants {
   }
 
   /** Whether the observed inputs have a new value in nearly every run, so that stored variants are not found. */
-  isGivenUp(key: PrimaryKey, { observed }: RecordedHead): boolean {
+  isGivenUp({ key, observed }: RecordedHead): boolean {
     if (observed.length === 0) return false
     return this.#variants.get(key.text)?.yield.isGivenUp(this.#cache.clock.monotonic()) === true
   }
@@ -185,10 +186,9 @@ export class Variants {
    * recently.
    */
   #counting(
-    key: PrimaryKey,
     others: ReadonlyMap<string, number>,
     storageKey: string,
-    { deleteAt, maxVariants = Number.POSITIVE_INFINITY }: RecordedHead,
+    { key, deleteAt, maxVariants = Number.POSITIVE_INFINITY }: RecordedHead,
   ): ReadonlyMap<string, number> {
     const own = endOf(storageKey)
     const counted = new Map(others)

@@ -9,7 +9,7 @@ describe('Flight', () => {
     const clock = new ManualClock()
     const cache = new FallbackCache({ clock })
     let landings = 0
-    const flight = new Flight(engineOf(cache).mark(), clock, 10_000, () => landings++, engineOf(cache).gauges)
+    const flight = new Flight(engineOf(cache).mark(), engineOf(cache), 10_000, () => landings++)
     return { clock, cache, flight, landings: () => landings }
   }
 

@@ -1,0 +1,81 @@
+import type { Exchange } from '../port/exchange.js'
+import { isCached } from './decision.js'
+import type { Standpoint } from './explain.js'
+import { PassThrough } from './pass-through.js'
+import { isLoggedIn } from './personal.js'
+import type { Policy } from './policy.js'
+import { recorderIn } from './post-answer.js'
+import { ResponseRecorder } from './response-recorder.js'
+import { type Ahead, type Scope, type Scopes, scopeOf } from './scope.js'
+
+/**
+ * What a middleware does with a request that another one has looked at:
+ * - `awaited`: meet what was decided for it before;
+ * - `silent`: leave it to the other one;
+ * - `joining`: add to the recorder of the other one;
+ * - `inner`: look for itself, within the other one;
+ * - `instead`: take the place of the other one.
+ */
+export type Role = 'awaited' | 'silent' | 'joining' | 'inner' | 'instead'
+
+/** Finds the role of one middleware among those that look at the same request. */
+export class Nested<Context extends object> {
+  readonly #policy: Policy<Context>
+  readonly #scopes: Scopes
+  /** Whether it has taken a request over from a cache further out. */
+  #isInner = false
+
+  constructor(policy: Policy<Context>, scopes: Scopes) {
+    this.#policy = policy
+    this.#scopes = scopes
+  }
+
+  roleIn(scope: Scope, method: string): Role {
+    const { recording, owner, isAwaited, bypass } = scope
+    const isOwn = owner === this.#scopes.owner
+    if (isAwaited && isOwn) return 'awaited'
+    if (isAwaited || isOwn || bypass === 'skip' || bypass === 'fault') return 'silent'
+    if (this.#looksForItself(scope)) return 'inner'
+    if (recorderIn(recording) !== undefined) return 'joining'
+    return bypass === 'method' && isCached(method, this.#policy) ? 'instead' : 'silent'
+  }
+
+  /** Takes a request over from the middleware that has it. */
+  takeOver({ recording, owner }: Scope, role: 'inner' | 'instead'): void {
+    if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.standDown()
+    if (role === 'inner') this.#isInner = true
+    owner.invalidations.include(this.#scopes.owner.invalidations)
+  }
+
+  /** From where an explanation has to look at a request: as which of the caches that it meets. */
+  standpointFor(raw: object, method: string): Standpoint<Context> {
+    const unmet = this.#isInner ? 'unknown' : false
+    const scope = scopeOf(raw)
+    if (scope === undefined) return { nested: unmet }
+    const role = this.roleIn(scope, method)
+    if (role === 'inner' || role === 'instead') return { nested: role === 'inner', takesOver: true }
+    const { owner } = scope
+    if (owner !== this.#scopes.owner) {
+      const policy = role === 'joining' ? this.#policy : undefined
+      return { nested: false, decide: (exchange) => owner.explain(exchange, policy) }
+    }
+    return { nested: recorderIn(scope.recording)?.of.nested ?? unmet }
+  }
+
+  /** Whether it stores elsewhere than the outer middleware, or has to be asked before anything is used. */
+  #looksForItself({ bypass, storageScope }: Scope): boolean {
+    const { skip, allowRefresh } = this.#policy
+    if (skip !== undefined || allowRefresh !== undefined) return true
+    if (bypass !== undefined && bypass !== 'method') return true
+    return this.#scopes.storageScope.some((part, at) => part !== storageScope[at])
+  }
+}
+
+/** Whether what stands in front of the middleware has made another request of the one that was decided upon. */
+export function isAnother({ request, user, session }: Exchange, { head }: Ahead): boolean {
+  if (request.rewritten !== undefined || isLoggedIn(user, session)) return true
+  if (request.originalMethod !== undefined && request.originalMethod !== head.method) return true
+  return AHEAD.some((part) => request[part] !== head[part])
+}
+
+const AHEAD = ['method', 'url', 'protocol', 'host', 'otherOrigin'] as const

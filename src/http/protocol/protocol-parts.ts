@@ -1,0 +1,41 @@
+import type { CacheEngine } from '../../core/engine.js'
+import { Invalidations } from '../store/invalidations.js'
+import { NoVarySearchIndex } from '../store/no-vary-search-index.js'
+import { PrimaryKeys } from '../store/primary-key.js'
+import { RecentlyRefused } from '../store/recently-refused.js'
+import { UriKeys } from '../store/uri-keys.js'
+import { Variants } from '../store/variants.js'
+import type { Policy } from './policy.js'
+import { Reports } from './reports.js'
+
+/** What the parts of one middleware's protocol share. */
+export interface ProtocolParts<Context extends object> {
+  readonly cache: CacheEngine
+  readonly policy: Policy<Context>
+  readonly keys: PrimaryKeys
+  readonly variants: Variants
+  readonly searchIndex: NoVarySearchIndex
+  /** Invalidates the responses of this route. */
+  readonly invalidations: Invalidations
+  readonly recentlyRefused: RecentlyRefused
+  readonly reports: Reports
+}
+
+/** Makes the parts that go by the options of a middleware. */
+export function protocolParts<Context extends object>(policy: Policy<Context>): ProtocolParts<Context> {
+  const { engine: cache, group, noVarySearch } = policy
+  const keys = new PrimaryKeys(policy)
+  const variants = new Variants(cache)
+  const searchIndex = new NoVarySearchIndex(cache, variants)
+  const uriKeys = new UriKeys(cache, keys, variants, noVarySearch ? searchIndex : undefined)
+  return {
+    cache,
+    policy,
+    keys,
+    variants,
+    searchIndex,
+    invalidations: new Invalidations(policy.cache, group, uriKeys),
+    recentlyRefused: new RecentlyRefused(cache.clock),
+    reports: new Reports(cache),
+  }
+}

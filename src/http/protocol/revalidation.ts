@@ -1,0 +1,112 @@
+import type { Onward, Reply, ResponseHead } from '../port/exchange.js'
+import type { Reason } from '../rules/reasons.js'
+import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from '../rules/stored-fields.js'
+import { encodingsToMake } from '../store/encodings.js'
+import { freshened, updatedRoute } from '../store/freshened.js'
+import type { RouteFields } from '../store/route-fields.js'
+import { listEntityTags } from '../syntax/entity-tag.js'
+import { type FieldList, fieldValue } from '../syntax/fields.js'
+import { AS_IT_IS } from './pass-through.js'
+import type { Asked, RecordedRequest, RecorderPolicy } from './recorded-request.js'
+import { ResponseRecorder } from './response-recorder.js'
+import type { ResponseWriter } from './response-writer.js'
+
+/** Records what a handler answers that is asked whether a stored response is still right (RFC 9111, section 4.3). */
+export class Revalidation extends ResponseRecorder {
+  readonly #asked: Asked
+
+  constructor(of: RecordedRequest, asked: Asked, policy: RecorderPolicy, writer: ResponseWriter) {
+    super(of, policy, writer)
+    this.#asked = asked
+  }
+
+  protected override onAnswer(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
+    // The validators on the request were ours, whoever answers it: no client may get a 304 for them.
+    if (this.#asked.by === '304' && head.status === 304) return this.#onNotModified(head)
+    return super.onAnswer(head, whole)
+  }
+
+  protected override record(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
+    return this.#asked.by === 'HEAD' ? this.#onHead(head) : super.record(head, whole)
+  }
+
+  /** The stored response is right: its fields are updated, and the client gets it (RFC 9111, section 4.3.4). */
+  #onNotModified(head: ResponseHead): Onward {
+    const { stored, answer } = this.#asked
+    const route = this.routeOf(head)
+    if (isFreshenedBy(stored.validators, route.fields, this.writer.clock.now())) {
+      return { ...AS_IT_IS, instead: this.#update(head, route) }
+    }
+    const isConfirmed = isConfirmedBy(stored.validators, route.fields)
+    if (!isConfirmed) this.writer.outdate(this.of, stored)
+    this.tellRefused('wrong-validator')
+    this.finish({ kind: 'abandoned' })
+    if (isConfirmed) return { ...AS_IT_IS, instead: answer(stored, { detail: 'wrong-validator' }) }
+    const { conditions = {} } = this.of
+    const known = listEntityTags(fieldValue(conditions, 'if-none-match') ?? '')
+    const isForClient = known.includes(fieldValue(route.fields, 'etag') ?? '')
+    return isForClient
+      ? AS_IT_IS
+      : { ...AS_IT_IS, instead: badGateway(this.status(head, { detail: 'wrong-validator' })) }
+  }
+
+  /** What a HEAD tells of the stored response to GET (RFC 9111, section 4.3.5). */
+  #onHead(head: ResponseHead): Onward {
+    const fields = this.status(head, { detail: 'head' })
+    if (head.status === 200) {
+      const route = this.routeOf(head)
+      const { stored } = this.#asked
+      if (!isConfirmedByHead(stored.validators, stored.body.length, route.fields)) {
+        this.writer.outdate(this.of, stored)
+      } else if (VALIDATORS.some((name) => route.fields[name] !== undefined)) {
+        this.#update(head, route)
+      }
+    }
+    if (!this.isDone) this.refuse('head')
+    return { ...AS_IT_IS, fields }
+  }
+
+  /** Stores the updated response, if it may still be stored, and answers with it. */
+  #update(head: ResponseHead, route: RouteFields): Reply {
+    const { stored, answer } = this.#asked
+    const receivedAt = this.writer.clock.now()
+    const updated = updatedRoute(stored, route, this.policy.storage.targets, receivedAt)
+    const once = () => freshened(stored, updated, this.of.requestedAt, receivedAt)
+    const storable = this.judgement.onHead(head, updated, receivedAt, stored.status)
+    if (this.isRelieved || typeof storable === 'string') {
+      const reason = typeof storable === 'string' ? storable : 'skip'
+      if (!this.isRelieved) {
+        if (LASTING.has(reason)) this.writer.discard(this.of.storageKey)
+        this.refuse(reason)
+      }
+      return answer(once(), { detail: this.detail(reason) })
+    }
+    // What the stored response was made from it is made from still, whatever this run has read.
+    const { selecting } = stored
+    const recorded = this.recordedHead({ line: stored, route: updated, storable, receivedAt, selecting })
+    // The bytes are the same, and so is what they are encoded to.
+    const isEncoded = stored.encodings !== undefined && this.codings.length > 0
+    const encodings = isEncoded ? stored.encodings : encodingsToMake(this.codings, stored.body.length)
+    const unwanted = this.askRoute({ status: stored.status, fields: updated.fields }, stored.body)
+    if (unwanted !== undefined) {
+      this.refuse(unwanted)
+      return answer(once(), { detail: this.detail(unwanted) })
+    }
+    const storedHead = { ...recorded.stored, ownEntityTag: stored.ownEntityTag, encodings }
+    const landing = this.store(recorded, storedHead, isEncoded ? stored.entry.body : stored.body)
+    if (landing?.kind === 'stored') return answer(landing.stored, { stored: true })
+    return answer(once(), landing?.reason === undefined ? {} : { detail: landing.reason })
+  }
+}
+
+/** What an update may say of all later answers; other reasons are about this one, and leave the stored response where it is. */
+const LASTING: ReadonlySet<Reason> = new Set(['no-store', 'private', 'vary-star'])
+
+/** A HEAD without any of them says nothing about the stored bytes. */
+const VALIDATORS = ['etag', 'last-modified', 'content-length'] as const
+
+/** The handler said that something is not modified which no request has asked about. */
+function badGateway(status: FieldList): Reply {
+  const fields = ['Content-Length', '0', ...status]
+  return { status: 502, reason: undefined, fields, removed: [], body: undefined }
+}

@@ -1,0 +1,90 @@
+import type { CacheEngine } from '../../core/engine.js'
+import type { Reply, RequestHead } from '../port/exchange.js'
+import { isForSeveral, mayReuseOnError } from '../rules/reusable.js'
+import { representationFor } from '../store/representation.js'
+import { CACHE_NAME, type StoredResponse } from '../store/stored-response.js'
+import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
+import { answerFromStore } from './answer.js'
+import type { MissReason } from './decision.js'
+import type { Landing } from './flight.js'
+import { asItCame, isAskable } from './forwarded-request.js'
+import type { Lookup } from './lookup.js'
+import type { Policy } from './policy.js'
+import type { Asked, RecordedRequest } from './recorded-request.js'
+
+/** The answers out of stored responses to requests for which a handler has run, or was going to. */
+export class RunAnswers<Context extends object> {
+  readonly #cache: CacheEngine
+  readonly #cacheStatus: Policy<Context>['cacheStatus']
+
+  constructor({ engine, cacheStatus }: Policy<Context>) {
+    this.#cache = engine
+    this.#cacheStatus = cacheStatus
+  }
+
+  /** The answer to a request that waited, out of what the run brought; `undefined`: none. */
+  after(landing: Landing, lookup: Lookup<Context>, miss: MissReason): Reply | undefined {
+    if (landing.kind === 'failed') return this.onError(lookup, miss, true)?.(undefined)
+    if (landing.kind !== 'stored') return undefined
+    const { stored } = landing
+    const now = this.#cache.clock.now()
+    if (!lookup.mayUse(stored, now) || !isForSeveral(stored, now)) return undefined
+    this.#cache.counters.collapsed += 1
+    const { fwd } = miss
+    const status = () =>
+      this.#member(lookup, { fwd, fwdStatus: stored.status, collapsed: true, ttl: stored.lifetimeLeft(now) })
+    const shown = representationFor(stored, lookup.request, now)
+    // With its key, each may have a status of its own.
+    const whole =
+      this.#cacheStatus === 'debug'
+        ? shown.answer(shown.list, now, status())
+        : shown.asCollapsed(now, this.#cacheStatus ? fwd : undefined, status)
+    return answerFromStore(lookup, { stored: shown, whole, now })
+  }
+
+  /** What to send in place of an error, if there is a stale response that may be (RFC 5861, section 4). */
+  onError(lookup: Lookup<Context>, { stale }: MissReason, collapsed: boolean | undefined): RecordedRequest['onError'] {
+    if (stale === undefined) return undefined
+    const request = asItCame(lookup.request)
+    return (fwdStatus) => {
+      const now = this.#cache.clock.now()
+      if (!mayReuseOnError(stale, lookup.directives, now)) return undefined
+      this.#cache.counters.stale += 1
+      const ttl = stale.lifetimeLeft(now)
+      return this.#answer(lookup, stale, { fwd: 'stale', fwdStatus, collapsed, ttl, detail: 'stale-if-error' }, request)
+    }
+  }
+
+  /** A stored response to ask the handler about; `undefined` when it has no validator to ask by (RFC 9111, section 4.3.1). */
+  asked(lookup: Lookup<Context>, { fwd }: MissReason, stored: StoredResponse, by: Asked['by']): Asked | undefined {
+    if (by === '304' && !isAskable(stored)) return undefined
+    const request = asItCame(lookup.request)
+    return {
+      stored,
+      by,
+      answer: (updated, outcome) => {
+        const ttl = outcome.detail === undefined ? updated.lifetimeLeft(this.#cache.clock.now()) : undefined
+        return this.#answer(lookup, updated, { fwd, fwdStatus: 304, ttl, ...outcome }, request)
+      },
+    }
+  }
+
+  #answer(
+    lookup: Lookup<Context>,
+    stored: StoredResponse,
+    status: CacheStatus,
+    request: Pick<RequestHead, 'method' | 'headers'>,
+  ): Reply {
+    const now = this.#cache.clock.now()
+    const shown = representationFor(stored, request, now)
+    const whole = shown.answer(shown.list, now, this.#member(lookup, status))
+    return answerFromStore(lookup, { stored: shown, whole, now }, request)
+  }
+
+  /** Our member of Cache-Status; `undefined`: none is wanted. */
+  #member(lookup: Lookup<Context>, status: CacheStatus): string | undefined {
+    if (this.#cacheStatus === false) return undefined
+    const key = this.#cacheStatus === 'debug' ? lookup.key.text : undefined
+    return cacheStatusMember(CACHE_NAME, { ...status, key })
+  }
+}
