@@ -21,7 +21,7 @@ import type {
   RequestDescription,
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
-import { type ExpressApplication, ExpressInterior, expressHost, isExpressApplication } from './express/application.js'
+import { type ExpressApplication, expressHost, FrontedExpress, isExpressApplication } from './express/application.js'
 import { Doorway, type FrontDoor } from './front-door/front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
 import { matchingPrototypes } from './front-door/matching-prototypes.js'
@@ -98,7 +98,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   const doorway = (app: ExpressApplication, options: FrontDoorOptions, of: 'serve' | 'listener') => {
     if (!isExpressApplication(app)) throw new TypeError(`${of}() takes an Express application, got ${shown(app)}`)
     checkFrontDoorOptions(options, of)
-    return new Doorway(responses, new ExpressInterior(app, middleware, options))
+    return new Doorway(responses, new FrontedExpress(app, middleware, options))
   }
   const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) =>
     doorway(app, options, 'listener').listener

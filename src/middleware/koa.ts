@@ -22,7 +22,7 @@ import type {
 import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { Doorway, type FrontDoor } from './front-door/front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
-import { isKoaApplication, type KoaApplication, KoaInterior } from './koa/application.js'
+import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/application.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa/body.js'
 import { isOutermost } from './koa/outermost.js'
 import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './koa/response.js'
@@ -91,7 +91,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   const doorway = (app: KoaApplication, options: FrontDoorOptions, of: 'serve' | 'listener') => {
     if (!isKoaApplication(app)) throw new TypeError(`${of}() takes a Koa application, got ${shown(app)}`)
     checkFrontDoorOptions(options, of)
-    return new Doorway(responses, new KoaInterior(app, middleware, options))
+    return new Doorway(responses, new FrontedKoa(app, middleware, options))
   }
   const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) =>
     doorway(app, options, 'listener').listener

@@ -42,7 +42,7 @@ export function selectingFields(
   const own = parseVary(fieldValue(stored, 'vary'))
   const outer = parseVary(outerVary)
   if (own === '*' || outer === '*') return '*'
-  const announced = exact ? outer : outer.filter((name) => hadSay(name, stored))
+  const announced = exact ? outer : outer.filter((name) => affectsResponse(name, stored))
   if (announced.length === 0 && routeVary.length === 0) return own
   return [...new Set([...own, ...announced, ...routeVary])].sort()
 }
@@ -113,7 +113,7 @@ export function uniteVary(one: string | undefined, other: string | undefined): s
 
 const NO_NAMES: readonly string[] = Object.freeze([])
 
-function hadSay(name: string, stored: Fields): boolean {
+function affectsResponse(name: string, stored: Fields): boolean {
   if (name === 'origin') return hasField(stored, 'access-control-allow-origin')
   if (name === 'accept-encoding') return hasField(stored, 'content-encoding')
   return true

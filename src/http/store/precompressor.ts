@@ -86,12 +86,12 @@ export class Precompressor {
     } finally {
       giveEncoder()
     }
-    if (isKept && made !== undefined) this.#tell(storageKey, stored, made.anew)
+    if (isKept && made !== undefined) this.#tell(storageKey, stored, made.added)
   }
 
-  #tell(key: string, stored: StoredResponse, anew: readonly Encoding[]): void {
+  #tell(key: string, stored: StoredResponse, added: readonly Encoding[]): void {
     const { counters } = this.#cache
-    for (const { coding, length } of anew) {
+    for (const { coding, length } of added) {
       counters.precompressed += 1
       counters.precompressedBytes += length
       if (this.#cache.listenerCount('precompress') === 0) continue
@@ -113,13 +113,13 @@ interface Made {
   readonly meta: string
   readonly body: Buffer
   /** The encodings that were added. */
-  readonly anew: readonly Encoding[]
+  readonly added: readonly Encoding[]
 }
 
 async function makeEncodings(stored: StoredResponse): Promise<Made> {
   const { entry, body, encodings: wanted = [] } = stored
   const encodings: Encoding[] = []
-  const anew: Encoding[] = []
+  const added: Encoding[] = []
   const parts = [body]
   for (const encoding of wanted) {
     const { coding, length } = encoding
@@ -133,10 +133,10 @@ async function makeEncodings(stored: StoredResponse): Promise<Made> {
     if (encoded.length >= body.length) continue
     const made = encodingOf(coding, encoded)
     encodings.push(made)
-    anew.push(made)
+    added.push(made)
     parts.push(encoded)
   }
-  return { meta: withEncodings(entry.meta, encodings), body: joined(parts), anew }
+  return { meta: withEncodings(entry.meta, encodings), body: joined(parts), added }
 }
 
 /** Concatenates into a Buffer with memory of its own, as for all stored bodies. */

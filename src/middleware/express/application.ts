@@ -1,13 +1,13 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { pathOf } from '../../http/port/index.js'
-import type { Arrival, Interior } from '../front-door/application.js'
+import type { Arrival, FrontedApplication } from '../front-door/application.js'
 import {
   allows,
   checkNamed,
   describeObstacle,
   type FrontDoorOptions,
+  type MiddlewareBefore,
   NOT_MOUNTED,
-  type StandsBefore,
 } from '../front-door/front-door-options.js'
 import type { NodeRequest } from '../node/node-response.js'
 import { isEncrypted } from '../node/origin-fields.js'
@@ -41,7 +41,7 @@ interface Router {
 const NO_LAYERS: readonly Layer[] = []
 
 /** An Express application as the front door sees it. */
-export class ExpressInterior implements Interior {
+export class FrontedExpress implements FrontedApplication {
   readonly enter: RequestListener
   readonly #app: ExpressApplication
   readonly #middleware: unknown
@@ -82,7 +82,7 @@ export class ExpressInterior implements Interior {
     // Mounted in a larger application, this application is not the first to see the request.
     if ('originalUrl' in request && request.originalUrl !== undefined) return false
     // Properties on the application's own prototypes may identify a user.
-    if (knowsMore(this.#app.request, request)) return false
+    if (definesIdentity(this.#app.request, request)) return false
     if ('locals' in this.#app.response) return false
     return this.#blockingSome.length === 0 || !this.#isBlockedFor(request.url ?? '/')
   }
@@ -180,7 +180,7 @@ function fieldText(value: string | readonly string[] | undefined): string {
 const UNLIKE = /[\s#\\]/
 
 /** True if the application's request prototype defines `user`, `auth` or `session`, and this request does not yet. */
-function knowsMore(application: object, request: IncomingMessage): boolean {
+function definesIdentity(application: object, request: IncomingMessage): boolean {
   // Literal names, because V8 does not cache lookups with a variable name.
   return (
     ('user' in application && !('user' in request)) ||
@@ -211,7 +211,7 @@ function isOfUser({ handle, regexp }: Layer): boolean {
   return regexp === undefined || !OWN_OF_EXPRESS_4.has(handle.name)
 }
 
-function namedLayer(layer: Layer): StandsBefore {
+function namedLayer(layer: Layer): MiddlewareBefore {
   return { run: layer.handle, name: nameOf(layer) }
 }
 

@@ -8,7 +8,7 @@ export interface Arrival {
 }
 
 /** What the front door must know about a framework application. */
-export interface Interior {
+export interface FrontedApplication {
   /** The application's request listener. */
   readonly enter: RequestListener
   /** The X-Powered-By value that the application sets before anything else. */

@@ -35,7 +35,7 @@ export function allows(skipOnHit: FrontDoorOptions['skipOnHit'], run: unknown, n
 }
 
 /** A middleware function mounted before the cache. */
-export interface StandsBefore {
+export interface MiddlewareBefore {
   readonly run: unknown
   readonly name: string
 }
@@ -46,7 +46,7 @@ export interface StandsBefore {
  *
  * @throws RangeError for an entry without a match
  */
-export function checkNamed(skipOnHit: FrontDoorOptions['skipOnHit'], before: readonly StandsBefore[]): void {
+export function checkNamed(skipOnHit: FrontDoorOptions['skipOnHit'], before: readonly MiddlewareBefore[]): void {
   if (skipOnHit === undefined || skipOnHit === 'all') return
   const unknown = skipOnHit.find((one) => !before.some(({ run, name }) => allows([one], run, name)))
   if (unknown === undefined) return

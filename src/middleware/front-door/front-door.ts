@@ -3,7 +3,7 @@ import { shown } from '../../core/option-checks.js'
 import type { ResponseCache } from '../../http/protocol/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import type { MadeResponses } from '../node-internals/made-responses.js'
-import type { Interior } from './application.js'
+import type { FrontedApplication } from './application.js'
 import { answerEarly } from './early-answers.js'
 import type { FrontDoorOptions } from './front-door-options.js'
 import { FrontExchange, type Unopened } from './front-exchange.js'
@@ -41,26 +41,26 @@ export interface FrontDoor<Application> {
 /** Serves hits in front of an application, and passes all other requests to it. */
 export class Doorway<Context extends object> {
   readonly #responses: ResponseCache<Context>
-  readonly #interior: Interior
+  readonly #application: FrontedApplication
   #hasWarned = false
   /** The response observer of the server created by {@link serve}, if any. */
   #made: MadeResponses | undefined
 
-  constructor(responses: ResponseCache<Context>, interior: Interior) {
+  constructor(responses: ResponseCache<Context>, application: FrontedApplication) {
     this.#responses = responses
-    this.#interior = interior
+    this.#application = application
   }
 
   /** The listener for a server's `'request'` event. */
   readonly listener: RequestListener = (request, response) => {
     if (this.#made?.see(request, response) === true) return
-    const interior = this.#interior
+    const application = this.#application
     // A request with a scope belongs to a revalidation; a response with sent headers was answered by other code.
     if (!this.#isOpenTo(request) || scopeOf(request) !== undefined || response.headersSent) {
-      return interior.enter(request, response)
+      return application.enter(request, response)
     }
-    const exchange = new FrontExchange<Context>(interior, request, response)
-    if (!this.#responses.mayDecideAhead(exchange)) return interior.enter(request, response)
+    const exchange = new FrontExchange<Context>(application, request, response)
+    if (!this.#responses.mayDecideAhead(exchange)) return application.enter(request, response)
     this.#decide(exchange)
   }
 
@@ -84,7 +84,7 @@ export class Doorway<Context extends object> {
   /** @returns whether the request was answered or now has a response object */
   #answerEarly(request: IncomingMessage, unopened: Unopened): boolean {
     if (!this.#isOpenTo(request)) return false
-    const exchange = new FrontExchange<Context>(this.#interior, request, undefined, unopened)
+    const exchange = new FrontExchange<Context>(this.#application, request, undefined, unopened)
     if (!exchange.isOrdinary || !this.#responses.mayDecideAhead(exchange)) return false
     this.#decide(exchange)
     exchange.open()
@@ -100,9 +100,9 @@ export class Doorway<Context extends object> {
     const { method } = request
     if (method !== 'GET' && method !== 'HEAD') return false
     const responses = this.#responses
-    const interior = this.#interior
-    if (!responses.asksAboutRequests && interior.isOpenTo(request)) return true
-    if (!this.#hasWarned) this.#hasWarned = warn(responses.asksAboutRequests ? ASKS : interior.obstacle)
+    const application = this.#application
+    if (!responses.asksAboutRequests && application.isOpenTo(request)) return true
+    if (!this.#hasWarned) this.#hasWarned = warn(responses.asksAboutRequests ? ASKS : application.obstacle)
     return false
   }
 }

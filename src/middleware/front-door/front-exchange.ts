@@ -17,7 +17,7 @@ import { otherOriginOf } from '../node/origin-fields.js'
 import { outerFieldOf } from '../node/outer-fields.js'
 import { sendPrepared } from '../node-internals/prepared-head.js'
 import { hasUnreadFields } from '../node-internals/unread-fields.js'
-import type { Interior } from './application.js'
+import type { FrontedApplication } from './application.js'
 
 /** A request for which Node.js has not created a response object yet. */
 export interface Unopened {
@@ -36,7 +36,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   readonly raw: IncomingMessage
   readonly isPlain: boolean
   #ifNoneMatch: string | undefined
-  readonly #interior: Interior
+  readonly #application: FrontedApplication
   readonly #unopened: Unopened | undefined
   #opened: ServerResponse | undefined
   /** True after the request was answered without a response object, or by other code. */
@@ -44,9 +44,14 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   #host: string | undefined
   #isForwarded = false
 
-  constructor(interior: Interior, request: IncomingMessage, response: ServerResponse | undefined, unopened?: Unopened) {
+  constructor(
+    application: FrontedApplication,
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    unopened?: Unopened,
+  ) {
     this.raw = request
-    this.#interior = interior
+    this.#application = application
     this.#opened = response
     this.#unopened = unopened
     this.isPlain = hasUnreadFields(request) && this.#scan(request.rawHeaders)
@@ -67,7 +72,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   }
 
   get session(): unknown {
-    return this.#interior.sessionOf(this)
+    return this.#application.sessionOf(this)
   }
 
   get method(): string {
@@ -88,11 +93,11 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   }
 
   get protocol(): string {
-    return this.#interior.protocolOf(this, this.#isForwarded)
+    return this.#application.protocolOf(this, this.#isForwarded)
   }
 
   get host(): string {
-    return this.#interior.hostOf(this, this.#isForwarded, this.#host)
+    return this.#application.hostOf(this, this.#isForwarded, this.#host)
   }
 
   get otherOrigin(): string | undefined {
@@ -123,7 +128,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   /** Like {@link forward}, without a recording. */
   enter(): void {
     const { raw, response } = this
-    if (!this.#isAnswered) this.#interior.enter(raw as IncomingMessage & { readonly req: never }, response as never)
+    if (!this.#isAnswered) this.#application.enter(raw as IncomingMessage & { readonly req: never }, response as never)
   }
 
   /**
@@ -140,7 +145,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   }
 
   reply(reply: Reply): void {
-    const { poweredBy } = this.#interior
+    const { poweredBy } = this.#application
     if (this.#opened === undefined && this.#unopened?.answer(reply, poweredBy) === true) {
       this.#isAnswered = true
       return
@@ -164,7 +169,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     response.once('close', () => {
       if (scopeOf(raw)?.isAwaited === true) recording.abort('aborted')
     })
-    this.#interior.enter(raw as IncomingMessage & { readonly req: never }, response as never)
+    this.#application.enter(raw as IncomingMessage & { readonly req: never }, response as never)
   }
 
   refresh(head: RefreshHead): DetachedRun | undefined {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import type { Arrival, Interior } from '../front-door/application.js'
+import type { Arrival, FrontedApplication } from '../front-door/application.js'
 import {
   allows,
   checkNamed,
@@ -22,7 +22,7 @@ export interface KoaApplication {
 }
 
 /** A Koa application as the front door sees it. */
-export class KoaInterior implements Interior {
+export class FrontedKoa implements FrontedApplication {
   readonly poweredBy = undefined
   readonly #app: KoaApplication
   readonly #middleware: unknown

@@ -10,7 +10,7 @@ interface RequestTarget {
 }
 
 /** The async context of detached runs, which belong to no request. */
-const nobody = new AsyncResource('FallbackCacheRefresh')
+const detachedContext = new AsyncResource('FallbackCacheRefresh')
 
 /**
  * Runs the whole application without a client: passes a new request, with a response whose bytes are discarded, to the
@@ -75,7 +75,7 @@ class Detached implements DetachedRun {
     response.once('error', finish)
     socket.once('close', finish)
     introduce(request)
-    setImmediate(() => nobody.runInAsyncScope(() => this.#server.emit('request', request, response)))
+    setImmediate(() => detachedContext.runInAsyncScope(() => this.#server.emit('request', request, response)))
   }
 
   cancel(): void {
