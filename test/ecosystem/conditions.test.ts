@@ -47,6 +47,8 @@ const pages: Readonly<Record<string, RequestHandler>> = {
   'a date alone': (_req, res) => void res.set('Last-Modified', modified).end('0123456789'),
   'neither tag nor date': (_req, res) => void res.end('0123456789'),
   'status 203': (_req, res) => void res.status(203).set('ETag', '"one"').send('0123456789'),
+  'status 204': (_req, res) => void res.status(204).set('ETag', '"one"').send(),
+  'status 205': (_req, res) => void res.status(205).set('ETag', '"one"').send(),
   'status 404': (_req, res) => void res.status(404).set({ ETag: '"one"', 'Cache-Control': 'max-age=60' }).send('none'),
   'a range that it reads': (req, res) => void res.json(req.range(10) ?? null),
   'a range of its own': (req, res) => {

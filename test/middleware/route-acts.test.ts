@@ -234,6 +234,21 @@ describe('a hit has', () => {
       ])
     }
   })
+
+  it('no field that the route removed, after a conditional request on a miss', async () => {
+    for (const host of Object.values(hosts)) {
+      const outer: Work = (res) => res.setHeader('X-Mode', 'dark')
+      const route: Work = (res) => {
+        res.setHeader('ETag', '"one"')
+        res.removeHeader('X-Mode')
+      }
+      const port = await listen(host({ ttl: 60 }, outer, route))
+      for (const outcome of ['miss', 'hit']) {
+        const answer = await ask(port, '/page', { fields: { 'if-none-match': '"one"' } })
+        expect([outcome, answer.status, answer.lines('x-mode')]).toEqual([outcome, 304, []])
+      }
+    }
+  })
 })
 
 async function askOverHttp2(port: number): Promise<IncomingHttpHeaders> {

@@ -53,6 +53,8 @@ export interface MadeResponse {
   readonly status: number
   readonly fields: Fields
   readonly now: number
+  /** The fields of middleware in front that the route removed. */
+  readonly removed: readonly string[]
 }
 
 /** An answer with its fields by name. */
@@ -68,11 +70,11 @@ export interface ConditionalAnswer extends Omit<Reply, 'fields'> {
  */
 export function answerConditions(
   { method, headers }: Pick<RequestHead, 'method' | 'headers'>,
-  { status, fields, now }: MadeResponse,
+  { status, fields, removed, now }: MadeResponse,
 ): ConditionalAnswer | undefined {
   if (!isSuccessful(status) || !isConditional(headers) || asksForWhole(headers)) return undefined
   if (!isNotModified(method, headers, fields, undefined, now)) return undefined
-  return { reason: undefined, removed: [], status: 304, fields: notModifiedFields(fields), body: undefined }
+  return { reason: undefined, removed, status: 304, fields: notModifiedFields(fields), body: undefined }
 }
 
 function isAnswered304(
@@ -85,9 +87,9 @@ function isAnswered304(
   return isNotModified(method, headers, stored.byName, stored.receivedAt, now)
 }
 
-/** Whether conditions are evaluated (RFC 9110, section 13.2.1), and there is content that a 304 saves. */
+/** Whether conditions are evaluated (RFC 9110, section 13.2.1): of 204 and 205 too, as Express and koa-conditional-get do. */
 function isSuccessful(status: number): boolean {
-  return status >= 200 && status < 300 && status !== 204 && status !== 205
+  return status >= 200 && status < 300
 }
 
 function isConditional(headers: Fields): boolean {

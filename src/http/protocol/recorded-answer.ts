@@ -4,7 +4,7 @@ import type { RecordedHead } from '../store/recorded-response.js'
 import { toFieldList } from '../store/route-fields.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
 import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
-import { answerConditions } from './answer.js'
+import { answerConditions, type MadeResponse } from './answer.js'
 import { cacheStatusField } from './pass-through.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 
@@ -40,13 +40,16 @@ export function answerStored(
   const { etag } = fields
   if (isEncoded) added.push('Vary', vary ?? '')
   if (etag !== undefined && head.field('etag') === undefined) added.push('ETag', etag)
-  return { fields: added, instead: answerHidden(of, { status: head.status, fields, now: receivedAt }, status) }
+  return {
+    fields: added,
+    instead: answerHidden(of, { status: head.status, fields, removed: stored.removed, now: receivedAt }, status),
+  }
 }
 
 /** What a client gets whose conditions were hidden from the handler; `undefined`: the handler's answer. */
 export function answerHidden(
   { conditions, request }: RecordedRequest,
-  made: { readonly status: number; readonly fields: Fields; readonly now: number },
+  made: MadeResponse,
   status: FieldList,
 ): Reply | undefined {
   if (conditions === undefined) return undefined

@@ -315,10 +315,10 @@ export class ResponseRecorder implements Recording {
     return { ...answerStored(this, head, recorded, { status, isEncoded }), record: true, before: undefined }
   }
 
-  #refusing(head: ResponseHead, { fields: own, appended }: RouteFields, reason: Reason): Onward {
+  #refusing(head: ResponseHead, { fields: own, appended, removed }: RouteFields, reason: Reason): Onward {
     this.refuse(reason)
     const fields = this.status(head, { detail: this.detail(reason) })
-    const made = { status: head.status, fields: asSent(head, own, appended), now: this.writer.clock.now() }
+    const made = { status: head.status, fields: asSent(head, own, appended), removed, now: this.writer.clock.now() }
     return { fields, instead: answerHidden(this.of, made, fields), record: false, before: undefined }
   }
 

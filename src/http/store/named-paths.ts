@@ -73,9 +73,11 @@ function checkPath(path: string): void {
   )
 }
 
-/** Whether a path has a parameter (`:id`) or a wildcard in the syntax of routers. */
+/** Whether a path has a parameter (`:id`) or a wildcard (`*`, `*name`, `*.css`, `(.*)`) in the syntax of routers. */
 function isPattern(path: string): boolean {
-  return path.endsWith('*') || path.split('/').some((segment) => /^(?::[a-z_]|\*(?:$|\*$|[a-z_]))/i.test(segment))
+  return (
+    path.endsWith('*') || path.split('/').some((segment) => /^(?::[a-z_]|\*(?:$|\*$|[a-z_.])|\(\.\*\))/i.test(segment))
+  )
 }
 
 function textOf(value: unknown, at: number, kind: string): string {

@@ -65,6 +65,8 @@ describe('namedPaths', () => {
     ['a star behind a name', ['/products*'], /pattern/],
     ['two stars', ['/**'], /pattern/],
     ['a named star', ['/*rest'], /pattern/],
+    ['a star before an extension', ['/styles/*.css'], /pattern/],
+    ['a star in brackets', ['/products/(.*)'], /pattern/],
     ['no segments', [[]], /names no path/],
     ['an undefined segment', [['products', undefined]], /segment 2 of the path is undefined/],
     ['an empty segment', [['products', '']], /segment 2 of the path is empty/],
