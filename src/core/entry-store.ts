@@ -120,6 +120,12 @@ export class EntryStore {
     return this.#shared !== undefined
   }
 
+  /** False while the last command that Redis was sent has had no answer in time, or there is no connection. True without Redis. */
+  get isAnswering(): boolean {
+    const coherence = this.#shared?.coherence
+    return coherence === undefined || (coherence.isConnected && coherence.breaker.failures === 0)
+  }
+
   /**
    * Looks up an entry, in Redis first. For layers that store entries of their own; values are read by
    * `FallbackCache.get`.
@@ -230,9 +236,8 @@ export class EntryStore {
     patience?: number,
   ): undefined | Promise<Turn<T>> {
     const shared = this.#shared
-    if (shared?.turns === undefined || !shared.coherence.isConnected) return undefined
     // The last command failed or timed out: do not make a request wait for Redis twice.
-    if (shared.coherence.breaker.failures > 0) return undefined
+    if (shared?.turns === undefined || !this.isAnswering) return undefined
     const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
       incarnation !== shared.coherence.stamp.incarnation || this.#mirror.coversAfter(key, tags, position)
     return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken, patience)

@@ -168,8 +168,9 @@ export class ValueStore {
     const value = await compute()
     try {
       const source = this.#codec.serialize(value, this.#clock.monotonic() - startedAt)
-      const isKept = await this.#entries.store(key, this.#entryOf(source, keeping), mark).written
-      return { value, isKept, source }
+      const { written } = this.#entries.store(key, this.#entryOf(source, keeping), mark)
+      // A caller that has waited in vain for Redis to look the key up does not wait for it once more.
+      return { value, isKept: this.#entries.isAnswering && (await written), source }
     } catch (thrown) {
       this.#noteSerializer(thrown)
       return { value, isKept: false, source: undefined }

@@ -111,3 +111,30 @@ describe('an entry that Redis refuses to take', () => {
     }
   })
 })
+
+describe('a Redis that does not answer', () => {
+  const redisTimeout = 300
+  const calls: readonly [string, (cache: FallbackCache) => Promise<unknown>][] = [
+    ['get', (cache) => cache.get('k')],
+    ['set', (cache) => cache.set('k', 1)],
+    ['getOrSet', (cache) => cache.getOrSet('k', () => 1)],
+    ['delete', (cache) => cache.delete('k')],
+    ['invalidateTags', (cache) => cache.invalidateTags(['t'])],
+  ]
+
+  it.each(calls)('costs one redisTimeout for each %s, from the start and later', async (_, call) => {
+    const later = await make({ redisTimeout })
+    server.freeze()
+    try {
+      const start = new FallbackCache({ redis: server.url, redisTimeout })
+      caches.push(start)
+      for (const cache of [start, later]) {
+        const begunAt = performance.now()
+        await call(cache)
+        expect(performance.now() - begunAt).toBeLessThan(redisTimeout * 1.6)
+      }
+    } finally {
+      server.resume()
+    }
+  })
+})

@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util'
 import { fuzzHandlers } from './fuzz-handlers.js'
 import { fuzzKeys } from './keys.js'
+import { fuzzReplies } from './replies.js'
 
 // npm run fuzz -- keys --cases 1000000 --seed 1: tries so many random pairs of requests, and prints what was compared.
 
 // npm run fuzz -- handlers: plays so many random handlers behind the cache and without it.
 
-const TARGETS = { keys: fuzzKeys, handlers: fuzzHandlers }
+// npm run fuzz -- replies: plays so many operations while replies of Redis go missing, come twice, or are others.
+
+const TARGETS = { keys: fuzzKeys, handlers: fuzzHandlers, replies: fuzzReplies }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

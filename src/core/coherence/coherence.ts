@@ -335,9 +335,10 @@ export class Coherence {
   async #greet(): Promise<void> {
     const name = ownName(this.#settings.keyPrefix, 'probe')
     await this.#orReconnect(async () => {
+      // First, for it is the one question whose late answer shows that a reply went missing: that is the answer to the next look.
+      await this.tier.probe(() => this.#askEcho())
       await this.tier.probe(() => this.#port.selectDatabase())
       await this.tier.probe(() => this.#port.send(name, ['UNLINK', name]).catch(passRefusedWrite))
-      await this.tier.probe(() => this.#askEcho())
     })
   }
 

@@ -107,6 +107,7 @@ export class EntryWriter {
    */
   async advance(key: string, slot: MemorySlot): Promise<MemorySlot | undefined> {
     await this.#coherence.waitForStart()
+    if (this.#coherence.starting !== undefined) return undefined
     try {
       if (this.#coherence.isConnected) await this.#entries.catchUp()
     } catch {

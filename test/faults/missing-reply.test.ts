@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { CLIENT_KINDS, makeClient } from '../support/clients.js'
+import { RedisServer } from '../support/redis-server.js'
+import { ReplyProxy } from '../support/reply-proxy.js'
+import { until } from '../support/until.js'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await RedisServer.start()
+})
+afterAll(() => server.stop())
+
+describe.each(CLIENT_KINDS)('a reply that never comes, with %s', (kind) => {
+  it.each([1, 3])('does not keep Redis away: the connection is dropped (%i replies)', async (count) => {
+    let missing = 0
+    const proxy = await ReplyProxy.start(server.port, (reply) => (missing-- > 0 ? [] : [reply]))
+    const client = await makeClient({ kind, port: proxy.port })
+    const cache = new FallbackCache({ redis: client.redis, redisTimeout: 100, circuitBreaker: { cooldown: 0.2 } })
+    try {
+      await until('it is connected', () => cache.stats().connected)
+      await cache.set('k', 'in Redis')
+      missing = count
+      await until('the outage is noticed', async () => {
+        await cache.get('k')
+        return !cache.stats().connected
+      })
+      await until('it is connected again', () => cache.stats().connected)
+      await cache.set('k', 'again')
+      expect(cache.stats().pendingWrites).toBe(0)
+    } finally {
+      await cache.close()
+      client.end()
+      await proxy.close()
+    }
+  })
+})
