@@ -1,9 +1,9 @@
 import type { Clock } from '../../core/clock.js'
+import { answersOf, isThenable } from '../../core/thenable.js'
 import type { Exchange } from '../port/exchange.js'
 import { asksForRefresh, NO_ANSWERS, type OptionAnswers, optionAnswers } from './build-lookup.js'
 import type { Policy } from './policy.js'
 import { settledInTime } from './settled-in-time.js'
-import { answersOf, isThenable } from './thenable.js'
 
 /**
  * The answer of the `skip`, `key`, `user` and `allowRefresh` options about a request: `'skip'`, or what follows for its lookup. A

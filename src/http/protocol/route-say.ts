@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.js'
+import { isThenable } from '../../core/thenable.js'
 import type { FinishedResponse } from '../port/finished-response.js'
 import { listedTags } from '../port/route-tags.js'
 import { settledInTime } from './settled-in-time.js'
-import { isThenable } from './thenable.js'
 
 /** What the functions of a route answered about a response. */
 export interface RouteAnswer {
