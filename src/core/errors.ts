@@ -39,11 +39,15 @@ export class CacheError extends Error {
 
 /** Converts a thrown value of any type to an `Error`. */
 export function asError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown
+  return thrown instanceof Error ? thrown : new Error(textOf(thrown))
+}
+
+/** Text of anything that can be thrown, objects without a text included. */
+export function textOf(thrown: unknown): string {
   try {
-    return new Error(String(thrown))
+    return String(thrown)
   } catch {
-    return new Error('a value was thrown that is no error and has no text')
+    return 'a value was thrown that is no error and has no text'
   }
 }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { textOf } from './errors.js'
 import type { CircuitState } from './tiers/circuit-breaker.js'
 import type { EvictionReason } from './tiers/memory-tier.js'
 
@@ -65,5 +66,5 @@ export class GuardedEmitter extends EventEmitter<CacheEvents> {
 }
 
 function warn(name: string, thrown: unknown): void {
-  process.emitWarning(`a listener of "${name}" threw: ${String(thrown)}`, 'FallbackCacheWarning')
+  process.emitWarning(`a listener of "${name}" threw: ${textOf(thrown)}`, 'FallbackCacheWarning')
 }

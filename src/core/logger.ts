@@ -1,3 +1,6 @@
+import { textOf } from './errors.js'
+import { isThenable } from './thenable.js'
+
 /**
  * The destination of log messages; compatible with pino and `console`. Logs one line per state change, none per
  * request.
@@ -30,7 +33,7 @@ export class GuardedLogger implements Logger {
   #log(level: 'info' | 'warn', details: object, message: string): void {
     try {
       const logged: unknown = this.#logger[level](details, message)
-      if (logged instanceof Promise) logged.catch((thrown: unknown) => this.#fail(level, thrown))
+      if (isThenable(logged)) Promise.resolve(logged).catch((thrown: unknown) => this.#fail(level, thrown))
     } catch (thrown) {
       this.#fail(level, thrown)
     }
@@ -39,7 +42,7 @@ export class GuardedLogger implements Logger {
   #fail(level: string, thrown: unknown): void {
     if (this.#hasFailed) return
     this.#hasFailed = true
-    process.emitWarning(`logger.${level} failed: ${text(thrown)}`, 'FallbackCacheWarning')
+    process.emitWarning(`logger.${level} failed: ${textOf(thrown)}`, 'FallbackCacheWarning')
   }
 }
 
@@ -47,13 +50,4 @@ export class GuardedLogger implements Logger {
 export function notify(logger: Logger | undefined, message: string, details: object = {}): void {
   if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')
   else new GuardedLogger(logger).warn(details, `fallback-cache: ${message}`)
-}
-
-/** The text of a thrown value of any type, including objects that cannot be converted. */
-function text(thrown: unknown): string {
-  try {
-    return String(thrown)
-  } catch {
-    return typeof thrown
-  }
 }

@@ -1,5 +1,6 @@
 import type { Entry } from './entry.js'
-import { CacheError } from './errors.js'
+import { CacheError, textOf } from './errors.js'
+import { isThenable } from './thenable.js'
 
 /** A serialized value: its bytes, and the metadata needed to read them. */
 export interface SerializedValue {
@@ -30,13 +31,13 @@ export class ValueCodec {
       const data: unknown = this.#serializer(value)
       if (typeof data === 'string') return { body: ownText(data), meta: spent }
       if (Buffer.isBuffer(data)) return { body: ownBytes(data), meta: `b${spent}` }
-      if (data instanceof Promise) {
-        data.catch(() => {})
+      if (isThenable(data)) {
+        Promise.resolve(data).catch(() => {})
         throw new TypeError('the serializer gave a promise: it must give the string or Buffer itself')
       }
       throw new TypeError(`the serializer gave ${data === null ? 'null' : typeof data}, not a string or a Buffer`)
     } catch (thrown) {
-      throw new CacheError('serializer', `the value cannot be serialised: ${String(thrown)}`, thrown)
+      throw new CacheError('serializer', `the value cannot be serialised: ${textOf(thrown)}`, thrown)
     }
   }
 
@@ -47,7 +48,8 @@ export class ValueCodec {
     const data = meta.startsWith('b') ? Buffer.from(body) : body.toString()
     try {
       const value = this.#deserializer(data as never)
-      return value instanceof Promise ? value.catch(unreadable) : value
+      // A promise of a library is one as well.
+      return isThenable(value) ? Promise.resolve(value).catch(unreadable) : value
     } catch (thrown) {
       return unreadable(thrown)
     }
@@ -55,7 +57,7 @@ export class ValueCodec {
 }
 
 function unreadable(thrown: unknown): never {
-  throw new CacheError('serializer', `the value cannot be deserialised: ${String(thrown)}`, thrown)
+  throw new CacheError('serializer', `the value cannot be deserialised: ${textOf(thrown)}`, thrown)
 }
 
 /** The computation time of this entry's value, in ms; 0 if unknown. */

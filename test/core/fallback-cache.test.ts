@@ -417,6 +417,16 @@ describe('getOrSet', () => {
     expect(told).toMatchObject([['fault', { error: { code: 'serializer' } }]])
   })
 
+  it('takes the promise of a library for one', async () => {
+    // biome-ignore lint/suspicious/noThenProperty: it is one
+    const rejects = { then: (_: unknown, reject: (why: unknown) => void) => reject('bad bytes') }
+    const { cache } = make({ deserializer: () => rejects })
+    const told = record(cache, 'fault')
+    await cache.set('k', 1)
+    expect(await cache.get('k')).toBeNull()
+    expect(told).toMatchObject([['fault', { error: { code: 'serializer' } }]])
+  })
+
   it('waits for an asynchronous deserializer no longer than maxHandlerTime', async () => {
     const { cache, clock } = make({ maxHandlerTime: 10, deserializer: () => new Promise(() => {}) })
     await cache.set('k', 1)
@@ -617,6 +627,16 @@ describe('events', () => {
     expect(once).toHaveBeenCalledTimes(1)
     expect(taken).not.toHaveBeenCalled()
     expect(engineOf(cache).listenerCount('miss')).toBe(0)
+  })
+
+  it('do no harm through a listener that throws something without a text', async () => {
+    const { cache } = make()
+    const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    cache.on('miss', () => {
+      throw Object.create(null)
+    })
+    expect(await cache.get('k')).toBeNull()
+    expect(warnings).toHaveBeenCalledTimes(1)
   })
 
   it('do no harm through a listener that throws or rejects: the process is warned', async () => {

@@ -41,6 +41,10 @@ describe('GuardedLogger', () => {
       throw Object.create(null)
     },
     rejects: () => Promise.reject(new Error('disk full')),
+    'rejects with the promise of a library': () => ({
+      // biome-ignore lint/suspicious/noThenProperty: it is one
+      then: (_: unknown, reject: (why: unknown) => void) => reject(new Error('disk full')),
+    }),
   }
   for (const [name, log] of Object.entries(broken)) {
     it(`turns a logger that ${name} into one process warning`, async () => {

@@ -92,6 +92,17 @@ describe('ValueCodec', () => {
     }
   })
 
+  it('says what happened of something thrown that has no text', () => {
+    const thrown: unknown = Object.create(null)
+    const broken = new ValueCodec(
+      () => {
+        throw thrown
+      },
+      () => undefined,
+    )
+    expect(() => broken.serialize(1, 0)).toThrow('no error and has no text')
+  })
+
   it('notes how long a value took to make', () => {
     expect(costOf(entry(json, 1, 120.4))).toBe(120)
     expect(costOf(entry(json, 1))).toBe(0)

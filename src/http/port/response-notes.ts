@@ -1,5 +1,6 @@
 import { type Duration, parseDuration } from '../../core/duration.js'
 import { asError } from '../../core/errors.js'
+import { isThenable } from '../../core/thenable.js'
 import type { ResponseHandle } from './response-handle.js'
 import { tagText } from './route-tags.js'
 
@@ -41,7 +42,7 @@ export class ResponseNotes implements ResponseHandle {
 
   #understand(given: readonly unknown[], note: () => void): this {
     try {
-      for (const one of given) if (one instanceof Promise) one.catch(() => {})
+      for (const one of given) if (isThenable(one)) Promise.resolve(one).catch(() => {})
       note()
     } catch (thrown) {
       this.fault = asError(thrown)
