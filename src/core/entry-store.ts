@@ -3,7 +3,7 @@ import { Coherence } from './coherence/coherence.js'
 import { type Cover, inParts } from './coherence/cover.js'
 import { EntryReader } from './coherence/entry-reader.js'
 import { EntryWriter } from './coherence/entry-writer.js'
-import type { JournalStats } from './coherence/journal.js'
+import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
 import { Ownership } from './coherence/ownership.js'
@@ -58,11 +58,13 @@ export interface EntryStoreStats {
   readonly oldestStoredAt: number | undefined
   readonly mirror: MirrorStats
   /** `undefined` without Redis. */
-  readonly journal: JournalStats | undefined
+  readonly journal: (JournalStats & KnownStats) | undefined
   /** Entries whose write to Redis failed and will be retried. */
   readonly pendingWrites: number
   /** Keys recently invalidated by requests with unsafe methods. */
   readonly retired: RetiredStats & Partial<RetirementStats>
+  /** Operations that wait for Redis, given up or not. */
+  readonly commandsInFlight: number
   readonly isConnected: boolean
   readonly redisError: string | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
@@ -298,6 +300,7 @@ export class EntryStore {
       journal: coherence?.stats(),
       pendingWrites: this.#shared?.writer.pending ?? 0,
       retired: this.#shared?.retirement.stats() ?? this.#mirror.retired.stats(),
+      commandsInFlight: coherence?.tier.inFlight ?? 0,
       isConnected: coherence === undefined || coherence.isConnected,
       redisError: coherence?.redisError,
       circuitState: coherence?.breaker.state ?? 'closed',

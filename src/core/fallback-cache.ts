@@ -1,6 +1,6 @@
 import { brand, tellVersion } from './brand.js'
 import { buildKey } from './build-key.js'
-import type { JournalStats } from './coherence/journal.js'
+import type { JournalStats, KnownStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'
 import type { RetiredStats } from './coherence/retired-keys.js'
 import type { RetirementStats } from './coherence/retirement.js'
@@ -70,12 +70,14 @@ export interface CacheStats {
   readonly pendingInvalidations: number
   /** Entries whose write to Redis failed and will be retried; at most 1,024 and twice `entries`. */
   readonly pendingWrites: number
+  /** Operations waiting for Redis, including those given up; requests make at most `maxInFlight`. */
+  readonly commandsInFlight: number
   /** Computations of {@link FallbackCache.getOrSet} in progress. */
   readonly computing: number
   /** Usage of the mirror of invalidations. */
   readonly mirror: MirrorStats
   /** Usage of the journal of invalidations issued by this process; `undefined` without Redis. */
-  readonly journal: JournalStats | undefined
+  readonly journal: (JournalStats & KnownStats) | undefined
   /**
    * Keys recently invalidated by requests with unsafe methods; the values about Redis are only present if Redis is
    * configured.
@@ -238,6 +240,7 @@ export class FallbackCache {
       redisError: redis.redisError,
       pendingInvalidations: journal?.pending ?? 0,
       pendingWrites: redis.pendingWrites,
+      commandsInFlight: redis.commandsInFlight,
       computing: this.#values.computing,
       mirror,
       journal,

@@ -35,7 +35,7 @@ export class SingleFlight<T> {
     this.#limit = limit
   }
 
-  /** Number of computations in progress. */
+  /** Number of computations in progress, without those that callers no longer wait for. */
   get size(): number {
     return this.#flights.size
   }
@@ -63,12 +63,22 @@ export class SingleFlight<T> {
 
   #start(key: string, mark: RunMark, run: (mark: RunMark) => Promise<T>): Promise<T> {
     const flight = new Flight<T>(mark, this.#clock, this.#limit)
+    this.#dropOverdue()
+    this.#flights.delete(key)
     this.#flights.set(key, flight)
     return waitedFor(flight, () =>
       flight.begin(run, () => {
         if (this.#flights.get(key) === flight) this.#flights.delete(key)
       }),
     )
+  }
+
+  /** A computation that never ends must not be held for good. The oldest comes first. */
+  #dropOverdue(): void {
+    for (const [key, flight] of this.#flights) {
+      if (!flight.isOverdue) return
+      this.#flights.delete(key)
+    }
   }
 }
 

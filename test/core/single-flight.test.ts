@@ -41,6 +41,34 @@ describe('SingleFlight', () => {
     expect(runs).toBe(2)
   })
 
+  it('keeps no computation that never ends for longer than callers wait for it', async () => {
+    const clock = new ManualClock()
+    const flights = new SingleFlight<number>(clock, 1_000)
+    for (const key of ['a', 'b', 'c'])
+      void flights.join(
+        key,
+        always,
+        () => mark(1),
+        () => later<number>().promise,
+      )
+    clock.advance(999)
+    void flights.join(
+      'a',
+      never,
+      () => mark(2),
+      () => later<number>().promise,
+    )
+    expect(flights.size).toBe(3)
+    clock.advance(1)
+    await flights.join(
+      'd',
+      always,
+      () => mark(1),
+      async () => 1,
+    )
+    expect(flights.size).toBe(1)
+  })
+
   it('keeps keys apart, those named like parts of an object too', async () => {
     const flights = new SingleFlight<string>(systemClock, 60_000)
     const keys = ['a', 'b', '__proto__', 'constructor']

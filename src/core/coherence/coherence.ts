@@ -14,7 +14,7 @@ import { type Purpose, type RedisRefusal, Refusals } from '../tiers/refusals.js'
 import { replyCode, WRITE_REFUSED, WRONG_SERVER } from '../tiers/reply-code.js'
 import type { Cover } from './cover.js'
 import { Follower } from './follower.js'
-import { type Issued, Journal, type JournalStats } from './journal.js'
+import { type Issued, Journal, type JournalStats, type KnownStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
 import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
@@ -61,6 +61,7 @@ export class Coherence {
   readonly #follower: Follower
   readonly #recovery: Recovery
   readonly #journal: Journal
+  readonly #knowledge: Knowledge
   readonly #port: RedisPort
   readonly #clock: Clock
   readonly #settings: CoreSettings
@@ -116,15 +117,15 @@ export class Coherence {
       (failure) => this.#onWrongServer(failure),
     )
     const nonces = new Nonces()
-    const knowledge = new Knowledge(clock, settings.maxJournalBytes)
+    this.#knowledge = new Knowledge(clock, settings.maxJournalBytes)
     this.#journal = new Journal(mirror, nonces, clock, settings.maxJournalBytes, this.#openFile())
     this.#log = new SharedLog(port, settings.keyPrefix, settings.maxHandlerTime)
-    this.#follower = new Follower(this.#log, this.#journal, mirror, nonces, knowledge, clock, {
+    this.#follower = new Follower(this.#log, this.#journal, mirror, nonces, this.#knowledge, clock, {
       onRecords: (covers) => this.#onRecords(covers),
       onForget: duties.onForget,
       onLostTrack: (message) => this.#onLostTrack(message),
     })
-    this.#recovery = new Recovery(this.tier, this.#log, this.#follower, this.#journal, knowledge, nonces, clock, {
+    this.#recovery = new Recovery(this.tier, this.#log, this.#follower, this.#journal, this.#knowledge, nonces, clock, {
       holdsEntries: duties.holdsEntries,
       onOpened: (state) => this.#onOpened(state),
     })
@@ -296,8 +297,8 @@ export class Coherence {
     return cause === undefined ? this.#port.obstacle : wordsOf(cause)
   }
 
-  stats(): JournalStats {
-    return this.#journal.stats()
+  stats(): JournalStats & KnownStats {
+    return { ...this.#journal.stats(), ...this.#knowledge.size }
   }
 
   /** Tells the log what it does not know yet, if that takes no longer than a second, then stops. */

@@ -5,8 +5,9 @@ import type { Cover } from './cover.js'
 import { type Head, headAt, readHead } from './head.js'
 import type { Issued, Journal } from './journal.js'
 import type { Knowledge, KnownRecord } from './knowledge.js'
+import { decisive, type MetNote, mostNotes } from './met-note.js'
 import type { Mirror } from './mirror.js'
-import { type Nonces, type Note, noLife, readNote } from './nonces.js'
+import { type Nonces, noLife, readNote } from './nonces.js'
 import type { CoverMark, LogPage, LogRecord, LogState, SharedLog } from './shared-log.js'
 
 /** What a {@link Follower} asks and tells. */
@@ -38,12 +39,6 @@ export interface Origin {
   readonly records: readonly KnownRecord[]
 }
 
-/** A note in the log, and how old it is; ms. */
-export interface MetNote extends Note {
-  readonly metAt: number
-  readonly writtenAgo: number
-}
-
 /** Records read in one reply when catching up. */
 const pageSize = 1000
 /** Records that a newcomer reads of what was issued since its process started; with more, what it made until then goes. */
@@ -73,6 +68,7 @@ export class Follower {
   #origin: Origin | undefined
   /** Notes of this life that were met since it was entered. */
   #notes: MetNote[] = []
+  #notesMet = 0
   /** The Redis clock, epoch µs, at a moment of ours, monotonic ms. */
   #redisTime = { at: 0, monotonic: 0 }
   #confirmedAt = Number.NEGATIVE_INFINITY
@@ -120,6 +116,11 @@ export class Follower {
   /** The notes of other processes in this life of the log, as far as this process has read it. */
   get notes(): readonly MetNote[] {
     return this.#notes
+  }
+
+  /** How many notes this process has met, in all lives. */
+  get notesMet(): number {
+    return this.#notesMet
   }
 
   /** What this process would bring to another life of the log. */
@@ -324,8 +325,14 @@ export class Follower {
     if (note === undefined || position < (this.#head?.born ?? 0)) return
     const metAt = this.#clock.monotonic()
     const redisNow = this.#redisTime.at + (metAt - this.#redisTime.monotonic) * 1000
-    const met: MetNote = { ...note, metAt, writtenAgo: Math.max(0, (redisNow - position) / 1000) }
+    const met: MetNote = {
+      ...note,
+      metAt,
+      writtenAgo: Math.max(0, (redisNow - position) / 1000),
+      number: ++this.#notesMet,
+    }
     this.#notes.push(met)
+    if (this.#notes.length > mostNotes) this.#notes = decisive(this.#notes)
     if (this.#origin !== undefined && misses(this.#origin, met)) this.forget()
   }
 

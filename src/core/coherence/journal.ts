@@ -22,6 +22,14 @@ export interface JournalStats {
   readonly recentBytes: number
 }
 
+/** How full the memory of what this process and others issued lately is. */
+export interface KnownStats {
+  /** Records of the last minute of the log, whoever issued them, kept in case the log loses them. */
+  readonly known: number
+  /** What those take; no more than `maxBytes` of the journal. */
+  readonly knownBytes: number
+}
+
 /** How long an acknowledged invalidation is remembered; a failover loses less. ms. */
 const recentFor = 60_000
 

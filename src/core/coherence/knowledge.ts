@@ -61,6 +61,11 @@ export class Knowledge {
     return this.#clock.monotonic() - this.#fromLearnedAt
   }
 
+  /** How many records it remembers, and what they take; no more than the journal may. */
+  get size(): { readonly known: number; readonly knownBytes: number } {
+    return { known: this.#records.length, knownBytes: this.#bytes }
+  }
+
   /** Whether this process has followed that life before, and has left it. */
   hasLeft(life: string): boolean {
     return this.#past.has(life)

@@ -182,8 +182,11 @@ export class Recovery {
     const owed = this.#owed?.origin
     if (owed === undefined) return origin
     if (owed.life === origin.life) return owed
-    const learned = origin.records.map((record) => ({ ...record, position: Number.MAX_SAFE_INTEGER }))
-    return { ...owed, records: [...owed.records, ...learned] }
+    // A server that crashes again and again brings the same records each time.
+    const isOwed = new Set(owed.records.map(({ nonce }) => nonce))
+    const learned = origin.records.filter(({ nonce }) => !isOwed.has(nonce))
+    const last = learned.map((record) => ({ ...record, position: Number.MAX_SAFE_INTEGER }))
+    return { ...owed, records: [...owed.records, ...last] }
   }
 
   /** Tells this life of the log what it may have lost: what was issued here, and what others issued that is known here. */
@@ -201,9 +204,9 @@ export class Recovery {
     if (told.needsNote()) await this.#repeat(this.#nonces.nextNote(told.note(this.#clock.monotonic())), [])
     // Another process may have told its part at the same time, and be the one that missed something.
     for (let round = 0; round < mostRounds; round++) {
-      const { length } = this.#follower.notes
+      const { notesMet } = this.#follower
       await this.#follower.catchUp(this.#reader)
-      const fresh = this.#follower.notes.slice(length)
+      const fresh = this.#follower.notes.filter(({ number }) => number > notesMet)
       if (fresh.length === 0) break
       told = new ToldLife(origin, toldUpTo, fresh)
       if (told.needsEverything(this.#clock.monotonic())) await this.#repeat(this.#nonces.next(), [{ kind: 'all' }])

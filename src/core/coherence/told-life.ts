@@ -1,5 +1,6 @@
-import type { MetNote, Origin } from './follower.js'
+import type { Origin } from './follower.js'
 import type { KnownRecord } from './knowledge.js'
+import type { MetNote } from './met-note.js'
 import { type Note, noLife } from './nonces.js'
 
 /**

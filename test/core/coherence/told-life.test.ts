@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { MetNote, Origin } from '../../../src/core/coherence/follower.js'
+import type { Origin } from '../../../src/core/coherence/follower.js'
+import { decisive, type MetNote, mostNotes } from '../../../src/core/coherence/met-note.js'
 import { noLife } from '../../../src/core/coherence/nonces.js'
 import { ToldLife } from '../../../src/core/coherence/told-life.js'
 
@@ -7,7 +8,7 @@ const records = [30, 40, 50].map((position) => ({ position, nonce: `n${position}
 const origin: Origin = { life: 'one', from: 20, upTo: 50, age: 60_000, leftAt: 1000, records }
 
 function note(life: string, from: number, upTo: number, age = 0): MetNote {
-  return { life, from, upTo, age, metAt: 1000, writtenAgo: 0 }
+  return { life, from, upTo, age, metAt: 1000, writtenAgo: 0, number: 1 }
 }
 
 const told = (notes: readonly MetNote[], toldUpTo = 0, from = origin) => {
@@ -57,5 +58,28 @@ describe('ToldLife', () => {
       everything: false,
       note: { life: noLife, from: 0, upTo: 0, age: 60_000 },
     })
+  })
+})
+
+describe('decisive', () => {
+  it('keeps so many notes that the others make no difference', () => {
+    const random = (below: number): number => Math.floor(Math.random() * below)
+    for (let round = 0; round < 300; round++) {
+      const notes = Array.from({ length: 1 + random(30) }, (_, index) => ({
+        ...note(['one', 'two', 'three', noLife][random(4)] ?? noLife, random(60), random(60), random(100_000)),
+        metAt: 1000 - random(1000),
+        writtenAgo: random(10_000),
+        number: index,
+      }))
+      const kept = decisive(notes)
+      expect(kept.length).toBeLessThanOrEqual(5)
+      for (const from of [origin, { ...origin, life: 'four' }])
+        expect(told(kept, 0, from)).toEqual(told(notes, 0, from))
+    }
+  })
+
+  it('keeps no more than half of what there is room for', () => {
+    const notes = Array.from({ length: mostNotes }, (_, index) => note(`life ${index}`, 1, 2))
+    expect(decisive(notes)).toEqual(notes.slice(mostNotes / 2))
   })
 })

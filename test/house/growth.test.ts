@@ -1,0 +1,131 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { RedisServer } from '../support/redis-server.js'
+
+/** A row of the table of docs/reliability.md for each collection that outlives a call. */
+const ROWS: Readonly<Record<string, string>> = {
+  'core/tiers/memory-tier.ts #slots': 'entries in memory',
+  'core/tiers/slabs.ts #slabs': 'entries in memory',
+  'core/recordings.ts #open': 'recordings under way',
+  'core/single-flight.ts #flights': 'computations of `getOrSet`',
+  'core/single-flight.ts waitsFor': 'computations of `getOrSet`',
+  'core/coherence/mirror.ts #keys': 'mirror of invalidations',
+  'core/coherence/mirror.ts #olderKeys': 'mirror of invalidations',
+  'core/coherence/mirror.ts #waitingKeys': 'mirror of invalidations',
+  'core/coherence/mirror.ts #tags': 'mirror of invalidations',
+  'core/coherence/mirror.ts #prefixes': 'mirror of invalidations',
+  'core/coherence/mirror.ts #foldedPrefixes': 'mirror of invalidations',
+  'core/coherence/aged-map.ts #values': 'mirror of invalidations',
+  'core/coherence/prefix-map.ts #byLength': 'mirror of invalidations',
+  'core/coherence/journal.ts #pending': 'invalidations that the log does not have yet',
+  'core/coherence/journal-file.ts #waiting': 'invalidations that the log does not have yet',
+  'core/coherence/journal.ts #recent': 'invalidations of the last minute',
+  'core/coherence/knowledge.ts #records': 'invalidations of the last minute',
+  'core/coherence/knowledge.ts #past': 'lives of the log',
+  'core/coherence/follower.ts #notes': 'lives of the log',
+  'core/coherence/retired-keys.ts #records': 'keys that requests retired',
+  'core/coherence/retirement.ts #unsent': 'tombstones that Redis has yet to take',
+  'core/coherence/write-back.ts #failed': 'entries to be written to Redis once more',
+  'core/coherence/shared-entries.ts #followers': 'commands that wait for Redis',
+  'core/coherence/entry-reader.ts #turn': 'commands that wait for Redis',
+  'core/coherence/coherence.ts #said': 'kinds of errors of Redis',
+  'core/tiers/refusals.ts #active': 'kinds of errors of Redis',
+  'core/long-lifetime.ts said': 'messages said once',
+  'http/protocol/keeper.ts #warned': 'messages said once',
+  'http/protocol/handler-runs.ts #flights': 'requests that wait for a handler',
+  'http/protocol/fill.ts #chunks': 'recordings under way',
+  'http/store/variants.ts #variants': 'variants that a process knows of',
+  'http/store/no-vary-search-index.ts #rules': 'rules of No-Vary-Search',
+  'http/store/recently-refused.ts #until': 'keys of responses that were refused',
+  'http/store/recently-refused.ts #refusals': 'keys of responses that were refused',
+  'http/store/precompressor.ts #tries': 'responses to be encoded',
+  'http/store/primary-key.ts #recent': 'keys known by heart',
+  'http/store/primary-key.ts #older': 'keys known by heart',
+  'http/store/parsed-entries.ts entries': 'parsed responses',
+  'http/rules/groups.ts #origins': 'origins of groups',
+  'http/rules/credentials.ts FIELD_NAMES': 'names of fields known by heart',
+  'http/rules/plain-fields.ts NAMES': 'names of fields known by heart',
+  'http/store/route-fields.ts LOWER': 'names of fields known by heart',
+  'http/syntax/accept-encoding.ts SEEN': 'values of fields known by heart',
+  'http/syntax/cache-control.ts PARSED': 'values of fields known by heart',
+  'http/syntax/cache-status.ts SERIALIZED': 'values of fields known by heart',
+  'middleware/node-internals/prepared-head.ts joinedOnes': 'answers prepared as bytes',
+}
+
+/** What lives as long as one request, or is as large as the program. */
+const EXEMPT: readonly RegExp[] = [
+  /^middleware\/(node|express|koa)\/(watched-|application|departure|request-content|outermost)/,
+  /^middleware\/node-internals\/response-trial/,
+  /^http\/protocol\/(route-say|handler-runs\.ts #plainPolicies)/,
+  /^http\/syntax\/no-vary-search\.ts/,
+  /^http\/port\/response-notes\.ts tags/,
+  // An empty one, by default.
+  / (NO|NONE|NOTHING)(_[A-Z]+)?$| omitted$/,
+  /^http\/store\/invalidations\.ts #inner/,
+  /^testing\//,
+]
+
+/** Fields and constants of modules that hold a collection which is made empty. */
+const COLLECTION =
+  /^(?: {2}(?:readonly )?(#?\w+)(?::[^=\n]+)? = |const (\w+)(?::[^=\n]+)? = )(?:new (?:Map|Set|WeakMap|AgedMap|PrefixMap)\b(?:<.*>)?\(\)|\[\])/gm
+
+function collections(): readonly string[] {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  return files.flatMap((file) =>
+    Array.from(
+      readFileSync(join('src', file), 'utf8').matchAll(COLLECTION),
+      ([, field, constant]) => `${file} ${field ?? constant}`,
+    ),
+  )
+}
+
+const table =
+  /<!-- growth -->\n([\s\S]*?)<!-- \/growth -->/.exec(readFileSync('docs/reliability.md', 'utf8'))?.[1] ?? ''
+const rows = table
+  .split('\n')
+  .filter((line) => /^\| [^-]/.test(line))
+  .slice(1)
+  .map((line) => line.split('|').map((cell) => cell.trim()))
+
+describe('what grows', () => {
+  it('is in the table of docs/reliability.md, each collection of the sources', () => {
+    const unnamed = collections().filter((name) => !(name in ROWS) && !EXEMPT.some((pattern) => pattern.test(name)))
+    expect(unnamed).toEqual([])
+    const names = rows.map(([, what = '']) => what)
+    expect(Object.values(ROWS).filter((row) => !names.includes(row))).toEqual([])
+  })
+
+  it('names no collection that is gone', () => {
+    // Made in the constructor, or of a class of its own.
+    const elsewhere = ['core/tiers/memory-tier.ts #slots', 'core/tiers/slabs.ts #slabs']
+    const found = collections()
+    expect(Object.keys(ROWS).filter((name) => !found.includes(name) && !elsewhere.includes(name))).toEqual([])
+  })
+
+  describe('and its gauges', () => {
+    let server: RedisServer
+    let cache: FallbackCache
+    beforeAll(async () => {
+      server = await RedisServer.start()
+      cache = new FallbackCache({ redis: server.url })
+    })
+    afterAll(async () => {
+      await cache.close()
+      await server.stop()
+    })
+
+    it('are among those of stats()', () => {
+      const gauges = rows.flatMap(([, , , cell = '']) =>
+        Array.from(cell.matchAll(/`([\w.]+)`/g), ([, gauge = '']) => gauge),
+      )
+      expect(gauges.length).toBeGreaterThan(15)
+      for (const gauge of gauges) {
+        let value: unknown = cache.stats()
+        for (const name of gauge.split('.')) value = (value as Record<string, unknown>)[name]
+        expect(typeof value, gauge).toBe('number')
+      }
+    })
+  })
+})
