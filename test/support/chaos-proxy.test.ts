@@ -53,6 +53,17 @@ describe('ChaosProxy', () => {
     expect(performance.now() - start).toBeGreaterThan(55)
   })
 
+  it('passes on so many bytes a second', async () => {
+    const client = await open()
+    proxy.limitRate(100_000)
+    const start = performance.now()
+    client.write(Buffer.alloc(10_000, 'x'))
+    let length = 0
+    while (length < 10_000) length += (await reply(client)).length
+    expect(performance.now() - start).toBeGreaterThan(95)
+    expect(performance.now() - start).toBeLessThan(1_000)
+  })
+
   it('holds bytes and delivers them afterwards', async () => {
     const client = await open()
     proxy.hold()

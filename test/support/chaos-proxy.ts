@@ -57,6 +57,11 @@ export class ChaosProxy {
     this.#change({ latency: { up: latency.up ?? 0, down: latency.down ?? 0 } })
   }
 
+  /** Passes on so many bytes a second of each connection and direction, as a slow link does. */
+  limitRate(bytesPerSecond: number): void {
+    this.#change({ rate: bytesPerSecond })
+  }
+
   /** Accepts connections and bytes, and passes none on until {@link restore}; then they all arrive. */
   hold(): void {
     this.filter(() => 'hold')
@@ -154,6 +159,8 @@ interface Faults {
   readonly judge: ((direction: Direction, chunk: Buffer, connection: number) => Verdict) | undefined
   readonly closeOnAccept: boolean
   readonly cutAfter: number
+  /** Bytes a second. */
+  readonly rate: number
 }
 
 const NO_FAULTS: Faults = {
@@ -161,6 +168,7 @@ const NO_FAULTS: Faults = {
   judge: undefined,
   closeOnAccept: false,
   cutAfter: Number.POSITIVE_INFINITY,
+  rate: Number.POSITIVE_INFINITY,
 }
 
 /** One client connection and its counterpart at the server. */
@@ -175,6 +183,8 @@ class Link {
   readonly #bytes: Record<Direction, number>
   readonly #id: number
   readonly #delayed: Record<Direction, [number, Buffer][]> = { up: [], down: [] }
+  /** When what was sent before will have gone over a slow link; monotonic ms. */
+  readonly #freeAt: Record<Direction, number> = { up: 0, down: 0 }
   #lossy = false
   #closed = false
 
@@ -218,7 +228,7 @@ class Link {
   }
 
   #arrive(direction: Direction, chunk: Buffer): void {
-    const { judge, cutAfter, latency } = this.#faults()
+    const { judge, cutAfter, latency, rate } = this.#faults()
     if (direction === 'down') {
       this.down += chunk.length
       if (this.down > cutAfter) {
@@ -234,7 +244,15 @@ class Link {
     if (verdict === 'reset') this.reset()
     else if (verdict === 'drop') this.#lossy = true
     else if (verdict === 'hold') this.#held.push([direction, chunk])
-    else this.#sendLater(direction, chunk, latency[direction])
+    else this.#sendLater(direction, chunk, latency[direction] + this.#transmission(direction, chunk.length, rate))
+  }
+
+  /** How long it takes until a chunk has gone over a link of that rate, behind what was sent before; ms. */
+  #transmission(direction: Direction, length: number, rate: number): number {
+    if (rate === Number.POSITIVE_INFINITY) return 0
+    const now = performance.now()
+    this.#freeAt[direction] = Math.max(now, this.#freeAt[direction]) + (length / rate) * 1000
+    return this.#freeAt[direction] - now
   }
 
   /** Keeps the order of chunks also when the latency is turned down while some are on their way. */

@@ -179,9 +179,19 @@ while true do
 end
 `)
 
-/** KEYS: marks. ARGV: lowest position, how many. Gives names and positions in turn. */
+/**
+ * Marks from a position on, as many as fit a reply. KEYS: marks. ARGV: lowest position, how many at most, how many at least,
+ * bytes at which no more are added. Gives 1 when there may be more, and names and positions in turn.
+ */
 export const marksScript = new Script(`
-return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local flat = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local marks, bytes = {}, tonumber(ARGV[4])
+for index = 1, #flat, 2 do
+  if bytes <= 0 and index > 2 * tonumber(ARGV[3]) then return { 1, marks } end
+  marks[index], marks[index + 1] = flat[index], flat[index + 1]
+  bytes = bytes - 20 - #flat[index] - #flat[index + 1]
+end
+return { #flat < 2 * tonumber(ARGV[2]) and 0 or 1, marks }
 `)
 
 /** KEYS: one entry key. ARGV: tombstone, its ttl. Gives the first bytes of what was there. */

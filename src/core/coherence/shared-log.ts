@@ -61,11 +61,13 @@ const mostMarks = 10_000
 /** How long the mark of an exact invalidation keeps late stores out, beyond the longest handler; ms. */
 export const tombstoneGrace = 60_000
 /**
- * One reply has to come within the deadline of any command, also over a slow link: so many bytes of records, and so many
- * marks. More marks than one record has covers, so that a page ends beyond those with one position.
+ * One reply has to come within the deadline of any command, also over a slow link: so many bytes of records, and of marks. At
+ * least more marks than one record has covers, so that a page ends beyond those with one position.
  */
 const pageBytes = 24 * 1024
-const marksAtOnce = 100
+const bytesOfMarks = 48 * 1024
+const fewestMarksAtOnce = 100
+const mostMarksAtOnce = 500
 /** How long a process counts as there for processes of another protocol, after it was heard of last; ms. */
 const presentFor = 60_000
 
@@ -125,12 +127,10 @@ export class SharedLog {
   /** The marks from a position on, lowest first, as many as one reply may bring. */
   async marksFrom(position: number): Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }> {
     // A script, whose reply has one form in both protocols of Redis.
-    const reply = await marksScript.run(this.#port, [this.#marksKey], [String(position), String(marksAtOnce)])
-    const marks = readMarks(list(reply))
-    return {
-      marks: marks.filter(({ text }) => !text.startsWith('=')).map(toMark),
-      hasMore: marks.length === marksAtOnce,
-    }
+    const args = [position, mostMarksAtOnce, fewestMarksAtOnce, bytesOfMarks].map(String)
+    const [more, flat] = list(await marksScript.run(this.#port, [this.#marksKey], args))
+    const marks = readMarks(list(flat)).filter(({ text }) => !text.startsWith('='))
+    return { marks: marks.map(toMark), hasMore: Number(more) === 1 }
   }
 
   /**
