@@ -51,6 +51,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/syntax/accept-encoding.ts SEEN': 'values of fields known by heart',
   'http/syntax/cache-control.ts PARSED': 'values of fields known by heart',
   'http/syntax/cache-status.ts SERIALIZED': 'values of fields known by heart',
+  'observe/prometheus.ts registered': 'caches of a registry',
   'middleware/node-internals/prepared-head.ts joinedOnes': 'answers prepared as bytes',
 }
 
