@@ -1,5 +1,4 @@
 import type { CacheEngine } from '../../core/engine.js'
-import { answersOf, isThenable } from '../../core/thenable.js'
 import type { Exchange, Reply, RequestHead } from '../port/exchange.js'
 import { ResponseNotes } from '../port/response-notes.js'
 import { isFilledInput } from '../rules/filled-inputs.js'

@@ -1,4 +1,5 @@
 import type { CacheEngine } from '../../core/engine.js'
+import { answersOf, isThenable } from '../../core/thenable.js'
 import type { Exchange } from '../port/exchange.js'
 import type { Target } from '../rules/invalidation.js'
 import type { Invalidations } from '../store/invalidations.js'
@@ -6,7 +7,6 @@ import { retire, type UriKeys } from '../store/uri-keys.js'
 import { optionAnswers, wholeExtra } from './build-lookup.js'
 import { settledAnswers } from './option-functions.js'
 import type { Policy } from './policy.js'
-import { answersOf, isThenable } from './thenable.js'
 
 /** A middleware whose stored responses a request with an unsafe method takes out of use. */
 export interface Retiring {
