@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { readFileSync } from 'node:fs'
-import { Agent, createServer, request as httpRequest, METHODS } from 'node:http'
+import { Agent, createServer, request as httpRequest, IncomingMessage, METHODS, ServerResponse } from 'node:http'
 import { connect, createServer as createHttp2Server } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import { pipeline, Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import compression from 'compression'
@@ -235,34 +235,15 @@ for (const [name, createApplication] of [
       it('gets the errors of writeHead that node throws', async () => {
         const codes: unknown[] = []
         const client = await page((_req, res) => {
-          for (const wrong of [
-            () => res.writeHead(99),
-            () => res.writeHead(200, ['odd'] as never),
-            // Express has set X-Powered-By: node takes pairs only where no field was set before.
-            () => res.writeHead(200, [['X-A', '1']] as never),
-            () =>
-              res.writeHead(200, [
-                ['X-A', '1'],
-                ['X-B', '2'],
-              ] as never),
-            () => res.writeHead(200, { 'X-Bad': 'a\nb' }),
-          ]) {
-            try {
-              wrong()
-            } catch (error) {
-              codes.push((error as NodeJS.ErrnoException).code)
-            }
-          }
+          codes.push(...errorsOfWriteHead(res))
           res.end('ok')
         })
         expect((await client('/page')).text).toBe('ok')
-        expect(codes).toEqual([
-          'ERR_HTTP_INVALID_STATUS_CODE',
-          'ERR_INVALID_ARG_VALUE',
-          'ERR_INVALID_ARG_VALUE',
-          'ERR_INVALID_HTTP_TOKEN',
-          'ERR_INVALID_CHAR',
-        ])
+        const plain = new ServerResponse(new IncomingMessage(new Socket()))
+        // Express has set X-Powered-By: node takes pairs only where no field was set before.
+        plain.setHeader('X-Powered-By', 'Express')
+        expect(codes).toEqual(errorsOfWriteHead(plain))
+        expect(codes.every((code) => /^ERR_(HTTP_)?INVALID_/.test(String(code)))).toBe(true)
       })
 
       it('emits finish and close on a hit, and keeps the connection', async () => {
@@ -1038,3 +1019,26 @@ describe('a query that the parser of the application reads otherwise', () => {
     expect((await client(`/list?${other}`)).text).not.toBe(own)
   })
 })
+
+/** The codes of what `writeHead` throws at arguments that are wrong; they differ between versions of Node.js. */
+function errorsOfWriteHead(response: ServerResponse): unknown[] {
+  const pairs = [
+    ['X-A', '1'],
+    ['X-B', '2'],
+  ]
+  const calls = [
+    () => response.writeHead(99),
+    () => response.writeHead(200, ['odd'] as never),
+    () => response.writeHead(200, pairs.slice(1) as never),
+    () => response.writeHead(200, pairs as never),
+    () => response.writeHead(200, { 'X-Bad': 'a\nb' }),
+  ]
+  return calls.map((call) => {
+    try {
+      call()
+      return 'none'
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code
+    }
+  })
+}
