@@ -256,7 +256,7 @@ export function isCached(method: string, { answersHead, storage }: Handled): boo
 }
 
 /** Why a request is none that the cache handles, judged by its method and body alone; `undefined`: it is. */
-export function passedBy(request: RequestHead, handled: Handled): 'method' | 'request-body' | undefined {
+function passedBy(request: RequestHead, handled: Handled): 'method' | 'request-body' | undefined {
   const { method, originalMethod } = request
   if (!isCached(method, handled)) return 'method'
   if (originalMethod !== undefined && originalMethod !== method) return 'method'

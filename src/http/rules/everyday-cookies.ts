@@ -2,7 +2,7 @@
  * Cookies of common analytics, advertising, consent, chat, payment and protection services. Every visitor has them, and
  * they do not tell the application who is logged in, even if their names suggest it. Matched against the whole name.
  */
-export const EVERYDAY_COOKIES: readonly (readonly [service: string, names: string])[] = [
+const EVERYDAY_COOKIES: readonly (readonly [service: string, names: string])[] = [
   [
     'Google Analytics and Ads',
     '_ga(_.*)?|_gid|_gat.*|_gcl_.*|_dc_gtm_.*|_gac_.*|__utm[a-z]*|FPID|FPLC|FPAU|__gads|__gpi|_opt_.*',
