@@ -228,8 +228,8 @@ export class EntryStore {
    * @param look - checks whether another process has stored the entry; called after each wait
    * @param tags - the tags known before the computation
    * @param patience - maximum time to wait for another process, in ms
-   * @returns undefined if Redis is not available: compute without a turn. Otherwise the turn, or the entry that another
-   * process has stored
+   * @returns undefined if there is no way to ask (no usable Redis, or `singleFlightLease` is false): compute without a
+   * turn. Otherwise the turn, or the entry that another process has stored
    */
   takeTurn<T>(
     key: string,

@@ -1,19 +1,21 @@
 import type { CacheStats } from '../index.js'
 
-/** The part of a Prometheus registry that is used: `Registry` of `prom-client` and of its successor fit. */
+/**
+ * The part of a Prometheus registry that is used; compatible with the `Registry` of `prom-client` and its successor.
+ */
 export interface MetricsRegistry {
   registerMetric(metric: never): unknown
   readonly contentType?: string
 }
 
-/** A cache or a middleware whose `stats()` become metrics. */
+/** A cache or a middleware whose `stats()` are exported as metrics. */
 export interface MetricsSource {
   stats(): CacheStats
 }
 
 /** Options of {@link registerMetrics}. */
 export interface MetricsOptions {
-  /** Value of the label `cache`, by which several caches of one process are told apart. @defaultValue 'default' */
+  /** Value of the label `cache`, which distinguishes several caches in one process. @defaultValue 'default' */
   readonly name?: string | undefined
 }
 
@@ -27,17 +29,17 @@ interface Family {
   readonly name: string
   readonly type: 'counter' | 'gauge'
   readonly help: string
-  /** How the values of several processes of one machine become one; the default is their sum. */
+  /** How the values of several processes on one machine are aggregated. @defaultValue their sum */
   readonly aggregator?: 'max' | 'min' | undefined
   readonly read: (stats: CacheStats) => readonly Sample[]
 }
 
-/** The caches of each registry, by name. A registry takes each metric once. */
+/** The caches of each registry, by name, because a registry accepts each metric only once. */
 const registered = new WeakMap<MetricsRegistry, Map<string, MetricsSource>>()
 
 /**
- * Adds the metrics of a cache to a Prometheus registry. They are read when the registry is asked for its metrics, so
- * requests cost nothing more. No label contains a key, a URL or anything else that clients choose.
+ * Adds the metrics of a cache to a Prometheus registry. They are read when the registry is scraped, so requests have no
+ * extra cost. No label contains a key, a URL or other values that clients choose.
  *
  * ```ts
  * import { register } from 'prom-client'
@@ -47,8 +49,8 @@ const registered = new WeakMap<MetricsRegistry, Map<string, MetricsSource>>()
  * app.get('/metrics', async (req, res) => res.type(register.contentType).send(await register.metrics()))
  * ```
  *
- * @param source - what `fallbackCache()` returned, or a `FallbackCache`
- * @throws TypeError for anything else, for what is no registry, and for a name that the registry has already
+ * @param source - the result of `fallbackCache()`, or a `FallbackCache`
+ * @throws TypeError if an argument has the wrong type, or if the registry already has a cache with this name
  */
 export function registerMetrics(registry: MetricsRegistry, source: MetricsSource, options: MetricsOptions = {}): void {
   if (typeof registry?.registerMetric !== 'function') {
@@ -77,7 +79,7 @@ function registerFamilies(registry: MetricsRegistry): Map<string, MetricsSource>
   return sources
 }
 
-/** A metric as registries take it: an object with a name and a function that gives its values. */
+/** A metric in the form that registries accept: an object with a name and a function that returns its values. */
 function metricOf(family: Family, registry: MetricsRegistry, sources: ReadonlyMap<string, MetricsSource>): object {
   const { name, type, help, read } = family
   const aggregator: string = family.aggregator ?? 'sum'
@@ -100,7 +102,7 @@ function metricOf(family: Family, registry: MetricsRegistry, sources: ReadonlyMa
   return metric
 }
 
-/** OpenMetrics registries add `_total` to the names of counters themselves. */
+/** OpenMetrics registries append `_total` to counter names themselves. */
 function nameIn({ contentType }: MetricsRegistry, name: string, type: Family['type']): string {
   const isOpenMetrics = contentType?.includes('openmetrics') === true
   return `fallback_cache_${name}${type === 'counter' && !isOpenMetrics ? '_total' : ''}`
@@ -124,7 +126,7 @@ function gauge(name: string, help: string, read: (stats: CacheStats) => number |
 
 const CIRCUIT_STATES = ['closed', 'open', 'half_open'] as const
 
-/** Every metric. The names follow the conventions of Prometheus: base units, `_total` for counters. */
+/** All metrics. The names follow the conventions of Prometheus: base units, `_total` for counters. */
 const FAMILIES: readonly Family[] = [
   {
     name: 'requests',

@@ -9,135 +9,163 @@ export type Awaitable<T> = T | PromiseLike<T>
 
 /**
  * The options of `fallbackCache` in every framework: those below, and those of the core (`redis`, `maxEntries`, …),
- * which make a core of its own unless `cache` hands one in.
+ * which configure a separate core unless `cache` is given.
  *
- * Times are seconds, or a duration such as `'5m'`. Lists hold at most 1000 names of at most 256 characters. What
- * cannot be read is an error at construction.
+ * Times are seconds, or a duration such as `'5m'`. Lists have at most 1000 names of at most 256 characters. Invalid
+ * options throw an error at construction.
  *
  * @typeParam Context - the argument of the functions: `req` in Express, `ctx` in Koa
  */
 export interface FallbackCacheMiddlewareOptions<Context extends object = object> extends FallbackCacheOptions {
   /**
-   * A core to share: several middlewares, or a middleware and your own `get` and `set`. Not together with the options of
-   * the core, and not closed by the middleware's `close()`.
+   * A core to share between several middlewares, or between a middleware and your own `get` and `set`. Cannot be
+   * combined with the options of the core, and is not closed by the middleware's `close()`.
    */
   readonly cache?: FallbackCache | undefined
   /**
-   * The freshness lifetime of responses that state none: with `Cache-Control: s-maxage`, `max-age`, a targeted field or
-   * `Expires` the response is taken at its word. Without `ttl` responses that state none are not stored. It is the
-   * lifetime on the server; nothing is told to browsers. For which statuses: 200, 203, 204, 300, 301 and 308.
+   * The freshness lifetime of responses that state none. A lifetime stated with `Cache-Control: s-maxage`, `max-age`, a
+   * targeted field or `Expires` takes precedence. Without `ttl`, responses that state no lifetime are not stored. It
+   * only applies on the server and is not sent to browsers. Applies to the statuses 200, 203, 204, 300, 301 and 308.
    */
   readonly ttl?: Duration | undefined
-  /** The freshness lifetime by status, before `ttl`: `{ 200: '5m', 404: 10 }`. `false`: never store that status. */
+  /**
+   * The freshness lifetime by status, which takes precedence over `ttl`: `{ 200: '5m', 404: 10 }`. `false`: never store
+   * that status.
+   */
   readonly statusTtl?: Readonly<Record<number, Duration | false>> | undefined
   /**
-   * The first part of the keys: `catalog` makes `catalog:/products/1:…`. `invalidate()` without a path takes the whole
-   * group. Letters, digits, `.`, `_`, `-`; at most 200 characters.
+   * The first part of the keys: `catalog` gives keys such as `catalog:/products/1:…`. `invalidate()` without a path
+   * invalidates the whole group. Letters, digits, `.`, `_`, `-`; at most 200 characters.
    */
   readonly group?: string | undefined
   /**
-   * Something that the response depends on beside method, origin, path and query; it joins the key and replaces nothing. A string, a
-   * number or a boolean. `undefined` and `null` add nothing: requests without the cookie or field that it reads share their responses
-   * with each other, and with no value of it. A function that throws, or returns an object, makes the request bypass the cache.
+   * Returns an additional value on which the response depends, apart from method, origin, path and query; it is added
+   * to the key. A string, a number or a boolean. `undefined` and `null` add nothing: requests without the cookie or
+   * field that the function reads share their responses with each other, but with no request that has a value. If the
+   * function throws, or returns an object, the request bypasses the cache.
    */
   readonly key?: ((context: Context) => Awaitable<string | number | bigint | boolean | null | undefined>) | undefined
   /**
-   * Whom the response is for, where it is personal: it joins the key, and the request's credentials no longer keep it
-   * from the cache. `undefined`: for everybody, the usual refusals hold.
+   * Returns the user for whom the response is made, if it is personal. The user is added to the key, and the request's
+   * credentials no longer prevent caching. `undefined`: the response is for everyone, and the usual refusals apply.
    */
   readonly user?: ((context: Context) => Awaitable<string | undefined>) | undefined
   /**
-   * Which part of the query tells resources apart: `'all'` of it as it stands, all of it `'sorted'` by parameter, or only the
-   * named parameters (in the order of the list). What a handler reads must be named. The values of one parameter, and what
-   * parsers put into one (`a=1&a[]=2`), stay in their order. A query counts as it stands where parsers may disagree about it: with more
-   * than 256 parameters, a second `?`, characters beyond ASCII, or, for `'sorted'`, names such as `[a]` and `a]`.
+   * The part of the query that distinguishes resources: `'all'` of it unchanged, all of it `'sorted'` by parameter, or
+   * only the listed parameters (in the order of the list). List every parameter that a handler reads. Values of one
+   * parameter, and names that parsers may merge (`a=1&a[]=2`), keep their order. A query is used unchanged if parsers
+   * may disagree about it: if it has more than 256 parameters, a second `?`, non-ASCII characters, or, for `'sorted'`,
+   * names such as `[a]` and `a]`.
    *
    * @defaultValue `'all'`
    */
   readonly query?: 'all' | 'sorted' | readonly string[] | undefined
   /**
-   * Whether a response may say by `No-Vary-Search` which parameters of the query do not matter: `params=("utm_source")`,
-   * `except=("id")`, `key-order`, or the older `params` and `params, except=("id")`. It then answers all queries that are the
-   * same but for those, whoever sends them: name nothing by which the handler tells users apart, or checks a signature. The
-   * newest rule of a path counts. A rule that cannot be understood is none.
+   * Whether a response may declare with `No-Vary-Search` which query parameters do not matter: `params=("utm_source")`,
+   * `except=("id")`, `key-order`, or the older `params` and `params, except=("id")`. It then answers all queries that
+   * differ only in those, from any client: never list a parameter by which the handler distinguishes users or checks a
+   * signature. The newest rule of a path applies. A malformed rule is ignored.
    *
    * @defaultValue false
    */
   readonly noVarySearch?: boolean | undefined
   /**
-   * `'application'`: safe in front of handlers that never thought about caching. `'proxy'`: all that RFC 9111 permits a
-   * shared cache; sets `heuristic`, `storeSetCookie`, `storePartial`, `obeyClient`, adds `POST` to `methods` and
-   * `CDN-Cache-Control` to `targets`.
+   * `'application'` is safe in front of handlers that were written without caching in mind. `'proxy'` permits
+   * everything that RFC 9111 permits a shared cache: it sets `heuristic`, `storeSetCookie`, `storePartial` and
+   * `obeyClient`, and adds `POST` to `methods` and `CDN-Cache-Control` to `targets`.
    *
    * @defaultValue `'application'`
    */
   readonly preset?: 'application' | 'proxy' | undefined
-  /** Guess a lifetime from `Last-Modified` where none is stated (RFC 9111, section 4.2.2). @defaultValue by `preset` */
+  /** Derive a lifetime from `Last-Modified` if none is stated (RFC 9111, section 4.2.2). @defaultValue by `preset` */
   readonly heuristic?: boolean | undefined
-  /** The target list (RFC 9213): fields that overrule `Cache-Control`, the first one that is there decides. @defaultValue `['Fallback-Cache-Control']` */
+  /**
+   * The target list (RFC 9213): fields that take precedence over `Cache-Control`; the first one present applies.
+   * @defaultValue `['Fallback-Cache-Control']`
+   */
   readonly targets?: readonly string[] | undefined
-  /** Store responses that set a cookie, and send the cookie to everybody (RFC 9111, section 7.3). @defaultValue by `preset` */
+  /**
+   * Store responses that set a cookie, and send the cookie to every client (RFC 9111, section 7.3). @defaultValue by
+   * `preset`
+   */
   readonly storeSetCookie?: boolean | undefined
   /** Store 206 responses. @defaultValue by `preset` */
   readonly storePartial?: boolean | undefined
-  /** Obey the request's `Cache-Control` (`no-cache`, `max-age`, `only-if-cached`, …). @defaultValue by `preset` */
+  /** Respect the request's `Cache-Control` (`no-cache`, `max-age`, `only-if-cached`, …). @defaultValue by `preset` */
   readonly obeyClient?: boolean | undefined
-  /** For so long after its lifetime a response is still sent at once, while the handler makes a new one in the background (RFC 5861). The response's own directive is stronger. What such a run carries of the client's request: docs/stampedes.md. @defaultValue 0 */
+  /**
+   * Serve a stale response for this long after its lifetime, while the handler makes a new one in the background (RFC
+   * 5861). The response's own directive takes precedence. For what such a run copies from the client's request, see
+   * docs/stampedes.md. @defaultValue 0
+   */
   readonly staleWhileRevalidate?: Duration | undefined
-  /** For so long after its lifetime a response is sent in place of an error: 500, 502, 503, 504, or a handler that throws (RFC 5861). The response's own directive is stronger. @defaultValue 0 */
+  /**
+   * Serve a stale response for this long after its lifetime instead of an error: 500, 502, 503, 504, or a handler that
+   * throws (RFC 5861). The response's own directive takes precedence. @defaultValue 0
+   */
   readonly staleIfError?: Duration | undefined
   /**
-   * Request fields, single cookies as `cookie:theme`, and values that middleware in front leaves as `req:tenant`, `ctx:tenant`, `locals:lang` or
-   * `state:lang` (docs/inputs.md) that responses depend on, in addition to what their `Vary` names; at most 16. A credential field named here
-   * (`authorization`, `cookie`) no longer keeps its requests from the cache: each value has responses of its own.
+   * Inputs on which responses depend, in addition to those in their `Vary`: request fields, single cookies as
+   * `cookie:theme`, and values that middleware in front sets as `req:tenant`, `ctx:tenant`, `locals:lang` or
+   * `state:lang` (docs/inputs.md); at most 16. A credential field listed here (`authorization`, `cookie`) no longer
+   * prevents caching: each value has separate responses.
    */
   readonly vary?: readonly string[] | undefined
   /**
-   * So many variants (by `Vary`, by `vary` and by what the handler reads) of one path, query and origin are kept side by side, an
-   * integer from 1 to 1000; one beyond takes the place of one that no request has asked for of late. Processes that store at the
-   * same moment may exceed it. `false`: no bound.
+   * Maximum number of variants (by `Vary`, by `vary` and by what the handler reads) of one path, query and origin, an
+   * integer from 1 to 1000. A further variant replaces one that was not requested recently. Processes that store at the
+   * same moment may exceed it. `false`: no limit.
    *
-   * @defaultValue 64; `false` where `vary` names a credential field, by which each user has variants of their own
+   * @defaultValue 64; `false` if `vary` lists a credential field, by which each user has separate variants
    */
   readonly maxVariants?: number | false | undefined
   /**
-   * Names for `invalidateTags`, in addition to those that the response gives. A function is called when the head of the response is
-   * known. It may return a promise: the response is stored once that has settled, which delays no client. Of what an async function
-   * reads from the request, only what it reads before its first `await` is certainly not taken for an input of the handler. A function
-   * that throws, rejects, returns no list or does not settle within `collapseTimeout` keeps the response from being stored (`fault`).
+   * Tags for `invalidateTags`, in addition to those of the response. A function is called when the head of the response
+   * is known. It may return a promise: the response is stored after it has settled, without delaying a client. Only
+   * what an async function reads from the request before its first `await` is certain not to be recorded as an input of
+   * the handler. If the function throws, rejects, does not return a list or does not settle within `collapseTimeout`,
+   * the response is not stored (`fault`).
    */
   readonly tags?: readonly string[] | ((context: Context) => Awaitable<readonly string[]>) | undefined
   /**
-   * True: a response that would be stored may be. It is called with the complete response (`status`, `fields` by lower-case name, and
-   * `body`, a Buffer), and may return a promise: the response is stored once that has settled, which delays no client. A falsy value keeps
-   * this response from being stored and says nothing about the next one. A function that throws, rejects or does not settle within
-   * `collapseTimeout` does so too (`fault`). It lifts no other refusal.
+   * Decides whether a complete response may be stored: called with the response (`status`, `fields` by lower-case name,
+   * and `body`, a Buffer) if it would be stored otherwise. May return a promise: the response is stored after it has
+   * settled, without delaying a client. A falsy value prevents this response from being stored, and has no effect on
+   * the next one. So does a function that throws, rejects or does not settle within `collapseTimeout` (`fault`). It
+   * overrides no other refusal.
    */
   readonly cacheIf?: ((response: FinishedResponse, context: Context) => Awaitable<boolean>) | undefined
-  /** True: pass the cache by, both ways. A function that throws does so too. */
+  /**
+   * Return true to bypass the cache for this request, for reading and storing. A function that throws has the same
+   * effect.
+   */
   readonly skip?: ((context: Context) => Awaitable<boolean>) | undefined
-  /** True: this client may have the handler run and the stored response replaced, by `Cache-Control: no-cache`. */
+  /**
+   * Return true to permit this client to run the handler and replace the stored response, with
+   * `Cache-Control: no-cache`.
+   */
   readonly allowRefresh?: ((context: Context) => Awaitable<boolean>) | undefined
   /**
-   * Methods whose responses are stored or answered from the store: `GET` always, `HEAD` (answered from what is stored for
-   * GET), `POST` (always reaches the handler; a 200 that states its freshness and has its own URI as `Content-Location` is
-   * stored, after what it invalidates, and answers GET and HEAD), `QUERY` (RFC 10008: like GET, but for the content of the
-   * request, which is part of the key: byte by byte, with `Content-Type` and `Content-Encoding`). Others always reach the handler.
+   * Methods whose responses are stored or answered from the cache: `GET` always, `HEAD` (answered from stored GET
+   * responses), `POST` (always reaches the handler; a 200 response with explicit freshness and its own URI as
+   * `Content-Location` is stored, after its invalidations, and answers GET and HEAD), `QUERY` (RFC 10008: like GET,
+   * with the content of the request as part of the key: byte by byte, with `Content-Type` and `Content-Encoding`).
+   * Other methods always reach the handler.
    *
-   * The content of a QUERY is read up to 64 KiB and given on to the handler as if nobody had read it. Behind a body parser only
-   * its bytes will do: a Buffer or a string as `rawBody` or `body`, as `express.json({ verify })` can keep them. The HTTP
-   * parser of Node.js 20.19.0 does not know the method and answers 400 by itself; 20.19.6, 22.1 and later know it.
+   * The content of a QUERY is read up to 64 KiB, and the handler can still read it. Behind a body parser, its bytes
+   * must be available: a Buffer or a string as `rawBody` or `body`, for example from `express.json({ verify })`. The
+   * HTTP parser of Node.js 20.19.0 does not support the method and answers 400; 20.19.6, 22.1 and later support it.
    *
    * @defaultValue `['GET', 'HEAD']`; with `POST` in the `proxy` preset
    */
   readonly methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[] | undefined
-  /** The largest body stored, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
+  /** Maximum size of a stored body, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
   readonly maxBodySize?: number | undefined
   /**
-   * Encode stored responses once, in the background, and send hits in the coding that the client's `Accept-Encoding` likes best;
-   * of equal ones the first of this list. `'br'`, `'gzip'`, `'zstd'` (left out where Node.js has none: before 22.15). Only bodies of
-   * 1 KB and more whose type compresses, and never with `no-transform` or a `Content-Encoding` of the route's own. The encoded
-   * forms count for `maxBytes`.
+   * Encode stored responses once, in the background, and send hits in the coding that the client's `Accept-Encoding`
+   * prefers; among equal ones, the first of this list. `'br'`, `'gzip'`, `'zstd'` (ignored in Node.js before 22.15).
+   * Applies to bodies of at least 1 KB with a compressible type, without `no-transform` and without a
+   * `Content-Encoding` of the route. The encoded forms count towards `maxBytes`.
    *
    * @defaultValue `[]`
    */
@@ -145,48 +173,50 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */
   readonly cacheStatus?: boolean | 'debug' | undefined
   /**
-   * What a handler reads from its request is watched while its response may be stored (docs/inputs.md): a response made from a
-   * cookie is not stored, one made from another field is stored for the value of that field. `ignore` names inputs that never
-   * count: fields, and cookies as `cookie:theme`. `false`: nothing is watched, and which fields and cookies a response depends
-   * on is yours to declare.
+   * Records what a handler reads from its request while its response may be stored (docs/inputs.md): a response made
+   * from a cookie is not stored, and a response made from another field is stored for the value of that field. `ignore`
+   * lists inputs to ignore: fields, and cookies as `cookie:theme`. `false`: nothing is recorded, and you must declare
+   * the fields and cookies on which responses depend.
    *
    * @defaultValue `{}`; `false` in the `proxy` preset
    */
   readonly inputs?: false | InputsOptions | undefined
   /**
-   * Which cookies keep a request from the cache: `'named'`: those whose names or signatures look like a session. `'observed'`: none;
-   * what a handler reads decides alone. Only where nothing in front of the cache decides by cookies.
+   * Which cookies prevent caching. `'named'`: those whose names or signatures look like a session. `'observed'`: none,
+   * only the cookies that a handler reads matter; use it only if no middleware in front of the cache makes decisions by
+   * cookies.
    *
    * @defaultValue `'named'`
    */
   readonly cookies?: 'named' | 'observed' | undefined
   /**
-   * Media types whose bodies have no end, beside `text/event-stream`, `multipart/x-mixed-replace` and `application/x-ndjson`: such
-   * responses are not stored, and no request waits for one. `count` adds types; of those in `ignore` whole bodies are stored, as of any
-   * other type.
+   * Media types whose bodies may never end, in addition to `text/event-stream`, `multipart/x-mixed-replace` and
+   * `application/x-ndjson`: such responses are not stored, and no request waits for one. `count` adds types; for types
+   * in `ignore`, complete bodies are stored as for any other type.
    *
    * @defaultValue `{}`
    */
   readonly endlessTypes?: EndlessTypesOptions | undefined
   /**
-   * How long a request waits for another one's handler that runs for the same response, before it runs the handler itself.
-   * Where a body comes in pieces, it waits for half a second from the head on. The same limit holds for promises of `skip`,
-   * `key`, `user`, `allowRefresh`, `tags` and `cacheIf`, and for the slot of a refresh in the background.
+   * How long a request waits for another request's handler run for the same response, before it runs the handler
+   * itself. If the body arrives in pieces, it waits for half a second after the head. The same limit applies to
+   * promises of `skip`, `key`, `user`, `allowRefresh`, `tags` and `cacheIf`, and to the time for which a background
+   * revalidation occupies its slot.
    *
    * @defaultValue 10
    */
   readonly collapseTimeout?: Duration | undefined
 }
 
-/** What the `endlessTypes` option takes: media types without parameters. */
+/** The value of the `endlessTypes` option: media types without parameters. */
 export interface EndlessTypesOptions {
-  /** Types that count as endless. */
+  /** Types that are treated as endless. */
   readonly count?: readonly string[] | undefined
-  /** Types that do not, whatever the list says. */
+  /** Types that are not treated as endless, even if they are listed by default. */
   readonly ignore?: readonly string[] | undefined
 }
 
-/** Options that a derived middleware may set: all but those that make or name the core. */
+/** Options that a derived middleware may set: all except those that configure or share the core. */
 export type RefiningOptions<Context extends object = object> = Omit<
   FallbackCacheMiddlewareOptions<Context>,
   keyof FallbackCacheOptions | 'cache'

@@ -72,7 +72,7 @@ export function lineOf(value: FieldValue | number | undefined): FieldValue | und
 export function rewrittenUrl(original: string, url: string | undefined, base: string): string | undefined {
   if (url === undefined || url === original) return undefined
   const rest = original.startsWith(base) ? original.slice(base.length) : undefined
-  // Without a trailing slash in the original, Express leaves "/" of a fully consumed mount path.
+  // If the mount path is the whole path, the remaining URL has an added slash: "/" or "/?query".
   return rest === url || (rest !== undefined && !rest.startsWith('/') && `/${rest}` === url) ? undefined : url
 }
 
