@@ -39,7 +39,21 @@ export const CREDENTIAL_COOKIES: readonly (readonly [meaning: string, names: str
   ['Comment forms of WordPress', '^comment_author'],
 ]
 
-/** Combines the patterns of a list into one regular expression. */
-export function anyOf(list: readonly (readonly [meaning: string, names: string])[], flags = ''): RegExp {
+const CREDENTIAL_FIELD = anyOf(CREDENTIAL_FIELDS)
+const EVERYDAY_FIELD = anyOf(EVERYDAY_FIELDS)
+const CREDENTIAL_COOKIE = anyOf(CREDENTIAL_COOKIES, 'i')
+
+/** Whether the name of a request field, in lower case, is one of {@link CREDENTIAL_FIELDS} and none of {@link EVERYDAY_FIELDS}. */
+export function namesCredentialField(name: string): boolean {
+  return CREDENTIAL_FIELD.test(name) && !EVERYDAY_FIELD.test(name)
+}
+
+/** Whether the name of a cookie is one of {@link CREDENTIAL_COOKIES}. */
+export function namesCredentialCookie(name: string): boolean {
+  return CREDENTIAL_COOKIE.test(name)
+}
+
+/** One expression for the names of a list. */
+function anyOf(list: readonly (readonly [meaning: string, names: string])[], flags = ''): RegExp {
   return new RegExp(list.map(([, names]) => names).join('|'), flags)
 }

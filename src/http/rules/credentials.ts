@@ -1,6 +1,6 @@
 import type { CacheControl } from '../syntax/cache-control.js'
 import { type Fields, fieldValue, hasField } from '../syntax/fields.js'
-import { anyOf, CREDENTIAL_COOKIES, CREDENTIAL_FIELDS, EVERYDAY_FIELDS } from './credential-names.js'
+import { namesCredentialCookie, namesCredentialField } from './credential-names.js'
 import { isEverydayCookie } from './everyday-cookies.js'
 
 /** The kind of a credential in a request; also the reason for which its response is refused. */
@@ -35,7 +35,7 @@ export interface CredentialPolicy {
 export function isCredentialField(name: string): boolean {
   const known = FIELD_NAMES.get(name)
   if (known !== undefined) return known
-  const answer = name !== 'authorization' && CREDENTIAL.test(name) && !EVERYDAY.test(name)
+  const answer = name !== 'authorization' && namesCredentialField(name)
   // Bounded, because clients choose the names.
   if (FIELD_NAMES.size >= 1_000) FIELD_NAMES.clear()
   if (name.length <= 64) FIELD_NAMES.set(name, answer)
@@ -44,10 +44,6 @@ export function isCredentialField(name: string): boolean {
 
 /** Recent results by name. */
 const FIELD_NAMES = new Map<string, boolean>()
-
-const CREDENTIAL = anyOf(CREDENTIAL_FIELDS)
-
-const EVERYDAY = anyOf(EVERYDAY_FIELDS)
 
 /**
  * The first credential of a request that prevents its response from being stored; `undefined` if there is none, or if
@@ -131,10 +127,8 @@ export function isSecretField(name: string): boolean {
  */
 export function isSessionCookie(name: string, value = ''): boolean {
   if (isSigned(name, value)) return true
-  return SESSION.test(name) && !isEverydayCookie(name)
+  return namesCredentialCookie(name) && !isEverydayCookie(name)
 }
-
-const SESSION = anyOf(CREDENTIAL_COOKIES, 'i')
 
 /**
  * Recognizes the signatures of cookie-parser and express-session (`s:value.signature`) and of cookies (`name.sig` next
