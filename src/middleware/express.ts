@@ -124,6 +124,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly #response: ServerResponse
   readonly #next: (error?: unknown) => void
   readonly #ignored: ReadonlySet<string> | undefined
+  #url: string | undefined
   #content: Buffer | undefined
   #outer: ResponseHead['outer'] | undefined
 
@@ -165,8 +166,9 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get url(): string {
-    // connect sets originalUrl in mounted middleware, plain node:http never does.
-    return this.context.originalUrl ?? this.context.url ?? '/'
+    // connect sets originalUrl in mounted middleware, plain node:http never does. Read once, because sub-routers change url.
+    this.#url ??= this.context.originalUrl ?? this.context.url ?? '/'
+    return this.#url
   }
 
   get rewritten(): string | undefined {

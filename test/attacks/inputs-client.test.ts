@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import express5, { type Request } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import express4 from 'express4'
@@ -23,6 +24,11 @@ async function answers(
     await running.close()
   }
 }
+
+/** As Express has it: the parser of `req.originalUrl` that routers, sessions and files share. */
+const parseurl: { original(req: Request): { readonly pathname: string } } = createRequire(
+  import.meta.resolve('express'),
+)('parseurl')
 
 const ADDRESS: Readonly<Record<string, (req: Request) => unknown>> = {
   'req.ip': (req) => req.ip,
@@ -96,6 +102,27 @@ describe.each([
     expect(got.map((text) => text[0])).toEqual(['1', '2', '3'])
   })
 
+  it('stores what routers, parsers and files make of the path alone', async () => {
+    const app = make()
+    let run = 0
+    app.use(fallbackCache({ ttl: 60, query: ['page'] }))
+    app.use(
+      '/in',
+      make.Router().use(
+        '/deep',
+        make.Router().get('/', (req, res) => res.send(`${++run} ${req.baseUrl}`)),
+      ),
+    )
+    app.use((req, res) => void res.send(`${++run} ${parseurl.original(req).pathname}`))
+    const paths = ['/in/deep?page=1&utm=a', '/in/deep?page=1', '/other?page=1&utm=a', '/other?page=1']
+    expect(
+      await answers(
+        app,
+        paths.map((path) => [path] as const),
+      ),
+    ).toEqual(['1 /in/deep', '1 /in/deep', '2 /other', '2 /other'])
+  })
+
   it('stores what was made from the parameters of the list', async () => {
     const got = await answers(
       runs({ query: ['page'] }, (req) => req.query.page),
@@ -129,12 +156,22 @@ describe.each([
     expect(got.map((text) => text[0])).toEqual(['1', '2'])
   })
 
-  it('stores nothing that was made from a parameter outside of the list', async () => {
-    const got = await answers(
-      runs({ query: ['page'] }, (ctx) => ctx.query.sort),
-      [['/?sort=a'], ['/?sort=b']],
-    )
-    expect(got).toEqual(['1 a', '2 b'])
+  it.each<[string, (ctx: Context) => unknown]>([
+    ['ctx.query', (ctx) => ctx.query.sort],
+    ['ctx.querystring', (ctx) => ctx.querystring],
+    ['ctx.request.querystring', (ctx) => ctx.request.querystring],
+    ['ctx.search', (ctx) => ctx.search],
+    ['ctx.URL', (ctx) => ctx.URL.searchParams.get('sort')],
+    ['ctx.href', (ctx) => ctx.href],
+    ['ctx.originalUrl', (ctx) => ctx.originalUrl],
+    ['ctx.request.originalUrl', (ctx) => ctx.request.originalUrl],
+  ])('stores nothing that was made from a parameter outside of the list, in %s', async (_name, read) => {
+    const got = await answers(runs({ query: ['page'] }, read), [['/?sort=a'], ['/?sort=b']])
+    expect(got.map((text) => text[0])).toEqual(['1', '2'])
+    for (const [at, sort] of ['a', 'b'].entries()) expect(got[at]).toContain(sort)
+  })
+
+  it('stores what was made from the parameters of the list', async () => {
     expect(
       await answers(
         runs({ query: ['page'] }, (ctx) => ctx.query.page),

@@ -296,6 +296,13 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
       })
       app.use(cached, (req, res) => void res.send(`for ${Reflect.get(req, 'tenant').id}`))
     }),
+  reflected: ({ stage }) =>
+    inExpress(
+      stage.clock,
+      {},
+      (app, cached) => app.use(cached, (req, res) => void res.send(`request ${req.get('x-request-id')}`)),
+      { fields: { 'x-request-id': '0123-4567' } },
+    ),
   'csp-nonce': answering({ fields: { ...html, 'content-security-policy': "script-src 'nonce-1'" } }),
   'stale-if-error': found((run) => (run === 1 ? {} : { status: 503 }), { after: 61_000 }, { staleIfError: 60 }),
   'wrong-validator': found(

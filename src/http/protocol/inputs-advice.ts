@@ -91,6 +91,14 @@ function filledRead(path: string, input: string): string {
   )
 }
 
+/** What to tell of a response that contains a text of its request which no key holds. */
+export function reflectedInput(url: string, input: string): string {
+  return (
+    `the response to ${pathOf(url)} was not stored: it contains the value of ${input} of its request, and everybody would have got that. Leave it ` +
+    `out of the response, name it in ${input.startsWith('query:') ? '"query"' : '"vary"'}, or name "${input}" in inputs.ignore. This is said once.`
+  )
+}
+
 /** What to tell of inputs whose values are new in nearly every run. */
 export function givenUp(path: string, inputs: readonly string[]): string {
   const names = inputs.map((input) => `"${input}"`).join(', ')

@@ -4,12 +4,13 @@ import { isEndless } from '../rules/endless-types.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import { type InputsContext, type InputsVerdict, judgeInputs, NO_INPUTS } from '../rules/inputs-verdict.js'
 import type { Reason } from '../rules/reasons.js'
+import { reflectedText, unkeyedTexts } from '../rules/reflected.js'
 import { isStorable, type Storable } from '../rules/storable.js'
 import { refuseFraming } from '../rules/storable-body.js'
 import { selectingFields } from '../rules/vary.js'
 import { type RecordedHead, withSelecting } from '../store/recorded-response.js'
 import type { RouteFields } from '../store/route-fields.js'
-import { adviceOn } from './inputs-advice.js'
+import { adviceOn, reflectedInput } from './inputs-advice.js'
 import { carriesNonce, isLoggedIn } from './personal.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import type { Reports } from './reports.js'
@@ -29,6 +30,7 @@ export class RecordedJudgement {
   /** The inputs of the run as they were when the head was judged. */
   #atHead: { readonly version: number; readonly context: InputsContext } | undefined
   #inputs: InputsVerdict = NO_INPUTS
+  #searched: { readonly body: Buffer; readonly neutral: InputsRead['neutral'] } | undefined
 
   constructor(run: JudgedRun, reports: Reports) {
     this.#run = run
@@ -72,6 +74,19 @@ export class RecordedJudgement {
     const atHead = this.#atHead
     if (inputs === undefined || atHead === undefined || inputs.version === atHead.version) return recorded
     return this.#conclude(inputs, atHead.context) ?? withSelecting(recorded, of.request, this.observed)
+  }
+
+  /** Why a complete body keeps the response from being stored: it contains what only its own request has said. */
+  onBody({ fields, stored }: RecordedHead, body: Buffer): Reason | undefined {
+    const { inputs, of, policy } = this.#run
+    if (inputs === undefined || policy.inputs === undefined) return undefined
+    // A whole body was searched with its head, for what was read until then.
+    if (this.#searched?.body === body && this.#searched.neutral === inputs.neutral) return undefined
+    this.#searched = { body, neutral: inputs.neutral }
+    const found = reflectedText(unkeyedTexts(inputs, of.request, stored.selecting, policy.inputs), fields, body)
+    if (found === undefined) return undefined
+    this.#reports.warn('reflected', () => reflectedInput(of.request.url, found.input))
+    return 'reflected'
   }
 
   #judgeInputs(route: RouteFields, { by }: Storable): Reason | undefined {

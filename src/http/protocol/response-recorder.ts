@@ -178,7 +178,8 @@ export class ResponseRecorder implements Recording {
     const line = { status, reason: status === head.status ? head.reason : undefined }
     const tagged = combined === undefined ? body : undefined
     const recorded = this.recordedHead({ line, route, storable, receivedAt, selecting, body: tagged })
-    const refused = this.writer.refuses(this.of, recorded)
+    const repeats = body === undefined ? undefined : this.judgement.onBody(recorded, body)
+    const refused = repeats ?? this.writer.refuses(this.of, recorded)
     if (refused !== undefined) return this.#refusing(head, own, refused)
     this.#recorded = recorded
     this.#combined = combined
@@ -338,6 +339,8 @@ export class ResponseRecorder implements Recording {
     const received = this.#body.join()
     const body = this.#combined === undefined ? received : this.#combined.bodyWith(received)
     if (body === undefined) return 'incomplete'
+    const repeats = this.judgement.onBody(recorded, body)
+    if (repeats !== undefined) return repeats
     const head = withEntityTag(recorded, body)
     const encodings = encodingsToMake(this.codings, body.length)
     this.inputs?.close()

@@ -33,6 +33,7 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'query-read',
   'address-read',
   'filled-read',
+  'reflected',
   'head',
   'fault',
   'stale-if-error',

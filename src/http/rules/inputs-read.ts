@@ -42,6 +42,8 @@ export class InputsRead {
   readonly filledNames: readonly string[]
   /** Values that identify the user, whatever their names suggest. */
   readonly counted: ReadonlySet<string>
+  /** Neutral fields that were read, in lower case. */
+  neutral: ReadonlySet<string> = NONE
   /** Where in the code all fields were read, for a warning; `undefined` if unknown. */
   place: string | undefined
   /** Incremented by each new read. */
@@ -77,7 +79,10 @@ export class InputsRead {
   field(name: string): void {
     if (!this.isCounting) return
     if (name === 'range') this.range = true
-    if (NEUTRAL_FIELDS.has(name)) return
+    if (NEUTRAL_FIELDS.has(name)) {
+      if (!this.neutral.has(name)) this.neutral = new Set(this.neutral).add(name)
+      return
+    }
     if (name === 'cookie') this.allCookies()
     else this.#add('fields', name)
   }

@@ -64,6 +64,8 @@ export const REASONS = {
     'The address or the certificate of the client was read behind the cache: a rate limit or a logger belongs in front of it.',
   'filled-read':
     'The handler has read an object or a function that middleware in front of the cache has filled in and whose name says who is asking: name it in vary, in key, or in inputs.ignore.',
+  reflected:
+    'The response contains a text of this request that the key does not hold: the value of a neutral field that the handler has read, or a parameter that the option query leaves out.',
   'csp-nonce': 'The page carries a nonce of the Content-Security-Policy, which is valid for one response only.',
   'stale-if-error':
     'The handler failed, and a stale stored response was sent in place of its answer (RFC 5861, section 4).',

@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import { watchFilledContext } from '../node/watched-filled.js'
-import { watchQuery } from '../node/watched-query.js'
+import { watchOriginalUrl, watchQuery } from '../node/watched-query.js'
 import { watchRequest } from '../node/watched-request.js'
 
 /** The properties of a Koa context that are watched. */
 interface WatchableContext {
   readonly req: IncomingMessage
-  readonly request: object & { _accept?: unknown }
+  readonly request: object & { _accept?: unknown; memoizedURL?: unknown }
   readonly state: object
   readonly app: { readonly request: object; readonly context: object }
 }
@@ -26,6 +26,10 @@ export function watchContext(context: object, inputs: InputsRead): void {
   const ctx = context as WatchableContext
   watchRequest(ctx.req, inputs, ctx.app.request)
   watchQuery(ctx.request, inputs)
+  watchOriginalUrl(ctx, inputs)
+  watchOriginalUrl(ctx.request, inputs)
+  // Koa keeps the URL that earlier middleware asked for.
+  if (ctx.request.memoizedURL !== undefined) ctx.request.memoizedURL = undefined
   watchFilledContext(ctx, inputs)
   defineCookies(ctx.app.context)
   // Koa keeps the negotiator that earlier middleware used, which holds the unwatched headers.
