@@ -3,36 +3,36 @@ import type { Invalidate } from '../store/named-paths.js'
 import type { Policy } from './policy.js'
 import type { ResponseCache } from './response-cache.js'
 
-/** What the middleware of every framework carries, beside being one. */
+/** The properties of the middleware of every framework. */
 export interface CacheControls {
-  /** The core: two tiers of anything, of which responses are a part. */
+  /** The core: a cache for values of any type, in which responses are stored too. */
   readonly cache: FallbackCache
   /**
-   * Takes out of use what is stored for a path: all its queries and variants, in any letter case, with or without a
-   * trailing slash, and everything below it. Without arguments: the whole group.
+   * Invalidates the stored responses of a path: all its queries and variants, in any letter case, with or without a
+   * trailing slash, and all paths below it. Without arguments: the whole group.
    *
    * ```ts
-   * await cached.invalidate`/products/${req.params.id}`          // whatever the id contains
+   * await cached.invalidate`/products/${req.params.id}`          // an id with any characters
    * await cached.invalidate(['products', req.params.id])         // the same
    * await cached.invalidate('/products')                         // a path as text
    * ```
    *
-   * A text may contain a decoded id. Where it can be read in two ways, both are taken: `/products/what?` names the path that ends with
-   * an escaped question mark, and `/products/what`.
+   * A text may contain a decoded id. If it can be read in two ways, both paths are invalidated: `/products/what?` as
+   * the path that ends with an escaped question mark, and as `/products/what`.
    *
-   * @returns `{ durable: true }` once every process is bound by it; it holds in this one at once
+   * @returns `{ durable: true }` once it takes effect in every process; in this process it takes effect at once
    * @throws TypeError (as a rejection) for `undefined`, an empty value, and a pattern (`/products/:id`, `/products/*`)
    */
   readonly invalidate: Invalidate<Invalidation>
-  /** Takes out of use what carries one of these tags. */
+  /** Invalidates the responses that have at least one of these tags. */
   invalidateTags(tags: readonly string[]): Promise<Invalidation>
-  /** What the core has counted. */
+  /** The statistics of the core. */
   stats(): CacheStats
-  /** Closes the core, unless it was handed in. Requests go on without it. */
+  /** Closes the core, unless it was passed as an option. Requests continue without the cache. */
   close(): Promise<void>
 }
 
-/** The controls of a protocol, to be laid on a middleware. */
+/** Creates the controls of a protocol, to be added to a middleware. */
 export function controlsOf<Context extends object>(
   responses: ResponseCache<Context>,
   { cache, ownsCache }: Pick<Policy<Context>, 'cache' | 'ownsCache'>,

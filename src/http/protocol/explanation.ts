@@ -7,70 +7,73 @@ import type { CacheControl, Seconds } from '../syntax/cache-control.js'
 import type { Forward } from '../syntax/cache-status.js'
 import type { EpochMilliseconds } from '../syntax/http-date.js'
 
-/** A request in plain words, for questions from a console. */
+/** A request given as plain data, for explanations outside of requests. */
 export interface RequestDescription {
   /** @defaultValue `'GET'` */
   readonly method?: string | undefined
-  /** Path and query as a client sends them, or a whole URL, which names protocol and host too. */
+  /** Path and query as a client sends them, or an absolute URL, which determines protocol and host too. */
   readonly url: string
-  /** The fields by name, in any letter case. */
+  /** Fields by name, in any letter case. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined
   /** As the framework resolves it. @defaultValue that of `url`, or `'http'` */
   readonly protocol?: string | undefined
   /** Host and port, as the framework resolves them. @defaultValue that of `url`, or the Host field */
   readonly host?: string | undefined
-  /** The content, which is part of the key of a QUERY. Functions among the options find it at `req.body`. */
+  /** The content, which is part of the key of a QUERY. Functions in the options find it as `req.body`. */
   readonly body?: string | Uint8Array | undefined
-  /** More of what the functions among the options look at: `user`, `session`, … */
+  /** Further properties that functions in the options read: `user`, `session`, … */
   readonly [more: string]: unknown
 }
 
 /**
  * What the cache would do with a request:
- * - `hit`: answer from the store;
- * - `wait`: wait for a handler that runs for the same response already;
- * - `forward`: run the handler; what it answers may be stored, or confirms what is stored;
- * - `pass`: run the handler without storing its answer, {@link Explanation.reason} says why;
- * - `refuse`: answer 504, for the client wants a stored response only.
+ * - `hit`: answer from the cache;
+ * - `wait`: wait for a handler that is already running for the same response;
+ * - `forward`: run the handler; its response may be stored, or confirm a stored one;
+ * - `pass`: run the handler without storing its response; {@link Explanation.reason} says why;
+ * - `refuse`: answer 504, because the client only accepts a stored response.
  */
 export type Outcome = 'hit' | 'wait' | 'forward' | 'pass' | 'refuse'
 
-/** The whole verdict about a request, found without running a handler and without changing anything. */
+/** The complete decision about a request, made without running a handler or changing anything. */
 export interface Explanation {
   readonly request: ExplainedRequest
-  /** Where its response lies, or would lie; `undefined` when it is not looked up at all. */
+  /** The key of its response, existing or not; `undefined` if the cache is not searched. */
   readonly key: ExplainedKey | undefined
-  /** What says who is asking: names of fields and cookies, never their values. */
+  /** The names of fields and cookies that identify the user, without their values. */
   readonly credentials: readonly ExplainedCredential[]
   readonly outcome: Outcome
   /** The tier that would answer. */
   readonly tier: Tier | undefined
-  /** Why it would not be answered from the store (docs/reasons.md); `undefined` for a hit. */
+  /** Why it would not be answered from the cache (docs/reasons.md); `undefined` for a hit. */
   readonly reason: Reason | undefined
-  /** The same in the words of RFC 9211; `undefined` where no handler runs. */
+  /** The reason in the terms of RFC 9211; `undefined` if no handler runs. */
   readonly fwd: Forward | undefined
-  /** The status that goes out, where the handler has no say in it: 200, 304, 206, 416, … or 504. */
+  /** The status of the response, if it does not depend on the handler: 200, 304, 206, 416, … or 504. */
   readonly status: number | undefined
-  /** A stale response is sent at once, and its handler runs in the background. */
+  /** Whether a stale response is sent at once while its handler runs in the background. */
   readonly refreshes: boolean
-  /** What the handler would be sent; `undefined` where none runs. */
+  /** The request as forwarded to the handler; `undefined` if none runs. */
   readonly forwarded: ExplainedForward | undefined
-  /** The Cache-Status field that goes out, as far as it is known before the handler has run; `undefined` when it is switched off. */
+  /**
+   * The Cache-Status field of the response, as far as it is known before the handler runs; `undefined` if the field is
+   * disabled.
+   */
   readonly cacheStatus: string | undefined
-  /** The stored response that was found, whether or not it may be used. */
+  /** The stored response that was found, even if it may not be used. */
   readonly stored: ExplainedResponse | undefined
-  /** Why none was found, where that is known. */
+  /** Why no stored response was found, if known. */
   readonly absence: Absence | undefined
-  /** Why the last response of this key was not stored, if one was refused of late in this process. */
+  /** Why the last response of this key was not stored, if this process refused one recently. */
   readonly refused: RecentRefusal | undefined
-  /** What a function among the options threw, or what else failed. */
+  /** The error thrown by a function in the options, or another failure. */
   readonly fault: string | undefined
-  /** All of this in a few lines for a reader; `String(explanation)` is the same. */
+  /** A readable summary of a few lines; the same as `String(explanation)`. */
   readonly text: string
   toString(): string
 }
 
-/** A request, as it is seen. */
+/** The request as the cache sees it. */
 export interface ExplainedRequest {
   readonly method: string
   readonly url: string
@@ -78,36 +81,36 @@ export interface ExplainedRequest {
   readonly origin: string
 }
 
-/** A primary key and what it was made of (RFC 9111, section 2). */
+/** A primary key and the parts it was built from (RFC 9111, section 2). */
 export interface ExplainedKey {
-  /** What prefixes look at, and what `Cache-Status` names when debugging. */
+  /** The text that prefix invalidations match, and that `Cache-Status` shows when debugging. */
   readonly text: string
-  /** Without its colon; `''`: none. */
+  /** The group without its colon; `''` for none. */
   readonly group: string
   readonly origin: string
   readonly path: string
-  /** What of the query counts. */
+  /** The part of the query that belongs to the key. */
   readonly query: string
-  /** The rule by which that is so, where a stored response has stated one. */
+  /** The No-Vary-Search rule that was applied, if a stored response has one. */
   readonly noVarySearch: string | undefined
-  /** Whether the `key` or the `user` option adds something. What it is may be secret. */
+  /** Whether the `key` or the `user` option adds a value, which may be secret. */
   readonly isRefined: boolean
-  /** Whether the key names the user, so that credentials keep nothing from the cache. */
+  /** Whether the key contains the user, so that credentials do not prevent caching. */
   readonly isPersonal: boolean
 }
 
-/** Something that says who is asking. */
+/** A credential that identifies the user. */
 export interface ExplainedCredential {
   readonly kind: Credential | 'logged-in'
   /** The name of the field or the cookie. */
   readonly name: string
 }
 
-/** How a request reaches the handler. */
+/** The request as forwarded to the handler. */
 export interface ExplainedForward {
-  /** The conditions that the cache puts on it, to ask whether what is stored is still right (RFC 9111, section 4.3.1). */
+  /** The preconditions that the cache adds to validate the stored response (RFC 9111, section 4.3.1). */
   readonly conditions: Readonly<Record<string, string>>
-  /** The client's own conditions that the handler does not see. */
+  /** The client's own preconditions, which are hidden from the handler. */
   readonly hidden: readonly string[]
 }
 
@@ -117,29 +120,32 @@ export interface ExplainedResponse {
   readonly tier: Tier
   /** When it was stored or last confirmed. */
   readonly storedAt: EpochMilliseconds
-  /** What its Age field would say. */
+  /** The value of its Age field. */
   readonly age: Seconds
-  /** What is left of the freshness lifetime; negative once it is stale. */
+  /** The remaining freshness lifetime; negative once it is stale. */
   readonly lifetimeLeft: Seconds
   readonly staleAt: EpochMilliseconds
-  /** From then on it may not even be used stale. */
+  /** The time from which it may not be used even stale. */
   readonly deleteAt: EpochMilliseconds
   readonly staleWhileRevalidate: Seconds
   readonly staleIfError: Seconds
-  /** The fields that Vary and the `vary` option name, and whether this request has the values it was stored for. */
+  /** The fields in Vary and in the `vary` option, and whether this request has the values that it was stored for. */
   readonly selecting: readonly ExplainedSelection[]
   readonly tags: readonly string[]
   readonly entityTag: string | undefined
-  /** Whether the entity tag was made by this cache, so that the handler does not know it. */
+  /** Whether the entity tag was generated by this cache, so that the handler does not know it. */
   readonly isOwnEntityTag: boolean
   readonly lastModified: string | undefined
-  /** The directives that decide about it, wherever they stood. */
+  /** The directives that were applied, from whichever field. */
   readonly control: Partial<CacheControl>
-  /** Bytes of its body, without the codings that the cache has put it into. */
+  /** Length of its body in bytes, before encoding by the cache. */
   readonly size: number
-  /** The one of {@link encodings} that this request would get, or `'identity'`; `undefined`: the cache does not encode it. */
+  /**
+   * The one of {@link encodings} that this request would get, or `'identity'`; `undefined` if the cache does not encode
+   * it.
+   */
   readonly coding: string | undefined
-  /** The codings that the cache has put it into, or is going to. */
+  /** The codings that the cache has made or will make. */
   readonly encodings: readonly ExplainedEncoding[]
   /** Whether it was stored by a middleware that another one has to ask first. */
   readonly isNested: boolean
@@ -148,14 +154,14 @@ export interface ExplainedResponse {
 /** A stored body in a content coding. */
 export interface ExplainedEncoding {
   readonly coding: string
-  /** In bytes; `undefined`: it is still to be made. */
+  /** In bytes; `undefined` if it was not made yet. */
   readonly size: number | undefined
 }
 
 /** One selecting field (RFC 9111, section 4.1). */
 export interface ExplainedSelection {
   readonly name: string
-  /** Normalised; `null`: it was absent. Of credentials `'(hidden)'`. */
+  /** The normalized value; `null` if absent; `'(hidden)'` for credentials. */
   readonly stored: string | null
   readonly asked: string | null
   readonly isEqual: boolean
