@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { fuzzFrames } from './frames.js'
 import { fuzzHandlers } from './fuzz-handlers.js'
 import { fuzzKeys } from './keys.js'
 import { fuzzReplies } from './replies.js'
@@ -9,7 +10,9 @@ import { fuzzReplies } from './replies.js'
 
 // npm run fuzz -- replies: plays so many operations while replies of Redis go missing, come twice, or are others.
 
-const TARGETS = { keys: fuzzKeys, handlers: fuzzHandlers, replies: fuzzReplies }
+// npm run fuzz -- frames: writes, mangles and reads so many random entries.
+
+const TARGETS = { frames: fuzzFrames, keys: fuzzKeys, handlers: fuzzHandlers, replies: fuzzReplies }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

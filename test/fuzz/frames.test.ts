@@ -1,0 +1,13 @@
+import { describe, expect, it } from 'vitest'
+import { fuzzFrames } from './frames.js'
+
+describe('npm run fuzz -- frames', () => {
+  it.each([1, Date.now() % 2 ** 31])(
+    'finds no entry that is read as another one, and no bytes that throw (seed %i)',
+    async (seed) => {
+      const { counts, faults } = await fuzzFrames(5_000, seed)
+      expect(faults).toEqual([])
+      expect(counts.responses).toBeGreaterThan(1_000)
+    },
+  )
+})
