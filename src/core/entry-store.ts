@@ -8,7 +8,7 @@ import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
 import { Ownership } from './coherence/ownership.js'
 import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
-import { newTombstoneId, Retirement, type RetirementStats } from './coherence/retirement.js'
+import { newTombstoneId, Retirement, type RetirementStats, retiredGrace } from './coherence/retirement.js'
 import { type Follow, SharedEntries } from './coherence/shared-entries.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
@@ -347,7 +347,8 @@ export class EntryStore {
       this.#clock,
       this.#settings.maxHandlerTime,
     )
-    const sweep = new Sweep(port, this.#clock, coherence, this.#mirror, keyPrefix, this.#counters)
+    const tombstoneTtl = this.#settings.maxHandlerTime + retiredGrace
+    const sweep = new Sweep(port, this.#clock, coherence, this.#mirror, keyPrefix, this.#counters, tombstoneTtl)
     const turns =
       singleFlightLease > 0
         ? new SharedTurns(port, coherence.tier, this.#clock, keyPrefix, singleFlightLease)

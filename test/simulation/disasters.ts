@@ -55,6 +55,8 @@ export class Disasters {
   readonly #redis: FakeRedis
   readonly #stage: Stage
   readonly #heals = new Set<() => void>()
+  /** From here on no server goes: the run is to end with processes that have had time to come back. */
+  #quietAt = Number.POSITIVE_INFINITY
 
   constructor(scheduler: Scheduler, random: Random, history: History, redis: FakeRedis, stage: Stage) {
     this.#scheduler = scheduler
@@ -64,8 +66,9 @@ export class Disasters {
     this.#stage = stage
   }
 
-  /** Draws what will go wrong until `end`. */
+  /** Draws what will go wrong until `end`. What was begun by then may still take a server soon afterwards. */
   plan(end: number): void {
+    this.#quietAt = end + 5000
     const count = 1 + this.#random.below(6)
     for (let index = 0; index < count; index++) {
       const { only } = this.#stage
@@ -123,7 +126,7 @@ export class Disasters {
         this.#stage.replace(process)
         return true
       case 'flood by clients':
-        void process.flood(600)
+        void process.flood(260)
         return true
       case 'wall clock':
         if (this.#stage.skews) process.clock.setSkew(random.pick([0, 3_600_000, -3_600_000]))
@@ -257,7 +260,7 @@ export class Disasters {
     const takenAt = this.#scheduler.now
     const { life } = this.#redis
     this.#scheduler.after(age, () => {
-      if (this.#redis.life !== life || !this.#redis.isUp) return
+      if (this.#redis.life !== life || !this.#redis.isUp || this.#scheduler.now > this.#quietAt) return
       this.#history.note(() => `*** another Redis, with ${takenAt.toFixed(1)}`)
       this.#history.lost(takenAt)
       this.#history.restarted()
@@ -267,7 +270,7 @@ export class Disasters {
 
   /** @param keyspace - what the server comes back with; undefined for nothing */
   #restart(downFor: number, keyspace: Keyspace | undefined, takenAt = this.#scheduler.now, skew = 0): void {
-    if (!this.#redis.isUp) return
+    if (!this.#redis.isUp || this.#scheduler.now > this.#quietAt) return
     const survivesUntil = keyspace === undefined ? -1 : takenAt
     this.#history.note(
       () => `*** Redis goes, to be back with ${survivesUntil < 0 ? 'nothing' : `${takenAt.toFixed(1)}`}`,

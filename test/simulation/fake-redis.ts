@@ -39,8 +39,7 @@ export class FakeRedis {
   /** Carries out a command at once. @throws ErrorReply */
   execute([name = Buffer.alloc(0), ...args]: readonly Buffer[]): Reply {
     const word = name.toString().toUpperCase()
-    if (this.#isFull && mayGrow.has(word))
-      throw new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
+    if (this.#isFull && mayGrow.has(word)) throw outOfMemory()
     if (word === 'EVALSHA') return this.#runScript(this.#scripts.get(String(args[0])), args)
     if (word === 'EVAL') {
       const source = String(args[0])
@@ -110,9 +109,25 @@ export class FakeRedis {
   #runScript(source: string | undefined, [, count, ...rest]: readonly Buffer[]): Reply {
     if (source === undefined) throw new ErrorReply('NOSCRIPT No matching script. Please use EVAL.')
     const keys = rest.slice(0, Number(count))
-    const call = ([name, ...args]: readonly Buffer[]): Reply => this.#simple(String(name).toUpperCase(), args)
+    let hasWritten = false
+    const call = ([name, ...args]: readonly Buffer[]): Reply => {
+      const word = String(name).toUpperCase()
+      // A script that has written something may write the rest, too.
+      if (this.#isFull && !hasWritten && mayGrow.has(word)) throw outOfMemory()
+      hasWritten ||= !onlyReads.has(word)
+      return this.#simple(word, args)
+    }
     return luaMachine.run(source, keys, rest.slice(keys.length), call)
   }
 }
 
-const mayGrow: ReadonlySet<string> = new Set(['SET', 'XADD', 'ZADD', 'EVAL', 'EVALSHA'])
+const mayGrow: ReadonlySet<string> = new Set(['SET', 'XADD', 'ZADD'])
+
+/** Commands of scripts that change nothing. */
+const onlyReads: ReadonlySet<string> = new Set(
+  'GET GETRANGE EXISTS TIME INFO PTTL XRANGE XREVRANGE ZSCORE ZCARD ZRANGEBYSCORE'.split(' '),
+)
+
+function outOfMemory(): ErrorReply {
+  return new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
+}

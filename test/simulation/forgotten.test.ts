@@ -187,3 +187,171 @@ describe('the tombstone of a request', () => {
     expect(found).toEqual([undefined, undefined])
   })
 })
+
+describe('what a request has retired', () => {
+  /** Processes over one Redis, and what they do one after the other. */
+  function stage() {
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const start = () => {
+      const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
+      const clock = new ProcessClock(scheduler, 0, 0)
+      return { client, cache: new FallbackCache({ redis: client, clock, defaultTtl: 3600, maxHandlerTime: 10 }) }
+    }
+    const store = ({ cache }: ReturnType<typeof start>, body: string, mark = engineOf(cache).mark()) =>
+      engineOf(cache).store('k', { staleAt: 2e12, deleteAt: 2e12, body: Buffer.from(body) }, mark)
+    const find = async ({ cache }: ReturnType<typeof start>): Promise<string | undefined> => {
+      let body: string | undefined
+      void Promise.resolve(engineOf(cache).find('k')).then((found) => {
+        body = found?.entry.body.toString()
+      })
+      await scheduler.runUntil(scheduler.now + 100)
+      return body
+    }
+    const evict = () => void redis.execute(['DEL', 'k'].map((word) => Buffer.from(word)))
+    return { scheduler, redis, start, store, find, evict }
+  }
+
+  it('does not come back to its process with a late handler of another one, once the tombstone was evicted (C3)', async () => {
+    const { scheduler, start, store, find, evict } = stage()
+    const [issuer, other] = [start(), start()]
+    await scheduler.runUntil(1_000)
+    const mark = engineOf(other.cache).mark()
+    void engineOf(issuer.cache).retire(['k'])
+    await scheduler.runUntil(1_100)
+    evict()
+    store(other, 'late', mark)
+    await scheduler.runUntil(1_200)
+    expect(await find(issuer)).toBeUndefined()
+    store(issuer, 'new')
+    await scheduler.runUntil(scheduler.now + 100)
+    expect([await find(other), await find(issuer)]).toEqual(['new', 'new'])
+  })
+
+  it('does not come back either when that handler had met an earlier tombstone, nor keeps out what is made next', async () => {
+    const { scheduler, start, store, find, evict } = stage()
+    const [issuer, other] = [start(), start()]
+    await scheduler.runUntil(1_000)
+    void engineOf(other.cache).retire(['k'])
+    await scheduler.runUntil(1_100)
+    const mark = engineOf(other.cache).mark()
+    void engineOf(issuer.cache).retire(['k'])
+    await scheduler.runUntil(1_200)
+    evict()
+    store(other, 'late', mark)
+    await scheduler.runUntil(1_300)
+    expect(await find(issuer)).toBeUndefined()
+    store(issuer, 'new')
+    await scheduler.runUntil(scheduler.now + 100)
+    expect([await find(other), await find(issuer)]).toEqual(['new', 'new'])
+  })
+
+  it('does not come back with a process that had retired the key before, in an outage longer than a tombstone lives (C2)', async () => {
+    const { scheduler, start, store, find } = stage()
+    const [absent, issuer] = [start(), start()]
+    const cutOff = (isCut: boolean) => {
+      Object.assign(absent.client.weather, { blocksCommands: isCut, blocksReplies: isCut })
+      absent.client.followWeather()
+      if (isCut) absent.client.break(100)
+    }
+    await scheduler.runUntil(1_000)
+    cutOff(true)
+    await scheduler.runUntil(2_000)
+    void engineOf(absent.cache).retire(['k'])
+    await scheduler.runUntil(2_100)
+    store(absent, 'old')
+    await scheduler.runUntil(10_000)
+    void engineOf(issuer.cache).retire(['k'])
+    await scheduler.runUntil(60_000)
+    cutOff(false)
+    await scheduler.runUntil(90_000)
+    expect(absent.cache.stats().connected).toBe(true)
+    expect([await find(issuer), await find(absent)]).toEqual([undefined, undefined])
+    store(absent, 'new')
+    await scheduler.runUntil(scheduler.now + 100)
+    expect([await find(issuer), await find(absent)]).toEqual(['new', 'new'])
+  })
+
+  it('does not come back from the memory of a process that could not write its copy, once Redis has a newer one', async () => {
+    const { scheduler, redis, start, store, find } = stage()
+    const [issuer, other] = [start(), start()]
+    await scheduler.runUntil(1_000)
+    redis.setFull(true)
+    store(other, 'old')
+    await scheduler.runUntil(1_100)
+    redis.setFull(false)
+    void engineOf(issuer.cache).retire(['k'])
+    await scheduler.runUntil(1_200)
+    store(issuer, 'new')
+    await scheduler.runUntil(1_300)
+    expect([await find(other), await find(issuer)]).toEqual(['new', 'new'])
+  })
+
+  it('does not come back from memory where Redis has a newer entry that an invalidation by prefix covers', async () => {
+    const { scheduler, start, store, find, evict } = stage()
+    const [issuer, other] = [start(), start()]
+    await scheduler.runUntil(1_100)
+    void other.cache.invalidatePrefix('k')
+    await scheduler.runUntil(1_110)
+    store(other, 'old')
+    await scheduler.runUntil(1_120)
+    evict()
+    // Its place in the log is before that invalidation, which it has not heard of yet.
+    const mark = engineOf(issuer.cache).mark()
+    void engineOf(issuer.cache).retire(['k'])
+    await scheduler.runUntil(1_130)
+    store(issuer, 'new', { ...engineOf(issuer.cache).mark(), stamp: mark.stamp })
+    await scheduler.runUntil(1_140)
+    expect(await find(other)).toBeUndefined()
+  })
+
+  it('leaves its tombstone where an entry that came after it is removed as invalidated', async () => {
+    const { scheduler, redis, start, store } = stage()
+    const issuer = start()
+    await scheduler.runUntil(1_000)
+    void engineOf(issuer.cache).retire(['k'])
+    await scheduler.runUntil(1_100)
+    store(issuer, 'new')
+    await scheduler.runUntil(1_200)
+    void issuer.cache.invalidatePrefix('k')
+    await scheduler.runUntil(10_000)
+    expect(issuer.cache.stats().counters.swept).toBe(1)
+    expect(String(redis.execute(['GET', 'k'].map((word) => Buffer.from(word))))).toMatch(/ 0 0 0 0 0 0 \w{16}\n$/)
+  })
+})
+
+describe('a flush of a server whose clock was set back', () => {
+  it('is an order also when a process that is new begins the log again (C7)', async () => {
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const start = () => {
+      const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
+      const cache = new FallbackCache({ redis: client, clock: new ProcessClock(scheduler, 0, 0), defaultTtl: 3600 })
+      return { client, cache }
+    }
+    const { client, cache } = start()
+    await scheduler.runUntil(1_000)
+    const keyspace = redis.snapshot()
+    redis.stop()
+    client.break(50)
+    await scheduler.runUntil(1_100)
+    redis.start(keyspace, -60_000)
+    await scheduler.runUntil(10_000)
+    void cache.set('k', 'old')
+    await scheduler.runUntil(10_100)
+    expect([cache.stats().connected, redis.keys().includes('k')]).toEqual([true, true])
+    redis.execute([Buffer.from('FLUSHALL')])
+    const newcomer = start()
+    await scheduler.runUntil(10_150)
+    expect(newcomer.cache.stats().connected).toBe(true)
+    const found: unknown[] = []
+    void cache.get('k').then((value) => found.push(value))
+    await scheduler.runUntil(15_000)
+    void newcomer.cache.get('k').then((value) => found.push(value))
+    await scheduler.runUntil(15_100)
+    expect(found).toEqual([null, null])
+    expect(cache.stats().connected).toBe(true)
+  })
+})

@@ -197,11 +197,15 @@ export class History {
     this.#forgottenAt = this.moment().tick
   }
 
-  /** An operator emptied Redis. An order to those who know this run of it; who does not takes it for an accident. */
+  /**
+   * An operator emptied Redis. An order to those who know this run of it; who does not takes it for an accident, and knows nothing of
+   * invalidations that went with it until those return who do.
+   */
   flushed(present: readonly Witness[]): void {
     const restartedAt = this.#restartedAt
     const areSure = present.every((witness) => (this.#recoveredAt.get(witness) ?? 0) > restartedAt)
     if (areSure) this.#flushedAt = this.moment()
+    else this.lost(-1)
     this.mayForget()
   }
 
@@ -288,8 +292,13 @@ export class History {
     const run = found === undefined ? undefined : this.#runs[found.run]
     if (found?.tier !== 'memory' || run === undefined || by.lease > 0 || !by.isRoomy || this.#retired.has(key)) return
     if (run.by !== by || !run.wasKeptAlone || run.finishedAt === undefined) return
-    const isGone = this.#takenAt > run.finishedAt.tick
-    if (!isGone)
+    const { tick } = run.finishedAt
+    // What replaced it in Redis may have lived less long.
+    const isReplaced = this.#runs.some(
+      ({ value, finishedAt, until }) =>
+        value.key === key && finishedAt !== undefined && finishedAt.tick > tick && until <= this.#scheduler.now,
+    )
+    if (this.#takenAt <= tick && !isReplaced)
       this.violate('C5', `${by.name} has ${key} of run ${run.number} in memory alone, kept while it was cut off`)
   }
 

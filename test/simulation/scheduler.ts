@@ -39,6 +39,8 @@ export class Scheduler {
 
   /** Runs everything that is due until `end`, and stops early when `isOver` says so. */
   async runUntil(end: number, isOver: () => boolean = () => false): Promise<void> {
+    // What was called just now may have something to schedule.
+    await promisesSettled()
     for (;;) {
       const next = this.#heap[0]
       if (next === undefined || next.at > end || isOver()) break

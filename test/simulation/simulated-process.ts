@@ -108,11 +108,12 @@ export class SimulatedProcess implements Witness {
     const troubles = this.#troubles()
     const found = await this.#timed('find', 2 * this.#setup.redisTimeout, async () => engineOf(this.cache).find(key))
     if (this.isDead) return undefined
-    const hadTrouble = troubles !== this.#troubles() || !wasConnected || !this.isConnected
+    const isConnected = wasConnected && this.isConnected
+    const hadTrouble = troubles !== this.#troubles() || !isConnected
     this.#history.judge(reading, {
       value: found === undefined ? undefined : (JSON.parse(found.entry.body.toString()) as Value),
       tier: found?.tier ?? 'memory',
-      isConnected: found === undefined ? wasConnected && this.isConnected : !found.disconnected,
+      isConnected: found === undefined ? isConnected : !found.disconnected,
       hadTrouble,
     })
     return found

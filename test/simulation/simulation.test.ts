@@ -4,18 +4,7 @@ import { simulate } from './simulation.js'
 /** `SEED=7` replays one run and tells all of it; `SEEDS=100000` runs more, `FIRST=5000` others. */
 const only = process.env.SEED === undefined ? undefined : Number(process.env.SEED)
 const first = only ?? Number(process.env.FIRST ?? 1)
-const count = only === undefined ? Number(process.env.SEEDS ?? 1500) : 1
-
-/**
- * Runs that break a promise and are not mended yet, by seed, with the promise. They are run as well: one that keeps its promises leaves the list.
- * docs/coherence.md describes them under "Known faults".
- */
-const KNOWN_FAULTS: ReadonlyMap<number, string> = new Map([
-  [496, 'C7'],
-  [948, 'C2'],
-  [1432, 'C3'],
-  [1573, 'liveness'],
-])
+const count = only === undefined ? Number(process.env.SEEDS ?? 2000) : 1
 
 /** Lines of a failed run that are shown. */
 const shownLines = 150
@@ -24,7 +13,6 @@ describe('processes over one Redis', () => {
   it(`keep every promise of the contract, seeds ${first} to ${first + count - 1}`, { timeout: 3_600_000 }, async () => {
     const totals: Record<string, number> = {}
     for (let seed = first; seed < first + count; seed++) {
-      if (KNOWN_FAULTS.has(seed) && only === undefined) continue
       const { violations, counts } = await simulate(seed)
       if (violations.length > 0 || only !== undefined) await tell(seed)
       expect(violations, `seed ${seed}`).toEqual([])
@@ -35,16 +23,6 @@ describe('processes over one Redis', () => {
     for (const name of happens) expect(totals[name], name).toBeGreaterThan(0)
     expect(ratio(totals['found in redis'], totals.find)).toBeGreaterThan(0.25)
   })
-
-  if (only === undefined) {
-    it.each([...KNOWN_FAULTS])(
-      'still break in seed %i the promise %s, as docs/coherence.md says',
-      async (seed, promise) => {
-        const { violations } = await simulate(seed)
-        expect(new Set(violations.map((violation) => violation.promise))).toEqual(new Set([promise]))
-      },
-    )
-  }
 
   it('go the same way each time for the same seed', async () => {
     expect(await trace(first)).toEqual(await trace(first))

@@ -16,8 +16,10 @@ export interface SimulationOptions {
   readonly trace?: (line: string) => void
   /** The only kinds of disaster that happen. @defaultValue every kind */
   readonly only?: readonly DisasterKind[]
-  /** Breaks the rules of those who use the library, or of Redis. */
-  readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'allowedStale'>>
+  /** How often requests with unsafe methods come, where other things have weights of 2 to 50. @defaultValue 6 in some runs, else 0 */
+  readonly retires?: number
+  /** Breaks the rules of those who use the library, or makes what it may fill smaller. */
+  readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'allowedStale' | 'maxMirrorBytes'>>
 }
 
 /** What a run came to. */
@@ -29,10 +31,19 @@ export interface Outcome {
 
 /** One run: a few processes, one Redis, and a minute or more of everything that can happen, drawn from the seed. */
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
-  return new Simulation(seed, options).run()
+  const { stackTraceLimit } = Error
+  // Thousands of errors are part of each run, and nothing reads where they come from.
+  Error.stackTraceLimit = 0
+  try {
+    return await new Simulation(seed, options).run()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }
 
+/** How long users come once everything is well, and the least of the mean time between two of them; ms. */
 const settleTime = 12_000
+const calmPause = 400
 
 class Simulation {
   readonly #random: Random
@@ -43,8 +54,8 @@ class Simulation {
   readonly #options: SimulationOptions
   readonly #setup: Setup
   readonly #skews: boolean
-  /** Whether requests with unsafe methods come. */
-  readonly #retires: boolean
+  /** How often requests with unsafe methods come. */
+  readonly #retires: number
   readonly #pause: number
   readonly #counts: Record<string, number> = {}
   #processes: SimulatedProcess[] = []
@@ -57,7 +68,8 @@ class Simulation {
     this.#redis = new FakeRedis(this.#scheduler)
     this.#redis.onAppend = (args) => this.#history.appended(JSON.parse(String(args.at(-1))) as string[])
     this.#skews = this.#random.chance(0.25)
-    this.#retires = this.#random.chance(0.4)
+    const retires = this.#random.chance(0.4) ? 6 : 0
+    this.#retires = options.retires ?? retires
     this.#setup = this.#drawSetup()
     this.#pause = this.#random.magnitude(30, 1000)
     this.#disasters = new Disasters(this.#scheduler, this.#random.fork(), this.#history, this.#redis, {
@@ -73,11 +85,11 @@ class Simulation {
     for (let index = 0; index < count; index++) this.#start()
     const end = this.#random.magnitude(20, 150) * this.#pause
     this.#disasters.plan(end)
-    this.#act(end)
+    this.#act(end, this.#pause)
     const isOver = () => this.#history.violations.length > 0
     await this.#scheduler.runUntil(end, isOver)
     this.#disasters.healAll()
-    this.#act(end + settleTime)
+    this.#act(end + settleTime, Math.max(this.#pause, calmPause))
     await this.#scheduler.runUntil(end + settleTime, isOver)
     await this.#scheduler.runUntil(end + settleTime + longestRun + 1000, isOver)
     if (!isOver()) await this.#audit()
@@ -133,17 +145,17 @@ class Simulation {
     }
   }
 
-  /** Users come, one after the other or several at once, until `end`. */
-  #act(end: number): void {
+  /** Users come, one after the other or several at once, until `end`, so many ms apart on average. */
+  #act(end: number, pause: number): void {
     const random = this.#random
-    this.#scheduler.after(-Math.log(1 - random.fraction()) * this.#pause, () => {
+    this.#scheduler.after(-Math.log(1 - random.fraction()) * pause, () => {
       if (this.#scheduler.now >= end) return
       const many = random.chance(0.15) ? 1 + random.below(5) : 1
       const key = this.#drawKey()
       for (let index = 0; index < many && this.#processes.length > 0; index++) {
         this.#doSomething(random.pick(this.#processes), random.chance(0.7) ? key : this.#drawKey())
       }
-      this.#act(end)
+      this.#act(end, pause)
     })
   }
 
@@ -157,7 +169,7 @@ class Simulation {
       set: 2,
       invalidate: 14,
       delete: 2,
-      retire: this.#retires ? 6 : 0,
+      retire: this.#retires,
     })
     const duration = random.chance(0.8) ? random.magnitude(1, 50) : random.magnitude(50, longestRun)
     const ttl = random.chance(0.9) ? 300_000 : random.magnitude(100, 10_000)

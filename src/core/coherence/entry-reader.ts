@@ -92,7 +92,7 @@ export class EntryReader {
     if (read === 'unchanged') return this.#memory.peek(key, false)
     const framed = decodeFrame(read)
     if (framed === undefined || this.#ownerOf(key, framed) !== 'own') return 'unreadable'
-    const verdict = this.#judge(key, framed, incarnation)
+    const verdict = this.#judge(key, framed, incarnation, Number.POSITIVE_INFINITY)
     return typeof verdict === 'string' ? verdict : { entry: verdict.entry, tier: 'redis', disconnected: false }
   }
 
@@ -142,6 +142,7 @@ export class EntryReader {
     const incarnation = this.#coherence.stamp.incarnation
     // What could not be written to Redis yet is newer than what Redis has.
     if (known !== undefined && known.writtenIn === undefined) {
+      this.#meetSuccessor(key, read)
       const found = this.#memory.find(key, false)
       if (found !== undefined) return found
     }
@@ -169,6 +170,14 @@ export class EntryReader {
   #meetTombstone(key: string, read: Read): void {
     const id = tombstoneId(read)
     if (id !== undefined) this.#mirror.learnRetired(key, id)
+  }
+
+  /** Redis has an entry that came after a tombstone: where this process learns of that now, what memory holds may be older. */
+  #meetSuccessor(key: string, read: Read): void {
+    const head = read instanceof Buffer ? decodeHead(read) : undefined
+    if (head?.after !== undefined && this.#ownership.judge(key, head.label) === 'own') {
+      this.#mirror.learnRetired(key, head.after)
+    }
   }
 
   /** The entry of another key came: it was moved there, or the replies are out of step, and the head is another's as well. */
@@ -207,13 +216,17 @@ export class EntryReader {
       return undefined
     }
     const verdict = this.#judge(key, framed, incarnation, asked)
-    return typeof verdict === 'string' ? undefined : verdict
+    if (typeof verdict !== 'string') return verdict
+    // Not good enough to be used, and yet what memory holds may be older than the tombstone that it came after.
+    if (framed.after !== undefined) this.#mirror.learnRetired(key, framed.after)
+    return undefined
   }
 
-  #judge(key: string, framed: Framed, incarnation: string, asked?: number): Framed | Absence {
+  #judge(key: string, framed: Framed, incarnation: string, asked: number): Framed | Absence {
     if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return 'invalidated'
-    if (framed.entry.deleteAt <= this.#clock.now()) return 'expired'
-    return this.#mirror.coversAfter(key, framed.entry.tags, framed.stamp.position, asked) ? 'invalidated' : framed
+    const { entry, stamp, after } = framed
+    if (entry.deleteAt <= this.#clock.now()) return 'expired'
+    return this.#mirror.coversAfter(key, entry.tags, stamp.position, { asked, after }) ? 'invalidated' : framed
   }
 
   /** A stray frame was moved to this key from another one, or is no answer to this question. A tombstone is nobody's. */

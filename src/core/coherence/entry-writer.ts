@@ -133,6 +133,11 @@ export class EntryWriter {
     if (slot.entry.body.length > this.#settings.maxRedisBytes) return false
     if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
     if (slot.entry.deleteAt <= this.#clock.now()) return false
+    if (this.#mirror.retired.isUnsettled(key)) {
+      // Another process may have retired it since: that shows when Redis takes the tombstone of this one.
+      this.#writeBack.remember(key)
+      return false
+    }
     // It has been judged against every record up to here, so here is its place: what was invalidated before its handler
     // started, and told to the log only now, must not take it along.
     const late = { storedAt: slot.entry.storedAt, goodFrom: this.#mirror.newestCovering(key, slot.entry.tags) }
@@ -144,9 +149,10 @@ export class EntryWriter {
   async #send(key: string, slot: MemorySlot, place: Stamp, late?: LateEntry, isAssigned = false): Promise<boolean> {
     const { entry } = slot
     const stamp = this.#stampAt(place)
-    const known = this.#mirror.retired.idFor(key, slot.sequence)
-    const after = known === '' ? undefined : known
-    const frame = encodeFrame(entry, entry.storedAt, stamp, this.#ownership.label(key), after)
+    const { retired } = this.#mirror
+    const known = retired.idFor(key, slot.sequence)
+    const after = known === '' ? undefined : { id: known, older: retired.olderThan(key) }
+    const frame = encodeFrame(entry, entry.storedAt, stamp, this.#ownership.label(key), after?.id)
     const ttl = entry.deleteAt - this.#clock.now()
     const applied = this.#coherence.stamp.position
     const written = await this.#entries.write(key, frame, ttl, stamp, applied, late, after)
@@ -167,8 +173,7 @@ export class EntryWriter {
     this.#ownership.stored()
     // What a read gives back is then known as this very entry.
     slot.stamp = stamp
-    slot.after = after
-    if (after !== undefined) this.#mirror.settleRetired(key, after, stamp.position)
+    slot.after = after?.id
     return true
   }
 

@@ -146,6 +146,12 @@ export class Follower {
     return this.#catchUpWith(text, askedAt)
   }
 
+  /** Whether this process was in step with the log before the clock of the same server came to this position, within some seconds. */
+  wasInStepBefore(position: number): boolean {
+    const { at, monotonic } = this.#redisTime
+    return position > at + (this.#confirmedAt - monotonic - clockMargin) * 1000
+  }
+
   /** Everything that was in the log at `askedAt` has been applied. */
   confirm(askedAt: number): void {
     if (askedAt > this.#confirmedAt) this.#confirmedAt = askedAt

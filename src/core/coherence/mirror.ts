@@ -1,7 +1,7 @@
 import { AgedMap } from './aged-map.js'
 import { type Cover, foldCase, prefixName, tagName } from './cover.js'
 import { PrefixMap } from './prefix-map.js'
-import { RetiredKeys } from './retired-keys.js'
+import { type ReadEntry, RetiredKeys } from './retired-keys.js'
 
 /** The newest invalidation of one key, prefix or tag. */
 interface Slot {
@@ -109,8 +109,7 @@ export class Mirror {
   /** Another process has retired a key: its tombstone was met in Redis. False when it is known already. */
   learnRetired(key: string, id: string): boolean {
     if (this.retired.knows(key, id)) return false
-    const sequence = ++this.#sequence
-    this.retired.add(key, { sequence, id, isOwn: false, isSettled: true, position: this.#position })
+    this.retired.meet(key, id, ++this.#sequence, this.#position)
     return true
   }
 
@@ -119,9 +118,10 @@ export class Mirror {
    *
    * @param position - where the log ends
    * @param leftId - its id in Redis; another one than `id` says that the key was retired elsewhere as well, before or after
+   * @param met - the id of the tombstone that it has replaced; `''`: none
    */
-  settleRetired(key: string, id: string, position: number, leftId = id): void {
-    this.retired.settle(key, id, position, ++this.#sequence, leftId)
+  settleRetired(key: string, id: string, position: number, leftId: string, met: string): void {
+    this.retired.settle(key, id, position, ++this.#sequence, leftId, met)
   }
 
   /** Gives an invalidation that was waiting its place in the log. */
@@ -157,8 +157,8 @@ export class Mirror {
   }
 
   /** Whether something that covers this key or these tags stands after `position` in the log, or waits to. */
-  coversAfter(key: string, tags: readonly string[], position: number, asked?: number): boolean {
-    if (this.retired.coversAfter(key, position, asked)) return true
+  coversAfter(key: string, tags: readonly string[], position: number, read?: ReadEntry): boolean {
+    if (this.retired.coversAfter(key, position, read)) return true
     if (position >= this.#position && this.#pending === 0) return false
     return this.#some(key, tags, (slot) => slot.pending > 0 || this.#positionOf(slot) > position)
   }

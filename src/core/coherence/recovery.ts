@@ -130,7 +130,10 @@ export class Recovery {
    */
   async #isTrusted(known: Head, { head, oldest, ...state }: LogState): Promise<boolean> {
     if (head.incarnation !== known.incarnation) {
-      return head.born > known.position && !this.#knowledge.hasLeft(head.incarnation)
+      if (this.#knowledge.hasLeft(head.incarnation)) return false
+      if (head.born > known.position) return true
+      // Positions may be ahead of a clock that was set back: a life begun on order since this process was in step is no old one.
+      return this.#wasFlushed({ head, oldest, ...state }) && this.#follower.wasInStepBefore(head.born)
     }
     if (await this.#holds(known)) return (await this.#catchesUp()) && !this.#follower.missesOwn
     // Records go from the old end only, and by the hundred: a younger oldest record says trimmed, else history changed.
@@ -167,13 +170,18 @@ export class Recovery {
   /** Another life of the log: an operator's order when the server is the same, an accident when it is another. */
   async #adopt(state: LogState, known: Head): Promise<void> {
     const origin = this.#originOf()
-    const isSameServer = state.runId === '' || this.#runId === '' ? !this.#wasBroken : state.runId === this.#runId
-    const wasFlushed = isSameServer && !state.head.incarnation.endsWith(repaired)
+    const wasFlushed = this.#wasFlushed(state)
     if (wasFlushed) this.#follower.forget()
     const goesOn = this.#owed === undefined && (await this.#holds(known))
     this.#owed = { origin, toldUpTo: goesOn ? known.position : 0 }
     if (goesOn) await this.#follower.goOn(state, known, origin, this.#reader)
     else await this.#follower.startOver(state, wasFlushed ? undefined : origin, this.#reader)
+  }
+
+  /** Whether this life of the log began because the same server had been emptied. */
+  #wasFlushed({ head, runId }: LogState): boolean {
+    const isSameServer = runId === '' || this.#runId === '' ? !this.#wasBroken : runId === this.#runId
+    return isSameServer && !head.incarnation.endsWith(repaired)
   }
 
   /** What this process brings; what it did not get to tell the last life is added to what it learned there. */

@@ -16,7 +16,7 @@ const mostRepeated = 1_000
 /** Bytes of keys that this process adds to Redis for tombstones alone, in the lifetime of one. */
 const maxAddedBytes = 1_048_576
 /** How much longer than the longest handler a tombstone lives; ms. */
-const grace = 5_000
+export const retiredGrace = 5_000
 /** Before those that could not be sent are tried again; ms. */
 const pause = 1_000
 
@@ -31,6 +31,21 @@ export interface RetirementStats extends RetiredStats {
 }
 
 /**
+ * When a tombstone is sent.
+ *
+ * - `at once`: it is the newest one, but for those of other processes that this one has not met.
+ * - `late`: after an outage or a refusal. Another one may have come and expired since, so it gets an id that no entry names.
+ * - `again`: a new life of the log may have lost it, and all others with it.
+ */
+type Occasion = 'at once' | 'late' | 'again'
+
+/** A tombstone that Redis does not have yet. */
+interface Unsent {
+  readonly id: string
+  readonly occasion: Occasion
+}
+
+/**
  * Tells other processes which keys requests have retired: a tombstone at each key, for as long as a handler may run.
  *
  * Best effort, for clients decide how much there is of it: no records, no marks, and a bound on everything. What Redis does not
@@ -42,7 +57,7 @@ export class Retirement {
   readonly #mirror: Mirror
   readonly #clock: Clock
   readonly #ttl: number
-  readonly #unsent = new Map<string, string>()
+  readonly #unsent = new Map<string, Unsent>()
   #unsentBytes = 0
   #addedBytes = 0
   #addedSince = Number.NEGATIVE_INFINITY
@@ -56,7 +71,7 @@ export class Retirement {
     this.#coherence = coherence
     this.#mirror = mirror
     this.#clock = clock
-    this.#ttl = maxHandlerTime + grace
+    this.#ttl = maxHandlerTime + retiredGrace
   }
 
   /**
@@ -66,13 +81,15 @@ export class Retirement {
    */
   async send(tombstones: ReadonlyMap<string, string>): Promise<readonly (readonly [string, Buffer])[]> {
     await this.#coherence.waitForStart()
-    const all = [...tombstones].slice(0, mostOfOne)
+    const all = Array.from(tombstones, ([key, id]) => [key, { id, occasion: 'at once' }] as const)
+    for (const [key, { id }] of all.splice(mostOfOne)) this.#mirror.retired.giveUp(key, id)
     if (!this.#coherence.isConnected) {
       this.#coherence.noteUnavailable()
-      for (const [key, id] of all) this.#keep(key, id)
+      for (const [key, { id }] of all) this.#keep(key, { id, occasion: 'late' })
       return []
     }
-    const existed = await this.#leave(all, false)
+    for (const [key] of all) this.#drop(key)
+    const existed = await this.#leave(all)
     if (this.#unsent.size > 0) this.#plan()
     return existed
   }
@@ -81,7 +98,9 @@ export class Retirement {
   resume(): void {
     const { incarnation } = this.#coherence.stamp
     if (this.#incarnation !== undefined && this.#incarnation !== incarnation) {
-      for (const [key, id] of this.#mirror.retired.unsettle(mostRepeated)) this.#keep(key, id)
+      for (const [key, id] of this.#mirror.retired.unsettle(mostRepeated)) {
+        if (!this.#unsent.has(key)) this.#keep(key, { id, occasion: 'again' })
+      }
     }
     this.#incarnation = incarnation
     void this.#sendUnsent()
@@ -113,32 +132,32 @@ export class Retirement {
     while (this.#unsent.size > 0 && this.#coherence.isConnected) {
       const some = [...this.#unsent].slice(-atOnce)
       for (const [key] of some) this.#drop(key)
-      await this.#leave(some, true)
+      await this.#leave(some)
       if (some.some(([key]) => this.#unsent.has(key))) break
     }
     this.#isResuming = false
   }
 
-  /**
-   * Sends some; those that fail are kept. Never rejects.
-   *
-   * @param isLate - sent after an outage or once more: what is in Redis may be newer. One that is sent at once is the newest.
-   */
-  async #leave(
-    tombstones: readonly (readonly [string, string])[],
-    isLate: boolean,
-  ): Promise<readonly (readonly [string, Buffer])[]> {
+  /** Sends some; those that fail are kept. Never rejects. */
+  async #leave(tombstones: readonly (readonly [string, Unsent])[]): Promise<readonly (readonly [string, Buffer])[]> {
     const { stamp } = this.#coherence
-    const sent = tombstones.map(([key, id]) => {
-      return { key, id, otherId: isLate ? newTombstoneId() : id, mayCreate: this.#mayAdd(key) }
+    const sent = tombstones.map(([key, { id, occasion }]) => {
+      const otherId = newTombstoneId()
+      const older = this.#mirror.retired.olderThan(key)
+      return { key, id: occasion === 'late' ? otherId : id, otherId, older, mayCreate: this.#mayAdd(key) }
     })
+    const ids = new Map(tombstones)
     try {
       const left = await this.#entries.retire(sent, stamp, this.#ttl)
       const { position } = this.#coherence.stamp
-      for (const { key, id, leftId } of left) this.#mirror.settleRetired(key, id, position, leftId)
+      for (const { key, leftId, met } of left) {
+        this.#mirror.settleRetired(key, ids.get(key)?.id ?? leftId, position, leftId, met)
+      }
       return left.map(({ key, existed }) => [key, existed])
     } catch {
-      for (const { key, id } of sent) this.#keep(key, id)
+      for (const [key, { id, occasion }] of tombstones) {
+        this.#keep(key, { id, occasion: occasion === 'again' ? occasion : 'late' })
+      }
       return []
     }
   }
@@ -156,13 +175,14 @@ export class Retirement {
     return true
   }
 
-  #keep(key: string, id: string): void {
+  #keep(key: string, unsent: Unsent): void {
     this.#drop(key)
-    this.#unsent.set(key, id)
+    this.#unsent.set(key, unsent)
     this.#unsentBytes += bytesOf(key)
-    for (const [oldest] of this.#unsent) {
+    for (const [oldest, { id }] of this.#unsent) {
       if (this.#unsentBytes <= maxUnsentBytes) return
       this.#drop(oldest)
+      this.#mirror.retired.giveUp(oldest, id)
     }
   }
 

@@ -71,7 +71,7 @@ end
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(old) == 'string' then
   ${carried}
-  if retired and ARGV[7] ~= retired then return retired end
+  if retired and ARGV[7] ~= retired and not string.find(ARGV[10], retired, 1, true) then return retired end
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
   if incarnation == ARGV[3] then
     local theirs, ours = tonumber(position), tonumber(ARGV[4])
@@ -86,31 +86,34 @@ return 1
 /**
  * Leaves a tombstone with an id in the place of an entry; where there is none, only if ARGV[4] says so. Keeps the position
  * and the remaining lifetime of an older tombstone, which may be needed longer. When Redis is full, the entry goes.
- * Gives the first bytes of what was there, all of it for an entry without a body, and the id. Leaves alone what is no entry.
+ * Gives the first bytes of what was there, all of it for an entry without a body, the id, and that of the tombstone that was there
+ * or that the entry came after. Leaves alone what is no entry.
  *
- * Over another tombstone, or what came after one, the id is ARGV[5], which no process knows yet: which of the two tombstones is
- * the newer one cannot be told, and processes may hold entries that came after ARGV[2] alone.
+ * Over a tombstone that is not among the older ones in ARGV[6], or what came after one, the id is ARGV[5], which no process knows
+ * yet: which of the two is the newer one cannot be told, and processes may hold entries that came after ARGV[2] alone.
  */
 const retireScript = new Script(`
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 local id = ARGV[2]
-if type(old) ~= 'string' then return { '', id } end
+if type(old) ~= 'string' then return { '', id, '' } end
+local met = ''
 local at, ttl = '0', tonumber(ARGV[3])
 if old == '' then
-  if ARGV[4] ~= '1' then return { '', id } end
+  if ARGV[4] ~= '1' then return { '', id, '' } end
 else
   local incarnation, position, ends, body = string.match(old, '^fallback%-cache/1 (%S+) (%d+) %d+ %d+ (%d+) %d+ %d+ (%d+)')
-  if not incarnation then return { '', id } end
+  if not incarnation then return { '', id, '' } end
   if incarnation == ARGV[1] then at = position end
   ${carried}
-  if retired and retired ~= id then id = ARGV[5] end
+  met = retired or ''
+  if retired and retired ~= id and not string.find(ARGV[6], retired, 1, true) then id = ARGV[5] end
   if ends == '0' then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
   if ends ~= '0' and body == '0' then old = redis.call('GETRANGE', KEYS[1], 0, 65535) end
 end
 local frame = 'fallback-cache/1 ' .. ARGV[1] .. ' ' .. at .. ' 0 0 0 0 0 0 ' .. id .. '\\n'
 local done = redis.pcall('SET', KEYS[1], frame, 'PX', string.format('%.0f', ttl))
 if type(done) == 'table' and done.err then redis.call('DEL', KEYS[1]) end
-return { old, id }
+return { old, id, met }
 `)
 
 /**
@@ -123,8 +126,10 @@ export type Written = 'written' | 'newer' | 'behind' | { readonly lostTo: string
 export interface Tombstone {
   readonly key: string
   readonly id: string
-  /** Its id in the place of another tombstone, or of what came after one. */
+  /** Its id in the place of another tombstone that is not among `older`, or of what came after such a one. */
   readonly otherId: string
+  /** Ids of tombstones that are known to be older, with spaces between them. */
+  readonly older: string
   /** Whether it may be left where there is no entry. */
   readonly mayCreate: boolean
 }
@@ -132,9 +137,10 @@ export interface Tombstone {
 /** A tombstone that was left. */
 export interface Left {
   readonly key: string
-  readonly id: string
   /** The id that it has in Redis. */
   readonly leftId: string
+  /** The id of the tombstone that was there, or that an entry there came after; `''`: none. */
+  readonly met: string
   /** The first bytes of what was there; all of it for an entry without a body. */
   readonly existed: Buffer
 }
@@ -205,7 +211,7 @@ export class SharedEntries {
    *
    * @param applied - the position up to which the entry has been judged
    * @param late - for an entry written back after an outage
-   * @param after - id of the tombstone that the entry comes after
+   * @param after - id of the tombstone that the entry comes after, and those of older ones
    */
   async write(
     key: string,
@@ -214,11 +220,11 @@ export class SharedEntries {
     stamp: Stamp,
     applied: number,
     late?: LateEntry,
-    after = '',
+    after = { id: '', older: '' },
   ): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
-    args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after)
-    args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })))
+    args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after.id)
+    args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })), after.older)
     const name = entryName(this.#keyPrefix, key)
     const keys: [string, ...string[]] = this.#port.isCluster ? [name] : [name, this.#headKey, this.#logKey]
     const outcome = String(await this.#tier.run(() => writeScript.run(this.#port, keys, args), 'store'))
@@ -232,11 +238,11 @@ export class SharedEntries {
    * @param ttl - ms
    */
   retire(tombstones: readonly Tombstone[], { incarnation }: Stamp, ttl: number): Promise<readonly Left[]> {
-    const leave = async ({ key, id, otherId, mayCreate }: Tombstone): Promise<Left> => {
-      const args = [incarnation, id, String(Math.ceil(ttl)), mayCreate ? '1' : '0', otherId]
+    const leave = async ({ key, id, otherId, older, mayCreate }: Tombstone): Promise<Left> => {
+      const args = [incarnation, id, String(Math.ceil(ttl)), mayCreate ? '1' : '0', otherId, older]
       const reply = await retireScript.run(this.#port, [entryName(this.#keyPrefix, key)], args)
-      const [existed, left] = Array.isArray(reply) ? reply.map(asBuffer) : []
-      return { key, id, existed: existed ?? NOTHING, leftId: left?.toString() ?? id }
+      const [existed, left, met] = Array.isArray(reply) ? reply.map(asBuffer) : []
+      return { key, leftId: left?.toString() ?? id, met: met?.toString() ?? '', existed: existed ?? NOTHING }
     }
     return this.#tier.run(() => Promise.all(tombstones.map(leave)), 'store')
   }

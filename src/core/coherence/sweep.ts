@@ -24,13 +24,22 @@ const longestWait = 5000
 /** Bytes of an entry that hold its first line and, unless they are many, its tags. */
 const headBytes = 1024
 
-/** Leaves the tombstone of a request, which has the position of what it replaced: it keeps results out that no record covers. */
+/**
+ * Leaves the tombstone of a request, which has the position of what it replaced, and one in the place of an entry that came after
+ * it: they keep results out that no record covers. ARGV: incarnation and position of the entry, ms for which a tombstone lives.
+ */
 const unlinkScript = new Script(`
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(head) ~= 'string' then return 0 end
 if string.match(head, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 %w+\\n') then return 0 end
 local incarnation, position = string.match(head, '^fallback%-cache/1 (%S+) (%d+) ')
 if incarnation ~= ARGV[1] or position ~= ARGV[2] then return 0 end
+local id = string.match(head, '^fallback%-cache/1 [^\\n]* %+(%w+)[ \\n]')
+if id then
+  local frame = 'fallback-cache/1 ' .. incarnation .. ' ' .. position .. ' 0 0 0 0 0 0 ' .. id .. '\\n'
+  local done = redis.pcall('SET', KEYS[1], frame, 'PX', ARGV[3])
+  if type(done) ~= 'table' or not done.err then return 1 end
+end
 return redis.call('UNLINK', KEYS[1])
 `)
 
@@ -61,6 +70,7 @@ export class Sweep {
   readonly #keyPrefix: string
   readonly #counters: Counters
   readonly #lease: string
+  readonly #tombstoneTtl: string
   readonly #holder = randomBytes(9).toString('base64url')
   #isPlanned = false
   /** Settles when the sweep that runs is over; never rejects. */
@@ -68,6 +78,7 @@ export class Sweep {
   #stopped = false
   #wake = (): void => {}
 
+  /** @param tombstoneTtl - ms for which a tombstone of a request keeps late results out */
   constructor(
     port: RedisPort,
     clock: Clock,
@@ -75,6 +86,7 @@ export class Sweep {
     mirror: Mirror,
     keyPrefix: string,
     counters: Counters,
+    tombstoneTtl: number,
   ) {
     this.#port = port
     this.#clock = clock
@@ -83,6 +95,7 @@ export class Sweep {
     this.#keyPrefix = keyPrefix
     this.#lease = ownName(keyPrefix, 'sweep')
     this.#counters = counters
+    this.#tombstoneTtl = String(Math.ceil(tombstoneTtl))
   }
 
   /** Sweeps in a while; several invalidations share a sweep. */
@@ -174,7 +187,7 @@ export class Sweep {
     if (head === undefined || head.stamp.incarnation !== incarnation || head.tags === undefined) return
     const key = entryKey(this.#keyPrefix, name)
     if (!this.#mirror.coversAfter(key, head.tags, head.stamp.position)) return
-    const args = [incarnation, String(head.stamp.position)]
+    const args = [incarnation, String(head.stamp.position), this.#tombstoneTtl]
     const removed = await this.#coherence.tier.run(() => unlinkScript.run(this.#port, [name], args), 'sweep')
     if (Number(removed) === 1) this.#counters.swept++
   }

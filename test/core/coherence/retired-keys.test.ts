@@ -46,7 +46,8 @@ describe('RetiredKeys', () => {
     keys.settle(root, 'another', 70, 2)
     expect(keys.coversAfter(root, 1e15)).toBe(true)
     keys.settle(root, 'i', 70, 3)
-    expect([keys.coversAfter(root, 0, 2), keys.coversAfter(variant, 99, 2)]).toEqual([true, true])
+    expect([root, variant].map((key) => keys.coversAfter(key, 99, { asked: 2, after: 'x' }))).toEqual([true, true])
+    expect([root, variant].map((key) => keys.coversAfter(key, 99, { asked: 2, after: 'i' }))).toEqual([false, true])
     expect(keys.coversAfter(root, 0)).toBe(false)
     expect([keys.coversAfter(variant, 70), keys.coversAfter(variant, 71)]).toEqual([true, false])
     keys.add(variant, { ...later, sequence: 2, isSettled: true })
@@ -62,7 +63,8 @@ describe('RetiredKeys', () => {
     for (const key of [root, variant])
       expect([keys.coversSince(key, 2), keys.coversSince(key, 3)]).toEqual([true, false])
     expect([keys.idFor(root, 2), keys.idFor(root, 3)]).toEqual(['', 'other'])
-    expect([keys.coversAfter(root, 0, 2), keys.coversAfter(root, 0, 3)]).toEqual([true, false])
+    const readAt = (asked: number) => keys.coversAfter(root, 0, { asked, after: 'x' })
+    expect([readAt(2), readAt(3)]).toEqual([true, false])
     keys.settle(root, 'i', 90, 5, 'third')
     expect(keys.idFor(root, 4)).toBe('other')
     expect(keys.unsettle(9)).toEqual([[root, 'other']])
@@ -78,17 +80,65 @@ describe('RetiredKeys', () => {
     expect([keys.knows(root, 'i'), keys.knows(root, 'j')]).toEqual([true, false])
   })
 
-  it('gives its own back for a Redis that may have lost them', () => {
+  it('uses of what Redis holds under the very key what came after the newest tombstone, or after one not met before', () => {
     const keys = new RetiredKeys()
+    const isUsable = (after: string | undefined) => !keys.coversAfter(root, 1e15, { asked: 99, after })
+    expect([undefined, 'a'].map(isUsable)).toEqual([true, true])
+    keys.add(root, { ...later, id: 'a', sequence: 1, isSettled: true })
+    expect([undefined, 'a', 'x'].map(isUsable)).toEqual([false, true, true])
+    keys.add(root, { ...later, id: 'b', sequence: 2 })
+    keys.settle(root, 'b', 0, 3, 'b', 'w')
+    expect([undefined, 'a', 'w', 'b', 'x'].map(isUsable)).toEqual([false, false, false, true, true])
+    expect(keys.olderThan(root)).toBe('w a')
+    for (const id of ['c', 'd', 'e', 'f']) keys.meet(root, id, 4, 0)
+    expect(keys.olderThan(root)).toBe('e d c b')
+    expect([keys.knows(root, 'c'), keys.knows(root, 'w')]).toEqual([true, false])
+  })
+
+  it('keeps a tombstone that Redis is still to be told when it meets another one', () => {
+    const keys = new RetiredKeys()
+    keys.add(root, { ...later, id: 'own', sequence: 1 })
+    keys.meet(root, 'met', 2, 0)
+    expect([keys.isUnsettled(root), keys.knows(root, 'met'), keys.idFor(root, 1), keys.idFor(root, 2)]).toEqual([
+      true,
+      true,
+      '',
+      'own',
+    ])
+    expect(keys.coversSince(root, 1)).toBe(true)
+    expect(keys.coversAfter(root, 0, { asked: 9, after: 'met' })).toBe(true)
+    keys.settle(root, 'own', 0, 3, 'own', 'met')
+    expect(['met', 'own'].map((after) => keys.coversAfter(root, 0, { asked: 9, after }))).toEqual([true, false])
+  })
+
+  it('gives up on a tombstone that Redis will not be told, and on nothing that came after it', () => {
+    const keys = new RetiredKeys()
+    keys.add(root, { ...later, sequence: 1 })
+    keys.giveUp(root, 'another')
+    expect(keys.isUnsettled(root)).toBe(true)
+    keys.giveUp(root, 'i')
+    expect(keys.isUnsettled(root)).toBe(false)
+    expect([undefined, 'i'].map((after) => keys.coversAfter(root, 1e15, { asked: 9, after }))).toEqual([true, false])
+    expect(keys.coversAfter(variant, 1e15)).toBe(true)
+  })
+
+  it('gives its own back for a Redis that may have lost them', () => {
+    let now = 0
+    const keys = new RetiredKeys(() => now, 1000)
+    const name = (what: unknown) => `/${what}:0123456789ab`
+    keys.add(name('expired'), { ...later, sequence: 0, isSettled: true })
+    now = 1001
     for (const [at, isOwn] of [true, false, true, true].entries()) {
-      keys.add(`/${at}`, { ...later, id: `${at}`, sequence: at, isOwn, isSettled: true })
+      keys.add(name(at), { ...later, id: `${at}`, sequence: at, isOwn, isSettled: true })
     }
     keys.add('x'.repeat(5_000), { ...later, sequence: 9, isSettled: true })
     expect(keys.unsettle(2)).toEqual([
-      ['/2', '2'],
-      ['/3', '3'],
+      [name(2), '2'],
+      [name(3), '3'],
     ])
-    expect(['/0', '/1', '/2'].map((key) => keys.coversAfter(key, 1e15))).toEqual([true, false, true])
+    expect([0, 1, 2].map((at) => keys.isUnsettled(name(at)))).toEqual([false, false, true])
+    const covers = (what: unknown) => keys.coversAfter(derivedKey(name(what), 'ba9876543210'), 1e15)
+    expect([0, 1, 2, 'expired'].map(covers)).toEqual([true, false, true, false])
   })
 
   it('never grows, never forgets what a running handler must not store, and covers nothing that is stored by chance', () => {
