@@ -9,7 +9,10 @@ import { runSoak } from '../soak/soak.js'
 describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
   it('keeps every promise, in its short form', async () => {
     const args = ['--import', 'tsx', 'test/soak/main.ts', '--short', '--quiet']
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 80_000 })
+    // What it says of a failure is more than that it failed.
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 80_000 }).catch(
+      (thrown: { stdout: string; stderr: string }) => expect.fail(`${thrown.stdout}\n${thrown.stderr}`),
+    )
     expect(stdout).toMatch(/^violations( +|, )(C\d|liveness|trouble) 0(, (C\d|liveness|trouble) 0)+$/m)
     expect(stdout).toMatch(/^reads +[1-9]\d{2,}/m)
     expect(stdout).toMatch(/^disasters +[1-9]\d/m)
@@ -62,6 +65,13 @@ describe('the judge of the soak test', () => {
       ],
       ['C2'],
     ],
+    ['a stale answer after a request, once Redis knew of it', [{ ...write, durable: undefined }, run, read], ['C1']],
+    [
+      'the same, of a process that was cut off',
+      [{ ...write, durable: undefined }, run, { ...read, isConnected: false, startAt: 1_200, endAt: 1_201 }],
+      [],
+    ],
+    ['the same, before Redis knew', [{ ...write, durable: undefined, endAt: 300 }, run, read], []],
     ['a late store', [write, { ...run, endAt: 120 }, read], ['C3']],
     ['an invalidation that waits for Redis', [{ ...write, durable: false }, run, read], []],
     [
@@ -87,6 +97,12 @@ describe('the judge of the soak test', () => {
       expect(promisesIn(verdict(records, [{ ...lost, loses: 'everything by accident' }]))).toEqual(promises)
     },
   )
+
+  it('holds no other process to a request whose tombstones may be lost', () => {
+    const request = { ...write, durable: undefined }
+    expect(promisesIn(verdict([request, run, read], [{ ...lost, loses: 'entries' }]))).toEqual([])
+    expect(promisesIn(verdict([request, run, { ...read, by: 'A1' }], [{ ...lost, loses: 'entries' }]))).toEqual(['C2'])
+  })
 
   it('notices what a flush did not take', () => {
     const flush = { ...lost, loses: 'everything on purpose' } as const
@@ -115,6 +131,10 @@ describe('the judge of the soak test', () => {
     expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'everything by accident' }]))).toEqual(['C6', 'C5'])
     const flush = { ...lost, loses: 'everything on purpose' } as const
     expect(promisesIn(verdict([set, miss], [flush]))).toEqual([])
+    const cleared = { type: 'cleared', by: 'A1', at: 190 } as const
+    expect(promisesIn(verdict([set, cleared, miss]))).toEqual(['C6', 'C5'])
+    const twice = [flush, { ...lost, startAt: 170, endAt: 171, loses: 'everything by accident' }] as const
+    expect(promisesIn(verdict([{ ...set, startAt: 180, endAt: 185 }, cleared, miss], twice))).toEqual([])
     const afterwards = { ...set, startAt: 180, endAt: 190 }
     // Not before the process that stored it has heard of the flush.
     expect(promisesIn(verdict([afterwards, miss], [flush]))).toEqual([])

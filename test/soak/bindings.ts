@@ -2,6 +2,8 @@ import type { Disaster, History, Read, Write } from './records.js'
 
 /** How long an acknowledged invalidation is repeated for when the log was lost; the library says 60 s. ms. */
 const REPEATED_FOR = 50_000
+/** How long the tombstone of a request is there; the library says five seconds more. ms. */
+const TOMBSTONE_FOR = 60_000
 /** Rounding. ms. */
 const SLACK = 0.2
 
@@ -14,6 +16,8 @@ interface Life {
 /** Since when which invalidation binds whom. */
 export class Bindings {
   readonly #lives: readonly Life[]
+  /** Keys went from Redis, with a server or alone. */
+  readonly #losses: readonly Disaster[]
   readonly #lease: number
   /** When Redis was another server. */
   readonly #restarts: readonly number[]
@@ -33,6 +37,7 @@ export class Bindings {
     const startsAt = [Number.NEGATIVE_INFINITY, ...losses.map(({ endAt }) => endAt)]
     const endsAt = [...losses.map(({ startAt }) => startAt), Number.POSITIVE_INFINITY]
     this.#lives = startsAt.map((startAt, index) => ({ startAt, endAt: endsAt[index] ?? Number.POSITIVE_INFINITY }))
+    this.#losses = history.disasters.filter(({ loses }) => loses !== undefined)
     this.#lease = history.lease
     this.#restarts = losses.filter(({ loses }) => loses === 'everything by accident').map(({ endAt }) => endAt)
     for (const read of reads) {
@@ -46,6 +51,7 @@ export class Bindings {
 
   /** Since when a write binds the process of a read, if that is connected; `undefined` while it does not. */
   boundAt(read: Read, write: Write): number | undefined {
+    if (write.durable === undefined) return this.#isRequestMet(read, write) ? write.endAt : undefined
     const index = this.#lives.findIndex(({ startAt, endAt }) => startAt < read.startAt && read.endAt < endAt)
     const boundAt = this.#boundsOf(write)[index]
     return boundAt !== undefined && boundAt + this.#lease + SLACK < read.startAt ? boundAt : undefined
@@ -53,6 +59,8 @@ export class Bindings {
 
   /** How long ago the process of a read, if it is cut off, should have heard of a write; 0 when it need not have. */
   ageCutOff(read: Read, write: Write): number {
+    // The log does not tell of requests: what is known to be right by it may have been taken out of use by one.
+    if (write.durable === undefined) return 0
     const recoveries = this.#recoveries.get(read.by) ?? []
     const ages = this.#boundsOf(write).map((boundAt, index) => {
       const endAt = this.#lives[index]?.endAt ?? 0
@@ -61,6 +69,12 @@ export class Bindings {
       return boundAt === undefined || isOver ? 0 : read.startAt - boundAt
     })
     return Math.max(0, ...ages)
+  }
+
+  /** Whether the tombstone of a request had to be there at a read that asked Redis for its key. */
+  #isRequestMet(read: Read, { startAt, endAt }: Write): boolean {
+    if (this.#lease > 0 || read.startAt - endAt > TOMBSTONE_FOR || endAt + SLACK >= read.startAt) return false
+    return !this.#losses.some((loss) => loss.endAt > startAt && loss.startAt < read.endAt)
   }
 
   /** Whether Redis lost what it had of a write before a read. */

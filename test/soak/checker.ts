@@ -140,13 +140,15 @@ class Checker {
     const reads = only(this.#history.records, 'quiet-read')
     for (const read of reads) {
       const set = sets.findLast(({ key, endAt }) => key === read.key && endAt <= read.startAt)
-      if (set === undefined || read.isFound || !read.isConnected || this.#mayBeFlushed(set, reads, read.endAt)) continue
+      if (set === undefined || read.isFound || !read.isConnected) continue
+      if (this.#mayBeFlushed(set, reads, read.endAt) || this.#mayBeCleared(set, read.endAt)) continue
       const text = `${read.by} stored ${read.key}, nobody invalidated it, and ${ago(read, set.endAt)} later it was gone`
       this.#violate({ promise: 'C6', text, from: set.startAt, to: read.endAt, resource: undefined, run: undefined })
     }
     const { alive, disasters, quietInRedis, endAt } = this.#history
     for (const set of sets) {
-      if (!alive.has(set.by) || quietInRedis.has(set.key) || this.#mayBeFlushed(set, reads, endAt)) continue
+      if (!alive.has(set.by) || quietInRedis.has(set.key)) continue
+      if (this.#mayBeFlushed(set, reads, endAt) || this.#mayBeCleared(set, endAt)) continue
       if (disasters.some((disaster) => disaster.loses === 'entries' && disaster.endAt > set.startAt)) continue
       const text = `${set.by} stored ${set.key}, and Redis does not have it at the end`
       this.#violate({ promise: 'C5', text, from: set.startAt, to: endAt, resource: undefined, run: undefined })
@@ -160,6 +162,16 @@ class Checker {
       const heard = reads.find((read) => read.by === set.by && read.isConnected && read.startAt > flush.endAt)
       return heard === undefined || heard.endAt > set.startAt
     })
+  }
+
+  /**
+   * Whether everything was invalidated after a value was stored. A process that was cut off over more than one loss does so: what
+   * others did in between cannot be told from what they missed.
+   */
+  #mayBeCleared(set: QuietSet, until: number): boolean {
+    const lost = this.#history.disasters.filter((loss) => loss.loses?.startsWith('everything') && loss.startAt < until)
+    if (lost.length < 2) return false
+    return only(this.#history.records, 'cleared').some(({ at }) => at > set.startAt && at < until)
   }
 
   #judgeRest(): void {
@@ -183,8 +195,8 @@ class Checker {
           resource: undefined,
           run: undefined,
         })
-      } else if ('endAt' in record && record.endAt - record.startAt > LONGEST && !this.#wasFrozen(record)) {
-        const text = `${record.by}: a ${record.type} took ${(record.endAt - record.startAt).toFixed(0)} ms`
+      } else if ('endAt' in record && answeredAt(record) - record.startAt > LONGEST && !this.#wasFrozen(record)) {
+        const text = `${record.by}: a ${record.type} took ${(answeredAt(record) - record.startAt).toFixed(0)} ms`
         this.#violate({
           promise: 'liveness',
           text,
@@ -223,6 +235,11 @@ class Checker {
   #violate(violation: Violation): void {
     this.#violations.push(violation)
   }
+}
+
+/** When its caller had the answer. A request need not wait for what its process tells Redis. */
+function answeredAt(record: Extract<SoakRecord, { endAt: number }>): number {
+  return record.type === 'write' && record.durable === undefined ? record.heldAt : record.endAt
 }
 
 function ago(read: { readonly startAt: number }, at: number): string {

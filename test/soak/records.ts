@@ -2,7 +2,7 @@
  * What is written down of a run. All moments are milliseconds of `process.hrtime`, which is one clock for all processes
  * of a machine.
  */
-export type SoakRecord = Read | Write | Run | LinkChange | QuietSet | QuietRead | Trouble
+export type SoakRecord = Read | Write | Run | LinkChange | QuietSet | QuietRead | Cleared | Trouble
 
 /** A lookup, and what it gave. */
 export interface Read {
@@ -31,9 +31,9 @@ export interface Write {
   readonly startAt: number
   /** When the call had returned, or the response had come: from here on the own process is bound. */
   readonly heldAt: number
-  /** When it was settled. */
+  /** When it was settled. For an unsafe request: when its process had nothing left to tell Redis. */
   readonly endAt: number
-  /** `undefined` when nobody says: an unsafe request. */
+  /** `undefined` for an unsafe request, which binds other processes within bounds of its own. */
   readonly durable: boolean | undefined
 }
 
@@ -76,6 +76,13 @@ export interface QuietRead {
   readonly endAt: number
   readonly isFound: boolean
   readonly isConnected: boolean
+}
+
+/** A process met a record of the log that invalidates everything, in the log of the values that nobody invalidates. */
+export interface Cleared {
+  readonly type: 'cleared'
+  readonly by: string
+  readonly at: number
 }
 
 /** What must not happen: an unhandled rejection, a warning, a failed request. */

@@ -48,6 +48,9 @@ const QUIET = 4
 /** Seconds; longer than any run of a process. */
 const QUIET_TTL = 3_600
 
+/** Longer than the deadlines of what one PUT asks of Redis; ms. */
+const PUT_TIME = 200
+
 interface Versioned {
   readonly version: number
   readonly run: string
@@ -97,6 +100,9 @@ async function run(setup: SoakSetup): Promise<void> {
     records.push({ type: 'link', by: name, at: moment(), isConnected, owed })
     if (!isConnected) flush()
   })
+  quiet.on('invalidate', ({ covers }) => {
+    if (covers.includes('a')) records.push({ type: 'cleared', by: name, at: moment() })
+  })
   let invalidating = 0
   let runs = 0
 
@@ -106,6 +112,8 @@ async function run(setup: SoakSetup): Promise<void> {
   app.get('/items/:group/:number', async (req, res) => void res.json(await handle(req.path)))
   app.put('/items/:group/:number', async (req, res) => void res.json(await change([req.path])))
   const server = createServer(app)
+  // A busy process may send a request on a connection that is just being closed as idle.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const agent = new Agent({ keepAlive: true })
@@ -180,7 +188,9 @@ async function run(setup: SoakSetup): Promise<void> {
     const heading = { type: 'write', by: name, cover: coverText(cover), startAt } as const
     if (cover.kind === 'put') {
       const versions = await ask<Write['versions']>('PUT', cover.name)
-      records.push({ ...heading, versions, heldAt: moment(), endAt: moment(), durable: undefined })
+      const heldAt = moment()
+      await told()
+      records.push({ ...heading, versions, heldAt, endAt: moment(), durable: undefined })
       return
     }
     const versions = await change(reach(cover))
@@ -189,6 +199,12 @@ async function run(setup: SoakSetup): Promise<void> {
     invalidating++
     const { durable } = await invalidation.finally(() => invalidating--)
     records.push({ ...heading, versions, heldAt, endAt: moment(), durable })
+  }
+
+  /** Resolves when what a request took out of use is in Redis, as far as it will be. */
+  async function told(): Promise<void> {
+    do await sleep(PUT_TIME)
+    while (!isStopping && (cache.stats().retired.unsentBytes !== 0 || !cache.stats().connected))
   }
 
   function invalidate(cover: Exclude<Cover, { kind: 'put' }>): Promise<{ durable: boolean }> {
