@@ -11,7 +11,7 @@ export interface InputsOptions {
    */
   readonly ignore?: readonly string[] | undefined
   /**
-   * Inputs that identify the user, whatever their names suggest: a request with one is never answered with a response
+   * Inputs that identify the user, regardless of their names: a request with one is never answered with a response
    * stored for others.
    */
   readonly count?: readonly string[] | undefined

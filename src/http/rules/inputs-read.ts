@@ -40,7 +40,7 @@ export class InputsRead {
   range = false
   readonly ignored: ReadonlySet<string>
   readonly filledNames: readonly string[]
-  /** Values that identify the user, whatever their names suggest. */
+  /** Values that identify the user, regardless of their names. */
   readonly counted: ReadonlySet<string>
   /** Neutral fields that were read, in lower case. */
   neutral: ReadonlySet<string> = NONE

@@ -57,7 +57,7 @@ function bodyOfGet(ctx: Answered): KoaBody {
   return json(body)
 }
 
-/** Whether responses with this status have no body, whatever the handler set. */
+/** Whether responses with this status have no body, even if the handler set one. */
 export function hasNoContent(status: number): boolean {
   return status === 204 || status === 205 || status === 304
 }
