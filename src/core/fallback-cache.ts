@@ -11,6 +11,7 @@ import { EntryStore, type Invalidation } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import type { InvalidationMark, RunMark } from './mark.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
+import { type KnownOption, TAGS_NAMES, TTL_NAMES } from './option-hints.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
 import type { RecordingStats } from './recordings.js'
 import { type ValueLifetime, ValueStore } from './value-store.js'
@@ -150,7 +151,7 @@ export class FallbackCache {
    */
   async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {
     checkKey(key)
-    const checked = this.#readSetOptions(options, ['ttl', 'tags', 'since'])
+    const checked = this.#readSetOptions(options, ASSIGN_OPTIONS)
     const since = isOptions(options) ? options.since : undefined
     const entry = this.#values.entryOf(value, checked)
     if (since === undefined) await this.#entries.assign(key, entry)
@@ -201,7 +202,7 @@ export class FallbackCache {
 
   /** Like {@link invalidatePrefix}, for several prefixes at once. */
   invalidatePrefixes(prefixes: readonly string[], options: PrefixOptions = {}): Promise<Invalidation> {
-    rejectUnknownOptions(options, ['ignoreCase'], 'invalidatePrefix')
+    rejectUnknownOptions(options, { ignoreCase: {} }, 'invalidatePrefix')
     const ignoreCase = options.ignoreCase ?? false
     return this.#entries.invalidate(
       checkList(prefixes, 'prefixes').map((prefix) => ({ kind: 'prefix', prefix, ignoreCase })),
@@ -293,13 +294,19 @@ export class FallbackCache {
     return this.#entries.mark()
   }
 
-  #readSetOptions(given: Duration | SetOptions | undefined, known: readonly string[] = ['ttl', 'tags']): ValueLifetime {
+  #readSetOptions(given: Duration | SetOptions | undefined, known = SET_OPTIONS): ValueLifetime {
     const options: SetOptions = isOptions(given) ? given : { ttl: given }
     rejectUnknownOptions(options, known, 'set')
     const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000
     return { lifetime, tags: options.tags === undefined ? [] : [...checkList(options.tags, 'tags')] }
   }
 }
+
+const SET_OPTIONS = { ttl: { otherNames: TTL_NAMES }, tags: { otherNames: TAGS_NAMES } } satisfies Record<
+  keyof SetOptions,
+  KnownOption
+>
+const ASSIGN_OPTIONS = { ...SET_OPTIONS, since: {} } satisfies Record<keyof AssignOptions, KnownOption>
 
 /**
  * Matches a lone surrogate: it has no UTF-8 encoding, so Redis could not distinguish it from any other lone surrogate.

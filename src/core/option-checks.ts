@@ -1,10 +1,19 @@
-import { meantOption } from './option-hints.js'
+import { type KnownOption, meantOption } from './option-hints.js'
 
-/** Throws for an unknown option, and suggests the option that was probably meant. @throws TypeError */
-export function rejectUnknownOptions(options: object, known: readonly string[], owner: string): void {
+/**
+ * Throws for an unknown option, and suggests the option that was probably meant.
+ *
+ * @param known - the options by name
+ * @throws TypeError
+ */
+export function rejectUnknownOptions(
+  options: object,
+  known: Readonly<Record<string, KnownOption>>,
+  owner: string,
+): void {
   record(options, `options of ${owner}`)
   for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue
+    if (Object.hasOwn(known, name)) continue
     const meant = meantOption(name, known)
     throw new TypeError(
       `unknown option "${shortened(name)}" of ${owner}${meant === undefined ? '' : `; did you mean "${meant}"?`}`,

@@ -1,42 +1,28 @@
+/** What the hints need to know of an option. */
+export interface KnownOption {
+  /** What other caches and clients call it, separated by spaces. */
+  readonly otherNames?: string
+}
+
 /**
  * The known option that an unknown name probably means: a synonym, a name with few edits, or a name that contains it.
  * `undefined` if none is similar enough.
  */
-export function meantOption(name: string, known: readonly string[]): string | undefined {
+export function meantOption(name: string, known: Readonly<Record<string, KnownOption>>): string | undefined {
   const lower = name.toLowerCase()
-  return OTHER_NAMES.get(lower)?.find((one) => known.includes(one)) ?? nearest(lower, known)
+  const names = Object.keys(known)
+  return names.find((one) => isCalled(lower, known[one])) ?? nearest(lower, names)
 }
 
-/**
- * Names used by other caches and clients for the options here; the first listed option that the owner has is suggested.
- */
-const OTHER_NAMES: ReadonlyMap<string, readonly string[]> = new Map(
-  [
-    ['ttl defaultTtl', 'ttl maxAge age expire expires expiration expiry expireAfter duration lifetime stdTTL'],
-    ['skip', 'exclude ignore unless bypass filter shouldCache when if toggle'],
-    ['enabled', 'enable disabled disable active'],
-    ['maxEntries', 'max limit maxItems maxKeys capacity'],
-    ['maxBytes', 'maxSize memoryLimit maxMemory'],
-    ['redis', 'client redisClient redisUrl url uri connection store storage host'],
-    ['keyPrefix group', 'prefix namespace'],
-    ['key', 'keyGenerator generateKey getKey cacheKey appendKey'],
-    ['tags', 'tag surrogateKey surrogateKeys'],
-    ['vary', 'headers varyBy'],
-    ['statusTtl', 'status statuses statusCode statusCodes'],
-    ['staleWhileRevalidate', 'swr grace stale'],
-    ['staleIfError', 'sie keep'],
-    ['precompress', 'compress compression encodings'],
-    ['cacheStatus', 'debug xCache cacheHeader'],
-    ['logger', 'log console'],
-    ['query', 'params queryParams searchParams'],
-    ['redisTimeout', 'timeout commandTimeout'],
-    ['tls', 'ssl ca cert'],
-    ['credentials', 'auth login password username credentialsProvider'],
-    ['user', 'userId perUser'],
-  ].flatMap(([options = '', names = '']) =>
-    names.split(' ').map((name): [string, readonly string[]] => [name.toLowerCase(), options.split(' ')]),
-  ),
-)
+function isCalled(lower: string, option: KnownOption | undefined): boolean {
+  return option?.otherNames?.toLowerCase().split(' ').includes(lower) === true
+}
+
+/** What other libraries call the lifetime of an entry. */
+export const TTL_NAMES = 'ttl maxAge age expire expires expiration expiry expireAfter duration lifetime stdTTL'
+
+/** What other libraries call tags. */
+export const TAGS_NAMES = 'tag surrogateKey surrogateKeys'
 
 /** The known name with the fewest edits, if they are few for its length; otherwise a name that contains it. */
 function nearest(lower: string, known: readonly string[]): string | undefined {

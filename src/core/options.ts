@@ -3,19 +3,11 @@ import { type Clock, systemClock } from './clock.js'
 import { type Duration, parseDuration, positiveDuration, positiveMilliseconds, timerDuration } from './duration.js'
 import { GuardedLogger, type Logger, notify } from './logger.js'
 import { noteLongLifetime } from './long-lifetime.js'
-import {
-  callable,
-  flag,
-  given,
-  numberWithin,
-  oneOf,
-  positiveInteger,
-  rejectUnknownOptions,
-  shown,
-  text,
-} from './option-checks.js'
+import { callable, flag, given, numberWithin, oneOf, positiveInteger, shown, text } from './option-checks.js'
+import { TTL_NAMES } from './option-hints.js'
+import { namesOf, type OptionTable, readOptions, type Settings } from './option-table.js'
 import { SleepAwareClock } from './sleep-aware-clock.js'
-import { type Credentials, type GiveCredentials, readCredentials } from './tiers/credentials.js'
+import { type Credentials, readCredentials } from './tiers/credentials.js'
 import type { RedisClient } from './tiers/redis-client.js'
 import { readRedisUrl } from './tiers/redis-url.js'
 
@@ -161,70 +153,71 @@ export interface FallbackCacheOptions {
   readonly clock?: Clock | undefined
 }
 
-/** The validated options with defaults applied; times in milliseconds. */
-export interface CoreSettings {
-  readonly enabled: boolean
-  readonly redis: string | RedisClient | undefined
-  readonly tls: ConnectionOptions | undefined
-  readonly credentials: GiveCredentials | undefined
-  readonly keyPrefix: string
-  readonly defaultTtl: number
-  readonly maxEntries: number
-  readonly maxBytes: number
-  readonly maxRecordingBytes: number
-  readonly serializer: (value: unknown) => string | Buffer
-  readonly deserializer: (data: never) => unknown
-  readonly threshold: number
-  readonly cooldown: number
-  readonly redisTimeout: number
-  readonly maxInFlight: number
-  readonly maxRedisBytes: number
-  readonly read: 'redis-first' | 'memory-first'
-  readonly lease: number
-  readonly maxStaleWhileDisconnected: number
-  readonly maxHandlerTime: number
-  readonly singleFlightLease: number
-  readonly lifetimeJitter: number
-  readonly earlyRefresh: number
-  readonly maxMirrorBytes: number
-  readonly maxJournalBytes: number
-  readonly journalFile: string | undefined
-  readonly logger: Logger | undefined
-  readonly clock: Clock
-}
-
 const mebibyte = 2 ** 20
 
-/** Names of the core's options, for layers that pass options on. */
-export const coreOptionNames = [
-  'enabled',
-  'redis',
-  'tls',
-  'credentials',
-  'keyPrefix',
-  'defaultTtl',
-  'maxEntries',
-  'maxBytes',
-  'maxRecordingBytes',
-  'serializer',
-  'deserializer',
-  'circuitBreaker',
-  'redisTimeout',
-  'maxInFlight',
-  'maxRedisBytes',
-  'read',
-  'lease',
-  'maxStaleWhileDisconnected',
-  'maxHandlerTime',
-  'singleFlightLease',
-  'lifetimeJitter',
-  'earlyRefresh',
-  'maxMirrorBytes',
-  'maxJournalBytes',
-  'journalFile',
-  'logger',
-  'clock',
-] as const satisfies readonly (keyof FallbackCacheOptions)[]
+/** The options of a circuit breaker, and how each is read. */
+const BREAKER_OPTIONS = {
+  threshold: { default: 5, read: positiveInteger },
+  cooldown: { default: 30, read: timerMilliseconds },
+} as const satisfies OptionTable<CircuitBreakerOptions>
+
+/** The options of the core, and how each is read: an option is one entry here and one property of {@link FallbackCacheOptions}. */
+export const CORE_OPTIONS = {
+  enabled: { default: true, read: flagOf, otherNames: 'enable disabled disable active' },
+  redis: {
+    read: readRedis,
+    otherNames: 'client redisClient redisUrl url uri connection store storage host',
+  },
+  tls: { read: (value, _, { redis }) => readTls(value, redis), otherNames: 'ssl ca cert' },
+  credentials: {
+    read: (value, _, { redis }) => readCredentials(value, redis),
+    otherNames: 'auth login password username credentialsProvider',
+  },
+  keyPrefix: {
+    default: '',
+    read: (value, name) => text(value, name, LONGEST_PREFIX),
+    otherNames: 'prefix namespace',
+  },
+  defaultTtl: {
+    default: 300,
+    read: (value, name) => positiveDuration(value, name) * 1000,
+    otherNames: TTL_NAMES,
+  },
+  maxEntries: {
+    default: 100,
+    read: (value, name) => (value === Number.POSITIVE_INFINITY ? value : positiveInteger(value, name)),
+    otherNames: 'max limit maxItems maxKeys capacity',
+  },
+  maxBytes: { default: 64 * mebibyte, read: positiveInteger, otherNames: 'maxSize memoryLimit maxMemory' },
+  maxRecordingBytes: { default: 64 * mebibyte, read: positiveInteger },
+  serializer: { default: JSON.stringify, read: callableOf<NonNullable<FallbackCacheOptions['serializer']>> },
+  deserializer: { default: parseJson, read: callableOf<NonNullable<FallbackCacheOptions['deserializer']>> },
+  circuitBreaker: {
+    default: {},
+    read: (value, name) => readOptions(given(value, {}), BREAKER_OPTIONS, name, `${name}.`),
+  },
+  redisTimeout: { default: 50, read: positiveMilliseconds, otherNames: 'timeout commandTimeout' },
+  maxInFlight: { default: 200, read: positiveInteger },
+  maxRedisBytes: { default: mebibyte, read: positiveInteger },
+  read: { default: 'redis-first', read: (value, name) => oneOf(value, ['redis-first', 'memory-first'], name) },
+  lease: { default: 1, read: timerMilliseconds },
+  maxStaleWhileDisconnected: { default: 60, read: (value, name) => parseDuration(value, name) * 1000 },
+  maxHandlerTime: { default: 60, read: timerMilliseconds },
+  singleFlightLease: { default: 2, read: (value, name) => (value === false ? 0 : timerMilliseconds(value, name)) },
+  lifetimeJitter: { default: 0, read: (value, name) => numberWithin(value, 0, 1, name) },
+  earlyRefresh: { default: 0, read: (value, name) => numberWithin(value, 0, 100, name) },
+  maxMirrorBytes: { default: 4 * mebibyte, read: positiveInteger },
+  maxJournalBytes: { default: mebibyte, read: positiveInteger },
+  journalFile: { read: readJournalFile },
+  logger: { read: readLogger, otherNames: 'log console' },
+  clock: { default: systemClock, read: (value) => new SleepAwareClock(readClock(value)) },
+} as const satisfies OptionTable<FallbackCacheOptions>
+
+/** Names of the core's options, for code that passes options on. */
+export const coreOptionNames: readonly (keyof FallbackCacheOptions)[] = namesOf<FallbackCacheOptions>(CORE_OPTIONS)
+
+/** The validated options with defaults applied; times in milliseconds. */
+export type CoreSettings = Settings<typeof CORE_OPTIONS>
 
 /**
  * Validates the options, once at construction.
@@ -232,54 +225,31 @@ export const coreOptionNames = [
  * @throws TypeError for a value of the wrong type or an unknown name, RangeError for a value out of range
  */
 export function readCoreOptions(options: FallbackCacheOptions): CoreSettings {
-  rejectUnknownOptions(options, coreOptionNames, 'FallbackCache')
-  const breaker = given<CircuitBreakerOptions>(options.circuitBreaker, NO_OPTIONS)
-  rejectUnknownOptions(breaker, ['threshold', 'cooldown'], 'circuitBreaker')
-  const logger = readLogger(options.logger)
-  const enabled = flag(options.enabled, 'enabled') ?? true
-  const settings = {
-    enabled,
-    redis: readRedis(options.redis),
-    tls: readTls(options.tls, options.redis),
-    credentials: readCredentials(options.credentials, options.redis),
-    keyPrefix: text(given(options.keyPrefix, ''), 'keyPrefix', LONGEST_PREFIX),
-    defaultTtl: positiveDuration(given(options.defaultTtl, 300), 'defaultTtl') * 1000,
-    maxEntries: readMaxEntries(given(options.maxEntries, 100)),
-    maxBytes: positiveInteger(given(options.maxBytes, 64 * mebibyte), 'maxBytes'),
-    maxRecordingBytes: positiveInteger(given(options.maxRecordingBytes, 64 * mebibyte), 'maxRecordingBytes'),
-    serializer: callable(options.serializer, 'serializer') ?? JSON.stringify,
-    deserializer: callable(options.deserializer, 'deserializer') ?? parseJson,
-    threshold: positiveInteger(given(breaker.threshold, 5), 'circuitBreaker.threshold'),
-    cooldown: timerDuration(given(breaker.cooldown, 30), 'circuitBreaker.cooldown') * 1000,
-    redisTimeout: positiveMilliseconds(given(options.redisTimeout, 50), 'redisTimeout'),
-    maxInFlight: positiveInteger(given(options.maxInFlight, 200), 'maxInFlight'),
-    maxRedisBytes: positiveInteger(given(options.maxRedisBytes, mebibyte), 'maxRedisBytes'),
-    read: oneOf(given(options.read, 'redis-first'), ['redis-first', 'memory-first'], 'read'),
-    lease: timerDuration(given(options.lease, 1), 'lease') * 1000,
-    maxStaleWhileDisconnected:
-      parseDuration(given(options.maxStaleWhileDisconnected, 60), 'maxStaleWhileDisconnected') * 1000,
-    maxHandlerTime: timerDuration(given(options.maxHandlerTime, 60), 'maxHandlerTime') * 1000,
-    singleFlightLease: readLease(given(options.singleFlightLease, 2)),
-    lifetimeJitter: numberWithin(given(options.lifetimeJitter, 0), 0, 1, 'lifetimeJitter'),
-    earlyRefresh: numberWithin(given(options.earlyRefresh, 0), 0, 100, 'earlyRefresh'),
-    maxMirrorBytes: positiveInteger(given(options.maxMirrorBytes, 4 * mebibyte), 'maxMirrorBytes'),
-    maxJournalBytes: positiveInteger(given(options.maxJournalBytes, mebibyte), 'maxJournalBytes'),
-    journalFile: readJournalFile(options.journalFile),
-    logger,
-    clock: new SleepAwareClock(readClock(given(options.clock, systemClock))),
-  }
+  const settings = readOptions(options, CORE_OPTIONS, 'FallbackCache')
+  const { enabled, logger } = settings
   if (enabled && 'redis' in options && options.redis === undefined) notify(logger, MISSING_REDIS)
   noteLongLifetime(options.defaultTtl, 'defaultTtl', logger)
   return settings
+}
+
+/** A duration that a timer can wait for, in milliseconds. */
+function timerMilliseconds(value: unknown, name: string): number {
+  return timerDuration(value, name) * 1000
+}
+
+function flagOf(value: unknown, name: string): boolean {
+  return flag(value, name) === true
+}
+
+function callableOf<T>(value: T | undefined, name: string): T {
+  return callable(value, name) as T
 }
 
 const MISSING_REDIS =
   'the option redis is given, and undefined: the cache lives in the memory of this process. ' +
   'Is the variable not set? Where that is meant, leave the option out'
 
-const NO_OPTIONS = {}
-
-/** In characters. Each key in Redis and in memory begins with the prefix. */
+/** Characters. Each key in Redis and in memory begins with the prefix. */
 const LONGEST_PREFIX = 256
 
 /** In characters; the maximum of common file systems. */
@@ -317,10 +287,6 @@ function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
   return options
 }
 
-function readMaxEntries(maxEntries: unknown): number {
-  return maxEntries === Number.POSITIVE_INFINITY ? maxEntries : positiveInteger(maxEntries, 'maxEntries')
-}
-
 function readJournalFile(journalFile: unknown): string | undefined {
   if (journalFile === undefined) return undefined
   const path = text(journalFile, 'journalFile', LONGEST_PATH)
@@ -328,10 +294,6 @@ function readJournalFile(journalFile: unknown): string | undefined {
     throw new TypeError(`journalFile must be the path of a file, got ${shown(path)}`)
   }
   return path
-}
-
-function readLease(lease: unknown): number {
-  return lease === false ? 0 : timerDuration(lease, 'singleFlightLease') * 1000
 }
 
 function readRedis(redis: unknown): string | RedisClient | undefined {
@@ -361,7 +323,7 @@ function readLogger(logger: Logger | undefined): Logger | undefined {
 
 const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]
 
-function readClock(clock: Clock): Clock {
+function readClock(clock: Clock | undefined): Clock {
   if (typeof clock !== 'object' || clock === null || !clockMethods.every((name) => typeof clock[name] === 'function')) {
     throw new TypeError('clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn')
   }

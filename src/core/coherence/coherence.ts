@@ -91,7 +91,7 @@ export class Coherence {
     this.#counters = counters
     this.#events = events
     this.#duties = duties
-    this.breaker = new CircuitBreaker(settings.threshold, (from, to) => {
+    this.breaker = new CircuitBreaker(settings.circuitBreaker.threshold, (from, to) => {
       events.tell('circuit', { from, to })
       if (to === 'open') this.#breakerOpened()
     })
@@ -130,7 +130,9 @@ export class Coherence {
       onOpened: (state) => this.#onOpened(state),
     })
     // A cluster client tells nothing of a failover: one of its nodes went, another took over, and it was ready all along.
-    const cooldown = port.isCluster ? Math.min(settings.cooldown, 2000) : settings.cooldown
+    const cooldown = port.isCluster
+      ? Math.min(settings.circuitBreaker.cooldown, 2000)
+      : settings.circuitBreaker.cooldown
     this.#link = new Link(this.breaker, clock, cooldown, {
       ping: () => this.#greet(),
       recover: () => this.#recover(),

@@ -16,7 +16,9 @@ import {
   shown,
   text,
 } from '../../core/option-checks.js'
-import { coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
+import { type KnownOption, TAGS_NAMES, TTL_NAMES } from '../../core/option-hints.js'
+import type { OptionTable } from '../../core/option-table.js'
+import { CORE_OPTIONS, coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
 import { tagText } from '../port/route-tags.js'
 import { isCredentialField } from '../rules/credentials.js'
 import { ENDLESS_TYPES } from '../rules/endless-types.js'
@@ -69,41 +71,45 @@ export interface Policy<Context extends object> {
   readonly collapseTimeout: number
 }
 
-/** Names of the options of the middlewares, beside those of the core. */
-export const ownOptionNames = [
-  'cache',
-  'ttl',
-  'statusTtl',
-  'group',
-  'key',
-  'user',
-  'query',
-  'noVarySearch',
-  'preset',
-  'heuristic',
-  'targets',
-  'storeSetCookie',
-  'storePartial',
-  'obeyClient',
-  'staleWhileRevalidate',
-  'staleIfError',
-  'vary',
-  'maxVariants',
-  'tags',
-  'cacheIf',
-  'skip',
-  'allowRefresh',
-  'methods',
-  'maxBodySize',
-  'precompress',
-  'cacheStatus',
-  'collapseTimeout',
-  'inputs',
-  'cookies',
-  'endlessTypes',
-] as const satisfies readonly Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>[]
+/** The options of the middlewares beside those of the core, with their names in other libraries. */
+const OWN_OPTIONS = {
+  cache: {},
+  ttl: { otherNames: TTL_NAMES },
+  statusTtl: { otherNames: 'status statuses statusCode statusCodes' },
+  group: {},
+  key: { otherNames: 'keyGenerator generateKey getKey cacheKey appendKey' },
+  user: { otherNames: 'userId perUser' },
+  query: { otherNames: 'params queryParams searchParams' },
+  noVarySearch: {},
+  preset: {},
+  heuristic: {},
+  targets: {},
+  storeSetCookie: {},
+  storePartial: {},
+  obeyClient: {},
+  staleWhileRevalidate: { otherNames: 'swr grace stale' },
+  staleIfError: { otherNames: 'sie keep' },
+  vary: { otherNames: 'headers varyBy' },
+  maxVariants: {},
+  tags: { otherNames: TAGS_NAMES },
+  cacheIf: {},
+  skip: { otherNames: 'exclude ignore unless bypass filter shouldCache when if toggle' },
+  allowRefresh: {},
+  methods: {},
+  maxBodySize: {},
+  precompress: { otherNames: 'compress compression encodings' },
+  cacheStatus: { otherNames: 'debug xCache cacheHeader' },
+  collapseTimeout: {},
+  inputs: {},
+  cookies: {},
+  endlessTypes: {},
+} as const satisfies Record<Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>, KnownOption>
 
-const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
+/** Names of the options of the middlewares, beside those of the core. */
+export const ownOptionNames = Object.keys(OWN_OPTIONS) as readonly (keyof typeof OWN_OPTIONS)[]
+
+const CORE: OptionTable<FallbackCacheOptions> = CORE_OPTIONS
+const KNOWN_OPTIONS = { ...OWN_OPTIONS, ...CORE }
 
 /**
  * Checks the options of a middleware once, at construction, and makes its core if none was handed in.
@@ -111,7 +117,7 @@ const optionNames: readonly string[] = [...ownOptionNames, ...coreOptionNames]
  * @throws TypeError for a value of the wrong kind or an unknown name, RangeError for one out of range
  */
 export function readPolicy<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>): Policy<Context> {
-  rejectUnknownOptions(options, optionNames, 'fallbackCache')
+  rejectUnknownOptions(options, KNOWN_OPTIONS, 'fallbackCache')
   const preset = oneOf(given(options.preset, 'application'), ['application', 'proxy'], 'preset')
   const inputs = readInputs(options.inputs, preset)
   const vary = [...new Set([...inputNames(options.vary, 'vary', MAX_SELECTING), ...(inputs?.vary ?? [])])]
@@ -208,7 +214,7 @@ function readStorage<Context extends object>(
 
 function readEndlessTypes(given: unknown): ReadonlySet<string> | undefined {
   if (given === undefined) return undefined
-  rejectUnknownOptions(record(given, 'endlessTypes'), ['count', 'ignore'], 'endlessTypes')
+  rejectUnknownOptions(record(given, 'endlessTypes'), { count: {}, ignore: {} }, 'endlessTypes')
   const { count, ignore } = given as EndlessTypesOptions
   const types = new Set([...ENDLESS_TYPES, ...mediaTypes(count, 'endlessTypes.count')])
   for (const type of mediaTypes(ignore, 'endlessTypes.ignore')) types.delete(type)

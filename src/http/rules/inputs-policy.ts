@@ -37,7 +37,7 @@ export interface InputsPolicy {
 export function readInputs(inputs: unknown, preset: 'application' | 'proxy'): InputsPolicy | undefined {
   if (inputs === false) return undefined
   if (inputs === undefined) return preset === 'proxy' ? undefined : WATCHED
-  rejectUnknownOptions(record(inputs, 'inputs (unless it is false)'), ['ignore', 'count', 'vary'], 'inputs')
+  rejectUnknownOptions(record(inputs, 'inputs (unless it is false)'), { ignore: {}, count: {}, vary: {} }, 'inputs')
   const { ignore, count, vary } = inputs as InputsOptions
   return {
     ignored: new Set(inputNames(ignore, 'inputs.ignore', MOST_INPUTS)),

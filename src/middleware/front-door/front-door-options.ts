@@ -65,7 +65,7 @@ export function checkFrontDoorOptions(
   options: FrontDoorOptions & { readonly createServer?: unknown },
   of: 'serve' | 'listener',
 ): void {
-  rejectUnknownOptions(options, of === 'serve' ? ['skipOnHit', 'createServer'] : ['skipOnHit'], `${of}()`)
+  rejectUnknownOptions(options, of === 'serve' ? { skipOnHit: {}, createServer: {} } : { skipOnHit: {} }, `${of}()`)
   const { skipOnHit, createServer } = options
   callable(createServer, 'createServer')
   if (skipOnHit === undefined || skipOnHit === 'all') return
