@@ -4,8 +4,8 @@ import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from
 import { CONTRADICTORY } from '../rules/origin.js'
 import type { Reason } from '../rules/reasons.js'
 import { requestControl } from '../rules/reusable.js'
-import type { SearchKeys } from '../store/no-vary-search-index.js'
-import type { KeyedRequest, PrimaryKey, PrimaryKeys } from '../store/primary-key.js'
+import { searchKeys } from '../store/no-vary-search-index.js'
+import type { PrimaryKey, PrimaryKeys } from '../store/primary-key.js'
 import { type CacheControl, NO_DIRECTIVES } from '../syntax/cache-control.js'
 import { Lookup } from './lookup.js'
 import { isLoggedIn } from './personal.js'
@@ -74,14 +74,6 @@ export function buildLookup<Context extends object>(
 export function wholeExtra({ rewritten, otherOrigin }: RequestHead, extra: string): string {
   const isPlain = rewritten === undefined && otherOrigin === undefined
   return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
-}
-
-function searchKeys(keys: PrimaryKeys, exact: PrimaryKey, { request, extra, content }: KeyedRequest): SearchKeys {
-  return {
-    exact,
-    rule: keys.ofRule(request, extra, content),
-    under: (rule) => keys.under(rule, request, extra, content),
-  }
 }
 
 /**

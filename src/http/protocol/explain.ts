@@ -4,10 +4,9 @@ import type { Absence } from '../../core/found.js'
 import type { Exchange } from '../port/exchange.js'
 import { credentialNames } from '../rules/credentials.js'
 import type { InputsRead } from '../rules/inputs-read.js'
-import { findStored, type NoVarySearchIndex } from '../store/no-vary-search-index.js'
 import type { PrimaryKeys } from '../store/primary-key.js'
 import type { RecentlyRefused } from '../store/recently-refused.js'
-import type { Variants } from '../store/variants.js'
+import type { StoredResponses } from '../store/stored-responses.js'
 import { askOptions, type DecidedBy, decideByKey, passFor } from './decision.js'
 import { complete, type Draft, explained } from './explained-decision.js'
 import { explainedKey, seenIn } from './explained-parts.js'
@@ -25,8 +24,7 @@ export interface Explained<Context extends object> {
   readonly cache: CacheEngine
   readonly policy: Policy<Context>
   readonly keys: PrimaryKeys
-  readonly variants: Variants
-  readonly searchIndex: NoVarySearchIndex
+  readonly responses: StoredResponses
   readonly flights: Flights
   readonly recentlyRefused: RecentlyRefused
   /** From where it looks at a request. */
@@ -138,8 +136,7 @@ function withoutTrace<Context extends object>({ policy, keys, cache, flights, ow
     runs: flights.without(ownFlight),
     find: (lookup) => {
       absence = 'nothing'
-      const variants = of.variants.lookingBy(peek)
-      return findStored(lookup, variants, of.searchIndex.lookingBy(peek, variants))
+      return of.responses.findBy(peek, lookup)
     },
   }
   return { by, absence: () => absence }

@@ -30,7 +30,8 @@ export function explainedKey<Context extends object>(
 ): ExplainedKey {
   const group = policy.group.replace(/:$/, '')
   const { origin, path, query: own } = keyParts(policy, lookup.request)
-  const { key, rule, personal } = lookup
+  const { key, personal } = lookup
+  const { rule } = key
   const query = rule?.apply(own) ?? own
   return { text: key.text, group, origin, path, query, noVarySearch: rule?.text, isRefined, isPersonal: personal }
 }

@@ -8,7 +8,6 @@ import type { PrimaryKey } from '../store/primary-key.js'
 import { partWithin } from '../store/stored-part.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import type { CacheControl } from '../syntax/cache-control.js'
-import type { SearchRule } from '../syntax/no-vary-search.js'
 
 /** What decides whether a stored response is one for a request, beside its key. */
 export type LookupTerms = Pick<Lookup<never>, 'search' | 'storage' | 'personal' | 'directives' | 'nested'> & {
@@ -21,8 +20,6 @@ export class Lookup<Context extends object> {
   readonly request: RequestHead
   /** Where its response lies, or would lie, as far as is known. */
   key: PrimaryKey
-  /** The rule of No-Vary-Search that the key goes by; `undefined`: the query counts as it stands. */
-  rule: SearchRule | undefined = undefined
   /** Where it may lie instead; `undefined` where No-Vary-Search does not count. */
   readonly search: SearchKeys | undefined
   readonly storage: StoragePolicy

@@ -1,10 +1,9 @@
 import type { CacheEngine } from '../../core/engine.js'
 import { Invalidations } from '../store/invalidations.js'
-import { NoVarySearchIndex } from '../store/no-vary-search-index.js'
 import { PrimaryKeys } from '../store/primary-key.js'
 import { RecentlyRefused } from '../store/recently-refused.js'
+import { StoredResponses } from '../store/stored-responses.js'
 import { UriKeys } from '../store/uri-keys.js'
-import { Variants } from '../store/variants.js'
 import type { Policy } from './policy.js'
 import { Reports } from './reports.js'
 
@@ -13,8 +12,7 @@ export interface ProtocolParts<Context extends object> {
   readonly cache: CacheEngine
   readonly policy: Policy<Context>
   readonly keys: PrimaryKeys
-  readonly variants: Variants
-  readonly searchIndex: NoVarySearchIndex
+  readonly responses: StoredResponses
   /** Invalidates the responses of this route. */
   readonly invalidations: Invalidations
   readonly recentlyRefused: RecentlyRefused
@@ -25,15 +23,14 @@ export interface ProtocolParts<Context extends object> {
 export function protocolParts<Context extends object>(policy: Policy<Context>): ProtocolParts<Context> {
   const { engine: cache, group, noVarySearch } = policy
   const keys = new PrimaryKeys(policy)
-  const variants = new Variants(cache)
-  const searchIndex = new NoVarySearchIndex(cache, variants)
+  const responses = new StoredResponses(cache)
+  const { variants, searchIndex } = responses
   const uriKeys = new UriKeys(cache, keys, variants, noVarySearch ? searchIndex : undefined)
   return {
     cache,
     policy,
     keys,
-    variants,
-    searchIndex,
+    responses,
     invalidations: new Invalidations(policy.cache, group, uriKeys),
     recentlyRefused: new RecentlyRefused(cache.clock),
     reports: new Reports(cache),

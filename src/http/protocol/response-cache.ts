@@ -6,7 +6,6 @@ import type { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { isForSeveral, mayReuse, requestControl } from '../rules/reusable.js'
 import type { Invalidations } from '../store/invalidations.js'
-import { findStored } from '../store/no-vary-search-index.js'
 import { representationFor } from '../store/representation.js'
 import { CACHE_NAME, type StoredResponse } from '../store/stored-response.js'
 import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
@@ -69,7 +68,7 @@ export class ResponseCache<Context extends object> {
 
   constructor(policy: Policy<Context>) {
     const parts = protocolParts(policy)
-    const { cache, keys, variants, searchIndex } = parts
+    const { cache, keys, responses } = parts
     this.cache = cache
     this.invalidations = parts.invalidations
     this.#policy = policy
@@ -79,7 +78,7 @@ export class ResponseCache<Context extends object> {
     this.#scopes = new Scopes(this, storageScopeOf(policy))
     this.#nested = new Nested(policy, this.#scopes)
     this.#runs = new HandlerRuns(parts, this.#scopes, this.#writer)
-    const find = (lookup: Lookup<Context>) => findStored(lookup, variants, searchIndex)
+    const find = (lookup: Lookup<Context>) => responses.find(lookup)
     this.#by = { policy, cache, keys, find, runs: this.#runs.flights }
   }
 

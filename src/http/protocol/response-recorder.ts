@@ -10,13 +10,13 @@ import type { Storable } from '../rules/storable.js'
 import { refuseBody } from '../rules/storable-body.js'
 import { type Combination, combine } from '../store/combined-parts.js'
 import { encodingsToMake } from '../store/encodings.js'
+import { keyByRule } from '../store/no-vary-search-index.js'
 import { type RecordedHead, recordHead, withEntityTag } from '../store/recorded-response.js'
 import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields } from '../store/route-fields.js'
 import type { StoredHead } from '../store/stored-response.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import { type FieldList, fieldValue } from '../syntax/fields.js'
-import { parseNoVarySearch } from '../syntax/no-vary-search.js'
 import { BodyCollector, byteLength, ownBytes } from './body-collector.js'
 import type { Landing } from './flight.js'
 import { AS_IT_IS } from './pass-through.js'
@@ -200,14 +200,15 @@ export class ResponseRecorder implements Recording {
   }
 
   protected recordedHead({ line, route, storable, receivedAt, selecting, body }: HeadToRecord): RecordedHead {
-    const { request, nested, requestedAt } = this.of
+    const { request, search, nested, requestedAt } = this.of
     const { exactVary, maxVariants } = this.policy
     const { observed } = this.judgement
     const vary = [...this.policy.vary, ...selecting, ...observed]
     const tags = [...this.handle.tags, ...this.#say.tagsBy(this.policy.tags)]
     const cost = Math.max(0, receivedAt - requestedAt)
     this.codings = this.#codingsOf(line.status, route, storable, body)
-    const made = { request, observed, ...keyOf(this.of, route), head: line, route, storable, receivedAt, cost, body }
+    const key = search === undefined ? this.of.key : keyByRule(search, route.deciding)
+    const made = { request, observed, key, head: line, route, storable, receivedAt, cost, body }
     return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested })
   }
 
@@ -415,14 +416,6 @@ export class ResponseRecorder implements Recording {
     this.inputs?.close()
     this.#body?.forget()
   }
-}
-
-/** Where a response is to lie: by what it says of the queries that it is for, or by its own. */
-function keyOf({ key, search }: RecordedRequest, route: RouteFields) {
-  if (search === undefined) return { key, rule: undefined }
-  const rule = parseNoVarySearch(fieldValue(route.deciding, 'no-vary-search'))
-  const under = rule && search.under(rule)
-  return under === undefined ? { key: search.exact, rule: undefined } : { key: under, rule }
 }
 
 const NO_NAMES_READ: readonly string[] = Object.freeze([])

@@ -43,7 +43,7 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
 ])
 
 /** What a writer needs of its protocol. */
-type WriterParts = Pick<ProtocolParts<never>, 'cache' | 'variants' | 'searchIndex' | 'recentlyRefused' | 'reports'>
+type WriterParts = Pick<ProtocolParts<never>, 'cache' | 'responses' | 'recentlyRefused' | 'reports'>
 
 /** A response that is not stored. */
 export interface RefusedResponse {
@@ -73,7 +73,8 @@ export class ResponseWriter {
 
   /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
   refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
-    const { variants, reports } = this.parts
+    const { responses, reports } = this.parts
+    const { variants } = responses
     if (!variants.hasRoom(recorded)) return 'too-many-variants'
     if (!variants.isGivenUp(recorded)) return undefined
     const { observed } = recorded
@@ -83,7 +84,7 @@ export class ResponseWriter {
 
   /** Whether a response was invalidated since its handler started. */
   isInvalidated(of: RecordedRequest, recorded: RecordedHead): boolean {
-    return this.parts.variants.isInvalidated(recorded, of)
+    return this.parts.responses.variants.isInvalidated(recorded, of)
   }
 
   /** Whether it is known already that {@link keep} is going to refuse: the cache is closed, or something was invalidated, or it took too long. */
@@ -94,8 +95,8 @@ export class ResponseWriter {
 
   /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
   keep(of: RecordedRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
-    const { variants, searchIndex, recentlyRefused, reports } = this.parts
-    const kept = variants.keep(recorded, head, body, of)
+    const { responses, recentlyRefused, reports } = this.parts
+    const kept = responses.keep(recorded, head, body, of)
     if ('refusal' in kept) {
       this.#note(of, { reason: kept.refusal, failed: false, input: '' })
       // The requests that waited were accepted before the cache was closed.
@@ -105,7 +106,6 @@ export class ResponseWriter {
       }
       return this.#notKept(of, kept.refusal)
     }
-    if (of.search !== undefined) searchIndex.keep(of.search, recorded, of.mark)
     recentlyRefused.delete(of.storageKey)
     const landing = new StoredRun(kept.entry, head, kept.written)
     if (head.encodings !== undefined) this.precompressor.afterStore(kept.storageKey, landing.stored, kept.written)

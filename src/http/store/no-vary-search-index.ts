@@ -2,8 +2,9 @@ import type { CacheEngine } from '../../core/engine.js'
 import type { Found } from '../../core/found.js'
 import type { RunMark } from '../../core/mark.js'
 import type { RequestHead } from '../port/exchange.js'
+import { type Fields, fieldValue } from '../syntax/fields.js'
 import { parseNoVarySearch, type SearchRule } from '../syntax/no-vary-search.js'
-import type { PrimaryKey } from './primary-key.js'
+import type { KeyedRequest, PrimaryKey, PrimaryKeys } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
 import type { FoundVariant, Variants } from './variants.js'
 
@@ -19,42 +20,29 @@ export interface SearchKeys {
   under(rule: SearchRule): PrimaryKey | undefined
 }
 
+/** The keys for a request whose key for the exact query is known. */
+export function searchKeys(
+  keys: PrimaryKeys,
+  exact: PrimaryKey,
+  { request, extra, content }: KeyedRequest,
+): SearchKeys {
+  return {
+    exact,
+    rule: keys.ofRule(request, extra, content),
+    under: (rule) => keys.under(rule, request, extra, content),
+  }
+}
+
+/** The key under which a response is stored: by the rule that it states, or by its exact query. */
+export function keyByRule(search: SearchKeys, deciding: Fields): PrimaryKey {
+  const rule = parseNoVarySearch(fieldValue(deciding, 'no-vary-search'))
+  return (rule && search.under(rule)) ?? search.exact
+}
+
 /** The result of a lookup, with the key it was found under, or would be stored under. */
 export interface FoundUnder {
   readonly key: PrimaryKey
-  /** The rule of that key; `undefined` if the query was matched exactly. */
-  readonly rule: SearchRule | undefined
   readonly found: FoundVariant
-}
-
-/** A lookup of one request, with the key determined so far. */
-export interface Sought {
-  readonly request: RequestHead
-  /** `undefined` if No-Vary-Search is not supported for this route. */
-  readonly search: SearchKeys | undefined
-  key: PrimaryKey
-  rule: SearchRule | undefined
-}
-
-/**
- * Looks up the variants for a request, and stores the key and rule of the result in `lookup`.
- *
- * @param index - used if responses may have No-Vary-Search
- */
-export function findStored(
-  lookup: Sought,
-  variants: Variants,
-  index: NoVarySearchIndex,
-): FoundVariant | Promise<FoundVariant> {
-  const { search, request } = lookup
-  if (search === undefined) return variants.find(lookup.key, request)
-  const at = (under: FoundUnder): FoundVariant => {
-    lookup.key = under.key
-    lookup.rule = under.rule
-    return under.found
-  }
-  const found = index.find(search, request)
-  return isPending(found) ? found.then(at) : at(found)
 }
 
 /**
@@ -62,6 +50,13 @@ export function findStored(
  */
 const MEMORY = 10_000
 const MAX_LENGTH = 1_024
+
+/** What is looked up, and the rule that its path had last time. */
+interface Guess {
+  readonly keys: SearchKeys
+  readonly request: RequestHead
+  readonly guess: SearchRule | undefined
+}
 
 interface KnownRule {
   readonly rule: SearchRule
@@ -113,10 +108,11 @@ export class NoVarySearchIndex {
     const marker = this.#cache.find(keys.rule.text)
     const exact = this.#variants.find(keys.exact, request)
     const guessed = this.#findUnder(guess, keys, request)
+    const by: Guess = { keys, request, guess }
     if (isPending(marker) || isPending(exact) || isPending(guessed)) {
-      return Promise.all([marker, exact, guessed]).then((all) => this.#choose(keys, request, guess, ...all))
+      return Promise.all([marker, exact, guessed]).then((all) => this.#choose(by, ...all))
     }
-    return this.#choose(keys, request, guess, marker, exact, guessed)
+    return this.#choose(by, marker, exact, guessed)
   }
 
   /** The rule of a path, if this process knows it. */
@@ -130,7 +126,7 @@ export class NoVarySearchIndex {
   }
 
   /** Stores the rule of a response. */
-  keep(keys: SearchKeys, { rule, receivedAt: storedAt, deleteAt }: RecordedHead, mark: RunMark): void {
+  keep(keys: SearchKeys, { key: { rule }, receivedAt: storedAt, deleteAt }: RecordedHead, mark: RunMark): void {
     if (rule === undefined) return
     const known = this.#rules.get(keys.rule.text)
     const last = Math.max(deleteAt, known?.rule.text === rule.text ? known.deleteAt : 0)
@@ -140,15 +136,13 @@ export class NoVarySearchIndex {
   }
 
   #choose(
-    keys: SearchKeys,
-    request: RequestHead,
-    guess: SearchRule | undefined,
+    { keys, request, guess }: Guess,
     marker: Found | undefined,
     exact: FoundVariant,
     guessed: FoundUnder | undefined,
   ): FoundUnder | Promise<FoundUnder> {
     const rule = ruleIn(marker, keys.rule)
-    const own = { key: keys.exact, rule: undefined, found: exact }
+    const own = { key: keys.exact, found: exact }
     if (rule === undefined || rule.text === guess?.text) return newer(own, guessed)
     this.#remember(keys.rule.text, { rule, deleteAt: marker?.entry.deleteAt ?? 0 })
     const under = this.#findUnder(rule, keys, request)
@@ -159,7 +153,7 @@ export class NoVarySearchIndex {
     const key = rule && keys.under(rule)
     if (key === undefined) return undefined
     const found = this.#variants.find(key, request)
-    return isPending(found) ? found.then((one) => ({ key, rule, found: one })) : { key, rule, found }
+    return isPending(found) ? found.then((one) => ({ key, found: one })) : { key, found }
   }
 
   #remember(key: string, known: KnownRule): void {

@@ -12,6 +12,8 @@ export interface PrimaryKey {
   readonly text: string
   /** Everything that was hashed, in full: stored with the response and compared on read. */
   readonly identity: string
+  /** The rule of No-Vary-Search by which queries share it; left out for the key of an exact query. */
+  readonly rule?: SearchRule | undefined
 }
 
 /** A request whose key is wanted, with what its key holds beside the URI. */
@@ -45,12 +47,14 @@ const MAX_LENGTH = 1024
 class MadeKey implements PrimaryKey {
   readonly text: string
   readonly identity: string
+  readonly rule: SearchRule | undefined
   /** The text to remember it under; `undefined` if it is already remembered, or never will be. */
   #seen: string | undefined
 
-  constructor(text: string, identity: string) {
+  constructor(text: string, identity: string, rule: SearchRule | undefined) {
     this.text = text
     this.identity = identity
+    this.rule = rule
   }
 
   get seen(): string | undefined {
@@ -111,7 +115,7 @@ export class PrimaryKeys {
       const query = rule.apply(countedQuery(queryOf(url), this.#policy.query))
       return query === undefined
         ? undefined
-        : makeKey(this.#policy, { request, extra, content }, { line: rule.text, query })
+        : makeKey(this.#policy, { request, extra, content }, { line: rule.text, query, rule })
     }
     return content === undefined ? this.#remembered(seenAs(request, url, extra, rule.text), make) : make()
   }
@@ -208,7 +212,7 @@ const RULE = 'no-vary-search'
 function makeKey(
   policy: KeyPolicy,
   { request, extra, content }: KeyedRequest,
-  search?: { readonly line: string; readonly query: string },
+  search?: { readonly line: string; readonly query: string; readonly rule?: SearchRule },
 ): MadeKey {
   const method = content === undefined ? 'GET' : 'QUERY'
   const { origin, path, query: own } = keyParts(policy, request)
@@ -232,7 +236,7 @@ function makeKey(
   if (search !== undefined) identity += `\n${search.line}`
   // Values added by options may contain anything, so they come last; nothing before them contains a line break.
   if (extra !== '') identity += `\n${extra}`
-  return new MadeKey(text, identity)
+  return new MadeKey(text, identity, search?.rule)
 }
 
 /** The last hash for a GET without a query, which depends on the origin alone. */

@@ -5,7 +5,6 @@ import { storedFields } from '../rules/stored-fields.js'
 import { selectingFields, selectingValues } from '../rules/vary.js'
 import { makeEntityTag } from '../syntax/entity-tag.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
-import type { SearchRule } from '../syntax/no-vary-search.js'
 import type { PrimaryKey } from './primary-key.js'
 import { type RouteFields, toFieldList } from './route-fields.js'
 import type { StoredHead } from './stored-response.js'
@@ -25,15 +24,12 @@ export interface RecordedHead {
   readonly observed: readonly string[]
   /** The primary key to store it under. */
   readonly key: PrimaryKey
-  /** Its No-Vary-Search rule; `undefined` if it only answers its own query. */
-  readonly rule: SearchRule | undefined
 }
 
 /** The data from which a {@link RecordedHead} is made. */
 export interface RecordedParts {
   readonly request: RequestHead
   readonly key: PrimaryKey
-  readonly rule: SearchRule | undefined
   readonly head: Pick<ResponseHead, 'status' | 'reason'>
   readonly route: RouteFields
   readonly storable: Storable
@@ -85,7 +81,6 @@ export function recordHead(parts: RecordedParts): RecordedHead {
     maxVariants: parts.maxVariants,
     observed: parts.observed,
     key,
-    rule: parts.rule,
   }
 }
 
