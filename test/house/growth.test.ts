@@ -33,9 +33,9 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/coherence.ts #said': 'kinds of errors of Redis',
   'core/tiers/refusals.ts #active': 'kinds of errors of Redis',
   'core/long-lifetime.ts said': 'messages said once',
-  'http/protocol/keeper.ts #warned': 'messages said once',
-  'http/protocol/handler-runs.ts #flights': 'requests that wait for a handler',
-  'http/protocol/fill.ts #chunks': 'recordings under way',
+  'http/protocol/reports.ts TOLD': 'messages said once',
+  'http/protocol/flights.ts #flights': 'requests that wait for a handler',
+  'http/protocol/body-collector.ts #chunks': 'recordings under way',
   'http/store/variants.ts #variants': 'variants that a process knows of',
   'http/store/no-vary-search-index.ts #rules': 'rules of No-Vary-Search',
   'http/store/recently-refused.ts #until': 'keys of responses that were refused',
@@ -59,7 +59,7 @@ const ROWS: Readonly<Record<string, string>> = {
 const EXEMPT: readonly RegExp[] = [
   /^middleware\/(node|express|koa)\/(watched-|application|departure|request-content|outermost)/,
   /^middleware\/node-internals\/response-trial/,
-  /^http\/protocol\/(route-say|handler-runs\.ts #plainPolicies)/,
+  /^http\/protocol\/(route-say|recorder-policies\.ts #plain)/,
   /^http\/syntax\/no-vary-search\.ts/,
   /^http\/port\/response-notes\.ts tags/,
   // An empty one, by default.

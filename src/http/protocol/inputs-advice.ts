@@ -4,10 +4,11 @@ import type { InputsRead } from '../rules/inputs-read.js'
 import type { InputsVerdict } from '../rules/inputs-verdict.js'
 import { hasField } from '../syntax/fields.js'
 import { pathOf } from '../syntax/target.js'
+import type { WarningKind } from './reports.js'
 
-/** Something to be said once. */
+/** Something to be said once for a cache, however many inputs and routes it is true of. */
 export interface Advice {
-  readonly topic: string
+  readonly kind: WarningKind
   readonly text: () => string
 }
 
@@ -19,16 +20,21 @@ export function adviceOn(
 ): readonly Advice[] {
   const path = pathOf(request.url)
   if (refusal === 'fields-read') {
-    return [{ topic: refusal, text: () => everyField(path, place) }]
+    return [{ kind: refusal, text: () => everyField(path, place) }]
   }
-  if (refusal === 'query-read') return [{ topic: `read ${input}`, text: () => parameterRead(path, input) }]
-  if (refusal === 'address-read') return [{ topic: refusal, text: () => addressRead(path) }]
-  if (refusal === 'cookie-read') return [{ topic: `read ${input}`, text: () => cookieRead(path, input) }]
-  if (refusal === 'filled-read') return [{ topic: `read ${input}`, text: () => objectRead(path, input) }]
+  if (refusal === 'query-read') return [{ kind: refusal, text: () => parameterRead(path, input) }]
+  if (refusal === 'address-read') return [{ kind: refusal, text: () => addressRead(path) }]
+  if (refusal === 'cookie-read') return [{ kind: refusal, text: () => cookieRead(path, input) }]
+  if (refusal === 'filled-read') return [{ kind: refusal, text: () => objectRead(path, input) }]
   return selecting
     .filter((name) => !isQuiet(name, request))
-    .map((name) => ({ topic: `read ${name}`, text: () => fieldRead(path, name) }))
+    .map((name) => ({
+      kind: isFilledInput(name) ? 'value-selects' : 'field-selects',
+      text: () => fieldRead(path, name),
+    }))
 }
+
+const ONCE = 'Said once for each cache: Cache-Status, the event "skip" and explain() tell of other inputs and routes.'
 
 /** Frameworks read Accept for every redirect; the absence of a cookie costs nothing. */
 function isQuiet(name: string, request: RequestHead): boolean {
@@ -40,7 +46,8 @@ function everyField(path: string, place: string | undefined): string {
   return (
     `the response to ${path} was not stored: all request fields were read at once${place === undefined ? '' : ` (${place})`}. ` +
     'A handler that copies them to another server is a proxy: give its route preset: "proxy" or inputs: false. Mount loggers in front ' +
-    'of the cache. This is said once.'
+    'of the cache. ' +
+    ONCE
   )
 }
 
@@ -49,7 +56,8 @@ function cookieRead(path: string, input: string): string {
   return (
     `the response to ${path} was not stored: its handler has read ${cookie}, and everybody would have got it. Name it in the option ` +
     `"vary" (vary: ['${input}']) to keep a response for each value, in inputs.ignore if the response does not depend on it, or send ` +
-    'Cache-Control: public. This is said once.'
+    'Cache-Control: public. ' +
+    ONCE
   )
 }
 
@@ -58,14 +66,16 @@ function parameterRead(path: string, input: string): string {
     input === 'query:*' ? 'all parameters of the query' : `the parameter ${input.replace(/^query:/, '')}`
   return (
     `the response to ${path} was not stored: its handler has read ${parameter}, and the option "query" names others only, so that ` +
-    `requests with other values have the same key. Name it in "query", or "${input}" in inputs.ignore. This is said once.`
+    `requests with other values have the same key. Name it in "query", or "${input}" in inputs.ignore. ` +
+    ONCE
   )
 }
 
 function addressRead(path: string): string {
   return (
     `the response to ${path} was not stored: the address or the certificate of the client was read behind the cache. Mount rate limits ` +
-    'and loggers in front of the cache, put the address into the option "key", or name "ip" in inputs.ignore. This is said once.'
+    'and loggers in front of the cache, put the address into the option "key", or name "ip" in inputs.ignore. ' +
+    ONCE
   )
 }
 
@@ -73,7 +83,8 @@ function objectRead(path: string, input: string): string {
   return (
     `the response to ${path} was not stored: its handler has read ${spelled(input)}, which middleware in front of the cache has filled in ` +
     `and whose name says who is asking. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, what it depends on in "key", ` +
-    `or "${input}" in inputs.ignore if the response does not depend on it. This is said once.`
+    `or "${input}" in inputs.ignore if the response does not depend on it. ` +
+    ONCE
   )
 }
 
@@ -87,7 +98,8 @@ function spelled(input: string): string {
 function filledRead(path: string, input: string): string {
   return (
     `the handler of ${path} has read ${spelled(input)}, which middleware in front of the cache has filled in: the cache keeps a response for ` +
-    `each of its values. Name "${input}" in the option "vary", or in inputs.ignore if the response does not depend on it. This is said once.`
+    `each of its values. Name "${input}" in the option "vary", or in inputs.ignore if the response does not depend on it. ` +
+    ONCE
   )
 }
 
@@ -95,7 +107,8 @@ function filledRead(path: string, input: string): string {
 export function reflectedInput(url: string, input: string): string {
   return (
     `the response to ${pathOf(url)} was not stored: it contains the value of ${input} of its request, and everybody would have got that. Leave it ` +
-    `out of the response, name it in ${input.startsWith('query:') ? '"query"' : '"vary"'}, or name "${input}" in inputs.ignore. This is said once.`
+    `out of the response, name it in ${input.startsWith('query:') ? '"query"' : '"vary"'}, or name "${input}" in inputs.ignore. ` +
+    ONCE
   )
 }
 
@@ -104,7 +117,8 @@ export function givenUp(path: string, inputs: readonly string[]): string {
   const names = inputs.map((input) => `"${input}"`).join(', ')
   return (
     `responses to ${path} are not stored at present: the handler has read ${names}, and nearly every request has another value, so that no ` +
-    'request finds what is stored for others. Name in inputs.ignore what the response does not depend on. This is said once.'
+    'request finds what is stored for others. Name in inputs.ignore what the response does not depend on. ' +
+    ONCE
   )
 }
 
@@ -112,6 +126,7 @@ function fieldRead(path: string, name: string): string {
   if (isFilledInput(name)) return filledRead(path, name)
   return (
     `the handler of ${path} has read the request field ${name}, which is not in Vary: the cache keeps a response for each of its values. ` +
-    `Send Vary: ${name}, so that caches in front know, or name it in the option "vary" or in inputs.ignore. This is said once.`
+    `Send Vary: ${name}, so that caches in front know, or name it in the option "vary" or in inputs.ignore. ` +
+    ONCE
   )
 }

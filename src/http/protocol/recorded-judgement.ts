@@ -103,7 +103,7 @@ export class RecordedJudgement {
   #conclude(inputs: InputsRead, context: InputsContext): Reason | undefined {
     this.#inputs = judgeInputs(inputs, context)
     const advice = adviceOn(this.#inputs, inputs, this.#run.of.request)
-    for (const { topic, text } of advice) this.#reports.warn(topic, text)
+    for (const { kind, text } of advice) this.#reports.warn(kind, text)
     return this.#inputs.refusal
   }
 }

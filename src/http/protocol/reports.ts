@@ -4,13 +4,39 @@ import type { RequestHead } from '../port/exchange.js'
 import type { Reason } from '../rules/reasons.js'
 import { pathOf } from '../syntax/target.js'
 
+/** What a warning is about. */
+export type WarningKind =
+  | 'fields-read'
+  | 'query-read'
+  | 'address-read'
+  | 'cookie-read'
+  | 'filled-read'
+  | 'field-selects'
+  | 'value-selects'
+  | 'reflected'
+  | 'given-up'
+  | 'logged-in'
+
+/** The faults that are told of at most: their messages may hold what a client sent. */
+const MOST_FAULTS = 10
+
+/** What was told of a cache. The middlewares that `with()` derives share it, as other ones that have the same core. */
+interface Told {
+  readonly kinds: Set<WarningKind>
+  readonly faults: Set<string>
+}
+
+const TOLD = new WeakMap<CacheEngine, Told>()
+
 /** What the cache tells of requests and responses: counters, events, and warnings that are given once. */
 export class Reports {
   readonly #cache: CacheEngine
-  readonly #warned = new Set<string>()
+  readonly #told: Told
 
   constructor(cache: CacheEngine) {
     this.#cache = cache
+    this.#told = TOLD.get(cache) ?? { kinds: new Set(), faults: new Set() }
+    TOLD.set(cache, this.#told)
   }
 
   /** A request is answered from the store. */
@@ -53,17 +79,20 @@ export class Reports {
   fault(thrown: unknown): void {
     const error = asError(thrown)
     this.#cache.emit('fault', { error })
-    this.warn(
-      error.message,
-      () => `a request passed by the cache because something failed: ${error.stack ?? error.message}`,
-    )
+    const { faults } = this.#told
+    if (faults.size >= MOST_FAULTS || faults.has(error.message)) return
+    faults.add(error.message)
+    emitWarning(`a request passed by the cache because something failed: ${error.stack ?? error.message}`)
   }
 
-  /** Says something once, whatever the request: `topic` tells one thing to be said from another. */
-  warn(topic: string, text: () => string): void {
-    // Bounded: a message may hold what a client sent.
-    if (this.#warned.size >= 20 || this.#warned.has(topic)) return
-    this.#warned.add(topic)
-    process.emitWarning(text(), 'FallbackCacheWarning')
+  /** Warns once of each kind, whatever the request. */
+  warn(kind: WarningKind, text: () => string): void {
+    if (this.#told.kinds.has(kind)) return
+    this.#told.kinds.add(kind)
+    emitWarning(text())
   }
+}
+
+function emitWarning(text: string): void {
+  process.emitWarning(text, 'FallbackCacheWarning')
 }

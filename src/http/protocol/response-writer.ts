@@ -78,7 +78,7 @@ export class ResponseWriter {
     if (!variants.hasRoom(recorded)) return 'too-many-variants'
     if (!variants.isGivenUp(recorded)) return undefined
     const { observed } = recorded
-    reports.warn(`given up ${observed.join()}`, () => givenUp(pathOf(of.request.url), observed))
+    reports.warn('given-up', () => givenUp(pathOf(of.request.url), observed))
     return 'too-many-variants'
   }
 
@@ -116,7 +116,7 @@ export class ResponseWriter {
   refused(of: RecordedRequest, refused: RefusedResponse): void {
     this.#note(of, refused)
     const { reports } = this.parts
-    if (refused.reason === 'logged-in') reports.warn(refused.reason, () => loggedInWarning(of))
+    if (refused.reason === 'logged-in') reports.warn('logged-in', () => loggedInWarning(of))
     reports.refused(of.key.text, refused.reason, refused.detail)
   }
 
@@ -168,6 +168,6 @@ function loggedInWarning(of: RecordedRequest): string {
   return (
     `the response to ${pathOf(of.request.url)} was not stored: its handler knew who the user is (req.user, ctx.state.user or a session with ` +
     'something in it), and everybody would have got it. Authentication that runs after the cache is not seen by it: name the user in the ' +
-    'key with the "user" option, or keep such routes away from the cache with "skip". This is said once.'
+    'key with the "user" option, or keep such routes away from the cache with "skip". This is said once for each cache.'
   )
 }
