@@ -211,6 +211,23 @@ describe('credentials', () => {
     expect(cache.stats().redisError).toBeUndefined()
   })
 
+  it('are asked for by node-redis itself, by its option credentialsProvider', async () => {
+    const { createClient } = await import('redis')
+    const credentialsProvider = { type: 'async-credentials-provider', credentials: () => login() } as const
+    const client = createClient({ url: `redis://127.0.0.1:${server.port}`, credentialsProvider })
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      const cache = await connect({ redis: client, keyPrefix: 'shop:' })
+      await rotate('second')
+      await until('connected with the new one', () => works(cache), { timeout: 15_000 })
+      expect(cache.stats().redisError).toBeUndefined()
+      await cache.close()
+    } finally {
+      client.destroy()
+    }
+  })
+
   it('that come late or not at all leave the last ones in use, and memory answers until there are some', async () => {
     login = async () => Promise.reject(new Error('the vault is sealed'))
     const cache = new FallbackCache({ redisTimeout: 2000, ...open(), logger: { info: () => {}, warn: () => {} } })

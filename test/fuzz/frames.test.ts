@@ -5,9 +5,9 @@ describe('npm run fuzz -- frames', () => {
   it.each([1, Date.now() % 2 ** 31])(
     'finds no entry that is read as another one, and no bytes that throw (seed %i)',
     async (seed) => {
-      const { counts, faults } = await fuzzFrames(5_000, seed)
+      const { counts, faults } = await fuzzFrames(2_000, seed)
       expect(faults).toEqual([])
-      expect(counts.responses).toBeGreaterThan(1_000)
+      expect(counts.responses).toBeGreaterThan(500)
     },
   )
 })
