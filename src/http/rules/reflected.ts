@@ -36,7 +36,8 @@ export function unkeyedTexts(
 }
 
 /**
- * The first of some texts that a response contains, as it is or as HTML, JSON or a URL has it; `undefined`: none.
+ * The first of some texts that a response contains, as it is or as HTML, JSON or a URL has it; `undefined`: none. A text counts as
+ * contained where looking for it would take too long.
  *
  * @param fields - the stored ones
  */
@@ -48,8 +49,12 @@ export function reflectedText(texts: readonly UnkeyedText[], fields: Fields, bod
     .filter((name) => name !== 'etag' && name !== 'last-modified' && name !== 'cache-control')
     .map((name) => fieldValue(fields, name))
     .join('\n')
+  let left = MOST_SEARCHED
   return texts.find(({ text }) =>
-    spellings(text).some((one) => head.includes(one) || plain === undefined || plain.includes(one)),
+    spellings(text).some((one) => {
+      left -= plain?.length ?? 0
+      return head.includes(one) || plain === undefined || left < 0 || plain.includes(one)
+    }),
   )
 }
 
@@ -59,8 +64,11 @@ const SHORTEST = 8
 /** So many parameters of a query are looked for. */
 const MOST_PAIRS = 32
 
-/** The largest body that is decoded, in bytes. */
-const LARGEST = 2 ** 24
+/** The largest body that is decoded, in bytes; a larger one counts as containing the text. */
+const LARGEST = 2 ** 22
+
+/** Bytes that are searched for one response, over all texts; beyond them a text counts as found. Clients choose how many texts there are. */
+const MOST_SEARCHED = 2 ** 24
 
 const NONE: readonly UnkeyedText[] = Object.freeze([])
 
