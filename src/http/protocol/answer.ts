@@ -8,7 +8,7 @@ import { type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { parseRange, partialContent, rangeNotSatisfiable } from '../syntax/range.js'
 import type { Lookup } from './lookup.js'
 
-/** A stored response as it would go out in full. */
+/** A stored response with its complete reply, before conditions and ranges are applied. */
 export interface WholeAnswer {
   readonly stored: StoredResponse
   readonly whole: Reply
@@ -17,9 +17,10 @@ export interface WholeAnswer {
 }
 
 /**
- * What one client gets of a stored response: the whole, a 304, a part, or its head (RFC 9111, section 4.3.2; RFC 9110, sections 13 and 14).
+ * Selects the reply that one client gets from a stored response: the whole response, a 304, a part, or the header
+ * fields only (RFC 9111, section 4.3.2; RFC 9110, sections 13 and 14).
  *
- * @param request - the request as it came, where a handler has been run with other fields
+ * @param request - the request as the client sent it, if the handler has run with other fields
  */
 export function answerFromStore<Context extends object>(
   { exchange, storage }: Lookup<Context>,
@@ -29,7 +30,7 @@ export function answerFromStore<Context extends object>(
   const reply = withOuterLists(exchange, stored, whole)
   if (request.isPlain && request.method === 'GET') {
     if (request.ifNoneMatch === undefined) return reply
-    // What most clients ask: whether the one they have is still the one.
+    // Fast path for the most common condition: the client's entity tag matches.
     if (stored.status === 200 && request.ifNoneMatch === stored.byName.etag) return notModified(stored, reply)
   }
   const { method, headers } = request
@@ -48,25 +49,25 @@ function answerFromPart(headers: Fields, stored: StoredResponse, reply: Reply, n
   return part === undefined ? reply : { ...reply, fields: fieldsOfPart(reply.fields, part), body: part.body }
 }
 
-/** A response that the handler has just made, as far as it is known. */
+/** A response that the handler has just produced, with the fields known so far. */
 export interface MadeResponse {
   readonly status: number
   readonly fields: Fields
   readonly now: number
-  /** The fields of middleware in front that the route removed. */
+  /** Fields set by earlier middleware and removed by the route. */
   readonly removed: readonly string[]
 }
 
-/** An answer with its fields by name. */
+/** A reply whose fields are accessible by name. */
 export interface ConditionalAnswer extends Omit<Reply, 'fields'> {
   readonly fields: Fields
 }
 
 /**
- * What a client gets instead of a response whose handler was not told of the client's If-None-Match and If-Modified-Since: a 304,
- * as the framework would have made it; `undefined`: the response.
+ * Evaluates the client's If-None-Match and If-Modified-Since, which were hidden from the handler, on the handler's
+ * response. Returns the 304 that the framework would have sent, or `undefined` if the response is sent as it is.
  *
- * @param request - the request as it came
+ * @param request - the request as the client sent it
  */
 export function answerConditions(
   { method, headers }: Pick<RequestHead, 'method' | 'headers'>,
@@ -87,7 +88,10 @@ function isAnswered304(
   return isNotModified(method, headers, stored.byName, stored.receivedAt, now)
 }
 
-/** Whether conditions are evaluated (RFC 9110, section 13.2.1): of 204 and 205 too, as Express and koa-conditional-get do. */
+/**
+ * Whether conditions are evaluated for a status (RFC 9110, section 13.2.1): for every 2xx, including 204 and 205, as
+ * Express and koa-conditional-get do.
+ */
 function isSuccessful(status: number): boolean {
   return status >= 200 && status < 300
 }
@@ -96,14 +100,15 @@ function isConditional(headers: Fields): boolean {
   return headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined
 }
 
-/** The 304 in place of a whole answer; the same object for the same one, so that hits within one second make nothing anew. */
+/** Makes the 304 for a complete reply. The result is cached per reply, so that hits within the same second share it. */
 function notModified(stored: StoredResponse, whole: Reply): Reply {
   const known = stored.notModified
   if (known?.of === whole) return known.reply
   const kept = notModifiedFields(stored.byName)
   const fields: FieldValue[] = []
   const checkedNames: string[] = []
-  // In the list that goes out, for its Vary is united already.
+  // Read the fields from the reply, not the stored response: its Vary is already combined with that of outer
+  // middleware.
   for (let at = 0; at < whole.fields.length; at += 2) {
     const name = whole.fields[at] ?? ''
     const lower = String(name).toLowerCase()
@@ -124,7 +129,7 @@ function notModified(stored: StoredResponse, whole: Reply): Reply {
   return reply
 }
 
-/** The answer to HEAD; the same object for the same whole one. */
+/** Makes the reply to HEAD. The result is cached per complete reply. */
 function bodiless(stored: StoredResponse, whole: Reply): Reply {
   if (stored.bodiless?.of === whole) return stored.bodiless.reply
   const reply: Reply = { ...whole, body: undefined, memo: undefined }
@@ -132,7 +137,10 @@ function bodiless(stored: StoredResponse, whole: Reply): Reply {
   return reply
 }
 
-/** Several representations share their Last-Modified, which then says nothing about the bytes of one (RFC 9110, section 8.8.1). */
+/**
+ * Removes Last-Modified if the response has encodings: they share it, so it cannot identify the bytes of one of them
+ * (RFC 9110, section 8.8.1).
+ */
 function rangeValidators({ byName, coding }: StoredResponse): Fields {
   return coding === undefined ? byName : { ...byName, 'last-modified': undefined }
 }
@@ -147,13 +155,16 @@ function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | un
   return { status: answer.status, reason: undefined, fields, removed: whole.removed, body: answer.body }
 }
 
-/** United already with that of outer middleware. */
+/** Returns the Vary of a reply, already combined with that of outer middleware. */
 function varyOf({ fields }: Reply): FieldValue | undefined {
   const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'vary')
   return at < 0 ? undefined : fields[at + 1]
 }
 
-/** A list that outer middleware has begun for this client, Vary among them, is continued by the stored one. */
+/**
+ * Combines list fields of the stored response, including Vary, with values that outer middleware has set for this
+ * client.
+ */
 function withOuterLists(exchange: Pick<Exchange, 'field'>, stored: StoredResponse, whole: Reply): Reply {
   if (!stored.hasVary && stored.appended.length === 0) return whole
   let fields: FieldValue[] | undefined

@@ -1,6 +1,6 @@
 import type { OpenRecording, Recordings } from '../../core/recordings.js'
 
-/** Collects the bytes of one response body, of which all recordings together hold a bounded number. */
+/** Collects the bytes of one response body. All recordings of a cache together hold a bounded number of bytes. */
 export class BodyCollector implements OpenRecording {
   readonly endsAt: number
   readonly drop: OpenRecording['drop']
@@ -9,8 +9,8 @@ export class BodyCollector implements OpenRecording {
   #length = 0
 
   /**
-   * @param endsAt - the moment after which its response cannot be stored, on the monotonic clock; ms
-   * @param drop - called when the bytes have to go, at once or later
+   * @param endsAt - time on the monotonic clock, in ms, after which the response can no longer be stored
+   * @param drop - called if the bytes must be released, immediately or later
    */
   constructor(recordings: Recordings, endsAt: number, drop: OpenRecording['drop']) {
     this.#recordings = recordings
@@ -18,18 +18,18 @@ export class BodyCollector implements OpenRecording {
     this.drop = drop
   }
 
-  /** Bytes collected. */
+  /** Number of bytes received. */
   get length(): number {
     return this.#length
   }
 
-  /** Takes a body that is complete. It is stored within this turn, and does not count as one under way. */
+  /** Takes a complete body. It is not counted as an open recording, because it is stored within the same turn. */
   takeWhole(body: Buffer): void {
     this.#chunks = [body]
     this.#length = body.length
   }
 
-  /** Takes a copy of some bytes, unless there are more than `limit` with them; false: there are. */
+  /** Copies a chunk, unless the total length exceeds `limit`; returns false if it does. */
   add(chunk: Uint8Array | string, limit: number): boolean {
     const bytes = ownBytes(chunk)
     this.#length += bytes.length
@@ -39,7 +39,7 @@ export class BodyCollector implements OpenRecording {
     return true
   }
 
-  /** All bytes. */
+  /** Returns all bytes in one buffer. */
   join(): Buffer {
     const [only] = this.#chunks
     if (this.#chunks.length === 1 && only !== undefined) return only
@@ -52,24 +52,27 @@ export class BodyCollector implements OpenRecording {
     return body
   }
 
-  /** Counts the bytes of the complete body as those of a recording until {@link end}: it waits to be stored. */
+  /** Counts the complete body as an open recording until {@link end}, because it is not stored yet. */
   hold(body: Buffer): void {
     this.#recordings.end(this)
     this.#recordings.grow(this, body.length)
   }
 
-  /** Forgets the bytes, which somebody else may hold. */
+  /** Drops the references to the bytes; other code may still hold them. */
   forget(): void {
     this.#chunks = []
   }
 
-  /** Nothing is held any longer. */
+  /** Ends the recording, and removes its bytes from the total. */
   end(): void {
     this.#recordings.end(this)
   }
 }
 
-/** A copy. A large one shares its memory with nothing; small ones are copied once more as they are stored, and not kept. */
+/**
+ * Copies bytes. A large copy gets memory of its own; small ones come from a shared pool, because they are copied again
+ * when stored.
+ */
 export function ownBytes(bytes: Uint8Array | string): Buffer {
   if (bytes.length <= SMALL) return typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
   const own = Buffer.allocUnsafeSlow(byteLength(bytes))
@@ -80,7 +83,7 @@ export function ownBytes(bytes: Uint8Array | string): Buffer {
 
 const SMALL = 4096
 
-/** The length of some bytes; a string stands for its UTF-8. */
+/** Length in bytes; strings are counted as UTF-8. */
 export function byteLength(bytes: Uint8Array | string): number {
   return typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength
 }

@@ -11,23 +11,23 @@ import { Lookup } from './lookup.js'
 import { isLoggedIn } from './personal.js'
 import type { Policy } from './policy.js'
 
-/** What the route's own functions add to the key of a request. */
+/** The results of the route's option functions for one request. */
 export interface OptionAnswers {
-  /** Unambiguously joined; `''`: nothing. */
+  /** The values added to the key, joined unambiguously; `''` if there are none. */
   readonly extra: string
   /** Whether the key names the user. */
   readonly personal: boolean
-  /** Whether `allowRefresh` lets this client have the handler run. */
+  /** Whether `allowRefresh` permits this client to refresh the response. */
   readonly refreshes: boolean
 }
 
-/** What a route without such functions adds. */
+/** The result for a route without option functions. */
 export const NO_ANSWERS: OptionAnswers = { extra: '', personal: false, refreshes: false }
 
 /**
- * What the answers of the `key` and `user` options add.
+ * Combines the return values of the `key`, `user` and `allowRefresh` options.
  *
- * @throws TypeError when one of them answers with something else than it should
+ * @throws TypeError if `key` or `user` returned a value of an unsupported type
  */
 export function optionAnswers<Context extends object>(
   policy: Policy<Context>,
@@ -41,7 +41,10 @@ export function optionAnswers<Context extends object>(
   return { extra: named === undefined && !personal ? '' : extra, personal, refreshes: allowsRefresh === true }
 }
 
-/** A request on its way to the store, or why it is none; a promise where its content is part of the key. */
+/**
+ * Builds the lookup for a request, or returns the reason why it cannot be looked up. Returns a promise if the request's
+ * content is part of the key.
+ */
 export function buildLookup<Context extends object>(
   exchange: Exchange<Context>,
   { extra, personal, refreshes }: OptionAnswers,
@@ -54,7 +57,7 @@ export function buildLookup<Context extends object>(
   const under = (key: PrimaryKey | undefined, digest: string | undefined): Lookup<Context> | Reason => {
     if (key === undefined) return 'target'
     const storage = personal ? policy.personalStorage : policy.storage
-    // The handler would have known who it is, and might have made another page than for those without a name.
+    // The handler knows the user, and might produce a different page than for anonymous visitors.
     const isKnown = !personal && !storage.reuseForCredentials && isLoggedIn(exchange.user, exchange.session)
     const search = policy.noVarySearch ? searchKeys(keys, key, { request, extra: whole, content: digest }) : undefined
     const directives = requestDirectives(policy, exchange, refreshes)
@@ -70,15 +73,18 @@ export function buildLookup<Context extends object>(
   return content instanceof Promise ? content.then(having) : having(content)
 }
 
-/** What is added to the key of a request: by the options, by what it was rewritten to, and by another origin that it names. */
+/**
+ * Everything added to the key of a request: the values of option functions, a rewritten URL, and another origin named
+ * by the target.
+ */
 export function wholeExtra({ rewritten, otherOrigin }: RequestHead, extra: string): string {
   const isPlain = rewritten === undefined && otherOrigin === undefined
   return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
 }
 
 /**
- * Whether a request asks for a refresh in a way that `allowRefresh` may permit: in the application preset no client has the handler
- * run, unless the route lets it.
+ * Whether a request asks for a refresh that `allowRefresh` may permit. In the application preset, clients cannot force
+ * a handler run unless the route permits it.
  */
 export function asksForRefresh<Context extends object>(policy: Policy<Context>, request: RequestHead): boolean {
   if (policy.allowRefresh === undefined || policy.obeysClient || request.isPlain) return false
@@ -86,7 +92,10 @@ export function asksForRefresh<Context extends object>(policy: Policy<Context>, 
   return directives !== undefined && (directives.noCache || directives.maxAge === 0)
 }
 
-/** The request's directives where they count. */
+/**
+ * The request directives that are obeyed: `no-cache` for a permitted refresh, all of them with `obeyClient`, otherwise
+ * none.
+ */
 function requestDirectives<Context extends object>(
   policy: Policy<Context>,
   { request }: Exchange<Context>,
@@ -96,7 +105,10 @@ function requestDirectives<Context extends object>(
   return policy.obeysClient && !request.isPlain ? requestControl(request.headers) : undefined
 }
 
-/** What the `key` option adds; `undefined`: nothing, as for a request without the cookie that it reads. An object is an error: as text, all of them are the same. */
+/**
+ * Converts the value of the `key` option to text; `undefined` if it adds nothing, e.g. if a cookie it reads is absent.
+ * Objects are rejected, because all of them convert to the same text.
+ */
 function keyText(key: unknown): string | undefined {
   if (key === undefined || key === null) return undefined
   if (typeof key === 'string' || typeof key === 'bigint' || typeof key === 'boolean' || Number.isFinite(key))
@@ -104,7 +116,7 @@ function keyText(key: unknown): string | undefined {
   throw new TypeError(`key must return a string, a finite number, a boolean or undefined, got ${shown(key)}`)
 }
 
-/** Whether the `user` option named somebody. An object names nobody: as text, all of them are the same. */
+/** Whether the `user` option named a user. Objects are rejected, because all of them convert to the same text. */
 function isSomebody(user: unknown): boolean {
   if (user === undefined || user === null || user === '' || user === false) return false
   if (typeof user === 'string' || typeof user === 'bigint' || Number.isFinite(user)) return true

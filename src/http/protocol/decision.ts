@@ -15,7 +15,7 @@ import type { Lookup } from './lookup.js'
 import { askFunctions } from './option-functions.js'
 import type { Policy } from './policy.js'
 
-/** What is done with a request. Each kind carries what it takes to do it, and to explain it. */
+/** The decision about a request. Each kind carries the values needed to carry it out and to explain it. */
 export type Decision<Context extends object> = Hit<Context> | Miss<Context> | Pass<Context> | Enter
 
 /** The stored response is sent. */
@@ -26,21 +26,24 @@ export interface Hit<Context extends object> {
   readonly stored: StoredResponse
   /** Epoch ms. */
   readonly now: number
-  /** Why the handler runs in the background as well; `undefined`: it does not. */
+  /** The reason for a background refresh; `undefined` if there is none. */
   readonly refresh: 'stale' | 'early' | undefined
 }
 
 /**
- * The handler is asked, or the request refused:
+ * The handler runs, or the request waits or is refused:
  * - `run`: the handler runs, and requests for the same response wait for it;
- * - `alone`: the handler runs for this request only, which carries credentials, or too many requests wait;
- * - `side-by-side`: the handler runs for this request only, for its response is not likely to be stored;
- * - `inner`: the same, for a middleware further in has stored the response and has questions of its own to ask first;
- * - `post`: the handler runs for a POST, whose answer may be stored for GET; the store was not asked;
- * - `wait`: the request waits for a handler that runs for another one;
- * - `check`: the client's HEAD goes to the handler, whose answer tells whether the stored response is still right;
- * - `head`: the client's HEAD goes to the handler, whose answer cannot be stored;
- * - `refuse`: there is no answer, for the client takes a stored response only (RFC 9111, section 5.2.1.7).
+ * - `alone`: the handler runs for this request only, because it carries credentials or too many requests are waiting;
+ * - `side-by-side`: the handler runs for this request only, because its response is unlikely to be stored, or slow to
+ *   end;
+ * - `inner`: the handler runs for this request only, because an inner middleware has stored the response, and must
+ *   decide about it itself;
+ * - `post`: the handler runs for a POST, whose response may be stored for GET; there was no lookup;
+ * - `wait`: the request waits for the handler run of another request;
+ * - `check`: a HEAD is forwarded to the handler, whose response shows whether the stored response is still valid;
+ * - `head`: a HEAD is forwarded to the handler, whose response cannot be stored;
+ * - `refuse`: the request is answered with 504, because the client accepts stored responses only (RFC 9111, section
+ *   5.2.1.7).
  */
 export type Miss<Context extends object> = {
   readonly lookup: Lookup<Context>
@@ -52,60 +55,65 @@ export type Miss<Context extends object> = {
   | { readonly kind: 'check'; readonly stored: StoredResponse }
 )
 
-/** The handler runs, and its answer is not stored. */
+/** The handler runs, and its response is not stored. */
 export interface Pass<Context extends object> {
   readonly kind: 'pass'
   readonly reason: Reason
-  /** `'method'`: what is stored is invalidated if the handler succeeds. */
+  /** If `'method'`, a successful response invalidates stored responses. */
   readonly fwd: 'method' | 'bypass'
-  /** `undefined`: it was decided before there was a key. */
+  /** `undefined` if the decision was made before the key was known. */
   readonly lookup?: Lookup<Context>
   readonly found?: FoundVariant
-  /** `undefined`: the store had no say. */
+  /** `undefined` if the decision did not depend on the lookup's result. */
   readonly miss?: MissReason
 }
 
-/** The application decides: middleware that has not run yet fills in what selects the stored response. */
+/**
+ * The decision is left to the application, because middleware that has not run yet sets values that select the stored
+ * response.
+ */
 export interface Enter {
   readonly kind: 'enter'
 }
 
-/** Why a handler is to run. */
+/** The reason why a lookup did not find a usable response. */
 export interface MissReason {
   readonly storageKey: string
   readonly fwd: Forward
   readonly reason: Reason
-  /** The response that was found and may not be used, except perhaps in place of an error. */
+  /** The response that was found but may not be used, except possibly in place of an error. */
   readonly stale: StoredResponse | undefined
-  /** A stored part that was found, and that the handler's answer may add to. */
+  /** A stored partial response (206) that the handler's response may complete. */
   readonly part?: StoredResponse | undefined
 }
 
-/** What decides. None of it is changed by a decision. */
+/** The inputs of a decision. A decision changes none of them. */
 export interface DecidedBy<Context extends object> {
   readonly policy: Policy<Context>
   readonly cache: Pick<CacheEngine, 'inactive' | 'clock' | 'isDueEarly'>
   readonly keys: PrimaryKeys
   readonly runs: RunsUnderWay
-  /** Finds what is stored for a request. */
+  /** Looks up the stored response for a request. */
   readonly find: (lookup: Lookup<Context>) => FoundVariant | Promise<FoundVariant>
 }
 
-/** The handlers that are running, as far as other requests go by them. */
+/** The running handlers that a decision depends on. */
 export interface RunsUnderWay {
-  /** The run that a request may wait for. */
+  /** The run that a request may wait for; `undefined` if there is none. */
   flightTo(storageKey: string): Flight | undefined
-  /** Whether so many requests wait for handlers that one more runs its own. */
+  /** Whether so many requests are waiting that further ones run the handler themselves. */
   readonly areCrowded: boolean
-  /** Whether no request is to wait for the next response: it is not likely to be stored, or slow to end. */
+  /**
+   * Whether requests do not wait for the next response of a key, because it is unlikely to be stored, or slow to end.
+   */
   isSideBySide(storageKey: string): boolean
 }
 
 /**
- * Decides about a request. A promise where functions among the options, the content of the request or the store have to be awaited.
+ * Decides about a request. Returns a promise if option functions, the request's content or the lookup are asynchronous.
  *
- * @param nested - whether another cache of the same request has left the work to this one
- * @throws what functions among the options throw
+ * @param nested - whether another cache of the same request has left the decision to this one
+ * @throws errors of the option functions
  */
 export function decide<Context extends object>(
   exchange: Exchange<Context>,
@@ -117,7 +125,7 @@ export function decide<Context extends object>(
   return decideByKey(exchange, named, nested, by)
 }
 
-/** The first half of {@link decide}: what is known without the store, and what the options say of the request. */
+/** The first half of {@link decide}: checks that need no lookup, and the option functions. */
 export function askOptions<Context extends object>(
   exchange: Exchange<Context>,
   { policy, cache }: DecidedBy<Context>,
@@ -130,7 +138,7 @@ export function askOptions<Context extends object>(
   return named === 'skip' ? passFor(request, named) : named
 }
 
-/** The second half of {@link decide}. */
+/** The second half of {@link decide}: builds the key and looks up the stored response. */
 export function decideByKey<Context extends object>(
   exchange: Exchange<Context>,
   named: OptionAnswers | Pass<Context>,
@@ -157,7 +165,7 @@ function begin<Context extends object>(
   }
 }
 
-/** Looks into the store, and decides by what is found. */
+/** Looks up the stored response, and decides whether it can be used. */
 export function look<Context extends object>(
   lookup: Lookup<Context>,
   by: DecidedBy<Context>,
@@ -166,7 +174,7 @@ export function look<Context extends object>(
   return found instanceof Promise ? found.then((one) => judge(lookup, one, by)) : judge(lookup, found, by)
 }
 
-/** Whether what was found answers a request, and if not, why not (RFC 9111, section 4). */
+/** Decides whether the stored response answers a request (RFC 9111, section 4). */
 function judge<Context extends object>(
   lookup: Lookup<Context>,
   found: FoundVariant,
@@ -201,7 +209,7 @@ function judge<Context extends object>(
   }
 }
 
-/** How a request goes on that the store does not answer. */
+/** Decides how a request continues that no stored response answers. */
 export function missed<Context extends object>(
   lookup: Lookup<Context>,
   found: FoundVariant,
@@ -226,14 +234,14 @@ export function missed<Context extends object>(
   return runs.areCrowded ? { kind: 'alone', lookup, found, miss } : { kind: 'wait', lookup, found, miss, flight }
 }
 
-/** The decision for a request that the cache has no part in. */
+/** The decision to forward a request that the cache does not handle. */
 export function passFor({ method }: RequestHead, reason: Reason): Pass<never> {
   return { kind: 'pass', reason, fwd: reason === 'method' || method === 'POST' ? 'method' : 'bypass' }
 }
 
 const ENTER: Enter = { kind: 'enter' }
 
-/** Why the store does not answer a request, in the words of RFC 9211. */
+/** The RFC 9211 `fwd` value for each reason. */
 const FORWARD = {
   'uri-miss': 'uri-miss',
   'vary-miss': 'vary-miss',
@@ -243,19 +251,19 @@ const FORWARD = {
   request: 'request',
 } as const satisfies Partial<Record<Reason, Forward>>
 
-/** What a route handles at all. */
+/** The options that determine which methods a route handles. */
 export interface Handled {
-  /** Whether HEAD is answered from what is stored for GET. */
+  /** Whether stored responses to GET answer HEAD. */
   readonly answersHead: boolean
   readonly storage: Pick<StoragePolicy, 'methods'>
 }
 
-/** Whether requests of a method are answered from the store, or what they are answered may be stored. */
+/** Whether requests with a method are answered from stored responses, or have their responses stored. */
 export function isCached(method: string, { answersHead, storage }: Handled): boolean {
   return method === 'HEAD' ? answersHead : storage.methods.has(method)
 }
 
-/** Why a request is none that the cache handles, judged by its method and body alone; `undefined`: it is. */
+/** The reason why the cache does not handle a request, judged by its method and body alone; `undefined` if it does. */
 function passedBy(request: RequestHead, handled: Handled): 'method' | 'request-body' | undefined {
   const { method, originalMethod } = request
   if (!isCached(method, handled)) return 'method'
@@ -263,7 +271,7 @@ function passedBy(request: RequestHead, handled: Handled): 'method' | 'request-b
   return (method === 'GET' || method === 'HEAD') && hasBody(request) ? 'request-body' : undefined
 }
 
-/** Whether a GET or HEAD comes with a body, be it announced only. */
+/** Whether a GET or HEAD has a body, or announces one. */
 function hasBody(request: RequestHead): boolean {
   if (request.hasBody === true) return true
   if (request.isPlain) return false

@@ -19,7 +19,7 @@ import { recorderIn } from './post-answer.js'
 import type { ResponseRecorder } from './response-recorder.js'
 import { scopeOf } from './scope.js'
 
-/** The parts of a protocol that an explanation asks. */
+/** The parts of a protocol that an explanation uses. */
 export interface Explained<Context extends object> {
   readonly cache: CacheEngine
   readonly policy: Policy<Context>
@@ -27,23 +27,26 @@ export interface Explained<Context extends object> {
   readonly responses: StoredResponses
   readonly flights: Flights
   readonly recentlyRefused: RecentlyRefused
-  /** From where it looks at a request. */
+  /** Finds the position of this cache among those that handle a request. */
   readonly standpointFor: (raw: object, method: string) => Standpoint<Context>
 }
 
-/** From where a cache looks at a request that other caches may handle as well. */
+/** The position of a cache among the caches that handle the same request. */
 export interface Standpoint<Context extends object> {
-  /** Whether another cache leaves the request to this one; `'unknown'`: the request has met none yet, and others did. */
+  /**
+   * Whether an outer cache leaves the request to this one; `'unknown'` if this request has not met a cache yet, but
+   * earlier requests were left to this one.
+   */
   readonly nested: boolean | 'unknown'
-  /** Whether it is going to decide in place of the cache that has the request. */
+  /** Whether this cache would decide instead of the cache that currently handles the request. */
   readonly takesOver?: boolean
-  /** Asks the cache that has decided for this one; `undefined`: this one decides. */
+  /** Explains through the cache that has decided for this one; `undefined` if this one decides. */
   readonly decide?: (exchange: () => Exchange<Context>) => Promise<Explanation>
 }
 
 /**
- * What a protocol would do with a request, by the very questions that it asks itself. No handler runs, and nothing is
- * counted, stored or moved. Never rejects.
+ * Explains what the protocol would do with a request, using the protocol's own decision functions. No handler runs, and
+ * nothing is counted, stored or moved. Never rejects.
  */
 export async function explain<Context extends object>(
   exchange: () => Exchange<Context>,
@@ -57,7 +60,7 @@ export async function explain<Context extends object>(
     const apart = <T>(read: () => T): T => unwatched(recording?.inputs, read)
     const { nested, decide, takesOver } = of.standpointFor(asked.raw, asked.request.method)
     if (decide !== undefined) return await decide(exchange)
-    // A cache within another one sees what that one sends on.
+    // A nested cache sees the fields that the outer one forwards.
     const itself = apart(() => asItCame(asked, takesOver === true ? undefined : recorder))
     return await explainRequest(itself, { ...of, nested, apart, ownFlight: recorder?.of.flight })
   } catch (thrown) {
@@ -67,13 +70,13 @@ export async function explain<Context extends object>(
 
 interface Explaining<Context extends object> extends Explained<Context> {
   readonly nested: Standpoint<Context>['nested']
-  /** Reads without noting it as something that the run of the request has read. */
+  /** Reads values without recording them as inputs of the request's run. */
   readonly apart: <T>(read: () => T) => T
-  /** The run of this very request: it does not wait for itself. */
+  /** The run of this same request, which does not wait for itself. */
   readonly ownFlight: Flight | undefined
 }
 
-/** Only what is read at once: a handler may run beside what is awaited. */
+/** Pauses observation during synchronous reads only, because a handler may run while promises are awaited. */
 function unwatched<T>(inputs: InputsRead | undefined, read: () => T): T {
   inputs?.pause()
   try {
@@ -111,7 +114,7 @@ async function explainRequest<Context extends object>(
       return explained({ ...draft, ...looked }, decision, of)
     }
     if (of.nested !== 'unknown') return await decideAs(of.nested)
-    // The URL decides which caches a request meets: those that the stored response has met.
+    // The URL decides which caches a request meets, so the stored response shows whether this one is nested.
     const seen = await decideAs(false)
     return seen.stored?.isNested === true ? await decideAs(true) : seen
   } catch (thrown) {
@@ -119,7 +122,7 @@ async function explainRequest<Context extends object>(
   }
 }
 
-/** What decides about requests, looking without a trace; and why the last look found nothing. */
+/** Decision inputs whose lookups leave no trace; also returns why the last lookup found nothing. */
 function withoutTrace<Context extends object>({ policy, keys, cache, flights, ownFlight, ...of }: Explaining<Context>) {
   let absence: Absence = 'nothing'
   const peek = async (key: string) => {
@@ -131,7 +134,7 @@ function withoutTrace<Context extends object>({ policy, keys, cache, flights, ow
   const by: DecidedBy<Context> = {
     policy,
     keys,
-    // Whether a response is refreshed early is left to chance.
+    // Early refreshes are random, so an explanation leaves them out.
     cache: { inactive: cache.inactive, clock: cache.clock, isDueEarly: () => false },
     runs: flights.without(ownFlight),
     find: (lookup) => {
@@ -142,7 +145,10 @@ function withoutTrace<Context extends object>({ policy, keys, cache, flights, ow
   return { by, absence: () => absence }
 }
 
-/** A session that cannot be read is a fault only where the protocol reads it. */
+/**
+ * The names of the request's credentials. A session that throws when read is ignored here: it is a fault only if the
+ * protocol reads it.
+ */
 function credentialsIn<Context extends object>(exchange: Exchange<Context>, policy: Policy<Context>) {
   const named: Explanation['credentials'] = credentialNames(exchange.request.headers, policy.storage)
   try {
@@ -152,7 +158,10 @@ function credentialsIn<Context extends object>(exchange: Exchange<Context>, poli
   }
 }
 
-/** The exchange with the request's own fields: while its handler runs, its conditions are hidden. And nothing can be done by it. */
+/**
+ * A copy of the exchange that cannot send anything, with the request's original fields, because conditions are hidden
+ * while the handler runs.
+ */
 function asItCame<Context extends object>(
   exchange: Exchange<Context>,
   recorder: ResponseRecorder | undefined,

@@ -12,16 +12,16 @@ import { explanationText } from './explanation-text.js'
 import { changesOf } from './forwarded-request.js'
 import type { Policy } from './policy.js'
 
-/** By what a decision is put into words. */
+/** The clock and options needed to explain a decision. */
 interface Told<Context extends object> {
   readonly cache: Pick<CacheEngine, 'clock'>
   readonly policy: Policy<Context>
 }
 
-/** What is known so far; what is missing is absent. */
+/** The known properties of an explanation; the others are absent. */
 export type Draft = Pick<Explanation, 'request'> & Partial<Omit<Explanation, 'text' | 'toString'>>
 
-/** A decision in words. */
+/** Converts a decision to an explanation. */
 export function explained<Context extends object>(
   draft: Draft,
   decision: Decision<Context>,
@@ -37,7 +37,7 @@ export function explained<Context extends object>(
     const status = { detail: 'only-if-cached' } as const
     return complete({ ...draft, outcome: kind, reason: status.detail, status: 504, ...say(of, status) }, of)
   }
-  // The key as Cache-Status says it, where it does.
+  // Cache-Status contains the key in debug mode only.
   const key = of.policy.cacheStatus === 'debug' ? lookup.key.text : undefined
   const said: Draft = { ...draft, reason, fwd }
   if (kind === 'wait') return complete({ ...said, outcome: kind, ...say(of, { fwd, collapsed: true, key }) }, of)
@@ -70,7 +70,7 @@ function explainedHit<Context extends object>(
   return { outcome: 'hit', tier, refreshes: refresh === 'stale', status, cacheStatus: said }
 }
 
-/** An explanation of what is known. */
+/** Completes a draft with the defaults of absent properties, and adds the text. */
 export function complete(draft: Draft, { cache }: { readonly cache: Pick<CacheEngine, 'clock'> }): Explanation {
   const whole = {
     key: undefined,
@@ -90,7 +90,7 @@ export function complete(draft: Draft, { cache }: { readonly cache: Pick<CacheEn
     ...draft,
   }
   const text = explanationText(whole, cache.clock.now())
-  // What is printed or turned into JSON shall show data only.
+  // Not enumerable, so that printing or JSON shows data only.
   return Object.defineProperty({ ...whole, text }, 'toString', { value: () => text })
 }
 

@@ -11,7 +11,7 @@ import type { ExplainedForward, ExplainedKey, ExplainedResponse, ExplainedSelect
 import type { Lookup } from './lookup.js'
 import type { Policy } from './policy.js'
 
-/** What the handler is sent, where a request goes on with these changes. */
+/** The conditions that the handler receives, and the client's fields that are hidden from it. */
 export function forwardedWith(changes: FieldChanges | undefined, headers: RequestHead['headers']): ExplainedForward {
   const conditions: Record<string, string> = {}
   const hidden: string[] = []
@@ -22,7 +22,7 @@ export function forwardedWith(changes: FieldChanges | undefined, headers: Reques
   return { conditions, hidden }
 }
 
-/** The key of a request, and what it was made of. */
+/** The key of a request, and the parts it is made of. */
 export function explainedKey<Context extends object>(
   lookup: Lookup<Context>,
   isRefined: boolean,

@@ -2,7 +2,7 @@ import { shown } from '../../core/option-checks.js'
 import { REASONS } from '../rules/reasons.js'
 import type { ExplainedResponse, Explanation, Outcome } from './explanation.js'
 
-/** An explanation as a few lines that a person understands. */
+/** Formats an explanation as a few lines of readable text. */
 export function explanationText(explanation: Omit<Explanation, 'text'>, now: number): string {
   const { request, key, credentials, stored, absence, refused, fault } = explanation
   return [

@@ -7,17 +7,18 @@ import { type StoredHead, StoredResponse } from '../store/stored-response.js'
 import { release } from './release.js'
 
 /**
- * How a handler's run ended, for those who waited for it:
- * - `stored`: here is the stored response, and whether Redis will have it;
- * - `refused`: its response was not stored, or not in time; everybody runs the handler themselves;
- * - `failed`: it answered with an error; whoever has a stale response may send it;
- * - `abandoned`: its client left or does not read, or it was invalidated; another request takes over.
+ * How a handler run ended for the requests that waited for it:
+ * - `stored`: the response was stored; `written` resolves to whether Redis has it;
+ * - `refused`: the response was not stored, or not in time; each waiting request runs the handler itself;
+ * - `failed`: the handler answered with an error; waiting requests may get a stale response;
+ * - `abandoned`: the client left or reads too slowly, or the response was invalidated; another request runs the
+ *   handler.
  */
 export type Landing =
   | { readonly kind: 'stored'; readonly stored: StoredResponse; readonly written: Promise<boolean> }
   | { readonly kind: 'refused' | 'failed' | 'abandoned'; readonly reason?: Reason }
 
-/** A run whose response was stored; it is put together for those who waited, if there are any. */
+/** A run whose response was stored. The response object is built on first use, because often no request has waited. */
 export class StoredRun {
   readonly kind = 'stored'
   readonly written: Promise<boolean>
@@ -37,15 +38,15 @@ export class StoredRun {
   }
 }
 
-/** How long a body may take from its head on, ms; requests that wait for its end run the handler themselves then. */
+/** How long a body may take after its head, in ms; then waiting requests run the handler themselves. */
 const STREAM_PATIENCE = 500
 
-/** How long a handler may be held up by its client, ms; another request runs it then for those that wait. */
+/** How long a slow client may hold up a handler, in ms; then another request runs the handler for those that wait. */
 const CLIENT_PATIENCE = 100
 
-/** One run of a handler that other requests for the same response may wait for. */
+/** One handler run that requests for the same response may wait for. */
 export class Flight {
-  /** The moment the handler started, as far as invalidations go. */
+  /** The handler's start, which decides which invalidations affect the response. */
   readonly mark: RunMark
   readonly #clock: Clock
   readonly #limit: number
@@ -60,8 +61,8 @@ export class Flight {
   #timerAt = Number.POSITIVE_INFINITY
 
   /**
-   * @param limit - the longest that a request waits, in milliseconds from now
-   * @param onLanding - called once, before those who wait go on
+   * @param limit - maximum waiting time, in milliseconds from the start of the run
+   * @param onLanding - called once, before waiting requests continue
    */
   constructor(
     mark: RunMark,
@@ -76,20 +77,23 @@ export class Flight {
     this.#gauges = gauges
   }
 
-  /** Whether its body has taken so long, through no fault of its client, that the next ones are likely to. */
+  /**
+   * Whether the body has taken so long, not because of a slow client, that the next responses are likely to be slow
+   * too.
+   */
   get isSlow(): boolean {
     if (this.#streamsSince === undefined || this.#pausedSince !== undefined) return false
     return this.#clock.monotonic() >= this.#streamsSince + STREAM_PATIENCE
   }
 
-  /** Whether it takes so long, as a whole or from its head on, that it is no longer worth waiting for. */
+  /** Whether the run has reached its time limit, in total or since its head, and is no longer worth waiting for. */
   get isOverdue(): boolean {
     return this.#clock.monotonic() >= this.#due
   }
 
   /**
-   * Waits for the end of the run, and no longer than the limit. A promise for each follower to await, and no callbacks:
-   * so each goes on in its own async context.
+   * Waits for the end of the run, up to the limit. Each waiting request awaits a promise of its own instead of passing
+   * a callback, so that it continues in its own async context.
    */
   wait(): Promise<Landing> {
     if (this.#landing !== undefined) return Promise.resolve(this.#landing)
@@ -100,30 +104,30 @@ export class Flight {
     })
   }
 
-  /** Has `run` called once, when it has ended or no request is to wait for it any longer: at once if that was before. */
+  /** Calls `run` once when the run has ended or reached its time limit; immediately if it already has. */
   afterwards(run: (landing: Landing) => void): void {
     if (this.#landing === undefined) this.#afterwards = run
     else run(this.#landing)
   }
 
-  /** The head is known, and its body comes in pieces. */
+  /** Notes that the head is known, and the body arrives in chunks. */
   stream(): void {
     this.#streamsSince = this.#clock.monotonic()
     this.#watch()
   }
 
-  /** The handler is held up by a client that does not read as fast as it writes. */
+  /** Notes that the client reads more slowly than the handler writes. */
   pause(): void {
     this.#pausedSince ??= this.#clock.monotonic()
     this.#watch()
   }
 
-  /** The client has caught up. */
+  /** Notes that the client has caught up. */
   resume(): void {
     this.#pausedSince = undefined
   }
 
-  /** Ends it; the first time counts. */
+  /** Ends the run; only the first call counts. */
   land(landing: Landing): void {
     if (this.#landing !== undefined) return
     this.#landing = landing
@@ -140,7 +144,7 @@ export class Flight {
     return Math.min(this.#limit, streamed, (this.#pausedSince ?? Number.POSITIVE_INFINITY) + CLIENT_PATIENCE)
   }
 
-  /** Has a timer end it, where a request or another process waits. */
+  /** Sets a timer for the time limit if a request or another process waits. */
   #watch(): void {
     if (this.#landing !== undefined || (this.#waiting.length === 0 && this.#afterwards === undefined)) return
     const due = this.#due
@@ -154,7 +158,7 @@ export class Flight {
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
     if (!this.isOverdue) this.#watch()
-    // A slow client says nothing about the handler: one of those who wait runs it for the others.
+    // A slow client says nothing about the handler: one of the waiting requests runs it for the others.
     else this.land({ kind: this.#pausedSince === undefined ? 'refused' : 'abandoned' })
   }
 }

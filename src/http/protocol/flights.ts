@@ -5,13 +5,13 @@ import type { RunsUnderWay } from './decision.js'
 import { Flight, type Landing } from './flight.js'
 import type { ProtocolParts } from './protocol-parts.js'
 
-/** So many requests wait for handlers that run for others. */
+/** Maximum number of requests that wait for the handler runs of other requests. */
 const MAX_WAITING = 10_000
 
-/** How long requests of a key go on side by side after its body was slow to end, in milliseconds. */
+/** After a slow body, requests for the same key do not wait for each other for this long, in milliseconds. */
 const SLOW_FOR = 10_000
 
-/** The runs of handlers that other requests may wait for, one a storage key at most. */
+/** Holds the handler runs that other requests may wait for, at most one per storage key. */
 export class Flights implements RunsUnderWay {
   readonly #cache: CacheEngine
   readonly #limit: number
@@ -28,7 +28,7 @@ export class Flights implements RunsUnderWay {
     return this.#cache.gauges.waiting >= MAX_WAITING
   }
 
-  /** One that began after all that was invalidated since. */
+  /** The run for a key, unless it is overdue or was invalidated after it started. */
   flightTo(storageKey: string): Flight | undefined {
     const flight = this.#flights.get(storageKey)
     if (flight === undefined || flight.isOverdue) return undefined
@@ -39,7 +39,7 @@ export class Flights implements RunsUnderWay {
     return this.#flights.get(storageKey)?.isSlow === true || this.#recentlyRefused.has(storageKey)
   }
 
-  /** The same without one of them, as its own request sees them. */
+  /** A view without one run, as the request of that run sees it. */
   without(own: Flight | undefined): RunsUnderWay {
     if (own === undefined) return this
     return {
@@ -55,7 +55,7 @@ export class Flights implements RunsUnderWay {
     }
   }
 
-  /** Begins one, which others wait for from now on. */
+  /** Starts a run that other requests can wait for. */
   takeOff(storageKey: string, mark: RunMark): Flight {
     const onLanding = ({ kind }: Landing) => {
       if (kind === 'refused') this.noteSlowness(storageKey)
@@ -66,7 +66,9 @@ export class Flights implements RunsUnderWay {
     return flight
   }
 
-  /** While a body streams that nobody can wait for, no request waits for the next one either. Storing it ends that. */
+  /**
+   * If a body is slow, requests for the same key do not wait for the next response either, until a response is stored.
+   */
   noteSlowness(storageKey: string): void {
     if (this.#flights.get(storageKey)?.isSlow === true) this.#recentlyRefused.add(storageKey, SLOW_FOR)
   }

@@ -3,12 +3,15 @@ import { preconditions, SELECTIVE_FIELDS, VALIDATING_FIELDS } from '../rules/con
 import type { StoredResponse } from '../store/stored-response.js'
 import type { Fields, FieldValue } from '../syntax/fields.js'
 
-/** The fields that a request is sent on with when others may wait for its response; `undefined`: as they came. */
+/** The field changes for a request whose response other requests may wait for; `undefined` if there are none. */
 export function changesOf(request: RequestHead, stale: StoredResponse | undefined): FieldChanges | undefined {
   return changesFor(conditionsOf(request), stale !== undefined && isAskable(stale) ? stale : undefined)
 }
 
-/** What a request is sent on with: without these of the client's conditions, and with ours (RFC 9111, section 4.3.1). */
+/**
+ * The field changes that hide the client's conditions from the handler and add those of the stored response (RFC 9111,
+ * section 4.3.1).
+ */
 export function changesFor(
   conditions: Fields | undefined,
   asked: StoredResponse | undefined,
@@ -18,7 +21,7 @@ export function changesFor(
   return { ...Object.fromEntries(hidden), ...(asked && preconditions(asked.validators)) }
 }
 
-/** The request's own conditions that the cache evaluates; `undefined` when there are none. */
+/** The request's conditions that the cache evaluates itself; `undefined` if there are none. */
 export function conditionsOf(request: RequestHead): Fields | undefined {
   let conditions: Record<string, FieldValue> | undefined
   for (const name of VALIDATING_FIELDS) {
@@ -30,29 +33,36 @@ export function conditionsOf(request: RequestHead): Fields | undefined {
   return conditions
 }
 
-/** Whether the handler can be asked about a stored response. A 304 says nothing about a part: whether the rest is still the same is not known. */
+/**
+ * Whether the handler can revalidate a stored response. A partial response (206) cannot be revalidated, because a 304
+ * does not tell whether the rest of the representation is unchanged.
+ */
 export function isAskable(stored: StoredResponse): boolean {
   return stored.status !== 206 && preconditions(stored.validators) !== undefined
 }
 
-/** What of a request is for its handler to understand: `'range'`: a part, `'version'`: one version only. */
+/**
+ * Whether the handler sees fields that ask for a part (`'range'`) or for a certain version (`'version'`) of the
+ * response.
+ */
 export function seenOf({ method, headers }: RequestHead): 'range' | 'version' | undefined {
   if (method === 'POST') return undefined
   if (headers.range !== undefined) return 'range'
   return SELECTIVE_FIELDS.some((name) => headers[name] !== undefined) ? 'version' : undefined
 }
 
-/** What the client asked for, whatever fields the handler is going to be run with. */
+/** Copies the method and fields of the request as the client sent it, before they are changed for the handler. */
 export function asItCame(request: RequestHead): Pick<RequestHead, 'method' | 'headers'> {
   return { method: request.method, headers: { ...request.headers } }
 }
 
-/** A request that a run keeps. */
+/** A copy of a request, kept during a run. */
 export type Snapshot = RequestHead & { filled?: RequestHead['filled'] }
 
 /**
- * A request as it came. What the application makes of it (proxies delete credentials before they send it on, others set
- * a language) must not decide whom its response is for; and when a background run ends, the request may long be gone.
+ * Copies a request as the client sent it. The application may change the fields (a proxy deletes credentials, other
+ * middleware sets a language), but these changes must not affect which requests the response is stored for. A
+ * background run may also outlive the request.
  */
 export function snapshotOf({ method, originalMethod, url, protocol, host, headers }: RequestHead): Snapshot {
   return { method: method === 'HEAD' ? 'GET' : method, originalMethod, url, protocol, host, headers: { ...headers } }

@@ -25,7 +25,7 @@ import { Revalidation } from './revalidation.js'
 import { RunAnswers } from './run-answers.js'
 import type { Scopes } from './scope.js'
 
-/** What a request is forwarded with. */
+/** A recording, and the field changes that a request is forwarded with. */
 export class Forwarding {
   readonly recording: Recording
   readonly changes: FieldChanges | undefined
@@ -36,10 +36,10 @@ export class Forwarding {
   }
 }
 
-/** Looks whether another process has stored a response that a request may use. */
+/** Checks whether another process has stored a response that a request may use. */
 export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
 
-/** One run of a handler. What is left out is what a run for one request has. */
+/** Parameters of one handler run. Omitted properties have the defaults of a run that serves one request. */
 interface Run<Context extends object> {
   readonly lookup: Lookup<Context>
   readonly miss: MissReason
@@ -52,8 +52,8 @@ interface Run<Context extends object> {
 }
 
 /**
- * The runs of handlers: one for a request, one for several that wait for the same response (single flight), or one in the
- * background for none.
+ * Starts handler runs: for one request, for several requests that wait for the same response (single flight), or in the
+ * background without a request.
  */
 export class HandlerRuns<Context extends object> {
   readonly flights: Flights
@@ -80,10 +80,13 @@ export class HandlerRuns<Context extends object> {
     })
   }
 
-  /** Runs the handler, so that others may wait for it where that makes sense: requests here, and those of other processes. */
+  /**
+   * Runs the handler so that requests for the same response can wait for it, in this process and in others. Range
+   * requests and requests for a certain version run on their own.
+   */
   lead(lookup: Lookup<Context>, miss: MissReason, look: Look): Forwarding | Promise<Reply | Forwarding> {
     const mark = this.#cache.mark()
-    // What it is answered may be for nobody else.
+    // The response to such a request may be unusable for other requests.
     if (seenOf(lookup.request) !== undefined) return this.#lead({ lookup, miss, mark })
     const flight = this.flights.takeOff(miss.storageKey, mark)
     const turn = this.#takeTurn(miss.storageKey, look)
@@ -92,17 +95,17 @@ export class HandlerRuns<Context extends object> {
       : this.#leadInTurn(lookup, miss, flight, turn)
   }
 
-  /** Runs the handler for this request only; it sees the client's own conditions. */
+  /** Runs the handler for this request only, with the client's own conditions. */
   alone(lookup: Lookup<Context>, miss: MissReason): Forwarding {
     return this.#forward({ lookup, miss })
   }
 
-  /** Runs the handler for a HEAD, which tells whether the stored response to GET is still right. */
+  /** Runs the handler for HEAD. Its response shows whether the stored response to GET is still valid. */
   check(lookup: Lookup<Context>, miss: MissReason, stored: StoredResponse): Forwarding {
     return this.#forward({ lookup, miss, asked: this.answers.asked(lookup, miss, stored, 'HEAD') })
   }
 
-  /** Runs the handler for a POST, whose answer may be stored for GET. */
+  /** Runs the handler for POST. Its response may be stored for GET. */
   post(lookup: Lookup<Context>, miss: MissReason, retiring: readonly Retiring[]): Forwarding {
     const writer = new PostWriter(this.#writer)
     const recorder = this.#recorder({ lookup, miss, writer })
@@ -112,8 +115,8 @@ export class HandlerRuns<Context extends object> {
   }
 
   /**
-   * Has a stale response made again in the background, by this process or another one, unless that is under way; false
-   * when this host cannot.
+   * Refreshes a stale response in the background, in this process or another one, unless a refresh is already running.
+   * Returns false if the host does not support background runs.
    */
   refresh(lookup: Lookup<Context>, storageKey: string, stored: StoredResponse, look: Look): boolean {
     const { exchange } = lookup
@@ -121,7 +124,7 @@ export class HandlerRuns<Context extends object> {
     if (this.flights.flightTo(storageKey) !== undefined) return true
     if (this.#refreshes.areFull || this.#parts.recentlyRefused.has(storageKey)) return true
     const { key, user } = this.#parts.policy
-    // What middleware fills in it makes of fields that are not known here.
+    // Inputs that middleware fills in may depend on any field, so the refresh must keep all of them.
     const isNamed = key !== undefined || user !== undefined || stored.selecting.some(isFilledInput)
     const request = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
     const miss: MissReason = { storageKey, fwd: 'stale', reason: 'outlived', stale: undefined }
@@ -138,12 +141,15 @@ export class HandlerRuns<Context extends object> {
     return true
   }
 
-  /** Gives a recorder that was begun ahead of its middleware the request as the framework has it. */
+  /**
+   * Updates the policy of a recorder that was created in front of the framework, now that the framework's request
+   * exists.
+   */
   adopt(recorder: ResponseRecorder, exchange: Exchange<Context>): void {
     recorder.policy = this.#policies.for(exchange, recorder.policy.storage)
   }
 
-  /** Adds what a nested middleware says to the recorder of an outer one of the same storage scope. */
+  /** Adds the options of a nested middleware to the recorder of an outer one with the same storage scope. */
   refine(recorder: ResponseRecorder, exchange: Exchange<Context>): void {
     recorder.policy = this.#policies.refined(recorder.policy, exchange)
   }
@@ -196,7 +202,7 @@ export class HandlerRuns<Context extends object> {
       return this.answers.after(landing, lookup, miss) ?? this.alone(lookup, miss)
     }
     endTurnAfter(flight, taken)
-    // Waiting may have taken a while: what the handler makes now has seen all that was invalidated meanwhile.
+    // Waiting for the turn takes time: take a new mark, so that invalidations up to now do not affect this run.
     return this.#lead({ lookup, miss, flight })
   }
 
@@ -239,12 +245,12 @@ export class HandlerRuns<Context extends object> {
   }
 }
 
-/** Another process has stored the response. */
+/** The landing for a response that another process has stored. */
 function storedElsewhere(stored: StoredResponse): Landing {
   return { kind: 'stored', stored, written: Promise.resolve(true) }
 }
 
-/** Lets another process have the turn once this run has ended: if its response was stored, once Redis has it. */
+/** Ends this process's turn when the run has ended; if its response was stored, once it is written to Redis. */
 function endTurnAfter(flight: Flight, turn: { readonly end: (stored: boolean) => void }): void {
   flight.afterwards((landing) => {
     if (landing.kind !== 'stored') return turn.end(landing.kind === 'abandoned')

@@ -1,4 +1,4 @@
-/** What a framework's middleware uses of the protocol: its options, the cache that carries requests out, explanations. */
+/** The parts of the protocol that middleware uses: options, the response cache, scopes and explanations. */
 export { type CacheControls, controlsOf } from './controls.js'
 export type { Explanation, RequestDescription } from './explanation.js'
 export type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'

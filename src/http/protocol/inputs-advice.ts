@@ -6,13 +6,16 @@ import { hasField } from '../syntax/fields.js'
 import { pathOf } from '../syntax/target.js'
 import type { WarningKind } from './reports.js'
 
-/** Something to be said once for a cache, however many inputs and routes it is true of. */
+/** A warning that is given once per cache, even if it applies to several inputs and routes. */
 export interface Advice {
   readonly kind: WarningKind
   readonly text: () => string
 }
 
-/** What to tell the developer of the inputs of a run: which fields have become selecting ones, and why nothing was stored. */
+/**
+ * The warnings about the inputs of a run: which fields have become selecting fields, and why the response was not
+ * stored.
+ */
 export function adviceOn(
   { refusal, input, selecting }: InputsVerdict,
   { place }: InputsRead,
@@ -36,7 +39,9 @@ export function adviceOn(
 
 const ONCE = 'Said once for each cache: Cache-Status, the event "skip" and explain() tell of other inputs and routes.'
 
-/** Frameworks read Accept for every redirect; the absence of a cookie costs nothing. */
+/**
+ * Whether no warning is needed: frameworks read Accept for every redirect, and an absent cookie or field costs nothing.
+ */
 function isQuiet(name: string, request: RequestHead): boolean {
   if (isFilledInput(name)) return request.filled?.(name) === null
   return name === 'accept' || name.startsWith('cookie') || !hasField(request.headers, name)
@@ -88,7 +93,7 @@ function objectRead(path: string, input: string): string {
   )
 }
 
-/** An input as it is written in code. */
+/** Formats an input as it is written in code. */
 function spelled(input: string): string {
   const [prefix, name] = input.split(/:(.*)/s)
   const holder = { req: 'req', ctx: 'ctx', locals: 'res.locals', state: 'ctx.state' }[String(prefix)]
@@ -103,7 +108,7 @@ function filledRead(path: string, input: string): string {
   )
 }
 
-/** What to tell of a response that contains a text of its request which no key holds. */
+/** The warning about a response that contains a value of its request which is not part of any key. */
 export function reflectedInput(url: string, input: string): string {
   return (
     `the response to ${pathOf(url)} was not stored: it contains the value of ${input} of its request, and everybody would have got that. Leave it ` +
@@ -112,7 +117,7 @@ export function reflectedInput(url: string, input: string): string {
   )
 }
 
-/** What to tell of inputs whose values are new in nearly every run. */
+/** The warning about inputs whose values differ in almost every run. */
 export function givenUp(path: string, inputs: readonly string[]): string {
   const names = inputs.map((input) => `"${input}"`).join(', ')
   return (

@@ -9,32 +9,35 @@ import { partWithin } from '../store/stored-part.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import type { CacheControl } from '../syntax/cache-control.js'
 
-/** What decides whether a stored response is one for a request, beside its key. */
+/** The values, besides the key, that decide whether a stored response may be used for a request. */
 export type LookupTerms = Pick<Lookup<never>, 'search' | 'storage' | 'personal' | 'directives' | 'nested'> & {
   readonly isLoggedIn: boolean
 }
 
-/** One request that asks for a stored response. */
+/** The lookup of a stored response for one request. */
 export class Lookup<Context extends object> {
   readonly exchange: Exchange<Context>
   readonly request: RequestHead
-  /** Where its response lies, or would lie, as far as is known. */
+  /** The key that the response is stored under, as far as it is known. */
   key: PrimaryKey
-  /** Where it may lie instead; `undefined` where No-Vary-Search does not count. */
+  /**
+   * The keys that the response may be stored under instead; `undefined` if No-Vary-Search is not supported for this
+   * route.
+   */
   readonly search: SearchKeys | undefined
   readonly storage: StoragePolicy
   /** Whether the key names the user. */
   readonly personal: boolean
-  /** The request's directives, where they count. */
+  /** The request directives that are obeyed; `undefined` if there are none. */
   readonly directives: CacheControl | undefined
-  /** Whether another cache of the same request has left the work to this one. */
+  /** Whether an outer cache of the same request has left the work to this one. */
   readonly nested: boolean
-  /** Whether the request carries credentials that count. */
+  /** Whether the request carries credentials, or a logged-in user that the key does not name. */
   readonly hasCredentials: boolean
   readonly #isLoggedIn: boolean
-  /** False once it has waited for another request in vain. */
+  /** False if the request has waited for another one without getting a usable response. */
   collapsed: boolean | undefined = undefined
-  /** How often it has waited for another request. */
+  /** How many times the request has waited for another one. */
   waits = 0
 
   constructor(exchange: Exchange<Context>, key: PrimaryKey, of: LookupTerms) {
@@ -53,7 +56,7 @@ export class Lookup<Context extends object> {
       ((!this.request.isPlain || storage.namesFields) && credentialsOf(this.request.headers, storage).length > 0)
   }
 
-  /** Why this request's credentials keep a stored response from it; `undefined`: nothing does. */
+  /** The reason why the request's credentials prevent the use of a stored response; `undefined` if they do not. */
   refusalOf(stored: StoredResponse): Reason | undefined {
     if (!this.hasCredentials) return undefined
     const credential = unservedCredential(this.request.headers, stored.control, stored.selecting, this.storage)
@@ -61,13 +64,16 @@ export class Lookup<Context extends object> {
     return stored.control.public || stored.control.sMaxage !== undefined ? undefined : 'logged-in'
   }
 
-  /** Whether a stored response holds all that is asked for, which a part may not (RFC 9111, section 3.3). */
+  /**
+   * Whether a stored response contains everything requested, which a partial response (206) may not (RFC 9111, section
+   * 3.3).
+   */
   isWithin(stored: StoredResponse, now: number): boolean {
     if (stored.status !== 206) return true
     return this.request.method === 'GET' && partWithin(this.request.headers, stored, now) !== undefined
   }
 
-  /** Whether a response that was made for another request is one for this request too. */
+  /** Whether a response produced for another request may be used for this one. */
   mayUse(stored: StoredResponse, now: number): boolean {
     return (
       this.isWithin(stored, now) &&

@@ -9,20 +9,20 @@ import { ResponseRecorder } from './response-recorder.js'
 import { type Ahead, type Scope, type Scopes, scopeOf } from './scope.js'
 
 /**
- * What a middleware does with a request that another one has looked at:
- * - `awaited`: meet what was decided for it before;
- * - `silent`: leave it to the other one;
- * - `joining`: add to the recorder of the other one;
- * - `inner`: look for itself, within the other one;
- * - `instead`: take the place of the other one.
+ * How a middleware treats a request that another middleware has already handled:
+ * - `awaited`: apply the decision that was made for it before;
+ * - `silent`: leave it to the other middleware;
+ * - `joining`: add options to the recorder of the other middleware;
+ * - `inner`: look it up in its own storage, within the other middleware;
+ * - `instead`: replace the other middleware.
  */
 export type Role = 'awaited' | 'silent' | 'joining' | 'inner' | 'instead'
 
-/** Finds the role of one middleware among those that look at the same request. */
+/** Determines the role of one middleware among those that handle the same request. */
 export class Nested<Context extends object> {
   readonly #policy: Policy<Context>
   readonly #scopes: Scopes
-  /** Whether it has taken a request over from a cache further out. */
+  /** Whether it has taken over a request from an outer cache before. */
   #isInner = false
 
   constructor(policy: Policy<Context>, scopes: Scopes) {
@@ -40,14 +40,14 @@ export class Nested<Context extends object> {
     return bypass === 'method' && isCached(method, this.#policy) ? 'instead' : 'silent'
   }
 
-  /** Takes a request over from the middleware that has it. */
+  /** Takes over a request from the middleware that currently handles it. */
   takeOver({ recording, owner }: Scope, role: 'inner' | 'instead'): void {
     if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.standDown()
     if (role === 'inner') this.#isInner = true
     owner.invalidations.include(this.#scopes.owner.invalidations)
   }
 
-  /** From where an explanation has to look at a request: as which of the caches that it meets. */
+  /** Determines the position from which a request is explained, among the caches that handle it. */
   standpointFor(raw: object, method: string): Standpoint<Context> {
     const unmet = this.#isInner ? 'unknown' : false
     const scope = scopeOf(raw)
@@ -62,7 +62,10 @@ export class Nested<Context extends object> {
     return { nested: recorderIn(scope.recording)?.of.nested ?? unmet }
   }
 
-  /** Whether it stores elsewhere than the outer middleware, or has to be asked before anything is used. */
+  /**
+   * Whether it uses another storage scope than the outer middleware, or must run option functions before a response is
+   * used.
+   */
   #looksForItself({ bypass, storageScope }: Scope): boolean {
     const { skip, allowRefresh } = this.#policy
     if (skip !== undefined || allowRefresh !== undefined) return true
@@ -71,7 +74,7 @@ export class Nested<Context extends object> {
   }
 }
 
-/** Whether what stands in front of the middleware has made another request of the one that was decided upon. */
+/** Whether middleware in front has changed the request since the decision was made ahead of it. */
 export function isAnother({ request, user, session }: Exchange, { head }: Ahead): boolean {
   if (request.rewritten !== undefined || isLoggedIn(user, session)) return true
   if (request.originalMethod !== undefined && request.originalMethod !== head.method) return true

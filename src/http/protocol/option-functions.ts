@@ -6,10 +6,10 @@ import type { Policy } from './policy.js'
 import { settledInTime } from './settled-in-time.js'
 
 /**
- * The answer of the `skip`, `key`, `user` and `allowRefresh` options about a request: `'skip'`, or what follows for its lookup. A
- * promise where one of them is asynchronous.
+ * Calls the `skip`, `key`, `user` and `allowRefresh` options for a request. Returns `'skip'`, or the values for its
+ * lookup; a promise if one of the functions is asynchronous.
  *
- * @throws what they throw, and an Error when one has not settled within `collapseTimeout`
+ * @throws errors of the functions, and an Error if one has not settled within `collapseTimeout`
  */
 export function askFunctions<Context extends object>(
   policy: Policy<Context>,
@@ -20,7 +20,7 @@ export function askFunctions<Context extends object>(
   const asksRefresh = asksForRefresh(policy, request)
   if (skip === undefined && key === undefined && user === undefined && !asksRefresh) return NO_ANSWERS
   const skipped: unknown = skip?.(context)
-  // As everywhere in JavaScript, a truthy value means yes.
+  // As usual in JavaScript, any truthy value means yes.
   if (skipped && !isThenable(skipped)) return 'skip'
   const answers = answersOf([() => skipped, key, user, asksRefresh ? allowRefresh : undefined], context)
   const read = ([skips, named, who, allowsRefresh]: readonly unknown[]) =>
@@ -30,9 +30,9 @@ export function askFunctions<Context extends object>(
 }
 
 /**
- * Answers of these options, some of which are promises.
+ * Awaits the return values of these options, some of which are promises.
  *
- * @throws what one of them threw, and an Error when one has not settled within `collapseTimeout`
+ * @throws errors of the functions, and an Error if one has not settled within `collapseTimeout`
  */
 export function settledAnswers(
   answers: readonly unknown[],

@@ -8,10 +8,12 @@ import { appendCacheStatus, type CacheStatus, cacheStatusMember } from '../synta
 import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { type Retiring, retireTargets } from './retiring.js'
 
-/** An answer that goes on as it is. */
+/** Sends the handler's response unchanged, without recording it. */
 export const AS_IT_IS: Onward = { fields: [], instead: undefined, record: false, before: undefined }
 
-/** Watches nothing: for a middleware that another one of the same request has taken the work from. */
+/**
+ * A recording that observes nothing, for a middleware whose work another middleware of the same request has taken over.
+ */
 export class Unrecorded implements Recording {
   readonly wants: Recording['wants'] = 'head'
   readonly handle: ResponseHandle
@@ -43,12 +45,12 @@ export class Unrecorded implements Recording {
   }
 }
 
-/** Watches an answer that the cache has no part in, to say so in Cache-Status. */
+/** A recording for responses that the cache does not handle: it only adds Cache-Status. */
 export class PassThrough extends Unrecorded {
   #standsDown = false
   readonly #status: CacheStatus | undefined
 
-  /** @param status - `undefined`: no Cache-Status */
+  /** @param status - `undefined` if no Cache-Status is sent */
   constructor(handle: ResponseHandle, status: CacheStatus | undefined) {
     super(handle)
     this.#status = status
@@ -59,28 +61,28 @@ export class PassThrough extends Unrecorded {
     return { ...AS_IT_IS, fields: cacheStatusField(head, this.#status) }
   }
 
-  /** As {@link standDown}, for the same middleware, which decides anew. */
+  /** As {@link standDown}, for a middleware that makes its decision again. */
   giveUp(): void {
     this.standDown()
   }
 
-  /** Says nothing any more: a middleware further in does the work. */
+  /** Stops adding Cache-Status, because an inner middleware does the work. */
   standDown(): void {
     this.#standsDown = true
   }
 }
 
-/** What an unsafe request invalidates. */
+/** The parameters of an invalidation by an unsafe request. */
 export interface Invalidates {
   readonly request: RequestHead
-  /** The middlewares whose stored responses it takes out of use. */
+  /** The middlewares whose stored responses are invalidated. */
   readonly retiring: readonly Retiring[]
   readonly onFault: (thrown: unknown) => void
 }
 
 /**
- * Watches the answer to a method that is not safe: when it succeeds, what is stored for its target is taken out of use
- * before the client hears of the success (RFC 9111, section 4.4; RFC 9875, section 3).
+ * Observes the response to an unsafe method. If it is successful, the stored responses for its target are invalidated
+ * before the client receives it (RFC 9111, section 4.4; RFC 9875, section 3).
  */
 export class Invalidating extends PassThrough {
   readonly #request: RequestHead
@@ -105,7 +107,7 @@ export class Invalidating extends PassThrough {
     }
   }
 
-  /** Leaves what it would have invalidated to a middleware further in. */
+  /** Hands over its invalidations to an inner middleware, and returns them. */
   release(): readonly Retiring[] {
     const released = this.#retiring
     this.#retiring = []
@@ -131,7 +133,7 @@ export class Invalidating extends PassThrough {
   }
 }
 
-/** Our member of Cache-Status, after those of the caches nearer to the origin. */
+/** Adds this cache's member to Cache-Status, after those of caches closer to the origin. */
 export function cacheStatusField(head: ResponseHead, status: CacheStatus): FieldList {
   const upstream = fieldValue({ upstream: head.field('cache-status') }, 'upstream')
   return ['Cache-Status', appendCacheStatus(upstream, cacheStatusMember(CACHE_NAME, status))]

@@ -30,20 +30,20 @@ import { CONTENT_CODINGS, type ContentCoding, isSupported } from '../syntax/cont
 import { isToken } from '../syntax/fields.js'
 import type { EndlessTypesOptions, FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 
-/** The options of a middleware, checked and complete. */
+/** The validated options of a middleware, with defaults applied. */
 export interface Policy<Context extends object> {
   readonly cache: FallbackCache
-  /** What the protocol needs of `cache`. */
+  /** The internal interface of `cache`, used by the protocol. */
   readonly engine: CacheEngine
-  /** Whether `cache` was made for this middleware, which then closes it. */
+  /** Whether `cache` was created for this middleware, which then closes it. */
   readonly ownsCache: boolean
   readonly storage: StoragePolicy
-  /** The same for a request whose user is part of the key: credentials keep nothing from the cache. */
+  /** The storage policy for requests whose key names the user: credentials do not prevent storing or reuse. */
   readonly personalStorage: StoragePolicy
-  /** What keys start with: `''` or `group:`. */
+  /** The prefix of all keys: `''` or `group:`. */
   readonly group: string
   readonly query: 'all' | 'sorted' | readonly string[]
-  /** Whether a response may say which queries it is for. */
+  /** Whether the response field No-Vary-Search is supported. */
   readonly noVarySearch: boolean
   readonly key: FallbackCacheMiddlewareOptions<Context>['key']
   readonly user: FallbackCacheMiddlewareOptions<Context>['user']
@@ -53,25 +53,25 @@ export interface Policy<Context extends object> {
   readonly cacheIf: FallbackCacheMiddlewareOptions<Context>['cacheIf']
   /** In lower case. */
   readonly vary: readonly string[]
-  /** Whether `Vary` is taken at its word, even where a field had no say. */
+  /** Whether `Vary` is applied exactly, even for fields that did not affect the response. */
   readonly exactVary: boolean
-  /** So many variants lie side by side under one primary key at most; `undefined`: any number. */
+  /** Maximum number of variants per primary key; `undefined` for no limit. */
   readonly maxVariants: number | undefined
-  /** Whether responses lose what describes one run of the handler only (`Server-Timing`, …). */
+  /** Whether fields that describe a single run of the handler are removed before storing (`Server-Timing`, …). */
   readonly dropPerRun: boolean
-  /** Whether HEAD is answered from stored responses. */
+  /** Whether stored responses to GET answer HEAD. */
   readonly answersHead: boolean
   readonly obeysClient: boolean
   readonly cacheStatus: boolean | 'debug'
-  /** Those that this Node.js has; `undefined`: nothing is said about it. */
+  /** The content codings that this Node.js supports; `undefined` if the option is not given. */
   readonly precompress: readonly ContentCoding[] | undefined
-  /** Which inputs of a run count; `undefined`: runs are not watched. */
+  /** Which inputs of a run are considered; `undefined` if runs are not observed. */
   readonly inputs: InputsPolicy | undefined
   /** Milliseconds. */
   readonly collapseTimeout: number
 }
 
-/** The options of the middlewares beside those of the core, with their names in other libraries. */
+/** The options of the middlewares, without those of the core, with their names in other libraries. */
 const OWN_OPTIONS = {
   cache: {},
   ttl: { otherNames: TTL_NAMES },
@@ -105,16 +105,16 @@ const OWN_OPTIONS = {
   endlessTypes: {},
 } as const satisfies Record<Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>, KnownOption>
 
-/** Names of the options of the middlewares, beside those of the core. */
+/** Names of the middlewares' options, without those of the core. */
 export const ownOptionNames = Object.keys(OWN_OPTIONS) as readonly (keyof typeof OWN_OPTIONS)[]
 
 const CORE: OptionTable<FallbackCacheOptions> = CORE_OPTIONS
 const KNOWN_OPTIONS = { ...OWN_OPTIONS, ...CORE }
 
 /**
- * Checks the options of a middleware once, at construction, and makes its core if none was handed in.
+ * Validates the options of a middleware once, at construction, and creates a core if none is given.
  *
- * @throws TypeError for a value of the wrong kind or an unknown name, RangeError for one out of range
+ * @throws TypeError for a value of the wrong type or an unknown option, RangeError for a value out of range
  */
 export function readPolicy<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>): Policy<Context> {
   rejectUnknownOptions(options, KNOWN_OPTIONS, 'fallbackCache')
@@ -157,15 +157,15 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     precompress: readPrecompress(options.precompress),
     inputs,
     collapseTimeout,
-    // Last: a core that was made for options that turn out wrong would keep its connection.
+    // Last, because a core created before an invalid option is found would keep its connection open.
     ...readCache(options),
   }
 }
 
 /**
- * The options of a middleware that shares the core of another one and differs in `refinement`.
+ * The options of a middleware that shares the core of another one and overrides some options by `refinement`.
  *
- * @throws TypeError for a refinement that is no object
+ * @throws TypeError if the refinement is not an object
  */
 export function refined<Context extends object>(
   options: FallbackCacheMiddlewareOptions<Context>,
@@ -177,7 +177,7 @@ export function refined<Context extends object>(
   return { ...own, ...refinement, cache }
 }
 
-/** The storage scope of a middleware: two with equal parts find what the other one has stored. */
+/** The storage scope of a middleware: middlewares with equal parts find each other's stored responses. */
 export function storageScopeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
   const query = Array.isArray(policy.query) ? policy.query.join('&') : policy.query
   return [policy.cache, policy.group, query, policy.noVarySearch, policy.key, policy.user]
@@ -228,7 +228,7 @@ function mediaTypes(list: unknown, option: string): readonly string[] {
   })
 }
 
-/** What counts as a credential, with what the route names itself. */
+/** The rules for credentials, with the names that the route's options add or ignore. */
 function credentialsBy(
   inputs: InputsPolicy | undefined,
   cookies: 'named' | 'observed',
@@ -262,7 +262,7 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
     )
   }
   const { cache } = options
-  // An instance of another copy of this package is one, too: the ESM and the CommonJS build may meet in one process.
+  // Also an instance of another copy of this package, because its ESM and CommonJS builds may be loaded in one process.
   if (cache instanceof FallbackCache) return { cache, engine: engineOf(cache), ownsCache: false }
   const version = typeof cache === 'object' && cache !== null ? versionOf(cache) : undefined
   if (version === undefined) throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
@@ -271,12 +271,15 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
   )
 }
 
-/** Responses differ in size by orders of magnitude: without a number given, bytes alone bound memory. */
+/**
+ * The memory limits for responses: unless `maxEntries` is given, only bytes limit memory, because responses differ in
+ * size by orders of magnitude.
+ */
 function memoryOf({ maxEntries = Number.POSITIVE_INFINITY }: FallbackCacheOptions): FallbackCacheOptions {
   return { maxEntries }
 }
 
-/** Where each user has variants of their own, there are as many as there are users. */
+/** The default is unlimited if credentials select variants, because there are as many variants as users. */
 function readMaxVariants(maxVariants: unknown, keyedFields: readonly string[]): number | undefined {
   if (maxVariants === false) return undefined
   if (maxVariants === undefined) return keyedFields.length > 0 ? undefined : 64
@@ -325,10 +328,10 @@ function readGroup(group: unknown): string {
   return `${text(group, 'group', LONGEST_GROUP)}:`
 }
 
-/** Characters. Each key begins with the group. */
+/** In characters. Every key begins with the group. */
 const LONGEST_GROUP = 200
 
-/** Names in a list of the options: of parameters, of tags. */
+/** Maximum number of names in a list option, such as parameters or tags. */
 const MOST_NAMES = 1000
 
 function readTags(tags: unknown): readonly string[] {
@@ -342,7 +345,7 @@ function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
   throw new TypeError(`query must be "all", "sorted" or a list of parameter names, got ${shown(query)}`)
 }
 
-/** The methods whose responses are stored: of HEAD there is nothing to store. */
+/** The methods whose responses are stored, without HEAD, which has no content to store. */
 function readMethods(methods: unknown): ReadonlySet<string> {
   if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => !METHODS.has(one))) {
     throw new TypeError(

@@ -14,8 +14,8 @@ import { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 
 /**
- * Watches the answer to a POST: it invalidates as any unsafe request does, and is stored for GET and HEAD when it says that
- * it is what they would get (RFC 9110, section 9.3.3).
+ * Observes the response to a POST. It invalidates like any unsafe request, and is stored for GET and HEAD if its
+ * Content-Location equals the target URI (RFC 9110, section 9.3.3).
  */
 export class PostAnswer extends Invalidating {
   override readonly wants = 'response'
@@ -26,7 +26,7 @@ export class PostAnswer extends Invalidating {
 
   constructor(recorder: ResponseRecorder, writer: PostWriter, retiring: readonly Retiring[]) {
     const { request } = recorder.of
-    // What Cache-Status says is the recorder's to say.
+    // Not given the status: the recorder adds Cache-Status.
     super(recorder.handle, undefined, { request, retiring, onFault: (thrown) => writer.parts.reports.fault(thrown) })
     this.recorder = recorder
     this.inputs = recorder.inputs
@@ -42,7 +42,8 @@ export class PostAnswer extends Invalidating {
       }
     }
     this.#isRecorded = true
-    // In this order: what others have invalidated while the handler ran keeps the answer out, what it does itself does not.
+    // In this order, so that invalidations by other requests during the run prevent storing, but those of this POST do
+    // not.
     const onward = this.recorder.begin(head, whole)
     const { before } = super.begin(head)
     this.#writer.ownIsDone()
@@ -82,7 +83,7 @@ export class PostAnswer extends Invalidating {
     this.recorder.standDown()
   }
 
-  /** What cannot be for GET is not worth looking at: most POSTs are none of the cache's business. */
+  /** Whether the response may be stored for GET; checked first, because most responses to POST are not. */
   #isForGet(head: ResponseHead): boolean {
     if (head.status !== 200 || !this.recorder.policy.storage.methods.has('POST')) return false
     const { request } = this.recorder.of
@@ -93,8 +94,8 @@ export class PostAnswer extends Invalidating {
 }
 
 /**
- * Stores the answer to a POST: as one that was made after what this very POST invalidates, and before all else that is
- * invalidated after its handler started.
+ * Stores the response to a POST. The response counts as made after the invalidations of the same POST, but before all
+ * other invalidations since its handler started.
  */
 export class PostWriter extends ResponseWriter {
   #sequence: number | undefined
@@ -107,26 +108,26 @@ export class PostWriter extends ResponseWriter {
     return this.isInvalidated(of, recorded) ? 'invalidated' : super.refuses(of, recorded)
   }
 
-  /** What the POST invalidates has just been taken out of use in this process. */
+  /** Notes that the invalidations of the POST have been applied in this process. */
   ownIsDone(): void {
     this.#sequence = this.parts.cache.mark().sequence
   }
 
   override keep(of: RecordedRequest, recorded: RecordedHead, stored: StoredHead, body: Buffer): Landing {
     const { startedAt, sequence } = of.mark
-    // The log has been told by now, and everything before that record has been applied here: whatever of it covers the
-    // answer has a later sequence, and keeps it out.
+    // The log record has been sent, and all records before it are applied here: later records that
+    // affect the response have a higher sequence, and prevent storing.
     const mark = { startedAt, sequence: this.#sequence ?? sequence, stamp: this.parts.cache.mark().stamp }
     return super.keep({ ...of, mark }, recorded, stored, body)
   }
 
-  /** A POST is no question about what is stored. */
+  /** A POST does not revalidate a stored response, so it neither discards nor outdates one. */
   override discard(): void {}
 
   override outdate(): void {}
 }
 
-/** The recording that may store the response to a request; `undefined`: none may. */
+/** The recorder that may store the response to a request; `undefined` if there is none. */
 export function recorderIn(recording: Recording): ResponseRecorder | undefined {
   if (recording instanceof PostAnswer) return recording.recorder
   return recording instanceof ResponseRecorder ? recording : undefined

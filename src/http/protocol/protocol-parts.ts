@@ -7,7 +7,7 @@ import { UriKeys } from '../store/uri-keys.js'
 import type { Policy } from './policy.js'
 import { Reports } from './reports.js'
 
-/** What the parts of one middleware's protocol share. */
+/** The objects that the parts of one middleware's protocol share. */
 export interface ProtocolParts<Context extends object> {
   readonly cache: CacheEngine
   readonly policy: Policy<Context>
@@ -19,7 +19,7 @@ export interface ProtocolParts<Context extends object> {
   readonly reports: Reports
 }
 
-/** Makes the parts that go by the options of a middleware. */
+/** Creates the shared parts according to the options of a middleware. */
 export function protocolParts<Context extends object>(policy: Policy<Context>): ProtocolParts<Context> {
   const { engine: cache, group, noVarySearch } = policy
   const keys = new PrimaryKeys(policy)

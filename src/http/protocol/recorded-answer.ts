@@ -8,13 +8,13 @@ import { answerConditions, type MadeResponse } from './answer.js'
 import { cacheStatusField } from './pass-through.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 
-/** A run whose answer goes to its client. */
+/** A run whose response is sent to its client. */
 export interface AnsweredRun {
   readonly of: RecordedRequest
   readonly policy: RecorderPolicy
 }
 
-/** The Cache-Status field of a handler's answer; empty where none is wanted. */
+/** The Cache-Status field for a handler's response; empty if it is disabled. */
 export function statusField({ of, policy }: AnsweredRun, head: ResponseHead, more: CacheStatus): FieldList {
   if (policy.cacheStatus === false) return []
   const { fwd, collapsed, key } = of
@@ -23,9 +23,10 @@ export function statusField({ of, policy }: AnsweredRun, head: ResponseHead, mor
 }
 
 /**
- * What is laid over a response that is being stored, and what its client gets whose conditions were hidden from the handler.
+ * Adjusts the response to the client while it is being stored: fields to add, and a 304 for conditions that were hidden
+ * from the handler.
  *
- * @param isEncoded - it is going to be sent encoded, and says so from its first answer on: caches on the way have to know
+ * @param isEncoded - whether hits will be sent encoded; then the first response has Vary already, for caches on the way
  */
 export function answerStored(
   { of }: AnsweredRun,
@@ -46,7 +47,7 @@ export function answerStored(
   }
 }
 
-/** What a client gets whose conditions were hidden from the handler; `undefined`: the handler's answer. */
+/** Evaluates conditions that were hidden from the handler; returns `undefined` if the handler's response is sent. */
 export function answerHidden(
   { conditions, request }: RecordedRequest,
   made: MadeResponse,
@@ -57,7 +58,7 @@ export function answerHidden(
   return reply && { ...reply, fields: [...toFieldList(reply.fields), ...status] }
 }
 
-/** The fields of the route, with the lists that outer middleware has begun as they are going to be sent. */
+/** The route's fields, with the final values of list fields that outer middleware has started. */
 export function asSent(head: ResponseHead, fields: Fields, appended: readonly string[]): Fields {
   const lists = head.outer.vary === undefined ? appended : [...appended, 'vary']
   if (lists.length === 0) return fields

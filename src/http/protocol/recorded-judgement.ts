@@ -23,11 +23,11 @@ export interface JudgedRun {
   readonly inputs: InputsRead | undefined
 }
 
-/** Judges whether the response of a run may be stored, by its head and by what the run has read. */
+/** Decides whether the response of a run may be stored, by its head and by the inputs that the run has read. */
 export class RecordedJudgement {
   readonly #run: JudgedRun
   readonly #reports: Reports
-  /** The inputs of the run as they were when the head was judged. */
+  /** The state of the run's inputs when the head was judged. */
   #atHead: { readonly version: number; readonly context: InputsContext } | undefined
   #inputs: InputsVerdict = NO_INPUTS
   #searched: { readonly body: Buffer; readonly neutral: InputsRead['neutral'] } | undefined
@@ -37,17 +37,17 @@ export class RecordedJudgement {
     this.#reports = reports
   }
 
-  /** The selecting inputs that the run was seen to read. */
+  /** The selecting inputs that the run was observed to read. */
   get observed(): readonly string[] {
     return this.#inputs.selecting
   }
 
-  /** The name of the input that a reason is about; `''`: none. */
+  /** The name of the input that a reason refers to; `''` if there is none. */
   inputOf(reason: Reason): string {
     return reason === this.#inputs.refusal ? this.#inputs.input : ''
   }
 
-  /** Why the response is not stored, or all that its entry needs. */
+  /** Returns the reason why the response is not stored, or the properties of its entry. */
   onHead(head: ResponseHead, route: RouteFields, receivedAt: number, status: number): Reason | Storable {
     const { handle, of, policy } = this.#run
     if (handle.fault !== undefined) {
@@ -68,7 +68,10 @@ export class RecordedJudgement {
     return this.#judgeInputs(route, storable) ?? storable
   }
 
-  /** Why what was read after the head keeps the response from being stored, or its head with what it is selected by. */
+  /**
+   * Considers inputs that were read after the head. Returns the reason why the response is not stored, or the head with
+   * its final selecting inputs.
+   */
   onEnd(recorded: RecordedHead): Reason | RecordedHead {
     const { inputs, of } = this.#run
     const atHead = this.#atHead
@@ -76,11 +79,11 @@ export class RecordedJudgement {
     return this.#conclude(inputs, atHead.context) ?? withSelecting(recorded, of.request, this.observed)
   }
 
-  /** Why a complete body keeps the response from being stored: it contains what only its own request has said. */
+  /** Returns a reason if the complete response contains a value of its own request that is not part of any key. */
   onBody({ fields, stored }: RecordedHead, body: Buffer): Reason | undefined {
     const { inputs, of, policy } = this.#run
     if (inputs === undefined || policy.inputs === undefined) return undefined
-    // A whole body was searched with its head, for what was read until then.
+    // A complete body was already searched with its head; repeat that only if more inputs have been read since.
     if (this.#searched?.body === body && this.#searched.neutral === inputs.neutral) return undefined
     this.#searched = { body, neutral: inputs.neutral }
     const found = reflectedText(unkeyedTexts(inputs, of.request, stored.selecting, policy.inputs), fields, body)
