@@ -44,6 +44,18 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
   })
   afterAll(() => server?.stop())
 
+  it('is not answered by a copy that could not be written to Redis, once another process has stored a newer one there', async () => {
+    const [a, b] = [await start(), await start()]
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    expect(await store(b, page, 'old')).toBe(false)
+    await server.command('CONFIG', 'SET', 'maxmemory', '0')
+    expect(await read(b, page)).toBe('old')
+    await engineOf(a).retire([page])
+    expect(await store(a, page, 'new')).toBe(true)
+    expect(await read(b, page)).not.toBe('old')
+    await until('both answer the same', async () => (await read(b, page)) === 'new')
+  })
+
   it('is gone from every process that asks Redis, and what is stored afterwards is shared', async () => {
     const [a, b] = [await start(), await start()]
     await store(a, page, 'old')
