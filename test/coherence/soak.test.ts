@@ -5,10 +5,11 @@ import { check, type Verdict } from '../soak/checker.js'
 import type { Disaster, History, SoakRecord } from '../soak/records.js'
 import { violationText } from '../soak/report.js'
 import { runSoak } from '../soak/soak.js'
+import { bundled } from '../support/bundled.js'
 
 describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
   it('keeps every promise, in its short form', async () => {
-    const args = ['--import', 'tsx', 'test/soak/main.ts', '--short', '--quiet']
+    const args = [bundled('test/soak/main.ts'), '--short', '--quiet']
     // What it says of a failure is more than that it failed.
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 80_000 }).catch(
       (thrown: { stdout: string; stderr: string }) => expect.fail(`${thrown.stdout}\n${thrown.stderr}`),

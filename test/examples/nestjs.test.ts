@@ -7,8 +7,7 @@ let example: ExampleProcess
 let port = 0
 
 beforeAll(async () => {
-  const env = { PORT: '0', REDIS_URL: undefined, TSX_TSCONFIG_PATH: 'examples/nestjs/tsconfig.json' }
-  example = new ExampleProcess('nestjs/main.ts', env)
+  example = new ExampleProcess('nestjs/main.ts', { PORT: '0', REDIS_URL: undefined })
   // Nest is many modules, and takes its time to load them.
   port = Number(/\d+/.exec(await example.printed(/port: \d+/, 60_000))?.[0])
   return () => example.stop()

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { bundled } from '../support/bundled.js'
 import { guardProcess } from '../support/guard.js'
 import type { SoakRecord } from './records.js'
 import type { FromProcess, SoakSetup, ToProcess } from './soak-process.js'
@@ -42,8 +42,8 @@ export class SoakWorker {
 
   private constructor(setup: SoakSetup, database: Database, records: SoakRecord[]) {
     this.name = setup.name
-    this.#process = fork(fileURLToPath(new URL('./soak-process.ts', import.meta.url)), [], {
-      execArgv: ['--import', 'tsx'],
+    this.#process = fork(bundled('test/soak/soak-process.ts'), [], {
+      execArgv: ['--enable-source-maps'],
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { bundled } from './bundled.js'
 import { findRedisServer } from './find-redis-server.js'
 import { RedisServer } from './redis-server.js'
 import { until } from './until.js'
@@ -60,10 +61,10 @@ describe('RedisServer', () => {
 
   it('does not outlive a test process that is killed', async () => {
     const script = `
-      import { RedisServer } from ${JSON.stringify(fileURLToPath(new URL('./redis-server.ts', import.meta.url)))}
+      import { RedisServer } from ${JSON.stringify(pathToFileURL(bundled('test/support/redis-server.ts')).href)}
       RedisServer.start().then((server) => console.log(server.pid, server.directory))
       setInterval(() => {}, 1000)`
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script])
     const line = await new Promise<string>((resolve) => child.stdout.once('data', (chunk) => resolve(String(chunk))))
     const [pid, directory] = line.trim().split(' ')
     expect(() => process.kill(Number(pid), 0)).not.toThrow()

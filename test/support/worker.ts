@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { bundled } from './bundled.js'
 import { guardProcess } from './guard.js'
 import type { LoadOptions, LoadReport } from './load.js'
 import type { ServeOptions, WorkerMethods, WorkerSetup } from './worker-methods.js'
@@ -164,8 +164,8 @@ class Host {
   #instances = 1
 
   constructor() {
-    this.#process = fork(fileURLToPath(new URL('./worker-process.ts', import.meta.url)), [], {
-      execArgv: ['--import', 'tsx', '--expose-gc'],
+    this.#process = fork(bundled('test/support/worker-process.ts'), [], {
+      execArgv: ['--enable-source-maps', '--expose-gc'],
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, ask } from '../../src/testing/ask.js'
 import { checkCoherence } from '../../src/testing/check-coherence.js'
+import { bundled } from '../support/bundled.js'
 import { RedisServer } from '../support/redis-server.js'
 import { Shop } from './shop.js'
 
@@ -133,7 +134,7 @@ describe('fallback-cache-check', () => {
 
   async function command(redis: string | undefined, args: readonly string[]): Promise<Ended> {
     const shop = await Shop.open(redis)
-    const all = ['--import', 'tsx', 'src/testing/command.ts', '--seconds', '1', '--write-every', '50', ...args]
+    const all = [bundled('src/testing/command.ts'), '--seconds', '1', '--write-every', '50', ...args]
     return await promisify(execFile)(process.execPath, [...all, ...shop.urls])
       .then(
         ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
