@@ -252,7 +252,8 @@ describe('examples/reverse-proxy.ts', () => {
   it.each(['GET', 'HEAD'])('passes answers without a body on: %s', async (method) => {
     for (const status of [204, 304]) {
       answer = (_req, res) => res.writeHead(status, { ETag: '"a"' }).end()
-      const got = await get({ method, target: `/${path}-${status}`, fields: { 'If-None-Match': '"a"' } })
+      const fields = status === 304 ? { 'If-None-Match': '"a"' } : {}
+      const got = await get({ method, target: `/${path}-${status}`, fields })
       expect([got.status, got.text, got.field('etag')]).toEqual([status, '', '"a"'])
     }
     answer = (_req, res) => res.writeHead(200, { 'Content-Length': 4 }).end('body')
