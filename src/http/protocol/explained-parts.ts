@@ -36,7 +36,7 @@ export function explainedKey<Context extends object>(
   return { text: key.text, group, origin, path, query, noVarySearch: rule?.text, isRefined, isPersonal: personal }
 }
 
-/** The stored response that was found, or else the one that was found in its place. */
+/** Describes the stored response that was found, or otherwise a known response with other selecting values. */
 export function seenIn<Context extends object>(
   { stored: own, other, found }: FoundVariant,
   { request }: Lookup<Context>,

@@ -11,70 +11,79 @@ import type { ContentCoding } from '../syntax/content-coding.js'
 import type { Fields } from '../syntax/fields.js'
 import type { Flight } from './flight.js'
 
-/** What a recorder has to know of its request. */
+/** The properties of a request that its recorder needs. */
 export interface RecordedRequest {
   readonly request: RequestHead
   readonly key: PrimaryKey
-  /** The keys under which the response may lie instead, depending on its No-Vary-Search; `undefined` where that does not count. */
+  /**
+   * The keys that the response may be stored under instead, depending on its No-Vary-Search; `undefined` if
+   * No-Vary-Search is not supported for this route.
+   */
   readonly search: SearchKeys | undefined
-  /** Where the response was looked for last: the primary key, or that of a variant. */
+  /** The key of the last lookup: the primary key, or the storage key of a variant. */
   readonly storageKey: string
-  /** The moment before the handler, as far as invalidations go. */
+  /** The handler's start, which decides which invalidations affect the response. */
   readonly mark: RunMark
-  /** The same as wall-clock time. */
+  /** The handler's start in wall-clock time, epoch ms. */
   readonly requestedAt: number
-  /** Why the handler runs at all. */
+  /** The reason why the handler runs. */
   readonly fwd: Forward
-  /** False when this request waited for another one in vain. */
+  /** False if this request waited for another one without getting a usable response. */
   readonly collapsed: boolean | undefined
-  /** The run that others may wait for. */
+  /** The run that other requests may wait for; `undefined` if there is none. */
   readonly flight: Flight | undefined
-  /** What may be sent in place of an error of this status, or of a handler that threw (`undefined`). */
+  /** Returns the reply to send instead of an error with this status, or if the handler threw (`undefined`). */
   readonly onError: ((status: number | undefined) => Reply | undefined) | undefined
-  /** The client's own conditions, which are hidden from the handler; `undefined` when there are none. */
+  /** The client's conditions, which are hidden from the handler; `undefined` if there are none. */
   readonly conditions: Fields | undefined
-  /** What the handler sees of a client that asks for a part (`'range'`) or for one version only; `undefined`: it asks for neither. */
+  /**
+   * Whether the handler sees fields that ask for a part (`'range'`) or for a certain version of the response;
+   * `undefined` if it sees neither.
+   */
   readonly sees: 'range' | 'version' | undefined
-  /** A stored part (206) that the handler's answer may add to (RFC 9111, section 3.4). */
+  /** A stored partial response (206) that the handler's response may be combined with (RFC 9111, section 3.4). */
   readonly part: StoredResponse | undefined
   /** Whether the key names the user. */
   readonly personal: boolean
   readonly nested: boolean
 }
 
-/** A stored response about which the handler is asked (RFC 9111, section 4.3). */
+/** A stored response that the handler revalidates (RFC 9111, section 4.3). */
 export interface Asked {
   readonly stored: StoredResponse
-  /** `'304'`: its validators are put on the request; `'HEAD'`: the client's own request is a HEAD, whose answer tells by the way. */
+  /**
+   * `'304'` if its validators are added to the request; `'HEAD'` if the client's request is a HEAD, whose response also
+   * validates the stored one.
+   */
   readonly by: '304' | 'HEAD'
   /**
-   * What the client gets of it once it is updated.
+   * Makes the client's reply from the updated response.
    *
-   * @param outcome - that the update is stored, or why it is not; empty: that is known later
+   * @param outcome - that the update is stored, or why it is not; empty if that is not known yet
    */
   answer(updated: StoredResponse, outcome: Pick<CacheStatus, 'stored' | 'detail'>): Reply
 }
 
-/** What a recorder takes from its route; a nested middleware refines it. */
+/** The options that a recorder takes from its route; a nested middleware refines them. */
 export interface RecorderPolicy {
   readonly storage: StoragePolicy
   readonly vary: readonly string[]
   readonly exactVary: boolean
-  /** So many variants lie side by side under one primary key at most; `undefined`: any number. */
+  /** Maximum number of variants per primary key; `undefined` for no limit. */
   readonly maxVariants: number | undefined
   readonly dropPerRun: boolean
-  /** Called once, when the handler has answered; each gives a list of tags, or a promise of one. */
+  /** Called once after the handler has answered; each returns a list of tags, or a promise of one. */
   readonly tags: readonly (() => unknown)[]
-  /** Whether a complete response may be stored, at once or as a promise; `undefined`: it may. */
+  /** Returns whether a complete response may be stored, or a promise; `undefined` if every response may. */
   readonly cacheIf: ((response: FinishedResponse) => unknown) | undefined
-  /** How long the promises of {@link tags} and {@link cacheIf} may take, ms. */
+  /** Time limit for the promises of {@link tags} and {@link cacheIf}, in ms. */
   readonly patience: number
   readonly cacheStatus: boolean | 'debug'
   readonly precompress: readonly ContentCoding[] | undefined
-  /** Which inputs of the run count; `undefined`: it is not watched. */
+  /** Which inputs of the run are considered; `undefined` if the run is not observed. */
   readonly inputs: InputsPolicy | undefined
-  /** The parameters of the query that the key holds; `undefined`: all of them. */
+  /** The query parameters in the key; `undefined` if the key contains all of them. */
   readonly keyedParameters: readonly string[] | undefined
-  /** The values filled in front of the cache that {@link vary} names. */
+  /** The names in {@link vary} of values that middleware in front of the cache sets. */
   readonly filledNames: readonly string[]
 }

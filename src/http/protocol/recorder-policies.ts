@@ -4,7 +4,7 @@ import type { StoragePolicy } from '../rules/storage-policy.js'
 import type { Policy } from './policy.js'
 import type { RecorderPolicy } from './recorded-request.js'
 
-/** What recorders take from the options of a middleware. */
+/** Makes recorder policies from the options of a middleware. */
 export class RecorderPolicies<Context extends object> {
   readonly #policy: Policy<Context>
   readonly #plain = new Map<StoragePolicy, RecorderPolicy>()
@@ -13,7 +13,7 @@ export class RecorderPolicies<Context extends object> {
     this.#policy = policy
   }
 
-  /** What the recorder of a request takes. */
+  /** The policy for the recorder of a request. */
   for(exchange: Exchange<Context>, storage: StoragePolicy): RecorderPolicy {
     const { tags, cacheIf } = this.#policy
     const plain = this.#plain.get(storage) ?? this.#plainFor(storage)
@@ -22,7 +22,7 @@ export class RecorderPolicies<Context extends object> {
     return { ...plain, tags: named, cacheIf: cacheIf && ((response) => cacheIf(response, exchange.context)) }
   }
 
-  /** What the recorder of an outer middleware of the same storage scope takes, with what this nested one says. */
+  /** The policy of an outer middleware's recorder, combined with the options of this nested middleware. */
   refined(outer: RecorderPolicy, exchange: Exchange<Context>): RecorderPolicy {
     const own = this.for(exchange, this.#policy.storage)
     const keyedFields = [...outer.storage.keyedFields, ...own.storage.keyedFields]
@@ -39,7 +39,7 @@ export class RecorderPolicies<Context extends object> {
     }
   }
 
-  /** What all recorders of a storage policy have in common. */
+  /** The part of the policy that all recorders with the same storage policy share. */
   #plainFor(storage: StoragePolicy): RecorderPolicy {
     const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, query } = this.#policy
     const keyedParameters = typeof query === 'string' ? undefined : query

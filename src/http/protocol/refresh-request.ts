@@ -4,18 +4,18 @@ import { cookieValue } from '../rules/cookie-values.js'
 import { COOKIE, type SelectingFields } from '../rules/vary.js'
 import { type FieldValue, fieldValue } from '../syntax/fields.js'
 
-/** What decides which fields of a client's request a refresh keeps. */
+/** The inputs that decide which fields of a client's request are kept for a refresh. */
 export interface Carrying {
   /** The fields that select the stored response. */
   readonly selecting: SelectingFields
-  /** Whether functions of the route, which may read any field, have made a part of the key. */
+  /** Whether option functions, which may read any field, have added a part of the key. */
   readonly isNamed: boolean
 }
 
 /**
- * The request that makes a stored response again. It is the client's request without the client: of its fields it keeps
- * the host, the fields and the single cookies that select the stored response, and for a QUERY those that describe the content. Where the `key` or
- * `user` option made a part of the key, it keeps all fields but conditions and those of the connection.
+ * Makes the request that refreshes a stored response, from a client's request. It keeps the Host field, the fields and
+ * single cookies that select the stored response, and for QUERY the fields that describe the content. If the `key` or
+ * `user` option added a part of the key, it keeps all fields except conditions and connection-specific fields.
  */
 export function refreshRequest(request: RequestHead, carrying: Carrying): RequestHead {
   const { method, originalMethod, url, protocol, host } = request
@@ -48,7 +48,7 @@ function selectingCookies(field: string | undefined, selecting: SelectingFields)
   return kept.size === 0 ? undefined : [...kept].join('; ')
 }
 
-/** What handlers and logs see of a refresh whose response does not depend on the browser. */
+/** The User-Agent of a refresh whose response does not depend on the client's. */
 const USER_AGENT = 'fallback-cache'
 
 const CONTENT_FIELDS = ['content-type', 'content-encoding', 'content-language', 'content-location'] as const

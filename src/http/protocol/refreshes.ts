@@ -2,18 +2,21 @@ import type { Clock } from '../../core/clock.js'
 import type { Gauges } from '../../core/gauges.js'
 import type { DetachedRun } from '../port/exchange.js'
 
-/** So many refreshes of one middleware hold a slot at a time. */
+/** Maximum number of refreshes per middleware that hold a slot at the same time. */
 const SLOTS = 64
 
-/** What bounds a refresh. */
+/** The time limits of a refresh. */
 export interface RefreshLimits {
-  /** A slot comes back after so many milliseconds, whether or not the handler has ended. */
+  /** Milliseconds after which a slot is released, even if the handler is still running. */
   readonly slotFor: number
-  /** A run is given up after so many milliseconds: its response could not be stored any more. */
+  /** Milliseconds after which a run is cancelled, because its response could no longer be stored. */
   readonly runFor: number
 }
 
-/** The refreshes in the background of one middleware: at most 64 at a time, and no handler that hangs holds a slot for good. */
+/**
+ * Limits the background refreshes of one middleware to 64 at a time. A handler that hangs does not hold its slot
+ * forever.
+ */
 export class Refreshes {
   readonly #clock: Clock
   readonly #gauges: Gauges
@@ -34,8 +37,8 @@ export class Refreshes {
   /**
    * Takes a slot for a run.
    *
-   * @param onOverdue - called when the slot comes back before the run has ended
-   * @returns to be called when the run has ended: the slot comes back
+   * @param onOverdue - called if the slot is released before the run has ended
+   * @returns a function to call when the run has ended, which releases the slot
    */
   take(run: DetachedRun, onOverdue: () => void): () => void {
     this.#slots += 1

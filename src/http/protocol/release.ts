@@ -1,17 +1,20 @@
 import type { Clock } from '../../core/clock.js'
 
-/** The longest that one turn of the event loop goes on releasing; ms. */
+/** The longest time that one turn of the event loop spends on releasing, in ms. */
 const SLICE = 5
 
-/** As many as this are released in one turn: most of what their handlers do comes later than can be measured here. */
+/**
+ * Maximum number of requests released per turn, because most of the work of their handlers happens after it can be
+ * measured here.
+ */
 const CROWD = 20
 
-/** Turns of the microtask queue until a released request has sent its answer or called its handler, about. */
+/** Approximate number of microtask turns until a released request has sent its reply or called its handler. */
 const STEPS = 16
 
 /**
- * Resolves one promise after another with the same value. After some of them, or a few milliseconds, it lets the event loop turn, so that the
- * release of many requests delays no other one.
+ * Resolves several promises with the same value, one after another. After some of them, or a few milliseconds, it
+ * yields to the event loop, so that releasing many requests does not delay other ones.
  */
 export async function release<T>(resolves: readonly ((value: T) => void)[], value: T, clock: Clock): Promise<void> {
   let since = clock.monotonic()
@@ -24,7 +27,7 @@ export async function release<T>(resolves: readonly ((value: T) => void)[], valu
     }
     released += 1
     resolve(value)
-    // What the released request does happens in these steps, and so counts.
+    // The released request runs during these steps, so that its time is measured.
     for (let step = 0; step < STEPS; step++) await undefined
   }
 }

@@ -4,7 +4,7 @@ import type { RequestHead } from '../port/exchange.js'
 import type { Reason } from '../rules/reasons.js'
 import { pathOf } from '../syntax/target.js'
 
-/** What a warning is about. */
+/** The subject of a warning; each is given once. */
 export type WarningKind =
   | 'fields-read'
   | 'query-read'
@@ -17,10 +17,13 @@ export type WarningKind =
   | 'given-up'
   | 'logged-in'
 
-/** The faults that are told of at most: their messages may hold what a client sent. */
+/** Maximum number of different faults that are printed, because their messages may contain client input. */
 const MOST_FAULTS = 10
 
-/** What was told of a cache. The middlewares that `with()` derives share it, as other ones that have the same core. */
+/**
+ * The warnings already given for a cache, shared by all middlewares with the same core, including those made by
+ * `with()`.
+ */
 interface Told {
   readonly kinds: Set<WarningKind>
   readonly faults: Set<string>
@@ -28,7 +31,7 @@ interface Told {
 
 const TOLD = new WeakMap<CacheEngine, Told>()
 
-/** What the cache tells of requests and responses: counters, events, and warnings that are given once. */
+/** Reports what happens to requests and responses: counters, events, and warnings that are given once. */
 export class Reports {
   readonly #cache: CacheEngine
   readonly #told: Told
@@ -39,7 +42,7 @@ export class Reports {
     TOLD.set(cache, this.#told)
   }
 
-  /** A request is answered from the store. */
+  /** A request is answered with a stored response. */
   hit(key: string, tier: 'memory' | 'redis', stale: boolean, disconnected: boolean): void {
     const { counters } = this.#cache
     if (tier === 'memory') counters.memoryHits += 1
@@ -49,14 +52,14 @@ export class Reports {
     if (this.#cache.listenerCount('hit') > 0) this.#cache.emit('hit', { key, tier, stale })
   }
 
-  /** A request is not answered from the store. */
+  /** A request is not answered with a stored response. */
   miss(key: string, reason: Reason): void {
     this.#cache.counters.misses += 1
     if (reason !== 'uri-miss') this.count(reason)
     if (this.#cache.listenerCount('miss') > 0) this.#cache.emit('miss', { key, reason })
   }
 
-  /** The cache has no part in a request. */
+  /** A request is not handled by the cache. */
   bypass({ method, url }: RequestHead, reason: Reason): void {
     this.#cache.counters.bypassed += 1
     this.count(reason)
@@ -69,13 +72,13 @@ export class Reports {
     if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key, reason: detail })
   }
 
-  /** Counts a request or a response that was refused. */
+  /** Counts a request or response by the reason why it was refused. */
   count(reason: Reason): void {
     const { refused } = this.#cache.counters
     refused[reason] = (refused[reason] ?? 0) + 1
   }
 
-  /** Something of ours, or a function of the user's, failed; the request goes on without the cache. */
+  /** Reports an error of this library or of an option function; the request continues without the cache. */
   fault(thrown: unknown): void {
     const error = asError(thrown)
     this.#cache.emit('fault', { error })
@@ -85,7 +88,7 @@ export class Reports {
     emitWarning(`a request passed by the cache because something failed: ${error.stack ?? error.message}`)
   }
 
-  /** Warns once of each kind, whatever the request. */
+  /** Gives a warning, once per kind for all requests. */
   warn(kind: WarningKind, text: () => string): void {
     if (this.#told.kinds.has(kind)) return
     this.#told.kinds.add(kind)

@@ -39,23 +39,24 @@ import type { Retiring } from './retiring.js'
 import { retiringFor } from './retiring.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
 
-/** What a request gets: an answer, or the handler. */
+/** The result for a request: a reply, or forwarding it to the handler or the application. */
 type Outcome = Reply | Forwarding | typeof INSIDE
 
-/** The application is to decide: see `Exchange.enter`. */
+/** The application makes the decision: see `Exchange.enter`. */
 const INSIDE = Symbol('inside')
 
-/** A request that has waited in vain looks again so many times in all before it runs the handler for itself. */
+/** Maximum number of times that a request waits for others before it runs the handler itself. */
 const MAX_LOOKS = 4
 
 /**
- * The protocol: look up, then reply, forward or refresh, then keep (RFC 9111, sections 3 and 4).
+ * Carries out the caching protocol for each request: looks up a stored response, then replies, forwards or refreshes,
+ * and stores the new response (RFC 9111, sections 3 and 4).
  *
- * @typeParam Context - what the framework hands to its users
+ * @typeParam Context - the object that the framework passes to its users
  */
 export class ResponseCache<Context extends object> {
   readonly cache: CacheEngine
-  /** What invalidates the responses of this route. */
+  /** Invalidates the responses of this route. */
   readonly invalidations: Invalidations
   readonly #policy: Policy<Context>
   readonly #parts: ProtocolParts<Context>
@@ -82,19 +83,22 @@ export class ResponseCache<Context extends object> {
     this.#by = { policy, cache, keys, find, runs: this.#runs.flights }
   }
 
-  /** Whether functions of the user's have a say in every request, so that none can be decided upon before the framework has it. */
+  /**
+   * Whether option functions run for every request, or values set by middleware select responses, so that no decision
+   * can be made before the framework has the request.
+   */
   get asksAboutRequests(): boolean {
     const { skip, key, user, vary } = this.#policy
     return skip !== undefined || key !== undefined || user !== undefined || vary.some(isFilledInput)
   }
 
-  /** Whether a request can be decided upon before the framework has it: no function of the user's has a say in it. */
+  /** Whether the decision about a request can be made before the framework has it: no option function runs for it. */
   mayDecideAhead(request: RequestHead): boolean {
     if (this.asksAboutRequests) return false
     return this.#policy.allowRefresh === undefined || request.isPlain === true || !requestControl(request.headers)
   }
 
-  /** Answers a request or forwards it. Throws or rejects only with what the application throws. */
+  /** Answers or forwards a request. Throws or rejects only with errors of the application. */
   handle(exchange: Exchange<Context>): void | Promise<void> {
     const outcome = this.#decideSafely(exchange)
     if (!(outcome instanceof Promise)) return this.#deliver(exchange, outcome)
@@ -105,9 +109,10 @@ export class ResponseCache<Context extends object> {
   }
 
   /**
-   * What {@link handle} would do with the request of an exchange. Never rejects, not even when there is none.
+   * Explains what {@link handle} would do with the request of an exchange. Never rejects, even if the exchange cannot
+   * be made.
    *
-   * @param cacheStatus - whether Cache-Status is sent: a nested middleware that adds to a recording decides that
+   * @param cacheStatus - whether Cache-Status is sent, which the nested middleware decides if it joins a recording
    */
   explain(
     exchange: () => Exchange<Context>,
@@ -220,7 +225,7 @@ export class ResponseCache<Context extends object> {
     }
   }
 
-  /** The fresh response that another process has stored meanwhile, if there is one. */
+  /** Looks up a fresh response that another process may have stored since the last lookup. */
   async #lookAgain(lookup: Lookup<Context>): Promise<StoredResponse | undefined> {
     const { stored } = await this.#by.find(lookup)
     const now = this.cache.clock.now()
@@ -228,7 +233,7 @@ export class ResponseCache<Context extends object> {
     return mayReuse(stored, lookup.directives, now) === 'fresh' ? stored : undefined
   }
 
-  /** As {@link #lookAgain}, for what takes the place of a stored response. */
+  /** Like {@link #lookAgain}, but for a response that is fresher than a known one. */
   async #lookForNewer(lookup: Lookup<Context>, than: StoredResponse): Promise<StoredResponse | undefined> {
     const stored = await this.#lookAgain(lookup)
     return stored !== undefined && stored.staleAt > than.staleAt ? stored : undefined
@@ -240,14 +245,14 @@ export class ResponseCache<Context extends object> {
     if (lookup.waits === 0) this.#reports.miss(lookup.key.text, reason)
   }
 
-  /** Waits for the handler that runs for another request, and takes what it brings if that is right for this one. */
+  /** Waits for the handler run of another request, and uses its response if it fits this request. */
   async #follow(lookup: Lookup<Context>, miss: MissReason, flight: Flight): Promise<Outcome> {
     lookup.waits += 1
     const landing = await flight.wait()
     const reply = this.#runs.answers.after(landing, lookup, miss)
     if (reply !== undefined) return reply
     lookup.collapsed = false
-    // Somebody else has to lead now, or the response turned out to vary.
+    // The run was abandoned, so that another request must run the handler, or the response varies.
     const again =
       landing.kind === 'abandoned' ||
       (landing.kind === 'stored' && isForSeveral(landing.stored, this.cache.clock.now()))
@@ -266,7 +271,10 @@ export class ResponseCache<Context extends object> {
     return new Forwarding(recording)
   }
 
-  /** What a request that stores invalidates: here, and in the middlewares around, which would come later and take out what it stores. */
+  /**
+   * The invalidations that this POST triggers, including those of outer middlewares, which otherwise would happen later
+   * and invalidate the response it stores.
+   */
   #toRetire({ exchange, key }: Lookup<Context>): readonly Retiring[] {
     const outer = scopeOf(exchange.raw)?.recording
     const own = { invalidations: this.invalidations, extra: () => '', key: key.text }
@@ -304,7 +312,9 @@ export class ResponseCache<Context extends object> {
     return new Forwarding(new Unrecorded(recording.handle))
   }
 
-  /** What was decided before the application had the request, or for the copy that a refresh sends, comes to the middleware. */
+  /**
+   * Continues a request about which the decision was made ahead of the application, or the copy that a refresh sends.
+   */
   #meet(exchange: Exchange<Context>, { recording, ahead }: Scope): Outcome | Promise<Outcome> {
     if (ahead !== undefined && isAnother(exchange, ahead)) {
       if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.giveUp()
@@ -315,7 +325,7 @@ export class ResponseCache<Context extends object> {
   }
 }
 
-/** Decides without noting what is read for it as something that the run has read. */
+/** Makes a decision without recording the values it reads as inputs of the run. */
 function unwatched(inputs: InputsRead, decide: () => Outcome | Promise<Outcome>): Outcome | Promise<Outcome> {
   inputs.pause()
   try {
@@ -331,7 +341,7 @@ function unwatched(inputs: InputsRead, decide: () => Outcome | Promise<Outcome>)
   }
 }
 
-/** The answer to `only-if-cached` when nothing is stored (RFC 9111, section 5.2.1.7). */
+/** The reply to `only-if-cached` if no stored response can be used (RFC 9111, section 5.2.1.7). */
 function gatewayTimeout(status: CacheStatus | undefined): Reply {
   const fields = ['Content-Length', '0']
   if (status !== undefined) fields.push('Cache-Status', cacheStatusMember(CACHE_NAME, status))

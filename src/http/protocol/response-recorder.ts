@@ -26,19 +26,19 @@ import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import type { ResponseWriter } from './response-writer.js'
 import { RouteSay } from './route-say.js'
 
-/** What a head is recorded of. */
+/** The inputs for recording a response head. */
 interface HeadToRecord {
   readonly line: Pick<ResponseHead, 'status' | 'reason'>
   readonly route: RouteFields
   readonly storable: Storable
   readonly receivedAt: number
-  /** What else selects the response than its Vary, the options and the inputs of the run. */
+  /** Selecting fields in addition to those of Vary, the options and the inputs of the run. */
   readonly selecting: readonly string[]
-  /** The body, where it is known already and to get an entity tag. */
+  /** The body, if it is already known and needs an entity tag. */
   readonly body?: Buffer | undefined
 }
 
-/** Records what a handler answers, and has it stored when it may be. */
+/** Records a handler's response, and stores it if permitted. */
 export class ResponseRecorder implements Recording {
   readonly wants = 'response'
   readonly handle = new ResponseNotes()
@@ -47,23 +47,23 @@ export class ResponseRecorder implements Recording {
   readonly inputs: InputsRead | undefined
   protected readonly writer: ResponseWriter
   protected readonly judgement: RecordedJudgement
-  /** What the stored response is going to be encoded with. */
+  /** The content codings that the stored response will be encoded with. */
   protected codings: readonly ContentCoding[] = NO_CODINGS
-  /** Whether nothing is recorded any longer. */
+  /** Whether recording has ended. */
   protected isDone = false
-  /** Whether the work was left to a middleware further in. */
+  /** Whether an inner middleware has taken over the work. */
   protected isRelieved = false
   #recorded: RecordedHead | undefined
   #combined: Combination | undefined
   #body: BodyCollector | undefined
   #failed = false
-  /** Set once the client has left: whether the handler may have stopped because of it. */
+  /** Set when the client has left; returns whether the handler may have stopped because of that. */
   #mayHaveStopped: (() => boolean) | undefined
   #isWhole = false
-  /** Status and fields of the response as its route made them. */
+  /** Status and fields of the response as the route made them. */
   #made: Pick<FinishedResponse, 'status' | 'fields'> | undefined
   readonly #say = new RouteSay()
-  /** The response is complete, and its route has still to say whether and how it is stored. */
+  /** Whether the response is complete, but `cacheIf` or `tags` of the route is still pending. */
   #awaitsRoute = false
 
   constructor(of: RecordedRequest, policy: RecorderPolicy, writer: ResponseWriter) {
@@ -136,20 +136,23 @@ export class ResponseRecorder implements Recording {
     return instead
   }
 
-  /** Has an answer go on that is not looked at, for a reason that is known beforehand. */
+  /** Sends the response without looking at it, for a reason known beforehand. */
   passBy(head: ResponseHead, reason: Reason): Onward {
     if (this.isDone) return AS_IT_IS
     this.refuse(reason)
     return { ...AS_IT_IS, fields: this.status(head, { detail: reason }) }
   }
 
-  /** Leaves the request to be decided upon again; another request takes over for those that wait. */
+  /**
+   * Gives up the recording so that the decision about the request is made again; another request runs the handler for
+   * those that wait.
+   */
   giveUp(): void {
     this.#abandon()
     this.standDown()
   }
 
-  /** Leaves the work to a middleware further in; no request waits for this one any more. */
+  /** Leaves the work to an inner middleware; requests that wait for this recorder continue on their own. */
   standDown(): void {
     this.isRelieved = true
     this.finish({ kind: 'refused' })
@@ -192,7 +195,7 @@ export class ResponseRecorder implements Recording {
     return this.#storing(head, recorded, storable, body)
   }
 
-  /** The fields of an answer that its route made. */
+  /** The fields of a response that its route made. */
   protected routeOf(head: ResponseHead): RouteFields {
     const { storage, dropPerRun } = this.policy
     const control = ['cache-control', 'expires', 'no-vary-search', ...storage.targets]
@@ -212,25 +215,28 @@ export class ResponseRecorder implements Recording {
     return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested })
   }
 
-  /** Our member of Cache-Status, as a field. */
+  /** This cache's Cache-Status field. */
   protected status(head: ResponseHead, more: CacheStatus): FieldList {
     return statusField(this, head, more)
   }
 
-  /** A reason as Cache-Status says it. */
+  /** Formats a reason for Cache-Status. */
   protected detail(reason: Reason): string {
     if (reason === 'skip') return this.handle.skipped ?? reason
     const input = this.policy.cacheStatus === 'debug' ? this.judgement.inputOf(reason) : ''
     return input === '' ? reason : `${reason} ${input}`
   }
 
-  /** Why the route does not want a response stored; `undefined`: it does, or says so later. */
+  /**
+   * Asks `cacheIf` about a response. Returns the reason why it is not stored; `undefined` if it is, or if the answer is
+   * pending.
+   */
   protected askRoute(made: Pick<FinishedResponse, 'status' | 'fields'>, body: Buffer): Reason | undefined {
     this.#made = made
     return this.#askRoute(body)
   }
 
-  /** Stores a complete response; `undefined`: its route has still to answer, and it is stored then. */
+  /** Stores a complete response. Returns `undefined` if `cacheIf` or `tags` is pending; then it is stored later. */
   protected store(recorded: RecordedHead, head: StoredHead, body: Buffer): Landing | undefined {
     if (!this.#say.isSettled) {
       void this.#storeLater(recorded, head, body)
@@ -241,7 +247,7 @@ export class ResponseRecorder implements Recording {
     return landing
   }
 
-  /** The response is not stored. */
+  /** Ends the recording without storing the response. */
   protected refuse(reason: Reason): void {
     this.tellRefused(reason, this.#failed)
     this.finish({ kind: this.#failed ? 'failed' : 'refused' })
@@ -270,7 +276,10 @@ export class ResponseRecorder implements Recording {
     })
   }
 
-  /** Why the answer is none for other requests, or its body none to be stored; judged with the head what is known with it. */
+  /**
+   * The reason why the response's form prevents storing: it fits this request only, or its length is wrong or too
+   * large. Checked with the head, as far as it is known then.
+   */
   #refusalOfForm(status: number, { fields }: RouteFields, whole: Uint8Array | string | undefined): Reason | undefined {
     const { storage } = this.policy
     if (this.#isForOneRequest(status)) return 'precondition'
@@ -284,7 +293,10 @@ export class ResponseRecorder implements Recording {
     return whole === undefined || this.#mayHaveStopped() ? 'aborted' : undefined
   }
 
-  /** Whether an answer may owe what it is to the range or the conditions that the handler saw, and would be wrong for other requests. */
+  /**
+   * Whether the response may depend on the range or conditions that the handler saw, and would be wrong for other
+   * requests.
+   */
   #isForOneRequest(status: number): boolean {
     const { sees } = this.of
     if (sees === undefined || status === 206) return false
@@ -292,7 +304,7 @@ export class ResponseRecorder implements Recording {
     if (sees !== 'range') return false
     const { inputs } = this
     if (inputs !== undefined) return inputs.range || inputs.everyField
-    // Whether a handler that shares the process has read Range is not known; an origin is taken at its word (RFC 9111, section 3).
+    // It is unknown whether a handler in this process has read Range; a proxied origin's 200 is trusted (RFC 9111, section 3).
     return this.policy.storage.answersAsOrigin
   }
 
@@ -310,7 +322,7 @@ export class ResponseRecorder implements Recording {
   }
 
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
-    // Of a body that is still to come it is not known whether it will be.
+    // If the body is still to come, it is not known yet whether it will be stored.
     const isCertain = body !== undefined && this.#hasRouteAnswered && !this.writer.isTooLate(this.of, recorded)
     const status = this.status(head, { stored: isCertain ? true : undefined, ttl: storable.freshness.lifetime })
     const isEncoded = this.codings.length > 0
@@ -330,7 +342,7 @@ export class ResponseRecorder implements Recording {
     else this.store(stored.recorded, stored.head, stored.body)
   }
 
-  /** All that is stored of the response, which is complete; or why it is not stored. */
+  /** All parts of a complete response to be stored, or the reason why it is not stored. */
   #toStore(): Reason | { readonly recorded: RecordedHead; readonly head: StoredHead; readonly body: Buffer } {
     if (this.#recorded === undefined || this.#body === undefined) return 'incomplete'
     const refusal = this.#refusalOfBody(this.#recorded, this.#body)
@@ -375,7 +387,7 @@ export class ResponseRecorder implements Recording {
   async #storeLater(recorded: RecordedHead, head: StoredHead, body: Buffer): Promise<void> {
     this.#close()
     this.#awaitsRoute = true
-    // Until then its bytes count as those of a recording, and may have to go.
+    // Until the route answers, the bytes count as a recording's, and may be dropped.
     this.#body ??= this.#collector()
     this.#body.hold(body)
     try {
@@ -389,13 +401,13 @@ export class ResponseRecorder implements Recording {
     }
   }
 
-  /** A stored response takes the place of an error. */
+  /** Notes that a stored response replaces an error. */
   #replaceError(): void {
     this.tellRefused('stale-if-error')
     this.finish({ kind: 'failed' })
   }
 
-  /** Something of ours has failed: the handler's answer goes on as it is. */
+  /** Reports an internal error: the handler's response is sent unchanged. */
   #failOurselves(thrown: unknown): void {
     this.writer.parts.reports.fault(thrown)
     this.tellRefused('fault')
@@ -410,7 +422,7 @@ export class ResponseRecorder implements Recording {
     }
   }
 
-  /** The handler has no say any more. */
+  /** Ends the recording; further output of the handler is ignored. */
   #close(): void {
     this.isDone = true
     this.inputs?.close()

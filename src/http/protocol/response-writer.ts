@@ -12,13 +12,13 @@ import { givenUp } from './inputs-advice.js'
 import type { ProtocolParts } from './protocol-parts.js'
 import type { RecordedRequest } from './recorded-request.js'
 
-/** How long requests of a key go on side by side after its response was refused, in milliseconds. */
+/** After a response was refused, requests for its key do not wait for each other for this long, in milliseconds. */
 const REFUSED_FOR = 60_000
 
-/** The same after an error, which may be over soon. */
+/** The same after a server error, which may be temporary; milliseconds. */
 const FAILED_FOR = 1_000
 
-/** Reasons that say nothing about the next response of the key. */
+/** Reasons that say nothing about the next response for the key. */
 const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'aborted',
   'incomplete',
@@ -42,24 +42,24 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
   'cache-if',
 ])
 
-/** What a writer needs of its protocol. */
+/** The parts of the protocol that a writer uses. */
 type WriterParts = Pick<ProtocolParts<never>, 'cache' | 'responses' | 'recentlyRefused' | 'reports'>
 
 /** A response that is not stored. */
 export interface RefusedResponse {
   readonly reason: Reason
-  /** The reason as Cache-Status says it. */
+  /** The reason as formatted for Cache-Status. */
   readonly detail: string
-  /** Whether the handler answered with a server error, which says little about its next answer. */
+  /** Whether the handler answered with a server error, which says little about its next response. */
   readonly failed: boolean
-  /** The name of the input that the reason is about; `''`: it is about none. */
+  /** The name of the input that the reason refers to; `''` if there is none. */
   readonly input: string
 }
 
-/** Stores recorded responses, and takes note of those that are not stored and why. */
+/** Stores recorded responses, and records why others are not stored. */
 export class ResponseWriter {
   readonly parts: WriterParts
-  /** Encodes what has been stored. */
+  /** Encodes stored responses. */
   readonly precompressor: Precompressor
 
   constructor(parts: WriterParts, precompressor?: Precompressor) {
@@ -71,7 +71,10 @@ export class ResponseWriter {
     return this.parts.cache.clock
   }
 
-  /** Why a response is not going to be stored, known once its head is; `undefined`: nothing keeps it out so far. */
+  /**
+   * Returns the reason why a response cannot be stored, as far as its head tells; `undefined` if nothing prevents it so
+   * far.
+   */
   refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
     const { responses, reports } = this.parts
     const { variants } = responses
@@ -82,18 +85,23 @@ export class ResponseWriter {
     return 'too-many-variants'
   }
 
-  /** Whether a response was invalidated since its handler started. */
+  /** Whether a response was invalidated after its handler started. */
   isInvalidated(of: RecordedRequest, recorded: RecordedHead): boolean {
     return this.parts.responses.variants.isInvalidated(recorded, of)
   }
 
-  /** Whether it is known already that {@link keep} is going to refuse: the cache is closed, or something was invalidated, or it took too long. */
+  /**
+   * Whether it is already known that {@link keep} will refuse: the cache is closed, the response was invalidated, or
+   * the handler took too long.
+   */
   isTooLate(of: RecordedRequest, recorded: RecordedHead): boolean {
     const { isClosed, clock, maxHandlerTime } = this.parts.cache
     return isClosed || clock.monotonic() - of.mark.startedAt > maxHandlerTime || this.isInvalidated(of, recorded)
   }
 
-  /** Stores a response, if nothing keeps it out at the last moment, and says how that ends the wait of others. */
+  /**
+   * Stores a response unless it is refused at the last moment, and returns the landing for requests that wait for it.
+   */
   keep(of: RecordedRequest, recorded: RecordedHead, head: StoredHead, body: Buffer): Landing {
     const { responses, recentlyRefused, reports } = this.parts
     const kept = responses.keep(recorded, head, body, of)
@@ -112,7 +120,7 @@ export class ResponseWriter {
     return landing
   }
 
-  /** Takes note that a response is not stored. */
+  /** Records that a response is not stored. */
   refused(of: RecordedRequest, refused: RefusedResponse): void {
     this.#note(of, refused)
     const { reports } = this.parts
@@ -120,12 +128,15 @@ export class ResponseWriter {
     reports.refused(of.key.text, refused.reason, refused.detail)
   }
 
-  /** Takes out of use what is stored under a key: it may not be stored any longer. */
+  /** Invalidates the response under a key, because it may no longer be stored. */
   discard(storageKey: string): void {
     void this.parts.cache.retire([storageKey])
   }
 
-  /** Takes a stored response for stale from now on: the handler has another one (RFC 9111, section 4.3.5). It may still stand in for an error. */
+  /**
+   * Marks a stored response as stale, because the handler's response differs (RFC 9111, section 4.3.5). It may still
+   * replace an error.
+   */
   outdate({ storageKey, mark }: RecordedRequest, { entry }: StoredResponse): void {
     const now = this.clock.now()
     if (entry.staleAt <= now) return
@@ -134,16 +145,16 @@ export class ResponseWriter {
 
   #notKept(of: RecordedRequest, reason: Reason): Landing {
     const { reports } = this.parts
-    // Of the others the core has told already.
+    // The core has already reported the other reasons.
     if (reason === 'too-large' || reason === 'too-many-variants') reports.refused(of.key.text, reason)
     else reports.count(reason)
-    // Those who waited run the handler once more, not once each.
+    // If invalidated or too slow, one of the waiting requests runs the handler again for all of them.
     return { kind: reason === 'invalidated' || reason === 'too-slow' ? 'abandoned' : 'refused', reason }
   }
 
-  /** Remembers it for the next request of the same key, and for whoever asks why. */
+  /** Remembers the reason for the next request with the same key, and for explanations. */
   #note(of: RecordedRequest, { reason, failed, input }: Omit<RefusedResponse, 'detail'>): void {
-    // What a POST was answered says nothing about the next GET.
+    // The response to a POST says nothing about the next GET.
     if (of.request.method === 'POST') return
     const { recentlyRefused } = this.parts
     recentlyRefused.note(of.storageKey, reason, input)
@@ -154,12 +165,14 @@ export class ResponseWriter {
   }
 }
 
-/** An entry that no tier holds. */
+/** An entry that is in no tier. */
 function unstoredEntry({ receivedAt: storedAt, staleAt, deleteAt, tags }: RecordedHead, body: Buffer): Entry {
   return { storedAt, staleAt, deleteAt, tags, meta: '', body, memo: undefined }
 }
 
-/** What is not stored for somebody with credentials may well be stored for the next visitor. */
+/**
+ * Whether a request has no credentials. If it has, its response may be refused although the next visitor's is stored.
+ */
 function isAnonymous({ request }: RecordedRequest): boolean {
   return credentialsOf(request.headers, APPLICATION_STORAGE).length === 0
 }

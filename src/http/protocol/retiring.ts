@@ -8,19 +8,22 @@ import { optionAnswers, wholeExtra } from './build-lookup.js'
 import { settledAnswers } from './option-functions.js'
 import type { Policy } from './policy.js'
 
-/** A middleware whose stored responses a request with an unsafe method takes out of use. */
+/** A middleware whose stored responses an unsafe request invalidates. */
 export interface Retiring {
   readonly invalidations: Invalidations
   /**
-   * What the options add to the key of this very request, and what it was rewritten to; `''`: nothing. A promise where a
-   * function of the user's is asynchronous. Throws or rejects with what they do.
+   * The text that option functions and a rewritten URL add to the key of this request; `''` if there is none. Returns a
+   * promise if an option function is asynchronous. Throws or rejects with its errors.
    */
   readonly extra: () => string | Promise<string>
-  /** The key of a request that was looked up already. */
+  /** The key of a request that was already looked up. */
   readonly key: string | undefined
 }
 
-/** What an unsafe request takes out of use in a middleware, beside what lies under the key of its URI: what is for the same user. */
+/**
+ * The invalidations that an unsafe request triggers in one middleware: responses for its URI, including those stored
+ * for the same user.
+ */
 export function retiringFor<Context extends object>(
   { request, context }: Pick<Exchange<Context>, 'request' | 'context'>,
   policy: Policy<Context>,
@@ -37,11 +40,11 @@ export function retiringFor<Context extends object>(
 }
 
 /**
- * Takes the responses for some URIs out of use, in all middlewares that store for the request (RFC 9111, section 4.4). In this
- * process it is done when this returns.
+ * Invalidates the responses for some URIs, in all middlewares that store responses for the request (RFC 9111, section
+ * 4.4). Responses whose keys are known at once are invalidated in this process when this function returns.
  *
- * @param targets - the first one is the URI of the request itself
- * @returns what other processes have to be told; resolves when it is done. Nothing without a Redis
+ * @param targets - the first one is the URI of the request
+ * @returns promises for the rest: other processes, if there is a Redis, and keys that are determined asynchronously
  */
 export function retireTargets(of: readonly Retiring[], targets: readonly Target[]): readonly Promise<unknown>[] {
   const keys = new Map<CacheEngine, Set<string>>()
@@ -75,7 +78,7 @@ export function retireTargets(of: readonly Retiring[], targets: readonly Target[
   return later
 }
 
-/** A function of the user's that fails adds nothing: the URI is taken out of use all the same. */
+/** An option function that throws adds nothing: the URI itself is still invalidated. */
 function safely(extra: () => string | Promise<string>): string | Promise<string> {
   try {
     return extra()

@@ -11,7 +11,7 @@ import type { Asked, RecordedRequest, RecorderPolicy } from './recorded-request.
 import { ResponseRecorder } from './response-recorder.js'
 import type { ResponseWriter } from './response-writer.js'
 
-/** Records what a handler answers that is asked whether a stored response is still right (RFC 9111, section 4.3). */
+/** Records the response of a handler that revalidates a stored response (RFC 9111, section 4.3). */
 export class Revalidation extends ResponseRecorder {
   readonly #asked: Asked
 
@@ -21,7 +21,7 @@ export class Revalidation extends ResponseRecorder {
   }
 
   protected override onAnswer(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
-    // The validators on the request were ours, whoever answers it: no client may get a 304 for them.
+    // The validators on the request are the cache's: no client may receive a 304 for them.
     if (this.#asked.by === '304' && head.status === 304) return this.#onNotModified(head)
     return super.onAnswer(head, whole)
   }
@@ -30,7 +30,7 @@ export class Revalidation extends ResponseRecorder {
     return this.#asked.by === 'HEAD' ? this.#onHead(head) : super.record(head, whole)
   }
 
-  /** The stored response is right: its fields are updated, and the client gets it (RFC 9111, section 4.3.4). */
+  /** The stored response is confirmed: updates its fields, and sends it to the client (RFC 9111, section 4.3.4). */
   #onNotModified(head: ResponseHead): Onward {
     const { stored, answer } = this.#asked
     const route = this.routeOf(head)
@@ -50,7 +50,7 @@ export class Revalidation extends ResponseRecorder {
       : { ...AS_IT_IS, instead: badGateway(this.status(head, { detail: 'wrong-validator' })) }
   }
 
-  /** What a HEAD tells of the stored response to GET (RFC 9111, section 4.3.5). */
+  /** Validates or updates the stored response to GET by a response to HEAD (RFC 9111, section 4.3.5). */
   #onHead(head: ResponseHead): Onward {
     const fields = this.status(head, { detail: 'head' })
     if (head.status === 200) {
@@ -66,7 +66,7 @@ export class Revalidation extends ResponseRecorder {
     return { ...AS_IT_IS, fields }
   }
 
-  /** Stores the updated response, if it may still be stored, and answers with it. */
+  /** Stores the updated response, if permitted, and returns the reply made from it. */
   #update(head: ResponseHead, route: RouteFields): Reply {
     const { stored, answer } = this.#asked
     const receivedAt = this.writer.clock.now()
@@ -81,10 +81,10 @@ export class Revalidation extends ResponseRecorder {
       }
       return answer(once(), { detail: this.detail(reason) })
     }
-    // What the stored response was made from it is made from still, whatever this run has read.
+    // The stored response keeps its selecting fields, because it was not made from the inputs of this run.
     const { selecting } = stored
     const recorded = this.recordedHead({ line: stored, route: updated, storable, receivedAt, selecting })
-    // The bytes are the same, and so is what they are encoded to.
+    // The body is unchanged, so its encodings remain valid.
     const isEncoded = stored.encodings !== undefined && this.codings.length > 0
     const encodings = isEncoded ? stored.encodings : encodingsToMake(this.codings, stored.body.length)
     const unwanted = this.askRoute({ status: stored.status, fields: updated.fields }, stored.body)
@@ -99,13 +99,16 @@ export class Revalidation extends ResponseRecorder {
   }
 }
 
-/** What an update may say of all later answers; other reasons are about this one, and leave the stored response where it is. */
+/**
+ * Reasons that apply to all later responses and remove the stored one; other reasons concern this response only, and
+ * leave it.
+ */
 const LASTING: ReadonlySet<Reason> = new Set(['no-store', 'private', 'vary-star'])
 
-/** A HEAD without any of them says nothing about the stored bytes. */
+/** Without any of these fields, a response to HEAD says nothing about the stored body. */
 const VALIDATORS = ['etag', 'last-modified', 'content-length'] as const
 
-/** The handler said that something is not modified which no request has asked about. */
+/** The reply to a 304 from the handler that matches none of the validators in the request. */
 function badGateway(status: FieldList): Reply {
   const fields = ['Content-Length', '0', ...status]
   return { status: 502, reason: undefined, fields, removed: [], body: undefined }

@@ -4,20 +4,20 @@ import type { FinishedResponse } from '../port/finished-response.js'
 import { listedTags } from '../port/route-tags.js'
 import { settledInTime } from './settled-in-time.js'
 
-/** What the functions of a route answered about a response. */
+/** The results of the route's `tags` and `cacheIf` functions for a response. */
 export interface RouteAnswer {
-  /** Whether it may be stored. */
+  /** Whether the response may be stored. */
   readonly isGranted: boolean
-  /** Tags that were not known before. */
+  /** Tags from promises, in addition to those known before. */
   readonly tags: readonly string[]
 }
 
-/** What the options `tags` and `cacheIf` of a route say about one response, at once or later. */
+/** Collects the results of a route's `tags` and `cacheIf` options for one response, some of which may be promises. */
 export class RouteSay {
   readonly #tags: Promise<readonly string[]>[] = []
   #granted: boolean | Promise<unknown> | undefined
 
-  /** Whether nothing is still to be answered. */
+  /** Whether no promise is pending. */
   get isSettled(): boolean {
     return this.#tags.length === 0 && !(this.#granted instanceof Promise)
   }
@@ -27,7 +27,11 @@ export class RouteSay {
     return this.#granted !== undefined
   }
 
-  /** The tags that are known at once. @throws whatever one of the functions throws, and TypeError for no list of tags */
+  /**
+   * Calls the functions of the `tags` option, and returns the tags known immediately.
+   *
+   * @throws errors of the functions, and TypeError if one does not return a list of tags
+   */
   tagsBy(functions: readonly (() => unknown)[]): readonly string[] {
     const known: string[] = []
     for (const name of functions) {
@@ -38,19 +42,22 @@ export class RouteSay {
     return known
   }
 
-  /** Asks whether a response may be stored. False: it may not; true: it may, or that is known later. */
+  /**
+   * Asks whether a response may be stored. Returns false if it may not, and true if it may or if the answer is a
+   * promise.
+   */
   ask(cacheIf: (response: FinishedResponse) => unknown, response: FinishedResponse): boolean {
     const granted = cacheIf(response)
-    // As everywhere in JavaScript, a truthy value means yes.
+    // As usual in JavaScript, any truthy value means yes.
     this.#granted = isThenable(granted) ? awaited(granted, Boolean) : Boolean(granted)
     return this.#granted !== false
   }
 
   /**
-   * All answers.
+   * Awaits all results.
    *
    * @param limit - ms
-   * @throws what one of the functions threw, or Error when one has not settled by then
+   * @throws the error of a function, or Error if one has not settled within the limit
    */
   async settled(limit: number, clock: Clock): Promise<RouteAnswer> {
     const all = Promise.all([this.#granted ?? true, ...this.#tags] as const)
@@ -59,7 +66,10 @@ export class RouteSay {
   }
 }
 
-/** A promise whose rejection never goes unhandled: the response may be refused for another reason before it is awaited. */
+/**
+ * A promise whose rejection is never unhandled, because the response may be refused for another reason before it is
+ * awaited.
+ */
 function awaited<T>(answer: PromiseLike<unknown>, read: (value: unknown) => T): Promise<T> {
   const promise = Promise.resolve(answer).then(read)
   promise.catch(() => {})

@@ -12,7 +12,7 @@ import type { Lookup } from './lookup.js'
 import type { Policy } from './policy.js'
 import type { Asked, RecordedRequest } from './recorded-request.js'
 
-/** The answers out of stored responses to requests for which a handler has run, or was going to. */
+/** Makes replies from stored responses for requests whose handler has run, or was about to. */
 export class RunAnswers<Context extends object> {
   readonly #cache: CacheEngine
   readonly #cacheStatus: Policy<Context>['cacheStatus']
@@ -22,7 +22,7 @@ export class RunAnswers<Context extends object> {
     this.#cacheStatus = cacheStatus
   }
 
-  /** The answer to a request that waited, out of what the run brought; `undefined`: none. */
+  /** The reply to a request that waited for a run; `undefined` if its response cannot be used. */
   after(landing: Landing, lookup: Lookup<Context>, miss: MissReason): Reply | undefined {
     if (landing.kind === 'failed') return this.onError(lookup, miss, true)?.(undefined)
     if (landing.kind !== 'stored') return undefined
@@ -34,7 +34,7 @@ export class RunAnswers<Context extends object> {
     const status = () =>
       this.#member(lookup, { fwd, fwdStatus: stored.status, collapsed: true, ttl: stored.lifetimeLeft(now) })
     const shown = representationFor(stored, lookup.request, now)
-    // With its key, each may have a status of its own.
+    // In debug mode Cache-Status contains the key, so each reply has a status of its own.
     const whole =
       this.#cacheStatus === 'debug'
         ? shown.answer(shown.list, now, status())
@@ -42,7 +42,7 @@ export class RunAnswers<Context extends object> {
     return answerFromStore(lookup, { stored: shown, whole, now })
   }
 
-  /** What to send in place of an error, if there is a stale response that may be (RFC 5861, section 4). */
+  /** A function that returns the stale response to send instead of an error, if permitted (RFC 5861, section 4). */
   onError(lookup: Lookup<Context>, { stale }: MissReason, collapsed: boolean | undefined): RecordedRequest['onError'] {
     if (stale === undefined) return undefined
     const request = asItCame(lookup.request)
@@ -55,7 +55,7 @@ export class RunAnswers<Context extends object> {
     }
   }
 
-  /** A stored response to ask the handler about; `undefined` when it has no validator to ask by (RFC 9111, section 4.3.1). */
+  /** Prepares the revalidation of a stored response; `undefined` if it has no validators (RFC 9111, section 4.3.1). */
   asked(lookup: Lookup<Context>, { fwd }: MissReason, stored: StoredResponse, by: Asked['by']): Asked | undefined {
     if (by === '304' && !isAskable(stored)) return undefined
     const request = asItCame(lookup.request)
@@ -81,7 +81,7 @@ export class RunAnswers<Context extends object> {
     return answerFromStore(lookup, { stored: shown, whole, now }, request)
   }
 
-  /** Our member of Cache-Status; `undefined`: none is wanted. */
+  /** This cache's member of Cache-Status; `undefined` if it is disabled. */
   #member(lookup: Lookup<Context>, status: CacheStatus): string | undefined {
     if (this.#cacheStatus === false) return undefined
     const key = this.#cacheStatus === 'debug' ? lookup.key.text : undefined

@@ -3,53 +3,56 @@ import type { Exchange, FieldChanges, Recording, RequestHead } from '../port/exc
 import type { Invalidations } from '../store/invalidations.js'
 import type { Explanation } from './explanation.js'
 
-/** What was decided about a request before the application had it. */
+/** A decision made about a request before the application received it. */
 export interface Ahead {
-  /** The request as it was then. */
+  /** The request at the time of the decision. */
   readonly head: Pick<RequestHead, 'method' | 'url' | 'protocol' | 'host' | 'otherOrigin'>
-  /** What it is to be forwarded with. */
+  /** The field changes that it is forwarded with. */
   readonly changes: FieldChanges | undefined
 }
 
-/** What the middlewares of one request know of each other: the outermost one that looked at it opens it. */
+/** The state that the middlewares of one request share, created by the outermost middleware that handles it. */
 export interface Scope {
-  /** The protocol that opened it. */
+  /** The protocol that created the scope. */
   readonly owner: ScopeOwner
-  /** Where the owner stores, to be compared part by part. */
+  /** The storage scope of the owner, compared part by part. */
   readonly storageScope: readonly unknown[]
-  /** Why the owner passes by, if it does. */
+  /** The reason why the owner does not handle the request; `undefined` if it does. */
   readonly bypass: string | undefined
   readonly recording: Recording
-  /** For the copy of a request that a refresh sends, and for what was decided ahead: it has not met its owner yet. */
+  /**
+   * True for the copy of a request that a refresh sends, and after a decision ahead, until the request reaches its
+   * owner.
+   */
   isAwaited: boolean
   readonly ahead?: Ahead | undefined
 }
 
-/** A protocol as those of other middlewares know it. */
+/** The interface of a protocol that other middlewares use. */
 export interface ScopeOwner {
   readonly invalidations: Invalidations
-  /** @param policy - takes the place of its own, where a nested middleware adds to its recorder */
+  /** @param policy - replaces the owner's, if a nested middleware joins its recorder */
   explain(exchange: () => Exchange, policy?: { readonly cacheStatus: boolean | 'debug' }): Promise<Explanation>
 }
 
-/** A property, for a map of requests would be looked through at every collection of garbage. */
+/** A property of the request instead of a WeakMap, which every garbage collection would have to search. */
 const SCOPE: unique symbol = sharedSymbol('scope') as never
 
 interface Scoped {
   [SCOPE]?: Scope
 }
 
-/** The scope of a request; `undefined` when no cache has looked at it yet. */
+/** Returns the scope of a request; `undefined` if no cache has handled it yet. */
 export function scopeOf(raw: object): Scope | undefined {
   return (raw as Scoped)[SCOPE]
 }
 
-/** Opens the scope of a request, or replaces that of an outer middleware. */
+/** Creates the scope of a request, or replaces that of an outer middleware. */
 function openScope(raw: object, scope: Scope): void {
   ;(raw as Scoped)[SCOPE] = scope
 }
 
-/** Opens the scopes of one middleware. */
+/** Creates the scopes of one middleware. */
 export class Scopes {
   readonly owner: ScopeOwner
   readonly storageScope: readonly unknown[]
@@ -59,20 +62,20 @@ export class Scopes {
     this.storageScope = storageScope
   }
 
-  /** @param bypass - why the owner passes by, if it does */
+  /** @param bypass - the reason why the owner does not handle the request, if so */
   open(raw: object, recording: Recording, bypass?: string): void {
     const { owner, storageScope } = this
     openScope(raw, { owner, storageScope, bypass, recording, isAwaited: false })
   }
 
-  /** For the copy of a request that a refresh sends, which has still to meet the owner. */
+  /** Creates the scope of a request copy that a refresh sends, which has not reached the owner yet. */
   openAwaited(raw: object, recording: Recording): void {
     const { owner, storageScope } = this
     openScope(raw, { owner, storageScope, bypass: undefined, recording, isAwaited: true })
   }
 }
 
-/** Has what was decided about a request wait for it to come to the middleware. */
+/** Makes the decision about a request wait until the request reaches the middleware. */
 export function handOn(raw: object, ahead: Ahead): void {
   const scope = scopeOf(raw)
   if (scope !== undefined) openScope(raw, { ...scope, isAwaited: true, ahead })

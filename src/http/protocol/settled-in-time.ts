@@ -1,11 +1,11 @@
 import type { Clock } from '../../core/clock.js'
 
 /**
- * The value of a promise of the application.
+ * Awaits a promise of the application within a time limit.
  *
  * @param limit - ms
- * @param subject - the options that made it, for the error
- * @throws Error when it has not settled by then
+ * @param subject - the options that returned the promise, for the error message
+ * @throws Error if the promise has not settled in time
  */
 export function settledInTime<T>(promise: Promise<T>, limit: number, clock: Clock, subject: string): Promise<T> {
   return new Promise((resolve, reject) => {
