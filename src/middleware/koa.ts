@@ -298,15 +298,20 @@ function record(ctx: Context, outer: OuterFields | undefined, recording: Recordi
   const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN
   const bytes = body.kind === 'whole' ? body.bytes : undefined
   const onward = recording.begin(new KoaResponseHead(ctx, outer, isUnanswered, bytes), bytes)
-  if (onward.before !== undefined) return onward.before.then(() => passOn(ctx, outer, recording, body, onward))
-  return passOn(ctx, outer, recording, body, onward)
+  if (onward.before !== undefined) return onward.before.then(() => passOn(ctx, { outer, recording, body }, onward))
+  return passOn(ctx, { outer, recording, body }, onward)
+}
+
+/** A response of the handlers, and its recording. */
+interface RecordedBody {
+  readonly outer: OuterFields | undefined
+  readonly recording: Recording
+  readonly body: KoaBody
 }
 
 function passOn(
   ctx: Context,
-  outer: OuterFields | undefined,
-  recording: Recording,
-  body: KoaBody,
+  { outer, recording, body }: RecordedBody,
   { fields, instead, record }: Onward,
 ): void | Promise<void> {
   if (instead !== undefined) {

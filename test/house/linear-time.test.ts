@@ -41,9 +41,10 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   correctedInitialAge: (text) => correctedInitialAge({ age: text, date: text }, now, now),
   parseCacheControl,
   requestControl: (text) => requestControl({ 'cache-control': text, pragma: text }),
-  'If-None-Match': (text) => isNotModified('GET', { 'if-none-match': text }, { etag: text }, now, now),
+  'If-None-Match': (text) =>
+    isNotModified({ method: 'GET', headers: { 'if-none-match': text } }, { etag: text }, now, now),
   'If-Modified-Since': (text) =>
-    isNotModified('GET', { 'if-modified-since': text }, { 'last-modified': text }, now, now),
+    isNotModified({ method: 'GET', headers: { 'if-modified-since': text } }, { 'last-modified': text }, now, now),
   'If-Range': (text) => isRangeApplicable({ 'if-range': text }, { etag: '"a"' }, now),
   cookies: (text) => credentialsOf({ cookie: text }, credentials),
   'the name of a cookie': (text) => credentialsOf({ cookie: `${text}=1` }, credentials),

@@ -36,8 +36,9 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   Range: (text) => parseRange(text, 1_000),
   'Content-Range': parseContentRange,
   'If-Range': (text) => isRangeApplicable({ 'if-range': text }, { etag: '"a"' }, NOW),
-  'If-None-Match': (text) => isNotModified('GET', { 'if-none-match': text }, { etag: '"a"' }, NOW, NOW),
-  'If-Modified-Since': (text) => isNotModified('GET', { 'if-modified-since': text }, {}, NOW, NOW),
+  'If-None-Match': (text) =>
+    isNotModified({ method: 'GET', headers: { 'if-none-match': text } }, { etag: '"a"' }, NOW, NOW),
+  'If-Modified-Since': (text) => isNotModified({ method: 'GET', headers: { 'if-modified-since': text } }, {}, NOW, NOW),
   'entity tags': listEntityTags,
   Vary: parseVary,
   Accept: (text) => selectingValues(['accept'], { accept: text }),

@@ -74,7 +74,7 @@ export function answerConditions(
   { status, fields, removed, now }: MadeResponse,
 ): ConditionalAnswer | undefined {
   if (!isSuccessful(status) || !isConditional(headers) || asksForWhole(headers)) return undefined
-  if (!isNotModified(method, headers, fields, undefined, now)) return undefined
+  if (!isNotModified({ method, headers }, fields, undefined, now)) return undefined
   return { reason: undefined, removed, status: 304, fields: notModifiedFields(fields), body: undefined }
 }
 
@@ -85,7 +85,7 @@ function isAnswered304(
   asOrigin: boolean,
 ): boolean {
   if (!isConditional(headers) || !isSuccessful(stored.status) || (asOrigin && asksForWhole(headers))) return false
-  return isNotModified(method, headers, stored.byName, stored.receivedAt, now)
+  return isNotModified({ method, headers }, stored.byName, stored.receivedAt, now)
 }
 
 /**

@@ -7,17 +7,17 @@ import { type EpochMilliseconds, parseHttpDate } from '../syntax/http-date.js'
  * (RFC 9110, section 13.2.2). A date is evaluated for GET and HEAD only, and only if the response has one (section
  * 13.1.3). Only for 2xx responses (section 13.2.1).
  *
- * @param method - in upper case
+ * @param asked - the method in upper case, and the fields of the request
  * @param receivedAt - replaces Last-Modified and Date if a stored response has neither (RFC 9111, section 4.3.2);
  * `undefined`: without them, If-Modified-Since is ignored
  */
 export function isNotModified(
-  method: string,
-  request: Fields,
+  asked: { readonly method: string; readonly headers: Fields },
   response: Fields,
   receivedAt: EpochMilliseconds | undefined,
   now: EpochMilliseconds,
 ): boolean {
+  const { method, headers: request } = asked
   const noneMatch = fieldValue(request, 'if-none-match')
   if (noneMatch !== undefined) return matchesEntityTag(noneMatch, fieldValue(response, 'etag'))
   const modifiedSince = fieldValue(request, 'if-modified-since')

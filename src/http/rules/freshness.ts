@@ -35,8 +35,7 @@ export const MAX_HEURISTIC_LIFETIME: Seconds = 7 * 24 * 60 * 60
  * @param receivedAt - replaces a missing Date
  */
 export function freshnessLifetime(
-  status: number,
-  fields: Fields,
+  { status, fields }: { readonly status: number; readonly fields: Fields },
   by: ResponseControl,
   receivedAt: EpochMilliseconds,
   policy: FreshnessPolicy,

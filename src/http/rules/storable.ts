@@ -169,7 +169,7 @@ function lifetimeOf(
   if (given !== undefined) return { lifetime: given, source: 'ttl' }
   const explicit = explicitLifetime(fields, by, times.receivedAt)
   if (explicit !== undefined) return permitted || policy.statusTtl.has(status) ? explicit : 'status'
-  const lifetime = freshnessLifetime(status, fields, by, times.receivedAt, policy)
+  const lifetime = freshnessLifetime(response, by, times.receivedAt, policy)
   if (lifetime !== undefined) return lifetime
   if (policy.storeForValidation && (isHeuristicallyCacheable(status) || by.control.public)) {
     if (preconditions(fields) !== undefined) return { lifetime: 0, source: 'heuristic' }

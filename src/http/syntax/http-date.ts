@@ -26,7 +26,7 @@ export function parseHttpDate(value: string | undefined, now: EpochMilliseconds)
   const rfc850 = RFC850_DATE.exec(text)
   if (rfc850 !== null) {
     const [, weekday = '', day = '', month = '', year = '', time = ''] = rfc850
-    return onWeekday(momentOfTwoDigitYear(Number(year), month, Number(day), time, now), weekday)
+    return onWeekday(momentOfTwoDigitYear({ year: Number(year), month, day: Number(day), time }, now), weekday)
   }
   return undefined
 }
@@ -56,12 +56,17 @@ const RFC850_DATE =
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
+interface TwoDigitYearDate {
+  readonly year: number
+  readonly month: string
+  readonly day: number
+  /** `hh:mm:ss`. */
+  readonly time: string
+}
+
 /** Uses the latest year with these two digits that is at most 50 years ahead of `now`. */
 function momentOfTwoDigitYear(
-  year: number,
-  month: string,
-  day: number,
-  time: string,
+  { year, month, day, time }: TwoDigitYearDate,
   now: EpochMilliseconds,
 ): EpochMilliseconds | undefined {
   const horizon = new Date(now)

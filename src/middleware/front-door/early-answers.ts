@@ -40,7 +40,7 @@ export function answerEarly(server: Server, listener: RequestListener, take: Tak
   if (CHANNELS.some(({ hasSubscribers }) => hasSubscribers)) return responses
   isSupported ??= check()
   if (!isSupported) return responses
-  const onConnection = (socket: Connection): void => watch(socket, server, listener, responses, take)
+  const onConnection = (socket: Connection): void => watch(socket, { server, listener, responses, take })
   server.on('connection', onConnection)
   // With TLS, HTTP parsing only starts after the handshake.
   server.on('secureConnection', onConnection)
@@ -49,16 +49,18 @@ export function answerEarly(server: Server, listener: RequestListener, take: Tak
 
 let isSupported: boolean | undefined
 
-function watch(
-  socket: Connection,
-  server: Server,
-  listener: RequestListener,
-  responses: MadeResponses,
-  take: TakeEarly,
-): void {
+/** A server whose requests may be answered early. */
+interface EarlyServer {
+  readonly server: Server
+  readonly listener: RequestListener
+  readonly responses: MadeResponses
+  readonly take: TakeEarly
+}
+
+function watch(socket: Connection, of: EarlyServer): void {
   const { parser } = socket
   if (typeof parser?.onIncoming !== 'function' || parser.incoming !== null) return
-  const connection = new EarlyAnswers(server, listener, responses, socket, parser, take)
+  const connection = new EarlyAnswers(socket, parser, of)
   parser.onIncoming = (request, keepAlive) => connection.incoming(request, keepAlive)
 }
 
@@ -77,14 +79,7 @@ class EarlyAnswers implements Unopened {
   /** True while the connection is idle with the keep-alive timeout as its socket timeout. */
   #isIdle = false
 
-  constructor(
-    server: Server,
-    listener: RequestListener,
-    responses: MadeResponses,
-    socket: Connection,
-    parser: Parser,
-    take: TakeEarly,
-  ) {
+  constructor(socket: Connection, parser: Parser, { server, listener, responses, take }: EarlyServer) {
     this.#server = server
     this.#listener = listener
     this.#responses = responses
@@ -228,9 +223,8 @@ function check(): boolean {
   const connect = (...urls: string[]): string => {
     const connection = new NoConnection()
     server.emit('connection', connection)
-    watch(connection as unknown as Connection, server, listener, responses, ({ url }, unopened) => {
-      return url === '/early' && unopened.answer(reply, 'trial')
-    })
+    const take: TakeEarly = ({ url }, unopened) => url === '/early' && unopened.answer(reply, 'trial')
+    watch(connection as unknown as Connection, { server, listener, responses, take })
     for (const url of urls) connection.emit('data', Buffer.from(`GET ${url} HTTP/1.1\r\nHost: trial\r\n\r\n`))
     connection.destroy()
     return connection.written.toString('latin1')

@@ -27,7 +27,14 @@ export function detachedRun(
   head: RefreshHead,
 ): DetachedRun | undefined {
   const server = serverOf(request)
-  return server && new Detached(server, request, url, content, head)
+  return server && new Detached(server, { request, url, content }, head)
+}
+
+/** The client's request that is sent again. */
+interface RepeatedRequest {
+  readonly request: IncomingMessage
+  readonly url: string
+  readonly content: Buffer | undefined
 }
 
 class Detached implements DetachedRun {
@@ -35,19 +42,14 @@ class Detached implements DetachedRun {
   readonly #socket: NoSocket
   readonly #request: IncomingMessage
 
-  constructor(
-    server: RequestTarget,
-    request: IncomingMessage,
-    url: string,
-    content: Buffer | undefined,
-    head: RefreshHead,
-  ) {
+  constructor(server: RequestTarget, repeated: RepeatedRequest, head: RefreshHead) {
+    const { request, content } = repeated
     const forwarded = forwardedFields(request, head)
     this.#server = server
     // The fields only differ behind a trusted proxy; the application must then see the proxy's address to trust it.
     this.#socket = new NoSocket(request, Object.keys(forwarded).length > 0)
     const fields = { ...forwarded, ...head.headers, ...(content && { 'content-length': String(content.length) }) }
-    this.#request = requestWith(request, url, content, fields, this.#socket)
+    this.#request = requestWith(repeated, fields, this.#socket)
   }
 
   start(introduce: (raw: object) => void, done: () => void): void {
@@ -105,9 +107,7 @@ function isTarget(server: unknown): server is RequestTarget & { listenerCount(ev
 }
 
 function requestWith(
-  request: IncomingMessage,
-  url: string,
-  content: Buffer | undefined,
+  { request, url, content }: RepeatedRequest,
   fields: RefreshHead['headers'],
   socket: NoSocket,
 ): IncomingMessage {

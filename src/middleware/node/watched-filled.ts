@@ -76,7 +76,7 @@ function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRe
     const input = `${prefix}:${name}`
     const isTold = isTelling(name) || inputs.counted.has(input)
     const isInput = isPlainValue(value) || (isTold && value !== undefined && value !== null)
-    if (isInput) watchProperty(input, holder, name, value, inputs)
+    if (isInput) watchProperty({ input, holder, name, value }, inputs)
   }
   return before ?? NOTHING
 }
@@ -151,7 +151,15 @@ const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
   'state',
 ])
 
-function watchProperty(input: string, holder: object, name: string, value: unknown, inputs: InputsRead): void {
+/** A property that middleware added. */
+interface AddedProperty {
+  readonly input: string
+  readonly holder: object
+  readonly name: string
+  readonly value: unknown
+}
+
+function watchProperty({ input, holder, name, value }: AddedProperty, inputs: InputsRead): void {
   const isPlain = isPlainValue(value) && !inputs.counted.has(input)
   const get = () => {
     inputs.filled(input, isPlain)

@@ -93,7 +93,7 @@ describe('isNotModified', () => {
     ['13.1.4 If-Unmodified-Since is for the origin', { 'if-unmodified-since': at(-900) }, stored, false],
     ['no condition', {}, stored, false],
   ])('RFC 9110, %s', (_title, request, response, expected) => {
-    expect(isNotModified('GET', request, response, receivedAt, now)).toBe(expected)
+    expect(isNotModified({ method: 'GET', headers: request }, response, receivedAt, now)).toBe(expected)
   })
 
   it.each<[string, Fields, number, boolean]>([
@@ -103,7 +103,9 @@ describe('isNotModified', () => {
     ['a reception that is too new', {}, -1, false],
     ['a Last-Modified that cannot be read does not count', { 'last-modified': 'x', date: at(-10) }, -10, true],
   ])('RFC 9111, 4.3.2: %s', (_title, response, since, expected) => {
-    expect(isNotModified('GET', { 'if-modified-since': at(since) }, response, receivedAt, now)).toBe(expected)
+    expect(
+      isNotModified({ method: 'GET', headers: { 'if-modified-since': at(since) } }, response, receivedAt, now),
+    ).toBe(expected)
   })
 })
 
@@ -142,22 +144,24 @@ describe('isNotModified without what stands in for Last-Modified', () => {
   const since = { 'if-modified-since': at(5) }
 
   it('RFC 9110, 13.1.3: ignores If-Modified-Since where the response has no modification date', () => {
-    expect(isNotModified('GET', since, { date: at(0) }, undefined, now)).toBe(false)
-    expect(isNotModified('GET', since, { date: at(0) }, receivedAt, now)).toBe(true)
-    expect(isNotModified('GET', since, { 'last-modified': at(0) }, undefined, now)).toBe(true)
+    expect(isNotModified({ method: 'GET', headers: since }, { date: at(0) }, undefined, now)).toBe(false)
+    expect(isNotModified({ method: 'GET', headers: since }, { date: at(0) }, receivedAt, now)).toBe(true)
+    expect(isNotModified({ method: 'GET', headers: since }, { 'last-modified': at(0) }, undefined, now)).toBe(true)
   })
 
   it.each(['yesterday', '2026-11-22', `${at(5)}, ${at(6)}`, '', '1'])(
     'RFC 9110, 13.1.3: ignores the date %j',
     (text) => {
       const response = { 'last-modified': at(-100) }
-      expect(isNotModified('GET', { 'if-modified-since': text }, response, undefined, now)).toBe(false)
+      expect(isNotModified({ method: 'GET', headers: { 'if-modified-since': text } }, response, undefined, now)).toBe(
+        false,
+      )
     },
   )
 
   it('RFC 9110, 13.1.3: ignores If-Modified-Since with other methods than GET and HEAD', () => {
     const answers = ['GET', 'HEAD', 'QUERY', 'POST'].map((method) =>
-      isNotModified(method, since, { 'last-modified': at(0) }, receivedAt, now),
+      isNotModified({ method, headers: since }, { 'last-modified': at(0) }, receivedAt, now),
     )
     expect(answers).toEqual([true, true, false, false])
   })

@@ -19,7 +19,7 @@ const route: FreshnessPolicy = {
 }
 
 const lifetimeOf = (fields: Fields, policy = nothing, status = 200, targets: readonly string[] = []) =>
-  freshnessLifetime(status, fields, responseControl(fields, targets), receivedAt, policy)
+  freshnessLifetime({ status, fields }, responseControl(fields, targets), receivedAt, policy)
 
 describe('freshnessLifetime', () => {
   it.each<[string, Fields, number | undefined]>([
