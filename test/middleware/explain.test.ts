@@ -179,6 +179,27 @@ describe('explain', () => {
     await first
   })
 
+  it('says that a request is forwarded with its own conditions while a body is slow to end', async () => {
+    const { opened, open: end } = gate()
+    const { cached, url, get } = await serve({}, async (_req, res) => {
+      res.write('page')
+      await opened
+      res.end()
+    })
+    const explain = () => cached.explain({ url: url('/page'), headers: { 'If-None-Match': '"one"' } })
+    const first = get('/page')
+    await expect.poll(async () => (await explain()).outcome).toBe('wait')
+    await expect
+      .poll(async () => {
+        clock.advance(600)
+        return (await explain()).outcome
+      })
+      .toBe('forward')
+    expect(await explain()).toMatchObject({ forwarded: { conditions: {}, hidden: [] } })
+    end()
+    await first
+  })
+
   const others: [string, MiddlewareOptions, Record<string, unknown>, Partial<Explanation>][] = [
     ['an unsafe method', {}, { method: 'post' }, { outcome: 'pass', reason: 'method', fwd: 'method' }],
     ['a body', {}, { headers: { 'content-length': '3' } }, { outcome: 'pass', reason: 'request-body' }],
