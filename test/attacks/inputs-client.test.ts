@@ -36,6 +36,8 @@ const ADDRESS: Readonly<Record<string, (req: Request) => unknown>> = {
   'req.socket.remoteAddress': (req) => req.socket.remoteAddress,
   'req.connection.remotePort': (req) => req.connection.remotePort,
   'req.socket.remoteFamily': (req) => req.socket.remoteFamily,
+  'req.socket.localPort': (req) => req.socket.localPort,
+  'req.socket.localAddress': (req) => req.socket.localAddress,
 }
 
 describe.each([

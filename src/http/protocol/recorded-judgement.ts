@@ -10,6 +10,7 @@ import { refuseFraming } from '../rules/storable-body.js'
 import { selectingFields } from '../rules/vary.js'
 import { type RecordedHead, withSelecting } from '../store/recorded-response.js'
 import type { RouteFields } from '../store/route-fields.js'
+import { fieldValue } from '../syntax/fields.js'
 import { adviceOn, reflectedInput } from './inputs-advice.js'
 import { carriesNonce, isLoggedIn } from './personal.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
@@ -95,7 +96,9 @@ export class RecordedJudgement {
   #judgeInputs(route: RouteFields, { by }: Storable): Reason | undefined {
     const { inputs, of, policy } = this.#run
     if (inputs === undefined || policy.inputs === undefined) return undefined
-    const selecting = selectingFields(route.deciding, policy.vary, policy.exactVary)
+    // What middleware in front announces without a say in the response selects nothing, and covers no read.
+    const announced = fieldValue(route.deciding, 'vary')
+    const selecting = selectingFields(route.fields, policy.vary, policy.exactVary, announced)
     if (selecting === '*') return 'vary-star'
     const { storage } = policy
     const context = { request: of.request, control: by.control, selecting, storage, policy: policy.inputs }

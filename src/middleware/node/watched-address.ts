@@ -46,6 +46,8 @@ const ADDRESS: ReadonlySet<string | symbol> = new Set([
   'remoteAddress',
   'remotePort',
   'remoteFamily',
+  'localAddress',
+  'localPort',
   'getPeerCertificate',
   'getPeerX509Certificate',
   'authorized',
