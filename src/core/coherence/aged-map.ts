@@ -1,7 +1,7 @@
-/** A map in the order in which its values were last set, whose oldest value is found without a search. */
+/** A map in the order in which its values were last set. The oldest value is found without a search. */
 export class AgedMap<Value> implements Iterable<[string, Value]> {
   readonly #values = new Map<string, Value>()
-  /** Goes through the map once: everything before its place was deleted or set again, except the front. */
+  /** Iterates over the map once: everything before its position was deleted or set again, except the front. */
   #queue: Iterator<[string, Value]> | undefined
   #front: readonly [string, Value] | undefined
 
@@ -13,7 +13,7 @@ export class AgedMap<Value> implements Iterable<[string, Value]> {
     return this.#values.get(name)
   }
 
-  /** Sets a value, which is the newest one then. */
+  /** Sets a value, and makes it the newest one. */
   set(name: string, value: Value): void {
     this.delete(name)
     this.#values.set(name, value)
@@ -24,7 +24,7 @@ export class AgedMap<Value> implements Iterable<[string, Value]> {
     return this.#values.delete(name)
   }
 
-  /** The value that was not set for longest, and its name. */
+  /** The name and value that were set longest ago. */
   oldest(): readonly [string, Value] | undefined {
     this.#front ??= this.#next() ?? this.#restart()
     return this.#front
@@ -39,7 +39,7 @@ export class AgedMap<Value> implements Iterable<[string, Value]> {
     return next === undefined || next.done === true ? undefined : next.value
   }
 
-  /** An iterator that has come to its end does not see what is set afterwards. */
+  /** Starts a new iterator, because one that has ended does not see values set later. */
   #restart(): readonly [string, Value] | undefined {
     this.#queue = this.#values.entries()
     return this.#next()

@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Folders looked at on the way up; characters of a name. */
+/** Maximum number of folders checked on the way up; maximum length of a name in characters. */
 const mostFolders = 40
 const longestName = 100
 
 /**
- * What this application is called: the name in the package.json nearest to its main script, else nearest to the folder it
- * was started in. `undefined` where neither has a name.
+ * Determines the name of this application: the name in the package.json nearest to its main script, or else nearest to
+ * the folder in which the process was started; `undefined` if neither has a name.
  *
- * A script of a dependency (a runner, a process manager) belongs to the application that has it in its `node_modules`. A
- * package.json without a name, as builds leave it beside their modules, is passed over.
+ * A script of a dependency (a test runner, a process manager) belongs to the application that has it in its
+ * `node_modules`. A package.json without a name, such as builds create next to their modules, is skipped.
  *
  * @param main - path of the main script
  * @param folder - the folder in which the process was started
@@ -21,7 +21,7 @@ export function applicationName(main = process.argv[1], folder = currentFolder()
   return nameAbove(own) ?? nameAbove(folder)
 }
 
-/** A short tag for an application, the same in each of its processes. */
+/** A short hash of an application's name, equal in all of its processes. */
 export function applicationTag(name: string): string {
   return createHash('sha256').update(name).digest('hex').slice(0, 12)
 }
@@ -48,7 +48,7 @@ function nameIn(folder: string): string | undefined {
   }
 }
 
-/** A folder that was deleted under the process has no name. */
+/** The working directory; `undefined` if it was deleted while the process runs. */
 function currentFolder(): string | undefined {
   try {
     return process.cwd()

@@ -1,19 +1,23 @@
 import { createHash } from 'node:crypto'
 
-/** Characters of a key or prefix in the log; a longer one is cut there, and covers what begins like it. */
+/** Maximum length of a key or prefix in the log, in characters; longer ones are truncated to a prefix. */
 const longestName = 256
-/** Bytes of the names in one record of the log. */
+/** Maximum size of the names in one log record, in bytes. */
 const largestRecord = 8_192
-/** Covers of one record: fewer than the marks of one page, which has to end beyond all that have one position. */
+/**
+ * Maximum number of covers per record: fewer than the marks of one page, so that a page ends after all marks with the
+ * same position.
+ */
 const mostCovers = 80
-/** Characters of a tag; a longer one is replaced by its digest. */
+/** Maximum length of a tag in characters; longer ones are replaced by their digest. */
 const longestTag = 256
 
 /**
- * What one invalidation covers: a key, every key that starts with a prefix, every entry with a tag, or everything.
+ * The set of entries that one invalidation covers: those with a key, with keys that start with a prefix, with a tag, or
+ * all.
  *
  * `ignoreCase` compares the prefix without regard to letter case: web frameworks route `/Products` and `/products` to
- * one handler, so an invalidation by path must reach the entries of both.
+ * the same handler, so an invalidation by path must cover the entries of both.
  */
 export type Cover =
   | { readonly kind: 'key'; readonly key: string }
@@ -22,10 +26,10 @@ export type Cover =
   | { readonly kind: 'all' }
 
 /**
- * A cover as one short text: a letter for its kind, then what it names. The form in the log, the journal and Redis.
+ * Formats a cover as text for the log, the journal and Redis: a letter for its kind, followed by the name.
  *
- * Never longer than 1,025 characters, so that no record is too large to be read in time: a longer key or prefix is cut, and the
- * text covers everything that begins like it.
+ * At most 1,025 characters, so that every record can be read in time. A longer key or prefix is truncated, and then
+ * covers everything that begins with the truncated text.
  */
 export function coverText(cover: Cover): string {
   switch (cover.kind) {
@@ -40,12 +44,12 @@ export function coverText(cover: Cover): string {
   }
 }
 
-/** What a prefix is known by: cut when it is long, and without letter case where that does not count. */
+/** The name of a prefix: truncated if it is long, and in lower case if letter case is ignored. */
 export function prefixName({ prefix, ignoreCase }: Cover & { kind: 'prefix' }): string {
   return beginOf(ignoreCase ? foldCase(prefix) : prefix)
 }
 
-/** The covers of one invalidation in several parts, none of which makes a large record. */
+/** Splits the covers of one invalidation into parts that each fit a record of limited size. */
 export function inParts(covers: readonly Cover[]): readonly (readonly Cover[])[] {
   if (covers.length <= 1) return [covers]
   const parts: Cover[][] = []
@@ -64,19 +68,21 @@ export function inParts(covers: readonly Cover[]): readonly (readonly Cover[])[]
   return [...parts, part]
 }
 
-/** What a tag is known by: itself, or its digest when it is long. */
+/** The name of a tag: the tag itself, or its digest if it is long. */
 export function tagName(tag: string): string {
   return tag.length <= longestTag ? tag : `#sha256:${createHash('sha256').update(tag).digest('hex')}`
 }
 
-/** A pair of surrogates is not cut in two: half of one has no UTF-8. */
+/** Truncates a name without splitting a surrogate pair, because half of a pair has no UTF-8 form. */
 function beginOf(name: string): string {
   if (name.length <= longestName) return name
   const last = name.charCodeAt(longestName - 1)
   return name.slice(0, last >= 0xd800 && last <= 0xdbff ? longestName - 1 : longestName)
 }
 
-/** The cover that a text stands for. A kind this version does not know counts as everything: too much, never too little. */
+/**
+ * Parses a cover from text. An unknown kind, from a later version, covers everything: too much rather than too little.
+ */
 export function parseCover(text: string): Cover {
   const rest = text.slice(1)
   switch (text[0]) {
@@ -93,14 +99,14 @@ export function parseCover(text: string): Cover {
   }
 }
 
-/** Letter case taken out, one way for keys and prefixes. */
+/** Removes differences in letter case, in the same way for keys and prefixes. */
 export function foldCase(text: string): string {
-  // The one letter whose lower case depends on what follows: with it a prefix would be none once the text goes on.
+  // The lower case of Σ depends on the following character, so a prefix could stop matching when the text continues.
   const lower = text.toLowerCase()
   return lower.includes('ς') ? lower.replaceAll('ς', 'σ') : lower
 }
 
-/** Whether a cover takes an entry of this key and these tags out of use. */
+/** Whether a cover invalidates an entry with this key and these tags. */
 export function isCovered(cover: Cover, key: string, tags: readonly string[]): boolean {
   switch (cover.kind) {
     case 'key':

@@ -1,7 +1,7 @@
 /**
- * What a frame in Redis says of the key it was stored under, so that a reply to another question is noticed.
+ * Computes the label of a key, which its frame in Redis contains, to detect replies that belong to another key.
  *
- * 53 bits of a hash. It tells keys apart by accident, not against an attacker: who can choose replies of Redis can write
+ * A 53-bit hash. It detects accidental mismatches, but not an attacker who can forge replies of Redis, and could forge
  * any frame.
  */
 export function entryLabel(key: string): string {

@@ -12,38 +12,41 @@ import {
 import { shown } from '../option-checks.js'
 import { type Cover, coverText, parseCover } from './cover.js'
 
-/** An invalidation as the file keeps it. */
+/** An invalidation as stored in the file. */
 export interface FiledInvalidation {
   readonly nonce: string
   readonly covers: readonly Cover[]
 }
 
-/** A journal is far smaller: a larger file is something else. Bytes. */
+/** Maximum file size in bytes; a journal is much smaller, so a larger file is something else. */
 const largestFile = 64 * 1024 * 1024
 
-/** Bytes of lines that are done with, beyond as many as still wait, before the file is written again without them. */
+/**
+ * Bytes of completed lines tolerated, in addition to the size of the pending ones, before the file is rewritten.
+ */
 const toleratedWaste = 64 * 1024
 
 /**
- * Invalidations that Redis does not have yet, in a file, so that a crash of this process does not lose them.
+ * Stores invalidations that are not in Redis yet in a file, so that a crash of this process does not lose them.
  *
- * One JSON text a line: `{"n":name,"c":[covers]}` when one has to wait, `{"d":name}` when the log has taken it. Appended
- * to, emptied when nothing waits, and written again when most of its lines are done with. One file for each process.
+ * Each line is a JSON text: `{"n":name,"c":[covers]}` for a pending invalidation, `{"d":name}` when it is in the log.
+ * The file is appended to, emptied if nothing is pending, and rewritten if most lines are completed. Each process needs
+ * a file of its own.
  *
- * A last line without an end was cut off by a crash and is left out: its invalidation had not returned to its caller.
- * Any other line that cannot be read may have been an invalidation that had returned, and counts as one of everything.
+ * An incomplete last line was cut off by a crash and is ignored, because its invalidation had not returned to its
+ * caller. Any other unreadable line may have been an invalidation that had returned, and is read as one of everything.
  */
 export class JournalFile {
   readonly #path: string
   readonly #onFault: (error: unknown) => void
-  /** The line of each invalidation that waits. */
+  /** The line of each pending invalidation. */
   readonly #waiting = new Map<string, string>()
   #waitingBytes = 0
   #size = 0
-  /** Whether the file ends in the middle of a line, which the next one must not continue. */
+  /** Whether the file ends within a line, so that the next line must not be appended directly. */
   #isCut = false
 
-  /** @throws TypeError when the file cannot be opened for reading and appending */
+  /** @throws TypeError if the file cannot be opened for reading and appending */
   constructor(path: string, onFault: (error: unknown) => void) {
     this.#path = path
     this.#onFault = onFault
@@ -55,9 +58,9 @@ export class JournalFile {
   }
 
   /**
-   * What an earlier process left behind, oldest first.
+   * Reads the invalidations that an earlier process left, oldest first.
    *
-   * @throws TypeError when the file is too large to be a journal
+   * @throws TypeError if the file is too large to be a journal
    */
   read(): readonly FiledInvalidation[] {
     const { size } = statSync(this.#path)
@@ -74,13 +77,13 @@ export class JournalFile {
     return [...waiting.values()]
   }
 
-  /** Writes down one that has to wait. */
+  /** Writes a pending invalidation. */
   add(nonce: string, covers: readonly Cover[]): void {
     if (this.#waiting.has(nonce)) return
     this.#append(this.#remember(nonce, covers))
   }
 
-  /** One no longer waits. */
+  /** Removes an invalidation that is no longer pending. */
   remove(nonce: string): void {
     const line = this.#waiting.get(nonce)
     if (line === undefined) return
@@ -91,7 +94,7 @@ export class JournalFile {
     if (this.#size > 2 * this.#waitingBytes + toleratedWaste) this.#rewrite()
   }
 
-  /** Several no longer wait: the file is written once, and not once for each. */
+  /** Removes several invalidations with a single write. */
   removeAll(nonces: Iterable<string>): void {
     for (const nonce of nonces) {
       const line = this.#waiting.get(nonce)
@@ -109,7 +112,7 @@ export class JournalFile {
     return line
   }
 
-  /** Keeps a copy of a file with lines that cannot be read: the path may be that of another file by mistake. */
+  /** Copies a file with unreadable lines, because the path may be that of another file by mistake. */
   #setAside(): void {
     const copy = `${this.#path}.damaged`
     try {
@@ -121,7 +124,7 @@ export class JournalFile {
     this.#onFault(new Error(`${what}, and the file was copied to ${copy}`))
   }
 
-  /** Whether no other process has written to the file: those lines are not ours to throw away. */
+  /** Whether no other process has written to the file; if one has, its lines must not be removed. */
   #isOurs(): boolean {
     return statSync(this.#path).size === this.#size
   }
@@ -139,7 +142,7 @@ export class JournalFile {
     }
   }
 
-  /** Writes the lines that wait to a file beside it, which then takes its place. */
+  /** Writes the pending lines to a second file, and renames it to replace the first. */
   #rewrite(): void {
     try {
       if (!this.#isOurs()) return
@@ -156,12 +159,12 @@ export class JournalFile {
   #append(line: string): void {
     const text = this.#isCut ? `\n${line}` : line
     try {
-      // Synchronous: when the invalidation returns to its caller it must be there. Only during an outage.
+      // Synchronous, because it must be written before the invalidation returns to its caller. Only during an outage.
       appendFileSync(this.#path, text)
       this.#size += Buffer.byteLength(text)
       this.#isCut = false
     } catch (error) {
-      // Part of it may be there, on a disk that is full.
+      // If the disk is full, a part of the line may be written.
       this.#isCut = true
       this.#onFault(error)
       this.#measure()
@@ -172,16 +175,16 @@ export class JournalFile {
     try {
       this.#size = statSync(this.#path).size
     } catch {
-      // Whoever took the file away has been told of by the failure before.
+      // The file is gone; the write error before has already been reported.
     }
   }
 }
 
 interface Lines {
   readonly waiting: ReadonlyMap<string, FiledInvalidation>
-  /** Whether a line cannot be read. */
+  /** Whether a line is unreadable. */
   readonly isDamaged: boolean
-  /** Whether the last line has no end. */
+  /** Whether the last line is incomplete. */
   readonly isCut: boolean
 }
 
@@ -205,7 +208,7 @@ function readLines(bytes: Buffer): Lines {
   return { waiting, isDamaged, isCut: start < bytes.length }
 }
 
-/** The name of the invalidation that stands for lines that cannot be read. */
+/** The name of the invalidation that replaces unreadable lines. */
 const damaged = 'damaged'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

@@ -4,39 +4,41 @@ import type { JournalFile } from './journal-file.js'
 import type { Mirror, Recorded } from './mirror.js'
 import type { Nonces } from './nonces.js'
 
-/** An invalidation issued here, under a name that the log repeats. */
+/** An invalidation issued by this process, with the name of its log record. */
 export interface Issued {
   readonly nonce: string
   readonly recorded: Recorded
 }
 
-/** How full the journal is. */
+/** Usage of the journal. */
 export interface JournalStats {
-  /** Invalidations that the log does not have yet. */
+  /** Number of invalidations that are not in the log yet. */
   readonly pending: number
   readonly bytes: number
   readonly maxBytes: number
-  /** Invalidations of the last while that the log has, kept in case it loses them. */
+  /** Number of recent invalidations that are in the log, kept in case the log loses them. */
   readonly recent: number
-  /** What those take; no more than `maxBytes` either. */
+  /** Size of the recent invalidations, at most `maxBytes` as well. */
   readonly recentBytes: number
 }
 
-/** How full the memory of what this process and others issued lately is. */
+/** Usage of the memory for recent log records of this process and others. */
 export interface KnownStats {
-  /** Records of the last minute of the log, whoever issued them, kept in case the log loses them. */
+  /** Number of records of the last minute, from all processes, kept in case the log loses them. */
   readonly known: number
-  /** What those take; no more than `maxBytes` of the journal. */
+  /** Size of those records, at most the journal's `maxBytes`. */
   readonly knownBytes: number
 }
 
-/** How long an acknowledged invalidation is remembered; a failover loses less. ms. */
+/** How long an acknowledged invalidation is remembered, in ms; a failover loses less. */
 const recentFor = 60_000
 
 /**
- * The invalidations issued here: those the log has yet to take, and those it took recently and might lose.
+ * Keeps the invalidations issued by this process: those that are not in the log yet, and recent ones that the log might
+ * lose.
  *
- * Bounded: past `maxBytes` what waits becomes one invalidation of everything, and the oldest recent ones are let go.
+ * Bounded: if the pending ones exceed `maxBytes`, one invalidation of everything replaces them; if the recent ones do,
+ * the oldest are dropped.
  */
 export class Journal {
   readonly #pending = new Map<string, Issued>()
@@ -49,7 +51,9 @@ export class Journal {
   #pendingBytes = 0
   #recentBytes = 0
 
-  /** @param file - where what has to wait outlives this process; what an earlier one left there is issued again */
+  /**
+   * @param file - keeps pending invalidations if this process ends; those that an earlier process left are issued again
+   */
   constructor(mirror: Mirror, nonces: Nonces, clock: Clock, maxBytes: number, file?: JournalFile) {
     this.#mirror = mirror
     this.#nonces = nonces
@@ -59,23 +63,26 @@ export class Journal {
     for (const { nonce, covers } of file?.read() ?? []) this.#add({ nonce, recorded: mirror.record(covers, undefined) })
   }
 
-  /** Takes note of an invalidation that the log does not have yet. Gives what the log is to be told: it, or one in its place. */
+  /**
+   * Adds an invalidation that is not in the log yet. Returns the one to append to the log: the same, or one that
+   * replaces all pending ones.
+   */
   add(recorded: Recorded): Issued {
     const issued = this.#add({ nonce: this.#nonces.next(), recorded })
     return this.#pendingBytes > this.#maxBytes ? this.#fold() : issued
   }
 
-  /** The log could not be told now: the invalidation is written down, if there is a file. */
+  /** Writes an invalidation that could not be appended to the log to the file, if there is one. */
   keep({ nonce, recorded }: Issued): void {
     if (this.#pending.has(nonce)) this.#file?.add(nonce, recorded.covers)
   }
 
-  /** What waits, oldest first. */
+  /** The pending invalidations, oldest first. */
   pending(): Issued[] {
     return [...this.#pending.values()]
   }
 
-  /** The log has it, at this position: it waits no longer. Nothing happens when it did not. */
+  /** Notes that an invalidation is in the log, at this position. Does nothing if it was not pending. */
   acknowledge({ nonce, recorded }: Issued, position: number): void {
     const issued = this.#drop(nonce)
     if (issued !== undefined) {
@@ -87,12 +94,15 @@ export class Journal {
     this.#file?.remove(nonce)
   }
 
-  /** What the log took recently after a position, oldest first: to be appended again to a log that may have lost it. */
+  /**
+   * Recent invalidations that the log took after a position, oldest first, to append them again to a log that may have
+   * lost them.
+   */
   recent(after = 0): readonly Issued[] {
     return [...this.#recent.values()].filter(({ position }) => position > after)
   }
 
-  /** The log has taken it once more, at this position. */
+  /** Notes that an invalidation was appended to the log again, at this position. */
   repeated({ nonce }: Issued, position: number): void {
     const recent = this.#recent.get(nonce)
     if (recent !== undefined) this.#recent.set(nonce, { ...recent, position })
@@ -122,7 +132,7 @@ export class Journal {
     return issued
   }
 
-  /** More waits than may be kept: one invalidation of everything takes its place. */
+  /** Replaces all pending invalidations by one of everything, because they exceed the limit. */
   #fold(): Issued {
     const waiting = [...this.#pending.values()]
     for (const { nonce, recorded } of waiting) {

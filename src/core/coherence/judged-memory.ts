@@ -5,7 +5,10 @@ import type { Absence, Found } from '../found.js'
 import type { MemorySlot, MemoryTier } from '../tiers/memory-tier.js'
 import type { Mirror } from './mirror.js'
 
-/** The memory tier, whose entries are judged by their moments and by the invalidations that this process knows of. */
+/**
+ * Reads the memory tier, and returns only entries that are neither past their `deleteAt` nor covered by an invalidation
+ * known to this process.
+ */
 export class JudgedMemory {
   readonly tier: MemoryTier
   readonly #mirror: Mirror
@@ -19,7 +22,7 @@ export class JudgedMemory {
     this.#events = events
   }
 
-  /** What is there and may be used, which then counts as used; what may not be used is taken out. */
+  /** Returns a usable entry and marks it as recently used; deletes an unusable one. */
   find(key: string, disconnected: boolean): Found | undefined {
     const slot = this.tier.get(key)
     if (slot === undefined) return undefined
@@ -33,12 +36,12 @@ export class JudgedMemory {
       this.#events.tell('evict', { key, reason: 'expired' })
       return undefined
     }
-    // Judged against everything known: the next look has only what comes after to compare.
+    // It was compared with all known invalidations: the next lookup needs to compare newer ones only.
     slot.sequence = this.#mirror.sequence
     return { entry: slot.entry, tier: 'memory', disconnected }
   }
 
-  /** As {@link find}, without a trace, and with the reason where there is nothing. */
+  /** Like {@link find}, without side effects, and with the reason if there is no usable entry. */
   peek(key: string, disconnected: boolean): Found | Absence {
     const slot = this.tier.peek(key)
     if (slot === undefined) return 'nothing'
@@ -47,7 +50,7 @@ export class JudgedMemory {
     return { entry: slot.entry, tier: 'memory', disconnected }
   }
 
-  /** The slot of an entry that is still in memory and may be used. */
+  /** The slot of an entry, if it is still in memory and usable. */
   slotOf(key: string, entry: Entry): MemorySlot | undefined {
     const slot = this.tier.peek(key)
     if (slot?.entry !== entry) return undefined
@@ -55,7 +58,7 @@ export class JudgedMemory {
     return slot.entry.deleteAt > this.#clock.now() ? slot : undefined
   }
 
-  /** Puts a result into memory, unless one is there whose handler started later. */
+  /** Stores a result in memory, unless memory has one whose handler started later. */
   replace(key: string, slot: MemorySlot): boolean {
     const known = this.tier.peek(key)
     if (known !== undefined && known.knownAt > slot.knownAt) return false

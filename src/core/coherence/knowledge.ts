@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import { type Cover, coverText } from './cover.js'
 import { noLife } from './nonces.js'
 
-/** A record that this process knows, and when it learned of it. */
+/** A log record that this process knows, with the time when it learned of it. */
 export interface KnownRecord {
   readonly position: number
   readonly nonce: string
@@ -11,18 +11,18 @@ export interface KnownRecord {
   readonly learnedAt: number
 }
 
-/** How long a record is remembered; a failover loses less. ms. */
+/** How long a record is remembered, in ms; a failover loses less. */
 const rememberedFor = 60_000
 
-/** Bytes that a record takes beside what it covers. */
+/** Estimated overhead of a record, in bytes. */
 const recordOverhead = 150
 
 /**
- * What this process knows of the life of the log that it follows, so that it can tell the next one: the records of the
- * last minute, whoever issued them, and up to where they are no longer remembered.
+ * Remembers recent log records, so that this process can append them to the next life of the log: those of the last
+ * minute, from all processes, and the position up to which records are no longer remembered.
  *
- * A server that comes back with old data, or with none, has lost what was invalidated since. What one process still knows
- * binds all of them once it has told the new life; see `docs/coherence.md`.
+ * A server that comes back with old data, or without any, has lost the later invalidations. The records that one
+ * process still knows apply to all processes once it has appended them to the new life; see `docs/coherence.md`.
  */
 export class Knowledge {
   readonly #clock: Clock
@@ -41,44 +41,44 @@ export class Knowledge {
     this.#fromLearnedAt = clock.monotonic()
   }
 
-  /** The life of the log that this process follows; `noLife` until it follows one. */
+  /** The life of the log that this process follows; `noLife` before it follows one. */
   get life(): string {
     return this.#life
   }
 
-  /** The last position up to which it knew everything. */
+  /** The last position up to which all records were known. */
   get upTo(): number {
     return this.#upTo
   }
 
-  /** The newest position of which it knows no more what was there. */
+  /** The position up to which records are not remembered. */
   get from(): number {
     return this.#from
   }
 
-  /** How long it has known the record at {@link from}; ms. */
+  /** How long the record at {@link from} has been known, in ms. */
   get age(): number {
     return this.#clock.monotonic() - this.#fromLearnedAt
   }
 
-  /** How many records it remembers, and what they take; no more than the journal may. */
+  /** Number and size of the remembered records; the size limit is that of the journal. */
   get size(): { readonly known: number; readonly knownBytes: number } {
     return { known: this.#records.length, knownBytes: this.#bytes }
   }
 
-  /** Whether this process has followed that life before, and has left it. */
+  /** Whether this process has followed that life before and has left it. */
   hasLeft(life: string): boolean {
     return this.#past.has(life)
   }
 
-  /** Follows another life of the log, from this position on. */
+  /** Starts to follow another life of the log from this position on. */
   enter(life: string, from: number): void {
     this.rename(life)
     this.#upTo = 0
     this.skip(from)
   }
 
-  /** The life has another name, and all records that this process knows of it. */
+  /** Notes that the followed life has a new name, with the same records. */
   rename(life: string): void {
     if (this.#life !== noLife) this.#past.add(this.#life)
     for (const oldest of this.#past) {
@@ -88,7 +88,7 @@ export class Knowledge {
     this.#life = life
   }
 
-  /** Goes on at this position, without the records before it. */
+  /** Continues at this position, without the records before it. */
   skip(position: number): void {
     this.#records = []
     this.#bytes = 0
@@ -97,12 +97,12 @@ export class Knowledge {
     this.reach(position)
   }
 
-  /** Everything up to this position has been applied. */
+  /** Notes that all records up to this position have been applied. */
   reach(position: number): void {
     if (position > this.#upTo) this.#upTo = position
   }
 
-  /** Takes note of a record of this life. */
+  /** Adds a record of this life. */
   add(position: number, nonce: string, covers: readonly Cover[]): void {
     if (covers.length === 0) return
     const learnedAt = this.#clock.monotonic()
@@ -111,7 +111,7 @@ export class Knowledge {
     this.#letGo(learnedAt - rememberedFor)
   }
 
-  /** The records after a position, oldest first, as far as they are remembered. */
+  /** The remembered records after a position, oldest first. */
   after(position: number): readonly KnownRecord[] {
     return this.#records.filter((record) => record.position > position)
   }
@@ -129,7 +129,7 @@ export class Knowledge {
   }
 }
 
-/** Lives that are remembered as left. */
+/** Maximum number of past lives remembered. */
 const mostPast = 100
 
 function bytesOf(covers: readonly Cover[]): number {

@@ -4,35 +4,37 @@ import type { CircuitBreaker } from '../tiers/circuit-breaker.js'
 import { isErrorReply } from '../tiers/redis-tier.js'
 
 /**
- * - `starting`: the first connection is on its way, requests wait for it within their deadline.
- * - `connected`: Redis answers and this process has caught up with the log.
- * - `disconnected`: memory answers alone.
+ * The state of the connection to Redis:
+ * - `starting`: the first connection is being made, and requests wait for it within their deadline;
+ * - `connected`: Redis answers, and this process has caught up with the log;
+ * - `disconnected`: only memory is used.
  */
 export type LinkState = 'starting' | 'connected' | 'disconnected'
 
-/** What a {@link Link} drives. */
+/** The functions that a {@link Link} calls. */
 export interface LinkDuties {
-  /** Asks Redis whether it is there. */
+  /** Checks whether Redis answers. */
   readonly ping: () => Promise<unknown>
-  /** Does all that must be done before Redis is trusted. */
+  /** Performs the recovery that is required before Redis is used. */
   readonly recover: () => Promise<void>
   readonly onLost: (cause: Error | undefined) => void
-  /** Redis was lost already, and this was in the way of another attempt. */
+  /** Called if another attempt fails while Redis is already disconnected. */
   readonly onStillLost?: (cause: Error) => void
   readonly onConnected: (disconnectedFor: number) => void
 }
 
-/** Between two attempts that an event asked for; ms. */
+/** Minimum time between two attempts triggered by events, in ms. */
 const shortestPause = 250
-/** After a failed attempt while the breaker is closed; ms, doubled up to the longest. */
+/** Pause after a failed attempt while the breaker is closed, in ms; doubled up to the longest. */
 const firstPause = 250
 const longestPause = 5_000
-/** While Redis answers that it cannot serve yet (LOADING): nothing else will tell when it can; ms. */
+/** Pause while Redis answers that it cannot serve yet (LOADING), in ms, because no event reports when it can. */
 const answeringPause = 2_000
 
 /**
- * Knows whether Redis may be trusted, and when to look again: when the client reports a connection, when a reply comes
- * that had been given up, and else after the cooldown. One attempt at a time, and none of them a user's request.
+ * Tracks whether Redis can be used, and decides when to try again: when the client reports a connection, when a reply
+ * arrives after its timeout, or after the cooldown. There is one attempt at a time, and none is part of a user's
+ * request.
  */
 export class Link {
   #state: LinkState = 'starting'
@@ -67,26 +69,26 @@ export class Link {
     return this.#state
   }
 
-  /** Resolves when the first connection has come, or has failed. */
+  /** Resolves when the first connection has succeeded or failed. */
   get whenStarted(): Promise<void> {
     return this.#whenStarted
   }
 
-  /** What was last in the way; `undefined` while Redis is trusted. */
+  /** The last error that prevented the use of Redis; `undefined` while it is connected. */
   get cause(): Error | undefined {
     return this.#cause
   }
 
-  /** The attempt to recover that is on its way, if there is one. */
+  /** The recovery attempt in progress, if there is one. */
   get attempt(): Promise<void> | undefined {
     return this.#attempt
   }
 
-  /** Redis can no longer be trusted. Looks again by itself. */
+  /** Notes that Redis can no longer be used, and schedules the next attempt. */
   lose(cause?: Error): void {
     if (this.#closed) return
     const was = this.#state
-    // What Redis answered says more than that there is no connection now.
+    // An error reply of Redis says more than that there is no connection now.
     if (cause !== undefined && (isErrorReply(cause.cause) || !isErrorReply(this.#cause?.cause))) this.#cause = cause
     this.#become('disconnected')
     if (was !== 'disconnected') {
@@ -94,11 +96,11 @@ export class Link {
       this.#failures = 0
       this.#duties.onLost(cause)
     } else if (cause !== undefined) this.#duties.onStillLost?.(cause)
-    // A connection that comes and goes must not put the next look off for ever.
+    // A connection that repeatedly comes and goes must not postpone the next attempt forever.
     if (was !== 'disconnected' || this.#timer === undefined) this.#schedule(this.#pause())
   }
 
-  /** Something says that Redis may be back: looks as soon as the last look is long enough ago. */
+  /** Redis may be back: tries again as soon as the last attempt is long enough ago. */
   lookSoon(): void {
     if (this.#closed || this.#state === 'connected') return
     if (this.#attempt !== undefined) {
@@ -110,7 +112,7 @@ export class Link {
     else this.#schedule(wait)
   }
 
-  /** Looks now, or joins the look that is on its way. Never rejects. */
+  /** Tries now, or joins the attempt in progress. Never rejects. */
   lookNow(): Promise<void> {
     if (this.#closed || this.#state === 'connected') return Promise.resolve()
     this.#attempt ??= this.#look().finally(() => {
