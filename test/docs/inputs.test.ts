@@ -127,7 +127,7 @@ const rows: [string, string, MiddlewareOptions, Record<string, string>[], boolea
     'baggage',
   ],
   [
-    'names of what middleware leaves',
+    'names of values set by middleware',
     "inputs.count: ['req:device']",
     { inputs: { count: ['req:device'] } },
     [{}, {}],
@@ -136,7 +136,7 @@ const rows: [string, string, MiddlewareOptions, Record<string, string>[], boolea
     'device',
   ],
   [
-    'names of what middleware leaves',
+    'names of values set by middleware',
     "inputs.ignore: ['req:t']",
     { inputs: { ignore: ['req:t'] } },
     [{}, {}],
