@@ -1,24 +1,27 @@
 import { given, rejectUnknownOptions } from './option-checks.js'
 import type { KnownOption } from './option-hints.js'
 
-/** One option: how its values are checked and read, its default, and its names in other libraries. */
+/** One option: how its values are validated and converted, its default, and its names in other libraries. */
 export interface Option<Value, Options> extends KnownOption {
-  /** The value when none is given; it is read as any other. */
+  /** The value used if the option is not given; it is read like any other value. */
   readonly default?: Value
   /**
-   * Checks a value and gives the setting. `options`: all that were given, for what depends on another one.
+   * Validates a value and returns the setting. `options` contains all given options, for settings that depend on
+   * others.
    *
-   * @throws TypeError or RangeError with a message that names the option, the rule and the value
+   * @throws TypeError or RangeError with a message that contains the option, the rule and the value
    */
   readonly read: (value: Value, name: string, options: Options) => unknown
 }
 
-/** One entry for each option of an interface: an option that has no reader does not compile, nor a reader without an option. */
+/**
+ * One entry per option of an interface. An option without a reader, or a reader without an option, is a compile error.
+ */
 export type OptionTable<Options> = {
   readonly [Name in keyof Options]-?: Option<Options[Name], Options>
 }
 
-/** What the readers of a table give. */
+/** The settings that the readers of a table return. */
 export type Settings<Table> = {
   readonly [Name in keyof Table]: Table[Name] extends { readonly read: (...args: never[]) => infer Setting }
     ? Setting
@@ -26,9 +29,9 @@ export type Settings<Table> = {
 }
 
 /**
- * Checks and reads options by their table, in its order.
+ * Validates and reads options by their table, in its order.
  *
- * @throws TypeError for an unknown name; what the readers throw
+ * @throws TypeError for an unknown option, and errors of the readers
  */
 export function readOptions<Options extends object, Table extends OptionTable<Options>>(
   options: Options,

@@ -1,13 +1,13 @@
-/** Whether a value is a promise, of whatever library. */
+/** Whether a value is a promise of any library. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /**
- * The answers of several functions of the application. When one of them throws, a promise of another one may reject without ending the
- * process.
+ * Calls several functions of the application, and returns their results. If one throws, promises returned by the others
+ * are handled, so that their rejection does not end the process.
  *
- * @throws whatever one of them throws
+ * @throws the error of the function that threw
  */
 export function answersOf<T>(functions: readonly (((asked: T) => unknown) | undefined)[], asked: T): unknown[] {
   const answers: unknown[] = []

@@ -26,35 +26,35 @@ import { Recovery } from './recovery.js'
 import { type LogState, SharedLog } from './shared-log.js'
 import { tellInvalidation } from './tell-invalidation.js'
 
-/** The async context of background work: that in which this module was loaded. */
+/** The async context of background work: the one in which this module was loaded. */
 const background = new AsyncResource('FallbackCacheBackground')
 
-/** How often each process looks whether the log is whole; ms. */
+/** How often each process checks whether the log is complete, in ms. */
 const vouchPeriod = 5000
 
-/** What coherence tells the cache that it serves. */
+/** Callbacks to the cache that a {@link Coherence} serves. */
 export interface CoherenceDuties {
-  /** Records came from other processes; exact keys they name leave memory. */
+  /** Called with the records of other processes, so that the exact keys in them are removed from memory. */
   readonly onRecords: (covers: readonly Cover[]) => void
-  /** Whatever is in memory may be wrong: records were lost, or an operator emptied Redis. */
+  /** Called if all entries in memory may be invalid, because records were lost or an operator emptied Redis. */
   readonly onForget: () => void
-  /** Redis is trusted again: write back what it does not have. Gives how much that is. */
+  /** Called when Redis can be used again, to write back missing entries. Returns their number. */
   readonly onConnected: () => number
   /** Whether memory holds entries. */
   readonly holdsEntries: () => boolean
 }
 
 /**
- * Keeps this process in step with the shared log of invalidations, so that an entry can be judged by what is known
- * here; see `docs/coherence.md`. Every read follows the log, every invalidation is issued to it, and when Redis is lost
- * nothing of it is believed until the recovery is complete.
+ * Keeps this process synchronized with the shared log of invalidations, so that entries can be judged by the
+ * invalidations known here; see `docs/coherence.md`. Every read follows the log, and every invalidation is appended to
+ * it. If Redis is lost, nothing from it is used until the recovery is complete.
  */
 export class Coherence {
   readonly tier: RedisTier
   readonly breaker: CircuitBreaker
   readonly #link: Link
   readonly #refusals: Refusals
-  /** Error codes of Redis that were said of this outage. */
+  /** Redis error codes already logged during this outage. */
   readonly #said = new Set<string>()
   #isLossSaid = false
   readonly #log: SharedLog
@@ -68,7 +68,7 @@ export class Coherence {
   readonly #counters: Counters
   readonly #events: GuardedEmitter
   readonly #duties: CoherenceDuties
-  /** What the client said last of its connection, while it has none. */
+  /** The client's last connection error; `undefined` while it has a connection. */
   #connectionError: Error | undefined
   #isSuspect = false
   #heartbeat: Timer | undefined
@@ -129,7 +129,7 @@ export class Coherence {
       holdsEntries: duties.holdsEntries,
       onOpened: (state) => this.#onOpened(state),
     })
-    // A cluster client tells nothing of a failover: one of its nodes went, another took over, and it was ready all along.
+    // A cluster client does not report a failover, because it remains ready while another node takes over.
     const cooldown = port.isCluster
       ? Math.min(settings.circuitBreaker.cooldown, 2000)
       : settings.circuitBreaker.cooldown
@@ -143,8 +143,8 @@ export class Coherence {
   }
 
   /**
-   * Whether replies of Redis answer the commands they come for. When they do not, the connection is dropped, and Redis is
-   * not trusted until there is another. Never rejects.
+   * Whether the replies of Redis match the commands. If they do not, the connection is dropped, and Redis is not used
+   * until there is a new one. Never rejects.
    */
   async isInStep(): Promise<boolean> {
     try {
@@ -156,7 +156,7 @@ export class Coherence {
     }
   }
 
-  /** @throws CacheError when the reply is not that to this very question */
+  /** @throws CacheError if the reply does not contain this call's random text */
   async #askEcho(): Promise<void> {
     const question = randomBytes(6).toString('hex')
     const reply = await echoScript.run(this.#port, [this.#log.headKey], [question])
@@ -165,7 +165,7 @@ export class Coherence {
     throw new CacheError('redis-out-of-step', 'a reply of Redis was that to another command: the connection is dropped')
   }
 
-  /** Starts to listen and to connect. */
+  /** Starts to listen to the client, and to connect. */
   open(): void {
     this.#port.watch(
       () => {
@@ -186,7 +186,8 @@ export class Coherence {
     )
     this.#port.connect()
     if (this.#port.isReady()) this.#link.lookSoon()
-    // A client that its owner forgot to connect tells nothing by itself. Most are connected right after they were handed in.
+    // A client that its owner forgot to connect emits no events. Wait before checking: most are connected soon
+    // afterwards.
     this.later(() => {
       const { obstacle } = this.#port
       if (this.#link.state === 'starting' && obstacle !== undefined) this.#link.lose(noConnection(undefined, obstacle))
@@ -194,17 +195,17 @@ export class Coherence {
     this.#beat()
   }
 
-  /** True when Redis answers and this process has caught up with the log. */
+  /** Whether Redis answers and this process has caught up with the log. */
   get isConnected(): boolean {
     return this.#link.state === 'connected'
   }
 
-  /** While the first connection is on its way: what to wait for. */
+  /** A promise for the first connection while it is being made; `undefined` afterwards. */
   get starting(): Promise<void> | undefined {
     return this.#link.state === 'starting' ? this.#link.whenStarted : undefined
   }
 
-  /** Waits for the first connection, but no longer than for any answer of Redis. Never rejects. */
+  /** Waits for the first connection, up to the time limit of any Redis command. Never rejects. */
   async waitForStart(): Promise<void> {
     const { starting } = this
     if (starting === undefined) return
@@ -212,7 +213,10 @@ export class Coherence {
     if (this.starting !== undefined && this.breaker.state === 'closed') this.#failUnconnected()
   }
 
-  /** A request had to do without Redis. Counted as the failure it is, as long as the breaker is closed. */
+  /**
+   * Notes that a request could not use Redis. Counts as a failure while the breaker is closed and there is no
+   * connection.
+   */
   noteUnavailable(): void {
     this.#counters.redisSkipped++
     if (this.breaker.state === 'closed' && !this.#port.isReady()) this.#failUnconnected()
@@ -222,7 +226,7 @@ export class Coherence {
     this.breaker.fail(noConnection(this.#connectionError, this.#port.obstacle))
   }
 
-  /** True while it is not known whether Redis was emptied on purpose: memory must not answer then. */
+  /** True while it is unknown whether Redis was emptied on purpose, so that memory must not be used. */
   get isSuspect(): boolean {
     return this.#isSuspect
   }
@@ -237,7 +241,7 @@ export class Coherence {
     return this.#follower.stamp
   }
 
-  /** The key to read beside every entry. */
+  /** The key of the log's head, which is read together with every entry. */
   get headKey(): string {
     return this.#log.headKey
   }
@@ -248,9 +252,10 @@ export class Coherence {
   }
 
   /**
-   * Tells the log, and so every process, what was invalidated here.
+   * Appends an invalidation of this process to the log, and so announces it to all processes.
    *
-   * @returns what the exact keys held in Redis, when the log has taken it; undefined when it will have to later
+   * @returns the previous values of the exact keys in Redis if the log has the record; `undefined` if it will be
+   * appended later
    */
   async issue(recorded: Recorded): Promise<readonly Buffer[] | undefined> {
     const issued = this.#journal.add(recorded)
@@ -268,11 +273,12 @@ export class Coherence {
     }
     try {
       const existed = await this.tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
-      // Others were faster. What is stored next must not seem to come from before this record.
+      // Other processes have appended records before it: read them, so that the next stamp is not older than this
+      // record.
       if (this.#follower.missesOwn) await this.#look(this.#clock.monotonic())
       return existed
     } catch (thrown) {
-      // Until the log has it, what Redis says may be what was just invalidated.
+      // Until the log has the record, Redis may return the entries that were just invalidated.
       this.#link.lose(asError(thrown))
       this.#link.lookSoon()
       return undefined
@@ -280,8 +286,8 @@ export class Coherence {
   }
 
   /**
-   * Calls `run` after `ms`, unless this is closed by then. Always outside the async context of the caller: background
-   * work belongs to no request, and must not show up in the trace of one.
+   * Calls `run` after `ms`, unless this instance is closed by then. Always runs outside the caller's async context,
+   * because background work belongs to no request and must not appear in its trace.
    */
   later(run: () => void, ms = 1000): void {
     background.runInAsyncScope(() => {
@@ -291,7 +297,7 @@ export class Coherence {
     })
   }
 
-  /** Why Redis cannot be used, or what it refuses while it can; `undefined` in health. */
+  /** The reason why Redis cannot be used, or the first of its current refusals; `undefined` if there is no problem. */
   get redisError(): string | undefined {
     if (this.isConnected) return this.#refusals.first?.message
     if (this.#connectionError !== undefined) return this.#connectionError.message
@@ -303,7 +309,7 @@ export class Coherence {
     return { ...this.#journal.stats(), ...this.#knowledge.size }
   }
 
-  /** Tells the log what it does not know yet, if that takes no longer than a second, then stops. */
+  /** Appends pending invalidations to the log if that takes at most one second, then stops. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -313,7 +319,7 @@ export class Coherence {
     await this.#port.close()
   }
 
-  /** A connection that is only just coming back gets its chance. */
+  /** Tries to append pending invalidations, also over a connection that is just being restored. */
   async #drain(): Promise<void> {
     const end = this.#clock.monotonic() + 1000
     for (let left = 1000; this.#journal.stats().pending > 0 && left > 0; left = end - this.#clock.monotonic()) {
@@ -322,7 +328,10 @@ export class Coherence {
     }
   }
 
-  /** Memory may have been emptied by order, or Redis by accident: only recovery can tell, so nothing answers until then. */
+  /**
+   * Recovers after losing track of the log. Nothing is answered until then, because only recovery can tell whether
+   * memory was emptied on purpose or Redis by accident.
+   */
   async #onLostTrack(message: string): Promise<never> {
     const error = new CacheError('log-broken', message)
     if (this.isConnected) this.#isSuspect = true
@@ -332,13 +341,13 @@ export class Coherence {
   }
 
   /**
-   * Sees that Redis answers, in the database that is meant, and that it is a master: by a write that does nothing. A replica answers
-   * reads, late, and would have each write lost.
+   * Checks that Redis answers, that the intended database is selected, and, by a write without effect, that the server
+   * is a master. A replica answers reads late, and every write to it would be lost.
    */
   async #greet(): Promise<void> {
     const name = ownName(this.#settings.keyPrefix, 'probe')
     await this.#orReconnect(async () => {
-      // First, for it is the one question whose late answer shows that a reply went missing: that is the answer to the next look.
+      // First: if a reply goes missing, the late reply to this command reaches the next check, which recognizes it.
       await this.tier.probe(() => this.#askEcho())
       await this.tier.probe(() => this.#port.selectDatabase())
       await this.tier.probe(() => this.#port.send(name, ['UNLINK', name]).catch(passRefusedWrite))
@@ -350,7 +359,7 @@ export class Coherence {
     this.#isSuspect = false
   }
 
-  /** Where the server turns out to be the wrong one, asks for another connection. */
+  /** Requests another connection if the server turns out to be the wrong one. */
   async #orReconnect(look: () => Promise<void>): Promise<void> {
     try {
       await look()
@@ -377,14 +386,15 @@ export class Coherence {
   }
 
   #breakerOpened(): void {
-    // An outage proper: whatever was suspected, memory has to answer now.
+    // This is a real outage: memory must answer now, even if it was suspect.
     this.#isSuspect = false
     this.#link.lose(this.breaker.lastFailure)
   }
 
   #onLost(cause: Error | undefined): void {
     this.#counters.outages++
-    // Under load requests give up before a healthy Redis is connected: unless the client says what is wrong, it has a while.
+    // Under load, requests may give up before a healthy Redis is connected: wait before logging, unless the client
+    // reports an error.
     if (this.#follower.head === undefined && this.#connectionError === undefined) {
       this.later(() => {
         if (this.#follower.head === undefined) this.#sayLost(this.#connectionError ?? this.#link.cause ?? cause)
@@ -399,13 +409,13 @@ export class Coherence {
     if (kind !== undefined) this.#said.add(kind)
     const details = { code: cause instanceof CacheError ? cause.code : undefined, kind, cause: cause?.message }
     this.#settings.logger?.warn(details, 'fallback-cache: Redis is not usable, memory answers alone')
-    // A wrong address or password must not go unnoticed for want of a logger.
+    // A wrong address or password must be visible even without a logger.
     if (this.#follower.head === undefined && this.#settings.logger === undefined) {
       process.emitWarning(`memory answers alone: ${cause?.message ?? 'there is no Redis'}`, 'FallbackCacheWarning')
     }
   }
 
-  /** An outage that goes on for another reason than it began with: a restarted server that asks for a password. */
+  /** Logs an outage whose reason has changed, such as a restarted server that requires a password. */
   #onStillLost(cause: Error): void {
     const kind = codeOf(cause)
     if (kind === undefined || !this.#isLossSaid || this.#said.has(kind)) return
@@ -415,7 +425,7 @@ export class Coherence {
   }
 
   #onRefusal({ code, message, purpose }: RedisRefusal): void {
-    // An invalidation that is refused is an outage, and told as one.
+    // A refused invalidation is an outage, and reported as one.
     if (purpose === 'invalidate') return
     const remedy = REMEDIES[code] ?? 'See docs/redis.md'
     const said = `Redis answers ${code} to ${DEEDS[purpose]}, memory does without: ${message.replace(/\.$/, '')}. ${remedy}`
@@ -433,11 +443,11 @@ export class Coherence {
     const details = { seconds, replayed: this.#recovery.replayed, writeBack }
     this.#settings.logger?.info(details, 'fallback-cache: Redis is trusted')
     this.#events.tell('recovery', details)
-    // Issued in the very moment between.
+    // Invalidations issued while the recovery was completing.
     for (const issued of this.#journal.pending()) void this.#tell(issued)
   }
 
-  /** Looks at the head when nobody else did, so that the mirror is never far behind. */
+  /** Reads the head if no other read did, so that the mirror is never far behind. */
   #beat(): void {
     const { lease, read } = this.#settings
     const period = read === 'memory-first' ? Math.max(lease / 4, 10) : 1000
@@ -451,7 +461,7 @@ export class Coherence {
     }, period)
   }
 
-  /** Looks whether the log is still whole, and keeps it from being evicted as long unused. Never rejects. */
+  /** Checks whether the log is complete; the check also prevents its eviction as unused. Never rejects. */
   #vouch(now: number): Promise<void> {
     this.#vouchedAt = now
     return this.tier
@@ -473,14 +483,14 @@ export class Coherence {
     this.#warn({ policy: evictionPolicy }, advice)
   }
 
-  /** A misconfiguration must not go unnoticed for want of a logger. */
+  /** Prints a warning without a logger, because a misconfiguration must not go unnoticed. */
   #warn(details: object, message: string): void {
     const { logger } = this.#settings
     if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')
     else logger.warn(details, `fallback-cache: ${message}`)
   }
 
-  /** Never rejects. */
+  /** Reads the head, and follows it. Never rejects. */
   #look(askedAt: number): Promise<void> {
     return this.tier
       .run(async () => {
@@ -491,7 +501,7 @@ export class Coherence {
   }
 }
 
-/** What is wrong with how a server makes room, and what to set instead; `undefined` for nothing. */
+/** The problem with a server's eviction policy, and its remedy; `undefined` if there is none. */
 function policyAdvice(policy: string): string | undefined {
   if (policy.startsWith('allkeys-')) {
     return (
@@ -506,7 +516,7 @@ function policyAdvice(policy: string): string | undefined {
   )
 }
 
-/** What a command of each purpose does. */
+/** The description of each command purpose for log messages. */
 const DEEDS: Readonly<Record<Purpose, string>> = {
   read: 'reads',
   store: 'the storing of entries',
@@ -522,17 +532,17 @@ const REMEDIES: Readonly<Record<string, string | undefined>> = {
   NOREPLICAS: 'Redis takes no writes while too few replicas are connected (min-replicas-to-write)',
 }
 
-/** The error code of Redis behind a failure, if Redis answered. */
+/** The Redis error code of a failure, if Redis answered. */
 function codeOf(failure: Error): string | undefined {
   return replyCode(failure.cause instanceof Error ? failure.cause : failure)
 }
 
-/** The words of Redis or of its client, without ours. */
+/** The original message of Redis or of its client. */
 function wordsOf(failure: Error): string {
   return codeOf(failure) !== undefined && failure.cause instanceof Error ? failure.cause.message : failure.message
 }
 
-/** A master that takes no writes for now is a master. */
+/** Ignores a refused write: a master that temporarily accepts no writes is still a master. */
 function passRefusedWrite(thrown: unknown): void {
   if (!WRITE_REFUSED.has(replyCode(asError(thrown)) ?? '')) throw thrown
 }

@@ -2,9 +2,10 @@ import { Script } from '../tiers/script.js'
 import { protocol } from './head.js'
 
 /**
- * The three keys of the log vouch for each other. The head names the last record; the newest record of the stream has
- * that position and that name; the marks have a member that names the life, with that position as its score. Every
- * append checks and renews all three, so a key that was evicted, deleted or restored alone is noticed.
+ * The three keys of the log vouch for each other: the head contains the position and name of the last record; the
+ * newest record of the stream has that position and name; the marks have a member named after the life, with that
+ * position as its score. Every append checks and updates all three, so a key that was evicted, deleted or restored
+ * separately is noticed.
  */
 const shared = `
 local function parse(text)
@@ -47,11 +48,11 @@ end
 `
 
 /**
- * Begins another life of the log. Entries stamped in the old one are invalid then.
+ * Begins another life of the log, which makes entries stamped in the old one invalid.
  *
- * Keeps the records that are left: one of them may have been acknowledged after a loss, and binds the processes that
- * join the new life. Where records are gone, the first record says who knows them all the same: a process that had
- * applied the old head. Where even the old head is gone, the new life begins by covering everything.
+ * The remaining records are kept: one of them may have been acknowledged after a loss, and then applies to processes
+ * that join the new life. If records are missing, the first record of the new life notes that processes which had
+ * applied the old head know them. If the old head is missing too, the new life begins by covering everything.
  */
 const begin = `
 local function begin(life, seen, nonce, run, head, newest)
@@ -75,12 +76,12 @@ end
 `
 
 /**
- * Finds the log, or begins a life of it.
+ * Opens the log, or begins a new life of it.
  *
- * KEYS: head, log, marks, and what says that a process of this protocol is there. ARGV: name of a new life, seen, nonce,
- * ms for which this process counts as there, name of the last key without the protocol. Gives the head, the id of the
- * oldest record, the run of the server, and which keys that server evicts. Another run of the server may have lost the
- * newest records, and nothing in it could tell: it begins another life.
+ * KEYS: head, log, marks, and the presence key of this protocol. ARGV: name of a new life, last position seen, nonce,
+ * ms for which this process counts as present, the presence key without the protocol number. Returns the head, the id
+ * of the oldest record, the run of the server, its eviction policy and its time. If the server has restarted, it may
+ * have lost the newest records without a trace, so another life begins.
  */
 export const openScript = new Script(`${shared}${begin}
 local text = redis.pcall('GET', KEYS[1])
@@ -108,7 +109,10 @@ local policy = type(memory) == 'string' and string.match(memory, 'maxmemory_poli
 return { 'open', text, first[1][1], run, limit and limit ~= '0' and policy or '', digits(position(0, 0)) }
 `)
 
-/** Begins another life of a log that still has the life `ARGV[4]`. ARGV before that as in {@link openScript}. */
+/**
+ * Begins another life of the log if it still has the life `ARGV[4]`; the other arguments are those of {@link
+ * openScript}.
+ */
 export const rotateScript = new Script(`${shared}${begin}
 local head = parse(redis.pcall('GET', KEYS[1]))
 if not head or head.life ~= ARGV[4] then return 0 end
@@ -116,7 +120,9 @@ begin(ARGV[1] .. 'r', ARGV[2], ARGV[3], runOf(), head, newestRecord())
 return 1
 `)
 
-/** Whether the log still is whole, of this life and on this run of the server. KEYS as to open; ARGV: life, ms. */
+/**
+ * Whether the log is complete, and still has this life and server run. KEYS as in {@link openScript}; ARGV: life, ms.
+ */
 export const vouchScript = new Script(`${shared}
 local head = parse(redis.pcall('GET', KEYS[1]))
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return 0 end
@@ -126,7 +132,12 @@ redis.pcall('SET', KEYS[4], '', 'PX', ARGV[2])
 return 1
 `)
 
-/** KEYS: head, log, marks, then entry keys. ARGV: life, seen, nonce, record, caps, tombstone ttl, covers for the marks. */
+/**
+ * Appends a record, and leaves a tombstone at each entry key.
+ *
+ * KEYS: head, log, marks, then entry keys. ARGV: life, last position seen, nonce, record, limits for records and marks,
+ * tombstone TTL, covers for the marks.
+ */
 export const appendScript = new Script(`${shared}
 local text = redis.pcall('GET', KEYS[1])
 local head = parse(text)
@@ -159,8 +170,8 @@ return { 1, text, setHead(head), existed }
 `)
 
 /**
- * Records from a position on, as many as fit a reply. KEYS: log. ARGV: position, how many at most, bytes at which no more
- * are added. Gives 1 when there may be more, and the records.
+ * Reads records from a position on, as many as fit a reply. KEYS: log. ARGV: position, maximum number, number of bytes
+ * after which no record is added. Returns 1 if there may be more, and the records.
  */
 export const pageScript = new Script(`
 local start, left, bytes, records = ARGV[1] .. '-0', tonumber(ARGV[2]), tonumber(ARGV[3]), {}
@@ -180,8 +191,9 @@ end
 `)
 
 /**
- * Marks from a position on, as many as fit a reply. KEYS: marks. ARGV: lowest position, how many at most, how many at least,
- * bytes at which no more are added. Gives 1 when there may be more, and names and positions in turn.
+ * Reads marks from a position on, as many as fit a reply. KEYS: marks. ARGV: lowest position, maximum number, minimum
+ * number, number of bytes after which no mark is added. Returns 1 if there may be more, and names and positions
+ * alternately.
  */
 export const marksScript = new Script(`
 local flat = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
@@ -194,12 +206,12 @@ end
 return { #flat < 2 * tonumber(ARGV[2]) and 0 or 1, marks }
 `)
 
-/** KEYS: one entry key. ARGV: tombstone, its ttl. Gives the first bytes of what was there. */
+/** Leaves a tombstone. KEYS: one entry key. ARGV: tombstone, its TTL. Returns the first bytes of the previous value. */
 export const tombstoneScript = new Script(`
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return type(old) == 'string' and old or ''
 `)
 
-/** Gives back what it is given, which tells whether replies still answer the commands they come for. */
+/** Returns its argument, to check whether replies still match the commands. */
 export const echoScript = new Script('return ARGV[1]')

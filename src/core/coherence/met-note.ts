@@ -1,17 +1,20 @@
 import { type Note, noLife } from './nonces.js'
 
-/** Notes kept of one life of the log, to which every process may add one. */
+/** Maximum number of notes kept of one life of the log; every process may add one. */
 export const mostNotes = 256
 
-/** A note in the log, and how old it is; ms. */
+/** A note read from the log, with its age when it was read, in ms. */
 export interface MetNote extends Note {
   readonly metAt: number
   readonly writtenAgo: number
-  /** Counts the notes that this process has met. */
+  /** Serial number among the notes that this process has read. */
   readonly number: number
 }
 
-/** The notes that say all that the others say: of each former life the one that knows most of it, and the process that runs for longest. */
+/**
+ * Reduces notes to those that imply the others: for each former life the note with the highest known position, and the
+ * note of the process that has run longest.
+ */
 export function decisive(notes: readonly MetNote[]): MetNote[] {
   const best = new Map<string, MetNote>()
   let eldest: MetNote | undefined
@@ -24,7 +27,7 @@ export function decisive(notes: readonly MetNote[]): MetNote[] {
   return [...kept].slice(-mostNotes / 2)
 }
 
-/** When the process that left a note started, monotonic ms of this one. */
+/** When the process that left a note started, in monotonic ms of this process. */
 function startOf({ metAt, writtenAgo, age }: MetNote): number {
   return metAt - writtenAgo - age
 }

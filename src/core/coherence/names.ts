@@ -1,7 +1,7 @@
-/** Begins the names of what the library keeps for itself: its braces put all of that into one slot of a cluster. */
+/** Begins all internal names of the library; the braces assign them to the same cluster slot. */
 const own = '{fallback-cache}:'
 
-/** The name in Redis of something that the library keeps for itself. */
+/** The name in Redis of an internal key of the library. */
 export function ownName(
   keyPrefix: string,
   what: 'head' | 'log' | 'marks' | 'sweep' | 'present' | 'owner' | 'probe',
@@ -9,12 +9,12 @@ export function ownName(
   return keyPrefix + own + what
 }
 
-/** The name in Redis of an entry: its key, and for a key that looks like a name of the library's own, not that name. */
+/** The name in Redis of an entry: its key, changed if it could be mistaken for an internal name. */
 export function entryName(keyPrefix: string, key: string): string {
   return keyPrefix + (key.includes(own) ? key.replaceAll(own, `${own}:`) : key)
 }
 
-/** The key of the entry of this name. */
+/** The key of an entry from its name in Redis. */
 export function entryKey(keyPrefix: string, name: string): string {
   return name.slice(keyPrefix.length).replaceAll(`${own}:`, own)
 }

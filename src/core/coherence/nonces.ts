@@ -1,26 +1,29 @@
 import { randomBytes } from 'node:crypto'
 
 /**
- * What a process that goes from one life of the log to another can tell the new one: all records of `life` in
- * (`from`, `upTo`]. In the name of a record that covers nothing.
+ * The records that a process moving from one life of the log to another can append to the new one: all records of
+ * `life` in (`from`, `upTo`]. Stored in the name of a record that covers nothing.
  */
 export interface Note {
-  /** The life it comes from; `noLife` for a process that was in none and has made entries all the same. */
+  /** The previous life; `noLife` if the process was in none but has stored entries. */
   readonly life: string
-  /** The newest record that it can no longer tell; a process that does not know that one has missed something. */
+  /**
+   * The newest record that the process can no longer repeat; a process that does not know that one has missed
+   * something.
+   */
   readonly from: number
-  /** The newest record that it knows. */
+  /** The newest record that the process knows. */
   readonly upTo: number
-  /** How long it has known the newest record that it cannot tell; without a life, how long it has run; ms. */
+  /** How long the process has known the record at `from`, or, without a life, how long it has run; in ms. */
   readonly age: number
 }
 
-/** Stands for the life of the log of a process that was in none. */
+/** The name used instead of a life for a process that has followed none. */
 export const noLife = '-'
 
 const knows = '-knows:'
 
-/** The names this process gives its records in the log: no other process gives the same, and it knows its own again. */
+/** Creates unique names for log records, by which a process recognizes its own. */
 export class Nonces {
   readonly #issuer = `${randomBytes(6).toString('hex')}-`
   #given = 0
@@ -29,7 +32,7 @@ export class Nonces {
     return `${this.#issuer}${(++this.#given).toString(36)}`
   }
 
-  /** The name of a record that is a note. */
+  /** The name of a record that contains a note. */
   nextNote({ life, from, upTo, age }: Note): string {
     return `${this.next()}${knows}${life}:${from}:${upTo}:${Math.max(0, Math.floor(age))}`
   }
@@ -39,7 +42,7 @@ export class Nonces {
   }
 }
 
-/** The note in the name of a record, if it is one. */
+/** The note in the name of a record; `undefined` if there is none. */
 export function readNote(nonce: string): Note | undefined {
   const at = nonce.indexOf(knows)
   if (at < 0) return undefined

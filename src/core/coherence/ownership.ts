@@ -8,13 +8,13 @@ import { applicationName, applicationTag } from './application.js'
 import { entryLabel } from './entry-label.js'
 import { ownName } from './names.js'
 
-/** For how long an application that stores nothing more counts as the owner of its database; ms. */
+/** How long an application that stores nothing counts as the owner of its database, in ms. */
 const ownedFor = 3_600_000
-/** Between two claims of one process, and after one that failed; ms. */
+/** Time between two claims of one process, and after a claim that failed, in ms. */
 const claimPeriod = 600_000
 const retryPause = 10_000
 
-/** Names this application as the owner, unless another one is: gives that one then. ARGV: tag and name, ms. */
+/** Claims the database for this application. Returns the owner if it is another application. ARGV: tag and name, ms. */
 const claimScript = new Script(`
 local owner = redis.pcall('GET', KEYS[1])
 if type(owner) == 'string' and owner ~= ARGV[1] then return owner end
@@ -23,10 +23,11 @@ return ''
 `)
 
 /**
- * Keeps two applications that share a Redis without a `keyPrefix` from serving each other's entries.
+ * Prevents two applications that share a Redis without a `keyPrefix` from serving each other's entries.
  *
- * Without a prefix each entry carries a tag of the application that made it, and one with another tag is a miss. The log is
- * shared all the same, so that a script of another package can invalidate. With a prefix, that says whose an entry is.
+ * Without a prefix, each entry contains a tag of its application, and an entry with another tag is a miss. The log is
+ * shared nevertheless, so that a script of another package can invalidate. With a prefix, the prefix identifies the
+ * owner.
  */
 export class Ownership {
   readonly #port: RedisPort
@@ -49,14 +50,14 @@ export class Ownership {
     this.#suffix = this.#name === undefined ? '' : `~${applicationTag(this.#name)}`
   }
 
-  /** What an entry of this application says of its key and its owner. */
+  /** The label stored in an entry, which identifies its key and its application. */
   label(key: string): string {
     return entryLabel(key) + this.#suffix
   }
 
   /**
-   * Whose an entry is that was found under a key: of this application, of another one, or of another key. Warns of another
-   * application, once.
+   * Determines the owner of an entry found under a key: this application, another application, or another key
+   * (`stray`). Warns once about another application.
    */
   judge(key: string, label: string | undefined): 'own' | 'foreign' | 'stray' {
     const own = entryLabel(key)
@@ -66,7 +67,10 @@ export class Ownership {
     return 'foreign'
   }
 
-  /** An entry was stored: claims the database for this application, and looks whether another one has. */
+  /**
+   * Called after storing an entry: claims the database for this application, and checks whether another one has claimed
+   * it.
+   */
   stored(): void {
     if (this.#name === undefined || this.#clock.monotonic() < this.#claimAt) return
     this.#claimAt = this.#clock.monotonic() + claimPeriod

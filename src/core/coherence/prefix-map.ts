@@ -1,8 +1,8 @@
 import { AgedMap } from './aged-map.js'
 
 /**
- * A map by prefix, in the order in which its values were last set. Grouped by length, so that a key is cut once for each length
- * in use and never compared with all.
+ * A map by prefix, in the order in which its values were last set. Prefixes are grouped by length, so that a lookup
+ * slices the key once per length in use instead of comparing it with every prefix.
  */
 export class PrefixMap<Value> extends AgedMap<Value> {
   readonly #byLength = new Map<number, Map<string, Value>>()
@@ -20,7 +20,7 @@ export class PrefixMap<Value> extends AgedMap<Value> {
     return super.delete(prefix)
   }
 
-  /** Whether one of the prefixes that this key starts with has a value like that. */
+  /** Whether one of the prefixes of this key has a value that satisfies a predicate. */
   some(key: string, isWanted: (value: Value) => boolean): boolean {
     for (const [length, group] of this.#byLength) {
       if (length > key.length) continue

@@ -1,78 +1,82 @@
 import { createHash } from 'node:crypto'
 import { rootOf } from '../derived-key.js'
 
-/** How full the table of retired keys is. */
+/** Usage of the table of retired keys. */
 export interface RetiredStats {
   readonly records: number
   readonly maxRecords: number
-  /** How many records gave way to newer ones. */
+  /** Number of records that were replaced by newer ones. */
   readonly folds: number
 }
 
-/** One key that was retired: what was stored or begun before it may not be used. */
+/** A retired key: results stored or started before it must not be used. */
 interface Retired {
-  /** Place in the order of this process. */
+  /** Position in the local sequence of this process. */
   sequence: number
-  /** Name of the tombstone in Redis. */
+  /** Id of the tombstone in Redis. */
   readonly id: string
   /** Whether this process retired it. */
   readonly isOwn: boolean
-  /** Whether everything older has left Redis under this exact key. */
+  /** Whether everything older has been removed from Redis under this exact key. */
   isSettled: boolean
-  /** Sequence at that moment: what was read before may be older all the same. */
+  /** Sequence when it was settled: values read before may still be older. */
   settledAt: number
-  /** Where the log ended when it was settled. */
+  /** End of the log when it was settled. */
   position: number
-  /** Until when entries in Redis under derived keys are compared with `position`; monotonic ms. */
+  /** Until when entries in Redis under derived keys are compared with `position`, in monotonic ms. */
   readonly until: number
-  /** Ids of older tombstones that were met under this very key, the newest first, with spaces between them. */
+  /** Ids of older tombstones found under this exact key, the newest first, separated by spaces. */
   older: string
 }
 
-/** An entry that was read from Redis, as far as it is compared with what was retired. */
+/** The properties of an entry read from Redis that are compared with retired keys. */
 export interface ReadEntry {
-  /** The sequence when Redis was asked for it. */
+  /** The sequence when the read was sent to Redis. */
   readonly asked: number
-  /** The id of the tombstone that it says it came after; `undefined`: none. */
+  /** The id of the tombstone that the entry was stored after, according to its frame; `undefined` if there is none. */
   readonly after: string | undefined
 }
 
-/** Records kept; each takes less than 700 bytes. */
+/** Maximum number of records; each takes less than 700 bytes. */
 const maxRecords = 8_192
-/** Longer names are replaced by their digest. */
+/** Maximum length of a name; longer ones are replaced by their digest. */
 const longestName = 256
-/** Ids of older tombstones that a record keeps. */
+/** Maximum number of older tombstone ids in a record. */
 const mostOlder = 4
-/** Slots for what gave way. */
+/** Number of slots for folded records. */
 const foldSlots = 16_384
 
 /**
- * The keys that requests with unsafe methods have retired lately (RFC 9111, section 4.4).
+ * Remembers the keys that unsafe requests have retired recently (RFC 9111, section 4.4).
  *
- * A record covers its exact key, and the keys derived from it: the key, a colon and 12 hexadecimal digits, once or twice.
- * The number of records is bounded and clients decide about it, so an old record never turns into an invalidation of
- * something else. Its sequence goes into a table of fixed size, which only keeps results out that were under way.
+ * A record covers its exact key and the keys derived from it: the key, a colon and 12 hexadecimal digits, once or
+ * twice. The number of records is bounded, and clients control it, so an old record never becomes an invalidation of
+ * other entries. Instead, its sequence moves to a table of fixed size, which only rejects results that are being
+ * computed.
  */
 export class RetiredKeys {
   readonly #records = new Map<string, Retired>()
   readonly #now: () => number
   readonly #keptFor: number
-  /** The newest sequence of the folded records of each slot. */
+  /** The newest sequence of the folded records in each slot. */
   #folded: Float64Array | undefined
   #folds = 0
-  /** No client can know which names share a slot. */
+  /** Random, so that clients cannot know which names share a slot. */
   readonly #seed = (Math.random() * 2 ** 32) >>> 0
 
   /**
    * @param now - monotonic ms
-   * @param keptFor - ms for which derived keys in Redis are judged by position
+   * @param keptFor - how long derived keys in Redis are judged by position, in ms
    */
   constructor(now: () => number = () => performance.now(), keptFor = 120_000) {
     this.#now = now
     this.#keptFor = keptFor
   }
 
-  /** Records a key. `isSettled`: its tombstone is known to be in Redis. `met`: the id of one that was there before. */
+  /**
+   * Adds a record. `isSettled`: its tombstone is known to be in Redis. `met`: the id of a tombstone that was there
+   * before.
+   */
   add(key: string, record: Omit<Retired, 'until' | 'settledAt' | 'older'>, met = ''): void {
     const name = nameOf(key)
     const known = this.#records.get(name)
@@ -86,26 +90,26 @@ export class RetiredKeys {
     }
   }
 
-  /** The tombstone that a result of this sequence came after; `''` when none is known. */
+  /** The id of the tombstone that a result of this sequence was made after; `''` if none is known. */
   idFor(key: string, sequence: number): string {
     const known = this.#records.size === 0 ? undefined : this.#records.get(nameOf(key))
     return known !== undefined && known.sequence <= sequence ? known.id : ''
   }
 
-  /** Ids of tombstones under this very key that are older than {@link idFor}, with spaces between them. */
+  /** Ids of tombstones under this exact key that are older than {@link idFor}, separated by spaces. */
   olderThan(key: string): string {
     return this.#records.get(nameOf(key))?.older ?? ''
   }
 
-  /** Whether this very tombstone is known, as the newest one or as an older one. */
+  /** Whether a tombstone is known for this key, as the newest one or an older one. */
   knows(key: string, id: string): boolean {
     const known = this.#records.get(nameOf(key))
     return known !== undefined && (known.id === id || known.older.includes(id))
   }
 
   /**
-   * A tombstone was met that is not known: the key counts as retired now. One of this process that Redis does not have yet stays
-   * the one that Redis is to be told.
+   * Adds an unknown tombstone that was found in Redis: the key counts as retired now. A record of this process whose
+   * tombstone is not in Redis yet keeps its id.
    */
   meet(key: string, id: string, sequence: number, position: number): void {
     const known = this.#records.get(nameOf(key))
@@ -117,22 +121,26 @@ export class RetiredKeys {
     known.older = withOlder(id, known.older)
   }
 
-  /** Whether this process has retired the key, and Redis has yet to be told. */
+  /** Whether this process has retired the key, and its tombstone is not in Redis yet. */
   isUnsettled(key: string): boolean {
     return this.#records.get(nameOf(key))?.isSettled === false
   }
 
-  /** Redis will not be told: only entries of processes that have met the id elsewhere are known to come after it. */
+  /**
+   * Notes that the tombstone will not be sent: only entries of processes that have found its id elsewhere are known to
+   * be newer.
+   */
   giveUp(key: string, id: string): void {
     const known = this.#records.get(nameOf(key))
     if (known?.id === id) release(known)
   }
 
   /**
-   * The tombstone is in Redis, or something newer than it. Under another id the key counts as retired once more: what was made
-   * here before may be older than what retired it elsewhere.
+   * Notes that the tombstone, or something newer, is in Redis. If its id differs, the key counts as retired again,
+   * because results made here before may be older than the retirement elsewhere.
    *
-   * @param met - the id of the tombstone that was there, or that an entry there came after; `''`: none
+   * @param met - the id of the tombstone that was there, or that an entry there was stored after; `''` if there was
+   * none
    */
   settle(key: string, id: string, position: number, sequence: number, leftId = id, met = ''): void {
     const known = this.#records.get(nameOf(key))
@@ -149,8 +157,8 @@ export class RetiredKeys {
   }
 
   /**
-   * Redis may have lost the tombstones of this process. Gives the newest `count` of those that handlers may need yet, oldest
-   * first: they are to be sent once more.
+   * Marks tombstones of this process as unsettled, because Redis may have lost them. Returns the newest `count` of
+   * those that running handlers may still need, oldest first, to send them again.
    */
   unsettle(count: number): readonly (readonly [string, string])[] {
     const lost: [string, string, Retired][] = []
@@ -165,7 +173,7 @@ export class RetiredKeys {
     return given.map(([name, id]) => [name, id])
   }
 
-  /** Whether this key, or one that it is derived from, was retired after `sequence`. */
+  /** Whether this key, or a key that it is derived from, was retired after `sequence`. */
   coversSince(key: string, sequence: number): boolean {
     if (this.#records.size === 0) return false
     for (let name: string | undefined = key; name !== undefined; name = rootOf(name)) {
@@ -175,7 +183,10 @@ export class RetiredKeys {
     return false
   }
 
-  /** As {@link coversSince}, for a result that is to be stored: records that gave way count as well, and by chance others do. */
+  /**
+   * Like {@link coversSince}, for folded records: applies to results that are about to be stored, and may also be true
+   * by chance.
+   */
   mayCoverResult(key: string, sequence: number): boolean {
     const folded = this.#folded
     if (folded === undefined) return false
@@ -186,9 +197,9 @@ export class RetiredKeys {
   }
 
   /**
-   * Whether an entry that Redis holds under this key, stamped with this position, may be older than what retired it.
+   * Whether an entry that Redis holds under this key, stamped with this position, may be older than its retirement.
    *
-   * @param read - what was read; without it, whether everything that is there may be older
+   * @param read - the entry that was read; without it, whether every entry in Redis may be older
    */
   coversAfter(key: string, position: number, read?: ReadEntry): boolean {
     if (this.#records.size === 0) return false
@@ -198,7 +209,7 @@ export class RetiredKeys {
       if (!exact.isSettled) return true
       if (read?.after === exact.id) return false
       if (asked < exact.settledAt) return true
-      // The tombstone may be gone: only an entry that names it, or one that is not known here, came after it.
+      // The tombstone may have expired: only entries that name it, or name one unknown here, are known to be newer.
       return read !== undefined && (read.after === undefined || exact.older.includes(read.after))
     }
     for (let name = rootOf(key); name !== undefined; name = rootOf(name)) {
@@ -233,7 +244,7 @@ function withOlder(id: string, older: string): string {
   return older === '' ? id : [id, ...older.split(' ', mostOlder - 1)].join(' ')
 }
 
-/** Where its tombstone may not be in Redis, derived keys have to be made once more. */
+/** If its tombstone may not be in Redis, values under derived keys must be recomputed. */
 function release(record: Retired): void {
   record.isSettled = true
   record.position = Number.POSITIVE_INFINITY

@@ -8,10 +8,13 @@ import { decodeHead, headBytes } from '../tiers/wire-frame.js'
 import { coverText } from './cover.js'
 import { entryName, ownName } from './names.js'
 
-/** What a read gave: the bytes under the key, `undefined` for none, or that they are those the reader has. */
+/**
+ * The result of a read: the bytes under the key, `undefined` if there are none, or `'unchanged'` if the reader already
+ * has them.
+ */
 export type Read = Buffer | undefined | 'unchanged'
 
-/** The large entry that a reader has already, and with which stamp. */
+/** The id and stamp of a large entry that the reader already has. */
 export interface Held {
   readonly id: string
   readonly stamp: Stamp
@@ -22,38 +25,40 @@ interface Reader<T> {
   readonly reject: (error: unknown) => void
 }
 
-/** The readers of one key in one turn. */
+/** The readers of one key in the same turn of the event loop. */
 interface Readers {
-  /** What all of them have. */
+  /** The entry that all of them have. */
   held: Held | undefined
   readonly waiting: Reader<Read>[]
 }
 
-/** When an entry that is written late was stored, and from which position on another one under its key is good. */
+/** For an entry written late: when it was stored, and the position from which another entry under its key is valid. */
 export interface LateEntry {
   /** Epoch ms. */
   readonly storedAt: number
   readonly goodFrom: number
 }
 
-/** Catches up with the log as far as a head says; see `Coherence.follow`. */
+/** Follows the log up to a head; see `Coherence.follow`. */
 export type Follow = (head: string | undefined, askedAt: number) => undefined | Promise<void>
 
-/** Newer records that a write looks through; with more, its process has to catch up first. */
+/** Maximum number of newer records that a write searches; if there are more, the process must catch up first. */
 const mostUnread = 200
 
-/** Finds the id of the tombstone that a frame is, or comes after. */
+/** Finds the id of the tombstone that a frame is, or was stored after. */
 const carried = `
   local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
   retired = retired or string.match(old, '^fallback%-cache/1 [^\\n]* %+(%w+)[ \\n]')
 `
 
 /**
- * Gives way to an entry with a newer position, or, for an entry that comes late, to one not stored earlier. Gives the id
- * of a tombstone that the entry does not come after, but what is there is or does.
+ * Writes an entry, unless there is one with a newer position, or, for a late entry, one that was not stored earlier.
+ * Returns the id of a tombstone that is in its place, or that the existing entry was stored after, if the entry is not
+ * known to be newer.
  *
- * KEYS: the entry, then outside of a cluster the head and the log. A command may arrive minutes after it was sent, when no
- * tombstone is left and no process remembers the record of the key: the log is asked whether it names the key since.
+ * KEYS: the entry, then, outside a cluster, the head and the log. A command may arrive minutes after it was sent, when
+ * the tombstone has expired and no process remembers the record of the key, so the log is searched for newer records of
+ * the key.
  */
 const writeScript = new Script(`
 if KEYS[2] then
@@ -84,13 +89,14 @@ return 1
 `)
 
 /**
- * Leaves a tombstone with an id in the place of an entry; where there is none, only if ARGV[4] says so. Keeps the position
- * and the remaining lifetime of an older tombstone, which may be needed longer. When Redis is full, the entry goes.
- * Gives the first bytes of what was there, all of it for an entry without a body, the id, and that of the tombstone that was there
- * or that the entry came after. Leaves alone what is no entry.
+ * Replaces an entry by a tombstone with an id; if there is no entry, only if ARGV[4] permits it. Keeps the position and
+ * the remaining lifetime of an older tombstone, which may be needed longer. If Redis is full, the entry is deleted.
+ * Returns the first bytes of the previous value (all of an entry without a body), the id, and the id of the previous
+ * tombstone, or of the one that the entry was stored after. Values that are not entries are left unchanged.
  *
- * Over a tombstone that is not among the older ones in ARGV[6], or what came after one, the id is ARGV[5], which no process knows
- * yet: which of the two is the newer one cannot be told, and processes may hold entries that came after ARGV[2] alone.
+ * If the previous tombstone, or the one that the entry was stored after, is not among the older ones in ARGV[6], the
+ * new id is ARGV[5], which no process knows yet: it is unknown which of the two is newer, and processes may hold
+ * entries stored after ARGV[2] alone.
  */
 const retireScript = new Script(`
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
@@ -117,35 +123,37 @@ return { old, id, met }
 `)
 
 /**
- * What became of a write: done; not done because something newer is there, or because the log has records that the process
- * has to read first; or the id of the tombstone that it lost to.
+ * The result of a write: written; not written because there is something newer, or because the process must first read
+ * newer log records; or the id of the tombstone that prevented it.
  */
 export type Written = 'written' | 'newer' | 'behind' | { readonly lostTo: string }
 
-/** A tombstone to be left at a key. */
+/** A tombstone to leave at a key. */
 export interface Tombstone {
   readonly key: string
   readonly id: string
-  /** Its id in the place of another tombstone that is not among `older`, or of what came after such a one. */
+  /** The id to use if there is a tombstone not among `older`, or an entry stored after such a one. */
   readonly otherId: string
-  /** Ids of tombstones that are known to be older, with spaces between them. */
+  /** Ids of tombstones known to be older, separated by spaces. */
   readonly older: string
-  /** Whether it may be left where there is no entry. */
+  /** Whether the tombstone may be created if there is no entry. */
   readonly mayCreate: boolean
 }
 
 /** A tombstone that was left. */
 export interface Left {
   readonly key: string
-  /** The id that it has in Redis. */
+  /** Its id in Redis. */
   readonly leftId: string
-  /** The id of the tombstone that was there, or that an entry there came after; `''`: none. */
+  /**
+   * The id of the previous tombstone, or of the one that the previous entry was stored after; `''` if there was none.
+   */
   readonly met: string
-  /** The first bytes of what was there; all of it for an entry without a body. */
+  /** The first bytes of the previous value; all of an entry without a body. */
   readonly existed: Buffer
 }
 
-/** Replaces an entry by itself, with other bytes. */
+/** Replaces an entry by a changed version of the same entry. */
 const amendScript = new Script(`
 if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[3] - 1) ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -153,8 +161,8 @@ return 1
 `)
 
 /**
- * Entries in Redis: all reads of one turn of the event loop in one command together with the head of the log, writes
- * that give way to what is newer.
+ * Reads and writes entries in Redis. All reads in one turn of the event loop are sent in one command, together with the
+ * head of the log; writes give way to newer entries.
  */
 export class SharedEntries {
   readonly #port: RedisPort
@@ -165,7 +173,7 @@ export class SharedEntries {
   readonly #logKey: string
   readonly #follow: Follow
   #readers: Map<string, Readers> | undefined
-  /** Whether the head came first in the last reply, so that it comes last in the next. */
+  /** Whether the head came first in the last reply, so that it comes last in the next one. */
   #headFirst = false
   #followers: Reader<undefined>[] = []
 
@@ -180,10 +188,11 @@ export class SharedEntries {
   }
 
   /**
-   * The bytes under a key, to be judged by a mirror that has caught up with the log since they were read.
+   * Reads the bytes under a key. When the promise resolves, the mirror has applied the log up to a head read with them
+   * or later, so that it can judge them.
    *
-   * @param held - a large entry that is not to be sent once more: its first line tells whether it is still there
-   * @throws CacheError when Redis did not answer, or the log could not be followed, within the deadline
+   * @param held - a large entry that is not sent again if its first line shows that it is unchanged
+   * @throws CacheError if Redis did not answer, or the log could not be followed, within the deadline
    */
   read(key: string, held?: Held): Promise<Read> {
     return new Promise((resolve, reject) => {
@@ -207,11 +216,11 @@ export class SharedEntries {
   }
 
   /**
-   * Stores a frame, unless what is there is newer, or the log names its key after `applied`.
+   * Stores a frame, unless there is a newer one, or the log contains a record of its key after `applied`.
    *
-   * @param applied - the position up to which the entry has been judged
-   * @param late - for an entry written back after an outage
-   * @param after - id of the tombstone that the entry comes after, and those of older ones
+   * @param applied - the position up to which the entry was judged
+   * @param late - given for an entry that is written back after an outage
+   * @param after - the ids of the tombstone that the entry was made after, and of older ones
    */
   async write(
     key: string,
@@ -247,20 +256,20 @@ export class SharedEntries {
     return this.#tier.run(() => Promise.all(tombstones.map(leave)), 'store')
   }
 
-  /** Stores a frame in the place of one that begins as `start` says, and of no other. */
+  /** Replaces a frame that begins with `start`; does nothing if there is another one. */
   async amend(key: string, frame: Buffer, ttl: number, start: Buffer): Promise<void> {
     const name = entryName(this.#keyPrefix, key)
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), start]
     await this.#tier.run(() => amendScript.run(this.#port, [name], args), 'store')
   }
 
-  /** Takes out what is under a key, whatever it is. */
+  /** Deletes a key, regardless of its content. */
   async remove(key: string): Promise<void> {
     const name = entryName(this.#keyPrefix, key)
     await this.#tier.run(() => this.#port.send(name, ['UNLINK', name]), 'store')
   }
 
-  /** The reads of this turn, which go out at its end. */
+  /** The reads of this turn, which are sent at its end. */
   #gather(): Map<string, Readers> {
     if (this.#readers !== undefined) return this.#readers
     this.#readers = new Map()
@@ -310,11 +319,11 @@ export class SharedEntries {
     return found
   }
 
-  /** Asks for the first line, and for the rest only where that is another one than the reader has. */
+  /** Reads the first line, and the rest only if it differs from the reader's entry. */
   async #getUnlessHeld(key: string, { id, stamp }: Held): Promise<readonly [string, Read]> {
     const name = entryName(this.#keyPrefix, key)
     const begin = await this.#getOne(name, ['GETRANGE', name, '0', String(headBytes - 1)])
-    // What is not there begins with nothing.
+    // GETRANGE returns an empty string for a missing key.
     if (begin === undefined || begin.length === 0) return [key, undefined]
     const head = decodeHead(begin)
     const isHeld =
@@ -322,7 +331,10 @@ export class SharedEntries {
     return [key, isHeld ? 'unchanged' : await this.#getOne(name, ['GET', name])]
   }
 
-  /** The head comes first and last in turn: the reply to the question before is not taken for the one to this. */
+  /**
+   * The head alternates between first and last, so that the reply to the previous command is not mistaken for this
+   * one's.
+   */
   async #getInTurn([head = '', ...others]: readonly string[]): Promise<(Buffer | undefined)[]> {
     this.#headFirst = !this.#headFirst
     if (this.#headFirst) return this.#getAll([head, ...others])
@@ -338,7 +350,10 @@ export class SharedEntries {
     return reply.map(asBuffer)
   }
 
-  /** In a cluster the keys live on several nodes. A key of another type is an error, where MGET gives nil. */
+  /**
+   * Reads keys separately, because those of a cluster are on several nodes. GET fails for a key of another type; MGET
+   * returns nil.
+   */
   #getEach(names: readonly string[]): Promise<(Buffer | undefined)[]> {
     return Promise.all(names.map((name) => this.#getOne(name, ['GET', name])))
   }

@@ -22,16 +22,16 @@ export interface LogRecord {
   readonly covers: readonly Cover[]
 }
 
-/** The log as a process finds it when it comes (back). */
+/** The state of the log when a process opens it. */
 export interface LogState {
   readonly head: Head
-  /** Which run of the server this is, `''` if it may not say. */
+  /** The run of the server; `''` if the server does not report it. */
   readonly runId: string
   /** Position of the oldest record. */
   readonly oldest: number
-  /** What the server evicts when its memory is full, as `maxmemory-policy` names it; `''` if it has no limit or may not say. */
+  /** The `maxmemory-policy` of the server; `''` if it has no memory limit or does not report it. */
   readonly evictionPolicy: string
-  /** What its clock says, epoch µs. */
+  /** The time of the server's clock, in epoch µs. */
   readonly time: number
 }
 
@@ -41,41 +41,44 @@ export interface LogPage {
   readonly hasMore: boolean
 }
 
-/** The newest position of a prefix or a tag, for a process that has not read the record. */
+/** The newest position of a prefix or tag, for a process that has not read the record. */
 export interface CoverMark {
   readonly cover: Cover
   readonly position: number
 }
 
-/** What an append came to. */
+/** The result of an append. */
 export type Appended =
-  /** The record is in; `previous` is the head before it. */
+  /** The record was appended; `previous` is the head before it. */
   | { readonly appended: true; readonly head: Head; readonly previous: string; readonly existed: readonly Buffer[] }
-  /** The log is not the one this process knows. */
+  /** The log is not the one that this process knows. */
   | { readonly appended: false }
 
-/** Records kept in the stream; a process further behind than that starts over. */
+/** Approximate maximum number of records in the stream; a process that is further behind starts over. */
 const longestLog = 12_000
-/** Prefixes and tags remembered for newcomers; past it the oldest are folded into the floor. */
+/** Maximum number of prefixes and tags kept for new processes; beyond it, the oldest are folded into the floor. */
 const mostMarks = 10_000
-/** How long the mark of an exact invalidation keeps late stores out, beyond the longest handler; ms. */
+/**
+ * How long the tombstone of an exact invalidation rejects late stores, in addition to the longest handler time, in ms.
+ */
 export const tombstoneGrace = 60_000
 /**
- * One reply has to come within the deadline of any command, also over a slow link: so many bytes of records, and of marks. At
- * least more marks than one record has covers, so that a page ends beyond those with one position.
+ * Maximum bytes of records and of marks per reply, so that it arrives within the deadline of a command even over a slow
+ * link. A reply has at least more marks than one record has covers, so that a page ends after all marks with the same
+ * position.
  */
 const pageBytes = 24 * 1024
 const bytesOfMarks = 48 * 1024
 const fewestMarksAtOnce = 100
 const mostMarksAtOnce = 500
-/** How long a process counts as there for processes of another protocol, after it was heard of last; ms. */
+/** How long a process counts as present for processes of another protocol after its last command, in ms. */
 const presentFor = 60_000
 
 /**
- * The shared log of invalidations in Redis: a stream of records, a head that says where it ends, and for newcomers
- * the newest position of each prefix and tag. The three keys live in one slot of a cluster.
+ * Reads and writes the shared log of invalidations in Redis: a stream of records, a head that marks its end, and, for
+ * new processes, the newest position of each prefix and tag. The three keys are in the same cluster slot.
  *
- * Only speaks with Redis; deadlines and what the records mean are for the caller.
+ * It only communicates with Redis; deadlines and the meaning of records are left to the caller.
  */
 export class SharedLog {
   readonly headKey: string
@@ -85,7 +88,7 @@ export class SharedLog {
   readonly #keyPrefix: string
   readonly #tombstoneTtl: number
 
-  /** @param maxHandlerTime - ms; how long a late store may come */
+  /** @param maxHandlerTime - ms; how late a store may come */
   constructor(port: RedisPort, keyPrefix: string, maxHandlerTime: number) {
     this.#port = port
     this.#keyPrefix = keyPrefix
@@ -96,7 +99,7 @@ export class SharedLog {
   }
 
   /**
-   * Finds the log, or begins a life of it named `incarnation`.
+   * Opens the log, or begins a life of it named `incarnation`.
    *
    * @throws CacheError `log-version` while processes of another protocol use the log
    */
@@ -113,20 +116,23 @@ export class SharedLog {
     }
   }
 
-  /** Begins a new life of the log, unless another process did already. Every entry in Redis of the old life is invalid then. */
+  /**
+   * Begins a new life of the log unless another process already did. It makes every entry in Redis of the old life
+   * invalid.
+   */
   async rotate(from: string, to: string, seen: number, nonce: string): Promise<void> {
     await rotateScript.run(this.#port, this.#keys(), [to, String(seen), nonce, from])
   }
 
-  /** Whether all keys of the log are there and fit each other. Asking keeps them from being evicted as long unused. */
+  /** Whether all keys of the log exist and match each other. The check also prevents their eviction as unused. */
   async isWhole(incarnation: string): Promise<boolean> {
     const reply = await vouchScript.run(this.#port, this.#ownKeys(), [incarnation, String(presentFor)])
     return Number(reply) === 1
   }
 
-  /** The marks from a position on, lowest first, as many as one reply may bring. */
+  /** The marks from a position on, in ascending order, as many as fit a reply. */
   async marksFrom(position: number): Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }> {
-    // A script, whose reply has one form in both protocols of Redis.
+    // Uses a script, because its reply has the same form in both Redis protocols.
     const args = [position, mostMarksAtOnce, fewestMarksAtOnce, bytesOfMarks].map(String)
     const [more, flat] = list(await marksScript.run(this.#port, [this.#marksKey], args))
     const marks = readMarks(list(flat)).filter(({ text }) => !text.startsWith('='))
@@ -134,10 +140,10 @@ export class SharedLog {
   }
 
   /**
-   * Appends a record, and leaves a mark at each exact key it names.
+   * Appends a record, and leaves a tombstone at each exact key in it.
    *
-   * In a cluster the marks go to other nodes, after the record: until they are there the invalidation is not
-   * acknowledged.
+   * In a cluster the tombstones are sent to other nodes after the record, and the invalidation is acknowledged only
+   * when they are stored.
    */
   async append(incarnation: string, seen: number, nonce: string, covers: readonly Cover[]): Promise<Appended> {
     const texts = covers.map(coverText)
@@ -153,7 +159,7 @@ export class SharedLog {
     return { appended: true, head, previous: text(previous), existed: before.map(buffer) }
   }
 
-  /** The records from `position` on, that one included when it is still there, as many as one reply may bring. */
+  /** The records from `position` on, inclusive, as many as fit a reply. */
   async since(from: number, count: number): Promise<LogPage> {
     const args = [String(from), String(count), String(pageBytes)]
     const [more, records] = list(await pageScript.run(this.#port, [this.#logKey], args))
@@ -173,7 +179,7 @@ export class SharedLog {
     return [...this.#keys(), this.#presenceKey(protocol)]
   }
 
-  /** Says that a process of a protocol is there. */
+  /** The key that indicates the presence of a process with a protocol version. */
   #presenceKey(protocol: number | ''): string {
     return `${ownName(this.#keyPrefix, 'present')}:${protocol}`
   }

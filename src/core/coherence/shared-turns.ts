@@ -5,20 +5,23 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
 
-/** What came of asking: another process made it meanwhile, or it is this one's turn. */
+/** The result of taking a turn: either another process has stored the value, or this process may compute it. */
 export type Turn<Found> = { readonly found: Found } | { readonly end: (stored: boolean) => void }
 
-/** How often those who wait look again; ms, doubled up to the longest. */
+/** Time between checks while waiting, in ms; doubled up to the longest. */
 const firstPause = 5
 const longestPause = 100
 
-/** For how many leases a holder renews its turn, and others wait for it. */
+/** Maximum duration of a turn in leases: how long its holder renews it, and others wait for it. */
 const believed = 10
 
-/** How long a key whose result could not be kept is open to everybody, so that its requests are never put in a row; ms. */
+/** After a result that was not stored, requests for its key do not wait for each other for this long, in ms. */
 const openFor = 1000
 
-/** Gives 1 for the turn, 2 when nobody need wait, or who has it. ARGV[3]: a holder whose turn is void. An entry can bear the name. */
+/**
+ * Returns 1 if the turn is taken, 2 if no turn is needed, or the current holder. ARGV[3]: a holder whose turn is void.
+ * The key may also be the name of an entry.
+ */
 const takeScript = new Script(`
 local holder = redis.call('GET', KEYS[1])
 if holder == 'open' or holder and string.sub(holder, 1, 5) ~= 'turn ' then return 2 end
@@ -39,10 +42,10 @@ return 1
 `)
 
 /**
- * One process at a time makes what is missing, the others wait for what it stores.
+ * Lets one process at a time compute a missing value, while the others wait for the value that it stores.
  *
- * A turn is a short lease in Redis that its holder renews while it works: when the holder dies, the others wait for
- * the rest of the lease, once. Whatever fails here means that nobody waits.
+ * A turn is a short lease in Redis that its holder renews while it works. If the holder dies, the others wait for the
+ * rest of the lease, once. If Redis fails, no process waits.
  */
 export class SharedTurns {
   readonly #port: RedisPort
@@ -61,12 +64,13 @@ export class SharedTurns {
   }
 
   /**
-   * Waits for the turn, or for what the holder of the turn stores.
+   * Waits for the turn, or for the value that the holder of the turn stores.
    *
-   * @param at - where this process stands in the log
-   * @param look - looks whether it has been stored; called after each wait
-   * @param isOvertaken - whether what started at a place in the log will not be kept: nobody waits for that
-   * @param patience - the longest to wait, ms
+   * @param at - the position of this process in the log
+   * @param look - looks up the value; called after each wait
+   * @param isOvertaken - whether a result started at a position in the log will be discarded, so that waiting is
+   * useless
+   * @param patience - maximum waiting time, in ms
    */
   async take<Found>(
     key: string,
@@ -78,13 +82,13 @@ export class SharedTurns {
     const name = `${this.#keyPrefix}${key}#turn`
     const holder = `turn ${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
     let voided = ''
-    // A holder renews its lease for as long as it works, but nobody has to believe it for ever.
+    // A holder renews its lease while it works, but others wait for it only for a limited time.
     const until = this.#clock.monotonic() + Math.min(patience, believed * this.#lease)
     for (let wait = firstPause; this.#clock.monotonic() < until; wait = Math.min(2 * wait, longestPause)) {
       const taken = await this.#ask(name, holder, voided)
       if (Number(taken) === 1) {
         const end = this.#hold(name, holder)
-        // It may have been stored between the last look and the end of the other's turn.
+        // The value may have been stored between the last lookup and the end of the other process's turn.
         const found = wait > firstPause ? await look() : undefined
         if (found === undefined) return { end }
         end(true)
@@ -103,7 +107,7 @@ export class SharedTurns {
     return { end: () => {} }
   }
 
-  /** Keeps the lease alive until the work is over. */
+  /** Renews the lease until the work is finished. */
   #hold(name: string, holder: string): (stored: boolean) => void {
     const until = this.#clock.monotonic() + believed * this.#lease
     let timer = this.#clock.setTimer(() => renew(), this.#lease / 3)
@@ -130,7 +134,7 @@ export class SharedTurns {
   }
 }
 
-/** Where in the log a holder stood when it took its turn. */
+/** The holder's position in the log when it took its turn. */
 function startOf(holder: string): Stamp {
   const [, , incarnation = '', position = '0'] = holder.split(' ')
   return { incarnation, position: Number(position) }

@@ -9,24 +9,31 @@ import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
 import { entryKey, ownName } from './names.js'
 
-/** Keys looked at in one reply; keys of one page looked into at one time; ms between pages. */
+/** Number of keys per reply; number of keys of a page read concurrently; pause between pages in ms. */
 const pageSize = 200
 const atOnce = 25
 const pause = 10
 
-/** How long a process that died keeps the others from sweeping; one that sweeps says so three times as often, ms. */
+/**
+ * Lease of a sweeping process, in ms: a process that died blocks others for this long. It is renewed three times as
+ * often.
+ */
 const leaseTime = 10_000
 
-/** When to begin, and when to begin again if another process sweeps or Redis is in trouble: doubled up to the longest, ms. */
+/**
+ * Time until a sweep starts, and until it is repeated if another process sweeps or Redis fails, in ms; doubled up to
+ * the longest.
+ */
 const firstWait = 1000
 const longestWait = 5000
 
-/** Bytes of an entry that hold its first line and, unless they are many, its tags. */
+/** Number of bytes read of an entry: they contain its first line and, unless there are many, its tags. */
 const headBytes = 1024
 
 /**
- * Leaves the tombstone of a request, which has the position of what it replaced, and one in the place of an entry that came after
- * it: they keep results out that no record covers. ARGV: incarnation and position of the entry, ms for which a tombstone lives.
+ * Removes an entry. A request's tombstone remains, because it has the position of the entry it replaced; an entry
+ * stored after such a tombstone is replaced by it. These tombstones reject results that no log record covers. ARGV:
+ * incarnation and position of the entry, TTL of a tombstone in ms.
  */
 const unlinkScript = new Script(`
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 255)
@@ -43,7 +50,10 @@ end
 return redis.call('UNLINK', KEYS[1])
 `)
 
-/** Gives 0 when another process sweeps. One that could not tell Redis that it has stopped goes on with the lease it has. */
+/**
+ * Takes or renews the lease; returns 0 if another process has it. A process that could not release its lease continues
+ * with it.
+ */
 const takeScript = new Script(`
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
@@ -57,10 +67,11 @@ return redis.call('DEL', KEYS[1])
 `)
 
 /**
- * Removes from Redis what invalidations by prefix, tag or clear have taken out of use.
+ * Removes entries from Redis that were invalidated by prefix, tag or clear.
  *
- * Nothing waits for it and nothing depends on it: what is left is refused by whoever reads it, and expires. Runs in
- * one process at a time, slowly, some time after an invalidation. Touches only entries written under this very log.
+ * Nothing waits for it or depends on it: remaining entries are rejected by every process that reads them, and expire.
+ * It runs in one process at a time, slowly, some time after an invalidation, and only touches entries written under the
+ * current log.
  */
 export class Sweep {
   readonly #port: RedisPort
@@ -73,12 +84,12 @@ export class Sweep {
   readonly #tombstoneTtl: string
   readonly #holder = randomBytes(9).toString('base64url')
   #isPlanned = false
-  /** Settles when the sweep that runs is over; never rejects. */
+  /** Settles when the running sweep has ended; never rejects. */
   #running: Promise<void> | undefined
   #stopped = false
   #wake = (): void => {}
 
-  /** @param tombstoneTtl - ms for which a tombstone of a request keeps late results out */
+  /** @param tombstoneTtl - how long a request's tombstone rejects late results, in ms */
   constructor(
     port: RedisPort,
     clock: Clock,
@@ -98,12 +109,12 @@ export class Sweep {
     this.#tombstoneTtl = String(Math.ceil(tombstoneTtl))
   }
 
-  /** Sweeps in a while; several invalidations share a sweep. */
+  /** Schedules a sweep; several invalidations share one. */
   soon(): void {
     this.#plan(firstWait)
   }
 
-  /** Ends the sweep that runs, so that another process may go on, if that takes no longer than a second. Never rejects. */
+  /** Ends the running sweep so that another process can continue, waiting at most one second. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#wake()
@@ -126,13 +137,13 @@ export class Sweep {
     try {
       if (await this.#sweep()) return
     } catch (thrown) {
-      // What Redis refuses, it will refuse again.
+      // Redis would refuse the command again.
       if (thrown instanceof CacheError && thrown.code === 'redis-reply') return
     }
     this.#plan(Math.min(2 * wait, longestWait))
   }
 
-  /** @returns false when there is more to do, or somebody else does it */
+  /** @returns false if there is more to do, or another process is sweeping */
   async #sweep(): Promise<boolean> {
     if (!this.#coherence.isConnected || !(await this.#take())) return false
     try {
@@ -162,7 +173,7 @@ export class Sweep {
     }
   }
 
-  /** Lets the requests of others through; not when it is to stop. */
+  /** Pauses to let other requests through; ends early when the sweep is stopped. */
   #pause(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve
@@ -170,12 +181,12 @@ export class Sweep {
     })
   }
 
-  /** Takes the lease, or renews it; false when another process has it. */
+  /** Takes or renews the lease; false if another process has it. */
   async #take(): Promise<boolean> {
     return Number(await this.#run(takeScript, String(leaseTime))) === 1
   }
 
-  /** Runs a script about the lease of this process. */
+  /** Runs a script on the lease of this process. */
   #run(script: Script, ...args: string[]): Promise<unknown> {
     return this.#coherence.tier.run(() => script.run(this.#port, [this.#lease], [this.#holder, ...args]), 'sweep')
   }
@@ -197,12 +208,12 @@ export class Sweep {
       const reply = await this.#coherence.tier.run(() => this.#begin(name), 'sweep')
       return Buffer.isBuffer(reply) ? reply : undefined
     } catch {
-      // A Redis in trouble ends the sweep at the next page.
+      // If Redis fails, the sweep ends at the next page.
       return undefined
     }
   }
 
-  /** The first bytes of a key; nothing where it is of another type, and so not ours. */
+  /** The first bytes of a key; `undefined` if it has another type, and so does not belong to the cache. */
   async #begin(name: string): Promise<unknown> {
     try {
       return await this.#port.send(name, ['GETRANGE', name, '0', String(headBytes - 1)])

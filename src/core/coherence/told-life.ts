@@ -4,11 +4,11 @@ import type { MetNote } from './met-note.js'
 import { type Note, noLife } from './nonces.js'
 
 /**
- * What a life of the log has been told of the one before, and what the process from this origin has to add.
+ * Determines what a life of the log was told about the previous one, and which records a process has to add.
  *
- * Every process that goes over to a life leaves a note: which life it comes from, up to where it knows that one, and
- * from where on it has told all of it. The first process to come tells what it knows; the next ones only what that one
- * did not know.
+ * Every process that moves to a life leaves a note: which life it comes from, up to which position it knows that life,
+ * and from which position on it has repeated all records. The first process repeats the records it knows; later ones
+ * only those that the earlier ones did not know.
  */
 export class ToldLife {
   readonly #origin: Origin
@@ -16,7 +16,7 @@ export class ToldLife {
   readonly #others: readonly MetNote[]
   readonly #best: MetNote | undefined
 
-  /** @param toldUpTo - the log itself has all records up to here */
+  /** @param toldUpTo - the log itself contains all records up to this position */
   constructor(origin: Origin, toldUpTo: number, notes: readonly MetNote[]) {
     this.#origin = origin
     this.#toldUpTo = toldUpTo
@@ -26,15 +26,15 @@ export class ToldLife {
     }
   }
 
-  /** The records that no process has told yet. */
+  /** The records that no process has repeated yet. */
   missing(): readonly KnownRecord[] {
     const upTo = Math.max(this.#toldUpTo, this.#best?.upTo ?? 0)
     return this.#origin.records.filter(({ position }) => position > upTo)
   }
 
   /**
-   * Whether a process that is in this life already may hold, or have written to Redis, what records cover that this one
-   * knew and can no longer tell: then everything is to be invalidated.
+   * Whether everything must be invalidated: a process already in this life may hold, or have written to Redis, entries
+   * covered by records that this process knew but can no longer repeat.
    */
   needsEverything(now: number): boolean {
     const { life, from, upTo, age, leftAt } = this.#origin
@@ -42,12 +42,12 @@ export class ToldLife {
     if (this.#toldUpTo === 0 && this.#best !== undefined && this.#best.upTo < Math.min(from, upTo)) return true
     return this.#others.some((note) => {
       if (note.life !== noLife) return true
-      // It has made all it holds since it started.
+      // A process without a former life has made all its entries since it started.
       return this.#toldUpTo === 0 && from > 0 && age + now - leftAt <= note.age + note.writtenAgo + now - note.metAt
     })
   }
 
-  /** Whether the notes there are do not speak for this process as well. */
+  /** Whether the existing notes do not cover this process, so that it needs a note of its own. */
   needsNote(): boolean {
     return this.#best === undefined || this.#best.upTo < this.#origin.upTo
   }

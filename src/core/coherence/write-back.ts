@@ -1,20 +1,22 @@
 import type { MemorySlot, MemoryTier } from '../tiers/memory-tier.js'
 import type { Coherence } from './coherence.js'
 
-/** Entries under way to Redis at one time while writing back: recovery must not be a storm. */
+/** Maximum number of concurrent writes to Redis, so that recovery does not overload it. */
 const atOnce = 16
 
-/** Before what could not be written is tried again; ms, doubled up to the longest while Redis takes nothing. */
+/** Pause before failed writes are repeated, in ms; doubled up to the longest while Redis accepts nothing. */
 const firstPause = 1000
 const longestPause = 60_000
 
-/** Keys remembered before those that memory no longer holds are dropped; beyond it, as many again as memory has entries. */
+/**
+ * Number of keys remembered, in addition to twice the number of entries in memory, before keys that memory no longer
+ * holds are dropped.
+ */
 const roomForFailed = 1024
 
 /**
- * Brings what only memory has to Redis: all of it when Redis is trusted again, single entries whose writing failed.
- *
- * Memory keeps answering for an entry until it is written, so nobody waits for this.
+ * Writes entries that only memory has to Redis: all of them when Redis can be used again, and single ones whose writing
+ * failed. Requests do not wait for this, because memory answers until an entry is written.
  */
 export class WriteBack {
   readonly #memory: MemoryTier
@@ -24,14 +26,14 @@ export class WriteBack {
   #run = 0
   #pause = firstPause
 
-  /** @param write - sends one entry, if it is still good; rejects when Redis fails */
+  /** @param write - sends one entry, if it is still valid; rejects if Redis fails */
   constructor(memory: MemoryTier, coherence: Coherence, write: (key: string, slot: MemorySlot) => Promise<boolean>) {
     this.#memory = memory
     this.#coherence = coherence
     this.#write = write
   }
 
-  /** Begins to write back everything that Redis is not known to hold. Gives how much that is. */
+  /** Starts to write back every entry that Redis is not known to hold. Returns their number. */
   start(): number {
     const { incarnation } = this.#coherence.stamp
     this.#failed.clear()
@@ -41,12 +43,12 @@ export class WriteBack {
     return keys.length
   }
 
-  /** Keys that are to be tried again. */
+  /** Number of keys to try again. */
   get pending(): number {
     return this.#failed.size
   }
 
-  /** An entry could not be written though Redis is trusted: tries again in a while. */
+  /** Schedules another attempt for an entry that could not be written although Redis can be used. */
   remember(key: string): void {
     const isFirst = this.#failed.size === 0
     if (this.#failed.size >= roomForFailed + 2 * this.#memory.stats().entries) this.#dropEvicted()
@@ -58,7 +60,7 @@ export class WriteBack {
     this.#run++
   }
 
-  /** An entry that memory evicted cannot be written. */
+  /** Drops keys that memory has evicted, because they cannot be written any more. */
   #dropEvicted(): void {
     for (const key of this.#failed) if (this.#memory.peek(key) === undefined) this.#failed.delete(key)
   }
