@@ -27,7 +27,7 @@ import { type KoaBody, koaBody, sendsWebBodies } from './koa/body.js'
 import { isOutermost } from './koa/outermost.js'
 import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './koa/response.js'
 import { watchContext } from './koa/watched-context.js'
-import { Departure } from './node/departure.js'
+import { hasDeparted } from './node/departure.js'
 import { described, describedContent } from './node/described.js'
 import { detachedRun } from './node/detached.js'
 import { checkExplained, checkIsCalled, misplaced } from './node/misuse.js'
@@ -167,7 +167,7 @@ class KoaExchange implements Exchange<Context> {
     this.#outer = outer
     const restore = changeFields(ctx.req, changes)
     if (recording.inputs !== undefined) watchContext(ctx, recording.inputs)
-    const departure = isRecorded ? watchDeparture(ctx, recording) : undefined
+    if (isRecorded) ctx.res.once('close', () => recording.leave())
     if (isRecorded) watchTrailers(ctx.res, ['addTrailers', 'setTrailer'], recording)
     ctx.fallbackCache = recording.handle
     try {
@@ -180,7 +180,7 @@ class KoaExchange implements Exchange<Context> {
       restore()
     }
     // The connection may have closed just now, before its event fired.
-    if (departure?.isOver) recording.leave(() => true)
+    if (isRecorded && hasDeparted(ctx.req, ctx.res)) recording.leave()
     const rest = record(ctx, outer, recording)
     if (rest !== undefined) await rest
   }
@@ -277,16 +277,6 @@ class KoaRequestHead implements RequestHead {
   get otherOrigin(): string | undefined {
     return otherOriginOf(this.#ctx.req, this.protocol, this.host)
   }
-}
-
-/** Notifies the recording when the client disconnects before its response is complete. */
-function watchDeparture({ req, res }: Context, recording: Recording): Departure {
-  const departure = new Departure(req, res)
-  res.once('close', () => {
-    if (!res.writableFinished) departure.note()
-    recording.leave(() => departure.wasSeen)
-  })
-  return departure
 }
 
 /** Records what the handlers set on the context, and prepares it for Koa to send. */

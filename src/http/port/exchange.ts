@@ -210,12 +210,10 @@ export interface Recording {
   end(): void
   /**
    * The client has disconnected before the handler's `end`. Requests that wait for this response stop waiting. The
-   * response is still stored if it matches a Content-Length set before, or if it is completed by a handler that cannot
-   * know about the disconnect.
-   *
-   * @param mayKnow - whether the handler may know; called when it ends the response
+   * response is still stored if its head was written before and it matches the Content-Length there: there are more ways
+   * to notice a disconnect, and to stop early, than could be watched.
    */
-  leave(mayKnow: () => boolean): void
+  leave(): void
   /** The response will not be completed, or differs from its announcement. */
   abort(reason: 'aborted' | 'trailers'): void
   /**

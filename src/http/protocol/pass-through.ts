@@ -36,7 +36,7 @@ export class Unrecorded implements Recording {
 
   end(): void {}
 
-  leave(_mayKnow?: () => boolean): void {}
+  leave(): void {}
 
   abort(_reason?: 'aborted' | 'trailers'): void {}
 

@@ -66,8 +66,8 @@ export class PostAnswer extends Invalidating {
     if (this.#isRecorded) this.recorder.end()
   }
 
-  override leave(mayKnow: () => boolean): void {
-    this.recorder.leave(mayKnow)
+  override leave(): void {
+    this.recorder.leave()
   }
 
   override abort(reason?: 'aborted' | 'trailers'): void {

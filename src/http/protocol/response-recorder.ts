@@ -57,8 +57,8 @@ export class ResponseRecorder implements Recording {
   #combined: Combination | undefined
   #body: BodyCollector | undefined
   #failed = false
-  /** Set when the client has left; returns whether the handler may have stopped because of that. */
-  #mayHaveStopped: (() => boolean) | undefined
+  /** The client disconnected before the handler ended the response. */
+  #hasLeft = false
   #isWhole = false
   /** Status and fields of the response as the route made them. */
   #made: Pick<FinishedResponse, 'status' | 'fields'> | undefined
@@ -114,8 +114,8 @@ export class ResponseRecorder implements Recording {
     }
   }
 
-  leave(mayKnow: () => boolean): void {
-    this.#mayHaveStopped ??= mayKnow
+  leave(): void {
+    this.#hasLeft = true
     if (!this.#awaitsRoute) this.#abandon()
   }
 
@@ -289,8 +289,7 @@ export class ResponseRecorder implements Recording {
         ? isAnnouncedTooLarge && 'too-large'
         : refuseBody({ status, fields }, { length: byteLength(whole), ended: true, trailers: false }, storage)
     if (misfit) return misfit
-    if (this.#mayHaveStopped === undefined) return undefined
-    return whole === undefined || this.#mayHaveStopped() ? 'aborted' : undefined
+    return this.#hasLeft ? 'aborted' : undefined
   }
 
   /**
@@ -364,7 +363,7 @@ export class ResponseRecorder implements Recording {
   #refusalOfBody({ stored, fields }: RecordedHead, { length }: BodyCollector): Reason | undefined {
     const arrived = this.#combined?.arriving ?? { status: stored.status, fields }
     const hasLength = fieldValue(arrived.fields, 'content-length') !== undefined
-    if (this.#mayHaveStopped !== undefined && !this.#isWhole && !hasLength) return 'aborted'
+    if (this.#hasLeft && !this.#isWhole && !hasLength) return 'aborted'
     return refuseBody(arrived, { length, ended: true, trailers: false }, this.policy.storage)
   }
 

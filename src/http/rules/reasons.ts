@@ -76,7 +76,7 @@ export const REASONS = {
   'too-large': 'The body is larger than maxBodySize, or than memory has room for.',
   incomplete: 'The body is not what Content-Length or Content-Range announced.',
   aborted:
-    'The handler failed, the response was destroyed before its end, or the client left before it and nothing shows that the body is whole.',
+    'The handler failed, the response was destroyed before its end, or the client left before it and no Content-Length sent before shows that the body is whole.',
   'content-length': 'The response has a Content-Length that is no number of digits (RFC 9110, section 8.6).',
   'transfer-encoding':
     'The response has a transfer coding of the handler that is not chunked: its body is not what a client is to read (RFC 9112, section 6.1).',

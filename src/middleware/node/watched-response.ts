@@ -2,7 +2,7 @@ import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/index.js'
 import { knownFields, layFields } from '../node-internals/outgoing-fields.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
-import { Departure } from './departure.js'
+import { hasDeparted } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
 import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
 import { OuterFields } from './outer-fields.js'
@@ -104,7 +104,6 @@ class Watch implements ResponseHead {
   readonly #response: ServerResponse
   readonly #recording: Recording
   readonly #restore: () => void
-  readonly #departure: Departure | undefined
   readonly #before: SendingMethods
   readonly #addTrailers: (...args: never[]) => void
   readonly #destroy: (...args: never[]) => ServerResponse
@@ -133,7 +132,6 @@ class Watch implements ResponseHead {
     const isRecorded = recording.wants === 'response'
     this.#outerFields = isRecorded ? new OuterFields(response) : undefined
     this.outer = this.#outerFields?.values ?? NONE
-    this.#departure = isRecorded ? new Departure(request, response) : undefined
   }
 
   get status(): number {
@@ -214,7 +212,7 @@ class Watch implements ResponseHead {
     if (!isEmpty && !isChunk(chunk)) return this.#pass(this.#before.end, args)
     const bytes = isEmpty ? undefined : bytesOf(chunk as Uint8Array | string, encoding)
     // A handler that ends its response right after a disconnect has noticed the disconnect before this code.
-    if (this.#departure?.isOver) this.#recording.leave(() => true)
+    if (this.#recording.wants === 'response' && hasDeparted(this.#request, response)) this.#recording.leave()
     const isWhole = !this.#begun && !response.headersSent
     if (isWhole) {
       this.#beginWhole(bytes ?? '')
@@ -240,8 +238,7 @@ class Watch implements ResponseHead {
 
   close(): void {
     this.#restore()
-    if (!this.#ended) this.#departure?.note()
-    this.#recording.leave(() => this.#departure?.wasSeen !== false)
+    this.#recording.leave()
   }
 
   #pause(): void {

@@ -13,8 +13,6 @@ export const hono: Host<HonoCache> = {
   fallbackCache: honoCache,
   trustsProxies: false,
   nests: false,
-  // By c.req.raw.signal.
-  tellsOfLeaving: true,
   start(site) {
     const getPath = (request: Request) => new URL(request.url).pathname.toLowerCase().replace(/(.)\/$/, '$1')
     const app = new Hono<HonoEnv>({ getPath: getPath as never })

@@ -124,8 +124,6 @@ export interface Host<M extends CacheFace> {
   fallbackCache(options?: CommonOptions): M
   /** Whether it can be told to believe X-Forwarded-*. @defaultValue true */
   readonly trustsProxies?: boolean
-  /** Whether every handler is told when its client leaves, where the cache cannot see it. @defaultValue false */
-  readonly tellsOfLeaving?: boolean
   /** Whether a cache within another one can store for itself. @defaultValue true */
   readonly nests?: boolean
   /** Serves a site on a free port of the loopback interface. */
