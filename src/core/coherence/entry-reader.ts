@@ -11,7 +11,7 @@ import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
 import type { Held, Read, SharedEntries } from './shared-entries.js'
 
-/** Looks entries up where there is a Redis: which tier answers, and whether what it has may be used. */
+/** Looks up entries if Redis is configured: decides which tier answers, and whether its entry may be used. */
 export class EntryReader {
   readonly #settings: CoreSettings
   readonly #clock: Clock
@@ -21,7 +21,7 @@ export class EntryReader {
   readonly #coherence: Coherence
   readonly #entries: SharedEntries
   readonly #ownership: Ownership
-  /** What is being looked up in Redis since this turn began. */
+  /** Lookups in Redis started in the current turn of the event loop, by key. */
   readonly #turn = new Map<string, Promise<Found | undefined>>()
 
   constructor(
@@ -43,19 +43,19 @@ export class EntryReader {
     this.#ownership = ownership
   }
 
-  /** As `EntryStore.find`. */
+  /** See `EntryStore.find`. */
   find(key: string): Found | undefined | Promise<Found | undefined> {
     if (this.#coherence.starting !== undefined) return this.#findOnceStarted(key)
     if (!this.#coherence.isConnected) return this.#findWhileDisconnected(key)
     if (this.#settings.read === 'memory-first' && this.#leaseHolds()) {
       const found = this.#memory.find(key, false)
-      // Another process may have made a stale one again, which no lease tells.
+      // Another process may have refreshed a stale entry, which the lease does not show.
       if (found !== undefined && found.entry.staleAt > this.#clock.now()) return found
     }
     return this.#findTogether(key)
   }
 
-  /** As `EntryStore.peek`. */
+  /** See `EntryStore.peek`. */
   async peek(key: string): Promise<Found | Absence> {
     await this.#coherence.waitForStart()
     if (!this.#coherence.isConnected) return this.#peekWhileDisconnected(key)
@@ -75,7 +75,7 @@ export class EntryReader {
     }
   }
 
-  /** Whether the first bytes of what an exact invalidation took out say that it could have been served. */
+  /** Whether an entry removed by an exact invalidation could have been served, judged by its first bytes. */
   wasUsable(key: string, head: Buffer): boolean {
     const [magic, incarnation, position, , , deleteAt = '0'] = head.toString('latin1').split(' ')
     if (magic !== frameMagic || incarnation !== this.#coherence.stamp.incarnation) return false
@@ -108,14 +108,14 @@ export class EntryReader {
     return this.#memory.find(key, true)
   }
 
-  /** Whether it is not too long ago that nothing can have invalidated it unseen. */
+  /** Whether the time since the last moment when all invalidations were known is within the limit. */
   #isConfirmed(slot: MemorySlot): boolean {
     if (this.#coherence.isSuspect) return false
     const knownAt = Math.max(slot.knownAt, this.#coherence.confirmedAt)
     return this.#clock.monotonic() - knownAt <= this.#settings.maxStaleWhileDisconnected
   }
 
-  /** Reads of one key in one turn of the event loop have one answer: they travel together, and are judged together. */
+  /** Combines reads of one key in the same turn of the event loop: they are sent, and judged, together. */
   #findTogether(key: string): Promise<Found | undefined> {
     const begun = this.#turn.get(key)
     if (begun !== undefined) return begun
@@ -140,20 +140,20 @@ export class EntryReader {
     this.#meetTombstone(key, read)
     const known = this.#memory.tier.peek(key)
     const incarnation = this.#coherence.stamp.incarnation
-    // What could not be written to Redis yet is newer than what Redis has.
+    // An entry that has not been written to Redis yet is newer than the one in Redis.
     if (known !== undefined && known.writtenIn === undefined) {
       this.#meetSuccessor(key, read)
       const found = this.#memory.find(key, false)
       if (found !== undefined) return found
     }
     if (read === 'unchanged') {
-      // Evicted meanwhile: it has to be sent after all.
+      // If memory has evicted the entry since the read was sent, it must be read in full.
       return known === undefined ? this.#findShared(key) : this.#findUnchanged(key, known, incarnation)
     }
     const framed = read === undefined ? undefined : this.#usable(key, read, incarnation, asked)
     if (framed === 'stray') return this.#findDespiteStray(key)
     if (framed === undefined) return this.#memory.find(key, false)
-    // What is made here next comes after that tombstone as well; what was under way need not.
+    // Results computed from now on are newer than that tombstone; results in progress may not be.
     if (framed.after !== undefined) this.#mirror.learnRetired(key, framed.after)
     if (known !== undefined && isSameEntry(known, framed)) {
       const found = this.#memory.find(key, false)
@@ -166,13 +166,16 @@ export class EntryReader {
     return { entry: slot.entry, tier: 'redis', disconnected: false }
   }
 
-  /** Redis says that a request has retired the key: what memory holds is no better, if this process learns of it now. */
+  /** Applies a tombstone found in Redis: if it is new to this process, the entry in memory is invalid too. */
   #meetTombstone(key: string, read: Read): void {
     const id = tombstoneId(read)
     if (id !== undefined) this.#mirror.learnRetired(key, id)
   }
 
-  /** Redis has an entry that came after a tombstone: where this process learns of that now, what memory holds may be older. */
+  /**
+   * Applies the tombstone that an entry in Redis was stored after: if it is new to this process, the entry in memory
+   * may be older.
+   */
   #meetSuccessor(key: string, read: Read): void {
     const head = read instanceof Buffer ? decodeHead(read) : undefined
     if (head?.after !== undefined && this.#ownership.judge(key, head.label) === 'own') {
@@ -180,21 +183,24 @@ export class EntryReader {
     }
   }
 
-  /** The entry of another key came: it was moved there, or the replies are out of step, and the head is another's as well. */
+  /**
+   * Handles the frame of another key: either it was moved here, or the replies do not match their commands, so that the
+   * head belongs to another command too.
+   */
   async #findDespiteStray(key: string): Promise<Found | undefined> {
     if (!(await this.#coherence.isInStep())) return this.#findWhileDisconnected(key)
     this.#counters.foreignEntries++
     return this.#memory.find(key, false)
   }
 
-  /** The large entry that memory holds as Redis is known to hold it. */
+  /** The large entry that memory and Redis are known to hold in the same version. */
   #largeHeld(key: string): Held | undefined {
     const slot = this.#memory.tier.peek(key)
     if (slot?.entry.id === undefined || slot.writtenIn !== this.#coherence.stamp.incarnation) return undefined
     return { id: slot.entry.id, stamp: slot.stamp }
   }
 
-  /** Redis has what memory had when it was asked; neither need be good any more. */
+  /** Redis has the entry that memory had when the read was sent; it may have become invalid in both. */
   #findUnchanged(key: string, { entry, stamp }: MemorySlot, incarnation: string): Found | undefined {
     const found = this.#memory.find(key, false)
     if (found === undefined) return undefined
@@ -202,7 +208,7 @@ export class EntryReader {
     return isConfirmed ? { ...found, tier: 'redis' } : found
   }
 
-  /** An entry out of Redis, if it may be used. */
+  /** Returns an entry from Redis if it may be used. */
   #usable(key: string, frame: Buffer, incarnation: string, asked: number): Framed | 'stray' | undefined {
     const framed = decodeFrame(frame)
     if (framed === undefined) {
@@ -217,7 +223,7 @@ export class EntryReader {
     }
     const verdict = this.#judge(key, framed, incarnation, asked)
     if (typeof verdict !== 'string') return verdict
-    // Not good enough to be used, and yet what memory holds may be older than the tombstone that it came after.
+    // The entry cannot be used, but the entry in memory may still be older than the tombstone it was stored after.
     if (framed.after !== undefined) this.#mirror.learnRetired(key, framed.after)
     return undefined
   }
@@ -229,7 +235,10 @@ export class EntryReader {
     return this.#mirror.coversAfter(key, entry.tags, stamp.position, { asked, after }) ? 'invalidated' : framed
   }
 
-  /** A stray frame was moved to this key from another one, or is no answer to this question. A tombstone is nobody's. */
+  /**
+   * Determines the owner of a frame. A stray frame was moved here from another key, or belongs to another command. A
+   * tombstone has no owner.
+   */
   #ownerOf(key: string, framed: Framed): 'own' | 'foreign' | 'stray' {
     return isTombstone(framed) ? 'own' : this.#ownership.judge(key, framed.label)
   }
@@ -239,14 +248,14 @@ export class EntryReader {
   }
 }
 
-/** The id of the tombstone that a request left; `undefined`: it is none. */
+/** The id of a tombstone left by a request; `undefined` for anything else. */
 function tombstoneId(read: Read): string | undefined {
   if (!(read instanceof Buffer) || read.length >= headBytes) return undefined
   const head = decodeHead(read)
   return head?.deleteAt === 0 ? head.id : undefined
 }
 
-/** Whether memory holds what Redis has just given, so that it need not be copied again. */
+/** Whether memory already holds the entry that Redis returned, so that it need not be copied again. */
 function isSameEntry(slot: MemorySlot, framed: Framed): boolean {
   return (
     slot.entry.storedAt === framed.entry.storedAt &&

@@ -12,7 +12,7 @@ import type { Ownership } from './ownership.js'
 import type { LateEntry, SharedEntries } from './shared-entries.js'
 import { WriteBack } from './write-back.js'
 
-/** Brings to Redis what memory has: at once when it can be, and by write-back when it cannot. */
+/** Writes entries from memory to Redis: immediately if possible, otherwise later by write-back. */
 export class EntryWriter {
   readonly #settings: CoreSettings
   readonly #clock: Clock
@@ -45,12 +45,12 @@ export class EntryWriter {
     this.#writeBack = new WriteBack(memory.tier, coherence, (key, slot) => this.#writeLate(key, slot))
   }
 
-  /** Begins to write back everything that Redis is not known to hold. Gives how much that is. */
+  /** Starts to write back every entry that Redis is not known to hold. Returns their number. */
   startWriteBack(): number {
     return this.#writeBack.start()
   }
 
-  /** Entries whose writing failed and is to be tried again. */
+  /** Number of entries whose writing failed and will be tried again. */
   get pending(): number {
     return this.#writeBack.pending
   }
@@ -61,9 +61,9 @@ export class EntryWriter {
   }
 
   /**
-   * Sends an entry to Redis; when that cannot be done now, memory keeps it for later. Never rejects.
+   * Sends an entry to Redis; if that is impossible now, it remains in memory for write-back. Never rejects.
    *
-   * @param isAssigned - the value was handed in, and replaces a tombstone of whatever request
+   * @param isAssigned - true if the value was set explicitly, and so replaces the tombstone of any request
    */
   async write(key: string, slot: MemorySlot, isAssigned = false): Promise<boolean> {
     try {
@@ -74,7 +74,7 @@ export class EntryWriter {
       }
       await this.#coherence.waitForStart()
       if (this.#coherence.isConnected) {
-        // Judged just now against everything up to the position that goes with it.
+        // It must be valid up to the position with which it is stamped.
         if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
         return await this.#send(key, slot, slot.stamp, undefined, isAssigned)
       }
@@ -85,11 +85,14 @@ export class EntryWriter {
     return false
   }
 
-  /** Amends what Redis has, if it is this entry. Never rejects: without it, the next read of Redis gives what was there before. */
+  /**
+   * Amends an entry in Redis if Redis has the same version. Never rejects: if it fails, the next read from Redis
+   * returns the previous version.
+   */
   async amend(key: string, was: Entry, slot: MemorySlot): Promise<void> {
     if (!this.#coherence.isConnected) return
     if (slot.writtenIn !== this.#coherence.stamp.incarnation) {
-      // It is on its way, with the content of before, or has failed to get there.
+      // The previous version is being written, or its writing has failed.
       this.#writeBack.remember(key)
       return
     }
@@ -102,8 +105,8 @@ export class EntryWriter {
   }
 
   /**
-   * Moves a value that was handed in beyond what the log holds, unless it was invalidated here meanwhile. `undefined` when
-   * Redis does not answer: no need to wait for it once more.
+   * Moves the stamp of an explicitly set value to the end of the log, unless it was invalidated by this process in the
+   * meantime. Returns `undefined` if Redis does not answer, so that the caller does not wait for it again.
    */
   async advance(key: string, slot: MemorySlot): Promise<MemorySlot | undefined> {
     await this.#coherence.waitForStart()
@@ -121,25 +124,25 @@ export class EntryWriter {
     return slot
   }
 
-  /** Takes out of Redis what an entry replaces that is not to be sent: whatever is found there afterwards is newer. */
+  /** Removes the predecessor of an entry too large for Redis: any entry found there afterwards is newer. */
   async #giveWay(key: string, slot: MemorySlot): Promise<void> {
     const { incarnation } = this.#coherence.stamp
     await this.#entries.remove(key)
     slot.writtenIn = incarnation
   }
 
-  /** True when Redis has it, or something newer. */
+  /** Returns true if the entry was written. */
   async #writeLate(key: string, slot: MemorySlot): Promise<boolean> {
     if (slot.entry.body.length > this.#settings.maxRedisBytes) return false
     if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
     if (slot.entry.deleteAt <= this.#clock.now()) return false
     if (this.#mirror.retired.isUnsettled(key)) {
-      // Another process may have retired it since: that shows when Redis takes the tombstone of this one.
+      // Another process may have retired the key since: that is only known once Redis has this process's tombstone.
       this.#writeBack.remember(key)
       return false
     }
-    // It has been judged against every record up to here, so here is its place: what was invalidated before its handler
-    // started, and told to the log only now, must not take it along.
+    // It was judged against all records up to here, so this is its stamp. Invalidations from before
+    // its handler started that reach the log only now must not cover it.
     const late = { storedAt: slot.entry.storedAt, goodFrom: this.#mirror.newestCovering(key, slot.entry.tags) }
     const isWritten = await this.#send(key, slot, this.#coherence.stamp, late)
     if (isWritten) this.#counters.writtenBack++
@@ -157,12 +160,12 @@ export class EntryWriter {
     const applied = this.#coherence.stamp.position
     const written = await this.#entries.write(key, frame, ttl, stamp, applied, late, after)
     if (written === 'behind') {
-      // Judged once more when this process has read what the log has.
+      // To be judged again when this process has read the new records.
       this.#writeBack.remember(key)
       return false
     }
     if (typeof written === 'object' && isAssigned) {
-      // What was handed in is newer than any tombstone that it meets.
+      // An explicitly set value is newer than any tombstone in its place.
       this.#mirror.learnRetired(key, written.lostTo)
       slot.sequence = this.#mirror.sequence
       return this.#send(key, slot, place, late)
@@ -171,20 +174,23 @@ export class EntryWriter {
     if (typeof written === 'object') this.#lost(key, slot, written.lostTo)
     if (written !== 'written') return false
     this.#ownership.stored()
-    // What a read gives back is then known as this very entry.
+    // Later reads recognize the entry by these values.
     slot.stamp = stamp
     slot.after = after?.id
     return true
   }
 
-  /** A request has retired the key, in another process, since the handler started. */
+  /** Handles a write rejected by a tombstone: another process has retired the key since the handler started. */
   #lost(key: string, slot: MemorySlot, id: string): void {
     this.#mirror.learnRetired(key, id)
     if (this.#memory.tier.peek(key) === slot) this.#memory.tier.delete(key)
     this.#counters.lateStores++
   }
 
-  /** A place in an earlier life of the log means the very beginning of this one: too low is always safe. */
+  /**
+   * Converts a stamp to the current life of the log. A stamp of an earlier life becomes position 0: too low is always
+   * safe.
+   */
   #stampAt({ incarnation: written, position }: Stamp): Stamp {
     const { incarnation } = this.#coherence.stamp
     return { incarnation, position: written === incarnation ? position : 0 }

@@ -10,45 +10,50 @@ import type { Mirror } from './mirror.js'
 import { type Nonces, noLife, readNote } from './nonces.js'
 import type { CoverMark, LogPage, LogRecord, LogState, SharedLog } from './shared-log.js'
 
-/** What a {@link Follower} asks and tells. */
+/** Callbacks of a {@link Follower}. */
 export interface FollowerDuties {
-  /** Records came from other processes. */
+  /** Called with the records of other processes. */
   readonly onRecords: (covers: readonly Cover[]) => void
-  /** Whatever is in memory may be wrong. */
+  /** Called if all entries in memory may be invalid. */
   readonly onForget: () => void
-  /** The log cannot be followed any more; rejects when all has been done about it that can be. */
+  /** Called if the log can no longer be followed; rejects when everything possible has been done about it. */
   readonly onLostTrack: (message: string) => Promise<never>
 }
 
-/** How the log is read, within whose deadlines. */
+/** Reads the log within the caller's deadlines. */
 export interface LogReader {
-  /** Reads up to `count` records from a position on, the one at that position included. */
+  /** Reads up to `count` records from a position on, inclusive. */
   readonly since: (from: number, count: number) => Promise<LogPage>
   /** Reads some marks, from a position on. */
   readonly marksFrom: (from: number) => Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }>
 }
 
-/** What a process brings from the life of the log that it leaves. */
+/** The knowledge that a process brings from a previous life of the log. */
 export interface Origin {
   readonly life: string
   readonly from: number
   readonly upTo: number
-  /** How long it has known the record at `from`; without a life, how long the process has run. Monotonic ms at `leftAt`. */
+  /**
+   * How long the record at `from` has been known, or, without a life, how long the process has run; in ms, at `leftAt`.
+   */
   readonly age: number
   readonly leftAt: number
   readonly records: readonly KnownRecord[]
 }
 
-/** Records read in one reply when catching up. */
+/** Number of records per reply when catching up. */
 const pageSize = 1000
-/** Records that a newcomer reads of what was issued since its process started; with more, what it made until then goes. */
+/** Maximum number of records since its start that a new process reads; if there are more, it discards its entries. */
 const mostRead = 10_000
-/** How far the clocks of two servers may differ, beyond which a newcomer may miss what was issued since it started; ms. */
+/**
+ * Tolerated difference between the clocks of two servers, in ms; if it is larger, a new process may miss records since
+ * its start.
+ */
 const clockMargin = 5000
 
 /**
- * Where this process is in the shared log, and how it keeps up: a head that is ahead means reading the records up
- * to it and entering them in the mirror; a head that cannot come after the last one means that the log lost something.
+ * Tracks the position of this process in the shared log, and catches up with it. If a head is ahead, the records up to
+ * it are read and added to the mirror; if it cannot follow the last one, the log has lost records.
  */
 export class Follower {
   readonly #log: SharedLog
@@ -60,16 +65,19 @@ export class Follower {
   readonly #duties: FollowerDuties
   readonly #startedAt: number
   #head: Head | undefined
-  /** When the head moved last; monotonic ms. */
+  /** When the head last changed, in monotonic ms. */
   #movedAt = Number.NEGATIVE_INFINITY
-  /** The newest record of ours that the log took and that has not been met in it since: if it is not there, the log lost it. */
+  /**
+   * The newest own record that the log acknowledged but that was not read from it yet: if it is missing, the log has
+   * lost it.
+   */
   #unseen: { readonly position: number; readonly nonce: string; readonly takenAt: number } | undefined
-  /** Where what memory holds of before this life comes from; `undefined` when it holds nothing of before. */
+  /** The previous life from which entries in memory remain; `undefined` if there are none. */
   #origin: Origin | undefined
-  /** Notes of this life that were met since it was entered. */
+  /** Notes of this life read since it was entered. */
   #notes: MetNote[] = []
   #notesMet = 0
-  /** The Redis clock, epoch µs, at a moment of ours, monotonic ms. */
+  /** The Redis clock in epoch µs, and the monotonic time in ms when it was read. */
   #redisTime = { at: 0, monotonic: 0 }
   #confirmedAt = Number.NEGATIVE_INFINITY
   #catchingUp: Promise<void> | undefined
@@ -93,37 +101,37 @@ export class Follower {
     this.#startedAt = clock.monotonic()
   }
 
-  /** The end of what has been applied; `undefined` until the log was opened once. */
+  /** The end of the applied part of the log; `undefined` until the log was opened. */
   get head(): Head | undefined {
     return this.#head
   }
 
-  /** Where a handler that starts now stands in the log. */
+  /** The position in the log of a handler that starts now. */
   get stamp(): Stamp {
     return this.#head ?? nowhere
   }
 
-  /** When the mirror was last known to be complete; monotonic ms. */
+  /** When the mirror was last known to be complete, in monotonic ms. */
   get confirmedAt(): number {
     return this.#confirmedAt
   }
 
-  /** Whether a record of ours that the log took has yet to be met in it. */
+  /** Whether an own record was acknowledged by the log, but not read from it yet. */
   get missesOwn(): boolean {
     return this.#unseen !== undefined
   }
 
-  /** The notes of other processes in this life of the log, as far as this process has read it. */
+  /** The notes of other processes in this life of the log that this process has read. */
   get notes(): readonly MetNote[] {
     return this.#notes
   }
 
-  /** How many notes this process has met, in all lives. */
+  /** Number of notes this process has read, in all lives. */
   get notesMet(): number {
     return this.#notesMet
   }
 
-  /** What this process would bring to another life of the log. */
+  /** The knowledge that this process would bring to another life of the log. */
   get origin(): Origin {
     const { life, from, upTo } = this.#knowledge
     const leftAt = this.#clock.monotonic()
@@ -132,11 +140,11 @@ export class Follower {
   }
 
   /**
-   * Makes sure that everything up to this head has been applied.
+   * Ensures that all records up to this head have been applied.
    *
-   * @param text - the head as Redis gave it, with or after the entries it is to judge
-   * @param askedAt - monotonic ms, when the question was sent
-   * @returns undefined when there is nothing to do; a promise that rejects when the log cannot be followed
+   * @param text - the head as returned by Redis, together with the entries it judges or after them
+   * @param askedAt - when the command was sent, in monotonic ms
+   * @returns undefined if there is nothing to do; otherwise a promise that rejects if the log cannot be followed
    */
   follow(text: string | undefined, askedAt: number): undefined | Promise<void> {
     if (text !== undefined && text === this.#head?.text && this.#unseen === undefined) {
@@ -146,22 +154,25 @@ export class Follower {
     return this.#catchUpWith(text, askedAt)
   }
 
-  /** Whether this process was in step with the log before the clock of the same server came to this position, within some seconds. */
+  /**
+   * Whether this process was in step with the log before the clock of the same server reached this position, within a
+   * few seconds.
+   */
   wasInStepBefore(position: number): boolean {
     const { at, monotonic } = this.#redisTime
     return position > at + (this.#confirmedAt - monotonic - clockMargin) * 1000
   }
 
-  /** Everything that was in the log at `askedAt` has been applied. */
+  /** Notes that all records in the log at `askedAt` have been applied. */
   confirm(askedAt: number): void {
     if (askedAt > this.#confirmedAt) this.#confirmedAt = askedAt
   }
 
   /**
-   * Appends what was issued here to this life of the log.
+   * Appends an invalidation of this process to this life of the log.
    *
-   * @returns what the exact keys held in Redis
-   * @throws CacheError when the log is another one
+   * @returns the previous values of the exact keys in Redis
+   * @throws CacheError if the log has another life
    */
   async append(incarnation: string, issued: Issued): Promise<readonly Buffer[]> {
     const { nonce, recorded } = issued
@@ -172,7 +183,7 @@ export class Follower {
     if (head.nonce !== nonce) throw new CacheError('redis-out-of-step', 'the log answered for another record')
     this.#journal.acknowledge(issued, head.position)
     if (head.incarnation === this.#head?.incarnation) this.#knowledge.add(head.position, nonce, recorded.covers)
-    // Nothing came between what had been applied and this record: the head may move without reading the log.
+    // No other record came in between: the head can move without reading the log.
     if (result.previous === this.#head?.text) this.#moveTo(head)
     else if (head.incarnation === this.#head?.incarnation && head.position > this.#head.position) {
       this.#unseen = { position: head.position, nonce, takenAt: this.#clock.monotonic() }
@@ -180,7 +191,7 @@ export class Follower {
     return result.existed
   }
 
-  /** Applies what the log has beyond the last record applied here. @throws CacheError when that record is not there */
+  /** Applies the records after the last one applied here. @throws CacheError if that record is missing */
   async catchUp(reader: Pick<LogReader, 'since'> = this.#log): Promise<void> {
     for (;;) {
       const known = this.#head
@@ -196,10 +207,11 @@ export class Follower {
   }
 
   /**
-   * Joins the log as a process that was in none. Its marks say what was invalidated by prefix and tag before; of the
-   * records only those are read that were issued since this process started: they may cover what it has made alone.
+   * Joins the log as a process that has not followed it before. The marks contain earlier invalidations by prefix and
+   * tag. Records are read only from the start of this process on, because only they can cover entries that it made
+   * alone.
    *
-   * @param holdsEntries - whether it has made any; when it has not, one page of records is worth reading at most
+   * @param holdsEntries - whether it has made entries; if not, at most one page of records is read
    */
   async join(state: LogState, holdsEntries: boolean, reader: LogReader): Promise<void> {
     this.#meetLife(state, this.origin)
@@ -211,7 +223,7 @@ export class Follower {
     await this.catchUp(reader)
   }
 
-  /** Follows another life of the log in which the last record applied here is found: goes on from there. */
+  /** Follows another life of the log that contains the last record applied here, and continues from there. */
   async goOn(state: LogState, known: Head, origin: Origin, reader: LogReader): Promise<void> {
     this.#meetLife(state, origin)
     this.#unseen = undefined
@@ -220,7 +232,7 @@ export class Follower {
     await this.catchUp(reader)
   }
 
-  /** Follows another life of the log, from its start: what memory holds may be covered by any of it. */
+  /** Follows another life of the log from its start: any of its records may cover entries in memory. */
   async startOver(state: LogState, origin: Origin | undefined, reader: LogReader): Promise<void> {
     this.#meetLife(state, origin)
     this.#unseen = undefined
@@ -229,7 +241,7 @@ export class Follower {
     const { records } = await reader.since(0, 1)
     const [first] = records
     if (first === undefined) throw new CacheError('log-broken', 'the invalidation log has a head and no records')
-    // A log begins with a record that covers nothing; where that one is gone, others are gone with it.
+    // A log begins with a record that covers nothing; if that record is missing, others are missing too.
     if (first.covers.length > 0) this.forget()
     this.#knowledge.enter(state.head.incarnation, first.covers.length > 0 ? first.position : 0)
     this.#moveTo(headAt(first, state.head))
@@ -237,7 +249,9 @@ export class Follower {
     await this.catchUp(reader)
   }
 
-  /** Goes on at the end of the log. The records in between are gone; the marks say what they did to prefixes and tags. */
+  /**
+   * Continues at the end of the log. The records in between are gone, but the marks contain their prefixes and tags.
+   */
   async skipTo(state: LogState, reader: LogReader): Promise<void> {
     await this.#placeMarks(state, reader)
     this.#unseen = undefined
@@ -246,20 +260,20 @@ export class Follower {
     await this.catchUp(reader)
   }
 
-  /** Takes note of a record that this process told the log once more. */
+  /** Adds a record that this process has appended to the log again. */
   told(position: number, nonce: string, covers: readonly Cover[]): void {
     this.#mirror.place(covers, position)
     this.#knowledge.add(position, nonce, covers)
   }
 
-  /** Nothing of what was stored or judged until now may be used: records that may cover it cannot be had. */
+  /** Invalidates all results stored or judged so far, because records that may cover them cannot be read. */
   forget(): void {
     this.#origin = undefined
     this.#mirror.forgetEverything()
     this.#duties.onForget()
   }
 
-  /** Shared by all who find the head ahead; asks again when it has moved on since. */
+  /** Catches up with a head that is ahead, once for all concurrent callers; repeats if the head has moved on. */
   async #catchUpWith(text: string | undefined, askedAt: number): Promise<void> {
     const { onLostTrack } = this.#duties
     if (text === undefined) return onLostTrack('the head of the invalidation log is gone')
@@ -271,7 +285,7 @@ export class Follower {
         return onLostTrack('the invalidation log is a new one')
       }
       if (this.#wentBack(ahead, known, askedAt)) return onLostTrack('the invalidation log lost records')
-      // A reply may overtake another: what it says has been applied already.
+      // Replies may overtake each other: this head has already been applied.
       if (known.text === text || known.position > ahead.position) break
       if (known.position === ahead.position) {
         if (known.nonce !== ahead.nonce) return onLostTrack('the invalidation log has another history')
@@ -291,7 +305,7 @@ export class Follower {
     this.confirm(askedAt)
   }
 
-  /** Whether a head that was asked for later than another was known comes before that one. */
+  /** Whether a head precedes one that was known before it was requested. */
   #wentBack(ahead: Head, known: Head, askedAt: number): boolean {
     const unseen = this.#unseen
     if (ahead.position < known.position && askedAt > this.#movedAt) return true
@@ -307,7 +321,7 @@ export class Follower {
     if (!this.#nonces.isOwn(record.nonce)) this.#take(record)
   }
 
-  /** Enters a record of another process in the mirror. */
+  /** Adds a record of another process to the mirror. */
   #take({ position, nonce, covers }: LogRecord): void {
     this.#readNote(position, nonce)
     if (covers.length === 0) return
@@ -316,7 +330,7 @@ export class Follower {
     this.#duties.onRecords(covers)
   }
 
-  /** @throws CacheError when the log has gone past the place of a record of ours, and it was not there */
+  /** @throws CacheError if the log has passed the position of an own record, and the record was missing */
   #meet(record: LogRecord): void {
     const unseen = this.#unseen
     if (unseen === undefined || record.position < unseen.position) return
@@ -324,10 +338,13 @@ export class Follower {
     this.#unseen = undefined
   }
 
-  /** Another process says what it has told this life of the log, and so what nothing here can tell. */
+  /**
+   * Reads a note: another process states what it has appended to this life of the log, and so which records cannot be
+   * repeated.
+   */
   #readNote(position: number, nonce: string): void {
     const note = readNote(nonce)
-    // A note of a life before was for those who came to that one.
+    // A note of a previous life was meant for processes joining that life.
     if (note === undefined || position < (this.#head?.born ?? 0)) return
     const metAt = this.#clock.monotonic()
     const redisNow = this.#redisTime.at + (metAt - this.#redisTime.monotonic) * 1000
@@ -369,13 +386,13 @@ export class Follower {
     if (isTrimmed) this.forget()
   }
 
-  /** Marks as places in the log: they judge what comes out of Redis. */
+  /** Adds marks as positions in the log: they judge entries read from Redis. */
   async #placeMarks(state: LogState, reader: LogReader): Promise<void> {
     await readMarks(reader, ({ cover, position }) => this.#mirror.place([cover], position))
     this.#mirror.raiseFloor(state.head.floor)
   }
 
-  /** Marks as records just learned of: they judge what memory holds as well. */
+  /** Adds marks as records learned now: they judge entries in memory as well. */
   async #applyMarks(state: LogState, reader: LogReader): Promise<void> {
     await readMarks(reader, ({ cover, position }) => void this.#mirror.record([cover], position))
     this.#mirror.raiseFloor(state.head.floor)
@@ -391,10 +408,10 @@ export class Follower {
 
 const nowhere: Stamp = { incarnation: '-', position: 0 }
 
-/** Whether a process from that origin has missed something that the writer of a note can no longer tell. */
+/** Whether a process with that origin has missed a record that the writer of a note can no longer repeat. */
 function misses(origin: Origin, note: MetNote): boolean {
   if (note.life === noLife) return false
-  // Made here, all of it, since this process started.
+  // All its entries were made here since this process started.
   if (origin.life === noLife)
     return note.from > 0 && note.age + note.writtenAgo <= origin.age + note.metAt - origin.leftAt
   return note.life !== origin.life || origin.upTo < note.from

@@ -5,49 +5,50 @@ import { type ReadEntry, RetiredKeys } from './retired-keys.js'
 
 /** The newest invalidation of one key, prefix or tag. */
 interface Slot {
-  /** Place in this process's own order of things; later is larger. */
+  /** Position in this process's local sequence; later is larger. */
   sequence: number
-  /** Place in the shared log of the life of the log that it was last placed in; 0 when it has none. */
+  /** Position in the shared log, in the life given by `life`; 0 if it has none. */
   position: number
-  /** Which life of the log that is, counted here. */
+  /** The life of the log, as a local number. */
   life: number
-  /** How many invalidations issued here still wait for their place in the log. */
+  /** Number of invalidations of this process that have no position in the log yet. */
   pending: number
-  /** The newest sequence of those issued here. */
+  /** The newest sequence of this process's own invalidations. */
   own: number
 }
 
-/** How full the mirror is. */
+/** Usage of the mirror. */
 export interface MirrorStats {
   readonly records: number
   readonly bytes: number
   readonly maxBytes: number
-  /** How often old records were folded into "everything older", for want of room. */
+  /** How many times old records were folded into "everything older", because the limit was exceeded. */
   readonly folds: number
 }
 
-/** A record as one invalidation left it, to be told its position later. */
+/** The record of one invalidation, which gets its position in the log later. */
 export interface Recorded {
   readonly covers: readonly Cover[]
   readonly sequence: number
 }
 
-/** Bytes that a slot costs beside its text: object, map nodes, order. */
+/** Estimated overhead of a slot in bytes: object, map nodes, order. */
 const slotOverhead = 160
 
-/** Records that one call looks at when it makes room: no call may take long, however large the mirror is. */
+/** Maximum number of records checked by one call that frees memory, so that no call takes long. */
 const mostSteps = 64
 
 /**
- * What this process knows of invalidations: the newest one of each key, prefix and tag.
+ * Stores the invalidations known to this process: the newest one of each key, prefix and tag.
  *
- * Two orders run side by side. The *sequence* is local and counts every record in the order this process learned of
- * it, its own at once: it judges what this process made or already judged. The *position* is the shared log's and
- * judges what came out of Redis. A record issued here has a sequence at once and its position when the log has taken
- * it; until then it covers everything that comes out of Redis, whatever its stamp.
+ * There are two orders. The *sequence* is local, and counts records in the order in which this process learns of them,
+ * its own immediately: it judges results that this process has made or already judged. The *position* is that of the
+ * shared log, and judges entries read from Redis. An own record has a sequence immediately, and a position once it is
+ * in the log; until then it covers every matching entry read from Redis, regardless of its stamp.
  *
- * Bounded: past `maxBytes` the oldest records are folded, a few at a time, into one that covers everything older than they are.
- * That invalidates too much, never too little, and takes the oldest entries first. No operation goes through all records.
+ * Bounded: beyond `maxBytes` the oldest records are folded, a few at a time, into one that covers everything older than
+ * they are. That invalidates too much, never too little, and the oldest entries first. No operation iterates over all
+ * records.
  */
 export class Mirror {
   #sequence = 0
@@ -58,18 +59,18 @@ export class Mirror {
   #life = 0
   readonly #floor: Slot = newSlot(0)
   readonly #all: Slot = newSlot(0)
-  /** Records of single keys, the recent ones and those before; see {@link Mirror.ageKeys}. */
+  /** Records of single keys, recent and older ones; see {@link Mirror.ageKeys}. */
   #keys = new AgedMap<Slot>()
   #olderKeys = new AgedMap<Slot>()
   #olderKeyBytes = 0
   #keyBytes = 0
-  /** Records of single keys that wait for their place in the log. */
+  /** Records of single keys that have no position in the log yet. */
   readonly #waitingKeys = new Map<string, Slot>()
   readonly #tags = new AgedMap<Slot>()
   readonly #prefixes = new PrefixMap<Slot>()
   readonly #foldedPrefixes = new PrefixMap<Slot>()
   readonly #maxBytes: number
-  /** Keys that requests have retired: records of another kind, with room of their own. */
+  /** Keys retired by requests: another kind of record, with a limit of its own. */
   readonly retired: RetiredKeys
 
   constructor(maxBytes: number, retired = new RetiredKeys()) {
@@ -77,12 +78,12 @@ export class Mirror {
     this.retired = retired
   }
 
-  /** The newest sequence; what a handler starting now has seen. */
+  /** The newest sequence, up to which a handler that starts now has seen all invalidations. */
   get sequence(): number {
     return this.#sequence
   }
 
-  /** Records an invalidation. `position` is its place in the log, or `undefined` while it waits for one. */
+  /** Records an invalidation. `position` is its position in the log; `undefined` if it has none yet. */
   record(covers: readonly Cover[], position: number | undefined): Recorded {
     const sequence = ++this.#sequence
     if (position !== undefined && position > this.#position) this.#position = position
@@ -100,13 +101,13 @@ export class Mirror {
     return { covers, sequence }
   }
 
-  /** A request of this process has retired a key; `id` names the tombstone that Redis has yet to take. */
+  /** Records that a request of this process has retired a key; `id` is that of the tombstone not yet in Redis. */
   retire(key: string, id: string): void {
     const sequence = ++this.#sequence
     this.retired.add(key, { sequence, id, isOwn: true, isSettled: false, position: this.#position })
   }
 
-  /** Another process has retired a key: its tombstone was met in Redis. False when it is known already. */
+  /** Records a tombstone of another process found in Redis. Returns false if it is already known. */
   learnRetired(key: string, id: string): boolean {
     if (this.retired.knows(key, id)) return false
     this.retired.meet(key, id, ++this.#sequence, this.#position)
@@ -114,17 +115,17 @@ export class Mirror {
   }
 
   /**
-   * Redis has the tombstone of a key that was retired here, or something newer.
+   * Notes that Redis has the tombstone of a key retired here, or something newer.
    *
-   * @param position - where the log ends
-   * @param leftId - its id in Redis; another one than `id` says that the key was retired elsewhere as well, before or after
-   * @param met - the id of the tombstone that it has replaced; `''`: none
+   * @param position - the end of the log
+   * @param leftId - its id in Redis; if it differs from `id`, the key was also retired elsewhere, before or after
+   * @param met - the id of the tombstone that it replaced; `''` if there was none
    */
   settleRetired(key: string, id: string, position: number, leftId: string, met: string): void {
     this.retired.settle(key, id, position, ++this.#sequence, leftId, met)
   }
 
-  /** Gives an invalidation that was waiting its place in the log. */
+  /** Sets the position of an invalidation that was waiting for it. */
   settle(recorded: Recorded, position: number): void {
     for (const cover of recorded.covers) {
       const slot = this.#known(cover)
@@ -134,36 +135,39 @@ export class Mirror {
       if (cover.kind === 'key' && slot.pending === 0) this.#waitingKeys.delete(cover.key)
     }
     this.place(recorded.covers, position)
-    // Until now it could not be folded.
+    // Waiting records cannot be folded, so the limit is checked now.
     if (this.#bytes > this.#maxBytes) this.#fold()
   }
 
-  /** Gives covers a place in the log, for a log that has to be told again. */
+  /** Sets the position of covers, for records that are appended to the log again. */
   place(covers: readonly Cover[], position: number): void {
     if (position > this.#position) this.#position = position
     for (const cover of covers) this.#place(this.#known(cover) ?? this.#renewed(cover), position)
   }
 
-  /** Whether something that covers this key or these tags was learned of after `sequence`. */
+  /** Whether an invalidation that covers this key or these tags was learned after `sequence`. */
   coversSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
     return this.#some(key, tags, (slot) => slot.sequence > sequence) || this.retired.coversSince(key, sequence)
   }
 
-  /** Whether something that covers this key or these tags was issued in this process after `sequence`. */
+  /** Whether this process issued an invalidation that covers this key or these tags after `sequence`. */
   issuedSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
     return this.#some(key, tags, (slot) => slot.own > sequence) || this.retired.coversSince(key, sequence)
   }
 
-  /** Whether something that covers this key or these tags stands after `position` in the log, or waits to. */
+  /** Whether an invalidation that covers this key or these tags has a position after `position`, or none yet. */
   coversAfter(key: string, tags: readonly string[], position: number, read?: ReadEntry): boolean {
     if (this.retired.coversAfter(key, position, read)) return true
     if (position >= this.#position && this.#pending === 0) return false
     return this.#some(key, tags, (slot) => slot.pending > 0 || this.#positionOf(slot) > position)
   }
 
-  /** The newest position of all that covers this key or these tags; what stands before it is invalid. */
+  /**
+   * The newest position of all invalidations that cover this key or these tags; entries with an earlier one are
+   * invalid.
+   */
   newestCovering(key: string, tags: readonly string[]): number {
     let newest = 0
     this.#some(key, tags, (slot) => {
@@ -174,35 +178,35 @@ export class Mirror {
     return newest
   }
 
-  /** As {@link coversAfter} without tags, leaving out what names this very key. */
+  /** Like {@link coversAfter} without tags, but ignores records of this exact key. */
   coversOtherwise(key: string, position: number): boolean {
     const isNewer = (slot: Slot): boolean => this.#positionOf(slot) > position
     if (isNewer(this.#floor) || isNewer(this.#all) || this.#prefixes.some(key, isNewer)) return true
     return this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), isNewer)
   }
 
-  /** Whatever stands before this position counts as invalidated: the records that would tell are gone. */
+  /** Invalidates all entries stamped before this position, because the records needed to judge them are gone. */
   raiseFloor(position: number): void {
     this.#place(this.#floor, position)
     if (position > this.#position) this.#position = position
   }
 
-  /** Whatever this process made or judged until now counts as invalidated. */
+  /** Invalidates all results that this process has made or judged so far. */
   forgetEverything(): void {
     this.#floor.sequence = ++this.#sequence
   }
 
-  /** A new incarnation of the log: positions start over, what this process knows stays. */
+  /** Starts a new life of the log: positions start over, and known records are kept. */
   startOver(): void {
     this.#position = 0
     this.#life++
   }
 
   /**
-   * Forgets the records of single keys that were there at the last call already and have not been renewed since.
+   * Removes the records of single keys that already existed at the last call, and were not renewed since.
    *
-   * What such a record covers has been taken out of both tiers at once: it is only needed against results that were
-   * under way. Called seldom enough that none can be under way for that long.
+   * The entries they cover were removed from both tiers immediately, so the records are only needed to reject results
+   * in progress. It is called so rarely that no result can be in progress for that long.
    */
   ageKeys(): void {
     this.#bytes -= this.#olderKeyBytes
@@ -247,7 +251,7 @@ export class Mirror {
     slot.position = position
   }
 
-  /** The slot of a cover, if there is one. */
+  /** The slot of a cover; `undefined` if there is none. */
   #known(cover: Cover): Slot | undefined {
     switch (cover.kind) {
       case 'key':
@@ -261,7 +265,7 @@ export class Mirror {
     }
   }
 
-  /** The slot of a cover, which is the newest of its kind from now on. */
+  /** The slot of a cover, moved to the end of its map as the newest one. */
   #renewed(cover: Cover): Slot {
     switch (cover.kind) {
       case 'key':
@@ -310,7 +314,7 @@ export class Mirror {
     return slot
   }
 
-  /** Folds the oldest records until there is room again, but looks at so many at most. */
+  /** Folds the oldest records until the size is within the limit, but checks at most `mostSteps` records. */
   #fold(): void {
     let isFolded = false
     const turned = new Map<AgedMap<Slot>, number>()
@@ -318,7 +322,7 @@ export class Mirror {
       const [slots, name, slot] = this.#oldest(turned) ?? []
       if (slots === undefined || name === undefined || slot === undefined) break
       if (slot.pending > 0) {
-        // What waits for its place cannot be folded: it goes to the end of the row.
+        // A record without a position cannot be folded: it moves to the end of its map.
         slots.set(name, slot)
         turned.set(slots, (turned.get(slots) ?? 0) + 1)
       } else {
@@ -340,7 +344,7 @@ export class Mirror {
     }
   }
 
-  /** @param turned - how many records went to the end of each row: where all of them did, all of them wait */
+  /** @param turned - number of records moved to the end of each map; if all were moved, all of them wait */
   #oldest(turned: ReadonlyMap<AgedMap<Slot>, number>): readonly [AgedMap<Slot>, string, Slot] | undefined {
     let oldest: readonly [AgedMap<Slot>, string, Slot] | undefined
     for (const slots of [this.#olderKeys, this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {

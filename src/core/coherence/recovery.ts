@@ -11,36 +11,37 @@ import type { Nonces } from './nonces.js'
 import type { LogState, SharedLog } from './shared-log.js'
 import { ToldLife } from './told-life.js'
 
-/** What recovery asks and tells. */
+/** Callbacks of a {@link Recovery}. */
 export interface RecoveryDuties {
   /** Whether memory holds entries. */
   readonly holdsEntries: () => boolean
-  /** The log was opened, and all is well. */
+  /** Called when the log was opened, and the recovery is complete. */
   readonly onOpened: (state: LogState) => void
 }
 
-/** How often recovery looks whether more was issued, or told by others, while it told the log what it had to. */
+/** How many times recovery checks whether more was issued, or appended by others, while it was appending records. */
 const mostRounds = 10
 
-/** Ends the name of a life of the log that was begun because its history had changed, not because it was gone. */
+/** Ends the name of a life of the log that was begun because its history had changed, not because it was missing. */
 const repaired = 'r'
 
-/** How often recovery begins the log anew when what it finds then is not to be trusted either. */
+/** How many times recovery begins a new life of the log if the previous one is not reliable either. */
 const mostLives = 3
 
-/** What this life of the log has yet to be told. */
+/** The records that this life of the log still lacks. */
 interface Owed {
   readonly origin: Origin
-  /** The log has everything up to here. */
+  /** The log contains all records up to this position. */
   readonly toldUpTo: number
 }
 
 /**
- * All that must be done before Redis is trusted, at the start and after every outage, in this order: open the log; see
- * whether it goes on from what was applied here; when it does not, begin it anew or follow the new one from its start,
- * and tell it what this process knows; append what waited in the journal; catch up.
+ * Performs the steps required before Redis is used, at the start and after every outage: opens the log; checks whether
+ * it continues from the last record applied here; if not, begins a new life of it, or follows the new one from its
+ * start, and appends the records that this process knows; appends the pending invalidations of the journal; and catches
+ * up.
  *
- * Each command has a deadline of its own, and none of them is sent for a request.
+ * Each command has its own deadline, and none is sent for a request.
  */
 export class Recovery {
   readonly #tier: RedisTier
@@ -75,24 +76,24 @@ export class Recovery {
     this.#nonces = nonces
     this.#clock = clock
     this.#duties = duties
-    // One page within a deadline of its own: a long log takes several.
+    // Each page has its own deadline, because a long log takes several.
     this.#reader = {
       since: (from, count) => tier.probe(() => log.since(from, count)),
       marksFrom: (from) => tier.probe(() => log.marksFrom(from)),
     }
   }
 
-  /** How many invalidations the last recovery told the log. */
+  /** Number of invalidations that the last recovery appended to the log. */
   get replayed(): number {
     return this.#replayed
   }
 
-  /** The connection broke: a log that is gone after that was lost, and not deleted by order. */
+  /** Notes that the connection broke: if the log is missing afterwards, it was lost, not deleted on purpose. */
   connectionBroke(): void {
     this.#wasBroken = true
   }
 
-  /** Rejects when Redis cannot be trusted yet. */
+  /** Performs the recovery. Rejects if Redis cannot be used yet. */
   async run(): Promise<void> {
     this.#replayed = 0
     const askedAt = this.#clock.monotonic()
@@ -108,7 +109,7 @@ export class Recovery {
     this.#duties.onOpened(state)
   }
 
-  /** Opens the log, and begins another life of it when it has lost what this process knows. */
+  /** Opens the log, and begins a new life of it if it has lost records that this process knows. */
   async #openTrusted(known: Head | undefined): Promise<LogState> {
     for (let lives = 0; lives < mostLives; lives++) {
       const state = await this.#open()
@@ -124,32 +125,35 @@ export class Recovery {
   }
 
   /**
-   * Whether this log has lost nothing of what was applied here.
+   * Whether this log has kept all records applied here.
    *
-   * A life that this process has left, or that began before what it knows, has come back with a snapshot or a backup.
+   * A life that this process has left, or that began before the records it knows, was restored from a snapshot or a
+   * backup.
    */
   async #isTrusted(known: Head, { head, oldest, ...state }: LogState): Promise<boolean> {
     if (head.incarnation !== known.incarnation) {
       if (this.#knowledge.hasLeft(head.incarnation)) return false
       if (head.born > known.position) return true
-      // Positions may be ahead of a clock that was set back: a life begun on order since this process was in step is no old one.
+      // Positions may be ahead of a clock that was set back: a life begun on purpose after this process was in step is
+      // new.
       return this.#wasFlushed({ head, oldest, ...state }) && this.#follower.wasInStepBefore(head.born)
     }
     if (await this.#holds(known)) return (await this.#catchesUp()) && !this.#follower.missesOwn
-    // Records go from the old end only, and by the hundred: a younger oldest record says trimmed, else history changed.
+    // Records are trimmed from the old end, by the hundred: a later oldest record means trimming, otherwise history
+    // changed.
     if (oldest <= known.position || head.position <= known.position) return false
     this.#follower.forget()
     await this.#follower.skipTo({ head, oldest, ...state }, this.#reader)
     return true
   }
 
-  /** Whether the log holds the record that was applied here last. */
+  /** Whether the log contains the last record applied here. */
   async #holds(known: Head): Promise<boolean> {
     const { records } = await this.#reader.since(known.position, 1)
     return records[0]?.position === known.position && records[0].nonce === known.nonce
   }
 
-  /** Applies what came since; false when the log turns out to have lost something. */
+  /** Applies newer records; returns false if the log has lost some. */
   async #catchesUp(): Promise<boolean> {
     try {
       await this.#follower.catchUp(this.#reader)
@@ -167,7 +171,10 @@ export class Recovery {
     if (holdsEntries) this.#owed = { origin, toldUpTo: 0 }
   }
 
-  /** Another life of the log: an operator's order when the server is the same, an accident when it is another. */
+  /**
+   * Follows another life of the log. On the same server it was begun on purpose by an operator; on another one by
+   * accident.
+   */
   async #adopt(state: LogState, known: Head): Promise<void> {
     const origin = this.#originOf()
     const wasFlushed = this.#wasFlushed(state)
@@ -178,26 +185,26 @@ export class Recovery {
     else await this.#follower.startOver(state, wasFlushed ? undefined : origin, this.#reader)
   }
 
-  /** Whether this life of the log began because the same server had been emptied. */
+  /** Whether this life of the log began because the same server was emptied. */
   #wasFlushed({ head, runId }: LogState): boolean {
     const isSameServer = runId === '' || this.#runId === '' ? !this.#wasBroken : runId === this.#runId
     return isSameServer && !head.incarnation.endsWith(repaired)
   }
 
-  /** What this process brings; what it did not get to tell the last life is added to what it learned there. */
+  /** The knowledge of this process: records not yet appended to the last life, and those learned in it. */
   #originOf(): Origin {
     const { origin } = this.#follower
     const owed = this.#owed?.origin
     if (owed === undefined) return origin
     if (owed.life === origin.life) return owed
-    // A server that crashes again and again brings the same records each time.
+    // A server that crashes repeatedly returns the same records each time.
     const isOwed = new Set(owed.records.map(({ nonce }) => nonce))
     const learned = origin.records.filter(({ nonce }) => !isOwed.has(nonce))
     const last = learned.map((record) => ({ ...record, position: Number.MAX_SAFE_INTEGER }))
     return { ...owed, records: [...owed.records, ...last] }
   }
 
-  /** Tells this life of the log what it may have lost: what was issued here, and what others issued that is known here. */
+  /** Appends the records that this life of the log may have lost: own ones, and those of other processes known here. */
   async #tellKnown({ origin, toldUpTo }: Owed): Promise<void> {
     const own = this.#journal.recent(toldUpTo)
     for (const issued of own) {
@@ -210,7 +217,7 @@ export class Recovery {
     for (const covers of inChunks(missing)) await this.#repeat(this.#nonces.next(), covers)
     if (told.needsEverything(this.#clock.monotonic())) await this.#repeat(this.#nonces.next(), [{ kind: 'all' }])
     if (told.needsNote()) await this.#repeat(this.#nonces.nextNote(told.note(this.#clock.monotonic())), [])
-    // Another process may have told its part at the same time, and be the one that missed something.
+    // Another process may have appended its records at the same time, and may be the one that missed something.
     for (let round = 0; round < mostRounds; round++) {
       const { notesMet } = this.#follower
       await this.#follower.catchUp(this.#reader)
@@ -222,7 +229,7 @@ export class Recovery {
     this.#owed = undefined
   }
 
-  /** Appends a record whose place in the log says nothing of what this process has applied. */
+  /** Appends a record again; its position does not mean that this process has applied the log up to it. */
   async #repeat(nonce: string, covers: readonly Cover[]): Promise<number> {
     const { head } = this.#follower
     if (head === undefined) throw new CacheError('log-broken', 'the invalidation log is not known yet')
@@ -233,7 +240,10 @@ export class Recovery {
     return result.head.position
   }
 
-  /** Tells the log what it does not have yet, and what is issued in that time; what is issued without end is told later. */
+  /**
+   * Appends the journal's pending invalidations, and those issued during that time, up to a limit; later ones are
+   * appended afterwards.
+   */
   async #tellPending(): Promise<void> {
     for (let round = 0; round < mostRounds; round++) {
       for (const issued of this.#journal.pending()) {
@@ -247,7 +257,7 @@ export class Recovery {
   }
 }
 
-/** The covers of records, each once, as many at a time as one record may have. */
+/** The covers of records, without duplicates, in groups that each fit one record. */
 function inChunks(records: readonly { readonly covers: readonly Cover[] }[]): readonly (readonly Cover[])[] {
   const covers = new Map(records.flatMap(({ covers }) => covers.map((cover) => [coverText(cover), cover] as const)))
   return covers.size === 0 ? [] : inParts([...covers.values()])

@@ -5,51 +5,52 @@ import type { Mirror } from './mirror.js'
 import type { RetiredStats } from './retired-keys.js'
 import type { SharedEntries } from './shared-entries.js'
 
-/** Tombstones sent in one turn. */
+/** Maximum number of tombstones sent together. */
 const atOnce = 64
-/** Tombstones of one request that are sent at all. */
+/** Maximum number of tombstones sent for one request. */
 const mostOfOne = 256
-/** Bytes of keys that wait for Redis; the oldest are given up. */
+/** Maximum size of keys that wait for Redis, in bytes; beyond it, the oldest are given up. */
 const maxUnsentBytes = 262_144
-/** Tombstones sent once more to a Redis that may have lost them. */
+/** Maximum number of tombstones sent again to a Redis that may have lost them. */
 const mostRepeated = 1_000
-/** Bytes of keys that this process adds to Redis for tombstones alone, in the lifetime of one. */
+/** Maximum size of keys, in bytes, that this process adds to Redis for tombstones only, within the lifetime of one. */
 const maxAddedBytes = 1_048_576
-/** How much longer than the longest handler a tombstone lives; ms. */
+/** Lifetime of a tombstone in addition to the longest handler time, in ms. */
 export const retiredGrace = 5_000
-/** Before those that could not be sent are tried again; ms. */
+/** Pause before tombstones that could not be sent are tried again, in ms. */
 const pause = 1_000
 
-/** How full everything is that requests with unsafe methods fill. */
+/** Usage of the memory that unsafe requests fill. */
 export interface RetirementStats extends RetiredStats {
-  /** Bytes of keys whose tombstone Redis does not have yet. */
+  /** Size of keys whose tombstones are not in Redis yet, in bytes. */
   readonly unsentBytes: number
   readonly maxUnsentBytes: number
-  /** Bytes of keys that this process added to Redis lately, for tombstones of what was not stored. */
+  /** Size of keys that this process recently added to Redis for tombstones only, in bytes. */
   readonly addedBytes: number
   readonly maxAddedBytes: number
 }
 
 /**
- * When a tombstone is sent.
- *
- * - `at once`: it is the newest one, but for those of other processes that this one has not met.
- * - `late`: after an outage or a refusal. Another one may have come and expired since, so it gets an id that no entry names.
- * - `again`: a new life of the log may have lost it, and all others with it.
+ * The occasion on which a tombstone is sent:
+ * - `at once`: it is the newest one, except for unknown ones of other processes;
+ * - `late`: after an outage or a refusal. Another one may have been left and expired since, so it gets an id that no
+ *   entry contains;
+ * - `again`: a new life of the log may have lost it, together with all others.
  */
 type Occasion = 'at once' | 'late' | 'again'
 
-/** A tombstone that Redis does not have yet. */
+/** A tombstone that is not in Redis yet. */
 interface Unsent {
   readonly id: string
   readonly occasion: Occasion
 }
 
 /**
- * Tells other processes which keys requests have retired: a tombstone at each key, for as long as a handler may run.
+ * Announces the keys that requests have retired to other processes, by a tombstone at each key that lives as long as a
+ * handler may run.
  *
- * Best effort, for clients decide how much there is of it: no records, no marks, and a bound on everything. What Redis does not
- * take now is sent once it is trusted again, the newest 256 KiB of keys.
+ * Best effort, because clients control the amount: there are no log records or marks, and everything is bounded.
+ * Tombstones that Redis does not accept now are sent when it can be used again, up to the newest 256 KiB of keys.
  */
 export class Retirement {
   readonly #entries: SharedEntries
@@ -75,9 +76,9 @@ export class Retirement {
   }
 
   /**
-   * Leaves tombstones at keys that were retired here under these ids. Never rejects.
+   * Leaves tombstones at keys that were retired here, with these ids. Never rejects.
    *
-   * @returns the first bytes of what was there; all of it for an entry without a body
+   * @returns the first bytes of the previous values; all of an entry without a body
    */
   async send(tombstones: ReadonlyMap<string, string>): Promise<readonly (readonly [string, Buffer])[]> {
     await this.#coherence.waitForStart()
@@ -94,7 +95,10 @@ export class Retirement {
     return existed
   }
 
-  /** Redis is trusted: it gets what it has missed, and, in a new life of the log, what it may have lost. */
+  /**
+   * Called when Redis can be used again: sends waiting tombstones and, in a new life of the log, those that may be
+   * lost.
+   */
   resume(): void {
     const { incarnation } = this.#coherence.stamp
     if (this.#incarnation !== undefined && this.#incarnation !== incarnation) {
@@ -138,7 +142,7 @@ export class Retirement {
     this.#isResuming = false
   }
 
-  /** Sends some; those that fail are kept. Never rejects. */
+  /** Sends tombstones, and keeps those that failed. Never rejects. */
   async #leave(tombstones: readonly (readonly [string, Unsent])[]): Promise<readonly (readonly [string, Buffer])[]> {
     const { stamp } = this.#coherence
     const sent = tombstones.map(([key, { id, occasion }]) => {
@@ -162,7 +166,7 @@ export class Retirement {
     }
   }
 
-  /** Whether Redis may get this key for the tombstone alone. */
+  /** Whether this key may be added to Redis for a tombstone only. */
   #mayAdd(key: string): boolean {
     const now = this.#clock.monotonic()
     if (now - this.#addedSince > this.#ttl) {
@@ -191,7 +195,7 @@ export class Retirement {
   }
 }
 
-/** A name for a tombstone, which no other has. */
+/** A unique id for a tombstone. */
 export function newTombstoneId(): string {
   return randomBytes(8).toString('hex')
 }

@@ -13,8 +13,8 @@ export const CREDENTIAL_FIELDS: readonly (readonly [meaning: string, names: stri
 ]
 
 /**
- * Patterns for request fields that browsers and platforms send with every request: never credentials, whatever the
- * names suggest.
+ * Patterns for request fields that browsers and platforms send with every request: never credentials, even if their
+ * names suggest so.
  */
 export const EVERYDAY_FIELDS: readonly (readonly [meaning: string, names: string])[] = [
   ['Pseudo-fields of HTTP/2', '^:'],
