@@ -107,18 +107,18 @@ function redisPage() {
 function optionsPage() {
   return `# Options
 
-Written from the source by \`npm run docs\`. \`undefined\` means the default; an unknown name, \`null\`, a value of the wrong kind or out of
-range is an error at construction. What a timer measures is at most 24 days; a lifetime may be any. Lists have at most 1000 names of at most 256 characters.
+This page is generated from the source by \`npm run docs\`. \`undefined\` means the default. An unknown name, \`null\`, or a value of the wrong type or out of
+range is an error at construction. A duration that a timer measures is at most 24 days; a lifetime has no limit. A list has at most 1000 names of at most 256 characters.
 
 ## The middleware
 
-\`fallbackCache(options)\` from \`fallback-cache/express\` and \`fallback-cache/koa\` takes these, and the options of the core below.
+\`fallbackCache(options)\` from \`fallback-cache/express\` and \`fallback-cache/koa\` takes the following options, and the options of the core below.
 
 ${table('src/http/protocol/options.ts', 'FallbackCacheMiddlewareOptions')}
 
 ### The front door
 
-\`cached.serve(app, options)\` and, but for the server, \`cached.listener(app, options)\`: [front door](front-door.md).
+Options of \`cached.serve(app, options)\`, and, except those of the server, of \`cached.listener(app, options)\`: see [front door](front-door.md).
 
 ${table('src/middleware/front-door/front-door-options.ts', 'FrontDoorOptions')}
 ${rows('src/middleware/front-door/front-door.ts', 'ServeOptions')}
@@ -131,12 +131,12 @@ ${rows('src/middleware/front-door/front-door.ts', 'ServeOptions')}
 | that states its lifetime, or gets one by \`ttl()\` in its handler, is stored with | ${statuses('statuses')}; in the \`proxy\` preset any of 200 to 599 |
 | of any other status | is not stored (\`status\` of the [reasons](reasons.md)), unless \`statusTtl\` names it |
 
-304 is never stored as such, 206 only with \`storePartial\`. \`statusTtl\` goes before \`ttl\`: with a lifetime the status is
-stored, with \`false\` never, whatever the response states.
+A 304 is never stored itself, a 206 only with \`storePartial\`. \`statusTtl\` takes precedence over \`ttl\`: a status with a lifetime is
+stored, a status with \`false\` is never stored, even if the response states a lifetime.
 
 ## The core
 
-\`new FallbackCache(options)\`, and the middleware.
+These are options of \`new FallbackCache(options)\` and of the middleware.
 
 ${table('src/core/options.ts', 'FallbackCacheOptions')}
 
@@ -149,19 +149,19 @@ ${table('src/core/options.ts', 'CircuitBreakerOptions')}
 function reasonsPage() {
   return `# Reasons
 
-Why a response was not stored or not reused, or a request was not handled. Each such response has one reason, and the same words are
-in three places:
+This page lists why a response was not stored or not reused, or why a request bypassed the cache. Each such response has one reason, which
+appears in three places:
 
-- \`Cache-Status: …; detail=\`, where the reason is known before the head leaves. Why a stored response was not used is said by \`fwd\`
-  (RFC 9211), for \`detail\` then belongs to the new response. \`skip('why')\` of a handler puts its own words there.
-- the events: \`bypass\` for a request that the cache does not handle, \`miss\` for a stored response that is not used (or is not there),
+- \`Cache-Status: …; detail=\`, if the reason is known before the response head is sent. \`fwd\` (RFC 9211) says why a stored response was not
+  used, because \`detail\` then describes the new response. If a handler calls \`skip('why')\`, \`detail\` contains that text.
+- the events: \`bypass\` for a request that the cache does not handle, \`miss\` if no stored response was found or used,
   \`skip\` for a response that is not stored.
-- \`stats().counters.refused\`; \`uri-miss\` is counted in \`counters.misses\` alone.
+- \`stats().counters.refused\`; \`uri-miss\` is counted in \`counters.misses\` only.
 
-What it would be for any request is said by [\`explain\`](explain.md), without making it. Which statuses are stored:
-[options](options.md#which-statuses-are-stored).
+[\`explain\`](explain.md) returns the reason for a request without sending it. [Options](options.md#which-statuses-are-stored) lists
+the statuses that are stored.
 
-Written from the source by \`npm run docs\`.
+This page is generated from the source by \`npm run docs\`.
 
 | reason | meaning |
 |---|---|
