@@ -1,11 +1,16 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { FallbackCache } from '../../src/index.js'
 import { check, type Verdict } from '../soak/checker.js'
+import { observe } from '../soak/connection.js'
 import type { Disaster, History, SoakRecord } from '../soak/records.js'
 import { violationText } from '../soak/report.js'
 import { runSoak } from '../soak/soak.js'
 import { bundled } from '../support/bundled.js'
+import { ChaosProxy } from '../support/chaos-proxy.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 
 describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
   it('keeps every promise, in its short form', async () => {
@@ -25,6 +30,38 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
     expect(violations.map(({ promise }) => promise)).toContain('C1')
     expect(violations.every(({ text }) => !/^[AB]\d \(.* after [AB]\d invalidated/.test(text))).toBe(true)
   }, 60_000)
+})
+
+describe.skipIf(process.env.SKIP_REDIS === '1')('the observation of a cache in the soak test', () => {
+  it.each(['find', 'get', 'getOrSet'] as const)(
+    'does not take an answer of %s after a timeout for a connected one',
+    async (how) => {
+      const server = await RedisServer.start()
+      const proxy = await ChaosProxy.start({ port: server.port })
+      const cache = new FallbackCache({ redis: proxy.url })
+      try {
+        const connection = observe(cache, () => {})
+        const ask = async (): Promise<boolean> => {
+          if (how === 'find') return (await connection.find('k')).isConnected
+          const look = how === 'get' ? () => cache.get('k') : () => cache.getOrSet('k', () => 'another value')
+          const { result, isConnected } = await connection.during(look)
+          expect(result).toBe('value')
+          return isConnected
+        }
+        await until('the cache is connected', () => cache.stats().connected)
+        await cache.set('k', 'value')
+        expect(await until('Redis answers in time', ask)).toBe(true)
+        proxy.hold()
+        expect(await ask()).toBe(false)
+        // One timeout is no outage.
+        expect(cache.stats().connected).toBe(true)
+      } finally {
+        await cache.close()
+        await proxy.close()
+        await server.stop()
+      }
+    },
+  )
 })
 
 describe('the judge of the soak test', () => {

@@ -3,11 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import express from 'express'
 import { systemClock } from '../../src/core/clock.js'
-import { engineOf } from '../../src/core/fallback-cache.js'
 import { FallbackCache } from '../../src/index.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { Random } from '../simulation/random.js'
-import { type Connection, observe } from './connection.js'
+import { type Connection, type Observed, observe } from './connection.js'
 import { moment, type Read, type SoakRecord, type Write } from './records.js'
 import { type Cover, coverText, paths, reach, tagsOf, valueKeys } from './resources.js'
 
@@ -156,17 +155,21 @@ async function run(setup: SoakSetup): Promise<void> {
     const how = random.weighted({ getOrSet: 4, http: 4, get: 1, find: 1 })
     const resource = random.pick(how === 'http' ? paths : valueKeys)
     const startAt = moment()
-    const { result, isConnected } = await connection.during(() => lookUp(how, resource))
+    const { result, isConnected } =
+      how === 'find' ? await find(resource) : await connection.during(() => lookUp(how, resource))
     const { version, run } = result ?? {}
     records.push({ type: 'read', by: name, resource, how, startAt, endAt: moment(), version, run, isConnected })
   }
 
-  async function lookUp(how: Read['how'], resource: string): Promise<Versioned | undefined> {
+  async function find(key: string): Promise<Observed<Versioned | undefined>> {
+    const { result, isConnected } = await connection.find(key)
+    return { result: result && (JSON.parse(result.entry.body.toString()) as Versioned), isConnected }
+  }
+
+  async function lookUp(how: Exclude<Read['how'], 'find'>, resource: string): Promise<Versioned | undefined> {
     if (how === 'get') return (await cache.get<Versioned>(resource)) ?? undefined
     if (how === 'getOrSet') return await cache.getOrSet(resource, () => handle(resource), { tags: tagsOf(resource) })
-    if (how === 'http') return await ask<Versioned>('GET', resource)
-    const found = await engineOf(cache).find(resource)
-    return found === undefined ? undefined : (JSON.parse(found.entry.body.toString()) as Versioned)
+    return await ask<Versioned>('GET', resource)
   }
 
   /** Reads the database first, then takes its time: what is invalidated meanwhile must not be undone by its end. */
