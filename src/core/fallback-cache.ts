@@ -9,7 +9,7 @@ import { type Duration, positiveDuration } from './duration.js'
 import { CacheEngine, ENGINE } from './engine.js'
 import { EntryStore, type Invalidation } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
-import type { InvalidationMark, RunMark } from './mark.js'
+import { type InvalidationMark, OpaqueMark, type RunMark } from './mark.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type KnownOption, TAGS_NAMES, TTL_NAMES } from './option-hints.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
@@ -32,7 +32,8 @@ export interface SetOptions {
 export interface AssignOptions extends SetOptions {
   /**
    * A mark taken with {@link FallbackCache.mark} before the value was read or computed: the value is not stored if any
-   * process has invalidated it since. Without a mark the value counts as new at the call of `set`.
+   * process has invalidated it since. Without a mark the value counts as new at the call of `set`. A mark of another
+   * cache, or anything else, is a TypeError.
    */
   readonly since?: InvalidationMark | undefined
 }
@@ -147,15 +148,16 @@ export class FallbackCache {
    * first and pass it as `since`.
    *
    * @param options - the lifetime (seconds or a duration text), or lifetime, tags and mark
-   * @throws CacheError `serializer` if the value cannot be serialised; RangeError for a lifetime that is not positive
+   * @throws CacheError `serializer` if the value cannot be serialised; RangeError for a lifetime that is not positive;
+   *   TypeError for a `since` that is not a mark of this cache
    */
   async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {
     checkKey(key)
     const checked = this.#readSetOptions(options, ASSIGN_OPTIONS)
-    const since = isOptions(options) ? options.since : undefined
+    const since = this.#readMark(isOptions(options) ? options.since : undefined)
     const entry = this.#values.entryOf(value, checked)
     if (since === undefined) await this.#entries.assign(key, entry)
-    else await this.#entries.store(key, entry, since as RunMark).written
+    else await this.#entries.store(key, entry, since).written
   }
 
   /**
@@ -291,7 +293,15 @@ export class FallbackCache {
    * {@link set} as `since`.
    */
   mark(): InvalidationMark {
-    return this.#entries.mark()
+    return new OpaqueMark(this, this.#entries.mark())
+  }
+
+  #readMark(since: InvalidationMark | undefined): RunMark | undefined {
+    if (since === undefined) return undefined
+    const mark = OpaqueMark.read(since, this)
+    if (mark === undefined)
+      throw new TypeError(`since must be a mark that mark() of this cache gave, got ${shown(since)}`)
+    return mark
   }
 
   #readSetOptions(given: Duration | SetOptions | undefined, known = SET_OPTIONS): ValueLifetime {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { CacheEvents } from '../../src/core/events.js'
-import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
+import { engineOf, FallbackCache, type InvalidationMark } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { ManualClock } from '../support/manual-clock.js'
 
@@ -116,6 +116,38 @@ describe('FallbackCache in memory', () => {
     await expect(cache.getOrSet('other', () => 1, options as never)).rejects.toThrow(message)
     expect(await cache.get('k')).toBe('before')
     expect(await cache.get('other')).toBeNull()
+  })
+
+  it('stores with a mark of its own, and refuses anything else as `since`', async () => {
+    const { cache } = make()
+    const since = cache.mark()
+    await cache.set('k', 1, { since })
+    expect(await cache.get('k')).toBe(1)
+    await cache.set('k', 2, { since: undefined })
+    const odd: [unknown, string][] = [
+      [null, 'null'],
+      [0, '0'],
+      ['now', '"now"'],
+      [Symbol('s'), 'Symbol(s)'],
+      [{}, 'an object'],
+      [{ ...since }, 'an object'],
+      [engineOf(cache).mark(), 'an object'],
+      [make().cache.mark(), 'an object'],
+    ]
+    for (const [value, shown] of odd) {
+      const error = new TypeError(`since must be a mark that mark() of this cache gave, got ${shown}`)
+      await expect(cache.set('k', 3, { since: value as InvalidationMark })).rejects.toThrow(error)
+    }
+    expect(await cache.get('k')).toBe(2)
+  })
+
+  it('keeps a mark usable for as long as it is held, whatever is done to it', async () => {
+    const { cache } = make()
+    const since = cache.mark()
+    expect(Object.assign.bind(undefined, since, { sequence: 1 })).toThrow(TypeError)
+    await cache.delete('k')
+    await cache.set('k', 'too old', { since })
+    expect(await cache.get('k')).toBeNull()
   })
 
   it('refuses a key that is no text, or that Redis could not tell from another', async () => {
