@@ -1,12 +1,24 @@
 export { buildKey, type KeyParams } from './core/build-key.js'
 export type { Clock, Timer } from './core/clock.js'
+export type { JournalStats } from './core/coherence/journal.js'
+export type { MirrorStats } from './core/coherence/mirror.js'
+export type { RetiredStats } from './core/coherence/retired-keys.js'
 export type { Counters } from './core/counters.js'
 export type { Duration } from './core/duration.js'
 export { CacheError, type CacheErrorCode } from './core/errors.js'
 export type { CacheEvents, Tier } from './core/events.js'
-export { type CacheStats, FallbackCache, type Invalidation, type SetOptions } from './core/fallback-cache.js'
+export {
+  type AssignOptions,
+  type CacheStats,
+  FallbackCache,
+  type Invalidation,
+  type InvalidationMark,
+  type PrefixOptions,
+  type SetOptions,
+} from './core/fallback-cache.js'
 export type { Logger } from './core/logger.js'
 export type { CircuitBreakerOptions, FallbackCacheOptions } from './core/options.js'
+export type { RecordingStats } from './core/recordings.js'
 export type { Credentials } from './core/tiers/credentials.js'
 export { isBackgroundRefresh } from './http/port/refresh-mark.js'
 export type {
