@@ -122,7 +122,9 @@ export class EntryStore {
     return this.#shared !== undefined
   }
 
-  /** False while the last command that Redis was sent has had no answer in time, or there is no connection. True without Redis. */
+  /**
+   * False if the last command sent to Redis was not answered in time, or there is no connection. True without Redis.
+   */
   get isAnswering(): boolean {
     const coherence = this.#shared?.coherence
     return coherence === undefined || (coherence.isConnected && coherence.breaker.failures === 0)

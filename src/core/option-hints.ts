@@ -1,6 +1,6 @@
-/** What the hints need to know of an option. */
+/** The properties of an option that hints use. */
 export interface KnownOption {
-  /** What other caches and clients call it, separated by spaces. */
+  /** Its names in other caches and clients, separated by spaces. */
   readonly otherNames?: string
 }
 
@@ -18,10 +18,10 @@ function isCalled(lower: string, option: KnownOption | undefined): boolean {
   return option?.otherNames?.toLowerCase().split(' ').includes(lower) === true
 }
 
-/** What other libraries call the lifetime of an entry. */
+/** Names of the lifetime of an entry in other libraries. */
 export const TTL_NAMES = 'ttl maxAge age expire expires expiration expiry expireAfter duration lifetime stdTTL'
 
-/** What other libraries call tags. */
+/** Names of tags in other libraries. */
 export const TAGS_NAMES = 'tag surrogateKey surrogateKeys'
 
 /** The known name with the fewest edits, if they are few for its length; otherwise a name that contains it. */

@@ -161,7 +161,10 @@ const BREAKER_OPTIONS = {
   cooldown: { default: 30, read: timerMilliseconds },
 } as const satisfies OptionTable<CircuitBreakerOptions>
 
-/** The options of the core, and how each is read: an option is one entry here and one property of {@link FallbackCacheOptions}. */
+/**
+ * The options of the core, and how each is read: an option is one entry here and one property of {@link
+ * FallbackCacheOptions}.
+ */
 export const CORE_OPTIONS = {
   enabled: { default: true, read: flagOf, otherNames: 'enable disabled disable active' },
   redis: {

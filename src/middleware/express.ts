@@ -166,7 +166,7 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get url(): string {
-    // connect sets originalUrl in mounted middleware, plain node:http never does. Read once, because sub-routers change url.
+    // connect sets originalUrl in mounted middleware, plain node:http does not. Read once: sub-routers change url.
     this.#url ??= this.context.originalUrl ?? this.context.url ?? '/'
     return this.#url
   }

@@ -330,7 +330,7 @@ export class Coherence {
 
   /**
    * Recovers after losing track of the log. Nothing is answered until then, because only recovery can tell whether
-   * memory was emptied on purpose or Redis by accident.
+   * Redis was emptied on purpose, which empties memory too, or by accident.
    */
   async #onLostTrack(message: string): Promise<never> {
     const error = new CacheError('log-broken', message)
@@ -483,7 +483,7 @@ export class Coherence {
     this.#warn({ policy: evictionPolicy }, advice)
   }
 
-  /** Prints a warning without a logger, because a misconfiguration must not go unnoticed. */
+  /** Logs a warning, or prints it if there is no logger, because a misconfiguration must not go unnoticed. */
   #warn(details: object, message: string): void {
     const { logger } = this.#settings
     if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')

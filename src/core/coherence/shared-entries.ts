@@ -53,8 +53,8 @@ const carried = `
 
 /**
  * Writes an entry, unless there is one with a newer position, or, for a late entry, one that was not stored earlier.
- * Returns the id of a tombstone that is in its place, or that the existing entry was stored after, if the entry is not
- * known to be newer.
+ * Returns the id of a tombstone that is in its place, or that the existing entry was stored after, if the new entry is
+ * not known to be newer than it.
  *
  * KEYS: the entry, then, outside a cluster, the head and the log. A command may arrive minutes after it was sent, when
  * the tombstone has expired and no process remembers the record of the key, so the log is searched for newer records of

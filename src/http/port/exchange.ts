@@ -210,8 +210,8 @@ export interface Recording {
   end(): void
   /**
    * The client has disconnected before the handler's `end`. Requests that wait for this response stop waiting. The
-   * response is still stored if its head was written before and it matches the Content-Length there: there are more ways
-   * to notice a disconnect, and to stop early, than could be watched.
+   * response is still stored if its head was written before and it matches the Content-Length there: there are more
+   * ways to notice a disconnect, and to stop early, than could be watched.
    */
   leave(): void
   /** The response will not be completed, or differs from its announcement. */

@@ -96,7 +96,8 @@ export class RecordedJudgement {
   #judgeInputs(route: RouteFields, { by }: Storable): Reason | undefined {
     const { inputs, of, policy } = this.#run
     if (inputs === undefined || policy.inputs === undefined) return undefined
-    // What middleware in front announces without a say in the response selects nothing, and covers no read.
+    // Vary members of outer middleware that did not affect the response select nothing, and do not account for inputs
+    // read.
     const announced = fieldValue(route.deciding, 'vary')
     const selecting = selectingFields(route.fields, policy.vary, policy.exactVary, announced)
     if (selecting === '*') return 'vary-star'

@@ -303,7 +303,7 @@ export class ResponseRecorder implements Recording {
     if (sees !== 'range') return false
     const { inputs } = this
     if (inputs !== undefined) return inputs.range || inputs.everyField
-    // Unknown whether a handler in this process has read Range; a proxied origin's 200 is trusted (RFC 9111, section 3).
+    // Unknown whether a handler in this process has read Range; a proxied 200 is trusted (RFC 9111, section 3).
     return this.policy.storage.answersAsOrigin
   }
 

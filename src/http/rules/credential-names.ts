@@ -43,7 +43,10 @@ const CREDENTIAL_FIELD = anyOf(CREDENTIAL_FIELDS)
 const EVERYDAY_FIELD = anyOf(EVERYDAY_FIELDS)
 const CREDENTIAL_COOKIE = anyOf(CREDENTIAL_COOKIES, 'i')
 
-/** Whether the name of a request field, in lower case, is one of {@link CREDENTIAL_FIELDS} and none of {@link EVERYDAY_FIELDS}. */
+/**
+ * Whether the name of a request field, in lower case, is one of {@link CREDENTIAL_FIELDS} and none of {@link
+ * EVERYDAY_FIELDS}.
+ */
 export function namesCredentialField(name: string): boolean {
   return CREDENTIAL_FIELD.test(name) && !EVERYDAY_FIELD.test(name)
 }

@@ -4,15 +4,16 @@ import { type Fields, fieldValue } from '../syntax/fields.js'
 import type { InputsPolicy } from './inputs-policy.js'
 import type { InputsRead } from './inputs-read.js'
 
-/** A text of the request that the key does not hold, by the name that the options have for it. */
+/** A value of the request that is not part of the key, with its name in the options. */
 export interface UnkeyedText {
   readonly input: string
   readonly text: string
 }
 
 /**
- * Texts of a request that its handler could send back, although no key and no selecting field holds them: values of the neutral fields
- * that it has read, and parameters that the option `query` leaves out, which are read wherever the URL is.
+ * Lists values of a request that its handler could include in the response although they are not part of the key or of
+ * the selecting fields: neutral fields that it has read, and parameters that the option `query` leaves out, which are
+ * visible wherever the URL is.
  *
  * @param selecting - the selecting fields of the response
  */
@@ -26,7 +27,7 @@ export function unkeyedTexts(
   if (neutral.size === 0 && keyedParameters === undefined) return NONE
   const texts: UnkeyedText[] = []
   for (const input of neutral) {
-    // Hidden from handlers; a body may well contain its own entity tag.
+    // Hidden from handlers; a body may contain its own entity tag.
     if (input === 'if-none-match' || input === 'if-modified-since') continue
     const text = fieldValue(request.headers, input)?.trim() ?? ''
     if (text.length >= SHORTEST && !selecting.includes(input) && !ignored.has(input)) texts.push({ input, text })
@@ -36,16 +37,16 @@ export function unkeyedTexts(
 }
 
 /**
- * The first of some texts that a response contains, as it is or as HTML, JSON or a URL has it; `undefined`: none. A text counts as
- * contained where looking for it would take too long.
+ * Finds the first value that a response contains, literally or encoded for HTML, JSON or a URL; `undefined` if there is
+ * none. If the search would take too long, the value counts as found.
  *
- * @param fields - the stored ones
+ * @param fields - the stored fields
  */
 export function reflectedText(texts: readonly UnkeyedText[], fields: Fields, body: Buffer): UnkeyedText | undefined {
   if (texts.length === 0) return undefined
   const plain = decoded(fieldValue(fields, 'content-encoding'), body)
   const head = Object.keys(fields)
-    // A validator may be what a condition has named.
+    // A validator may equal the value of a condition.
     .filter((name) => name !== 'etag' && name !== 'last-modified' && name !== 'cache-control')
     .map((name) => fieldValue(fields, name))
     .join('\n')
@@ -58,16 +59,19 @@ export function reflectedText(texts: readonly UnkeyedText[], fields: Fields, bod
   )
 }
 
-/** Characters. Shorter texts are in many responses by chance. */
+/** Minimum length of a value, in characters; shorter ones occur in many responses by chance. */
 const SHORTEST = 8
 
-/** So many parameters of a query are looked for. */
+/** Maximum number of query parameters that are searched for. */
 const MOST_PAIRS = 32
 
-/** The largest body that is decoded, in bytes; a larger one counts as containing the text. */
+/** Maximum size of a decoded body, in bytes; a larger body counts as containing the value. */
 const LARGEST = 2 ** 22
 
-/** Bytes that are searched for one response, over all texts; beyond them a text counts as found. Clients choose how many texts there are. */
+/**
+ * Maximum number of bytes searched per response, over all values, because clients control their number; beyond it, a
+ * value counts as found.
+ */
 const MOST_SEARCHED = 2 ** 24
 
 const NONE: readonly UnkeyedText[] = Object.freeze([])
@@ -84,14 +88,14 @@ function unkeyedPairs(url: string, keyed: readonly string[], ignored: ReadonlySe
   return texts
 }
 
-/** A text as it is, in HTML, in JSON, in a URL, and decoded from one. */
+/** The forms of a value: literal, encoded for HTML, JSON and a URL, and decoded from a URL. */
 function spellings(text: string): readonly string[] {
   const html = text.replace(/[&<>"']/g, (one) => ENTITIES[one] ?? one)
   const forms = [text, html, html.replaceAll('&#39;', '&#x27;'), JSON.stringify(text).slice(1, -1)]
   try {
     forms.push(encodeURIComponent(text), decodeURIComponent(text))
   } catch {
-    // Half of a surrogate pair, or a percent sign that begins no escape: no handler has decoded it either.
+    // Half of a surrogate pair, or an invalid percent-escape, which no handler can have decoded either.
   }
   return [...new Set(forms)]
 }
@@ -104,7 +108,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** The bytes before they were encoded; `undefined` where that cannot be told. */
+/** Removes the content coding of a body; `undefined` if that is impossible. */
 function decoded(coding: string | undefined, body: Buffer): Buffer | undefined {
   const name = coding?.trim().toLowerCase() ?? 'identity'
   if (name === 'identity' || name === '') return body

@@ -19,9 +19,9 @@ export interface PrimaryKey {
 /** A request whose key is wanted, with what its key holds beside the URI. */
 export interface KeyedRequest {
   readonly request: RequestHead
-  /** What the `key` and `user` options add, unambiguously joined; `''`: nothing. */
+  /** The values added by the `key` and `user` options, joined unambiguously; `''` if there are none. */
   readonly extra: string
-  /** The digest of the content of a QUERY; `undefined`: it is none. */
+  /** The digest of the content of a QUERY; `undefined` for other methods. */
   readonly content: string | undefined
 }
 

@@ -20,7 +20,9 @@ export interface ToStore extends RecordedFor {
   readonly search: SearchKeys | undefined
 }
 
-/** Finds and stores the responses of one middleware, under the key of their exact query or of a rule of No-Vary-Search. */
+/**
+ * Finds and stores the responses of one middleware, under the key of their exact query or of a rule of No-Vary-Search.
+ */
 export class StoredResponses {
   readonly variants: Variants
   readonly searchIndex: NoVarySearchIndex

@@ -33,7 +33,7 @@ export interface FoundVariant {
 
 /** The outcome of storing a response. */
 export type Kept =
-  /** `storageKey`: where it is stored; `written`: whether Redis will have it, or there is none. */
+  /** `storageKey`: the key it is stored under; `written`: resolves to whether Redis has it, false without Redis. */
   | { readonly storageKey: string; readonly entry: Entry; readonly written: Promise<boolean> }
   | { readonly refusal: Refused | 'too-many-variants' }
 

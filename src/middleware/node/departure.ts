@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 /**
- * Whether the connection of a response is over, as far as its handler can know: a handler can hear of it, or look, before the
- * `close` event of the response. HTTP/2 has a stream for each response.
+ * Whether the connection of a response has ended, as far as its handler can know: a handler can notice or check that
+ * before the response's `close` event. HTTP/2 has a stream for each response.
  */
 export function hasDeparted(request: IncomingMessage, response: ServerResponse): boolean {
   if (response.destroyed) return true
@@ -13,7 +13,7 @@ export function hasDeparted(request: IncomingMessage, response: ServerResponse):
   return destroyed || readableEnded || writableEnded
 }
 
-/** The properties of a stream of HTTP/2 that say whether it is over. */
+/** The properties of an HTTP/2 stream that tell whether it has ended. */
 interface Http2Stream extends Pick<Duplex, 'destroyed'> {
   readonly aborted: boolean
 }
