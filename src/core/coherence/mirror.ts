@@ -1,7 +1,7 @@
 import { AgedMap } from './aged-map.js'
 import { type Cover, foldCase, prefixName, tagName } from './cover.js'
 import { PrefixMap } from './prefix-map.js'
-import { type ReadEntry, RetiredKeys } from './retired-keys.js'
+import { type ReadEntry, RetiredKeys, type Settlement } from './retired-keys.js'
 
 /** The newest invalidation of one key, prefix or tag. */
 interface Slot {
@@ -121,8 +121,8 @@ export class Mirror {
    * @param leftId - its id in Redis; if it differs from `id`, the key was also retired elsewhere, before or after
    * @param met - the id of the tombstone that it replaced; `''` if there was none
    */
-  settleRetired(key: string, id: string, position: number, leftId: string, met: string): void {
-    this.retired.settle(key, id, position, ++this.#sequence, leftId, met)
+  settleRetired(key: string, id: string, settlement: Settlement): void {
+    this.retired.settle(key, id, ++this.#sequence, settlement)
   }
 
   /** Sets the position of an invalidation that was waiting for it. */

@@ -37,6 +37,18 @@ export interface ReadEntry {
   readonly after: string | undefined
 }
 
+/** The outcome of sending a tombstone. */
+export interface Settlement {
+  /** The position of the log at that moment. */
+  readonly position: number
+  /** The id under which Redis has it. */
+  readonly leftId: string
+  /** The id of the tombstone that was there, or that an entry there was stored after; `''` if there was none. */
+  readonly met: string
+  /** Milliseconds for which Redis keeps a tombstone. */
+  readonly lifetime: number
+}
+
 /** Maximum number of records; each takes less than 700 bytes. */
 const maxRecords = 8_192
 /** Maximum length of a name; longer ones are replaced by their digest. */
@@ -136,17 +148,19 @@ export class RetiredKeys {
   }
 
   /**
-   * Notes that the tombstone, or something newer, is in Redis. If its id differs, the key counts as retired again,
-   * because results made here before may be older than the retirement elsewhere.
-   *
-   * @param met - the id of the tombstone that was there, or that an entry there was stored after; `''` if there was
-   * none
+   * Records that Redis has the tombstone of this process, or a newer one. Under another id the key counts as retired once more, because
+   * results made here before may be older than a retirement by another process.
    */
-  settle(key: string, id: string, position: number, sequence: number, leftId = id, met = ''): void {
+  settle(key: string, id: string, sequence: number, { position, leftId, met, lifetime }: Settlement): void {
     const known = this.#records.get(nameOf(key))
     if (known === undefined || known.id !== id) return
     if (leftId !== id) {
-      this.add(key, { sequence, id: leftId, isOwn: known.isOwn, isSettled: true, position }, met)
+      // Without a tombstone there, and while none can have expired, results made here since are the newest.
+      const isNewest = met === '' && this.#now() < known.until - this.#keptFor + lifetime
+      const record = { id: leftId, isOwn: known.isOwn, isSettled: true, position }
+      this.add(key, { ...record, sequence: isNewest ? known.sequence : sequence }, met)
+      const added = this.#records.get(nameOf(key))
+      if (added !== undefined) added.settledAt = sequence
       return
     }
     if (met !== id) known.older = withOlder(met, known.older)

@@ -155,7 +155,7 @@ export class Retirement {
       const left = await this.#entries.retire(sent, stamp, this.#ttl)
       const { position } = this.#coherence.stamp
       for (const { key, leftId, met } of left) {
-        this.#mirror.settleRetired(key, ids.get(key)?.id ?? leftId, position, leftId, met)
+        this.#mirror.settleRetired(key, ids.get(key)?.id ?? leftId, { position, leftId, met, lifetime: this.#ttl })
       }
       return left.map(({ key, existed }) => [key, existed])
     } catch {

@@ -1,12 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { RetiredKeys } from '../../../src/core/coherence/retired-keys.js'
+import { RetiredKeys, type Settlement } from '../../../src/core/coherence/retired-keys.js'
 import { derivedKey, rootOf } from '../../../src/core/derived-key.js'
 
 const root = '/page:0123456789ab'
 const variant = derivedKey(root, 'ba9876543210')
 const userVariant = derivedKey(variant, 'aaaaaaaaaaaa')
 const later = { id: 'i', isOwn: true, isSettled: false, position: 0 }
+
+/** A tombstone that was sent so late that others may have expired, unless a lifetime is given. */
+const settlement = (given: Omit<Settlement, 'lifetime'>, lifetime = 0): Settlement => ({ ...given, lifetime })
 
 describe('rootOf', () => {
   it('finds what a key is derived from, by its form', () => {
@@ -43,9 +46,9 @@ describe('RetiredKeys', () => {
     const keys = new RetiredKeys(() => now, 1000)
     keys.add(root, { ...later, sequence: 1 })
     for (const key of [root, variant]) expect(keys.coversAfter(key, 1e15)).toBe(true)
-    keys.settle(root, 'another', 70, 2)
+    keys.settle(root, 'another', 2, settlement({ position: 70, leftId: 'another', met: '' }))
     expect(keys.coversAfter(root, 1e15)).toBe(true)
-    keys.settle(root, 'i', 70, 3)
+    keys.settle(root, 'i', 3, settlement({ position: 70, leftId: 'i', met: '' }))
     expect([root, variant].map((key) => keys.coversAfter(key, 99, { asked: 2, after: 'x' }))).toEqual([true, true])
     expect([root, variant].map((key) => keys.coversAfter(key, 99, { asked: 2, after: 'i' }))).toEqual([false, true])
     expect(keys.coversAfter(root, 0)).toBe(false)
@@ -59,16 +62,16 @@ describe('RetiredKeys', () => {
   it('counts a key as retired once more when its tombstone has another id in Redis, and only then', () => {
     const keys = new RetiredKeys()
     keys.add(root, { ...later, sequence: 1 })
-    keys.settle(root, 'i', 70, 3, 'other')
+    keys.settle(root, 'i', 3, settlement({ position: 70, leftId: 'other', met: '' }))
     for (const key of [root, variant])
       expect([keys.coversSince(key, 2), keys.coversSince(key, 3)]).toEqual([true, false])
     expect([keys.idFor(root, 2), keys.idFor(root, 3)]).toEqual(['', 'other'])
     const readAt = (asked: number) => keys.coversAfter(root, 0, { asked, after: 'x' })
     expect([readAt(2), readAt(3)]).toEqual([true, false])
-    keys.settle(root, 'i', 90, 5, 'third')
+    keys.settle(root, 'i', 5, settlement({ position: 90, leftId: 'third', met: '' }))
     expect(keys.idFor(root, 4)).toBe('other')
     expect(keys.unsettle(9)).toEqual([[root, 'other']])
-    keys.settle(root, 'other', 90, 6, 'other')
+    keys.settle(root, 'other', 6, settlement({ position: 90, leftId: 'other', met: '' }))
     expect([keys.coversSince(root, 3), keys.idFor(root, 3)]).toEqual([false, 'other'])
   })
 
@@ -87,7 +90,7 @@ describe('RetiredKeys', () => {
     keys.add(root, { ...later, id: 'a', sequence: 1, isSettled: true })
     expect([undefined, 'a', 'x'].map(isUsable)).toEqual([false, true, true])
     keys.add(root, { ...later, id: 'b', sequence: 2 })
-    keys.settle(root, 'b', 0, 3, 'b', 'w')
+    keys.settle(root, 'b', 3, settlement({ position: 0, leftId: 'b', met: 'w' }))
     expect([undefined, 'a', 'w', 'b', 'x'].map(isUsable)).toEqual([false, false, false, true, true])
     expect(keys.olderThan(root)).toBe('w a')
     for (const id of ['c', 'd', 'e', 'f']) keys.meet(root, id, 4, 0)
@@ -107,7 +110,7 @@ describe('RetiredKeys', () => {
     ])
     expect(keys.coversSince(root, 1)).toBe(true)
     expect(keys.coversAfter(root, 0, { asked: 9, after: 'met' })).toBe(true)
-    keys.settle(root, 'own', 0, 3, 'own', 'met')
+    keys.settle(root, 'own', 3, settlement({ position: 0, leftId: 'own', met: 'met' }))
     expect(['met', 'own'].map((after) => keys.coversAfter(root, 0, { asked: 9, after }))).toEqual([true, false])
   })
 
@@ -154,5 +157,27 @@ describe('RetiredKeys', () => {
       expect(keys.coversSince(`/kept/${at}`, 0)).toBe(false)
       expect(keys.mayCoverResult(name(at), flood)).toBe(false)
     }
+  })
+
+  it('keeps what was made here since, if no other tombstone was there or can have expired', () => {
+    let now = 0
+    const keys = new RetiredKeys(() => now, 1000)
+    const settle = (id: string, sequence: number, met: string) =>
+      keys.settle(root, id, sequence, settlement({ position: 0, leftId: `${id} late`, met }, 500))
+    keys.add(root, { sequence: 1, id: 'own', isOwn: true, isSettled: false, position: 0 })
+    settle('own', 3, '')
+    expect([keys.coversSince(root, 0), keys.coversSince(root, 2)]).toEqual([true, false])
+    expect(keys.idFor(root, 2)).toBe('own late')
+    // What was read before it was sent may be older all the same.
+    expect(keys.coversAfter(root, 0, { asked: 2, after: undefined })).toBe(true)
+
+    keys.add(root, { sequence: 4, id: 'met', isOwn: true, isSettled: false, position: 0 })
+    settle('met', 6, 'of another process')
+    expect(keys.coversSince(root, 5)).toBe(true)
+
+    keys.add(root, { sequence: 7, id: 'long ago', isOwn: true, isSettled: false, position: 0 })
+    now += 501
+    settle('long ago', 9, '')
+    expect(keys.coversSince(root, 8)).toBe(true)
   })
 })

@@ -70,8 +70,13 @@ function handler(route: Route<unknown>, runs: Runs): Koa.Middleware {
     const answer = await route.answer({
       run: runs.next(route),
       method: ctx.method,
-      path: new URL(ctx.originalUrl, 'http://host').pathname,
-      query: new URL(ctx.originalUrl, 'http://host').searchParams,
+      // Read only by those answers that need it: the cache observes that the whole URL was read.
+      get path() {
+        return new URL(ctx.originalUrl, 'http://host').pathname
+      },
+      get query() {
+        return new URL(ctx.originalUrl, 'http://host').searchParams
+      },
       fields: ctx.req.headers,
       host: ctx.hostname,
       handle: ctx.fallbackCache as Call['handle'],
