@@ -9,7 +9,7 @@ const NEED_REDIS = needRedis()
 /** With CURRENT_FRAMEWORKS=1, the hosts of the contract that are left out. */
 const OTHER_FRAMEWORKS =
   process.env.CURRENT_FRAMEWORKS === '1'
-    ? ['express4', 'express4-front', 'koa2', 'koa2-front', 'node', 'fastify', 'hono'].map(
+    ? ['express', 'express4', 'express4-front', 'koa-front', 'koa2', 'koa2-front', 'node', 'fastify', 'hono'].map(
         (host) => `test/middleware/contract-${host}.test.ts`,
       )
     : []
