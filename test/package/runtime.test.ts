@@ -17,6 +17,7 @@ const ANSWERED = {
     { body: { runs: 2 }, cacheStatus: expect.stringMatching(/; hit/) },
   ],
   isSameClass: true,
+  metrics: ['fallback_cache_requests_total'],
   key: expect.stringMatching(/^report:[0-9a-f]{12}$/),
 }
 
