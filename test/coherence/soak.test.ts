@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/index.js'
 import { check, type Verdict } from '../soak/checker.js'
 import { observe } from '../soak/connection.js'
+import { footprintTable } from '../soak/footprint.js'
 import type { Disaster, History, SoakRecord } from '../soak/records.js'
 import { violationText } from '../soak/report.js'
 import { runSoak } from '../soak/soak.js'
@@ -22,6 +23,7 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
     expect(stdout).toMatch(/^violations( +|, )(C\d|liveness|trouble) 0(, (C\d|liveness|trouble) 0)+$/m)
     expect(stdout).toMatch(/^reads +[1-9]\d{2,}/m)
     expect(stdout).toMatch(/^disasters +[1-9]\d/m)
+    expect(stdout).toMatch(/^ +1( +[1-9]\d*\.\d){3} +[1-9]\d* /m)
   }, 90_000)
 
   it('notices a process that does not follow the log', async () => {
@@ -180,6 +182,24 @@ describe('the judge of the soak test', () => {
     expect(promisesIn(verdict([afterwards, hit, miss], [flush]))).toEqual(['C6', 'C5'])
   })
 
+  it('shows the largest size in each minute', () => {
+    const table = footprintTable(
+      [
+        { type: 'footprint', by: 'A1', at: 1_000, sizes: { heapBytes: 20 * 1_048_576, entries: 7 } },
+        { type: 'footprint', by: 'B1', at: 60_900, sizes: { heapBytes: 10 * 1_048_576, entries: 9 } },
+        { type: 'footprint', by: 'redis', at: 2_000, sizes: { redisBytes: 1_536 } },
+        { type: 'footprint', by: 'A1', at: 61_000, sizes: { entries: 8 } },
+      ],
+      1_000,
+    )
+    const cells = table.split('\n').map((line) => line.trim().split(/ {2,}/).slice(0, 5))
+    expect(cells).toEqual([
+      ['minute', 'heap MB', 'rss MB', 'Redis KB', 'entries'],
+      ['1', '20.0', '-', '1.5', '9'],
+      ['2', '-', '-', '-', '8'],
+    ])
+  })
+
   it('shows what led to a violation', () => {
     const history = historyOf([write, run, read], [lost])
     const [violation] = check(history).violations
@@ -195,7 +215,7 @@ describe('the judge of the soak test', () => {
 
   function historyOf(records: readonly SoakRecord[], disasters: readonly Disaster[]): History {
     const alive = new Set(['A1', 'B1'])
-    return { records, disasters, quietInRedis: new Set(), alive, endAt: 20_000, maxStale: 1_000, lease: 0 }
+    return { records, disasters, quietInRedis: new Set(), alive, startAt: 0, endAt: 20_000, maxStale: 1_000, lease: 0 }
   }
 
   function verdict(records: readonly SoakRecord[], disasters: readonly Disaster[] = []): Verdict {

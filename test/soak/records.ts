@@ -2,7 +2,7 @@
  * What is written down of a run. All moments are milliseconds of `process.hrtime`, which is one clock for all processes
  * of a machine.
  */
-export type SoakRecord = Read | Write | Run | LinkChange | QuietSet | QuietRead | Cleared | Trouble
+export type SoakRecord = Read | Write | Run | LinkChange | QuietSet | QuietRead | Cleared | Trouble | Footprint
 
 /** A lookup, and what it gave. */
 export interface Read {
@@ -93,6 +93,16 @@ export interface Trouble {
   readonly text: string
 }
 
+/** The size of a process, or of the data in Redis, at one moment. */
+export interface Footprint {
+  readonly type: 'footprint'
+  /** The process, or `redis`. */
+  readonly by: string
+  readonly at: number
+  /** Bytes where the name says so, else numbers of things. */
+  readonly sizes: Readonly<Record<string, number>>
+}
+
 /** Something that was done to the machines, from when to when. */
 export interface Disaster {
   readonly text: string
@@ -112,6 +122,7 @@ export interface History {
   readonly quietInRedis: ReadonlySet<string>
   /** Processes that are there at the end. */
   readonly alive: ReadonlySet<string>
+  readonly startAt: number
   readonly endAt: number
   /** Milliseconds, as the caches were told. */
   readonly maxStale: number

@@ -1,4 +1,5 @@
 import { PROMISES, type Verdict, type Violation } from './checker.js'
+import { footprintTable } from './footprint.js'
 import type { History, SoakRecord } from './records.js'
 
 /** What a soak run showed, for people. */
@@ -14,6 +15,7 @@ export function reportText(history: History, verdict: Verdict): string {
     `disasters    ${history.disasters.length}`,
     `handler runs ${runs} for ${requests} requests: ${percent(requests - runs, requests)} saved`,
     `cut off      ${staleness.length} stale answers, by ${quantile(staleness, 0.99)} ms at p99, ${quantile(staleness, 1)} ms at most (maxStaleWhileDisconnected: ${history.maxStale} ms)`,
+    `most of any process in each minute\n${footprintTable(history.records, history.startAt)}`,
     `violations   ${counts.map(([promise, count]) => `${promise} ${count}`).join(', ')}`,
   ].join('\n')
 }

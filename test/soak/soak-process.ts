@@ -7,6 +7,7 @@ import { FallbackCache } from '../../src/index.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { Random } from '../simulation/random.js'
 import { type Connection, type Observed, observe } from './connection.js'
+import { sizesOf } from './footprint.js'
 import { moment, type Read, type SoakRecord, type Write } from './records.js'
 import { type Cover, coverText, paths, reach, tagsOf, valueKeys } from './resources.js'
 
@@ -125,7 +126,9 @@ async function run(setup: SoakSetup): Promise<void> {
     })
   })
 
+  let ticks = 0
   const flushing = setInterval(() => {
+    if (ticks++ % 10 === 0) records.push({ type: 'footprint', by: name, at: moment(), sizes: sizesOf(cache) })
     flush()
     send({ type: 'connected', isConnected: cache.stats().connected && quiet.stats().connected })
   }, 100)

@@ -70,6 +70,7 @@ class Soak {
     await Promise.all([
       this.#lane(networkFaults(seed), endAt, (fault) => this.#breakNetwork(fault)),
       this.#lane(machineFaults(seed), endAt, (fault) => this.#breakMachine(fault)),
+      this.#measureRedis(endAt),
     ])
     await this.#heal()
     await sleep(CALM)
@@ -82,6 +83,7 @@ class Soak {
       disasters: this.#disasters.sort((one, other) => one.endAt - other.endAt),
       quietInRedis,
       alive,
+      startAt: this.#startAt,
       endAt: moment(),
       maxStale: MAX_STALE * 1_000,
       lease: read === 'memory-first' ? LEASE * 1_000 : 0,
@@ -101,6 +103,17 @@ class Soak {
       await sleep(fault.calm)
       if (moment() > endAt) return
       await strike(fault)
+    }
+  }
+
+  async #measureRedis(endAt: number): Promise<void> {
+    for (; moment() < endAt; await sleep(1_000)) {
+      if (!this.#server.running || this.#server.frozen) continue
+      // A server that is killed or frozen during the question gives no answer.
+      const answer = await Promise.race([this.#order('INFO', 'memory').catch(() => ''), sleep(500, '')])
+      const used = /^used_memory:(\d+)/m.exec(String(answer))?.[1]
+      if (used === undefined) continue
+      this.#records.push({ type: 'footprint', by: 'redis', at: moment(), sizes: { redisBytes: Number(used) } })
     }
   }
 
