@@ -267,9 +267,7 @@ function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
     throw new TypeError(`tls must be an object such as { ca, cert, key }, got ${shown(tls)}`)
   }
   if (typeof redis !== 'string' || !readRedisUrl(redis).isSecure) {
-    throw new TypeError(
-      'tls is for a rediss:// URL: a client of yours has TLS options of its own, and redis:// has no TLS',
-    )
+    throw new TypeError('tls is for a rediss:// URL: your own client has its own TLS options, and redis:// has no TLS')
   }
   const options: ConnectionOptions = { ...tls }
   for (const name of ['ca', 'cert', 'key'] as const) {

@@ -33,9 +33,9 @@ export class ValueCodec {
       if (Buffer.isBuffer(data)) return { body: ownBytes(data), meta: `b${spent}` }
       if (isThenable(data)) {
         Promise.resolve(data).catch(() => {})
-        throw new TypeError('the serializer gave a promise: it must give the string or Buffer itself')
+        throw new TypeError('the serializer returned a promise: it must return a string or a Buffer')
       }
-      throw new TypeError(`the serializer gave ${data === null ? 'null' : typeof data}, not a string or a Buffer`)
+      throw new TypeError(`the serializer returned ${data === null ? 'null' : typeof data}, not a string or a Buffer`)
     } catch (thrown) {
       throw new CacheError('serializer', `the value cannot be serialised: ${textOf(thrown)}`, thrown)
     }

@@ -64,7 +64,7 @@ export function registerMetrics(registry: MetricsRegistry, source: MetricsSource
     )
   }
   const { name = 'default' } = options
-  if (typeof name !== 'string' || name === '') throw new TypeError('the option name must be a text that is not empty')
+  if (typeof name !== 'string' || name === '') throw new TypeError('the option name must be a non-empty string')
   const sources = registered.get(registry) ?? registerFamilies(registry)
   if (sources.has(name)) {
     throw new TypeError(`the registry has a cache named "${name}" already: give each one a name of its own`)

@@ -469,7 +469,7 @@ describe('getOrSet', () => {
 
   it('refuses an asynchronous serializer, and says so', async () => {
     const { cache } = make({ serializer: (async () => '1') as never })
-    await expect(cache.set('k', 1)).rejects.toThrow('the serializer gave a promise')
+    await expect(cache.set('k', 1)).rejects.toThrow('the serializer returned a promise')
   })
 
   it('keeps null, as a value like any other', async () => {

@@ -69,7 +69,7 @@ describe('ValueCodec', () => {
 
   it.each([[undefined], [() => 1], [Symbol('s')]])('says that %s has no serialised form', (value) => {
     expect(() => json.serialize(value, 0)).toThrow(CacheError)
-    expect(() => json.serialize(value, 0)).toThrow('the serializer gave undefined, not a string or a Buffer')
+    expect(() => json.serialize(value, 0)).toThrow('the serializer returned undefined, not a string or a Buffer')
   })
 
   it('says what the serializer or the deserializer threw, with the error as cause', () => {

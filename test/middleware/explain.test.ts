@@ -243,12 +243,12 @@ describe('explain', () => {
     [{ url: 7 }, 'url must be a path such as "/products/1" or a whole URL, got 7'],
     [{ url: 'products/1' }, 'url must be a path such as "/products/1" or a whole URL, got "products/1"'],
     [{ url: 'http://[' }, 'url must be a path such as "/products/1" or a whole URL, got "http://["'],
-    [{ url: '/', method: null }, 'method of the request to explain must be a text, got null'],
-    [{ url: '/', host: 7 }, 'host of the request to explain must be a text, got 7'],
+    [{ url: '/', method: null }, 'method of the request to explain must be a string, got null'],
+    [{ url: '/', host: 7 }, 'host of the request to explain must be a string, got 7'],
     [{ url: '/', headers: null }, 'headers of the request to explain must be an object'],
     [{ url: '/', headers: new Headers() }, 'of a Headers object: Object.fromEntries(headers)'],
-    [{ url: '/', headers: { Accept: 1 } }, 'headers["Accept"] must be a text or a list of texts, got 1'],
-    [{ url: '/', headers: { Accept: Symbol('x') } }, 'must be a text or a list of texts, got Symbol(x)'],
+    [{ url: '/', headers: { Accept: 1 } }, 'headers["Accept"] must be a string or a list of strings, got 1'],
+    [{ url: '/', headers: { Accept: Symbol('x') } }, 'must be a string or a list of strings, got Symbol(x)'],
   ]
   it.each(odd)('never rejects, and says what to write: %o', async (asked, message) => {
     const { cached } = await serve({}, (_req, res) => res.send('page'))

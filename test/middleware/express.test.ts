@@ -977,7 +977,7 @@ describe('the options of fallbackCache', () => {
     [{ maxBodySize: 0 }, /maxBodySize must be a positive integer, got 0/],
     [{ preset: 'cdn' }, /preset must be "application" or "proxy", got "cdn"/],
     [{ cacheStatus: 'yes' }, /cacheStatus must be true or false/],
-    [{ cache: new FallbackCache(), maxEntries: 5 }, /maxEntries cannot be given together with cache/],
+    [{ cache: new FallbackCache(), maxEntries: 5 }, /maxEntries cannot be combined with cache/],
     [{ cache: {} }, /cache must be a FallbackCache/],
   ]
   for (const [options, message] of wrong) {

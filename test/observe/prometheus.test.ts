@@ -125,7 +125,7 @@ describe('registerMetrics', () => {
     const cache = new FallbackCache()
     expect(() => registerMetrics({} as Registry, cache)).toThrow('a Prometheus registry as its first argument')
     expect(() => registerMetrics(registry, {} as FallbackCache)).toThrow('the cache as its second argument')
-    expect(() => registerMetrics(registry, cache, { name: '' })).toThrow('the option name must be a text')
+    expect(() => registerMetrics(registry, cache, { name: '' })).toThrow('the option name must be a non-empty string')
   })
 })
 

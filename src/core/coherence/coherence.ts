@@ -162,7 +162,7 @@ export class Coherence {
     const reply = await echoScript.run(this.#port, [this.#log.headKey], [question])
     if (String(reply) === question) return
     this.#port.reset()
-    throw new CacheError('redis-out-of-step', 'a reply of Redis was that to another command: the connection is dropped')
+    throw new CacheError('redis-out-of-step', 'Redis replied to a different command: the connection is dropped')
   }
 
   /** Starts to listen to the client, and to connect. */

@@ -29,7 +29,7 @@ export function readCredentials(credentials: unknown, redis: unknown): GiveCrede
   if (give === undefined) return undefined
   if (typeof redis !== 'string') {
     throw new TypeError(
-      'credentials is for a redis URL: a client of yours has such an option of its own (node-redis: credentialsProvider)',
+      'credentials is for a redis URL: your own client has its own option (node-redis: credentialsProvider)',
     )
   }
   const { username, password } = readRedisUrl(redis)
@@ -97,10 +97,10 @@ async function inTime(give: GiveCredentials): Promise<Credentials> {
 
 /** Validates returned credentials: ioredis given other values stops reconnecting, or ends the process. */
 function checked(given: unknown, isSecure: boolean): Credentials {
-  if (typeof given !== 'object' || given === null) throw new TypeError('it must give { username, password, tls }')
+  if (typeof given !== 'object' || given === null) throw new TypeError('it must return { username, password, tls }')
   const { username, password, tls } = given as Readonly<Record<string, unknown>>
   for (const [name, value] of Object.entries({ username, password })) {
-    if (value !== undefined && typeof value !== 'string') throw new TypeError(`${name} must be a text`)
+    if (value !== undefined && typeof value !== 'string') throw new TypeError(`${name} must be a string`)
   }
   if (tls === undefined) return given
   if (!isSecure) throw new TypeError('tls is for a rediss:// URL')

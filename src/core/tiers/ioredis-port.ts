@@ -191,7 +191,7 @@ function loadIoredis(): Ioredis {
   try {
     return createRequire(import.meta.url)('ioredis') as Ioredis
   } catch (cause) {
-    throw new TypeError('a redis URL needs the package "ioredis" (npm install ioredis), or hand in a client of yours', {
+    throw new TypeError('a redis URL needs the package "ioredis" (npm install ioredis), or pass your own client', {
       cause,
     })
   }

@@ -37,7 +37,8 @@ export function adviceOn(
     }))
 }
 
-const ONCE = 'Said once for each cache: Cache-Status, the event "skip" and explain() tell of other inputs and routes.'
+const ONCE =
+  'This warning is given once for each cache: see Cache-Status, the event "skip" and explain() for other inputs and routes.'
 
 /**
  * Whether no warning is needed: frameworks read Accept for every redirect, and an absent cookie or field costs nothing.
@@ -59,8 +60,8 @@ function everyField(path: string, place: string | undefined): string {
 function cookieRead(path: string, input: string): string {
   const cookie = input === 'cookie' ? 'the Cookie field' : input.replace(/^cookie:/, 'the cookie ')
   return (
-    `the response to ${path} was not stored: its handler has read ${cookie}, and everybody would have got it. Name it in the option ` +
-    `"vary" (vary: ['${input}']) to keep a response for each value, in inputs.ignore if the response does not depend on it, or send ` +
+    `the response to ${path} was not stored: its handler has read ${cookie}, and every client would have got it. Name it in the option ` +
+    `"vary" (vary: ['${input}']) to store one response for each value, in inputs.ignore if the response does not depend on it, or send ` +
     'Cache-Control: public. ' +
     ONCE
   )
@@ -70,7 +71,7 @@ function parameterRead(path: string, input: string): string {
   const parameter =
     input === 'query:*' ? 'all parameters of the query' : `the parameter ${input.replace(/^query:/, '')}`
   return (
-    `the response to ${path} was not stored: its handler has read ${parameter}, and the option "query" names others only, so that ` +
+    `the response to ${path} was not stored: its handler has read ${parameter}, which the option "query" does not name, so that ` +
     `requests with other values have the same key. Name it in "query", or "${input}" in inputs.ignore. ` +
     ONCE
   )
@@ -79,16 +80,16 @@ function parameterRead(path: string, input: string): string {
 function addressRead(path: string): string {
   return (
     `the response to ${path} was not stored: the address or the certificate of the client was read behind the cache. Mount rate limits ` +
-    'and loggers in front of the cache, put the address into the option "key", or name "ip" in inputs.ignore. ' +
+    'and loggers in front of the cache, add the address to the option "key", or name "ip" in inputs.ignore. ' +
     ONCE
   )
 }
 
 function objectRead(path: string, input: string): string {
   return (
-    `the response to ${path} was not stored: its handler has read ${spelled(input)}, which middleware in front of the cache has filled in ` +
-    `and whose name says who is asking. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, what it depends on in "key", ` +
-    `or "${input}" in inputs.ignore if the response does not depend on it. ` +
+    `the response to ${path} was not stored: its handler has read ${spelled(input)}, which middleware in front of the cache has set ` +
+    `and whose name identifies the user or their location. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, add the data that it depends on to "key", ` +
+    `or name "${input}" in inputs.ignore if the response does not depend on it. ` +
     ONCE
   )
 }
@@ -102,7 +103,7 @@ function spelled(input: string): string {
 
 function filledRead(path: string, input: string): string {
   return (
-    `the handler of ${path} has read ${spelled(input)}, which middleware in front of the cache has filled in: the cache keeps a response for ` +
+    `the handler of ${path} has read ${spelled(input)}, which middleware in front of the cache has set: the cache stores one response for ` +
     `each of its values. Name "${input}" in the option "vary", or in inputs.ignore if the response does not depend on it. ` +
     ONCE
   )
@@ -111,8 +112,8 @@ function filledRead(path: string, input: string): string {
 /** The warning about a response that contains a value of its request which is not part of any key. */
 export function reflectedInput(url: string, input: string): string {
   return (
-    `the response to ${pathOf(url)} was not stored: it contains the value of ${input} of its request, and everybody would have got that. Leave it ` +
-    `out of the response, name it in ${input.startsWith('query:') ? '"query"' : '"vary"'}, or name "${input}" in inputs.ignore. ` +
+    `the response to ${pathOf(url)} was not stored: it contains the value of ${input} of its request, and every client would have got it. Remove it ` +
+    `from the response, name it in ${input.startsWith('query:') ? '"query"' : '"vary"'}, or name "${input}" in inputs.ignore. ` +
     ONCE
   )
 }
@@ -122,7 +123,7 @@ export function givenUp(path: string, inputs: readonly string[]): string {
   const names = inputs.map((input) => `"${input}"`).join(', ')
   return (
     `responses to ${path} are not stored at present: the handler has read ${names}, and nearly every request has another value, so that no ` +
-    'request finds what is stored for others. Name in inputs.ignore what the response does not depend on. ' +
+    'request finds a stored response. Name the inputs that the response does not depend on in inputs.ignore. ' +
     ONCE
   )
 }
@@ -130,8 +131,8 @@ export function givenUp(path: string, inputs: readonly string[]): string {
 function fieldRead(path: string, name: string): string {
   if (isFilledInput(name)) return filledRead(path, name)
   return (
-    `the handler of ${path} has read the request field ${name}, which is not in Vary: the cache keeps a response for each of its values. ` +
-    `Send Vary: ${name}, so that caches in front know, or name it in the option "vary" or in inputs.ignore. ` +
+    `the handler of ${path} has read the request field ${name}, which is not in Vary: the cache stores one response for each of its values. ` +
+    `Send Vary: ${name}, so that caches in front of the server know it, or name it in the option "vary" or in inputs.ignore. ` +
     ONCE
   )
 }

@@ -126,11 +126,11 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
   }
   const cookies = oneOf(given(options.cookies, 'named'), ['named', 'observed'], 'cookies')
   if (cookies === 'observed' && inputs === undefined) {
-    throw new TypeError('cookies: "observed" needs the inputs of handlers to be watched: leave out inputs: false')
+    throw new TypeError('cookies: "observed" needs the inputs of handlers to be observed: remove inputs: false')
   }
   const filled = vary.find(isFilledInput)
   if (filled !== undefined && inputs === undefined) {
-    throw new TypeError(`vary: ["${filled}"] needs the inputs of handlers to be watched: use the option key instead`)
+    throw new TypeError(`vary: ["${filled}"] needs the inputs of handlers to be observed: use the option key instead`)
   }
   const base = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE, vary)
   const storage = { ...base, ...credentialsBy(inputs, cookies, base) }
@@ -258,7 +258,7 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
   }
   if (core.length > 0) {
     throw new TypeError(
-      `${core.join(', ')} cannot be given together with cache, nor to with(): they are options of the core it has`,
+      `${core.join(', ')} cannot be combined with cache or passed to with(): they are options of its FallbackCache`,
     )
   }
   const { cache } = options

@@ -85,7 +85,7 @@ export class Reports {
     const { faults } = this.#told
     if (faults.size >= MOST_FAULTS || faults.has(error.message)) return
     faults.add(error.message)
-    emitWarning(`a request passed by the cache because something failed: ${error.stack ?? error.message}`)
+    emitWarning(`a request bypassed the cache because of an error: ${error.stack ?? error.message}`)
   }
 
   /** Gives a warning, once per kind for all requests. */

@@ -179,8 +179,8 @@ function isAnonymous({ request }: RecordedRequest): boolean {
 
 function loggedInWarning(of: RecordedRequest): string {
   return (
-    `the response to ${pathOf(of.request.url)} was not stored: its handler knew who the user is (req.user, ctx.state.user or a session with ` +
-    'something in it), and everybody would have got it. Authentication that runs after the cache is not seen by it: name the user in the ' +
-    'key with the "user" option, or keep such routes away from the cache with "skip". This is said once for each cache.'
+    `the response to ${pathOf(of.request.url)} was not stored: its handler knew the user (req.user, ctx.state.user or a session that is ` +
+    'not empty), and every client would have got it. The cache cannot see authentication that runs after it: name the user in the ' +
+    'key with the "user" option, or exclude such routes from the cache with "skip". This warning is given once for each cache.'
   )
 }

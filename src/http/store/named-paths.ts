@@ -69,7 +69,7 @@ function checkPath(path: string): void {
   if (!path.startsWith('/')) throw new TypeError(`path must start with "/", got ${shown(path)}`)
   if (!isPattern(path)) return
   throw new TypeError(
-    `invalidate(${shown(path)}) looks like a pattern, and there are none: ${HOW}. A path with this very text is invalidate(${shown(path.split('/').slice(1))})`,
+    `invalidate(${shown(path)}) looks like a pattern, but patterns are not supported: ${HOW}. To invalidate a path with exactly this text, write invalidate(${shown(path.split('/').slice(1))})`,
   )
 }
 
@@ -84,7 +84,7 @@ function textOf(value: unknown, at: number, kind: string): string {
   const isText = typeof value === 'string' || typeof value === 'bigint' || typeof value === 'boolean'
   if (!isText && !Number.isFinite(value))
     throw new TypeError(`${kind} ${at + 1} of the path is ${shown(value)}: ${HOW}`)
-  if (value === '') throw new TypeError(`${kind} ${at + 1} of the path is empty, which would name what is above it`)
+  if (value === '') throw new TypeError(`${kind} ${at + 1} of the path is empty, which would name the path above it`)
   return String(value)
 }
 

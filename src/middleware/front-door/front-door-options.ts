@@ -52,7 +52,9 @@ export function checkNamed(skipOnHit: FrontDoorOptions['skipOnHit'], before: rea
   if (unknown === undefined) return
   const named = typeof unknown === 'string' ? `"${unknown}"` : `the function ${unknown.name || '<anonymous>'}`
   const there = before.map(({ name }) => name || '<anonymous>').join(', ') || 'nothing'
-  throw new RangeError(`skipOnHit must name what stands before the cache, got ${named}; there stands: ${there}`)
+  throw new RangeError(
+    `skipOnHit must name middleware that is mounted before the cache, got ${named}; mounted there: ${there}`,
+  )
 }
 
 /**

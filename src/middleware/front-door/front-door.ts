@@ -112,7 +112,7 @@ const ASKS =
 
 function warn(obstacle: string | undefined): boolean {
   if (obstacle === undefined) return false
-  process.emitWarning(`hits are not answered in front of the application: ${obstacle}`, 'FallbackCacheWarning')
+  process.emitWarning(`the front door does not answer hits: ${obstacle}`, 'FallbackCacheWarning')
   return true
 }
 

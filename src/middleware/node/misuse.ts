@@ -66,7 +66,7 @@ function checkDescription(description: Readonly<Record<string, unknown>>): void 
   }
   for (const [name, value] of Object.entries({ method, protocol, host })) {
     if (value !== undefined && (typeof value !== 'string' || value === '')) {
-      throw new TypeError(`${name} of the request to explain must be a text, got ${shown(value)}`)
+      throw new TypeError(`${name} of the request to explain must be a string, got ${shown(value)}`)
     }
   }
   if (headers === undefined) return
@@ -77,7 +77,7 @@ function checkDescription(description: Readonly<Record<string, unknown>>): void 
   }
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || [value].flat().every((one) => typeof one === 'string')) continue
-    throw new TypeError(`headers[${shown(name)}] must be a text or a list of texts, got ${shown(value)}`)
+    throw new TypeError(`headers[${shown(name)}] must be a string or a list of strings, got ${shown(value)}`)
   }
 }
 

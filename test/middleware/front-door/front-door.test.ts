@@ -692,7 +692,7 @@ describe('what stands before the cache', () => {
     app.use(helmet, (_req, _res, next) => next(), cached, behind)
     expect(() => cached.serve(app, { skipOnHit: [helmet, 'helmt'] })).toThrow(
       new RangeError(
-        'skipOnHit must name what stands before the cache, got "helmt"; there stands: helmet, <anonymous>',
+        'skipOnHit must name middleware that is mounted before the cache, got "helmt"; mounted there: helmet, <anonymous>',
       ),
     )
     expect(() => cached.listener(app, { skipOnHit: [behind] })).toThrow('got the function behind')
@@ -702,7 +702,7 @@ describe('what stands before the cache', () => {
   it('is an error to name where it does not stand, in Koa', () => {
     const cached = forKoa()
     const app = new Koa().use(cached)
-    expect(() => cached.serve(app, { skipOnHit: ['logger'] })).toThrow('got "logger"; there stands: nothing')
+    expect(() => cached.serve(app, { skipOnHit: ['logger'] })).toThrow('got "logger"; mounted there: nothing')
   })
 
   it('may be named before the application is complete', async () => {
