@@ -5,6 +5,8 @@ import type { KnownOption } from './option-hints.js'
 export interface Option<Value, Options> extends KnownOption {
   /** The value used if the option is not given; it is read like any other value. */
   readonly default?: Value
+  /** The value by preset that is used if the option is not given, for options whose default depends on the preset. */
+  readonly presets?: Readonly<Record<string, Value>>
   /**
    * Validates a value and returns the setting. `options` contains all given options, for settings that depend on
    * others.
@@ -28,6 +30,14 @@ export type Settings<Table> = {
     : never
 }
 
+/** The context in which options are read. */
+export interface Reading {
+  /** The prefix of names in messages, such as `circuitBreaker.`. @defaultValue `''` */
+  readonly prefix?: string
+  /** The preset whose defaults apply. */
+  readonly preset?: string
+}
+
 /**
  * Validates and reads options by their table, in its order.
  *
@@ -37,11 +47,23 @@ export function readOptions<Options extends object, Table extends OptionTable<Op
   options: Options,
   table: Table & OptionTable<Options>,
   owner: string,
-  prefix = '',
+  reading: Reading = {},
 ): Settings<Table> {
   rejectUnknownOptions(options, table, owner)
+  return readSettings<Options, Table>(options, table, reading)
+}
+
+/** Like {@link readOptions}, but ignores options that are not in the table. @throws errors of the readers */
+export function readSettings<Options extends object, Table extends Partial<OptionTable<Options>>>(
+  options: Options,
+  table: Table & Partial<OptionTable<Options>>,
+  reading: Reading = {},
+): Settings<Table> {
   const settings: Partial<Record<keyof Options, unknown>> = {}
-  for (const name of namesOf<Options>(table)) settings[name] = readOption(table, name, options, prefix)
+  for (const name of namesOf<Options>(table)) {
+    // The names come from the table itself, so each of them has an entry.
+    settings[name] = readOption(table as OptionTable<Options>, name, options, reading)
+  }
   return settings as Settings<Table>
 }
 
@@ -49,13 +71,14 @@ function readOption<Options, Name extends keyof Options>(
   table: OptionTable<Options>,
   name: Name,
   options: Options,
-  prefix: string,
+  { prefix = '', preset = '' }: Reading,
 ): unknown {
-  const { default: fallback, read } = table[name]
+  const { default: standard, presets, read } = table[name]
+  const fallback = presets?.[preset] ?? standard
   return read(given(options[name], fallback as Options[Name]), `${prefix}${String(name)}`, options)
 }
 
 /** The names of the options in a table. */
-export function namesOf<Options>(table: OptionTable<Options>): readonly (keyof Options)[] {
+export function namesOf<Options>(table: Partial<OptionTable<Options>>): readonly (keyof Options)[] {
   return Object.keys(table) as (keyof Options)[]
 }

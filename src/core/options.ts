@@ -197,7 +197,7 @@ export const CORE_OPTIONS = {
   deserializer: { default: parseJson, read: callableOf<NonNullable<FallbackCacheOptions['deserializer']>> },
   circuitBreaker: {
     default: {},
-    read: (value, name) => readOptions(given(value, {}), BREAKER_OPTIONS, name, `${name}.`),
+    read: (value, name) => readOptions(given(value, {}), BREAKER_OPTIONS, name, { prefix: `${name}.` }),
   },
   redisTimeout: { default: 50, read: positiveMilliseconds, otherNames: 'timeout commandTimeout' },
   maxInFlight: { default: 200, read: positiveInteger },
@@ -240,7 +240,8 @@ function timerMilliseconds(value: unknown, name: string): number {
   return timerDuration(value, name) * 1000
 }
 
-function flagOf(value: unknown, name: string): boolean {
+/** Checks for a boolean. @throws TypeError */
+export function flagOf(value: unknown, name: string): boolean {
   return flag(value, name) === true
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { CORE_OPTIONS, coreOptionNames } from '../../src/core/options.js'
+import { OWN_OPTIONS, ownOptionNames } from '../../src/http/protocol/policy.js'
 
 const page = readFileSync(new URL('../../docs/options.md', import.meta.url), 'utf8')
 const rows = new Map(
@@ -20,5 +21,40 @@ describe('the options of the core', () => {
     const shown = 'default' in entry ? shownDefault(entry.default) : undefined
     expect(rows.has(name)).toBe(true)
     if (shown !== undefined) expect(rows.get(name)?.startsWith(shown), `${rows.get(name)} is ${shown}`).toBe(true)
+  })
+})
+
+/** A default of a middleware as its row shows it, without backticks and in lower case. */
+function plainDefault(value: unknown): string | undefined {
+  if (Array.isArray(value)) return value.length === 0 ? '' : `['${value.join("', '")}']`.toLowerCase()
+  if (value === '') return ''
+  return (shownDefault(value) ?? JSON.stringify(value)).replaceAll('`', '').toLowerCase()
+}
+
+describe('the options of the middlewares', () => {
+  const plain = (name: string) => rows.get(name)?.replaceAll('`', '').toLowerCase()
+
+  it.each(ownOptionNames)('%s is in docs/options.md with the default that it has', (name) => {
+    const entry = OWN_OPTIONS[name]
+    const row = plain(name)
+    expect(row).toBeDefined()
+    if ('presets' in entry) {
+      const { application, proxy } = entry.presets
+      expect(row, `${name} differs between presets`).toContain('preset')
+      if (typeof application === 'boolean') expect([row, application, proxy]).toEqual(['by preset', false, true])
+      else
+        expect(row?.startsWith(`${plainDefault(application)}; `), `${row} is ${plainDefault(application)}`).toBe(true)
+      expect(page.split('| `preset` |')[1]?.split('\n')[0], 'the row of preset').toContain(`\`${name}\``)
+      if (typeof proxy === 'number' || proxy === false) expect(row).toContain(`; ${proxy} `)
+      for (const one of Array.isArray(proxy) ? proxy : []) expect(row).toContain(String(one).toLowerCase())
+    } else if ('default' in entry) {
+      const shown = plainDefault(entry.default)
+      // An empty value that has no effect may be left out.
+      const isEmpty = shown === '' || shown === '{}'
+      expect(row === shown || row?.startsWith(`${shown};`) || (isEmpty && row === ''), `${row} is ${shown}`).toBe(true)
+    } else {
+      // Without the option an outer middleware decides; no row says more than that it is empty.
+      expect(['', '[]']).toContain(row)
+    }
   })
 })

@@ -72,7 +72,8 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   /**
    * `'application'` is safe in front of handlers that were written without caching in mind. `'proxy'` permits
    * everything that RFC 9111 permits a shared cache: it sets `heuristic`, `storeSetCookie`, `storePartial` and
-   * `obeyClient`, and adds `POST` to `methods` and `CDN-Cache-Control` to `targets`.
+   * `obeyClient`, adds `POST` to `methods` and `CDN-Cache-Control` to `targets`, sets `staleIfError` to 7 days, and
+   * `inputs` to `false`.
    *
    * @defaultValue `'application'`
    */
@@ -81,7 +82,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly heuristic?: boolean | undefined
   /**
    * The target list (RFC 9213): fields that take precedence over `Cache-Control`; the first one present applies.
-   * @defaultValue `['Fallback-Cache-Control']`
+   * @defaultValue `['Fallback-Cache-Control']`; with `CDN-Cache-Control` in the `proxy` preset
    */
   readonly targets?: readonly string[] | undefined
   /**
@@ -101,7 +102,9 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
   readonly staleWhileRevalidate?: Duration | undefined
   /**
    * Serve a stale response for this long after its lifetime instead of an error: 500, 502, 503, 504, or a handler that
-   * throws (RFC 5861). The response's own directive takes precedence. @defaultValue 0
+   * throws (RFC 5861). The response's own directive takes precedence.
+   *
+   * @defaultValue 0; 604800 (7 days) in the `proxy` preset
    */
   readonly staleIfError?: Duration | undefined
   /**

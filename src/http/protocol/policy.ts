@@ -2,11 +2,9 @@ import { INTERFACE_VERSION, versionOf } from '../../core/brand.js'
 import { type Duration, parseDuration, timerDuration } from '../../core/duration.js'
 import type { CacheEngine } from '../../core/engine.js'
 import { engineOf, FallbackCache } from '../../core/fallback-cache.js'
-import type { Logger } from '../../core/logger.js'
 import { noteLongLifetime } from '../../core/long-lifetime.js'
 import {
   callable,
-  flag,
   given,
   namesIn,
   oneOf,
@@ -16,9 +14,9 @@ import {
   shown,
   text,
 } from '../../core/option-checks.js'
-import { type KnownOption, TAGS_NAMES, TTL_NAMES } from '../../core/option-hints.js'
-import type { OptionTable } from '../../core/option-table.js'
-import { CORE_OPTIONS, coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
+import { TAGS_NAMES, TTL_NAMES } from '../../core/option-hints.js'
+import { type OptionTable, readSettings, type Settings } from '../../core/option-table.js'
+import { CORE_OPTIONS, coreOptionNames, type FallbackCacheOptions, flagOf } from '../../core/options.js'
 import { tagText } from '../port/route-tags.js'
 import { isCredentialField } from '../rules/credentials.js'
 import { ENDLESS_TYPES } from '../rules/endless-types.js'
@@ -28,7 +26,7 @@ import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from '../rules
 import { MAX_SELECTING } from '../rules/vary.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from '../syntax/content-coding.js'
 import { isToken } from '../syntax/fields.js'
-import type { EndlessTypesOptions, FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
+import type { Awaitable, EndlessTypesOptions, FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 
 /** The validated options of a middleware, with defaults applied. */
 export interface Policy<Context extends object> {
@@ -71,45 +69,70 @@ export interface Policy<Context extends object> {
   readonly collapseTimeout: number
 }
 
-/** The options of the middlewares, without those of the core, with their names in other libraries. */
-const OWN_OPTIONS = {
-  cache: {},
-  ttl: { otherNames: TTL_NAMES },
-  statusTtl: { otherNames: 'status statuses statusCode statusCodes' },
-  group: {},
-  key: { otherNames: 'keyGenerator generateKey getKey cacheKey appendKey' },
-  user: { otherNames: 'userId perUser' },
-  query: { otherNames: 'params queryParams searchParams' },
-  noVarySearch: {},
-  preset: {},
-  heuristic: {},
-  targets: {},
-  storeSetCookie: {},
-  storePartial: {},
-  obeyClient: {},
-  staleWhileRevalidate: { otherNames: 'swr grace stale' },
-  staleIfError: { otherNames: 'sie keep' },
-  vary: { otherNames: 'headers varyBy' },
-  maxVariants: {},
-  tags: { otherNames: TAGS_NAMES },
-  cacheIf: {},
-  skip: { otherNames: 'exclude ignore unless bypass filter shouldCache when if toggle' },
-  allowRefresh: {},
-  methods: {},
-  maxBodySize: {},
-  precompress: { otherNames: 'compress compression encodings' },
-  cacheStatus: { otherNames: 'debug xCache cacheHeader' },
-  collapseTimeout: {},
-  inputs: {},
-  cookies: {},
-  endlessTypes: {},
-} as const satisfies Record<Exclude<keyof FallbackCacheMiddlewareOptions, keyof FallbackCacheOptions>, KnownOption>
+/** All options of a middleware, for any context: readers only check functions, and never call them. */
+type AnyOptions = FallbackCacheMiddlewareOptions<never>
+type OwnName = Exclude<keyof AnyOptions, keyof FallbackCacheOptions>
+
+/** An option that `with()` must not set, because it selects the core, has the scope `'core'`. */
+type Scope<Name> = Name extends keyof RefiningOptions ? { readonly scope?: never } : { readonly scope: 'core' }
+
+type OwnTable = { readonly [Name in OwnName]: OptionTable<AnyOptions>[Name] & Scope<Name> }
+
+const PRESETS = ['application', 'proxy'] as const
+type Preset = (typeof PRESETS)[number]
+const COOKIES = ['named', 'observed'] as const
+
+/**
+ * The options of the middlewares, without those of the core, and how each is read: an option is one entry here and one
+ * property of {@link FallbackCacheMiddlewareOptions}. Rules for combinations of options are in {@link readPolicy}.
+ */
+export const OWN_OPTIONS = {
+  cache: { scope: 'core', read: readCore },
+  ttl: { read: readTtl, otherNames: TTL_NAMES },
+  statusTtl: { default: {}, read: readStatusTtl, otherNames: 'status statuses statusCode statusCodes' },
+  group: { default: '', read: readGroup },
+  key: { read: callable, otherNames: 'keyGenerator generateKey getKey cacheKey appendKey' },
+  user: { read: callable, otherNames: 'userId perUser' },
+  query: { default: 'all', read: readQuery, otherNames: 'params queryParams searchParams' },
+  noVarySearch: { default: false, read: flagOf },
+  preset: { default: 'application', read: (value, name) => oneOf(value, PRESETS, name) },
+  heuristic: { presets: ofPresets('heuristic'), read: flagOf },
+  targets: { presets: ofPresets('targets'), read: fieldNames },
+  storeSetCookie: { presets: ofPresets('storeSetCookie'), read: flagOf },
+  storePartial: { presets: ofPresets('storePartial'), read: flagOf },
+  obeyClient: { presets: ofPresets('allowRequestDirectives'), read: flagOf },
+  staleWhileRevalidate: { default: 0, read: readLifetime, otherNames: 'swr grace stale' },
+  staleIfError: { presets: ofPresets('staleIfError'), read: readLifetime, otherNames: 'sie keep' },
+  vary: { default: [], read: (value, name) => inputNames(value, name, MAX_SELECTING), otherNames: 'headers varyBy' },
+  maxVariants: { default: 64, read: readMaxVariants },
+  tags: { default: [], read: readTags, otherNames: TAGS_NAMES },
+  cacheIf: { read: callable },
+  skip: { read: callable, otherNames: 'exclude ignore unless bypass filter shouldCache when if toggle' },
+  allowRefresh: { read: callable },
+  methods: {
+    presets: { application: ['GET', 'HEAD'], proxy: ['GET', 'HEAD', 'POST'] },
+    read: readMethods,
+  },
+  maxBodySize: { default: APPLICATION_STORAGE.maxBodySize, read: positiveInteger },
+  precompress: { read: readPrecompress, otherNames: 'compress compression encodings' },
+  cacheStatus: { default: true, read: readCacheStatus, otherNames: 'debug xCache cacheHeader' },
+  collapseTimeout: { default: 10, read: (value, name) => timerDuration(value, name) * 1000 },
+  inputs: { presets: { application: {}, proxy: false }, read: readInputs },
+  cookies: { default: 'named', read: (value, name) => oneOf(value, COOKIES, name) },
+  endlessTypes: { default: {}, read: readEndlessTypes },
+} as const satisfies OwnTable
+
+type OwnSettings = Settings<typeof OWN_OPTIONS>
 
 /** Names of the middlewares' options, without those of the core. */
-export const ownOptionNames = Object.keys(OWN_OPTIONS) as readonly (keyof typeof OWN_OPTIONS)[]
+export const ownOptionNames = Object.keys(OWN_OPTIONS) as readonly OwnName[]
+
+/** The names that {@link RefiningOptions} has. */
+const refiningNames = ownOptionNames.filter((name) => !('scope' in OWN_OPTIONS[name]))
 
 const CORE: OptionTable<FallbackCacheOptions> = CORE_OPTIONS
-const KNOWN_OPTIONS = { ...OWN_OPTIONS, ...CORE }
+const OWN: OwnTable = OWN_OPTIONS
+const KNOWN_OPTIONS = { ...OWN, ...CORE }
 
 /**
  * Validates the options of a middleware once, at construction, and creates a core if none is given.
@@ -118,45 +141,29 @@ const KNOWN_OPTIONS = { ...OWN_OPTIONS, ...CORE }
  */
 export function readPolicy<Context extends object>(options: FallbackCacheMiddlewareOptions<Context>): Policy<Context> {
   rejectUnknownOptions(options, KNOWN_OPTIONS, 'fallbackCache')
-  const preset = oneOf(given(options.preset, 'application'), ['application', 'proxy'], 'preset')
-  const inputs = readInputs(options.inputs, preset)
-  const vary = [...new Set([...inputNames(options.vary, 'vary', MAX_SELECTING), ...(inputs?.vary ?? [])])]
-  if (vary.length > MAX_SELECTING) {
-    throw new RangeError(`vary and inputs.vary must have at most ${MAX_SELECTING} names together, got ${vary.length}`)
-  }
-  const cookies = oneOf(given(options.cookies, 'named'), ['named', 'observed'], 'cookies')
-  if (cookies === 'observed' && inputs === undefined) {
-    throw new TypeError('cookies: "observed" needs the inputs of handlers to be observed: remove inputs: false')
-  }
-  const filled = vary.find(isFilledInput)
-  if (filled !== undefined && inputs === undefined) {
-    throw new TypeError(`vary: ["${filled}"] needs the inputs of handlers to be observed: use the option key instead`)
-  }
-  const base = readStorage(options, preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE, vary)
-  const storage = { ...base, ...credentialsBy(inputs, cookies, base) }
-  const collapseTimeout = timerDuration(given(options.collapseTimeout, 10), 'collapseTimeout') * 1000
+  const settings = readSettings<AnyOptions, typeof OWN_OPTIONS>(options, OWN_OPTIONS, { preset: presetOf(options) })
+  const { preset, methods, obeyClient, inputs, maxVariants } = settings
+  const vary = varyOf(settings)
+  const storage = storageOf(settings, vary)
+  const { group, query, noVarySearch, cacheStatus, precompress, collapseTimeout } = settings
   return {
+    group,
+    query,
+    noVarySearch,
+    cacheStatus,
+    precompress,
+    collapseTimeout,
+    ...functionsOf<Context>(settings),
     storage,
     personalStorage: { ...storage, keyedFields: ['authorization', 'cookie'], isCredentialField: undefined },
-    group: readGroup(options.group),
-    query: readQuery(options.query),
-    noVarySearch: flag(options.noVarySearch, 'noVarySearch') ?? false,
-    key: callable(options.key, 'key'),
-    user: callable(options.user, 'user'),
-    skip: callable(options.skip, 'skip'),
-    allowRefresh: callable(options.allowRefresh, 'allowRefresh'),
-    tags: typeof options.tags === 'function' ? options.tags : readTags(options.tags),
-    cacheIf: callable(options.cacheIf, 'cacheIf'),
     vary,
-    exactVary: preset === 'proxy',
-    maxVariants: readMaxVariants(options.maxVariants, storage.keyedFields),
-    dropPerRun: preset === 'application',
-    answersHead: options.methods === undefined || options.methods.includes('HEAD'),
-    obeysClient: flag(options.obeyClient, 'obeyClient') ?? preset === 'proxy',
-    cacheStatus: options.cacheStatus === 'debug' ? 'debug' : (flag(options.cacheStatus, 'cacheStatus') ?? true),
-    precompress: readPrecompress(options.precompress),
     inputs,
-    collapseTimeout,
+    exactVary: preset === 'proxy',
+    // Unlimited by default if credentials select variants, because there are as many variants as users.
+    maxVariants: options.maxVariants === undefined && storage.keyedFields.length > 0 ? undefined : maxVariants,
+    dropPerRun: preset === 'application',
+    answersHead: methods.answersHead,
+    obeysClient: obeyClient,
     // Last, because a core created before an invalid option is found would keep its connection open.
     ...readCache(options),
   }
@@ -173,7 +180,7 @@ export function refined<Context extends object>(
   cache: FallbackCache,
 ): FallbackCacheMiddlewareOptions<Context> {
   record(refinement, 'options of with()')
-  const own = Object.fromEntries(ownOptionNames.map((name) => [name, options[name]]))
+  const own = Object.fromEntries(refiningNames.map((name) => [name, options[name]]))
   return { ...own, ...refinement, cache }
 }
 
@@ -183,37 +190,69 @@ export function storageScopeOf<Context extends object>(policy: Policy<Context>):
   return [policy.cache, policy.group, query, policy.noVarySearch, policy.key, policy.user]
 }
 
-function readStorage<Context extends object>(
-  options: FallbackCacheMiddlewareOptions<Context>,
-  base: StoragePolicy,
-  vary: readonly string[],
-): StoragePolicy {
-  const { logger } = options
+/** The defaults by preset of an option that is a property of the storage policy. */
+function ofPresets<Name extends keyof StoragePolicy>(name: Name): Record<Preset, StoragePolicy[Name]> {
+  return { application: APPLICATION_STORAGE[name], proxy: PROXY_STORAGE[name] }
+}
+
+function presetOf({ preset }: AnyOptions): Preset {
+  const option = OWN_OPTIONS.preset
+  return option.read(given(preset, option.default), 'preset')
+}
+
+/** Readers return functions unchanged, so they still take the context that they were declared with. */
+function functionsOf<Context extends object>(settings: OwnSettings) {
+  const { key, user, skip, allowRefresh, tags, cacheIf } = settings as Pick<
+    Policy<Context>,
+    'key' | 'user' | 'skip' | 'allowRefresh' | 'tags' | 'cacheIf'
+  >
+  return { key, user, skip, allowRefresh, tags, cacheIf }
+}
+
+/**
+ * The selecting inputs of `vary` and `inputs` together.
+ *
+ * @throws TypeError if `vary` or `cookies` requires recorded inputs and `inputs` is false, RangeError for too many names
+ */
+function varyOf({ vary: named, inputs, cookies }: OwnSettings): readonly string[] {
+  const vary = [...new Set([...named, ...(inputs?.vary ?? [])])]
+  if (vary.length > MAX_SELECTING) {
+    throw new RangeError(`vary and inputs.vary must have at most ${MAX_SELECTING} names together, got ${vary.length}`)
+  }
+  if (cookies === 'observed' && inputs === undefined) {
+    throw new TypeError('cookies: "observed" needs the inputs of handlers to be observed: remove inputs: false')
+  }
+  const filled = vary.find(isFilledInput)
+  if (filled !== undefined && inputs === undefined) {
+    throw new TypeError(`vary: ["${filled}"] needs the inputs of handlers to be observed: use the option key instead`)
+  }
+  return vary
+}
+
+function storageOf(settings: OwnSettings, vary: readonly string[]): StoragePolicy {
+  const { ttl, statusTtl, staleWhileRevalidate, staleIfError, heuristic, storeSetCookie, storePartial } = settings
+  const { preset, inputs, cookies, targets, maxBodySize, endlessTypes } = settings
+  const base = preset === 'proxy' ? PROXY_STORAGE : APPLICATION_STORAGE
   return {
     ...base,
-    methods: options.methods === undefined ? base.methods : readMethods(options.methods),
-    ttl: options.ttl === undefined ? base.ttl : lifetime(options.ttl, 'ttl', logger),
-    statusTtl: readStatusTtl(options.statusTtl, logger) ?? base.statusTtl,
-    staleWhileRevalidate: lifetime(
-      given<Duration>(options.staleWhileRevalidate, base.staleWhileRevalidate),
-      'staleWhileRevalidate',
-      logger,
-    ),
-    staleIfError: lifetime(given<Duration>(options.staleIfError, base.staleIfError), 'staleIfError', logger),
-    heuristic: flag(options.heuristic, 'heuristic') ?? base.heuristic,
-    storeSetCookie: flag(options.storeSetCookie, 'storeSetCookie') ?? base.storeSetCookie,
-    storePartial: flag(options.storePartial, 'storePartial') ?? base.storePartial,
-    targets: options.targets === undefined ? base.targets : fieldNames(options.targets, 'targets'),
-    allowRequestDirectives: flag(options.obeyClient, 'obeyClient') ?? base.allowRequestDirectives,
-    maxBodySize:
-      options.maxBodySize === undefined ? base.maxBodySize : positiveInteger(options.maxBodySize, 'maxBodySize'),
+    ttl,
+    statusTtl,
+    staleWhileRevalidate,
+    staleIfError,
+    heuristic,
+    storeSetCookie,
+    storePartial,
+    targets,
+    maxBodySize,
+    endlessTypes,
+    methods: settings.methods.stored,
+    allowRequestDirectives: settings.obeyClient,
     keyedFields: vary.filter(isCredential),
-    endlessTypes: readEndlessTypes(options.endlessTypes) ?? base.endlessTypes,
+    ...credentialsBy(inputs, cookies, base),
   }
 }
 
-function readEndlessTypes(given: unknown): ReadonlySet<string> | undefined {
-  if (given === undefined) return undefined
+function readEndlessTypes(given: unknown): ReadonlySet<string> {
   rejectUnknownOptions(record(given, 'endlessTypes'), { count: {}, ignore: {} }, 'endlessTypes')
   const { count, ignore } = given as EndlessTypesOptions
   const types = new Set([...ENDLESS_TYPES, ...mediaTypes(count, 'endlessTypes.count')])
@@ -262,8 +301,13 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
     )
   }
   const { cache } = options
+  return { cache, engine: engineOf(cache), ownsCache: false }
+}
+
+function readCore(cache: unknown): FallbackCache | undefined {
+  if (cache === undefined) return undefined
   // Also an instance of another copy of this package, because its ESM and CommonJS builds may be loaded in one process.
-  if (cache instanceof FallbackCache) return { cache, engine: engineOf(cache), ownsCache: false }
+  if (cache instanceof FallbackCache) return cache
   const version = typeof cache === 'object' && cache !== null ? versionOf(cache) : undefined
   if (version === undefined) throw new TypeError(`cache must be a FallbackCache, got ${shown(cache)}`)
   throw new TypeError(
@@ -279,10 +323,8 @@ function memoryOf({ maxEntries = Number.POSITIVE_INFINITY }: FallbackCacheOption
   return { maxEntries }
 }
 
-/** The default is unlimited if credentials select variants, because there are as many variants as users. */
-function readMaxVariants(maxVariants: unknown, keyedFields: readonly string[]): number | undefined {
+function readMaxVariants(maxVariants: unknown): number | undefined {
   if (maxVariants === false) return undefined
-  if (maxVariants === undefined) return keyedFields.length > 0 ? undefined : 64
   if (!Number.isInteger(maxVariants) || Number(maxVariants) < 1 || Number(maxVariants) > 1000) {
     throw new RangeError(`maxVariants must be false or an integer from 1 to 1000, got ${shown(maxVariants)}`)
   }
@@ -293,17 +335,17 @@ function isCredential(name: string): boolean {
   return name === 'authorization' || name === 'cookie' || isCredentialField(name)
 }
 
-function lifetime(value: Duration, name: string, logger: Logger | undefined): number {
+function readTtl(value: Duration | undefined, name: string, options: AnyOptions): number | undefined {
+  return value === undefined ? undefined : readLifetime(value, name, options)
+}
+
+function readLifetime(value: unknown, name: string, { logger }: AnyOptions): number {
   const seconds = parseDuration(value, name)
   noteLongLifetime(value, name, logger)
   return seconds
 }
 
-function readStatusTtl(
-  statusTtl: unknown,
-  logger: Logger | undefined,
-): ReadonlyMap<number, number | false> | undefined {
-  if (statusTtl === undefined) return undefined
+function readStatusTtl(statusTtl: unknown, _: string, options: AnyOptions): ReadonlyMap<number, number | false> {
   const lifetimes = new Map<number, number | false>()
   for (const [status, ttl] of Object.entries(record(statusTtl, 'statusTtl'))) {
     if (!/^[2-5]\d\d$/.test(status))
@@ -313,7 +355,7 @@ function readStatusTtl(
         `statusTtl must not name ${status}: it answers the conditions of one request, and is never stored`,
       )
     }
-    lifetimes.set(Number(status), ttl === false ? false : lifetime(ttl, `statusTtl[${status}]`, logger))
+    lifetimes.set(Number(status), ttl === false ? false : readLifetime(ttl, `statusTtl[${status}]`, options))
   }
   return lifetimes
 }
@@ -321,7 +363,7 @@ function readStatusTtl(
 const NEVER_STORED: ReadonlySet<string> = new Set(['304', '412', '416'])
 
 function readGroup(group: unknown): string {
-  if (group === undefined || group === '') return ''
+  if (group === '') return ''
   if (typeof group !== 'string' || !/^[\w.-]+$/.test(group)) {
     throw new TypeError(`group must be made of letters, digits, ".", "_" and "-", got ${shown(group)}`)
   }
@@ -334,25 +376,25 @@ const LONGEST_GROUP = 200
 /** Maximum number of names in a list option, such as parameters or tags. */
 const MOST_NAMES = 1000
 
-function readTags(tags: unknown): readonly string[] {
+function readTags(tags: unknown): readonly string[] | ((context: never) => Awaitable<readonly string[]>) {
+  if (typeof tags === 'function') return tags as (context: never) => Awaitable<readonly string[]>
   return namesIn(tags, 'tags', MOST_NAMES).map(tagText)
 }
 
 function readQuery(query: unknown): 'all' | 'sorted' | readonly string[] {
-  if (query === undefined) return 'all'
   if (query === 'all' || query === 'sorted') return query
   if (Array.isArray(query)) return namesIn(query, 'query', MOST_NAMES)
   throw new TypeError(`query must be "all", "sorted" or a list of parameter names, got ${shown(query)}`)
 }
 
-/** The methods whose responses are stored, without HEAD, which has no content to store. */
-function readMethods(methods: unknown): ReadonlySet<string> {
+/** `stored`: the methods whose responses are stored, without HEAD, which has no content to store. */
+function readMethods(methods: unknown): { readonly stored: ReadonlySet<string>; readonly answersHead: boolean } {
   if (!Array.isArray(methods) || !methods.includes('GET') || methods.some((one) => !METHODS.has(one))) {
     throw new TypeError(
       `methods must be a list of "GET" and any of "HEAD", "POST" and "QUERY", got ${shownMethods(methods)}`,
     )
   }
-  return new Set(methods.filter((method) => method !== 'HEAD'))
+  return { stored: new Set(methods.filter((method) => method !== 'HEAD')), answersHead: methods.includes('HEAD') }
 }
 
 function shownMethods(methods: unknown): string {
@@ -368,6 +410,10 @@ function shownList(list: readonly unknown[]): string {
 }
 
 const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', 'QUERY'])
+
+function readCacheStatus(value: unknown, name: string): boolean | 'debug' {
+  return value === 'debug' ? 'debug' : flagOf(value, name)
+}
 
 function readPrecompress(codings: unknown): readonly ContentCoding[] | undefined {
   if (codings === undefined) return undefined

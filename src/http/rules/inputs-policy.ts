@@ -30,13 +30,12 @@ export interface InputsPolicy {
 }
 
 /**
- * Validates the option `inputs`.
+ * Validates the option `inputs`; `undefined` if it is false.
  *
  * @throws TypeError for a value of the wrong type
  */
-export function readInputs(inputs: unknown, preset: 'application' | 'proxy'): InputsPolicy | undefined {
+export function readInputs(inputs: unknown): InputsPolicy | undefined {
   if (inputs === false) return undefined
-  if (inputs === undefined) return preset === 'proxy' ? undefined : WATCHED
   rejectUnknownOptions(record(inputs, 'inputs (unless it is false)'), { ignore: {}, count: {}, vary: {} }, 'inputs')
   const { ignore, count, vary } = inputs as InputsOptions
   return {
@@ -66,5 +65,3 @@ function inputName(name: string, option: string): string {
     `${option} must be a list of field names, of cookies such as "cookie:theme", and of values such as "req:tenant", got ${shown(name)}`,
   )
 }
-
-const WATCHED: InputsPolicy = { ignored: new Set(), counted: new Set(), vary: [] }
