@@ -34,7 +34,7 @@ const head = fc.record(
 )
 
 /** An entry, its place, and what happens to its bytes on the way: some are replaced, and the end is cut off or goes on. */
-export const frames = fc.record({
+const frames = fc.record({
   entry: fc.record({
     staleAt: moment,
     lasts: fc.nat(2 ** 30),
@@ -59,7 +59,7 @@ export const frames = fc.record({
 type Frame = typeof frames extends fc.Arbitrary<infer Value> ? Value : never
 
 /** What is wrong with how a frame is written and read; `undefined` for nothing. */
-export function frameFault(frame: Frame): string | undefined {
+function frameFault(frame: Frame): string | undefined {
   const { entry, storedAt, incarnation, position, label, after, changes, longer } = frame
   const { staleAt, lasts, tags, meta, id } = entry
   const whole: Entry = {

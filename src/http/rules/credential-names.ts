@@ -2,7 +2,7 @@
  * Patterns for names of request fields that identify the user, as Authorization does. Each is matched anywhere in the
  * lower-case name.
  */
-export const CREDENTIAL_FIELDS: readonly (readonly [meaning: string, names: string])[] = [
+const CREDENTIAL_FIELDS: readonly (readonly [meaning: string, names: string])[] = [
   ['Authentication, but for `:authority`', 'auth(?!ority)'],
   ['Tokens and keys', 'token|api-?key|jwt|secret|credential'],
   ['Sessions', 'sess'],
@@ -16,7 +16,7 @@ export const CREDENTIAL_FIELDS: readonly (readonly [meaning: string, names: stri
  * Patterns for request fields that browsers and platforms send with every request: never credentials, even if their
  * names suggest so.
  */
-export const EVERYDAY_FIELDS: readonly (readonly [meaning: string, names: string])[] = [
+const EVERYDAY_FIELDS: readonly (readonly [meaning: string, names: string])[] = [
   ['Pseudo-fields of HTTP/2', '^:'],
   ['Client hints and fetch metadata', '^sec-'],
   ['Vercel', '^x-vercel-'],
@@ -24,7 +24,7 @@ export const EVERYDAY_FIELDS: readonly (readonly [meaning: string, names: string
 ]
 
 /** Patterns for names of cookies that identify the user. Each is matched anywhere in the name, case-insensitively. */
-export const CREDENTIAL_COOKIES: readonly (readonly [meaning: string, names: string])[] = [
+const CREDENTIAL_COOKIES: readonly (readonly [meaning: string, names: string])[] = [
   ['Sessions', 'sess|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^\\.aspnet'],
   ['Logins', 'auth|login|logged|remember|passport|credential|bearer|identity|impersonat|saml'],
   ['Tokens and keys', 'token|jwt|csrf|xsrf|api-?_?key'],

@@ -91,7 +91,7 @@ export function combinedBody({ stored, held, arriving, first, last }: CombinedPa
 }
 
 /** The combined fields, with the range and the length of both parts together. */
-export function combinedFields(route: RouteFields, parts: CombinedParts): RouteFields {
+function combinedFields(route: RouteFields, parts: CombinedParts): RouteFields {
   const own = {
     'content-length': String(parts.last - parts.first + 1),
     'content-range': parts.isWhole ? undefined : `bytes ${parts.first}-${parts.last}/${parts.completeLength}`,
