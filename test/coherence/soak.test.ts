@@ -112,6 +112,11 @@ describe('the judge of the soak test', () => {
       [],
     ],
     ['the same, before Redis knew', [{ ...write, durable: undefined, endAt: 300 }, run, read], []],
+    [
+      'the same, where its process stopped before Redis knew',
+      [{ ...write, durable: undefined, endAt: Number.POSITIVE_INFINITY }, run, read],
+      [],
+    ],
     ['a late store', [write, { ...run, endAt: 120 }, read], ['C3']],
     ['an invalidation that waits for Redis', [{ ...write, durable: false }, run, read], []],
     [

@@ -31,7 +31,10 @@ export interface Write {
   readonly startAt: number
   /** When the call had returned, or the response had come: from here on the own process is bound. */
   readonly heldAt: number
-  /** When it was settled. For an unsafe request: when its process had nothing left to tell Redis. */
+  /**
+   * When it was settled. For an unsafe request: when its process had nothing left to tell Redis; `Infinity` if it stopped
+   * before that.
+   */
   readonly endAt: number
   /** `undefined` for an unsafe request, which binds other processes within bounds of its own. */
   readonly durable: boolean | undefined

@@ -195,8 +195,8 @@ async function run(setup: SoakSetup): Promise<void> {
     if (cover.kind === 'put') {
       const versions = await ask<Write['versions']>('PUT', cover.name)
       const heldAt = moment()
-      await told()
-      records.push({ ...heading, versions, heldAt, endAt: moment(), durable: undefined })
+      const endAt = await told()
+      records.push({ ...heading, versions, heldAt, endAt, durable: undefined })
       return
     }
     const versions = await change(reach(cover))
@@ -207,10 +207,13 @@ async function run(setup: SoakSetup): Promise<void> {
     records.push({ ...heading, versions, heldAt, endAt: moment(), durable })
   }
 
-  /** Resolves when what a request took out of use is in Redis, as far as it will be. */
-  async function told(): Promise<void> {
-    do await sleep(PUT_TIME)
-    while (!isStopping && (cache.stats().retired.unsentBytes !== 0 || !cache.stats().connected))
+  /** Resolves to the moment when Redis had all tombstones of requests; to `Infinity` if the process stops before. */
+  async function told(): Promise<number> {
+    do {
+      await sleep(PUT_TIME)
+      if (cache.stats().retired.unsentBytes === 0 && cache.stats().connected) return moment()
+    } while (!isStopping)
+    return Number.POSITIVE_INFINITY
   }
 
   function invalidate(cover: Exclude<Cover, { kind: 'put' }>): Promise<{ durable: boolean }> {
