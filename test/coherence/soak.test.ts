@@ -146,6 +146,7 @@ describe('the judge of the soak test', () => {
   it('holds no other process to a request whose tombstones may be lost', () => {
     const request = { ...write, durable: undefined }
     expect(promisesIn(verdict([request, run, read], [{ ...lost, loses: 'entries' }]))).toEqual([])
+    expect(promisesIn(verdict([request, run, read], [{ ...lost, loses: 'tombstones' }]))).toEqual([])
     expect(promisesIn(verdict([request, run, { ...read, by: 'A1' }], [{ ...lost, loses: 'entries' }]))).toEqual(['C2'])
   })
 
@@ -156,6 +157,7 @@ describe('the judge of the soak test', () => {
     const met = { ...trusted, by: 'B1', startAt: 120, endAt: 121 } as const
     expect(promisesIn(verdict([run, met, read], [flush]))).toEqual(['C7'])
     expect(promisesIn(verdict([late, met, read], [flush]))).toEqual([])
+    expect(promisesIn(verdict([run, met, read], [{ ...flush, loses: 'everything perhaps' }]))).toEqual([])
     expect(promisesIn(verdict([run, met, read], [restart, flush]))).toEqual(['C7'])
     // To a process that had not met the server, it is one that came back empty.
     expect(promisesIn(verdict([run, { ...met, startAt: 80, endAt: 81 }, read], [restart, flush]))).toEqual([])
@@ -174,6 +176,9 @@ describe('the judge of the soak test', () => {
     } as const
     expect(promisesIn(verdict([set, miss]))).toEqual(['C6', 'C5'])
     expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'everything by accident' }]))).toEqual(['C6', 'C5'])
+    // A Redis that is full refuses entries, and gets them later. Where it evicts any key, that may look like a flush.
+    expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'tombstones' }]))).toEqual(['C6', 'C5'])
+    expect(promisesIn(verdict([set, miss], [{ ...lost, loses: 'everything perhaps' }]))).toEqual([])
     const flush = { ...lost, loses: 'everything on purpose' } as const
     expect(promisesIn(verdict([set, miss], [flush]))).toEqual([])
     const cleared = { type: 'cleared', by: 'A1', at: 190 } as const

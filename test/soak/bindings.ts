@@ -39,7 +39,7 @@ export class Bindings {
     this.#lives = startsAt.map((startAt, index) => ({ startAt, endAt: endsAt[index] ?? Number.POSITIVE_INFINITY }))
     this.#losses = history.disasters.filter(({ loses }) => loses !== undefined)
     this.#lease = history.lease
-    this.#restarts = losses.filter(({ loses }) => loses === 'everything by accident').map(({ endAt }) => endAt)
+    this.#restarts = losses.filter(({ loses }) => loses !== 'everything on purpose').map(({ endAt }) => endAt)
     for (const read of reads) {
       listOf(this.#reads, read.by).push(read)
       if (isTrusted(read)) listOf(this.#trusted, read.by).push(read)

@@ -113,8 +113,11 @@ export interface Disaster {
   readonly victims: readonly string[]
   readonly startAt: number
   readonly endAt: number
-  /** What it did to the data of Redis, if anything. */
-  readonly loses?: 'everything by accident' | 'everything on purpose' | 'entries'
+  /**
+   * What it did to the data of Redis, if anything. `everything perhaps`: any key may be gone, which may look like an
+   * accident to one process and like a flush to another. `tombstones`: only those of requests, which were refused.
+   */
+  readonly loses?: 'everything by accident' | 'everything on purpose' | 'everything perhaps' | 'entries' | 'tombstones'
 }
 
 /** All that is known of a run. */

@@ -16,6 +16,8 @@ const MACHINE = [
   'restart redis',
   'flush redis',
   'evict entries',
+  'fill redis',
+  'evict anything',
   'freeze process',
   'kill process',
   'terminate process',

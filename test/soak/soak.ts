@@ -110,10 +110,9 @@ class Soak {
     for (; moment() < endAt; await sleep(1_000)) {
       if (!this.#server.running || this.#server.frozen) continue
       // A server that is killed or frozen during the question gives no answer.
-      const answer = await Promise.race([this.#order('INFO', 'memory').catch(() => ''), sleep(500, '')])
-      const used = /^used_memory:(\d+)/m.exec(String(answer))?.[1]
-      if (used === undefined) continue
-      this.#records.push({ type: 'footprint', by: 'redis', at: moment(), sizes: { redisBytes: Number(used) } })
+      const redisBytes = await Promise.race([this.#usedMemory().catch(() => Number.NaN), sleep(500, Number.NaN)])
+      if (Number.isNaN(redisBytes)) continue
+      this.#records.push({ type: 'footprint', by: 'redis', at: moment(), sizes: { redisBytes } })
     }
   }
 
@@ -152,7 +151,7 @@ class Soak {
     })
   }
 
-  async #breakMachine({ kind, victims: [victim = 'A'], duration }: MachineFault): Promise<void> {
+  async #breakMachine({ kind, victims: [victim = 'A'], duration, severity }: MachineFault): Promise<void> {
     const worker = this.#workers.get(victim)
     if (worker === undefined) return
     switch (kind) {
@@ -174,6 +173,12 @@ class Soak {
         return this.#during('redis: FLUSHALL', LETTERS, () => this.#order('FLUSHALL'), 'everything on purpose')
       case 'evict entries':
         return this.#during('redis: entries evicted', LETTERS, () => this.#evict(), 'entries')
+      case 'fill redis':
+        return this.#during('redis: full, noeviction', LETTERS, () => this.#fill(duration), 'tombstones')
+      case 'evict anything': {
+        const evict = (): Promise<void> => this.#evictAnything(duration, severity)
+        return this.#during('redis: full, allkeys-lru', LETTERS, evict, 'everything perhaps')
+      }
       case 'freeze process':
         return this.#during('process: frozen', [victim], async () => {
           worker.freeze()
@@ -200,6 +205,35 @@ class Soak {
     const keys = (await this.#order('KEYS', '*')) as string[]
     const entries = keys.filter((key) => /^(soak|other|quiet-\w+):[^{]/.test(key))
     if (entries.length > 0) await this.#order('UNLINK', ...entries)
+  }
+
+  /** Refuses every write for a while. */
+  async #fill(duration: number): Promise<void> {
+    await this.#limitMemory('noeviction', 1)
+    await sleep(duration)
+    await this.#limitMemory('noeviction', 0)
+  }
+
+  /** Evicts some keys at a time, the log among them, until this share of all is gone or the time is over. */
+  async #evictAnything(duration: number, share: number): Promise<void> {
+    const until = moment() + duration
+    const least = (1 - share) * Number(await this.#order('DBSIZE'))
+    do {
+      await this.#limitMemory('allkeys-lru', (await this.#usedMemory()) - 2_048)
+      await sleep(10)
+      await this.#limitMemory('allkeys-lru', 0)
+    } while (Number(await this.#order('DBSIZE')) > least && moment() < until)
+  }
+
+  /** @param bytes - 0: no limit */
+  async #limitMemory(policy: 'noeviction' | 'allkeys-lru', bytes: number): Promise<void> {
+    await this.#order('CONFIG', 'SET', 'maxmemory-policy', policy)
+    await this.#order('CONFIG', 'SET', 'maxmemory', String(bytes))
+  }
+
+  async #usedMemory(): Promise<number> {
+    const info = String(await this.#order('INFO', 'memory'))
+    return Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? Number.NaN)
   }
 
   async #quietKeys(): Promise<ReadonlySet<string>> {
