@@ -94,15 +94,16 @@ class Soak {
     await Promise.all(Array.from(this.#workers.values(), (worker) => worker.kill()))
   }
 
-  async #lane<Fault extends { calm: number }>(
+  /** Disasters one after another; none lasts beyond the end. */
+  async #lane<Fault extends { calm: number; duration: number }>(
     faults: Generator<Fault>,
     endAt: number,
     strike: (fault: Fault) => Promise<void>,
   ): Promise<void> {
     for (const fault of faults) {
+      if (moment() + fault.calm > endAt) return
       await sleep(fault.calm)
-      if (moment() > endAt) return
-      await strike(fault)
+      await strike({ ...fault, duration: Math.max(1, Math.min(fault.duration, endAt - moment())) })
     }
   }
 
