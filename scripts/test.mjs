@@ -17,9 +17,14 @@ const started = Date.now()
  * What depends on Node.js: its http, streams, timers and buffers. The tarball, too, is used on every version, and
  * `npm run test:node` runs everything on each.
  */
-const ON_EVERY_NODE = [
+const ON_THE_NEWEST_NODE = [
   'middleware',
   ...['clients', 'clock', 'recordings', 'redis', 'tiers'].map((name) => `core/${name}`),
+]
+/** Between the oldest and the newest: the contract, and what leans on private parts of Node.js. */
+const ON_EVERY_NODE = [
+  ...['contract-express-front', 'contract-koa', 'front-door', 'node', 'http2'].map((name) => `middleware/${name}`),
+  ...['clients', 'clock'].map((name) => `core/${name}`),
 ]
 /** @type {import('./vitest.mjs').Counts} */
 const total = { passed: 0, failed: 0, skipped: 0, notes: [] }
@@ -46,7 +51,8 @@ process.env.CURRENT_FRAMEWORKS = '1'
 // Without coherence and its deadlines, most of the time is spent waiting.
 process.env.WORKERS = '3'
 for (const { major, node } of others) {
-  const files = ON_EVERY_NODE.map((name) => `test/${name}`)
+  const names = major === NODE_VERSIONS.at(-1) ? ON_THE_NEWEST_NODE : ON_EVERY_NODE
+  const files = names.map((name) => `test/${name}`)
   if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node })
   else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
 }
