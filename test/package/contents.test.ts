@@ -38,8 +38,8 @@ describe('the tarball', () => {
     expect(named.length).toBeGreaterThan(12)
   })
 
-  it('is smaller than 480 kB', () => {
-    expect(statSync(tarball).size).toBeLessThan(480_000)
+  it('is smaller than 470 kB', () => {
+    expect(statSync(tarball).size).toBeLessThan(470_000)
   })
 
   it('runs nothing when it is installed', () => {
