@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 // The scripts beside this file run in a clone that has no node_modules yet: they import nothing but node: and each other.
@@ -31,10 +31,31 @@ export function installDependencies() {
  * @param {import('node:child_process').SpawnSyncOptions} options
  */
 export function npm(args, options) {
+  const { program, before, shell } = npmProgram()
+  return spawnSync(program, [...before, ...args], { ...options, shell })
+}
+
+/**
+ * The same, while this process goes on; settles when npm has ended, whether it succeeded or not.
+ *
+ * @param {readonly string[]} args
+ * @param {import('node:child_process').SpawnOptions} options
+ * @returns {Promise<unknown>}
+ */
+export function npmBeside(args, options) {
+  const { program, before, shell } = npmProgram()
+  return new Promise((resolve) => {
+    spawn(program, [...before, ...args], { ...options, shell })
+      .on('error', resolve)
+      .on('close', resolve)
+  })
+}
+
+function npmProgram() {
   const cli = process.env.npm_execpath
   return cli?.endsWith('npm-cli.js')
-    ? spawnSync(process.execPath, [cli, ...args], options)
-    : spawnSync('npm', args, { ...options, shell: process.platform === 'win32' })
+    ? { program: process.execPath, before: [cli], shell: false }
+    : { program: 'npm', before: [], shell: process.platform === 'win32' }
 }
 
 /** Compares contents, not dates: a checkout touches the lock file without changing it. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { npm } from './install-dependencies.mjs'
+import { npmBeside } from './install-dependencies.mjs'
 
 /** The major versions of Node.js that this package is tested on. */
 export const NODE_VERSIONS = ['20', '22', '24', '26']
@@ -17,9 +17,9 @@ const PACKAGES = {
  * The path of a node binary of that major version: the one that runs this, or one from npm, kept in .cache/node.
  *
  * @param {string} major
- * @returns {string | undefined} nothing when this platform has no such package or it cannot be fetched
+ * @returns {Promise<string | undefined>} nothing when this platform has no such package or it cannot be fetched
  */
-export function provideNode(major) {
+export async function provideNode(major) {
   if (process.versions.node.split('.')[0] === major) return process.execPath
   const name = PACKAGES[/** @type {keyof typeof PACKAGES} */ (`${process.platform}-${process.arch}`)]
   if (!name) return undefined
@@ -27,6 +27,6 @@ export function provideNode(major) {
   const binary = join(folder, 'node_modules', name, 'bin/node')
   if (existsSync(binary)) return binary
   const args = ['install', '--prefix', folder, '--no-save', '--no-package-lock', '--ignore-scripts', '--loglevel=error']
-  npm([...args, '--no-audit', '--no-fund', `${name}@${major}`], { stdio: ['ignore', 'ignore', 'inherit'] })
+  await npmBeside([...args, '--no-audit', '--no-fund', `${name}@${major}`], { stdio: ['ignore', 'ignore', 'inherit'] })
   return existsSync(binary) ? binary : undefined
 }

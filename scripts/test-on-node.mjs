@@ -16,7 +16,7 @@ const redisServer = provideRedisServer()
 if (redisServer) process.env.REDIS_SERVER_BIN = redisServer
 
 for (const major of versions.length > 0 ? versions : NODE_VERSIONS) {
-  const node = provideNode(major)
+  const node = await provideNode(major)
   if (!node)
     throw new Error(`No binary of Node.js ${major} for ${process.platform}-${process.arch} could be had from npm`)
   console.log(`\n— Node.js ${major}`)

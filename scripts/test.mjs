@@ -41,8 +41,8 @@ if (process.env.SKIP_REDIS === '1') {
 const onlyThese = process.argv.slice(2)
 if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 
-const others = otherVersions().map((major) => ({ major, node: provideNode(major) }))
-
+// Fetched while the tests run on this version.
+const others = otherVersions().map((major) => ({ major, fetched: provideNode(major) }))
 // What only computes fills the time that the other tests spend waiting.
 const computing = compute()
 await tests(`Node.js ${process.version}`, LIBRARY)
@@ -50,7 +50,8 @@ await tests(`Node.js ${process.version}`, LIBRARY)
 process.env.CURRENT_FRAMEWORKS = '1'
 // Without coherence and its deadlines, most of the time is spent waiting.
 process.env.WORKERS = '3'
-for (const { major, node } of others) {
+for (const { major, fetched } of others) {
+  const node = await fetched
   const names = major === NODE_VERSIONS.at(-1) ? ON_THE_NEWEST_NODE : ON_EVERY_NODE
   const files = names.map((name) => `test/${name}`)
   if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node })
@@ -80,9 +81,9 @@ async function lintAndBuild() {
 }
 
 async function types() {
-  await step('types', ['node_modules/typescript/bin/tsc', '-p', '.'])
+  await step('types', ['node_modules/typescript-7/bin/tsc', '-p', '.'])
   // Decorators of parameters are an experiment of TypeScript, and of this example alone.
-  await step('types of the NestJS example', ['node_modules/typescript/bin/tsc', '-p', 'examples/nestjs'])
+  await step('types of the NestJS example', ['node_modules/typescript-7/bin/tsc', '-p', 'examples/nestjs'])
 }
 
 /**

@@ -18,7 +18,7 @@ const STRICT = {
 
 const COMPILERS = {
   'TypeScript 5.9': 'node_modules/typescript/bin/tsc',
-  'the TypeScript of this repository': resolve('node_modules/typescript/bin/tsc'),
+  'TypeScript 7': resolve('node_modules/typescript-7/bin/tsc'),
 } as const
 
 const PROJECTS = [
@@ -26,7 +26,7 @@ const PROJECTS = [
     types: 'Express 5 and Koa 3',
     packages: ['@types/express', '@types/koa'],
     sources: ['core', 'express-app', 'koa-app'],
-    compilers: ['TypeScript 5.9', 'the TypeScript of this repository'],
+    compilers: ['TypeScript 5.9', 'TypeScript 7'],
   },
   {
     types: 'Express 4',
