@@ -14,10 +14,10 @@ const OTHER_FRAMEWORKS =
       )
     : []
 
-/**
- * What mostly waits: for a Redis that is cut off, elects another master or loads, for an example to start. Not the
- * other files of coherence, where a single command that misses its deadline of 50 ms is one too many.
- */
+/** Where a single command of Redis that misses its deadline of 50 ms is one too many: two files at a time. */
+const DEADLINES = ['test/coherence/*.test.ts', 'test/core/{redis,clients,connections}.test.ts']
+
+/** What mostly waits: for a Redis that is cut off, elects another master or loads, for an example to start. */
 const WAITING = [
   'test/coherence/{cluster,sentinel,soak}.test.ts',
   'test/examples/*.test.ts',
@@ -59,9 +59,9 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
-// The tests start real servers and real processes, so two files run at a time: more would make two cores wait for each
-// other, and deadlines of 50 ms are part of what is tested. Where a project differs, it says why; WORKERS=3 is for runs
-// without the files of coherence. A file belongs to one project; the groups of projects run one after the other.
+// The tests start real servers and real processes, and a file of them keeps about half a core busy: three run at a time,
+// two (WORKERS) where deadlines are part of what is tested. A file belongs to one project; the groups of projects run one after
+// the other.
 export default defineConfig({
   // Examples import the package by its name, as a user would; here, as in tsconfig.json, that is the source.
   resolve: {
@@ -74,7 +74,7 @@ export default defineConfig({
   },
   test: {
     pool: 'forks',
-    maxWorkers: Number(process.env.WORKERS ?? 2),
+    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 30_000,
     restoreMocks: true,
@@ -84,6 +84,17 @@ export default defineConfig({
     // Those that are concurrent wait for silence on a connection, and need no processor for it.
     maxConcurrency: 40,
     projects: [
+      {
+        extends: true,
+        test: {
+          name: 'deadlines',
+          isolate: false,
+          include: DEADLINES,
+          exclude: [LATENCY, ...WAITING, ...NEED_REDIS],
+          maxWorkers: Number(process.env.WORKERS ?? 2),
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         // Most of these files take less time than a process and its imports; none leaves anything behind.
         extends: true,
@@ -96,11 +107,12 @@ export default defineConfig({
             'test/package/**',
             'test/simulation/**',
             'test/soak/**',
+            ...DEADLINES,
             ...WAITING,
             ...OTHER_FRAMEWORKS,
             ...NEED_REDIS,
           ],
-          sequence: { groupOrder: 0 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -110,17 +122,16 @@ export default defineConfig({
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
           testTimeout: 400_000,
-          sequence: { groupOrder: 0 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
-        // A file of these keeps half a core busy, so that three leave as much to each other as two of the rest do.
+        // Each in a process of its own.
         extends: true,
         test: {
           name: 'waiting',
           include: WAITING,
           exclude: [LATENCY, ...NEED_REDIS],
-          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

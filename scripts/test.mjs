@@ -48,7 +48,7 @@ const computing = compute()
 await tests(`Node.js ${process.version}`, LIBRARY)
 // On other versions the contract is held on Express in front and on Koa; all hosts have been held to it on this one.
 process.env.CURRENT_FRAMEWORKS = '1'
-// Without coherence and its deadlines, most of the time is spent waiting.
+// Of the files with deadlines, those of coherence are left out there.
 process.env.WORKERS = '3'
 for (const { major, fetched } of others) {
   const node = await fetched

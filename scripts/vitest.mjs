@@ -4,7 +4,7 @@ import { setPriority, tmpdir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 
 /** The projects of vitest.config.ts that hold the tests of the library; how long an answer takes is apart from them. */
-export const LIBRARY = ['--project=library', '--project=waiting']
+export const LIBRARY = ['--project=deadlines', '--project=library', '--project=waiting']
 
 /**
  * `node` is the binary; `isBehind` runs at a lower priority and prints at the end, beside another run.

@@ -36,7 +36,7 @@ const { values: flags } = parseArgs({
     node: { type: 'string', default: '24' },
   },
 })
-const node = /^\d+$/.test(flags.node) ? (provideNode(flags.node) ?? process.execPath) : flags.node
+const node = /^\d+$/.test(flags.node) ? ((await provideNode(flags.node)) ?? process.execPath) : flags.node
 const by = has('valgrind') && !flags.cpu ? 'instructions' : 'cpu'
 const stored = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<typeof by, Ratios>>
 

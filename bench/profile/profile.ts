@@ -27,7 +27,7 @@ if (catalog[candidate] === undefined || chosen === undefined) {
   )
   process.exit(2)
 }
-const node = /^\d+$/.test(flags.node) ? provideNode(flags.node) : flags.node
+const node = /^\d+$/.test(flags.node) ? await provideNode(flags.node) : flags.node
 if (node === undefined) {
   console.error(`No binary of Node.js ${flags.node} for this platform could be had from npm.`)
   process.exit(2)

@@ -21,6 +21,8 @@ const ANSWERED = {
   key: expect.stringMatching(/^report:[0-9a-f]{12}$/),
 }
 
+const NODES = await Promise.all(NODE_VERSIONS.map(async (major) => ({ major, node: await provideNode(major) })))
+
 describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
   let project: BareProject
 
@@ -29,9 +31,7 @@ describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
   })
   afterAll(() => project?.remove())
 
-  describe.each(NODE_VERSIONS)('on Node.js %s', (major) => {
-    const node = provideNode(major)
-
+  describe.each(NODES)('on Node.js $major', ({ node }) => {
     it.skipIf(node === undefined)('answers from memory, in Express and in Koa', async () => {
       expect(JSON.parse(await project.run(node ?? '', [file]))).toEqual(ANSWERED)
     })
