@@ -21,18 +21,24 @@ export function shortened(
   return { storedAt, staleAt: entry.staleAt - cut, deleteAt: entry.deleteAt - cut }
 }
 
+/** An entry that can be computed again. */
+export interface Recomputable {
+  /** Epoch ms. */
+  readonly staleAt: number
+  /** How long the computation took, in ms. */
+  readonly cost: number
+}
+
 /**
  * Whether a fresh entry should be recomputed early, so that it does not become stale for all callers at once (XFetch):
  * `now − cost × beta × ln(random) ≥ staleAt`. The probability grows with the cost of the entry and towards the end of
  * its lifetime.
  *
- * @param cost - how long the computation took, in ms
  * @param beta - 0 for never, 1 for the optimum under the usual assumptions, greater values for earlier
  * @see "Optimal Probabilistic Cache Stampede Prevention", Vattani, Chierichetti, Lowenstein, 2015
  */
 export function isDueEarly(
-  staleAt: number,
-  cost: number,
+  { staleAt, cost }: Recomputable,
   beta: number,
   now: number,
   random: () => number = Math.random,

@@ -2,7 +2,7 @@ import { sharedSymbol } from './brand.js'
 import type { Clock } from './clock.js'
 import type { Turn } from './coherence/shared-turns.js'
 import type { Counters } from './counters.js'
-import { isDueEarly } from './early-refresh.js'
+import { isDueEarly, type Recomputable } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
 import type { EntryStore, StoreResult } from './entry-store.js'
 import type { CacheEvents, GuardedEmitter } from './events.js'
@@ -120,8 +120,8 @@ export class CacheEngine {
     return this.#entries.takeTurn(key, look, tags, patience)
   }
 
-  /** Whether a fresh entry that took `cost` ms to make should be recomputed early. */
-  isDueEarly(staleAt: number, cost: number): boolean {
-    return isDueEarly(staleAt, cost, this.#settings.earlyRefresh, this.clock.now())
+  /** Whether a fresh entry should be recomputed early. */
+  isDueEarly(entry: Recomputable): boolean {
+    return isDueEarly(entry, this.#settings.earlyRefresh, this.clock.now())
   }
 }

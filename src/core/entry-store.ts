@@ -8,9 +8,10 @@ import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
 import { Ownership } from './coherence/ownership.js'
 import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
-import { newTombstoneId, Retirement, type RetirementStats, retiredGrace } from './coherence/retirement.js'
+import { newTombstoneId, Retirement, type RetirementStats } from './coherence/retirement.js'
 import { type Follow, SharedEntries } from './coherence/shared-entries.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
+import type { SharedParts } from './coherence/shared-parts.js'
 import { SharedTurns, type Turn } from './coherence/shared-turns.js'
 import { Sweep } from './coherence/sweep.js'
 import { tellInvalidation } from './coherence/tell-invalidation.js'
@@ -244,7 +245,7 @@ export class EntryStore {
     if (shared?.turns === undefined || !this.isAnswering) return undefined
     const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
       incarnation !== shared.coherence.stamp.incarnation || this.#mirror.coversAfter(key, tags, position)
-    return shared.turns.take(key, shared.coherence.stamp, look, isOvertaken, patience)
+    return shared.turns.take(key, shared.coherence.stamp, { look, isOvertaken, patience })
   }
 
   /**
@@ -327,7 +328,9 @@ export class EntryStore {
     if (port.isCluster && /^[^{]*\{\}/.test(port.keyPrefix + keyPrefix)) {
       throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)
     }
-    const coherence: Coherence = new Coherence(port, this.#mirror, this.#settings, this.#counters, this.#events, {
+    const settings = this.#settings
+    const own = { port, mirror: this.#mirror, settings, counters: this.#counters, events: this.#events }
+    const coherence: Coherence = new Coherence(own, {
       onRecords: (covers) => this.#dropKeys(covers),
       onForget: () => this.#memory.tier.clear(),
       onConnected: () => {
@@ -337,24 +340,14 @@ export class EntryStore {
       holdsEntries: () => this.#memory.tier.stats().entries > 0,
     })
     const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
-    const entries = new SharedEntries(port, coherence.tier, this.#clock, keyPrefix, follow)
-    const ownership = new Ownership(port, coherence.tier, this.#clock, keyPrefix, this.#settings.logger)
-    const parts = [this.#settings, this.#counters, this.#mirror, this.#memory, coherence, entries, ownership] as const
-    const writer: EntryWriter = new EntryWriter(...parts)
-    const reader = new EntryReader(...parts)
-    const retirement: Retirement = new Retirement(
-      entries,
-      coherence,
-      this.#mirror,
-      this.#clock,
-      this.#settings.maxHandlerTime,
-    )
-    const tombstoneTtl = this.#settings.maxHandlerTime + retiredGrace
-    const sweep = new Sweep(port, this.#clock, coherence, this.#mirror, keyPrefix, this.#counters, tombstoneTtl)
-    const turns =
-      singleFlightLease > 0
-        ? new SharedTurns(port, coherence.tier, this.#clock, keyPrefix, singleFlightLease)
-        : undefined
+    const entries = new SharedEntries(own, coherence.tier, follow)
+    const ownership = new Ownership(own, coherence.tier)
+    const parts: SharedParts = { ...own, memory: this.#memory, coherence, entries, ownership }
+    const writer: EntryWriter = new EntryWriter(parts)
+    const reader = new EntryReader(parts)
+    const retirement: Retirement = new Retirement(parts)
+    const sweep = new Sweep(parts)
+    const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
     coherence.open()
     return { coherence, reader, writer, retirement, sweep, turns }
   }

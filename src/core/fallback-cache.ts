@@ -178,7 +178,8 @@ export class FallbackCache {
     const known = await this.#values.read(key)
     if (known !== undefined) {
       const { entry } = known
-      if (this.#engine.isDueEarly(entry.staleAt, costOf(entry))) this.#values.makeEarly(key, compute, checked)
+      if (this.#engine.isDueEarly({ staleAt: entry.staleAt, cost: costOf(entry) }))
+        this.#values.makeEarly(key, compute, checked)
       return known.value as T
     }
     return (await this.#values.makeOnce(key, compute, checked)) as T

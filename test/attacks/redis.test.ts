@@ -32,7 +32,7 @@ function attacks<M extends CacheFace>(host: Host<M>, server: () => RedisServer):
     await server().command(
       'SET',
       key,
-      encodeFrame({ ...framed.entry, meta: text }, framed.entry.storedAt, framed.stamp, framed.label),
+      encodeFrame({ ...framed.entry, meta: text }, framed.entry.storedAt, { stamp: framed.stamp, label: framed.label }),
     )
     const reader = await stage.serve({ ...site, use: [stage.cached(options())] })
     return reader.get('/page', fields)

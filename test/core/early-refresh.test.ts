@@ -37,20 +37,20 @@ describe('shortened', () => {
 
 describe('isDueEarly', () => {
   it('never asks with a beta of 0, or when nobody knows what the entry cost', () => {
-    expect(isDueEarly(1000, 1e9, 0, 999, () => 0.999)).toBe(false)
-    expect(isDueEarly(1000, 0, 1, 999, () => 0.999)).toBe(false)
+    expect(isDueEarly({ staleAt: 1000, cost: 1e9 }, 0, 999, () => 0.999)).toBe(false)
+    expect(isDueEarly({ staleAt: 1000, cost: 0 }, 1, 999, () => 0.999)).toBe(false)
   })
 
   it('is now − cost × beta × ln(random) ≥ staleAt', () => {
     // random 1 − 1/e: the logarithm is −1, so the entry is due cost × beta before its end.
     const random = (): number => 1 - 1 / Math.E
-    expect(isDueEarly(1000, 100, 2, 799, random)).toBe(false)
-    expect(isDueEarly(1000, 100, 2, 801, random)).toBe(true)
+    expect(isDueEarly({ staleAt: 1000, cost: 100 }, 2, 799, random)).toBe(false)
+    expect(isDueEarly({ staleAt: 1000, cost: 100 }, 2, 801, random)).toBe(true)
   })
 
   it('does not divide by the border of random: 0 is not due, nearly 1 is far ahead', () => {
-    expect(isDueEarly(1000, 100, 1, 999, () => 0)).toBe(false)
-    expect(isDueEarly(1000, 100, 1, 0, () => 1 - Number.EPSILON)).toBe(true)
+    expect(isDueEarly({ staleAt: 1000, cost: 100 }, 1, 999, () => 0)).toBe(false)
+    expect(isDueEarly({ staleAt: 1000, cost: 100 }, 1, 0, () => 1 - Number.EPSILON)).toBe(true)
   })
 
   it('is due early as often as the exponential distribution says', () => {
@@ -63,7 +63,8 @@ describe('isDueEarly', () => {
       const random = generator(42)
       let due = 0
       const draws = 20_000
-      for (let draw = 0; draw < draws; draw++) if (isDueEarly(1000, cost, beta, 1000 - distance, random)) due++
+      for (let draw = 0; draw < draws; draw++)
+        if (isDueEarly({ staleAt: 1000, cost: cost }, beta, 1000 - distance, random)) due++
       const expected = Math.exp(-distance / (cost * beta))
       const deviation = Math.sqrt((expected * (1 - expected)) / draws)
       expect(Math.abs(due / draws - expected)).toBeLessThan(5 * deviation)

@@ -69,10 +69,10 @@ function frameFault(frame: Frame): string | undefined {
     memo: undefined,
   }
   const stamp = { incarnation, position }
-  const bytes = encodeFrame(whole, storedAt, stamp, label, after)
+  const bytes = encodeFrame(whole, storedAt, { stamp, label, after })
   // An entry with an id is too large to be packed.
   const packed = id === undefined ? new Slabs().pack(whole) : whole
-  if (!encodeFrame(packed, storedAt, stamp, label, after).equals(bytes)) return 'packed, it has other bytes'
+  if (!encodeFrame(packed, storedAt, { stamp, label, after }).equals(bytes)) return 'packed, it has other bytes'
   const read = decodeFrame(bytes)
   const same = { stamp, label, after, entry: { ...whole, body: [...whole.body] } }
   const got = read && { ...read, entry: { ...read.entry, body: [...read.entry.body] } }

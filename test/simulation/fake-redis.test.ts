@@ -91,15 +91,14 @@ async function transcript(seed: number, client: IoredisLike): Promise<readonly s
   }
   const port = new IoredisPort(recorded)
   const log = new SharedLog(port, 'app:', 1000)
+  const breaker = new CircuitBreaker(1000, () => {})
   const tier = new RedisTier(
-    port,
-    new CircuitBreaker(1000, () => {}),
-    systemClock,
+    { port, breaker, clock: systemClock, counters: newCounters() },
     { redisTimeout: 10_000, maxInFlight: 100 },
-    newCounters(),
-    () => {},
+    { onLateReply: () => {} },
   )
-  const entries = new SharedEntries(port, tier, systemClock, 'app:', () => undefined)
+  const settings = { clock: systemClock, keyPrefix: 'app:' }
+  const entries = new SharedEntries({ port, settings }, tier, () => undefined)
   await useAtRandom(new Random(seed), log, entries, recorded)
   return lines
 }
@@ -145,8 +144,8 @@ async function useAtRandom(random: Random, log: SharedLog, entries: SharedEntrie
       // The whole log has been read; some of it; or a position that was never given.
       const { records } = await log.since(0, 10).catch(() => ({ records: [] }))
       const applied = (random.chance(0.8) ? records.at(-1) : records[0])?.position ?? seen
-      const frame = encodeFrame(entry, random.below(100), stamp)
-      await entries.write(key, frame, 1e6, stamp, applied, late).catch(() => {})
+      const frame = encodeFrame(entry, random.below(100), { stamp })
+      await entries.write(key, frame, { ttl: 1e6, stamp, applied, late }).catch(() => {})
     }
     if (random.chance(0.1))
       incarnation = await log.open(nonce, seen, nonce).then(

@@ -12,6 +12,7 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { type Purpose, type RedisRefusal, Refusals } from '../tiers/refusals.js'
 import { replyCode, WRITE_REFUSED, WRONG_SERVER } from '../tiers/reply-code.js'
+import type { CoherenceParts } from './coherence-parts.js'
 import type { Cover } from './cover.js'
 import { Follower } from './follower.js'
 import { type Issued, Journal, type JournalStats, type KnownStats } from './journal.js'
@@ -19,7 +20,7 @@ import { JournalFile } from './journal-file.js'
 import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
 import { echoScript } from './log-scripts.js'
-import type { Mirror, Recorded } from './mirror.js'
+import type { Recorded } from './mirror.js'
 import { ownName } from './names.js'
 import { Nonces } from './nonces.js'
 import { Recovery } from './recovery.js'
@@ -76,14 +77,7 @@ export class Coherence {
   #saidPolicy = false
   #closed = false
 
-  constructor(
-    port: RedisPort,
-    mirror: Mirror,
-    settings: CoreSettings,
-    counters: Counters,
-    events: GuardedEmitter,
-    duties: CoherenceDuties,
-  ) {
+  constructor({ port, mirror, settings, counters, events }: CoherenceParts, duties: CoherenceDuties) {
     const { clock } = settings
     this.#port = port
     this.#clock = clock
@@ -106,26 +100,21 @@ export class Coherence {
         )
       },
     )
-    this.tier = new RedisTier(
-      port,
-      this.breaker,
-      clock,
-      settings,
-      counters,
-      () => this.#link.lookSoon(),
-      this.#refusals,
-      (failure) => this.#onWrongServer(failure),
-    )
+    this.tier = new RedisTier({ port, breaker: this.breaker, clock, counters, refusals: this.#refusals }, settings, {
+      onLateReply: () => this.#link.lookSoon(),
+      onWrongServer: (failure) => this.#onWrongServer(failure),
+    })
     const nonces = new Nonces()
     this.#knowledge = new Knowledge(clock, settings.maxJournalBytes)
-    this.#journal = new Journal(mirror, nonces, clock, settings.maxJournalBytes, this.#openFile())
+    this.#journal = new Journal({ mirror, nonces, clock }, settings.maxJournalBytes, this.#openFile())
     this.#log = new SharedLog(port, settings.keyPrefix, settings.maxHandlerTime)
-    this.#follower = new Follower(this.#log, this.#journal, mirror, nonces, this.#knowledge, clock, {
+    const log = { log: this.#log, journal: this.#journal, mirror, nonces, knowledge: this.#knowledge, clock }
+    this.#follower = new Follower(log, {
       onRecords: (covers) => this.#onRecords(covers),
       onForget: duties.onForget,
       onLostTrack: (message) => this.#onLostTrack(message),
     })
-    this.#recovery = new Recovery(this.tier, this.#log, this.#follower, this.#journal, this.#knowledge, nonces, clock, {
+    this.#recovery = new Recovery(this.tier, this.#follower, log, {
       holdsEntries: duties.holdsEntries,
       onOpened: (state) => this.#onOpened(state),
     })

@@ -10,6 +10,7 @@ import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
 import type { Held, Read, SharedEntries } from './shared-entries.js'
+import type { SharedParts } from './shared-parts.js'
 
 /** Looks up entries if Redis is configured: decides which tier answers, and whether its entry may be used. */
 export class EntryReader {
@@ -24,15 +25,7 @@ export class EntryReader {
   /** Lookups in Redis started in the current turn of the event loop, by key. */
   readonly #turn = new Map<string, Promise<Found | undefined>>()
 
-  constructor(
-    settings: CoreSettings,
-    counters: Counters,
-    mirror: Mirror,
-    memory: JudgedMemory,
-    coherence: Coherence,
-    entries: SharedEntries,
-    ownership: Ownership,
-  ) {
+  constructor({ settings, counters, mirror, memory, coherence, entries, ownership }: SharedParts) {
     this.#settings = settings
     this.#clock = settings.clock
     this.#counters = counters

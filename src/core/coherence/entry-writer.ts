@@ -10,7 +10,16 @@ import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
 import type { LateEntry, SharedEntries } from './shared-entries.js'
+import type { SharedParts } from './shared-parts.js'
 import { WriteBack } from './write-back.js'
+
+/** How an entry is sent to Redis. */
+interface Sending {
+  /** Given for an entry that is written back after an outage. */
+  readonly late?: LateEntry | undefined
+  /** True if the value was set explicitly, and so replaces the tombstone of any request. */
+  readonly isAssigned?: boolean
+}
 
 /** Writes entries from memory to Redis: immediately if possible, otherwise later by write-back. */
 export class EntryWriter {
@@ -25,15 +34,7 @@ export class EntryWriter {
   readonly #writeBack: WriteBack
   #isStopped = false
 
-  constructor(
-    settings: CoreSettings,
-    counters: Counters,
-    mirror: Mirror,
-    memory: JudgedMemory,
-    coherence: Coherence,
-    entries: SharedEntries,
-    ownership: Ownership,
-  ) {
+  constructor({ settings, counters, mirror, memory, coherence, entries, ownership }: SharedParts) {
     this.#settings = settings
     this.#clock = settings.clock
     this.#counters = counters
@@ -76,7 +77,7 @@ export class EntryWriter {
       if (this.#coherence.isConnected) {
         // It must be valid up to the position with which it is stamped.
         if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
-        return await this.#send(key, slot, slot.stamp, undefined, isAssigned)
+        return await this.#send(key, slot, slot.stamp, { isAssigned })
       }
       this.#coherence.noteUnavailable()
     } catch {
@@ -97,11 +98,10 @@ export class EntryWriter {
       return
     }
     const stamp = this.#stampAt(slot.stamp)
-    const frame = encodeFrame(slot.entry, slot.entry.storedAt, stamp, this.#ownership.label(key), slot.after)
+    const origin = { stamp, label: this.#ownership.label(key), after: slot.after }
+    const frame = encodeFrame(slot.entry, slot.entry.storedAt, origin)
     const ttl = slot.entry.deleteAt - this.#clock.now()
-    await this.#entries
-      .amend(key, frame, ttl, frameStart(was, stamp, this.#ownership.label(key), slot.after))
-      .catch(() => {})
+    await this.#entries.amend(key, frame, ttl, frameStart(was, origin)).catch(() => {})
   }
 
   /**
@@ -144,31 +144,31 @@ export class EntryWriter {
     // It was judged against all records up to here, so this is its stamp. Invalidations from before
     // its handler started that reach the log only now must not cover it.
     const late = { storedAt: slot.entry.storedAt, goodFrom: this.#mirror.newestCovering(key, slot.entry.tags) }
-    const isWritten = await this.#send(key, slot, this.#coherence.stamp, late)
+    const isWritten = await this.#send(key, slot, this.#coherence.stamp, { late })
     if (isWritten) this.#counters.writtenBack++
     return isWritten
   }
 
-  async #send(key: string, slot: MemorySlot, place: Stamp, late?: LateEntry, isAssigned = false): Promise<boolean> {
+  async #send(key: string, slot: MemorySlot, place: Stamp, { late, isAssigned }: Sending): Promise<boolean> {
     const { entry } = slot
     const stamp = this.#stampAt(place)
     const { retired } = this.#mirror
     const known = retired.idFor(key, slot.sequence)
     const after = known === '' ? undefined : { id: known, older: retired.olderThan(key) }
-    const frame = encodeFrame(entry, entry.storedAt, stamp, this.#ownership.label(key), after?.id)
+    const frame = encodeFrame(entry, entry.storedAt, { stamp, label: this.#ownership.label(key), after: after?.id })
     const ttl = entry.deleteAt - this.#clock.now()
     const applied = this.#coherence.stamp.position
-    const written = await this.#entries.write(key, frame, ttl, stamp, applied, late, after)
+    const written = await this.#entries.write(key, frame, { ttl, stamp, applied, late, after })
     if (written === 'behind') {
       // To be judged again when this process has read the new records.
       this.#writeBack.remember(key)
       return false
     }
-    if (typeof written === 'object' && isAssigned) {
+    if (typeof written === 'object' && isAssigned === true) {
       // An explicitly set value is newer than any tombstone in its place.
       this.#mirror.learnRetired(key, written.lostTo)
       slot.sequence = this.#mirror.sequence
-      return this.#send(key, slot, place, late)
+      return this.#send(key, slot, place, { late })
     }
     slot.writtenIn = stamp.incarnation
     if (typeof written === 'object') this.#lost(key, slot, written.lostTo)

@@ -5,6 +5,7 @@ import type { Cover } from './cover.js'
 import { type Head, headAt, readHead } from './head.js'
 import type { Issued, Journal } from './journal.js'
 import type { Knowledge, KnownRecord } from './knowledge.js'
+import type { LogParts } from './log-parts.js'
 import { decisive, type MetNote, mostNotes } from './met-note.js'
 import type { Mirror } from './mirror.js'
 import { type Nonces, noLife, readNote } from './nonces.js'
@@ -82,15 +83,7 @@ export class Follower {
   #confirmedAt = Number.NEGATIVE_INFINITY
   #catchingUp: Promise<void> | undefined
 
-  constructor(
-    log: SharedLog,
-    journal: Journal,
-    mirror: Mirror,
-    nonces: Nonces,
-    knowledge: Knowledge,
-    clock: Clock,
-    duties: FollowerDuties,
-  ) {
+  constructor({ log, journal, mirror, nonces, knowledge, clock }: LogParts, duties: FollowerDuties) {
     this.#log = log
     this.#journal = journal
     this.#mirror = mirror

@@ -30,6 +30,13 @@ export interface KnownStats {
   readonly knownBytes: number
 }
 
+/** The parts that a {@link Journal} works with. */
+export interface JournalParts {
+  readonly mirror: Mirror
+  readonly nonces: Nonces
+  readonly clock: Clock
+}
+
 /** How long an acknowledged invalidation is remembered, in ms; a failover loses less. */
 const recentFor = 60_000
 
@@ -54,7 +61,7 @@ export class Journal {
   /**
    * @param file - keeps pending invalidations if this process ends; those that an earlier process left are issued again
    */
-  constructor(mirror: Mirror, nonces: Nonces, clock: Clock, maxBytes: number, file?: JournalFile) {
+  constructor({ mirror, nonces, clock }: JournalParts, maxBytes: number, file?: JournalFile) {
     this.#mirror = mirror
     this.#nonces = nonces
     this.#clock = clock

@@ -5,6 +5,7 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
 import { applicationName, applicationTag } from './application.js'
+import type { CoherenceParts } from './coherence-parts.js'
 import { entryLabel } from './entry-label.js'
 import { ownName } from './names.js'
 
@@ -40,7 +41,8 @@ export class Ownership {
   #claimAt = Number.NEGATIVE_INFINITY
   #isSaid = false
 
-  constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, logger: Logger | undefined) {
+  constructor({ port, settings }: CoherenceParts, tier: RedisTier) {
+    const { clock, keyPrefix, logger } = settings
     this.#port = port
     this.#tier = tier
     this.#clock = clock

@@ -7,6 +7,7 @@ import type { Follower, LogReader, Origin } from './follower.js'
 import type { Head } from './head.js'
 import type { Journal } from './journal.js'
 import type { Knowledge } from './knowledge.js'
+import type { LogParts } from './log-parts.js'
 import type { Nonces } from './nonces.js'
 import type { LogState, SharedLog } from './shared-log.js'
 import { ToldLife } from './told-life.js'
@@ -58,16 +59,8 @@ export class Recovery {
   #wasBroken = false
   #replayed = 0
 
-  constructor(
-    tier: RedisTier,
-    log: SharedLog,
-    follower: Follower,
-    journal: Journal,
-    knowledge: Knowledge,
-    nonces: Nonces,
-    clock: Clock,
-    duties: RecoveryDuties,
-  ) {
+  constructor(tier: RedisTier, follower: Follower, parts: LogParts, duties: RecoveryDuties) {
+    const { log, journal, knowledge, nonces, clock } = parts
     this.#tier = tier
     this.#log = log
     this.#follower = follower

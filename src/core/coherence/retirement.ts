@@ -4,6 +4,7 @@ import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
 import type { RetiredStats } from './retired-keys.js'
 import type { SharedEntries } from './shared-entries.js'
+import type { SharedParts } from './shared-parts.js'
 
 /** Maximum number of tombstones sent together. */
 const atOnce = 64
@@ -16,7 +17,7 @@ const mostRepeated = 1_000
 /** Maximum size of keys, in bytes, that this process adds to Redis for tombstones only, within the lifetime of one. */
 const maxAddedBytes = 1_048_576
 /** Lifetime of a tombstone in addition to the longest handler time, in ms. */
-export const retiredGrace = 5_000
+const retiredGrace = 5_000
 /** Pause before tombstones that could not be sent are tried again, in ms. */
 const pause = 1_000
 
@@ -66,13 +67,12 @@ export class Retirement {
   #isPlanned = false
   #incarnation: string | undefined
 
-  /** @param maxHandlerTime - ms */
-  constructor(entries: SharedEntries, coherence: Coherence, mirror: Mirror, clock: Clock, maxHandlerTime: number) {
+  constructor({ entries, coherence, mirror, settings }: SharedParts) {
     this.#entries = entries
     this.#coherence = coherence
     this.#mirror = mirror
-    this.#clock = clock
-    this.#ttl = maxHandlerTime + retiredGrace
+    this.#clock = settings.clock
+    this.#ttl = tombstoneLifetime(settings)
   }
 
   /**
@@ -193,6 +193,11 @@ export class Retirement {
   #drop(key: string): void {
     if (this.#unsent.delete(key)) this.#unsentBytes -= bytesOf(key)
   }
+}
+
+/** How long the tombstone of a request rejects late results, in ms. */
+export function tombstoneLifetime({ maxHandlerTime }: { readonly maxHandlerTime: number }): number {
+  return maxHandlerTime + retiredGrace
 }
 
 /** A unique id for a tombstone. */

@@ -39,6 +39,21 @@ export interface LateEntry {
   readonly goodFrom: number
 }
 
+/** The conditions under which an entry is written to Redis. */
+export interface Writing {
+  /** Remaining lifetime of the entry, in ms. */
+  readonly ttl: number
+  readonly stamp: Stamp
+  /** The position up to which the entry was judged. */
+  readonly applied: number
+  /** Given for an entry that is written back after an outage. */
+  readonly late?: LateEntry | undefined
+  /** The ids of the tombstone that the entry was made after, and of older ones, separated by spaces. */
+  readonly after?: { readonly id: string; readonly older: string } | undefined
+}
+
+const none = { id: '', older: '' }
+
 /** Follows the log up to a head; see `Coherence.follow`. */
 export type Follow = (head: string | undefined, askedAt: number) => undefined | Promise<void>
 
@@ -160,6 +175,12 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `)
 
+/** The parts that reading and writing entries in Redis needs. */
+export interface EntryParts {
+  readonly port: RedisPort
+  readonly settings: { readonly clock: Clock; readonly keyPrefix: string }
+}
+
 /**
  * Reads and writes entries in Redis. All reads in one turn of the event loop are sent in one command, together with the
  * head of the log; writes give way to newer entries.
@@ -177,7 +198,8 @@ export class SharedEntries {
   #headFirst = false
   #followers: Reader<undefined>[] = []
 
-  constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, follow: Follow) {
+  constructor({ port, settings }: EntryParts, tier: RedisTier, follow: Follow) {
+    const { clock, keyPrefix } = settings
     this.#port = port
     this.#tier = tier
     this.#clock = clock
@@ -215,22 +237,8 @@ export class SharedEntries {
     })
   }
 
-  /**
-   * Stores a frame, unless there is a newer one, or the log contains a record of its key after `applied`.
-   *
-   * @param applied - the position up to which the entry was judged
-   * @param late - given for an entry that is written back after an outage
-   * @param after - the ids of the tombstone that the entry was made after, and of older ones
-   */
-  async write(
-    key: string,
-    frame: Buffer,
-    ttl: number,
-    stamp: Stamp,
-    applied: number,
-    late?: LateEntry,
-    after = { id: '', older: '' },
-  ): Promise<Written> {
+  /** Stores a frame, unless there is a newer one, or the log contains a record of its key after `applied`. */
+  async write(key: string, frame: Buffer, { ttl, stamp, applied, late, after = none }: Writing): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after.id)
     args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })), after.older)

@@ -4,9 +4,20 @@ import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
+import type { SharedParts } from './shared-parts.js'
 
 /** The result of taking a turn: either another process has stored the value, or this process may compute it. */
 export type Turn<Found> = { readonly found: Found } | { readonly end: (stored: boolean) => void }
+
+/** How to wait for the value that another process computes. */
+export interface Waiting<Found> {
+  /** Looks up the value; called after each wait. */
+  readonly look: () => Found | undefined | Promise<Found | undefined>
+  /** Whether a result started at a position in the log will be discarded, so that waiting for it is useless. */
+  readonly isOvertaken: (startedAt: Stamp) => boolean
+  /** Maximum waiting time, in ms; unlimited by default. */
+  readonly patience?: number | undefined
+}
 
 /** Time between checks while waiting, in ms; doubled up to the longest. */
 const firstPause = 5
@@ -54,31 +65,22 @@ export class SharedTurns {
   readonly #keyPrefix: string
   readonly #lease: number
 
-  /** @param lease - ms */
-  constructor(port: RedisPort, tier: RedisTier, clock: Clock, keyPrefix: string, lease: number) {
+  constructor({ port, coherence, settings }: SharedParts) {
+    const { clock, keyPrefix, singleFlightLease } = settings
     this.#port = port
-    this.#tier = tier
+    this.#tier = coherence.tier
     this.#clock = clock
     this.#keyPrefix = keyPrefix
-    this.#lease = lease
+    this.#lease = singleFlightLease
   }
 
   /**
    * Waits for the turn, or for the value that the holder of the turn stores.
    *
    * @param at - the position of this process in the log
-   * @param look - looks up the value; called after each wait
-   * @param isOvertaken - whether a result started at a position in the log will be discarded, so that waiting is
-   * useless
-   * @param patience - maximum waiting time, in ms
    */
-  async take<Found>(
-    key: string,
-    at: Stamp,
-    look: () => Found | undefined | Promise<Found | undefined>,
-    isOvertaken: (startedAt: Stamp) => boolean,
-    patience: number = Number.POSITIVE_INFINITY,
-  ): Promise<Turn<Found>> {
+  async take<Found>(key: string, at: Stamp, waiting: Waiting<Found>): Promise<Turn<Found>> {
+    const { look, isOvertaken, patience = Number.POSITIVE_INFINITY } = waiting
     const name = `${this.#keyPrefix}${key}#turn`
     const holder = `turn ${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
     let voided = ''

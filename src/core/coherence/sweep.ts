@@ -8,6 +8,8 @@ import { decodeHead } from '../tiers/wire-frame.js'
 import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
 import { entryKey, ownName } from './names.js'
+import { tombstoneLifetime } from './retirement.js'
+import type { SharedParts } from './shared-parts.js'
 
 /** Number of keys per reply; number of keys of a page read concurrently; pause between pages in ms. */
 const pageSize = 200
@@ -89,16 +91,8 @@ export class Sweep {
   #stopped = false
   #wake = (): void => {}
 
-  /** @param tombstoneTtl - how long a request's tombstone rejects late results, in ms */
-  constructor(
-    port: RedisPort,
-    clock: Clock,
-    coherence: Coherence,
-    mirror: Mirror,
-    keyPrefix: string,
-    counters: Counters,
-    tombstoneTtl: number,
-  ) {
+  constructor({ port, coherence, mirror, settings, counters }: SharedParts) {
+    const { clock, keyPrefix } = settings
     this.#port = port
     this.#clock = clock
     this.#coherence = coherence
@@ -106,7 +100,7 @@ export class Sweep {
     this.#keyPrefix = keyPrefix
     this.#lease = ownName(keyPrefix, 'sweep')
     this.#counters = counters
-    this.#tombstoneTtl = String(Math.ceil(tombstoneTtl))
+    this.#tombstoneTtl = String(Math.ceil(tombstoneLifetime(settings)))
   }
 
   /** Schedules a sweep; several invalidations share one. */

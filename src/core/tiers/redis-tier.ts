@@ -15,6 +15,23 @@ export interface RedisTierLimits {
   readonly maxInFlight: number
 }
 
+/** The parts that a {@link RedisTier} works with. */
+export interface RedisTierParts {
+  readonly port: RedisPort
+  readonly breaker: CircuitBreaker
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly refusals?: Refusals
+}
+
+/** Callbacks of a {@link RedisTier}. */
+export interface RedisTierDuties {
+  /** Called when a command is answered after its deadline. */
+  readonly onLateReply: () => void
+  /** Called if the answer shows that this is not the server that was meant, such as a replica. */
+  readonly onWrongServer?: (failure: CacheError) => void
+}
+
 /**
  * The Redis tier: callers get a result or an error within the deadline, even if the client never settles.
  *
@@ -26,30 +43,19 @@ export class RedisTier {
   readonly #clock: Clock
   readonly #limits: RedisTierLimits
   readonly #counters: Counters
-  readonly #onLateReply: () => void
   readonly #refusals: Refusals | undefined
-  readonly #onWrongServer: ((failure: CacheError) => void) | undefined
+  readonly #duties: RedisTierDuties
   #inFlight = 0
   #generation = 0
 
-  constructor(
-    port: RedisPort,
-    breaker: CircuitBreaker,
-    clock: Clock,
-    limits: RedisTierLimits,
-    counters: Counters,
-    onLateReply: () => void,
-    refusals?: Refusals,
-    onWrongServer?: (failure: CacheError) => void,
-  ) {
-    this.#port = port
-    this.#breaker = breaker
-    this.#clock = clock
+  constructor(parts: RedisTierParts, limits: RedisTierLimits, duties: RedisTierDuties) {
+    this.#port = parts.port
+    this.#breaker = parts.breaker
+    this.#clock = parts.clock
+    this.#counters = parts.counters
+    this.#refusals = parts.refusals
     this.#limits = limits
-    this.#counters = counters
-    this.#onLateReply = onLateReply
-    this.#refusals = refusals
-    this.#onWrongServer = onWrongServer
+    this.#duties = duties
   }
 
   /** Operations without a reply yet, including those whose deadline has passed. */
@@ -115,7 +121,7 @@ export class RedisTier {
       }
       start(operation).then(
         (value) => {
-          if (!settle()) return this.#onLateReply()
+          if (!settle()) return this.#duties.onLateReply()
           if (counts) {
             this.#breaker.succeed()
             if (this.#refusals?.isAny === true) this.#refusals.worked(purpose)
@@ -151,7 +157,7 @@ export class RedisTier {
 
   #refused(code: string, failure: CacheError, error: Error, purpose: Purpose): void {
     if (WRONG_SERVER.has(code)) {
-      this.#onWrongServer?.(failure)
+      this.#duties.onWrongServer?.(failure)
       return
     }
     this.#breaker.succeed()

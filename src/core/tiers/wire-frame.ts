@@ -2,14 +2,19 @@ import { byteSizes, type Entry, type NewEntry, readTags } from '../entry.js'
 import type { Stamp } from '../stamp.js'
 import { PackedEntry } from './packed-entry.js'
 
-/** A decoded frame: the entry and its position in the log. */
-export interface Framed {
-  readonly entry: Entry
+/** Where and when an entry was stored, as its frame records it. */
+export interface FrameOrigin {
+  /** The position of the entry in the log. */
   readonly stamp: Stamp
   /** The label of the key the entry was stored under; `undefined` if the frame has none. */
-  readonly label: string | undefined
+  readonly label?: string | undefined
   /** The id of the tombstone that the entry replaced; `undefined` if the frame names none. */
-  readonly after: string | undefined
+  readonly after?: string | undefined
+}
+
+/** A decoded frame: the entry and its origin. */
+export interface Framed extends Required<FrameOrigin> {
+  readonly entry: Entry
 }
 
 /** The first word of every frame. A later format gets another number, which this version reads as a miss. */
@@ -28,13 +33,13 @@ const longestHead = 256
  *
  * `redis-cli GETRANGE key 0 300` shows the metadata of an entry; Lua scripts find the position by a pattern.
  */
-export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp, label?: string, after?: string): Buffer {
-  if (entry instanceof PackedEntry) return encodePacked(entry, storedAt, stamp, label, after)
+export function encodeFrame(entry: NewEntry, storedAt: number, origin: FrameOrigin): Buffer {
+  if (entry instanceof PackedEntry) return encodePacked(entry, storedAt, origin)
   const tags = entry.tags === undefined || entry.tags.length === 0 ? '' : JSON.stringify(entry.tags)
   const meta = entry.meta ?? ''
   const tagBytes = Buffer.byteLength(tags)
   const metaBytes = Buffer.byteLength(meta)
-  const head = headOf(entry, storedAt, stamp, label, after, tagBytes, metaBytes, entry.body.length)
+  const head = headOf(entry, storedAt, origin, [tagBytes, metaBytes, entry.body.length])
   const frame = Buffer.allocUnsafe(head.length + tagBytes + metaBytes + entry.body.length)
   let at = frame.write(head, 0, 'latin1')
   at += frame.write(tags, at)
@@ -44,27 +49,20 @@ export function encodeFrame(entry: NewEntry, storedAt: number, stamp: Stamp, lab
 }
 
 /** Encodes a packed entry: its parts have the same layout in memory as in a frame. */
-function encodePacked(
-  entry: PackedEntry,
-  storedAt: number,
-  stamp: Stamp,
-  label: string | undefined,
-  after: string | undefined,
-): Buffer {
+function encodePacked(entry: PackedEntry, storedAt: number, origin: FrameOrigin): Buffer {
   const { tagBytes, metaBytes, bodyBytes, length } = entry
-  const head = headOf(entry, storedAt, stamp, label, after, tagBytes, metaBytes, bodyBytes)
+  const head = headOf(entry, storedAt, origin, [tagBytes, metaBytes, bodyBytes])
   const frame = Buffer.allocUnsafe(head.length + length)
   frame.set(entry.bytes, frame.write(head, 0, 'latin1'))
   return frame
 }
 
+/** @param sizes - the lengths of tags, meta and body, in bytes */
 function headOf(
   { staleAt, deleteAt, id }: NewEntry,
   storedAt: number,
-  { incarnation, position }: Stamp,
-  label: string | undefined,
-  after: string | undefined,
-  ...sizes: readonly number[]
+  { stamp: { incarnation, position }, label, after }: FrameOrigin,
+  sizes: readonly number[],
 ): string {
   const end = `${label === undefined ? '' : ` =${label}`}${after === undefined ? '' : ` +${after}`}${id === undefined ? '' : ` ${id}`}\n`
   return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}${end}`
@@ -74,10 +72,10 @@ function headOf(
  * The start of an entry's frame, long enough to tell whether bytes in Redis are this very entry: the first line if it
  * contains an id, otherwise the whole frame, because another entry may have the same timestamps, position and lengths.
  */
-export function frameStart(entry: Entry, stamp: Stamp, label?: string, after?: string): Buffer {
-  if (entry.id === undefined) return encodeFrame(entry, entry.storedAt, stamp, label, after)
+export function frameStart(entry: Entry, origin: FrameOrigin): Buffer {
+  if (entry.id === undefined) return encodeFrame(entry, entry.storedAt, origin)
   const { tags, meta, body } = byteSizes(entry)
-  return Buffer.from(headOf(entry, entry.storedAt, stamp, label, after, tags, meta, body), 'latin1')
+  return Buffer.from(headOf(entry, entry.storedAt, origin, [tags, meta, body]), 'latin1')
 }
 
 /**

@@ -203,7 +203,7 @@ function judge<Context extends object>(
       if (exchange.refresh === undefined) return missed(lookup, found, 'outlived', by)
       return { kind: 'hit', lookup, found, stored, now, refresh: 'stale' }
     default: {
-      const isDue = reuse === 'fresh' && by.cache.isDueEarly(stored.staleAt, stored.cost)
+      const isDue = reuse === 'fresh' && by.cache.isDueEarly(stored)
       return { kind: 'hit', lookup, found, stored, now, refresh: isDue ? 'early' : undefined }
     }
   }

@@ -70,7 +70,7 @@ describe('no call blocks the event loop', () => {
       const onFault = (error: unknown) => expect(error).toBeUndefined()
       const journalFile = new JournalFile(path, onFault)
       const mirror = new Mirror(4 * 1024 * 1024)
-      const journal = new Journal(mirror, new Nonces(), systemClock, 1024 * 1024, journalFile)
+      const journal = new Journal({ mirror, nonces: new Nonces(), clock: systemClock }, 1024 * 1024, journalFile)
       return (at) => {
         const issued = journal.add(mirror.record([cover(at)], undefined))
         journal.keep(issued)

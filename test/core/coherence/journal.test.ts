@@ -7,7 +7,7 @@ import { ManualClock } from '../../support/manual-clock.js'
 
 function newJournal({ maxBytes = 10_000, clock = new ManualClock() } = {}) {
   const mirror = new Mirror(100_000)
-  const journal = new Journal(mirror, new Nonces(), clock, maxBytes)
+  const journal = new Journal({ mirror, nonces: new Nonces(), clock }, maxBytes)
   const issue = (...keys: readonly string[]): Recorded =>
     mirror.record(
       keys.map((key) => ({ kind: 'key', key })),

@@ -15,7 +15,11 @@ function make({ threshold = 5, maxInFlight = 200 } = {}) {
   const late = vi.fn()
   // Of the port it is only asked whether there is a connection; commands come as functions.
   const port = { isReady: () => state.ready } as RedisPort
-  const tier = new RedisTier(port, breaker, clock, { redisTimeout: 50, maxInFlight }, counters, late)
+  const tier = new RedisTier(
+    { port, breaker, clock, counters },
+    { redisTimeout: 50, maxInFlight },
+    { onLateReply: late },
+  )
   return { clock, state, counters, breaker, late, tier }
 }
 

@@ -30,7 +30,7 @@ describe('encodeFrame', () => {
   for (const [name, entry] of Object.entries(entries)) {
     it(`writes the bytes of wire-frame-v1-${name}.bin, for as long as the magic says 1`, () => {
       const file = readFileSync(new URL(`wire-frame-v1-${name}.bin`, golden))
-      expect(hexDump(encodeFrame(entry, storedAt, stamp))).toBe(hexDump(file))
+      expect(hexDump(encodeFrame(entry, storedAt, { stamp }))).toBe(hexDump(file))
     })
   }
 
@@ -47,7 +47,7 @@ describe('encodeFrame', () => {
   })
 
   it('can be read by eye: one line of words, then tags, meta and body', () => {
-    const [line, rest] = encodeFrame(entries.plain, storedAt, stamp).toString().split('\n')
+    const [line, rest] = encodeFrame(entries.plain, storedAt, { stamp }).toString().split('\n')
     expect(line).toBe('fallback-cache/1 0a1b2c3d4e5f 1767225600000123 1767225600000 1767225600001 1767225600001 0 0 7')
     expect(rest).toBe('"value"')
   })
@@ -65,20 +65,20 @@ describe('decodeFrame', () => {
   }
 
   it('gives a body that is a view of the frame, not a copy', () => {
-    const frame = encodeFrame(entries.full, storedAt, stamp)
+    const frame = encodeFrame(entries.full, storedAt, { stamp })
     const body = decodeFrame(frame)?.entry.body
     expect(body?.buffer).toBe(frame.buffer)
     expect(body?.byteOffset).toBe(frame.byteOffset + frame.length - entries.full.body.length)
   })
 
   it('counts tags and meta in bytes, not in characters', () => {
-    const framed = decodeFrame(encodeFrame(entries.full, storedAt, stamp))
+    const framed = decodeFrame(encodeFrame(entries.full, storedAt, { stamp }))
     expect(framed?.entry.tags).toEqual(entries.full.tags)
     expect(framed?.entry.meta).toBe(entries.full.meta)
   })
 
   it('keeps half a surrogate pair in a tag', () => {
-    const framed = decodeFrame(encodeFrame({ ...entries.plain, tags: ['\ud83d', '\ude00'] }, storedAt, stamp))
+    const framed = decodeFrame(encodeFrame({ ...entries.plain, tags: ['\ud83d', '\ude00'] }, storedAt, { stamp }))
     expect(framed?.entry.tags).toEqual(['\ud83d', '\ude00'])
   })
 
@@ -86,12 +86,12 @@ describe('decodeFrame', () => {
     const framed = decodeFrame(Buffer.from(tombstoneFrame(stamp)))
     expect(framed?.stamp).toEqual(stamp)
     expect(framed !== undefined && isTombstone(framed)).toBe(true)
-    const other = decodeFrame(encodeFrame(entries.plain, storedAt, stamp))
+    const other = decodeFrame(encodeFrame(entries.plain, storedAt, { stamp }))
     expect(other !== undefined && isTombstone(other)).toBe(false)
   })
 
   it('gives undefined for a frame cut off anywhere, and for one that goes on', () => {
-    const frame = encodeFrame(entries.full, storedAt, stamp)
+    const frame = encodeFrame(entries.full, storedAt, { stamp })
     for (let length = 0; length < frame.length; length++) {
       expect(decodeFrame(frame.subarray(0, length)), `${length} bytes`).toBeUndefined()
     }
@@ -147,7 +147,7 @@ describe('decodeFrame', () => {
       fc.property(entry, moment, fc.nat(), (given, extra, position) => {
         const deleteAt = Math.min(given.staleAt + extra, Number.MAX_SAFE_INTEGER)
         const framed = decodeFrame(
-          encodeFrame({ ...given, deleteAt }, given.storedAt, { incarnation: 'name', position }),
+          encodeFrame({ ...given, deleteAt }, given.storedAt, { stamp: { incarnation: 'name', position } }),
         )
         expect(framed).toEqual({
           stamp: { incarnation: 'name', position },
@@ -163,7 +163,7 @@ describe('decodeFrame', () => {
       .tuple(fc.array(word, { maxLength: 11 }), fc.uint8Array({ maxLength: 60 }))
       .map(([words, rest]) => Buffer.concat([Buffer.from(`${words.join(' ')}\n`), rest]))
     const broken = fc.tuple(fc.nat(), fc.nat({ max: 255 })).map(([at, byte]) => {
-      const frame = encodeFrame(entries.full, storedAt, stamp)
+      const frame = encodeFrame(entries.full, storedAt, { stamp })
       frame[at % frame.length] = byte
       return frame
     })
@@ -179,7 +179,7 @@ describe('decodeFrame', () => {
 })
 
 describe('decodeHead', () => {
-  const frame = encodeFrame(entries.full, storedAt, stamp)
+  const frame = encodeFrame(entries.full, storedAt, { stamp })
 
   it('reads the first line of a frame of which only the beginning is there', () => {
     const head = decodeHead(frame.subarray(0, 110))
