@@ -30,17 +30,15 @@ export function storedFields(
  * {@link storedFields}.
  *
  * @param control - the directives of the update
- * @param omitted - further names that the update must not add, in lower case
  */
 export function updatedFields(
   stored: Fields,
   update: Fields,
   control: CacheControl,
   receivedAt: EpochMilliseconds,
-  omitted: readonly string[] = [],
 ): Fields {
   const updated: Record<string, string | readonly string[] | undefined> = Object.assign(emptyFields(), stored)
-  const fresh = storedFields(update, control, receivedAt, omitted)
+  const fresh = storedFields(update, control, receivedAt)
   for (const name of Object.keys(fresh)) {
     if (!DESCRIBES_BYTES.has(name)) updated[name] = fresh[name]
   }
