@@ -37,7 +37,7 @@ const SLOWEST = [
   'test/ecosystem/conditions.test.ts',
   'test/coherence/invalidation.test.ts',
   'test/core/redis.test.ts',
-  'test/middleware/front-door/early-answers.test.ts',
+  'test/middleware/node-internals/early-answers.test.ts',
   'test/core/clients.test.ts',
   'test/middleware/reasons.test.ts',
   'test/attacks/inputs.test.ts',

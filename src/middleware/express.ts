@@ -24,7 +24,6 @@ import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } fr
 import { type ExpressApplication, expressHost, FrontedExpress, isExpressApplication } from './express/application.js'
 import { Doorway, type FrontDoor } from './front-door/front-door.js'
 import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
-import { matchingPrototypes } from './front-door/matching-prototypes.js'
 import { described, describedContent } from './node/described.js'
 import { detachedRun } from './node/detached.js'
 import { checkExplained, checkIsCalled, misplaced } from './node/misuse.js'
@@ -43,6 +42,7 @@ import { keepContent, readContent } from './node/request-content.js'
 import { filledIn, watchFilled } from './node/watched-filled.js'
 import { watchRequest } from './node/watched-request.js'
 import { watchResponse } from './node/watched-response.js'
+import { matchingPrototypes } from './node-internals/matching-prototypes.js'
 import { sendPreparedOver } from './node-internals/prepared-head.js'
 
 declare global {

@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { shown } from '../../core/option-checks.js'
 import type { ResponseCache } from '../../http/protocol/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
+import { answerEarly, type Unopened } from '../node-internals/early-answers.js'
 import type { MadeResponses } from '../node-internals/made-responses.js'
 import type { FrontedApplication } from './application.js'
-import { answerEarly } from './early-answers.js'
 import type { FrontDoorOptions } from './front-door-options.js'
-import { FrontExchange, type Unopened } from './front-exchange.js'
+import { FrontExchange } from './front-exchange.js'
 
 /** Creates a server with a listener. The given options are required by the application and must be passed on. */
 export type CreateServer<S extends Server> = (options: ServerOptions, listener: RequestListener) => S

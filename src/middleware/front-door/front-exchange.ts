@@ -15,21 +15,10 @@ import { detachedRun } from '../node/detached.js'
 import { sendReply, streamsBody, userOf } from '../node/node-response.js'
 import { otherOriginOf } from '../node/origin-fields.js'
 import { outerFieldOf } from '../node/outer-fields.js'
+import type { Unopened } from '../node-internals/early-answers.js'
 import { sendPrepared } from '../node-internals/prepared-head.js'
 import { hasUnreadFields } from '../node-internals/unread-fields.js'
 import type { FrontedApplication } from './application.js'
-
-/** A request for which Node.js has not created a response object yet. */
-export interface Unopened {
-  /**
-   * Answers the request without a response object.
-   *
-   * @returns false if a response object is needed; nothing was done then
-   */
-  answer(reply: Reply, poweredBy: string | undefined): boolean
-  /** Makes Node.js create the response object and continue normally; `undefined` if other code answers the request. */
-  open(): ServerResponse | undefined
-}
 
 /** The {@link Exchange} for a request that has not entered the framework yet. */
 export class FrontExchange<Context extends object> implements Exchange<Context>, RequestHead {

@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
 import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Duplex } from 'node:stream'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
+import { NoSocket } from '../node-internals/no-socket.js'
 
 /** The server that handles requests: an emitter of `'request'` events. */
 interface RequestTarget {
@@ -126,64 +126,4 @@ function requestWith(
   if (content !== undefined && content.length > 0) made.push(content)
   made.push(null)
   return made
-}
-
-/** An address reserved for documentation (RFC 5737): no client has it, and no application trusts it. */
-const NO_ADDRESS = '192.0.2.1'
-
-/** A socket without a client: written bytes are discarded. Its local address is that of the original connection. */
-class NoSocket extends Duplex {
-  readonly encrypted: unknown
-  readonly remoteAddress: string | undefined
-  readonly remotePort: number | undefined
-  readonly remoteFamily: string | undefined
-  readonly localAddress: string | undefined
-  readonly localPort: number | undefined
-  readonly server: unknown
-
-  constructor(request: IncomingMessage, isForwarded: boolean) {
-    super()
-    const { socket } = request
-    this.encrypted = Reflect.get(socket, 'encrypted')
-    this.remoteAddress = isForwarded ? socket.remoteAddress : NO_ADDRESS
-    this.remotePort = isForwarded ? socket.remotePort : 0
-    this.remoteFamily = isForwarded ? socket.remoteFamily : 'IPv4'
-    this.localAddress = socket.localAddress
-    this.localPort = socket.localPort
-    this.server = Reflect.get(socket, 'server')
-  }
-
-  override _read(): void {}
-
-  override _write(_chunk: unknown, _encoding: BufferEncoding, callback: () => void): void {
-    callback()
-  }
-
-  setTimeout(): this {
-    return this
-  }
-
-  setNoDelay(): this {
-    return this
-  }
-
-  setKeepAlive(): this {
-    return this
-  }
-
-  ref(): this {
-    return this
-  }
-
-  unref(): this {
-    return this
-  }
-
-  address(): object {
-    return {}
-  }
-
-  destroySoon(): void {
-    this.destroy()
-  }
 }

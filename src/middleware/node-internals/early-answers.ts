@@ -2,11 +2,10 @@ import { channel } from 'node:diagnostics_channel'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../../http/port/index.js'
-import { MadeResponses } from '../node-internals/made-responses.js'
-import { METHODS_OF_NODE } from '../node-internals/node-methods.js'
-import { preparedAnswer } from '../node-internals/prepared-head.js'
-import { NoConnection, trialReply } from '../node-internals/response-trial.js'
-import type { Unopened } from './front-exchange.js'
+import { MadeResponses } from './made-responses.js'
+import { METHODS_OF_NODE } from './node-methods.js'
+import { preparedAnswer } from './prepared-head.js'
+import { NoConnection, trialReply } from './response-trial.js'
 
 /** Private properties of a socket that are used here. */
 interface Connection extends Socket {
@@ -24,6 +23,18 @@ interface Parser {
 }
 
 type OnIncoming = (request: IncomingMessage, keepAlive: boolean) => number
+
+/** A request for which Node.js has not created a response object yet. */
+export interface Unopened {
+  /**
+   * Answers the request without a response object.
+   *
+   * @returns false if a response object is needed; nothing was done then
+   */
+  answer(reply: Reply, poweredBy: string | undefined): boolean
+  /** Makes Node.js create the response object and continue normally; `undefined` if other code answers the request. */
+  open(): ServerResponse | undefined
+}
 
 /** @returns whether the request was answered or now has a response object; otherwise it takes the normal path */
 export type TakeEarly = (request: IncomingMessage, unopened: Unopened) => boolean
