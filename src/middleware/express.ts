@@ -22,28 +22,38 @@ import type {
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { type ExpressApplication, expressHost, FrontedExpress, isExpressApplication } from './express/application.js'
-import { Doorway, type FrontDoor } from './front-door/front-door.js'
-import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
-import { described, describedContent } from './node/described.js'
-import { detachedRun } from './node/detached.js'
-import { checkExplained, checkIsCalled, misplaced } from './node/misuse.js'
+import {
+  checkFrontDoorOptions,
+  Doorway,
+  type FrontDoor,
+  type FrontDoorOptions,
+  matchingPrototypes,
+} from './front-door/index.js'
 import {
   changeFields,
+  checkExplained,
+  checkIsCalled,
+  described,
+  describedContent,
+  detachedRun,
   fieldOf,
+  filledIn,
+  isEncrypted,
+  keepContent,
   lineOf,
+  misplaced,
   type NodeRequest,
+  otherOriginOf,
+  readContent,
   rewrittenUrl,
+  sendPreparedOver,
   sendReply,
   streamsBody,
   userOf,
-} from './node/node-response.js'
-import { isEncrypted, otherOriginOf } from './node/origin-fields.js'
-import { keepContent, readContent } from './node/request-content.js'
-import { filledIn, watchFilled } from './node/watched-filled.js'
-import { watchRequest } from './node/watched-request.js'
-import { watchResponse } from './node/watched-response.js'
-import { matchingPrototypes } from './node-internals/matching-prototypes.js'
-import { sendPreparedOver } from './node-internals/prepared-head.js'
+  watchFilled,
+  watchRequest,
+  watchResponse,
+} from './node/index.js'
 
 declare global {
   namespace Express {
@@ -58,8 +68,7 @@ declare global {
 export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Request>
 
 export type { FinishedResponse } from '../http/port/index.js'
-export type { ServeOptions } from './front-door/front-door.js'
-export type { FrontDoorOptions } from './front-door/front-door-options.js'
+export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 
 /** A middleware for Express 4 and 5, and for other frameworks that call `(req, res, next)`. */
 export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<ExpressApplication> {

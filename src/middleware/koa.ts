@@ -20,27 +20,38 @@ import type {
   RequestDescription,
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
-import { Doorway, type FrontDoor } from './front-door/front-door.js'
-import { checkFrontDoorOptions, type FrontDoorOptions } from './front-door/front-door-options.js'
+import { checkFrontDoorOptions, Doorway, type FrontDoor, type FrontDoorOptions } from './front-door/index.js'
 import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/application.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './koa/body.js'
 import { isOutermost } from './koa/outermost.js'
 import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './koa/response.js'
 import { watchContext } from './koa/watched-context.js'
-import { hasDeparted } from './node/departure.js'
-import { described, describedContent } from './node/described.js'
-import { detachedRun } from './node/detached.js'
-import { checkExplained, checkIsCalled, misplaced } from './node/misuse.js'
-import { changeFields, fieldOf, lineOf, rewrittenUrl, streamsBody } from './node/node-response.js'
-import { otherOriginOf } from './node/origin-fields.js'
-import { OuterFields } from './node/outer-fields.js'
-import { keepContent, type ParsedRequest, readContent } from './node/request-content.js'
-import { drain, tee } from './node/tee.js'
-import { watchTrailers } from './node/trailers.js'
-import { filledIn } from './node/watched-filled.js'
-import { watchResponse } from './node/watched-response.js'
-import { layFields } from './node-internals/outgoing-fields.js'
-import { sendPreparedOver } from './node-internals/prepared-head.js'
+import {
+  changeFields,
+  checkExplained,
+  checkIsCalled,
+  described,
+  describedContent,
+  detachedRun,
+  drain,
+  fieldOf,
+  filledIn,
+  hasDeparted,
+  keepContent,
+  layFields,
+  lineOf,
+  misplaced,
+  OuterFields,
+  otherOriginOf,
+  type ParsedRequest,
+  readContent,
+  rewrittenUrl,
+  sendPreparedOver,
+  streamsBody,
+  tee,
+  watchResponse,
+  watchTrailers,
+} from './node/index.js'
 
 declare module 'koa' {
   interface ExtendableContext {
@@ -53,8 +64,7 @@ declare module 'koa' {
 export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Context>
 
 export type { FinishedResponse } from '../http/port/index.js'
-export type { ServeOptions } from './front-door/front-door.js'
-export type { FrontDoorOptions } from './front-door/front-door-options.js'
+export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 
 /** The return type of {@link fallbackCache}: a Koa middleware with the methods of its cache. */
 export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { pathOf } from '../../http/port/index.js'
-import type { Arrival, FrontedApplication } from '../front-door/application.js'
+import type { Arrival, FrontedApplication } from '../front-door/index.js'
 import {
   allows,
   checkNamed,
@@ -8,9 +8,9 @@ import {
   type FrontDoorOptions,
   type MiddlewareBefore,
   NOT_MOUNTED,
-} from '../front-door/front-door-options.js'
-import type { NodeRequest } from '../node/node-response.js'
-import { isEncrypted } from '../node/origin-fields.js'
+} from '../front-door/index.js'
+import type { NodeRequest } from '../node/index.js'
+import { isEncrypted } from '../node/index.js'
 
 /** The properties of an Express application, version 4 or 5, that are used here. */
 export interface ExpressApplication extends RequestListener {

@@ -11,13 +11,9 @@ import type {
 } from '../../http/port/index.js'
 import { isPlainField } from '../../http/port/index.js'
 import { handOn, scopeOf } from '../../http/protocol/index.js'
-import { detachedRun } from '../node/detached.js'
-import { sendReply, streamsBody, userOf } from '../node/node-response.js'
-import { otherOriginOf } from '../node/origin-fields.js'
-import { outerFieldOf } from '../node/outer-fields.js'
-import type { Unopened } from '../node-internals/early-answers.js'
-import { sendPrepared } from '../node-internals/prepared-head.js'
-import { hasUnreadFields } from '../node-internals/unread-fields.js'
+import { detachedRun, otherOriginOf, outerFieldOf, sendReply, streamsBody, userOf } from '../node/index.js'
+import type { Unopened } from '../node-internals/index.js'
+import { hasUnreadFields, sendPrepared } from '../node-internals/index.js'
 import type { FrontedApplication } from './application.js'
 
 /** The {@link Exchange} for a request that has not entered the framework yet. */

@@ -1,14 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import type { Arrival, FrontedApplication } from '../front-door/application.js'
-import {
-  allows,
-  checkNamed,
-  describeObstacle,
-  type FrontDoorOptions,
-  NOT_MOUNTED,
-} from '../front-door/front-door-options.js'
-import type { NodeRequest } from '../node/node-response.js'
-import { isEncrypted } from '../node/origin-fields.js'
+import type { Arrival, FrontedApplication } from '../front-door/index.js'
+import { allows, checkNamed, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from '../front-door/index.js'
+import type { NodeRequest } from '../node/index.js'
+import { isEncrypted } from '../node/index.js'
 import { sessionOf } from './response.js'
 
 /** The properties of a Koa application, version 2 or 3, that are used here. */

@@ -1,9 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../../http/port/index.js'
-import { fieldOf } from '../node/node-response.js'
-import type { OuterFields } from '../node/outer-fields.js'
-import { inWireText } from '../node/wire-text.js'
-import { knownFields, layFields } from '../node-internals/outgoing-fields.js'
+import type { OuterFields } from '../node/index.js'
+import { fieldOf, inWireText, knownFields, layFields } from '../node/index.js'
 import { type Answered, hasNoContent, messageOf } from './body.js'
 
 /** The properties of a Koa context that form a response. */

@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
-import { watchFilledContext } from '../node/watched-filled.js'
-import { watchOriginalUrl, watchQuery } from '../node/watched-query.js'
-import { watchRequest } from '../node/watched-request.js'
+import { watchFilledContext, watchOriginalUrl, watchQuery, watchRequest } from '../node/index.js'
 
 /** The properties of a Koa context that are watched. */
 interface WatchableContext {

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
-import { NoSocket } from '../node-internals/no-socket.js'
+import { NoSocket } from '../node-internals/index.js'
 
 /** The server that handles requests: an emitter of `'request'` events. */
 interface RequestTarget {

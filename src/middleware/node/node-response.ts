@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
-import { layFields } from '../node-internals/outgoing-fields.js'
+import { layFields } from '../node-internals/index.js'
 
 /** A request with the properties that other middleware sets. */
 export interface NodeRequest extends IncomingMessage {

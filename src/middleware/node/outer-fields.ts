@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { sharedSymbol } from '../../core/brand.js'
 import type { FieldValue } from '../../http/port/index.js'
-import { type OutgoingFields, outgoingFields } from '../node-internals/outgoing-fields.js'
+import { type OutgoingFields, outgoingFields } from '../node-internals/index.js'
 
 /**
  * Copies of the fields that outer middleware had set when the request reached the cache. Detects fields that the route

@@ -1,6 +1,6 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/index.js'
-import { knownFields, layFields } from '../node-internals/outgoing-fields.js'
+import { knownFields, layFields } from '../node-internals/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'

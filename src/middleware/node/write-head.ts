@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { hasHadFields } from '../node-internals/outgoing-fields.js'
+import { hasHadFields } from '../node-internals/index.js'
 
 /**
  * Whether the status passed to `writeHead` is a final one, not that of an interim response. Strings such as `'200'`

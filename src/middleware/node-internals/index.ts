@@ -1,0 +1,12 @@
+/**
+ * What this folder offers to `node/` and `front-door/`: everything that relies on private parts of Node.js. Each part is
+ * compared with the public API when it is loaded; if they differ, the public API is used.
+ */
+
+export { answerEarly, type Unopened } from './early-answers.js'
+export type { MadeResponses } from './made-responses.js'
+export { matchingPrototypes } from './matching-prototypes.js'
+export { NoSocket } from './no-socket.js'
+export { hasHadFields, knownFields, layFields, type OutgoingFields, outgoingFields } from './outgoing-fields.js'
+export { sendPrepared, sendPreparedOver } from './prepared-head.js'
+export { hasUnreadFields } from './unread-fields.js'

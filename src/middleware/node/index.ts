@@ -1,0 +1,27 @@
+/** What this folder offers to the front door and the frameworks: how requests and responses of Node.js are sent and observed. */
+
+export { knownFields, layFields, sendPreparedOver } from '../node-internals/index.js'
+export { hasDeparted } from './departure.js'
+export { described, describedContent } from './described.js'
+export { detachedRun } from './detached.js'
+export { checkExplained, checkIsCalled, misplaced } from './misuse.js'
+export {
+  changeFields,
+  fieldOf,
+  lineOf,
+  type NodeRequest,
+  rewrittenUrl,
+  sendReply,
+  streamsBody,
+  userOf,
+} from './node-response.js'
+export { isEncrypted, otherOriginOf } from './origin-fields.js'
+export { OuterFields, outerFieldOf } from './outer-fields.js'
+export { keepContent, type ParsedRequest, readContent } from './request-content.js'
+export { drain, tee } from './tee.js'
+export { watchTrailers } from './trailers.js'
+export { filledIn, watchFilled, watchFilledContext } from './watched-filled.js'
+export { watchOriginalUrl, watchQuery } from './watched-query.js'
+export { watchRequest } from './watched-request.js'
+export { watchResponse } from './watched-response.js'
+export { inWireText } from './wire-text.js'
