@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { generatedPages } from '../../scripts/write-docs.mjs'
 
@@ -6,25 +6,6 @@ describe('the pages that are written from the source', () => {
   for (const [path, text] of Object.entries(generatedPages())) {
     it(`${path} says what the source says (npm run docs)`, () => {
       expect(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')).toBe(text)
-    })
-  }
-})
-
-describe('the links of the documentation', () => {
-  const docs = readdirSync(new URL('../../docs', import.meta.url)).filter((file) => file.endsWith('.md'))
-  for (const page of [
-    'README.md',
-    'CONTRIBUTING.md',
-    'SECURITY.md',
-    'CHANGELOG.md',
-    ...docs.map((file) => `docs/${file}`),
-  ]) {
-    it(`${page} points at files that exist`, () => {
-      const url = new URL(`../../${page}`, import.meta.url)
-      const targets = [...readFileSync(url, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
-        ([, target = '']) => target,
-      )
-      expect(targets.filter((target) => !existsSync(new URL(target, url)))).toEqual([])
     })
   }
 })
