@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import { shown } from '../core/option-checks.js'
 import type {
@@ -251,7 +251,7 @@ class ExplainedExchange extends ExpressExchange {
   constructor(asked: IncomingMessage | RequestDescription, ignored: ReadonlySet<string> | undefined) {
     const description = isRequest(asked) ? undefined : (asked as RequestDescription)
     const request = (description === undefined ? asked : described(description)) as Request
-    const response = request.res ?? (NO_RESPONSE as unknown as ServerResponse)
+    const response = request.res ?? new ServerResponse(request)
     super(request, response, () => {}, ignored)
     this.#description = description
   }
@@ -260,8 +260,6 @@ class ExplainedExchange extends ExpressExchange {
     return this.#description === undefined ? super.readContent(limit) : describedContent(this.#description, limit)
   }
 }
-
-const NO_RESPONSE = { getHeader: () => undefined }
 
 function isRequest(asked: IncomingMessage | RequestDescription): asked is IncomingMessage {
   return 'socket' in asked

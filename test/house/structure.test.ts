@@ -11,4 +11,17 @@ describe('the structure of src', () => {
   it('exports each name once', () => {
     expect(house.sameNames).toEqual([])
   })
+
+  it('has no signature of more than four parameters', () => {
+    expect(house.longSignatures).toEqual([])
+  })
+
+  it('casts by way of unknown only where it relies on private parts of Node.js', () => {
+    const isPrivate = ({ file }: { readonly file: string }) => file.startsWith('src/middleware/node-internals/')
+    expect(house.casts.filter((cast) => !isPrivate(cast))).toEqual([])
+  })
+
+  it('has no word that needs the sentence before it', () => {
+    expect(house.unclearWords).toEqual([])
+  })
 })

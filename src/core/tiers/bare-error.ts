@@ -10,7 +10,7 @@ export function bareError(thrown: unknown): Error {
   const bare = new Error(messageOf(error))
   bare.name = error.name
   for (const name of ['code', 'syscall', 'address', 'port'] as const) {
-    const value: unknown = (error as unknown as Record<string, unknown>)[name]
+    const value: unknown = Reflect.get(error, name)
     if (typeof value === 'string' || typeof value === 'number') Object.assign(bare, { [name]: value })
   }
   return bare

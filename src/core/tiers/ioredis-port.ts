@@ -205,10 +205,8 @@ function call(client: IoredisLike, name: string, args: readonly RedisArgument[])
   // Some versions look up the keys of a command, to add their prefix, by its lower-case name only.
   const { enableAutoPipelining, keyPrefix } = client.options ?? {}
   if (enableAutoPipelining !== true) return client.callBuffer(keyPrefix ? name.toLowerCase() : name, ...args)
-  const method = (client as unknown as Record<string, (...args: readonly RedisArgument[]) => Promise<unknown>>)[
-    `${name.toLowerCase()}Buffer`
-  ]
-  return method === undefined ? client.callBuffer(name, ...args) : method.apply(client, [...args])
+  const method: unknown = Reflect.get(client, `${name.toLowerCase()}Buffer`)
+  return typeof method === 'function' ? Reflect.apply(method, client, args) : client.callBuffer(name, ...args)
 }
 
 /** Parses one SCAN reply from any client. */

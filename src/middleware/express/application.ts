@@ -145,12 +145,12 @@ export class FrontedExpress implements FrontedApplication {
 /** Whether a value is an Express application. */
 export function isExpressApplication(app: unknown): app is ExpressApplication {
   if (typeof app !== 'function') return false
-  const { request, response, enabled, handle } = app as unknown as Record<string, unknown>
+  const typeOf = (name: string): string => typeof Reflect.get(app, name)
   return (
-    typeof request === 'object' &&
-    typeof response === 'object' &&
-    typeof enabled === 'function' &&
-    typeof handle === 'function'
+    typeOf('request') === 'object' &&
+    typeOf('response') === 'object' &&
+    typeOf('enabled') === 'function' &&
+    typeOf('handle') === 'function'
   )
 }
 

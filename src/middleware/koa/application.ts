@@ -13,6 +13,10 @@ export interface KoaApplication {
   readonly context: object
   readonly request: object
   callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  createContext(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): { readonly protocol: string; readonly host: string }
 }
 
 /** A Koa application as the front door sees it. */
@@ -83,13 +87,7 @@ export class FrontedKoa implements FrontedApplication {
 
   /** Creates a separate context with Koa's own method, which does not change request or response. */
   #asKoa({ raw, response }: Arrival): { readonly protocol: string; readonly host: string } {
-    const app = this.#app as unknown as {
-      createContext(
-        request: IncomingMessage,
-        response: ServerResponse,
-      ): { readonly protocol: string; readonly host: string }
-    }
-    return app.createContext(raw, response)
+    return this.#app.createContext(raw, response)
   }
 
   #look(): void {

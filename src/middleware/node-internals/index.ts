@@ -6,7 +6,7 @@
 export { answerEarly, type Unopened } from './early-answers.js'
 export type { MadeResponses } from './made-responses.js'
 export { matchingPrototypes } from './matching-prototypes.js'
-export { NoSocket } from './no-socket.js'
+export { NoSocket, requestOn, responseOn } from './no-socket.js'
 export { hasHadFields, knownFields, layFields, type OutgoingFields, outgoingFields } from './outgoing-fields.js'
 export { sendPrepared, sendPreparedOver } from './prepared-head.js'
 export { hasUnreadFields } from './unread-fields.js'

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 
 /** An address reserved for documentation (RFC 5737): no client has it, and no application trusts it. */
@@ -59,4 +60,26 @@ export class NoSocket extends Duplex {
   destroySoon(): void {
     this.destroy()
   }
+}
+
+/** A request that has arrived on no connection. */
+export function requestOn(socket: NoSocket): IncomingMessage {
+  return new IncomingMessage(asSocket(socket))
+}
+
+/** The response to a request that has arrived on no connection: it ends as one of Node.js's server does. */
+export function responseOn(request: IncomingMessage, socket: NoSocket): ServerResponse {
+  const response = new ServerResponse(request)
+  response.assignSocket(asSocket(socket))
+  response.once('finish', () => {
+    response.detachSocket(asSocket(socket))
+    // Like Node.js's server, so that code waiting for the end of the connection is notified.
+    process.nextTick(() => response.emit('close'))
+  })
+  return response
+}
+
+/** Node.js uses only what a {@link NoSocket} has. */
+function asSocket(socket: NoSocket): Socket {
+  return socket as unknown as Socket
 }

@@ -1,8 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
-import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
-import { NoSocket } from '../node-internals/index.js'
+import { NoSocket, requestOn, responseOn } from '../node-internals/index.js'
 
 /** The server that handles requests: an emitter of `'request'` events. */
 interface RequestTarget {
@@ -59,8 +58,7 @@ class Detached implements DetachedRun {
       done()
       return
     }
-    const response = new ServerResponse(request)
-    response.assignSocket(socket as unknown as Socket)
+    const response = responseOn(request, socket)
     let isDone = false
     const finish = () => {
       if (isDone) return
@@ -68,11 +66,6 @@ class Detached implements DetachedRun {
       done()
       socket.destroy()
     }
-    response.once('finish', () => {
-      response.detachSocket(socket as unknown as Socket)
-      // Like Node.js's server, so that code waiting for the end of the connection is notified.
-      process.nextTick(() => response.emit('close'))
-    })
     response.once('close', finish)
     response.once('error', finish)
     socket.once('close', finish)
@@ -111,7 +104,7 @@ function requestWith(
   fields: RefreshHead['headers'],
   socket: NoSocket,
 ): IncomingMessage {
-  const made = new IncomingMessage(socket as unknown as Socket)
+  const made = requestOn(socket)
   made.method = content === undefined ? 'GET' : 'QUERY'
   made.url = url
   made.httpVersion = request.httpVersion

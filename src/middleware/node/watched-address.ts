@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { sharedSymbol } from '../../core/brand.js'
 import type { InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
@@ -13,7 +14,7 @@ export function watchAddress(request: IncomingMessage, prototype: object | undef
     watchStream(request, inputs)
     return
   }
-  const socket = request.socket as unknown as WatchedSocket
+  const socket: WatchedSocket = request.socket as Socket & Watched
   const watching = socket[WATCHING] ?? watchSocket(socket)
   watching.add(inputs)
   inputs.onClose(() => watching.delete(inputs))
@@ -59,7 +60,11 @@ const ADDRESS: ReadonlySet<string | symbol> = new Set([
 /** The inputs of all unanswered requests of a connection; with pipelining there may be several. */
 const WATCHING: unique symbol = sharedSymbol('watching') as never
 
-type WatchedSocket = object & { [WATCHING]?: Set<InputsRead> }
+interface Watched {
+  [WATCHING]?: Set<InputsRead>
+}
+
+type WatchedSocket = object & Watched
 
 /** Replaces properties of a connection by accessors, once per connection. */
 function watchSocket(socket: WatchedSocket): Set<InputsRead> {

@@ -18,7 +18,7 @@ export interface RecordReader {
  * work. The exception is `structuredClone`, which rejects every Proxy.
  */
 export function watchedRecord<R extends object>(record: R, reader: RecordReader): R {
-  return new WatchedRecord(record as InputRecord, reader).proxy as unknown as R
+  return new WatchedRecord(record as InputRecord, reader).proxy as R
 }
 
 /** Like {@link watchedRecord}, for an object that is created on first access. */
