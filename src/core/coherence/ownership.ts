@@ -41,7 +41,7 @@ export class Ownership {
   #claimAt = Number.NEGATIVE_INFINITY
   #isSaid = false
 
-  constructor({ port, settings }: CoherenceParts, tier: RedisTier) {
+  constructor({ port, settings }: Pick<CoherenceParts, 'port' | 'settings'>, tier: RedisTier) {
     const { clock, keyPrefix, logger } = settings
     this.#port = port
     this.#tier = tier
