@@ -1,19 +1,13 @@
 import type { Clock } from './clock.js'
-import { Coherence } from './coherence/coherence.js'
 import { type Cover, inParts } from './coherence/cover.js'
-import { EntryReader } from './coherence/entry-reader.js'
-import { EntryWriter } from './coherence/entry-writer.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
-import { Ownership } from './coherence/ownership.js'
 import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
-import { newTombstoneId, Retirement, type RetirementStats } from './coherence/retirement.js'
-import { type Follow, SharedEntries } from './coherence/shared-entries.js'
+import { newTombstoneId, type RetirementStats } from './coherence/retirement.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
-import type { SharedParts } from './coherence/shared-parts.js'
-import { SharedTurns, type Turn } from './coherence/shared-turns.js'
-import { Sweep } from './coherence/sweep.js'
+import { openSharedStore, type SharedStore } from './coherence/shared-store.js'
+import type { Turn } from './coherence/shared-turns.js'
 import { tellInvalidation } from './coherence/tell-invalidation.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
@@ -21,11 +15,9 @@ import { type Content, type Entry, makeEntryId, type NewEntry, wholeMoments } fr
 import type { GuardedEmitter } from './events.js'
 import type { Absence, Found } from './found.js'
 import type { RunMark } from './mark.js'
-import { shown } from './option-checks.js'
 import type { CoreSettings } from './options.js'
 import type { Stamp } from './stamp.js'
 import { entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
-import { openPort } from './tiers/open-port.js'
 import { decodeFrame, isTombstone } from './tiers/wire-frame.js'
 
 /** The reason why a result was not stored. */
@@ -88,7 +80,7 @@ export class EntryStore {
   readonly #events: GuardedEmitter
   readonly #memory: JudgedMemory
   readonly #mirror: Mirror
-  readonly #shared: Shared | undefined
+  readonly #shared: SharedStore | undefined
   /** How long invalidation records of single keys are kept, in ms: as long as their tombstones in Redis. */
   readonly #keyRecordsFor: number
   #agedAt: number
@@ -111,7 +103,8 @@ export class EntryStore {
       events.tell('evict', { key, reason })
     })
     this.#memory = new JudgedMemory(tier, this.#mirror, settings.clock, events)
-    this.#shared = this.#openShared()
+    const own = { settings, counters, events, mirror: this.#mirror, memory: this.#memory }
+    this.#shared = openSharedStore(own, { onRecords: (covers) => this.#dropKeys(covers) })
   }
 
   get isClosed(): boolean {
@@ -321,37 +314,6 @@ export class EntryStore {
     this.#memory.tier.clear()
   }
 
-  #openShared(): Shared | undefined {
-    const { enabled, redis, keyPrefix, singleFlightLease } = this.#settings
-    if (redis === undefined || !enabled) return undefined
-    const port = openPort(redis, this.#settings)
-    if (port.isCluster && /^[^{]*\{\}/.test(port.keyPrefix + keyPrefix)) {
-      throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)
-    }
-    const settings = this.#settings
-    const own = { port, mirror: this.#mirror, settings, counters: this.#counters, events: this.#events }
-    const coherence: Coherence = new Coherence(own, {
-      onRecords: (covers) => this.#dropKeys(covers),
-      onForget: () => this.#memory.tier.clear(),
-      onConnected: () => {
-        retirement.resume()
-        return writer.startWriteBack()
-      },
-      holdsEntries: () => this.#memory.tier.stats().entries > 0,
-    })
-    const follow: Follow = (head, askedAt) => coherence.follow(head, askedAt)
-    const entries = new SharedEntries(own, coherence.tier, follow)
-    const ownership = new Ownership(own, coherence.tier)
-    const parts: SharedParts = { ...own, memory: this.#memory, coherence, entries, ownership }
-    const writer: EntryWriter = new EntryWriter(parts)
-    const reader = new EntryReader(parts)
-    const retirement: Retirement = new Retirement(parts)
-    const sweep = new Sweep(parts)
-    const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
-    coherence.open()
-    return { coherence, reader, writer, retirement, sweep, turns }
-  }
-
   #put(key: string, entry: NewEntry, mark: RunMark): Put {
     const tags = entry.tags ?? []
     const refusal = this.#refusal(key, tags, entry, mark)
@@ -427,14 +389,3 @@ interface Issue extends Invalidation {
 type Put =
   | { readonly slot: MemorySlot; readonly isNewest: boolean }
   | { readonly refusal: StoreResult['reason'] & string }
-
-/** The components that exist if Redis is configured. */
-interface Shared {
-  readonly coherence: Coherence
-  readonly reader: EntryReader
-  readonly writer: EntryWriter
-  readonly retirement: Retirement
-  readonly sweep: Sweep
-  /** `undefined` if processes do not wait for one another. */
-  readonly turns: SharedTurns | undefined
-}

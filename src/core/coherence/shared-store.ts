@@ -1,0 +1,72 @@
+import { shown } from '../option-checks.js'
+import { openPort } from '../tiers/open-port.js'
+import { Coherence, type CoherenceDuties } from './coherence.js'
+import type { CoherenceParts } from './coherence-parts.js'
+import { EntryReader } from './entry-reader.js'
+import { EntryWriter } from './entry-writer.js'
+import type { JudgedMemory } from './judged-memory.js'
+import { Ownership } from './ownership.js'
+import { Retirement } from './retirement.js'
+import { SharedEntries } from './shared-entries.js'
+import type { SharedParts } from './shared-parts.js'
+import { SharedTurns } from './shared-turns.js'
+import { Sweep } from './sweep.js'
+
+/** What a cache with Redis does with the entries that its processes share. */
+export interface SharedStore {
+  readonly coherence: Coherence
+  readonly reader: EntryReader
+  readonly writer: EntryWriter
+  readonly retirement: Retirement
+  readonly sweep: Sweep
+  /** `undefined` if processes do not wait for one another. */
+  readonly turns: SharedTurns | undefined
+}
+
+/** The parts of any cache. */
+interface OwnParts extends Omit<CoherenceParts, 'port'> {
+  readonly memory: JudgedMemory
+}
+
+/**
+ * Opens the shared store, and begins to connect. Returns `undefined` if no Redis is configured, or the cache is
+ * disabled.
+ *
+ * @throws TypeError if the `redis` option is a client of an unsupported type, or does not fit `keyPrefix`
+ */
+export function openSharedStore(
+  own: OwnParts,
+  { onRecords }: Pick<CoherenceDuties, 'onRecords'>,
+): SharedStore | undefined {
+  const { settings, memory } = own
+  const { enabled, redis, keyPrefix, singleFlightLease } = settings
+  if (redis === undefined || !enabled) return undefined
+  const port = openPort(redis, settings)
+  if (port.isCluster && /^[^{]*\{\}/.test(port.keyPrefix + keyPrefix)) {
+    throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)
+  }
+  const coherence: Coherence = new Coherence(
+    { ...own, port },
+    {
+      onRecords,
+      onForget: () => memory.tier.clear(),
+      onConnected: () => {
+        retirement.resume()
+        return writer.startWriteBack()
+      },
+      holdsEntries: () => memory.tier.stats().entries > 0,
+    },
+  )
+  const entries = new SharedEntries({ port, settings }, coherence.tier, (head, askedAt) =>
+    coherence.follow(head, askedAt),
+  )
+  const ownership = new Ownership({ port, settings }, coherence.tier)
+  const parts: SharedParts = { ...own, port, coherence, entries, ownership }
+  const writer: EntryWriter = new EntryWriter(parts)
+  const reader = new EntryReader(parts)
+  const retirement: Retirement = new Retirement(parts)
+  const sweep = new Sweep(parts)
+  const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
+  coherence.open()
+  return { coherence, reader, writer, retirement, sweep, turns }
+}
