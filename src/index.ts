@@ -1,5 +1,6 @@
 export { buildKey, type KeyParams } from './core/build-key.js'
 export type { Clock, Timer } from './core/clock.js'
+export type { LogStats, OutageStats } from './core/coherence/coherence.js'
 export type { JournalStats } from './core/coherence/journal.js'
 export type { MirrorStats } from './core/coherence/mirror.js'
 export type { RetiredStats } from './core/coherence/retired-keys.js'
@@ -16,7 +17,9 @@ export {
   type PrefixOptions,
   type SetOptions,
 } from './core/fallback-cache.js'
+export type { DurationStats } from './core/histogram.js'
 export type { Logger } from './core/logger.js'
+export type { AnswerTier, MeterStats, RequestResult, RequestStats, RouteStats, TrafficStats } from './core/meters.js'
 export type { CircuitBreakerOptions, FallbackCacheOptions } from './core/options.js'
 export type { RecordingStats } from './core/recordings.js'
 export type { Credentials } from './core/tiers/credentials.js'

@@ -26,7 +26,8 @@ export function fastifyCache(options: MiddlewareOptions = {}): FastifyCache {
     cached(request.raw, reply.raw, (error) => done(error as Error | undefined))
   }
   const onSend: onSendHookHandler = (request, reply, payload, done) => {
-    Object.assign(request.raw, whoeverIs(request))
+    // The pattern of the route, for `stats().traffic.routes`.
+    Object.assign(request.raw, whoeverIs(request), { route: { path: request.routeOptions.url } })
     // What the route has taken away of the fields that hooks in front of the cache have set.
     for (const name of reply.raw.getHeaderNames()) if (!reply.hasHeader(name)) reply.raw.removeHeader(name)
     ignoreUnchanged(reply.raw)

@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type FallbackCacheMiddleware, fallbackCache, type MiddlewareOptions } from 'fallback-cache/express'
 import type { Context, MiddlewareHandler, Next } from 'hono'
+import { routePath } from 'hono/route'
 import { sendHeadLate } from './late-head.js'
 
 /** What a Hono application has to be typed with: `new Hono<HonoEnv>()`. */
@@ -47,7 +48,9 @@ async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Prom
   const { incoming, outgoing } = c.env
   showFields(c)
   await next()
-  Object.assign(incoming, { user: c.get('user'), session: c.get('session') })
+  // The pattern of the route, for `stats().traffic.routes`.
+  const route = { path: routePath(c, -1) }
+  Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route })
   // What the route has taken away of the fields that middleware in front of the cache has set.
   for (const name of outgoing.getHeaderNames()) if (!c.res.headers.has(name)) outgoing.removeHeader(name)
   sendHeadLate(outgoing as ServerResponse)

@@ -16,6 +16,8 @@ export interface Counters {
   bypassed: number
   /** Entries stored. */
   stores: number
+  /** Bytes of their bodies. */
+  storedBytes: number
   /** Encoded forms of stored responses made by this process. */
   precompressed: number
   /** Total bytes of these encoded forms. */
@@ -44,8 +46,14 @@ export interface Counters {
   readonly redisErrors: Record<string, number>
   /** Commands not sent: breaker open, no connection, or too many waiting. */
   redisSkipped: number
+  /** Bytes of entries read from Redis. */
+  redisBytesRead: number
+  /** Bytes of entries sent to Redis. */
+  redisBytesWritten: number
   /** Number of outages of Redis. */
   outages: number
+  /** Times that the circuit breaker opened. */
+  circuitOpened: number
   /** Entries written to Redis after an outage. */
   writtenBack: number
   /** Entries that a sweep removed from Redis. */
@@ -67,6 +75,7 @@ export function newCounters(): Counters {
     collapsed: 0,
     bypassed: 0,
     stores: 0,
+    storedBytes: 0,
     precompressed: 0,
     precompressedBytes: 0,
     precompressedHits: 0,
@@ -81,7 +90,10 @@ export function newCounters(): Counters {
     redisErrorReplies: 0,
     redisErrors: {},
     redisSkipped: 0,
+    redisBytesRead: 0,
+    redisBytesWritten: 0,
     outages: 0,
+    circuitOpened: 0,
     writtenBack: 0,
     swept: 0,
     serializerErrors: 0,

@@ -9,6 +9,7 @@ import type { CacheEvents, GuardedEmitter } from './events.js'
 import type { Absence, Found } from './found.js'
 import { type Gauges, newGauges } from './gauges.js'
 import type { RunMark } from './mark.js'
+import type { Meters } from './meters.js'
 import type { CoreSettings } from './options.js'
 import { Recordings } from './recordings.js'
 
@@ -17,6 +18,12 @@ import { Recordings } from './recordings.js'
  * which no type declaration contains.
  */
 export const ENGINE = sharedSymbol('engine')
+
+/** What a cache counts. */
+export interface Counts {
+  readonly counters: Counters
+  readonly meters: Meters
+}
 
 /**
  * The interface of a cache for `src/http`: entries of its own in both tiers, and the counters, gauges and events of the
@@ -29,15 +36,18 @@ export class CacheEngine {
   readonly counters: Counters
   /** Gauges of work in progress, as shown by `stats()`. */
   readonly gauges: Gauges = newGauges()
+  /** What is counted by route, as shown by `stats().traffic`. */
+  readonly meters: Meters
   /** The response bodies that are being recorded. */
   readonly recordings: Recordings
   readonly #settings: CoreSettings
   readonly #events: GuardedEmitter
   readonly #entries: EntryStore
 
-  constructor(settings: CoreSettings, counters: Counters, events: GuardedEmitter, entries: EntryStore) {
+  constructor(settings: CoreSettings, { counters, meters }: Counts, events: GuardedEmitter, entries: EntryStore) {
     this.clock = settings.clock
     this.counters = counters
+    this.meters = meters
     this.recordings = new Recordings(settings.clock, settings.maxRecordingBytes)
     this.#settings = settings
     this.#events = events

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js'
+import type { LogStats, OutageStats } from './coherence/coherence.js'
 import { type Cover, inParts } from './coherence/cover.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
@@ -52,6 +53,9 @@ export interface EntryStoreStats {
   readonly mirror: MirrorStats
   /** `undefined` without Redis. */
   readonly journal: (JournalStats & KnownStats) | undefined
+  readonly outage: OutageStats
+  /** `undefined` without Redis. */
+  readonly log: LogStats | undefined
   /** Entries whose write to Redis failed and will be retried. */
   readonly pendingWrites: number
   /** Keys recently invalidated by requests with unsafe methods. */
@@ -65,6 +69,7 @@ export interface EntryStoreStats {
 }
 
 const nowhere: Stamp = { incarnation: '-', position: 0 }
+const NO_OUTAGE: OutageStats = { seconds: 0, currentSeconds: null }
 const notWritten = Promise.resolve(false)
 
 /**
@@ -294,6 +299,8 @@ export class EntryStore {
       oldestStoredAt: this.#memory.tier.oldest()?.entry.storedAt,
       mirror: this.#mirror.stats(),
       journal: coherence?.stats(),
+      outage: coherence?.outageStats() ?? NO_OUTAGE,
+      log: coherence?.logStats(),
       pendingWrites: this.#shared?.writer.pending ?? 0,
       retired: this.#shared?.retirement.stats() ?? this.#mirror.retired.stats(),
       commandsInFlight: coherence?.tier.inFlight ?? 0,
@@ -339,6 +346,7 @@ export class EntryStore {
     }
     const isNewest = this.#memory.replace(key, slot)
     this.#counters.stores++
+    this.#counters.storedBytes += entry.body.length
     this.#events.tell('store', { key, tags })
     return { slot, isNewest }
   }

@@ -1,5 +1,6 @@
 import { brand, tellVersion } from './brand.js'
 import { buildKey } from './build-key.js'
+import type { LogStats, OutageStats } from './coherence/coherence.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'
 import type { RetiredStats } from './coherence/retired-keys.js'
@@ -10,6 +11,7 @@ import { CacheEngine, ENGINE } from './engine.js'
 import { EntryStore, type Invalidation } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import { type InvalidationMark, OpaqueMark, type RunMark } from './mark.js'
+import { Meters, type TrafficStats } from './meters.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type KnownOption, TAGS_NAMES, TTL_NAMES } from './option-hints.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
@@ -85,8 +87,14 @@ export interface CacheStats {
    * configured.
    */
   readonly retired: RetiredStats & Partial<RetirementStats>
+  /** How long Redis was lost. */
+  readonly outage: OutageStats
+  /** How far this process has read the log of invalidations; `undefined` without Redis. */
+  readonly log: LogStats | undefined
   /** The share of lookups that were answered from memory or Redis, 0 to 1; `null` before the first lookup. */
   readonly hitRatio: number | null
+  /** Requests by result, handler time and time saved, in all and by route. */
+  readonly traffic: TrafficStats
   readonly counters: Readonly<Counters>
 }
 
@@ -124,11 +132,11 @@ export class FallbackCache {
 
   /** @throws TypeError or RangeError for invalid options */
   constructor(options: FallbackCacheOptions = {}) {
-    const counters = newCounters()
+    const counts = { counters: newCounters(), meters: new Meters() }
     this.#settings = readCoreOptions(options)
-    this.#entries = new EntryStore(this.#settings, counters, this.#events)
-    this.#values = new ValueStore(this.#entries, this.#settings, counters, this.#events)
-    this.#engine = new CacheEngine(this.#settings, counters, this.#events, this.#entries)
+    this.#entries = new EntryStore(this.#settings, counts.counters, this.#events)
+    this.#values = new ValueStore(this.#entries, this.#settings, counts, this.#events)
+    this.#engine = new CacheEngine(this.#settings, counts, this.#events, this.#entries)
   }
 
   /**
@@ -224,8 +232,8 @@ export class FallbackCache {
 
   /** Statistics: memory usage, the state of Redis, and the counters. */
   stats(): CacheStats {
-    const { memory, oldestStoredAt, mirror, journal, retired, ...redis } = this.#entries.stats()
-    const { clock, counters, gauges, recordings } = this.#engine
+    const { memory, oldestStoredAt, mirror, journal, retired, outage, log, ...redis } = this.#entries.stats()
+    const { clock, counters, gauges, meters, recordings } = this.#engine
     return {
       backend: this.#entries.isShared ? 'redis' : 'memory',
       entries: memory.entries,
@@ -249,7 +257,10 @@ export class FallbackCache {
       mirror,
       journal,
       retired,
+      outage,
+      log,
       hitRatio: hitRatio(counters),
+      traffic: meters.stats(),
       counters: {
         ...counters,
         refused: { ...counters.refused },

@@ -1,14 +1,16 @@
 import { type Clock, settledWithin } from './clock.js'
 import type { Counters } from './counters.js'
+import type { Counts } from './engine.js'
 import type { Entry, NewEntry } from './entry.js'
 import type { EntryStore } from './entry-store.js'
 import { asError, CacheError } from './errors.js'
 import type { GuardedEmitter } from './events.js'
 import type { Found } from './found.js'
 import type { RunMark } from './mark.js'
+import type { Meter } from './meters.js'
 import type { CoreSettings } from './options.js'
 import { type Landed, SingleFlight } from './single-flight.js'
-import { type SerializedValue, ValueCodec } from './values.js'
+import { costOf, type SerializedValue, ValueCodec } from './values.js'
 
 /** The lifetime and the tags of a value. */
 export interface ValueLifetime {
@@ -40,15 +42,18 @@ export class ValueStore {
   readonly #entries: EntryStore
   readonly #clock: Clock
   readonly #counters: Counters
+  /** Counts what is counted by route for requests. */
+  readonly #meter: Meter
   readonly #events: GuardedEmitter
   readonly #codec: ValueCodec
   readonly #flights: SingleFlight<Made>
   readonly #limit: number
 
-  constructor(entries: EntryStore, settings: CoreSettings, counters: Counters, events: GuardedEmitter) {
+  constructor(entries: EntryStore, settings: CoreSettings, { counters, meters }: Counts, events: GuardedEmitter) {
     this.#entries = entries
     this.#clock = settings.clock
     this.#counters = counters
+    this.#meter = meters.unknown
     this.#events = events
     this.#codec = new ValueCodec(settings.serializer, settings.deserializer)
     this.#limit = settings.maxHandlerTime
@@ -66,12 +71,16 @@ export class ValueStore {
     const known = found === undefined ? undefined : await this.#open(found)
     if (found === undefined || known === undefined) {
       this.#counters.misses++
+      this.#meter.ran('miss')
       this.#events.tell('miss', { key })
       return undefined
     }
     if (found.tier === 'redis') this.#counters.redisHits++
     else this.#counters.memoryHits++
     if (found.disconnected) this.#counters.servedWhileDisconnected++
+    this.#meter.answered(found.tier, false)
+    this.#meter.saved += costOf(found.entry)
+    this.#meter.servedBytes += found.entry.body.length
     this.#events.tell('hit', { key, tier: found.tier, stale: false })
     return known
   }
@@ -166,8 +175,10 @@ export class ValueStore {
   async #make(key: string, compute: () => unknown, keeping: ValueLifetime, mark: RunMark): Promise<Made> {
     const startedAt = this.#clock.monotonic()
     const value = await compute()
+    const took = this.#clock.monotonic() - startedAt
+    this.#meter.handler.record(took)
     try {
-      const source = this.#codec.serialize(value, this.#clock.monotonic() - startedAt)
+      const source = this.#codec.serialize(value, took)
       const { written } = this.#entries.store(key, this.#entryOf(source, keeping), mark)
       // A caller that has waited in vain for Redis to look the key up does not wait for it once more.
       return { value, isKept: this.#entries.isAnswering && (await written), source }

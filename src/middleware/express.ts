@@ -22,6 +22,7 @@ import type {
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { type ExpressApplication, expressHost, FrontedExpress, isExpressApplication } from './express/application.js'
+import { expressRoute } from './express/route-pattern.js'
 import {
   checkFrontDoorOptions,
   Doorway,
@@ -163,6 +164,10 @@ class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get session(): unknown {
     return (this.context as NodeRequest).session
+  }
+
+  get route(): string | undefined {
+    return expressRoute(this.context)
   }
 
   get method(): string {

@@ -25,6 +25,7 @@ import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/applica
 import { type KoaBody, koaBody, sendsWebBodies } from './koa/body.js'
 import { isOutermost } from './koa/outermost.js'
 import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './koa/response.js'
+import { koaRoute } from './koa/route-pattern.js'
 import { watchContext } from './koa/watched-context.js'
 import {
   changeFields,
@@ -145,6 +146,10 @@ class KoaExchange implements Exchange<Context> {
 
   get session(): unknown {
     return sessionOf(this.context)
+  }
+
+  get route(): string | undefined {
+    return koaRoute(this.context as object)
   }
 
   get request(): RequestHead {

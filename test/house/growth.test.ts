@@ -51,6 +51,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/syntax/accept-encoding.ts SEEN': 'values of fields kept for repeated requests',
   'http/syntax/cache-control.ts PARSED': 'values of fields kept for repeated requests',
   'http/syntax/cache-status.ts SERIALIZED': 'values of fields kept for repeated requests',
+  'core/meters.ts #routes': 'requests counted by route',
+  'middleware/express/route-pattern.ts mountsOf': 'requests counted by route',
   'observe/prometheus.ts registered': 'caches of a registry',
   'middleware/node-internals/prepared-head.ts joinedOnes': 'answers prepared as bytes',
 }

@@ -28,6 +28,28 @@ import { tellInvalidation } from './tell-invalidation.js'
 /** The async context of background work: the one in which this module was loaded. */
 const background = new AsyncResource('FallbackCacheBackground')
 
+/** How long Redis was lost. */
+export interface OutageStats {
+  /** Duration of all outages, the current one included, in seconds; how many there were is `counters.outages`. */
+  readonly seconds: number
+  /** Duration of the current outage, in seconds; `null` if there is none. */
+  readonly currentSeconds: number | null
+}
+
+/** How far a process has read the log of invalidations. */
+export interface LogStats {
+  /**
+   * Position of the last record that was applied, in microseconds of the Redis clock: processes that show the same one
+   * know the same invalidations. `null` before the first connection.
+   */
+  readonly position: number | null
+  /**
+   * For how long other processes may have added records that this one does not know, in seconds. Below 2 while Redis is
+   * used; grows during an outage. `null` before the first connection.
+   */
+  readonly lagSeconds: number | null
+}
+
 /** Callbacks to the cache that a {@link Coherence} serves. */
 export interface CoherenceDuties {
   /** Called with the records of other processes, so that the exact keys in them are removed from memory. */
@@ -67,6 +89,10 @@ export class Coherence {
   /** The client's last connection error; `undefined` while it has a connection. */
   #connectionError: Error | undefined
   #isSuspect = false
+  /** When the current outage began, in monotonic ms; `undefined` if there is none. */
+  #lostSince: number | undefined
+  /** Duration of all past outages, in ms. */
+  #lostFor = 0
   #closed = false
 
   constructor(parts: CoherenceParts, duties: CoherenceDuties) {
@@ -81,7 +107,9 @@ export class Coherence {
     this.#reports = new RedisReports(parts)
     this.breaker = new CircuitBreaker(settings.circuitBreaker.threshold, (from, to) => {
       events.tell('circuit', { from, to })
-      if (to === 'open') this.#breakerOpened()
+      if (to !== 'open') return
+      counters.circuitOpened++
+      this.#breakerOpened()
     })
     this.#refusals = new Refusals(
       clock,
@@ -288,6 +316,24 @@ export class Coherence {
     return { ...this.#journal.stats(), ...this.#knowledge.size }
   }
 
+  /** How long Redis was lost, in all and now. */
+  outageStats(): OutageStats {
+    const current = this.#lostSince === undefined ? undefined : this.#clock.monotonic() - this.#lostSince
+    return {
+      seconds: (this.#lostFor + (current ?? 0)) / 1000,
+      currentSeconds: current === undefined ? null : current / 1000,
+    }
+  }
+
+  /** How far this process has read the log. */
+  logStats(): LogStats {
+    const lag = Math.max(0, this.#clock.monotonic() - this.confirmedAt)
+    return {
+      position: this.#follower.head?.position ?? null,
+      lagSeconds: Number.isFinite(lag) ? lag / 1000 : null,
+    }
+  }
+
   /** Appends pending invalidations to the log if that takes at most one second, then stops. */
   async close(): Promise<void> {
     if (this.#closed) return
@@ -348,6 +394,7 @@ export class Coherence {
 
   #onLost(cause: Error | undefined): void {
     this.#counters.outages++
+    this.#lostSince ??= this.#clock.monotonic()
     // Under load, requests may give up before a healthy Redis is connected: wait before logging, unless the client
     // reports an error.
     if (this.#follower.head === undefined && this.#connectionError === undefined) {
@@ -362,6 +409,8 @@ export class Coherence {
 
   #onConnected(milliseconds: number): void {
     this.#connectionError = undefined
+    if (this.#lostSince !== undefined) this.#lostFor += this.#clock.monotonic() - this.#lostSince
+    this.#lostSince = undefined
     this.#port.settle()
     const writeBack = this.#duties.onConnected()
     this.#reports.recovered({ seconds: milliseconds / 1000, replayed: this.#recovery.replayed, writeBack })

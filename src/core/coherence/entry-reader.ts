@@ -124,6 +124,7 @@ export class EntryReader {
     let read: Read
     try {
       read = await this.#entries.read(key, this.#largeHeld(key))
+      if (typeof read === 'object') this.#counters.redisBytesRead += read.length
     } catch (thrown) {
       if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#coherence.isInStep()
       return this.#coherence.isConnected && this.#coherence.confirmedAt >= askedAt

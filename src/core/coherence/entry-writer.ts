@@ -101,6 +101,7 @@ export class EntryWriter {
     const origin = { stamp, label: this.#ownership.label(key), after: slot.after }
     const frame = encodeFrame(slot.entry, slot.entry.storedAt, origin)
     const ttl = slot.entry.deleteAt - this.#clock.now()
+    this.#counters.redisBytesWritten += frame.length
     await this.#entries.amend(key, frame, ttl, frameStart(was, origin)).catch(() => {})
   }
 
@@ -158,6 +159,7 @@ export class EntryWriter {
     const frame = encodeFrame(entry, entry.storedAt, { stamp, label: this.#ownership.label(key), after: after?.id })
     const ttl = entry.deleteAt - this.#clock.now()
     const applied = this.#coherence.stamp.position
+    this.#counters.redisBytesWritten += frame.length
     const written = await this.#entries.write(key, frame, { ttl, stamp, applied, late, after })
     if (written === 'behind') {
       // To be judged again when this process has read the new records.

@@ -32,6 +32,11 @@ export interface Exchange<Context extends object = object> {
   readonly user?: unknown
   /** The session; see {@link user}. Read without creating one. */
   readonly session?: unknown
+  /**
+   * The pattern of the route that runs or has run (`/products/:id`), with the paths at which its routers are mounted;
+   * `undefined` if there is none, or the framework does not tell.
+   */
+  readonly route?: string | undefined
   /** A field that outer middleware has set on the response so far, by its lower-case name. */
   field(name: string): FieldValue | undefined
   /**

@@ -24,6 +24,7 @@ import type { Retiring } from './retiring.js'
 import { Revalidation } from './revalidation.js'
 import { RunAnswers } from './run-answers.js'
 import type { Scopes } from './scope.js'
+import { Tally } from './tally.js'
 
 /** A recording, and the field changes that a request is forwarded with. */
 export class Forwarding {
@@ -49,6 +50,8 @@ interface Run<Context extends object> {
   readonly asked?: Asked | undefined
   readonly writer?: ResponseWriter
   readonly request?: Snapshot
+  /** Whether the run is in the background: its request has been answered. */
+  readonly isDetached?: boolean
 }
 
 /**
@@ -68,7 +71,7 @@ export class HandlerRuns<Context extends object> {
   constructor(parts: ProtocolParts<Context>, scopes: Scopes, writer: ResponseWriter) {
     const { cache, policy } = parts
     this.flights = new Flights(parts)
-    this.answers = new RunAnswers(policy)
+    this.answers = new RunAnswers(parts)
     this.#parts = parts
     this.#cache = cache
     this.#scopes = scopes
@@ -109,6 +112,7 @@ export class HandlerRuns<Context extends object> {
   post(lookup: Lookup<Context>, miss: MissReason, retiring: readonly Retiring[]): Forwarding {
     const writer = new PostWriter(this.#writer)
     const recorder = this.#recorder({ lookup, miss, writer })
+    recorder.of.tally.result = 'bypass'
     const recording = new PostAnswer(recorder, writer, retiring)
     this.#scopes.open(lookup.exchange.raw, recording, 'method')
     return new Forwarding(recording)
@@ -134,7 +138,7 @@ export class HandlerRuns<Context extends object> {
     if (run === undefined) return false
     const flight = this.flights.takeOff(storageKey, this.#cache.mark())
     const end = this.#refreshes.take(run, () => flight.land({ kind: 'refused' }))
-    const start = () => this.#startDetached(run, { lookup, miss, flight, asked, request }, end)
+    const start = () => this.#startDetached(run, { lookup, miss, flight, asked, request, isDetached: true }, end)
     const turn = this.#takeTurn(storageKey, look)
     if (turn === undefined) start()
     else void this.#refreshInTurn(flight, turn, start, end)
@@ -146,6 +150,7 @@ export class HandlerRuns<Context extends object> {
    * exists.
    */
   adopt(recorder: ResponseRecorder, exchange: Exchange<Context>): void {
+    recorder.of.tally.exchange = exchange
     recorder.policy = this.#policies.for(exchange, recorder.policy.storage)
   }
 
@@ -227,10 +232,12 @@ export class HandlerRuns<Context extends object> {
     const sees = seenOf(request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.answers.onError(lookup, miss, undefined)
+    const tally = new Tally(this.#parts.reports, lookup.exchange, { result: 'miss', reason: miss.reason })
+    if (run.isDetached === true) tally.leave()
     // biome-ignore format: one name a line says no more
     const of: RecordedRequest = {
       request, key, search, storageKey, mark, requestedAt, fwd, collapsed, flight, onError,
-      conditions, sees, part, personal, nested,
+      conditions, sees, part, personal, nested, tally,
     }
     const policy = this.#policies.for(lookup.exchange, lookup.storage)
     const recorder =

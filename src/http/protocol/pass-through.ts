@@ -7,6 +7,7 @@ import { CACHE_NAME } from '../store/stored-response.js'
 import { appendCacheStatus, type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
 import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { type Retiring, retireTargets } from './retiring.js'
+import type { Tally } from './tally.js'
 
 /** Sends the handler's response unchanged, without recording it. */
 export const AS_IT_IS: Onward = { fields: [], instead: undefined, record: false, before: undefined }
@@ -49,14 +50,18 @@ export class Unrecorded implements Recording {
 export class PassThrough extends Unrecorded {
   #standsDown = false
   readonly #status: CacheStatus | undefined
+  /** Counts the request; `undefined` if another recording does. */
+  readonly tally: Tally | undefined
 
   /** @param status - `undefined` if no Cache-Status is sent */
-  constructor(handle: ResponseHandle, status: CacheStatus | undefined) {
+  constructor(handle: ResponseHandle, status: CacheStatus | undefined, tally: Tally | undefined) {
     super(handle)
     this.#status = status
+    this.tally = tally
   }
 
   override begin(head: ResponseHead): Onward {
+    this.tally?.count()
     if (this.#status === undefined || this.#standsDown) return AS_IT_IS
     return { ...AS_IT_IS, fields: cacheStatusField(head, this.#status) }
   }
@@ -69,6 +74,7 @@ export class PassThrough extends Unrecorded {
   /** Stops adding Cache-Status, because an inner middleware does the work. */
   standDown(): void {
     this.#standsDown = true
+    this.tally?.leave()
   }
 }
 
@@ -78,6 +84,8 @@ export interface Invalidates {
   /** The middlewares whose stored responses are invalidated. */
   readonly retiring: readonly Retiring[]
   readonly onFault: (thrown: unknown) => void
+  /** Counts the request; `undefined` if another recording does. */
+  readonly tally: Tally | undefined
 }
 
 /**
@@ -89,8 +97,9 @@ export class Invalidating extends PassThrough {
   #retiring: readonly Retiring[]
   readonly #onFault: (thrown: unknown) => void
 
-  constructor(handle: ResponseHandle, status: CacheStatus | undefined, { request, retiring, onFault }: Invalidates) {
-    super(handle, status)
+  constructor(handle: ResponseHandle, status: CacheStatus | undefined, of: Invalidates) {
+    const { request, retiring, onFault, tally } = of
+    super(handle, status, tally)
     this.#request = request
     this.#retiring = retiring
     this.#onFault = onFault

@@ -27,7 +27,8 @@ export class PostAnswer extends Invalidating {
   constructor(recorder: ResponseRecorder, writer: PostWriter, retiring: readonly Retiring[]) {
     const { request } = recorder.of
     // Not given the status: the recorder adds Cache-Status.
-    super(recorder.handle, undefined, { request, retiring, onFault: (thrown) => writer.parts.reports.fault(thrown) })
+    const onFault = (thrown: unknown) => writer.parts.reports.fault(thrown)
+    super(recorder.handle, undefined, { request, retiring, onFault, tally: undefined })
     this.recorder = recorder
     this.inputs = recorder.inputs
     this.#writer = writer

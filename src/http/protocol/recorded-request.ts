@@ -10,6 +10,7 @@ import type { CacheStatus, Forward } from '../syntax/cache-status.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import type { Fields } from '../syntax/fields.js'
 import type { Flight } from './flight.js'
+import type { Tally } from './tally.js'
 
 /** The properties of a request that its recorder needs. */
 export interface RecordedRequest {
@@ -46,6 +47,8 @@ export interface RecordedRequest {
   /** Whether the key names the user. */
   readonly personal: boolean
   readonly nested: boolean
+  /** Counts the request and the run. */
+  readonly tally: Tally
 }
 
 /** A stored response that the handler revalidates (RFC 9111, section 4.3). */

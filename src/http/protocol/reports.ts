@@ -1,8 +1,11 @@
 import type { CacheEngine } from '../../core/engine.js'
 import { asError } from '../../core/errors.js'
-import type { RequestHead } from '../port/exchange.js'
+import type { Meter, RequestResult } from '../../core/meters.js'
+import type { Reply, RequestHead } from '../port/exchange.js'
 import type { Reason } from '../rules/reasons.js'
+import type { StoredResponse } from '../store/stored-response.js'
 import { pathOf } from '../syntax/target.js'
+import type { Hit } from './decision.js'
 
 /** The subject of a warning; each is given once. */
 export type WarningKind =
@@ -16,6 +19,14 @@ export type WarningKind =
   | 'reflected'
   | 'given-up'
   | 'logged-in'
+
+/** A request that went on to the handler. */
+interface Forwarded {
+  readonly result: RequestResult
+  readonly reason: Reason
+  /** Counts the requests of its route. */
+  readonly meter: Meter
+}
 
 /** Maximum number of different faults that are printed, because their messages may contain client input. */
 const MOST_FAULTS = 10
@@ -43,13 +54,39 @@ export class Reports {
   }
 
   /** A request is answered with a stored response. */
-  hit(key: string, tier: 'memory' | 'redis', stale: boolean, disconnected: boolean): void {
+  hit({ lookup, found, stored, now }: Hit<object>, reply: Reply): void {
     const { counters } = this.#cache
+    const tier = found.found?.tier ?? 'memory'
+    const stale = now >= stored.staleAt
     if (tier === 'memory') counters.memoryHits += 1
     else counters.redisHits += 1
     if (stale) counters.stale += 1
-    if (disconnected) counters.servedWhileDisconnected += 1
-    if (this.#cache.listenerCount('hit') > 0) this.#cache.emit('hit', { key, tier, stale })
+    if (found.found?.disconnected === true) counters.servedWhileDisconnected += 1
+    const meter = this.#saved(stored, reply)
+    meter.answered(tier, stale)
+    if (this.#cache.listenerCount('hit') > 0) this.#cache.emit('hit', { key: lookup.key.text, tier, stale })
+  }
+
+  /** A request is answered with the response of a handler run that it waited for. */
+  collapsed(stored: StoredResponse, reply: Reply): void {
+    this.#cache.counters.collapsed += 1
+    this.#saved(stored, reply).collapsed += 1
+  }
+
+  /** A request that waited for a handler run is answered with a stale response, because the run has failed. */
+  staleInstead(stored: StoredResponse, reply: Reply): void {
+    this.#saved(stored, reply).staleIfError += 1
+  }
+
+  /** A request was forwarded to the handler, and its response begins, or will not come. */
+  forwarded({ meter, result, reason }: Forwarded): void {
+    meter.ran(result)
+    if (result === 'bypass') meter.refuse(reason)
+  }
+
+  /** The meter of a route. */
+  meterOf(route: string | undefined): Meter {
+    return this.#cache.meters.of(route)
   }
 
   /** A request is not answered with a stored response. */
@@ -76,6 +113,19 @@ export class Reports {
   count(reason: Reason): void {
     const { refused } = this.#cache.counters
     refused[reason] = (refused[reason] ?? 0) + 1
+  }
+
+  /** The meter of a stored response's route, after counting what an answer from the cache has saved. */
+  #saved(stored: StoredResponse, { body }: Reply): Meter {
+    const meter = this.#meterOf(stored)
+    meter.saved += stored.cost
+    if (body !== undefined) meter.servedBytes += body.length
+    return meter
+  }
+
+  #meterOf(stored: StoredResponse): Meter {
+    stored.meter ??= this.#cache.meters.of(stored.routePattern)
+    return stored.meter
   }
 
   /** Reports an error of this library or of an option function; the request continues without the cache. */

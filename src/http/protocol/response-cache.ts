@@ -38,6 +38,7 @@ import { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 import { retiringFor } from './retiring.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
+import { Tally } from './tally.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
 type Outcome = Reply | Forwarding | typeof INSIDE
@@ -191,12 +192,13 @@ export class ResponseCache<Context extends object> {
     if (precompress !== undefined && precompress.length > 0) {
       this.#writer.precompressor.afterHit(found.storageKey, stored, now)
     }
-    this.#reports.hit(lookup.key.text, tier, now >= stored.staleAt, found.found?.disconnected === true)
     const key = cacheStatus === 'debug' ? lookup.key.text : undefined
     const shown = representationFor(stored, lookup.request, now)
     if (shown.isEncoded) this.cache.counters.precompressedHits += 1
     const whole = shown.asHit(now, cacheStatus === false ? undefined : tier, key)
-    return answerFromStore(lookup, { stored: shown, whole, now })
+    const reply = answerFromStore(lookup, { stored: shown, whole, now })
+    this.#reports.hit(hit, reply)
+    return reply
   }
 
   #miss(decision: Miss<Context>): Outcome | Promise<Outcome> {
@@ -207,10 +209,11 @@ export class ResponseCache<Context extends object> {
     switch (kind) {
       case 'refuse':
         this.#reports.count('only-if-cached')
+        new Tally(this.#reports, lookup.exchange, { result: 'miss', reason: 'only-if-cached' }).count()
         return gatewayTimeout(this.#status({ detail: 'only-if-cached' }))
       case 'head':
         this.#reports.refused(lookup.key.text, kind)
-        return this.#passThrough(lookup.exchange.raw, { fwd: miss.fwd, detail: kind })
+        return this.#passThrough(lookup.exchange, { fwd: miss.fwd, detail: kind }, { result: 'miss', reason: kind })
       case 'check':
         return this.#runs.check(lookup, miss, decision.stored)
       case 'wait':
@@ -262,11 +265,12 @@ export class ResponseCache<Context extends object> {
   #pass(exchange: Exchange<Context>, { reason, fwd }: Pick<Pass<Context>, 'reason' | 'fwd'>): Forwarding {
     const { raw, request } = exchange
     this.#reports.bypass(request, reason)
-    if (fwd === 'bypass') return this.#passThrough(raw, { fwd, detail: reason }, reason)
+    if (fwd === 'bypass') return this.#passThrough(exchange, { fwd, detail: reason }, { result: 'bypass', reason })
     const retiring = [retiringFor(exchange, this.#policy, this.invalidations)]
     const onFault = (thrown: unknown) => this.#reports.fault(thrown)
     const status = this.#status({ fwd, detail: reason })
-    const recording = new Invalidating(new ResponseNotes(), status, { request, retiring, onFault })
+    const tally = new Tally(this.#reports, exchange, { result: 'bypass', reason })
+    const recording = new Invalidating(new ResponseNotes(), status, { request, retiring, onFault, tally })
     this.#scopes.open(raw, recording, fwd)
     return new Forwarding(recording)
   }
@@ -286,9 +290,14 @@ export class ResponseCache<Context extends object> {
     return this.#pass(exchange, passFor(exchange.request, 'fault'))
   }
 
-  #passThrough(raw: object, status: CacheStatus, bypass?: Reason): Forwarding {
-    const recording = new PassThrough(new ResponseNotes(), this.#status(status))
-    this.#scopes.open(raw, recording, bypass)
+  #passThrough(
+    exchange: Exchange<Context>,
+    status: CacheStatus,
+    of: { readonly result: 'miss' | 'bypass'; readonly reason: Reason },
+  ): Forwarding {
+    const tally = new Tally(this.#reports, exchange, of)
+    const recording = new PassThrough(new ResponseNotes(), this.#status(status), tally)
+    this.#scopes.open(exchange.raw, recording, of.result === 'bypass' ? of.reason : undefined)
     return new Forwarding(recording)
   }
 
@@ -321,6 +330,7 @@ export class ResponseCache<Context extends object> {
       return this.#decide(exchange, false)
     }
     if (recording instanceof ResponseRecorder) this.#runs.adopt(recording, exchange)
+    else if (recording instanceof PassThrough && recording.tally !== undefined) recording.tally.exchange = exchange
     return new Forwarding(recording, ahead?.changes)
   }
 }

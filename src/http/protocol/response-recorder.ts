@@ -57,6 +57,9 @@ export class ResponseRecorder implements Recording {
   #combined: Combination | undefined
   #body: BodyCollector | undefined
   #failed = false
+  /** How long the handler took until the head, in ms. */
+  #took = 0
+  #hasBegun = false
   /** The client disconnected before the handler ended the response. */
   #hasLeft = false
   #isWhole = false
@@ -81,12 +84,15 @@ export class ResponseRecorder implements Recording {
   begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
     if (this.isDone && !this.isRelieved) return AS_IT_IS
     this.inputs?.pause()
+    this.#noteRun()
+    this.#hasBegun = true
     try {
       return this.onAnswer(head, whole)
     } catch (thrown) {
       this.#failOurselves(thrown)
       return { ...AS_IT_IS, fields: this.#statusOfFault(head) }
     } finally {
+      this.of.tally.count()
       this.inputs?.resume()
     }
   }
@@ -131,6 +137,7 @@ export class ResponseRecorder implements Recording {
     }
     const instead = this.of.onError?.(undefined)
     this.#failed = true
+    this.#noteRun()
     if (instead === undefined) this.refuse('aborted')
     else this.#replaceError()
     return instead
@@ -139,6 +146,7 @@ export class ResponseRecorder implements Recording {
   /** Sends the response without looking at it, for a reason known beforehand. */
   passBy(head: ResponseHead, reason: Reason): Onward {
     if (this.isDone) return AS_IT_IS
+    this.#noteRun()
     this.refuse(reason)
     return { ...AS_IT_IS, fields: this.status(head, { detail: reason }) }
   }
@@ -155,6 +163,7 @@ export class ResponseRecorder implements Recording {
   /** Leaves the work to an inner middleware; requests that wait for this recorder continue on their own. */
   standDown(): void {
     this.isRelieved = true
+    this.of.tally.leave()
     this.finish({ kind: 'refused' })
   }
 
@@ -203,16 +212,16 @@ export class ResponseRecorder implements Recording {
   }
 
   protected recordedHead({ line, route, storable, receivedAt, selecting, body }: HeadToRecord): RecordedHead {
-    const { request, search, nested, requestedAt } = this.of
+    const { request, search, nested, tally } = this.of
     const { exactVary, maxVariants } = this.policy
     const { observed } = this.judgement
     const vary = [...this.policy.vary, ...selecting, ...observed]
     const tags = [...this.handle.tags, ...this.#say.tagsBy(this.policy.tags)]
-    const cost = Math.max(0, receivedAt - requestedAt)
+    const cost = Math.round(this.#took * 10) / 10
     this.codings = this.#codingsOf(line.status, route, storable, body)
     const key = search === undefined ? this.of.key : keyByRule(search, route.deciding)
     const made = { request, observed, key, head: line, route, storable, receivedAt, cost, body }
-    return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested })
+    return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested, routePattern: tally.route })
   }
 
   /** This cache's Cache-Status field. */
@@ -255,11 +264,13 @@ export class ResponseRecorder implements Recording {
 
   protected tellRefused(reason: Reason, failed = false): void {
     const [detail, input] = [this.detail(reason), this.judgement.inputOf(reason)]
+    this.of.tally.meter.refuse(reason)
     this.writer.refused(this.of, { reason, detail, failed, input })
   }
 
   protected finish(landing: Landing): void {
     this.#close()
+    if (!this.#hasBegun) this.of.tally.count()
     this.#awaitsRoute = false
     this.#body?.end()
     this.of.flight?.land(landing)
@@ -400,8 +411,16 @@ export class ResponseRecorder implements Recording {
     }
   }
 
+  /** Notes that the handler has answered, or failed. */
+  #noteRun(): void {
+    if (this.isRelieved) return
+    this.#took = Math.max(0, this.writer.clock.monotonic() - this.of.mark.startedAt)
+    this.of.tally.meter.handler.record(this.#took)
+  }
+
   /** Notes that a stored response replaces an error. */
   #replaceError(): void {
+    this.of.tally.result = 'stale'
     this.tellRefused('stale-if-error')
     this.finish({ kind: 'failed' })
   }

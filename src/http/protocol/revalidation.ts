@@ -35,13 +35,17 @@ export class Revalidation extends ResponseRecorder {
     const { stored, answer } = this.#asked
     const route = this.routeOf(head)
     if (isFreshenedBy(stored.validators, route.fields, this.writer.clock.now())) {
+      this.of.tally.result = 'revalidated'
       return { ...AS_IT_IS, instead: this.#update(head, route) }
     }
     const isConfirmed = isConfirmedBy(stored.validators, route.fields)
     if (!isConfirmed) this.writer.outdate(this.of, stored)
     this.tellRefused('wrong-validator')
     this.finish({ kind: 'abandoned' })
-    if (isConfirmed) return { ...AS_IT_IS, instead: answer(stored, { detail: 'wrong-validator' }) }
+    if (isConfirmed) {
+      this.of.tally.result = 'revalidated'
+      return { ...AS_IT_IS, instead: answer(stored, { detail: 'wrong-validator' }) }
+    }
     const { conditions = {} } = this.of
     const known = listEntityTags(fieldValue(conditions, 'if-none-match') ?? '')
     const isForClient = known.includes(fieldValue(route.fields, 'etag') ?? '')

@@ -10,26 +10,34 @@ import type { Landing } from './flight.js'
 import { asItCame, isAskable } from './forwarded-request.js'
 import type { Lookup } from './lookup.js'
 import type { Policy } from './policy.js'
+import type { ProtocolParts } from './protocol-parts.js'
 import type { Asked, RecordedRequest } from './recorded-request.js'
+import type { Reports } from './reports.js'
 
 /** Makes replies from stored responses for requests whose handler has run, or was about to. */
 export class RunAnswers<Context extends object> {
   readonly #cache: CacheEngine
   readonly #cacheStatus: Policy<Context>['cacheStatus']
 
-  constructor({ engine, cacheStatus }: Policy<Context>) {
-    this.#cache = engine
-    this.#cacheStatus = cacheStatus
+  readonly #reports: Reports
+
+  constructor({ cache, policy, reports }: ProtocolParts<Context>) {
+    this.#cache = cache
+    this.#cacheStatus = policy.cacheStatus
+    this.#reports = reports
   }
 
   /** The reply to a request that waited for a run; `undefined` if its response cannot be used. */
   after(landing: Landing, lookup: Lookup<Context>, miss: MissReason): Reply | undefined {
-    if (landing.kind === 'failed') return this.onError(lookup, miss, true)?.(undefined)
+    if (landing.kind === 'failed') {
+      const instead = this.onError(lookup, miss, true)?.(undefined)
+      if (instead !== undefined && miss.stale !== undefined) this.#reports.staleInstead(miss.stale, instead)
+      return instead
+    }
     if (landing.kind !== 'stored') return undefined
     const { stored } = landing
     const now = this.#cache.clock.now()
     if (!lookup.mayUse(stored, now) || !isForSeveral(stored, now)) return undefined
-    this.#cache.counters.collapsed += 1
     const { fwd } = miss
     const status = () =>
       this.#member(lookup, { fwd, fwdStatus: stored.status, collapsed: true, ttl: stored.lifetimeLeft(now) })
@@ -39,7 +47,9 @@ export class RunAnswers<Context extends object> {
       this.#cacheStatus === 'debug'
         ? shown.answer(shown.list, now, status())
         : shown.asCollapsed(now, this.#cacheStatus ? fwd : undefined, status)
-    return answerFromStore(lookup, { stored: shown, whole, now })
+    const reply = answerFromStore(lookup, { stored: shown, whole, now })
+    this.#reports.collapsed(stored, reply)
+    return reply
   }
 
   /** A function that returns the stale response to send instead of an error, if permitted (RFC 5861, section 4). */

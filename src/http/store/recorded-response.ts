@@ -44,6 +44,8 @@ export interface RecordedParts {
   readonly maxVariants: number | undefined
   readonly tags: readonly string[]
   readonly nested: boolean
+  /** The pattern of the route; `undefined` if it is not known. */
+  readonly routePattern: string | undefined
 }
 
 /** Builds the stored head of a response. If the whole body is known, a missing entity tag is added. */
@@ -72,6 +74,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
       selecting,
       values: selectingValues(selecting, request.headers, request),
       nested: parts.nested,
+      routePattern: parts.routePattern,
     },
     fields,
     receivedAt,

@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { brand } from '../../core/brand.js'
 import type { Entry } from '../../core/entry.js'
+import type { Meter } from '../../core/meters.js'
 import type { Reply } from '../port/exchange.js'
 import { currentAge } from '../rules/age.js'
 import type { Reusable } from '../rules/reusable.js'
@@ -42,6 +43,8 @@ export interface StoredHead {
   readonly values: readonly (string | null)[]
   /** Whether it was stored by a middleware inside another caching middleware, which decides first. */
   readonly nested: boolean
+  /** The pattern of the route that made it; `undefined` if it was not known. */
+  readonly routePattern?: string | undefined
   /** The encoded forms stored after the body, or to be made; `undefined` for a response that is only sent unencoded. */
   readonly encodings?: readonly Encoding[] | undefined
 }
@@ -73,6 +76,7 @@ export class StoredResponse implements Reusable, Parsed {
   readonly selecting: readonly string[]
   readonly values: readonly (string | null)[]
   readonly nested: boolean
+  readonly routePattern: string | undefined
   readonly encodings: readonly Encoding[] | undefined
   /** The codings of the encoded forms that exist. */
   readonly codings: readonly string[]
@@ -84,6 +88,8 @@ export class StoredResponse implements Reusable, Parsed {
   readonly hasVary: boolean
   /** See {@link Parsed}. */
   isUsed = false
+  /** Counts the requests of its route; set on first use. */
+  meter: Meter | undefined = undefined
   /** The most recent 304. */
   notModified: InPlace | undefined = undefined
   /** The most recent reply to HEAD. */
@@ -119,6 +125,7 @@ export class StoredResponse implements Reusable, Parsed {
     this.selecting = head.selecting
     this.values = head.values
     this.nested = head.nested
+    this.routePattern = head.routePattern
     this.encodings = encodings
     this.codings = encodings?.filter(({ length }) => length > 0).map((made) => made.coding) ?? NO_CODINGS
     this.coding = coding

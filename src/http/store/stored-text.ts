@@ -42,6 +42,7 @@ export function headText(head: StoredHead): string {
     v: head.selecting.length === 0 ? undefined : head.selecting,
     u: head.selecting.length === 0 ? undefined : head.values,
     n: head.nested || undefined,
+    t: head.routePattern,
     z: encodingsText(head.encodings),
   })
 }
@@ -88,7 +89,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     v: selecting = [],
     u: values = [],
   } = meta
-  const { a: initialAge = 0, d: cost = 0, w: staleWhileRevalidate = 0, e: staleIfError = 0 } = meta
+  const { a: initialAge = 0, d: cost = 0, w: staleWhileRevalidate = 0, e: staleIfError = 0, t: routePattern } = meta
   // Valid JSON that is invalid in HTTP was not written by this package.
   if (!isFinalStatus(status) || !(reason === undefined || isReasonPhrase(reason)) || !isFieldList(fields))
     return undefined
@@ -115,6 +116,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     selecting,
     values,
     nested: meta.n === true,
+    routePattern: typeof routePattern === 'string' ? routePattern : undefined,
     encodings,
   })
 }
