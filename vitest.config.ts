@@ -34,6 +34,7 @@ const SLOWEST = [
   'test/coherence/outage.test.ts',
   'test/bench/bench.test.ts',
   'test/docs/programs.test.ts',
+  'test/docs/introduction.test.ts',
   'test/ecosystem/conditions.test.ts',
   'test/coherence/invalidation.test.ts',
   'test/core/redis.test.ts',

@@ -2,9 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { leastRules } from './redis-commands.mjs'
+import { FLEETS, sizingTable } from './sizing.mjs'
 
 // npm run docs: writes the pages that say what the source says already, docs/options.md and docs/reasons.md, the permissions in
-// docs/redis.md, and the lists in docs/inputs.md. A test compares them with what would be written.
+// docs/redis.md, the lists in docs/inputs.md, and the figures in docs/large-fleets.md. A test compares them with what would be written.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -15,6 +16,7 @@ export function generatedPages() {
     'docs/reasons.md': reasonsPage(),
     'docs/redis.md': redisPage(),
     'docs/inputs.md': inputsPage(),
+    'docs/large-fleets.md': fleetsPage(),
   }
 }
 
@@ -34,6 +36,12 @@ function lists() {
     'neutral names': words('filled-names', 'NEUTRAL_NAMES'),
     'endless types': words('endless-types', 'ENDLESS_TYPES'),
   }
+}
+
+/** The calculated figures. */
+function fleetsPage() {
+  const page = readFileSync(`${root}docs/large-fleets.md`, 'utf8')
+  return page.replace(/(<!-- fleets: [^\n]* -->\n)[\s\S]*?(<!-- \/fleets -->)/, `$1${sizingTable(FLEETS)}\n$2`)
 }
 
 function inputsPage() {

@@ -3,14 +3,29 @@
 
 /** @type {readonly { readonly title: string, readonly pages: readonly string[] }[]} */
 export const SECTIONS = [
-  { title: 'Learn', pages: ['README.md'] },
+  {
+    title: 'Learn',
+    pages: [
+      'README.md',
+      'docs/getting-started-express.md',
+      'docs/getting-started-koa.md',
+      'docs/introduction.md',
+      'docs/questions.md',
+    ],
+  },
   {
     title: 'Guides',
     pages: [
+      'docs/how-it-decides.md',
       'docs/inputs.md',
       'docs/middleware.md',
+      'docs/personal-pages.md',
       'docs/stampedes.md',
       'docs/precompress.md',
+      'docs/behind-a-cdn.md',
+      'docs/multi-tenant.md',
+      'docs/frameworks.md',
+      'docs/serverless.md',
       'docs/front-door.md',
       'docs/testing-your-app.md',
       'docs/explain.md',
@@ -18,7 +33,15 @@ export const SECTIONS = [
   },
   {
     title: 'Operate',
-    pages: ['docs/redis.md', 'docs/monitoring.md', 'docs/reliability.md', 'docs/testing.md', 'docs/security.md'],
+    pages: [
+      'docs/redis.md',
+      'docs/deployments.md',
+      'docs/monitoring.md',
+      'docs/reliability.md',
+      'docs/runbook.md',
+      'docs/testing.md',
+      'docs/security.md',
+    ],
   },
   {
     title: 'Reference',
@@ -26,7 +49,13 @@ export const SECTIONS = [
   },
   {
     title: 'Understand',
-    pages: ['docs/architecture.md', 'docs/coherence.md', 'docs/performance.md', 'docs/decisions/README.md'],
+    pages: [
+      'docs/architecture.md',
+      'docs/coherence.md',
+      'docs/large-fleets.md',
+      'docs/performance.md',
+      'docs/decisions/README.md',
+    ],
   },
 ]
 

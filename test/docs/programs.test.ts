@@ -7,12 +7,22 @@ import { ExampleProcess } from '../examples/example-process.js'
 /** The pages whose programs can be run as they stand. */
 const PAGES = [
   'README.md',
+  'docs/getting-started-express.md',
+  'docs/getting-started-koa.md',
   'docs/front-door.md',
   'docs/precompress.md',
   'docs/middleware.md',
   'docs/explain.md',
   'docs/testing.md',
   'docs/testing-your-app.md',
+  'docs/how-it-decides.md',
+  'docs/personal-pages.md',
+  'docs/behind-a-cdn.md',
+  'docs/multi-tenant.md',
+  'docs/frameworks.md',
+  'docs/large-fleets.md',
+  'docs/deployments.md',
+  'docs/runbook.md',
 ]
 
 /** What the programs leave to the reader, in the fewest words. */
@@ -33,10 +43,11 @@ void [makeReport, runQuery, whoAsks, findProduct, saveProduct, showProduct]
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const programs = PAGES.flatMap((page) =>
-  [...readFileSync(`${root}${page}`, 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = ''], index) => ({
-    name: `${page.replace(/^.*\/|\.md$/g, '').toLowerCase()}-${index + 1}.ts`,
+  programsOf(readFileSync(`${root}${page}`, 'utf8')).map(({ code, extension }, index) => ({
+    name: `${page.replace(/^.*\/|\.md$/g, '').toLowerCase()}-${index + 1}${extension}`,
     code,
-    isServer: code.includes('.listen(3000)'),
+    isTyped: extension === '.ts',
+    isServer: /\.listen\(3000\)|port: 3000/.test(code),
     // It compares two processes over one Redis.
     isRun: !code.includes('checkCoherence'),
   })),
@@ -46,12 +57,9 @@ const folder = 'examples/.readme'
 describe('the programs of the documentation', () => {
   beforeAll(() => {
     mkdirSync(`${root}${folder}`, { recursive: true })
-    for (const { name, code } of programs) {
-      const port = `.listen(0, function (this: any) { console.log('port ' + (this ?? {}).address?.().port) })`
-      writeFileSync(
-        `${root}${folder}/${name}`,
-        `${LEFT_TO_THE_READER}${code.replace('.listen(3000)', port)}\nexport {}\n`,
-      )
+    for (const { name, code, isTyped } of programs) {
+      const text = isTyped ? `${LEFT_TO_THE_READER}${code}\nexport {}\n` : code
+      writeFileSync(`${root}${folder}/${name}`, onAnyPort(text, isTyped))
     }
   })
 
@@ -66,7 +74,7 @@ describe('the programs of the documentation', () => {
   it('compile under strict', () => {
     const config = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)
     const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root)
-    const files = programs.map(({ name }) => `${root}${folder}/${name}`)
+    const files = programs.filter(({ isTyped }) => isTyped).map(({ name }) => `${root}${folder}/${name}`)
     const program = ts.createProgram(files, {
       ...options,
       incremental: false,
@@ -94,16 +102,50 @@ describe('the programs of the documentation', () => {
       const example = new ExampleProcess(`.readme/${name}`)
       const port = (await example.printed(/port (\d+)/)).slice(5)
       const path = pathIn(code)
-      const first = await fetch(`http://localhost:${port}${path}`)
-      const second = await fetch(`http://localhost:${port}${path}`)
+      const headers = code.includes("'x-api-key'") ? { 'x-api-key': 'key-1' } : {}
+      const first = await fetch(`http://localhost:${port}${path}`, { headers })
+      const second = await fetch(`http://localhost:${port}${path}`, { headers })
       expect(await second.json()).toEqual(await first.json())
       expect(second.headers.get('cache-status')).toMatch(/^fallback-cache; hit; ttl=\d+; detail=memory$/)
+      // A lifetime that a field of the response states comes before the option, and is sent to other caches.
+      if (code.includes('CDN-Cache-Control')) {
+        expect(second.headers.get('cache-status')).toMatch(/ttl=(600|59\d)/)
+        expect(second.headers.get('cdn-cache-control')).toBe('max-age=30')
+      }
+      await checkHealth(port, code)
       await checkWrites(port, code)
       await checkErrors(port, code)
+      await checkTenants(port, code)
+      await checkRoles(port, code)
       await example.stop()
     })
   }
 })
+
+/** The complete programs of a page; a fragment in JavaScript imports nothing. */
+function programsOf(page: string): { readonly code: string; readonly extension: string }[] {
+  return Array.from(page.matchAll(/```(ts|js)\n([\s\S]*?)```/g), ([, language, code = '']) => {
+    if (language === 'ts') return { code, extension: '.ts' }
+    return { code, extension: code.includes('require(') ? '.cjs' : '.mjs' }
+  }).filter(({ code, extension }) => extension === '.ts' || /^import |require\(/m.test(code))
+}
+
+/** The same program on a port that the system gives, which it prints. */
+function onAnyPort(code: string, isTyped: boolean): string {
+  const self = isTyped ? 'this: any' : ''
+  return code
+    .replaceAll("'./adapters/", "'../adapters/")
+    .replace('.listen(3000)', `.listen(0, function (${self}) { console.log('port ' + (this ?? {}).address?.().port) })`)
+    .replace('await app.listen({ port: 3000 })', "console.log('port ' + new URL(await app.listen({ port: 0 })).port)")
+    .replace('port: 3000 })', "port: 0 }, ({ port }) => console.log('port ' + port))")
+}
+
+/** A health check in front of the cache. */
+async function checkHealth(port: string, code: string): Promise<void> {
+  if (!code.includes('/health')) return
+  const answer = await fetch(`http://localhost:${port}/health`)
+  expect([answer.status, answer.headers.has('cache-status')]).toEqual([200, false])
+}
 
 function pathIn(code: string): string {
   if (code.includes('/graphql')) return '/graphql?query={made}'
@@ -123,10 +165,41 @@ async function checkErrors(port: string, code: string): Promise<void> {
   }
 }
 
+/** The program with tenants: each has its own page, and is invalidated alone. */
+async function checkTenants(port: string, code: string): Promise<void> {
+  if (!code.includes('/tenants/')) return
+  const ask = async (tenant: string) => {
+    const answer = await fetch(`http://localhost:${port}/products/1`, { headers: { 'x-tenant': tenant } })
+    const { tenant: made } = (await answer.json()) as { tenant: string }
+    return [made, answer.headers.get('cache-status')?.includes('; hit') === true]
+  }
+  for (const tenant of ['a', 'b']) {
+    expect(await ask(tenant)).toEqual([tenant, false])
+    expect(await ask(tenant)).toEqual([tenant, true])
+  }
+  await fetch(`http://localhost:${port}/tenants/a`, { method: 'POST' })
+  expect([await ask('a'), await ask('b')]).toEqual([
+    ['a', false],
+    ['b', true],
+  ])
+}
+
+/** The program with roles: those of one role share a page, and others do not get it. */
+async function checkRoles(port: string, code: string): Promise<void> {
+  if (!code.includes("role: 'editor'")) return
+  const ask = async (key: string) => {
+    const { status, headers } = await fetch(`http://localhost:${port}/report`, { headers: { 'x-api-key': key } })
+    return [status, headers.get('cache-status')?.includes('; hit') === true]
+  }
+  expect(await ask('key-2')).toEqual([200, true])
+  expect(await ask('key-3')).toEqual([200, false])
+  expect(await ask('key-4')).toEqual([401, false])
+}
+
 /** The programs that write: the next read is new. */
 async function checkWrites(port: string, code: string): Promise<void> {
-  const [, method = '', path = ''] = /app\.(post|put)\('([^']+):id'/.exec(code) ?? []
-  if (method === '') return
+  const [, method = '', path = ''] = /(?:app|router)\.(post|put)\('([^']+):id'/.exec(code) ?? []
+  if (method === '' || path === '/tenants/') return
   const written = await fetch(`http://localhost:${port}${path}1`, { method: method.toUpperCase() })
   expect(written.status).toBe(204)
   const read = await fetch(`http://localhost:${port}/products/1`)

@@ -13,7 +13,7 @@ const made = new Map<string, string>()
 
 /**
  * The path of a JavaScript file that Node.js runs in place of a TypeScript file. It starts with a fifth of the processor time that tsx
- * needs. In the whole bundle, `import.meta.url` is that of the TypeScript file.
+ * needs. In the whole bundle, `import.meta.url` is that of the TypeScript file. A `.cjs` file stays CommonJS.
  *
  * @param entry - path from the root of the repository
  */
@@ -22,12 +22,12 @@ export function bundled(entry: string): string {
   if (known !== undefined) return known
   const { outputFiles } = buildSync({
     entryPoints: [entry],
-    outfile: join(FOLDER, 'program.mjs'),
+    outfile: join(FOLDER, `program${extensionOf(entry)}`),
     write: false,
     bundle: true,
     packages: 'external',
     platform: 'node',
-    format: 'esm',
+    format: extensionOf(entry) === '.cjs' ? 'cjs' : 'esm',
     target: 'node20',
     keepNames: true,
     sourcemap: 'inline',
@@ -40,10 +40,14 @@ export function bundled(entry: string): string {
   return path
 }
 
+function extensionOf(entry: string): '.cjs' | '.mjs' {
+  return entry.endsWith('.cjs') ? '.cjs' : '.mjs'
+}
+
 /** Several processes may bundle the same file at the same time: a file appears only when it is complete. */
 function save(entry: string, contents: Uint8Array): string {
   const hash = createHash('sha256').update(contents).digest('hex').slice(0, 16)
-  const path = resolve(FOLDER, `${entry.replaceAll(/\W+/g, '-')}-${hash}.mjs`)
+  const path = resolve(FOLDER, `${entry.replaceAll(/\W+/g, '-')}-${hash}${extensionOf(entry)}`)
   if (existsSync(path)) return path
   mkdirSync(FOLDER, { recursive: true })
   removeOld()
