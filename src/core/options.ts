@@ -188,6 +188,8 @@ export const CORE_OPTIONS = {
   },
   maxEntries: {
     default: 100,
+    // Responses differ in size by orders of magnitude, so only their bytes are limited.
+    presets: { middleware: Number.POSITIVE_INFINITY },
     read: (value, name) => (value === Number.POSITIVE_INFINITY ? value : positiveInteger(value, name)),
     otherNames: 'max limit maxItems maxKeys capacity',
   },

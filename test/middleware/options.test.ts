@@ -146,6 +146,19 @@ describe.each([
         else explains(error, option)
       }
     }
+    await cached.close()
+  })
+
+  it('takes no option that selects or configures the core', async () => {
+    const cached = fallbackCache({ clock: new ManualClock(0) })
+    const values = { cache: cached.cache, redis: 'redis://127.0.0.1', maxBytes: 1, clock: new ManualClock(0) }
+    for (const [option, value] of Object.entries(values)) {
+      const error = await thrownBy(() => cached.with({ [option]: value }) && {})
+      expect(error?.message).toMatch(
+        new RegExp(`^${option} must not be passed to with\\(\\): .* fallbackCache\\({ ${option} }\\)$`),
+      )
+    }
+    expect(await thrownBy(() => cached.with({ cache: undefined, redis: undefined } as object) && {})).toBeUndefined()
     for (const value of [undefined, null, 7, 'x', [], ODD.symbol, ODD['a boxed text']]) {
       const error = await thrownBy(() => cached.with(value as never) && {})
       expect(error?.message).toMatch(/^options of with\(\) must be an object, got /)

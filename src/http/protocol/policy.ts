@@ -172,7 +172,7 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
 /**
  * The options of a middleware that shares the core of another one and overrides some options by `refinement`.
  *
- * @throws TypeError if the refinement is not an object
+ * @throws TypeError if the refinement is not an object, or selects or configures the core
  */
 export function refined<Context extends object>(
   options: FallbackCacheMiddlewareOptions<Context>,
@@ -180,8 +180,21 @@ export function refined<Context extends object>(
   cache: FallbackCache,
 ): FallbackCacheMiddlewareOptions<Context> {
   record(refinement, 'options of with()')
+  rejectCoreOptions(refinement)
   const own = Object.fromEntries(refiningNames.map((name) => [name, options[name]]))
   return { ...own, ...refinement, cache }
+}
+
+/** @throws TypeError for an option of {@link FallbackCache}, or one of the middlewares with the scope `'core'` */
+function rejectCoreOptions(refinement: object): void {
+  const refused = [...ownOptionNames.filter((name) => 'scope' in OWN_OPTIONS[name]), ...coreOptionNames].find(
+    (name) => Reflect.get(refinement, name) !== undefined,
+  )
+  if (refused === undefined) return
+  throw new TypeError(
+    `${refused} must not be passed to with(): the middleware that with() returns shares the FallbackCache of this one. ` +
+      `For another one, call fallbackCache({ ${refused} })`,
+  )
 }
 
 /** The storage scope of a middleware: middlewares with equal parts find each other's stored responses. */
@@ -292,13 +305,14 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
   const core = coreOptionNames.filter((name) => options[name] !== undefined)
   if (options.cache === undefined) {
     const own = coreOptionNames.filter((name) => name in options).map((name) => [name, options[name]])
-    const cache = new FallbackCache({ ...Object.fromEntries(own), ...memoryOf(options) })
+    const cache = new FallbackCache({
+      ...Object.fromEntries(own),
+      maxEntries: given(options.maxEntries, CORE_OPTIONS.maxEntries.presets.middleware),
+    })
     return { cache, engine: engineOf(cache), ownsCache: true }
   }
   if (core.length > 0) {
-    throw new TypeError(
-      `${core.join(', ')} cannot be combined with cache or passed to with(): they are options of its FallbackCache`,
-    )
+    throw new TypeError(`${core.join(', ')} cannot be combined with cache: set them on its FallbackCache`)
   }
   const { cache } = options
   return { cache, engine: engineOf(cache), ownsCache: false }
@@ -313,14 +327,6 @@ function readCore(cache: unknown): FallbackCache | undefined {
   throw new TypeError(
     `cache is of another version of fallback-cache (interface ${shown(version)} instead of ${INTERFACE_VERSION}): install one version, "npm ls fallback-cache" names them`,
   )
-}
-
-/**
- * The memory limits for responses: unless `maxEntries` is given, only bytes limit memory, because responses differ in
- * size by orders of magnitude.
- */
-function memoryOf({ maxEntries = Number.POSITIVE_INFINITY }: FallbackCacheOptions): FallbackCacheOptions {
-  return { maxEntries }
 }
 
 function readMaxVariants(maxVariants: unknown): number | undefined {
