@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { CORE_OPTIONS, coreOptionNames } from '../../src/core/options.js'
-import { OWN_OPTIONS, ownOptionNames } from '../../src/http/protocol/policy.js'
+import { OWN_OPTIONS, ownOptionNames } from '../../src/http/protocol/own-options.js'
 
 const page = readFileSync(new URL('../../docs/options.md', import.meta.url), 'utf8')
 const rows = new Map(
