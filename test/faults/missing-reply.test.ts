@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import { CLIENT_KINDS, makeClient } from '../support/clients.js'
 import { RedisServer } from '../support/redis-server.js'
-import { ReplyProxy } from '../support/reply-proxy.js'
+import { type Connection, ReplyProxy } from '../support/reply-proxy.js'
 import { until } from '../support/until.js'
 
 let server: RedisServer
@@ -28,6 +28,31 @@ describe.each(CLIENT_KINDS)('a reply that never comes, with %s', (kind) => {
       await until('it is connected again', () => cache.stats().connected)
       await cache.set('k', 'again')
       expect(cache.stats().pendingWrites).toBe(0)
+    } finally {
+      await cache.close()
+      client.end()
+      await proxy.close()
+    }
+  })
+
+  it('for ever does not keep Redis away: a connection on which no check is answered is dropped', async () => {
+    let isSilent = false
+    const silent = new WeakSet<Connection>()
+    const proxy = await ReplyProxy.start(server.port, (reply, connection) => {
+      if (isSilent) silent.add(connection)
+      return silent.has(connection) ? [] : [reply]
+    })
+    const client = await makeClient({ kind, port: proxy.port })
+    const cache = new FallbackCache({ redis: client.redis, redisTimeout: 100, circuitBreaker: { cooldown: 1.1 } })
+    try {
+      await until('it is connected', () => cache.stats().connected)
+      isSilent = true
+      await until('the outage is noticed', async () => {
+        await cache.get('k')
+        return !cache.stats().connected
+      })
+      isSilent = false
+      await until('it is connected again', () => cache.stats().connected, { timeout: 10_000 })
     } finally {
       await cache.close()
       client.end()

@@ -120,6 +120,7 @@ export class Coherence {
     this.tier = new RedisTier({ port, breaker: this.breaker, clock, counters, refusals: this.#refusals }, settings, {
       onLateReply: () => this.#link.lookSoon(),
       onWrongServer: (failure) => this.#onWrongServer(failure),
+      onOutOfStep: (failure) => this.#onOutOfStep(failure),
     })
     this.#check = new ServerCheck(parts, this.tier)
     const nonces = new Nonces()
@@ -164,10 +165,9 @@ export class Coherence {
    */
   async isInStep(): Promise<boolean> {
     try {
-      await this.tier.run(() => this.#check.askEcho())
+      await this.tier.run(() => this.#check.step.ask())
       return true
-    } catch (thrown) {
-      if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') this.#link.lose(thrown)
+    } catch {
       return false
     }
   }
@@ -177,10 +177,12 @@ export class Coherence {
     this.#port.watch(
       () => {
         this.#connectionError = undefined
+        this.#check.step.reconnected()
         this.#link.lookSoon()
       },
       () => {
         this.tier.forgetInFlight()
+        this.#check.step.reconnected()
         this.#recovery.connectionBroke()
         const cause = this.#connectionError
         const why =
@@ -373,6 +375,11 @@ export class Coherence {
   #onWrongServer(failure: CacheError): void {
     this.#link.lose(failure)
     this.#port.reconnect()
+  }
+
+  #onOutOfStep(failure: CacheError): void {
+    this.#check.step.drop()
+    this.#link.lose(failure)
   }
 
   #openFile(): JournalFile | undefined {

@@ -71,36 +71,39 @@ const carried = `
  * Returns the id of a tombstone that is in its place, or that the existing entry was stored after, if the new entry is
  * not known to be newer than it.
  *
+ * The answer begins with the ticket in ARGV[11], which tells it from the answer to another command.
+ *
  * KEYS: the entry, then, outside a cluster, the head and the log. A command may arrive minutes after it was sent, when
  * the tombstone has expired and no process remembers the record of the key, so the log is searched for newer records of
  * the key.
  */
 const writeScript = new Script(`
+local function say(outcome) return ARGV[11] .. ' ' .. outcome end
 if KEYS[2] then
   local head = redis.pcall('GET', KEYS[2])
   local life, at = string.match(type(head) == 'string' and head or '', '^%d+ (%S+) (%d+) ')
-  if life ~= ARGV[3] then return 'behind' end
+  if life ~= ARGV[3] then return say('behind') end
   if at ~= ARGV[8] then
     local records = redis.pcall('XRANGE', KEYS[3], ARGV[8], '+', 'COUNT', ${mostUnread + 1})
-    if records.err or #records > ${mostUnread} or not records[1] or records[1][1] ~= ARGV[8] .. '-0' then return 'behind' end
+    if records.err or #records > ${mostUnread} or not records[1] or records[1][1] ~= ARGV[8] .. '-0' then return say('behind') end
     for index = 2, #records do
-      if string.find(records[index][2][4], ARGV[9], 1, true) then return 'behind' end
+      if string.find(records[index][2][4], ARGV[9], 1, true) then return say('behind') end
     end
   end
 end
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 if type(old) == 'string' then
   ${carried}
-  if retired and ARGV[7] ~= retired and not string.find(ARGV[10], retired, 1, true) then return retired end
+  if retired and ARGV[7] ~= retired and not string.find(ARGV[10], retired, 1, true) then return say(retired) end
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
   if incarnation == ARGV[3] then
     local theirs, ours = tonumber(position), tonumber(ARGV[4])
-    if theirs > ours then return 0 end
-    if ARGV[5] ~= '' and theirs >= tonumber(ARGV[6]) and tonumber(stored) >= tonumber(ARGV[5]) then return 0 end
+    if theirs > ours then return say('0') end
+    if ARGV[5] ~= '' and theirs >= tonumber(ARGV[6]) and tonumber(stored) >= tonumber(ARGV[5]) then return say('0') end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+return say('1')
 `)
 
 /**
@@ -197,6 +200,7 @@ export class SharedEntries {
   /** Whether the head came first in the last reply, so that it comes last in the next one. */
   #headFirst = false
   #followers: Reader<undefined>[] = []
+  #tickets = 0
 
   constructor({ port, settings }: EntryParts, tier: RedisTier, follow: Follow) {
     const { clock, keyPrefix } = settings
@@ -241,10 +245,12 @@ export class SharedEntries {
   async write(key: string, frame: Buffer, { ttl, stamp, applied, late, after = none }: Writing): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after.id)
-    args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })), after.older)
+    const ticket = (++this.#tickets).toString(36)
+    args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })), after.older, ticket)
     const name = entryName(this.#keyPrefix, key)
     const keys: [string, ...string[]] = this.#port.isCluster ? [name] : [name, this.#headKey, this.#logKey]
-    const outcome = String(await this.#tier.run(() => writeScript.run(this.#port, keys, args), 'store'))
+    const run = async () => readAnswer(ticket, await writeScript.run(this.#port, keys, args))
+    const outcome = await this.#tier.run(run, 'store')
     if (outcome === 'behind') return 'behind'
     return outcome === '1' ? 'written' : outcome === '0' ? 'newer' : { lostTo: outcome }
   }
@@ -259,7 +265,9 @@ export class SharedEntries {
       const args = [incarnation, id, String(Math.ceil(ttl)), mayCreate ? '1' : '0', otherId, older]
       const reply = await retireScript.run(this.#port, [entryName(this.#keyPrefix, key)], args)
       const [existed, left, met] = Array.isArray(reply) ? reply.map(asBuffer) : []
-      return { key, leftId: left?.toString() ?? id, met: met?.toString() ?? '', existed: existed ?? NOTHING }
+      const leftId = left?.toString()
+      if (leftId !== id && leftId !== otherId) throw strayAnswer()
+      return { key, leftId, met: met?.toString() ?? '', existed: existed ?? NOTHING }
     }
     return this.#tier.run(() => Promise.all(tombstones.map(leave)), 'store')
   }
@@ -377,6 +385,17 @@ export class SharedEntries {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+/** The outcome in an answer of {@link writeScript}. @throws CacheError if it answers another command */
+function readAnswer(ticket: string, reply: unknown): string {
+  const [named, outcome] = String(reply).split(' ')
+  if (named !== ticket || outcome === undefined) throw strayAnswer()
+  return outcome
+}
+
+function strayAnswer(): CacheError {
+  return new CacheError('redis-out-of-step', 'Redis answered another command')
+}
 
 function asBuffer(reply: unknown): Buffer | undefined {
   if (reply === null || reply === undefined) return undefined

@@ -30,6 +30,8 @@ export interface RedisTierDuties {
   readonly onLateReply: () => void
   /** Called if the answer shows that this is not the server that was meant, such as a replica. */
   readonly onWrongServer?: (failure: CacheError) => void
+  /** Called if the answer belongs to another command. */
+  readonly onOutOfStep?: (failure: CacheError) => void
 }
 
 /**
@@ -137,9 +139,14 @@ export class RedisTier {
   }
 
   #judge(thrown: unknown, purpose: Purpose | undefined): CacheError {
-    if (thrown instanceof CacheError) return thrown
+    if (thrown instanceof CacheError) {
+      if (thrown.code === 'redis-out-of-step') this.#duties.onOutOfStep?.(thrown)
+      return thrown
+    }
     const error = bareError(thrown)
     const code = replyCode(error)
+    // Scripts handle this reply themselves, so it belongs to another command.
+    if (code === 'NOSCRIPT') return this.#judge(outOfStep(error), purpose)
     if (code !== undefined) {
       this.#counters.redisErrorReplies++
       this.#refusals?.count(error)
@@ -183,6 +190,10 @@ export function noConnection(cause: Error | undefined, obstacle: string | undefi
     `there is no connection to Redis${why === undefined ? '' : `: ${why}`}`,
     cause,
   )
+}
+
+function outOfStep(error: Error): CacheError {
+  return new CacheError('redis-out-of-step', `Redis answered: ${error.message}`, error)
 }
 
 /** Turns a synchronous throw of a client into a rejection. */
