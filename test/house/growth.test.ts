@@ -30,7 +30,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/write-back.ts #failed': 'entries to be written to Redis again',
   'core/coherence/shared-entries.ts #followers': 'commands that wait for Redis',
   'core/coherence/entry-reader.ts #turn': 'commands that wait for Redis',
-  'core/coherence/coherence.ts #said': 'kinds of errors of Redis',
+  'core/coherence/redis-reports.ts #said': 'kinds of errors of Redis',
   'core/tiers/refusals.ts #active': 'kinds of errors of Redis',
   'core/long-lifetime.ts said': 'messages sent once',
   'http/protocol/reports.ts TOLD': 'messages sent once',
