@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { Registry as Successor, AggregatorRegistry as SuccessorOfAggregator } from '@prometheus-io/client'
 import express from 'express'
 import { AggregatorRegistry, Registry } from 'prom-client'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/index.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { registerMetrics } from '../../src/observe/prometheus.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -42,15 +44,15 @@ describe('registerMetrics', () => {
     const registry = new Registry()
     registerMetrics(registry, cached)
     const app = express().use(cached)
-    app.get('/page', (_req, res) => res.send('page'))
+    app.get('/page/:id', (_req, res) => res.send('page'))
     app.get('/own', (_req, res) => res.set('Cache-Control', 'no-store').send('own'))
     const url = await listen(app)
-    for (const path of ['/page', '/page', '/page', '/own']) await (await fetch(url + path)).text()
+    for (const path of ['/page/1', '/page/1', '/page/1', '/own']) await (await fetch(url + path)).text()
     const found = series(await registry.metrics())
-    expect(found['fallback_cache_requests_total{cache="default",result="hit",tier="memory"}']).toBe(2)
-    expect(found['fallback_cache_requests_total{cache="default",result="miss",tier="origin"}']).toBe(2)
+    expect(found['fallback_cache_requests_total{cache="default",result="hit",tier="memory",route="/page/:id"}']).toBe(2)
+    expect(found['fallback_cache_requests_total{cache="default",result="miss",tier="origin",route="/own"}']).toBe(1)
     expect(found['fallback_cache_stores_total{cache="default"}']).toBe(1)
-    expect(found['fallback_cache_refusals_total{cache="default",reason="no-store"}']).toBe(1)
+    expect(found['fallback_cache_refusals_total{cache="default",reason="no-store",route="/own"}']).toBe(1)
     expect(found['fallback_cache_memory_entries{cache="default"}']).toBe(1)
     // There is no Redis: nothing is said of it.
     expect(Object.keys(found).filter((name) => /redis_connected|circuit_state/.test(name))).toEqual([])
@@ -113,6 +115,75 @@ describe('registerMetrics', () => {
     expect(found['fallback_cache_requests_total{cache="default",result="hit",tier="memory"}']).toBe(3)
   })
 
+  it('makes a histogram of handler times, whose buckets of several workers add up', async () => {
+    const workers = await Promise.all(
+      [4, 4, 300].map(async (milliseconds) => {
+        const clock = new ManualClock()
+        const registry = new Registry()
+        const cache = new FallbackCache({ defaultTtl: 60, clock })
+        registerMetrics(registry, cache)
+        const compute = () => {
+          clock.advance(milliseconds)
+          return 'made'
+        }
+        for (let at = 0; at < 2; at++) await cache.getOrSet('a', compute)
+        return registry.getMetricsAsJSON()
+      }),
+    )
+    const found = series(await AggregatorRegistry.aggregate(workers).metrics())
+    const bucket = (le: string) => found[`fallback_cache_handler_duration_seconds_bucket{cache="default",le="${le}"}`]
+    expect(['0.0025', '0.005', '0.25', '0.5', '+Inf'].map(bucket)).toEqual([0, 2, 2, 3, 3])
+    expect(found['fallback_cache_handler_duration_seconds_count{cache="default"}']).toBe(3)
+    expect(found['fallback_cache_handler_duration_seconds_sum{cache="default"}']).toBeCloseTo(0.308)
+    expect(found['fallback_cache_saved_seconds_total{cache="default"}']).toBeCloseTo(0.308)
+  })
+
+  it('leaves the label route out if told to', async () => {
+    const cached = fallbackCache({ ttl: 60 })
+    closing.push(() => cached.close())
+    const registry = new Registry()
+    registerMetrics(registry, cached, { routes: false })
+    const app = express().use(cached)
+    app.get('/page/:id', (_req, res) => res.send('page'))
+    const url = await listen(app)
+    for (const path of ['/page/1', '/page/2', '/none']) await (await fetch(url + path)).text()
+    const text = await registry.metrics()
+    expect(text).not.toContain('route=')
+    expect(series(text)['fallback_cache_requests_total{cache="default",result="miss",tier="origin"}']).toBe(3)
+    expect(() => registerMetrics(registry, cached, { name: 'b', routes: 1 as never })).toThrow('true or false')
+  })
+
+  it('works with the successor of prom-client, whose cluster aggregation included', async () => {
+    const registry = new Successor()
+    const cache = new FallbackCache({ defaultTtl: 60 })
+    registerMetrics(registry, cache)
+    await cache.getOrSet('a', () => 1)
+    await cache.getOrSet('a', () => 1)
+    const text = await registry.metrics()
+    expect(series(text)['fallback_cache_requests_total{cache="default",result="hit",tier="memory"}']).toBe(1)
+    expect(text).toContain('# TYPE fallback_cache_handler_duration_seconds histogram')
+    const workers = [await registry.getMetricsAsJSON(), await registry.getMetricsAsJSON()]
+    const found = series(await SuccessorOfAggregator.aggregate(workers).metrics())
+    expect(found['fallback_cache_requests_total{cache="default",result="hit",tier="memory"}']).toBe(2)
+    expect(found['fallback_cache_handler_duration_seconds_count{cache="default"}']).toBe(2)
+  })
+
+  it('reads the statistics once for each scrape', async () => {
+    const cache = new FallbackCache({ defaultTtl: 60 })
+    let reads = 0
+    const source = {
+      stats: () => {
+        reads += 1
+        return cache.stats()
+      },
+    }
+    const registry = new Registry()
+    registerMetrics(registry, source)
+    await registry.metrics()
+    await registry.metrics()
+    expect(reads).toBe(2)
+  })
+
   it('has default labels', async () => {
     const registry = new Registry()
     registry.setDefaultLabels({ app: 'shop' })
@@ -138,7 +209,9 @@ describe('docs/monitoring.md', () => {
     const text = await registry.metrics()
     const existing = new Set(Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name))
     const named = new Set(
-      Array.from(readFileSync('docs/monitoring.md', 'utf8').matchAll(/\bfallback_cache_\w+/g), ([name]) => name),
+      Array.from(readFileSync('docs/monitoring.md', 'utf8').matchAll(/\bfallback_cache_\w+/g), ([name]) =>
+        name.replace(/_bucket$/, ''),
+      ),
     )
     expect([...named].sort()).toEqual([...existing].sort())
   })

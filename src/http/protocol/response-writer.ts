@@ -145,6 +145,7 @@ export class ResponseWriter {
 
   #notKept(of: RecordedRequest, reason: Reason): Landing {
     const { reports } = this.parts
+    of.tally.meter.refuse(reason)
     // The core has already reported the other reasons.
     if (reason === 'too-large' || reason === 'too-many-variants') reports.refused(of.key.text, reason)
     else reports.count(reason)
