@@ -48,7 +48,7 @@ export function isTelling(name: string): boolean {
  * middleware.
  */
 export function isNeutralName(name: string): boolean {
-  return name.startsWith('_') || NEUTRAL_NAMES.has(name)
+  return name.startsWith('_') ? !TELLING_NAMES.has(name) : NEUTRAL_NAMES.has(name)
 }
 
 /** Maximum length of a text that is not hashed, in characters. */

@@ -3,6 +3,11 @@
  * lower case.
  */
 export const TELLING_NAMES: ReadonlySet<string> = new Set([
+  '__',
+  '__h',
+  '__l',
+  '__mf',
+  '__n',
   'account',
   'auth',
   'claims',
@@ -32,7 +37,8 @@ export const TELLING_NAMES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Names of values that have no influence on a response: request identifiers, loggers, private data of middleware.
+ * Names of values that have no influence on a response, or whose influence is observed elsewhere: request identifiers,
+ * loggers, functions that render templates, private data of middleware.
  * `user` has a separate rule.
  */
 export const NEUTRAL_NAMES: ReadonlySet<string> = new Set([
@@ -48,4 +54,6 @@ export const NEUTRAL_NAMES: ReadonlySet<string> = new Set([
   'spanId',
   'originalMethod',
   'user',
+  'render',
+  'compress',
 ])

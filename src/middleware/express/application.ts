@@ -50,6 +50,7 @@ export class FrontedExpress implements FrontedApplication {
   #seen: readonly unknown[] = []
   #seenLength = -1
   #isMounted = false
+  isFirst = false
   /** Middleware before the cache for every path that hits must not bypass. */
   #blocking: readonly Layer[] = []
   /** The same, for specific paths. */
@@ -120,6 +121,7 @@ export class FrontedExpress implements FrontedApplication {
     const mounted = stack[place]
     this.#isMounted = mounted !== undefined && isForAll(mounted)
     this.#seen = stack.slice(0, place + 1).map(({ handle }) => handle)
+    this.isFirst = this.#isMounted && !stack.slice(0, place).some(isOfUser)
     const before = stack.slice(0, Math.max(0, place)).filter((layer) => this.#isBlocking(layer))
     this.#blocking = before.filter(isForAll)
     this.#blockingSome = before.filter((layer) => !isForAll(layer))

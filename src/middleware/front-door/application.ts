@@ -18,6 +18,8 @@ export interface FrontedApplication {
    * if there is nothing to report.
    */
   readonly obstacle: string | undefined
+  /** Whether no middleware of the application is mounted before the cache, so that none sets values on requests. */
+  readonly isFirst: boolean
   /** Whether a hit would bypass no middleware that has to run for this request. */
   isOpenTo(request: IncomingMessage): boolean
   /**

@@ -11,7 +11,7 @@ import type {
 } from '../../http/port/index.js'
 import { isPlainField } from '../../http/port/index.js'
 import { handOn, scopeOf } from '../../http/protocol/index.js'
-import { detachedRun, otherOriginOf, outerFieldOf, sendReply, streamsBody, userOf } from '../node/index.js'
+import { detachedRun, filledIn, otherOriginOf, outerFieldOf, sendReply, streamsBody, userOf } from '../node/index.js'
 import type { Unopened } from '../node-internals/index.js'
 import { hasUnreadFields, sendPrepared } from '../node-internals/index.js'
 import type { FrontedApplication } from './application.js'
@@ -90,6 +90,13 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     // Without X-Forwarded-* fields, the Host field alone determines the origin.
     if (!this.#isForwarded && host !== '' && host === this.#host) return undefined
     return otherOriginOf(this.raw, this.protocol, host)
+  }
+
+  /** Known before the application runs only if it mounts nothing before the cache. */
+  filled(input: string): string | null | undefined {
+    if (!this.#application.isFirst) return undefined
+    const { locals = NOTHING } = (this.#opened ?? {}) as { readonly locals?: object }
+    return filledIn({ req: this.raw, locals, ctx: NOTHING, state: NOTHING }, input)
   }
 
   get ifNoneMatch(): string | undefined {
@@ -186,6 +193,8 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     return true
   }
 }
+
+const NOTHING: object = Object.freeze({})
 
 function isIfNoneMatch(name: string): boolean {
   return name.length === 13 && name.toLowerCase() === 'if-none-match'

@@ -29,6 +29,7 @@ export class FrontedKoa implements FrontedApplication {
   #seen: readonly unknown[] = []
   #seenLength = -1
   #isMounted = false
+  isFirst = false
   #blocking: readonly unknown[] = []
 
   /** @throws RangeError if `skipOnHit` lists a function that is not mounted before the cache */
@@ -96,6 +97,7 @@ export class FrontedKoa implements FrontedApplication {
     this.#seenLength = middleware.length
     const place = middleware.indexOf(this.#middleware)
     this.#isMounted = place >= 0
+    this.isFirst = place === 0
     this.#seen = middleware.slice(0, place + 1)
     this.#blocking = middleware.slice(0, Math.max(0, place)).filter((run) => !allows(this.#skipOnHit, run, nameOf(run)))
   }

@@ -11,6 +11,8 @@ export interface RecordReader {
   all(): void
   /** An entry was set or deleted. */
   written?(name: string): void
+  /** An entry that is a function is handed out; the result is handed out in its place. */
+  handOut?(name: string, value: () => unknown): unknown
 }
 
 /**
@@ -62,7 +64,9 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     if (typeof name === 'string') this.#note(name)
     else if (name === PRINTED) return this[PRINTED]
     else if (name === inspect.custom) return undefined
-    return this.#record[name as string]
+    const value = this.#record[name as string]
+    if (typeof value !== 'function' || typeof name !== 'string' || this.#reader.handOut === undefined) return value
+    return this.#reader.handOut(name, value as () => unknown)
   }
 
   has(_target: object, name: string | symbol): boolean {
@@ -118,6 +122,11 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
 }
 
 const OBJECT: object = Object.prototype
+
+/** Whether serializers and other packages look for a property of this name on every object. */
+export function isAskedOfAll(name: string): boolean {
+  return ASKED_OF_ALL.has(name)
+}
 
 const ASKED_OF_ALL: ReadonlySet<string> = new Set([
   'toJSON',

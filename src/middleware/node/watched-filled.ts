@@ -2,6 +2,7 @@ import { IncomingMessage, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { InputsRead } from '../../http/port/index.js'
 import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/port/index.js'
+import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
@@ -58,14 +59,16 @@ function tell(inputs: InputsRead, live: FilledHolders, before: FilledHolders): v
 }
 
 /**
- * Records reads of properties that middleware added to a request or context: strings, numbers and booleans, and objects
- * whose names indicate the identity of the user. A property overwritten behind the cache is no longer an input.
+ * Records reads of properties that middleware added to a request or context: strings, numbers and booleans, objects
+ * whose names indicate the identity of the user, calls of functions, and reads of properties that are absent. A
+ * property overwritten behind the cache is no longer an input.
  *
  * @returns the current values
  */
 function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRead): InputRecord {
   const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
   let before: InputRecord | undefined
+  const prototype: object = Object.getPrototypeOf(holder)
   for (const name of Object.keys(holder)) {
     if (known.has(name) || isNeutralName(name)) continue
     const descriptor = Object.getOwnPropertyDescriptor(holder, name)
@@ -75,9 +78,12 @@ function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRe
     before[name] = value
     const input = `${prefix}:${name}`
     const isTold = isTelling(name) || inputs.counted.has(input)
-    const isInput = isPlainValue(value) || (isTold && value !== undefined && value !== null)
-    if (isInput) watchProperty({ input, holder, name, value }, inputs)
+    // An own property that overrides a method, as tracers define, adds nothing.
+    const isAdded = typeof value === 'function' && !(name in prototype)
+    const isInput = isPlainValue(value) || isAdded || isAbsent(value) || isTold
+    if (isInput) watchProperty({ input, holder, name, value, isRead: isTold || !isAdded }, inputs)
   }
+  watchAbsent(prefix, holder, known, inputs)
   return before ?? NOTHING
 }
 
@@ -134,9 +140,11 @@ const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
   'body',
   'captures',
   'cookies',
+  'disableBodyParser',
   'fallbackCache',
   'matched',
   'mountPath',
+  'newRouterPath',
   'originalUrl',
   'params',
   'req',
@@ -157,13 +165,20 @@ interface AddedProperty {
   readonly holder: object
   readonly name: string
   readonly value: unknown
+  /** Whether reads count; if not, calls do. */
+  readonly isRead: boolean
 }
 
-function watchProperty({ input, holder, name, value }: AddedProperty, inputs: InputsRead): void {
-  const isPlain = isPlainValue(value) && !inputs.counted.has(input)
+function watchProperty({ input, holder, name, value, isRead }: AddedProperty, inputs: InputsRead): void {
+  const isPlain = isAbsent(value) || (isPlainValue(value) && !inputs.counted.has(input))
+  let handedOut: unknown
   const get = () => {
-    inputs.filled(input, isPlain)
-    return value
+    if (isRead) {
+      inputs.filled(input, isPlain)
+      return value
+    }
+    handedOut ??= watchedFunction(value as () => unknown, () => inputs.filled(input, false))
+    return handedOut
   }
   const put = (other: unknown) => {
     if (Object.getOwnPropertyDescriptor(holder, name)?.get !== get) return
@@ -173,12 +188,34 @@ function watchProperty({ input, holder, name, value }: AddedProperty, inputs: In
   inputs.onClose(() => put(value))
 }
 
+/**
+ * A Proxy of a function that reports calls. Functions that middleware leaves on a request may close over data of the
+ * visitor, such as a token or a language.
+ */
+function watchedFunction(value: () => unknown, called: () => void): () => unknown {
+  return new Proxy(value, {
+    apply(target, self, args) {
+      called()
+      return Reflect.apply(target, self, args)
+    },
+    construct(target, args, newTarget) {
+      called()
+      return Reflect.construct(target, args, newTarget)
+    },
+  })
+}
+
+function isAbsent(value: unknown): value is undefined | null {
+  return value === undefined || value === null
+}
+
 /** Records reads of values that existed when the run began. */
 class HolderWatch implements RecordReader {
   readonly #prefix: string
   readonly #before: InputRecord
   readonly #inputs: InputsRead
   #written: Set<string> | undefined
+  #functions: Map<() => unknown, unknown> | undefined
   #isAll = false
 
   constructor(prefix: string, before: InputRecord, inputs: InputsRead) {
@@ -192,7 +229,7 @@ class HolderWatch implements RecordReader {
     const value = this.#before[name]
     const input = `${this.#prefix}:${name}`
     const isCounted = this.#inputs.counted.has(input)
-    const isPlain = value === undefined || value === null || (isPlainValue(value) && !isCounted)
+    const isPlain = isAbsent(value) || (isPlainValue(value) && !isCounted)
     if (isPlain ? !this.#isAll : isTelling(name) || isCounted) this.#inputs.filled(input, isPlain)
   }
 
@@ -200,6 +237,17 @@ class HolderWatch implements RecordReader {
     if (!this.#inputs.isCounting || this.#isAll) return
     this.#isAll = true
     this.#inputs.filled(`${this.#prefix}:*`, true)
+  }
+
+  handOut(name: string, value: () => unknown): unknown {
+    const isOfFront = Object.hasOwn(this.#before, name) && this.#before[name] === value
+    if (!this.#inputs.isCounting || !isOfFront || isNeutralName(name)) return value
+    this.#functions ??= new Map()
+    const known = this.#functions.get(value)
+    if (known !== undefined) return known
+    const watched = watchedFunction(value, () => this.#inputs.filled(`${this.#prefix}:${name}`, false))
+    this.#functions.set(value, watched)
+    return watched
   }
 
   written(name: string): void {
