@@ -1,5 +1,6 @@
 import type { FieldChanges, RequestHead } from '../port/exchange.js'
 import { preconditions, SELECTIVE_FIELDS, VALIDATING_FIELDS } from '../rules/conditional.js'
+import type { InputsRead } from '../rules/inputs-read.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import type { Fields, FieldValue } from '../syntax/fields.js'
 
@@ -57,13 +58,35 @@ export function asItCame(request: RequestHead): Pick<RequestHead, 'method' | 'he
 }
 
 /** A copy of a request, kept during a run. */
-export type Snapshot = RequestHead & { filled?: RequestHead['filled'] }
+export class Snapshot implements RequestHead {
+  readonly method: string
+  readonly originalMethod: string | undefined
+  readonly url: string
+  readonly protocol: string
+  readonly host: string
+  readonly headers: RequestHead['headers']
+  /** The inputs of the run, which know the values set by middleware; `undefined` if it is not observed. */
+  inputs: InputsRead | undefined = undefined
+
+  constructor({ method, originalMethod, url, protocol, host }: RequestHead, headers: RequestHead['headers']) {
+    this.method = method === 'HEAD' ? 'GET' : method
+    this.originalMethod = originalMethod
+    this.url = url
+    this.protocol = protocol
+    this.host = host
+    this.headers = headers
+  }
+
+  filled(input: string): string | null | undefined {
+    return this.inputs?.filledBy?.filled?.(input)
+  }
+}
 
 /**
  * Copies a request as the client sent it. The application may change the fields (a proxy deletes credentials, other
  * middleware sets a language), but these changes must not affect which requests the response is stored for. A
  * background run may also outlive the request.
  */
-export function snapshotOf({ method, originalMethod, url, protocol, host, headers }: RequestHead): Snapshot {
-  return { method: method === 'HEAD' ? 'GET' : method, originalMethod, url, protocol, host, headers: { ...headers } }
+export function snapshotOf(request: RequestHead): Snapshot {
+  return new Snapshot(request, { ...request.headers })
 }

@@ -10,7 +10,7 @@ import type { Fields } from '../syntax/fields.js'
 import type { MissReason } from './decision.js'
 import type { Flight, Landing } from './flight.js'
 import { Flights } from './flights.js'
-import { changesFor, conditionsOf, type Snapshot, seenOf, snapshotOf } from './forwarded-request.js'
+import { changesFor, conditionsOf, Snapshot, seenOf, snapshotOf } from './forwarded-request.js'
 import type { Lookup } from './lookup.js'
 import { PostAnswer, PostWriter } from './post-answer.js'
 import type { ProtocolParts } from './protocol-parts.js'
@@ -130,7 +130,8 @@ export class HandlerRuns<Context extends object> {
     const { key, user } = this.#parts.policy
     // Inputs that middleware fills in may depend on any field, so the refresh must keep all of them.
     const isNamed = key !== undefined || user !== undefined || stored.selecting.some(isFilledInput)
-    const request = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
+    const head = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
+    const request = new Snapshot(head, head.headers)
     const miss: MissReason = { storageKey, fwd: 'stale', reason: 'outlived', stale: undefined }
     const asked = this.answers.asked(lookup, miss, stored, '304')
     const headers = { ...request.headers, ...(asked && preconditions(stored.validators)) }
@@ -242,8 +243,7 @@ export class HandlerRuns<Context extends object> {
     const policy = this.#policies.for(lookup.exchange, lookup.storage)
     const recorder =
       asked === undefined ? new ResponseRecorder(of, policy, writer) : new Revalidation(of, asked, policy, writer)
-    const { inputs } = recorder
-    if (inputs !== undefined) request.filled = (input) => inputs.filledBy?.(input)
+    request.inputs = recorder.inputs
     return recorder
   }
 

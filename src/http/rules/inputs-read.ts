@@ -1,11 +1,21 @@
 import { rootParameter } from '../syntax/parameters.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
+import type { Filling } from './vary.js'
 
 /**
  * Maximum number of names per kind; a run that reads more is treated as reading all of them, because clients may choose
  * names.
  */
 const MAX_NAMES = 32
+
+/**
+ * Tells whether a logger has read the client's address. An object with a method, because V8 keeps a closure that is
+ * assigned to a property, and the request that it refers to, until the next full garbage collection.
+ */
+export interface AddressExcuse {
+  /** Whether one read of the address was made by a logger. */
+  excusesOne(): boolean
+}
 
 /**
  * Records the inputs that one run of a handler reads from its request, while its response may be stored. Reading an
@@ -27,13 +37,13 @@ export class InputsRead {
   filledObjects: ReadonlySet<string> = NONE
   /**
    * Returns such a value as text, as it was when the run began; `null`: absent, `undefined`: not convertible. Set by
-   * adapters that support them.
+   * adapters that support them. An object for the reason in {@link AddressExcuse}.
    */
-  filledBy: ((input: string) => string | null | undefined) | undefined
+  filledBy: Filling | undefined
   /** Number of reads of the client's address. */
   addressReads = 0
-  /** Whether one read of the address was made by a logger. */
-  excusesAddress: (() => boolean) | undefined
+  /** Set by adapters that can recognize loggers. */
+  addressExcuse: AddressExcuse | undefined
   /** The parameters that are part of the key; `undefined` for all. */
   readonly keyedParameters: readonly string[] | undefined
   /** Whether Range was read: the response to a request with Range may then be made for that range. */

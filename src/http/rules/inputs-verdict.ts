@@ -37,7 +37,7 @@ export function judgeInputs(read: InputsRead, context: InputsContext): InputsVer
   const { control, policy } = context
   const parameter = [...read.parameters].find((name) => !policy.ignored.has(`query:${name}`))
   if (parameter !== undefined) return { refusal: 'query-read', input: `query:${parameter}`, selecting: NO_NAMES }
-  if (read.addressReads > (read.excusesAddress?.() === true ? 1 : 0) && !policy.ignored.has('ip')) {
+  if (read.addressReads > (read.addressExcuse?.excusesOne() === true ? 1 : 0) && !policy.ignored.has('ip')) {
     return { refusal: 'address-read', input: 'ip', selecting: NO_NAMES }
   }
   const shared = control.public || control.sMaxage !== undefined
@@ -78,7 +78,7 @@ function judgeCookies(
 
 /** Whether an object set by middleware is ignored, or listed in `vary` and convertible to text. */
 function isTold(input: string, { filledBy }: InputsRead, { selecting, policy }: InputsContext): boolean {
-  return policy.ignored.has(input) || (selecting.includes(input) && filledBy?.(input) !== undefined)
+  return policy.ignored.has(input) || (selecting.includes(input) && filledBy?.filled?.(input) !== undefined)
 }
 
 /** Whether the key or another rule already distinguishes requests by this field. */

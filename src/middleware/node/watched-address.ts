@@ -1,15 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { sharedSymbol } from '../../core/brand.js'
-import type { InputsRead } from '../../http/port/index.js'
+import type { AddressExcuse, InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 
 /** Records reads of the client's address or certificate, on the connection and through the framework's getters. */
 export function watchAddress(request: IncomingMessage, prototype: object | undefined, inputs: InputsRead): void {
   if (prototype !== undefined) defineGetters(prototype)
-  // morgan stores the address in this private property for its log line; that read does not affect the response.
-  const before = Object.hasOwn(request, '_remoteAddress')
-  inputs.excusesAddress = () => !before && Object.hasOwn(request, '_remoteAddress')
+  inputs.addressExcuse = new LoggerExcuse(request)
   if (request.httpVersionMajor > 1) {
     watchStream(request, inputs)
     return
@@ -19,6 +17,23 @@ export function watchAddress(request: IncomingMessage, prototype: object | undef
   watching.add(inputs)
   inputs.onClose(() => watching.delete(inputs))
 }
+
+/** morgan stores the address in a private property for its log line; that read does not affect the response. */
+class LoggerExcuse implements AddressExcuse {
+  readonly #request: object
+  readonly #wasLogged: boolean
+
+  constructor(request: object) {
+    this.#request = request
+    this.#wasLogged = Object.hasOwn(request, LOGGED)
+  }
+
+  excusesOne(): boolean {
+    return !this.#wasLogged && Object.hasOwn(this.#request, LOGGED)
+  }
+}
+
+const LOGGED = '_remoteAddress'
 
 /**
  * For HTTP/2: requests share a connection, which each accesses through a Proxy of Node.js, so another Proxy is placed

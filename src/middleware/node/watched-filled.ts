@@ -52,10 +52,24 @@ export function watchFilledContext(
  * handler may modify objects.
  */
 function tell(inputs: InputsRead, live: FilledHolders, before: FilledHolders): void {
-  const { ignored, filledNames } = inputs
-  const named =
-    filledNames.length === 0 ? undefined : new Map(filledNames.map((name) => [name, filledIn(live, name, ignored)]))
-  inputs.filledBy = (input) => (named?.has(input) ? named.get(input) : filledIn(before, input, ignored))
+  inputs.filledBy = new FilledBefore(inputs, live, before)
+}
+
+class FilledBefore {
+  readonly #before: FilledHolders
+  readonly #ignored: ReadonlySet<string>
+  readonly #named: ReadonlyMap<string, string | null | undefined> | undefined
+
+  constructor({ ignored, filledNames }: InputsRead, live: FilledHolders, before: FilledHolders) {
+    this.#before = before
+    this.#ignored = ignored
+    this.#named =
+      filledNames.length === 0 ? undefined : new Map(filledNames.map((name) => [name, filledIn(live, name, ignored)]))
+  }
+
+  filled(input: string): string | null | undefined {
+    return this.#named?.has(input) ? this.#named.get(input) : filledIn(this.#before, input, this.#ignored)
+  }
 }
 
 /**
