@@ -1,7 +1,10 @@
-// The few calls of peers that the benchmark makes; they bring no types of their own.
+// The few calls of peers that the benchmark and the comparison make; they bring no types of their own.
 
 declare module 'apicache' {
-  const apicache: { middleware(duration: string): import('express').RequestHandler }
+  const apicache: {
+    middleware(duration: string): import('express').RequestHandler
+    clear(target?: string): unknown
+  }
   export = apicache
 }
 
@@ -18,6 +21,9 @@ declare module 'route-cache' {
   const routeCache: {
     cacheSeconds(seconds: number): import('express').RequestHandler
     config(options: { readonly cacheStore: object }): unknown
+    removeCache(url: string): unknown
+    clearCache(): unknown
+    readonly cacheStore: object
   }
   export = routeCache
 }
