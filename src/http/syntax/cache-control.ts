@@ -61,9 +61,6 @@ export interface Directive {
   readonly wellFormed: boolean
 }
 
-/** The result for a field without directives. */
-export const NO_DIRECTIVES: CacheControl = collectDirectives([])
-
 /**
  * Parses a Cache-Control field value (RFC 9111, section 5.2). Never throws; the result is shared and frozen.
  *
@@ -89,7 +86,14 @@ const PARSED = new Map<string, CacheControl>()
 
 /** Combines directives into one object; used for Cache-Control and for targeted fields (RFC 9213, section 2.2). */
 export function collectDirectives(directives: Iterable<Directive>): CacheControl {
-  const found = {
+  const found = noDirectives()
+  for (const directive of directives) COLLECT.get(directive.name)?.(found, directive)
+  return Object.freeze(found)
+}
+
+/** The result before the first directive. */
+function noDirectives() {
+  return {
     noStore: false,
     noCache: false,
     noCacheFields: [] as string[],
@@ -109,61 +113,67 @@ export function collectDirectives(directives: Iterable<Directive>): CacheControl
     staleWhileRevalidate: undefined as Seconds | undefined,
     staleIfError: undefined as Seconds | undefined,
   }
-  for (const directive of directives) {
-    switch (directive.name) {
-      case 'no-store':
-        found.noStore = true
-        break
-      case 'no-cache':
-        found.noCache = !addFieldNames(found.noCacheFields, directive) || found.noCache
-        break
-      case 'private':
-        found.private = !addFieldNames(found.privateFields, directive) || found.private
-        break
-      case 'public':
-        found.public ||= directive.wellFormed && directive.argument === undefined
-        break
-      case 'must-revalidate':
-        found.mustRevalidate = true
-        break
-      case 'proxy-revalidate':
-        found.proxyRevalidate = true
-        break
-      case 'must-understand':
-        found.mustUnderstand ||= directive.wellFormed
-        break
-      case 'no-transform':
-        found.noTransform = true
-        break
-      case 'immutable':
-        // "If any arguments are present, they have no meaning and MUST be ignored" (RFC 8246, section 2).
-        found.immutable ||= directive.wellFormed
-        break
-      case 'only-if-cached':
-        found.onlyIfCached = true
-        break
-      case 'max-age':
-        found.maxAge ??= lifetime(directive)
-        break
-      case 's-maxage':
-        found.sMaxage ??= lifetime(directive)
-        break
-      case 'max-stale':
-        found.maxStale ??= isBare(directive) ? MAX_DELTA_SECONDS : lifetime(directive)
-        break
-      case 'min-fresh':
-        found.minFresh ??= deltaSeconds(directive)
-        break
-      case 'stale-while-revalidate':
-        found.staleWhileRevalidate ??= lifetime(directive)
-        break
-      case 'stale-if-error':
-        found.staleIfError ??= lifetime(directive)
-        break
-    }
-  }
-  return Object.freeze(found)
 }
+
+type Collect = (found: ReturnType<typeof noDirectives>, directive: Directive) => void
+
+/** What each directive means for the result; unknown names are ignored. */
+const COLLECT: ReadonlyMap<string, Collect> = new Map(
+  Object.entries<Collect>({
+    'no-store': (found) => {
+      found.noStore = true
+    },
+    'no-cache': (found, directive) => {
+      found.noCache = !addFieldNames(found.noCacheFields, directive) || found.noCache
+    },
+    private: (found, directive) => {
+      found.private = !addFieldNames(found.privateFields, directive) || found.private
+    },
+    public: (found, directive) => {
+      found.public ||= isBare(directive)
+    },
+    'must-revalidate': (found) => {
+      found.mustRevalidate = true
+    },
+    'proxy-revalidate': (found) => {
+      found.proxyRevalidate = true
+    },
+    'must-understand': (found, { wellFormed }) => {
+      found.mustUnderstand ||= wellFormed
+    },
+    'no-transform': (found) => {
+      found.noTransform = true
+    },
+    immutable: (found, { wellFormed }) => {
+      // "If any arguments are present, they have no meaning and MUST be ignored" (RFC 8246, section 2).
+      found.immutable ||= wellFormed
+    },
+    'only-if-cached': (found) => {
+      found.onlyIfCached = true
+    },
+    'max-age': (found, directive) => {
+      found.maxAge ??= lifetime(directive)
+    },
+    's-maxage': (found, directive) => {
+      found.sMaxage ??= lifetime(directive)
+    },
+    'max-stale': (found, directive) => {
+      found.maxStale ??= isBare(directive) ? MAX_DELTA_SECONDS : lifetime(directive)
+    },
+    'min-fresh': (found, directive) => {
+      found.minFresh ??= deltaSeconds(directive)
+    },
+    'stale-while-revalidate': (found, directive) => {
+      found.staleWhileRevalidate ??= lifetime(directive)
+    },
+    'stale-if-error': (found, directive) => {
+      found.staleIfError ??= lifetime(directive)
+    },
+  }),
+)
+
+/** The result for a field without directives. */
+export const NO_DIRECTIVES: CacheControl = collectDirectives([])
 
 /**
  * Parses delta-seconds, capped at {@link MAX_DELTA_SECONDS}; `undefined` unless the text is all digits (RFC 9111,
