@@ -2,16 +2,25 @@ import type { Measured } from './scenario.js'
 import { isKnown } from './start.js'
 import { printTable, shown } from './table.js'
 
+/** A figure: the key of one that was measured, or how it follows from others. */
+type Figure =
+  | string
+  | { readonly ratio: readonly [Figure, Figure] }
+  | { readonly difference: readonly [Figure, Figure] }
+  /** The largest of those that were measured. */
+  | { readonly largest: readonly string[] }
+  /** The largest divided by the smallest of those that were measured. */
+  | { readonly spread: readonly string[] }
+
 interface Goal {
   /** As it is measured. */
   readonly name: string
-  readonly value: number | undefined
+  readonly figure: Figure
   /** The largest value that meets it. */
   readonly atMost: number
 }
 
 interface Target {
-  readonly number: number
   readonly about: string
   readonly goals: readonly Goal[]
 }
@@ -19,17 +28,32 @@ interface Target {
 const expressPeers = ['apicache', 'apicache-plus', 'route-cache', 'cacheable-response']
 const koaPeers = ['koa-cash']
 
+/** What is to be reached, in the order in which it is printed and numbered. */
+const TARGETS: readonly Target[] = [
+  { about: 'hit from memory', goals: memoryHits() },
+  { about: 'front door', goals: frontDoors() },
+  { about: 'hit from Redis', goals: redisHits() },
+  { about: '304, HEAD, compressed', goals: otherForms() },
+  { about: 'miss and store', goals: misses() },
+  { about: 'memory', goals: memory() },
+  { about: 'stampede', goals: stampedes() },
+  { about: 'invalidation', goals: invalidations() },
+  { about: 'outage', goals: outages() },
+  { about: 'processes', goals: processes() },
+]
+
 /**
  * Prints what was to be reached and what was.
  *
  * @param isWhole - whether no scenarios were named: else what was not measured is left out
  */
 export function printTargets(measured: Measured, isWhole: boolean): void {
-  const rows = targets(measured).flatMap(({ number, about, goals }) =>
+  const rows = TARGETS.flatMap(({ about, goals }, number) =>
     goals
+      .map((goal) => ({ ...goal, value: valueIn(goal.figure, measured) }))
       .filter(({ value }) => isWhole || !Number.isNaN(value ?? Number.NaN))
       .map(({ name, value, atMost }, at) => [
-        at === 0 ? `${number} ${about}` : '',
+        at === 0 ? `${number + 1} ${about}` : '',
         name,
         `≤ ${atMost}`,
         shown(value),
@@ -41,23 +65,20 @@ export function printTargets(measured: Measured, isWhole: boolean): void {
   printTable(['target', 'measured as', 'to reach', 'measured', ''], rows)
 }
 
-function targets(measured: Measured): readonly Target[] {
-  return [
-    { number: 1, about: 'hit from memory', goals: memoryHits(measured) },
-    { number: 2, about: 'front door', goals: frontDoors(measured) },
-    { number: 3, about: 'hit from Redis', goals: redisHits(measured) },
-    { number: 4, about: '304, HEAD, compressed', goals: otherForms(measured) },
-    { number: 5, about: 'miss and store', goals: misses(measured) },
-    { number: 6, about: 'memory', goals: memory(measured) },
-    { number: 7, about: 'stampede', goals: stampedes(measured) },
-    { number: 8, about: 'invalidation', goals: invalidations(measured) },
-    { number: 9, about: 'outage', goals: outages(measured) },
-    { number: 10, about: 'processes', goals: processes(measured) },
-  ]
+/** The value of a figure; `undefined` if something that it needs was not measured. */
+function valueIn(figure: Figure, measured: Measured): number | undefined {
+  if (typeof figure === 'string') return measured.get(figure)
+  if ('largest' in figure || 'spread' in figure) {
+    const values = ('largest' in figure ? figure.largest : figure.spread).flatMap((key) => measured.get(key) ?? [])
+    if ('largest' in figure) return values.length === 0 ? undefined : Math.max(...values)
+    return values.length < 2 ? undefined : Math.max(...values) / Math.min(...values)
+  }
+  const [one, other] = ('ratio' in figure ? figure.ratio : figure.difference).map((each) => valueIn(each, measured))
+  if (one === undefined || other === undefined) return undefined
+  return 'ratio' in figure ? one / other : one - other
 }
 
-function memoryHits(measured: Measured): readonly Goal[] {
-  const { goal } = reader(measured)
+function memoryHits(): readonly Goal[] {
   return [
     goal('express / by hand', 'hot-1k: ours express / express by hand', 1.1),
     ...expressPeers.map((peer) => goal(`express / ${peer}`, `hot-1k: ours express / ${peer}`, 1)),
@@ -66,8 +87,7 @@ function memoryHits(measured: Measured): readonly Goal[] {
   ]
 }
 
-function frontDoors(measured: Measured): readonly Goal[] {
-  const { goal, best } = reader(measured)
+function frontDoors(): readonly Goal[] {
   const doors = ['express', 'koa'].filter((framework) => isKnown(`ours ${framework}, front door`))
   const goals = doors.flatMap((framework) =>
     ['hot-1k', 'hot-64k'].flatMap((scenario) => {
@@ -77,16 +97,15 @@ function frontDoors(measured: Measured): readonly Goal[] {
       return [
         goal(`${about} / raw`, `${name} / raw`, 1),
         // The best peer is the one that the ratio is largest to.
-        { name: `${about} / best peer`, value: best(peers), atMost: 0.65 },
+        { name: `${about} / best peer`, figure: { largest: peers }, atMost: 0.65 },
         goal(`${about} / Varnish`, `${name} / varnish`, 1),
       ]
     }),
   )
-  return goals.length > 0 ? goals : [{ name: 'there is none', value: undefined, atMost: 1 }]
+  return goals.length > 0 ? goals : [{ name: 'there is none', figure: 'front door', atMost: 1 }]
 }
 
-function redisHits(measured: Measured): readonly Goal[] {
-  const { goal, ratio } = reader(measured)
+function redisHits(): readonly Goal[] {
   const byHand = (scenario: string, framework: string): Goal =>
     goal(
       `${framework} / by hand, ${scenario.slice(6)}`,
@@ -104,15 +123,14 @@ function redisHits(measured: Measured): readonly Goal[] {
       goal(`${framework}, commands a read of 50`, `redis-commands: ours ${framework}, redis-first: 50 at a time`, 1),
       {
         name: `${framework}, p99 / plain GET`,
-        value: ratio(`latency: ours ${framework}, redis-first: p99`, `latency: ${framework} by hand, redis: p99`),
+        figure: ratio(`latency: ours ${framework}, redis-first: p99`, `latency: ${framework} by hand, redis: p99`),
         atMost: 1.2,
       },
     ]),
   ]
 }
 
-function otherForms(measured: Measured): readonly Goal[] {
-  const { goal } = reader(measured)
+function otherForms(): readonly Goal[] {
   const names = ['express', 'koa', 'express, front door', 'koa, front door'].filter((name) => isKnown(`ours ${name}`))
   return [
     ...names.map((name) => goal(`${name}, 304 / 200`, `304: ours ${name}, 304 / ours ${name}`, 0.95)),
@@ -124,38 +142,35 @@ function otherForms(measured: Measured): readonly Goal[] {
   ]
 }
 
-function misses(measured: Measured): readonly Goal[] {
-  const { goal, difference } = reader(measured)
+function misses(): readonly Goal[] {
   return ['express', 'koa'].flatMap((framework) => [
     {
       name: `${framework}, storing, + µs`,
-      value: difference(`store: ours ${framework}`, `store: ${framework} uncached`),
+      figure: difference(`store: ours ${framework}`, `store: ${framework} uncached`),
       atMost: 12,
     },
     goal(`${framework}, first byte, + ms`, `first-byte: ours ${framework}: added`, 1),
     {
       name: `${framework}, skip, + µs`,
-      value: difference(`pass-by: ours ${framework}, skipping`, `pass-by: ${framework} uncached`),
+      figure: difference(`pass-by: ours ${framework}, skipping`, `pass-by: ${framework} uncached`),
       atMost: 2,
     },
     {
       name: `${framework}, POST, + µs`,
-      value: difference(`pass-by: ours ${framework}, POST`, `pass-by: ${framework} uncached, POST`),
+      figure: difference(`pass-by: ours ${framework}, POST`, `pass-by: ${framework} uncached, POST`),
       atMost: 2,
     },
   ])
 }
 
-function memory(measured: Measured): readonly Goal[] {
-  const { goal } = reader(measured)
+function memory(): readonly Goal[] {
   return ['express', 'koa'].flatMap((framework) => [
     goal(`${framework}, bytes an entry`, `memory: ours ${framework}: each`, 1638),
     goal(`${framework}, grown / counted`, `memory: ours ${framework}: grown / counted`, 1.25),
   ])
 }
 
-function stampedes(measured: Measured): readonly Goal[] {
-  const { goal } = reader(measured)
+function stampedes(): readonly Goal[] {
   return [
     ...['express', 'koa'].flatMap((framework) => [
       goal(`${framework}, handler runs`, `stampede: ours ${framework}: runs`, 1),
@@ -165,14 +180,12 @@ function stampedes(measured: Measured): readonly Goal[] {
   ]
 }
 
-function invalidations(measured: Measured): readonly Goal[] {
-  const times = [10_000, 100_000, 1_000_000].flatMap((keys) => measured.get(`invalidation: ${keys}`) ?? [])
-  const value = times.length < 2 ? undefined : Math.max(...times) / Math.min(...times)
-  return [{ name: 'longest / shortest, 10 k to 1 M keys', value, atMost: 1.5 }]
+function invalidations(): readonly Goal[] {
+  const times = [10_000, 100_000, 1_000_000].map((keys) => `invalidation: ${keys}`)
+  return [{ name: 'longest / shortest, 10 k to 1 M keys', figure: { spread: times }, atMost: 1.5 }]
 }
 
-function outages(measured: Measured): readonly Goal[] {
-  const { goal } = reader(measured)
+function outages(): readonly Goal[] {
   return ['express', 'koa'].flatMap((framework) =>
     ['refused', 'frozen'].flatMap((how) => [
       goal(`${framework}, ${how}: first, ms`, `outage: ours ${framework}, redis-first: ${how}: first`, 80),
@@ -181,43 +194,34 @@ function outages(measured: Measured): readonly Goal[] {
   )
 }
 
-function processes(measured: Measured): readonly Goal[] {
-  const { ratio, difference } = reader(measured)
-  const growth = (name: string): number | undefined => ratio(`processes: ${name}: 4: cpu`, `processes: ${name}: 1: cpu`)
+function processes(): readonly Goal[] {
+  const growth = (name: string): Figure => ratio(`processes: ${name}: 4: cpu`, `processes: ${name}: 1: cpu`)
   // Several on one core find its caches full of each other, whatever they do: those by hand, too.
-  const grown = (framework: string): number | undefined => {
-    const [ours, byHand] = [`ours ${framework}, redis-first`, `${framework} by hand, redis`].map(growth)
-    return ours === undefined || byHand === undefined ? undefined : ours / byHand
-  }
-  const delay = (name: string): number | undefined =>
-    difference(`processes: ${name}: 1: delay`, 'processes: raw: 1: delay')
+  const grown = (framework: string): Figure =>
+    ratio(growth(`ours ${framework}, redis-first`), growth(`${framework} by hand, redis`))
+  const delay = (name: string): Figure => difference(`processes: ${name}: 1: delay`, 'processes: raw: 1: delay')
   return [
     ...['express', 'koa'].map((framework) => ({
       name: `${framework}, CPU a hit, 4 / 1 processes, / by hand's`,
-      value: grown(framework),
+      figure: grown(framework),
       atMost: 1.15,
     })),
     ...['ours express', 'ours koa', 'ours express, redis-first', 'ours koa, redis-first'].map((name) => ({
       name: `${name}, loop delay p99, + ms`,
-      value: delay(name),
+      figure: delay(name),
       atMost: 2,
     })),
   ]
 }
 
-function reader(measured: Measured) {
-  const both = (one: string, other: string, of: (one: number, other: number) => number): number | undefined => {
-    const [first, second] = [measured.get(one), measured.get(other)]
-    return first === undefined || second === undefined ? undefined : of(first, second)
-  }
-  return {
-    goal: (name: string, key: string, atMost: number): Goal => ({ name, value: measured.get(key), atMost }),
-    ratio: (one: string, other: string) => both(one, other, (first, second) => first / second),
-    difference: (one: string, other: string) => both(one, other, (first, second) => first - second),
-    /** The largest of those that were measured. */
-    best: (keys: readonly string[]): number | undefined => {
-      const values = keys.flatMap((key) => measured.get(key) ?? [])
-      return values.length === 0 ? undefined : Math.max(...values)
-    },
-  }
+function goal(name: string, figure: Figure, atMost: number): Goal {
+  return { name, figure, atMost }
+}
+
+function ratio(one: Figure, other: Figure): Figure {
+  return { ratio: [one, other] }
+}
+
+function difference(one: Figure, other: Figure): Figure {
+  return { difference: [one, other] }
 }
