@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 const [tag = '', repository = ''] = process.argv.slice(2)
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const changelog = readFileSync(new URL('../CHANGELOG.md', import.meta.url), 'utf8')
+const owners = readFileSync(new URL('../.github/CODEOWNERS', import.meta.url), 'utf8')
 const problems = []
 
 if (tag !== `v${manifest.version}`) problems.push(`The tag is ${tag || 'missing'}, the version ${manifest.version}.`)
@@ -17,6 +18,8 @@ for (const field of ['repository', 'homepage', 'bugs']) {
   else if (address !== undefined && !text.includes(address))
     problems.push(`package.json: "${field}" does not name ${address}.`)
 }
+if (!/^\*\s+@/m.test(owners))
+  problems.push('.github/CODEOWNERS has no line "* @account": no account is asked to review a change.')
 
 for (const problem of problems) console.error(`✗ ${problem}`)
 if (problems.length > 0) process.exit(1)
