@@ -1,4 +1,5 @@
 export { buildKey, type KeyParams } from './core/build-key.js'
+export type { HandlerMessage, InvalidateMessage, RequestMessage, StoreMessage } from './core/channels.js'
 export type { Clock, Timer } from './core/clock.js'
 export type { LogStats, OutageStats } from './core/coherence/coherence.js'
 export type { JournalStats } from './core/coherence/journal.js'

@@ -60,6 +60,11 @@ export class CacheEngine {
     return this.#settings.enabled ? 'closed' : 'disabled'
   }
 
+  /** The option `keyPrefix`. */
+  get keyPrefix(): string {
+    return this.#settings.keyPrefix
+  }
+
   /** Whether the cache was closed. */
   get isClosed(): boolean {
     return this.inactive === 'closed'
@@ -78,6 +83,11 @@ export class CacheEngine {
   /** Emits an event of the cache. */
   emit<Name extends keyof CacheEvents>(event: Name, payload: CacheEvents[Name][0]): void {
     this.#events.tell(event, payload)
+  }
+
+  /** See {@link GuardedEmitter.isHeard}. */
+  isHeard(event: keyof CacheEvents): boolean {
+    return this.#events.isHeard(event)
   }
 
   /** The number of listeners for an event. */

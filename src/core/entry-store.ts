@@ -1,6 +1,7 @@
+import { INVALIDATIONS, isTraced, STORES } from './channels.js'
 import type { Clock } from './clock.js'
 import type { LogStats, OutageStats } from './coherence/coherence.js'
-import { type Cover, inParts } from './coherence/cover.js'
+import { type Cover, coverText, inParts } from './coherence/cover.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
@@ -177,7 +178,7 @@ export class EntryStore {
     const put = this.#put(key, entry, mark)
     if (!('slot' in put)) return { stored: false, reason: put.refusal, written: notWritten }
     const { slot, isNewest } = put
-    const written = (isNewest ? this.#shared?.writer.write(key, slot) : undefined) ?? notWritten
+    const written = (isNewest ? this.#write(key, slot) : undefined) ?? notWritten
     if (!isNewest || this.#memory.tier.peek(key) === slot) return { stored: true, entry: slot.entry, written }
     return { stored: false, reason: 'too-large', written }
   }
@@ -191,10 +192,9 @@ export class EntryStore {
    */
   async assign(key: string, entry: NewEntry): Promise<void> {
     const put = this.#put(key, entry, this.mark())
-    if (!('slot' in put) || this.#shared === undefined) return
-    const { writer } = this.#shared
-    const advanced = await writer.advance(key, put.slot)
-    if (advanced !== undefined) await writer.write(key, advanced, true)
+    if (!('slot' in put)) return
+    const advanced = this.#shared === undefined ? put.slot : await this.#shared.writer.advance(key, put.slot)
+    if (advanced !== undefined) await this.#write(key, advanced, true)
   }
 
   /**
@@ -362,8 +362,28 @@ export class EntryStore {
     return this.#mirror.coversSince(key, tags, sequence) || this.#mirror.retired.mayCoverResult(key, sequence)
   }
 
+  /** Writes an entry that memory has to Redis, if there is one. */
+  #write(key: string, slot: MemorySlot, isAssigned = false): Promise<boolean> | undefined {
+    if (!isTraced(STORES)) return this.#shared?.writer.write(key, slot, isAssigned)
+    const { tags, body } = slot.entry
+    const write = async () => (await this.#shared?.writer.write(key, slot, isAssigned)) ?? false
+    return STORES.tracePromise(write, { keyPrefix: this.#settings.keyPrefix, key, tags, size: body.length })
+  }
+
   async #issue(covers: readonly Cover[]): Promise<Issue> {
     if (covers.length === 0) return { durable: true, existed: [] }
+    if (!isTraced(INVALIDATIONS)) return this.#issueSome(covers)
+    const message = { keyPrefix: this.#settings.keyPrefix, covers: covers.map(coverText) }
+    let existed: Issue['existed'] = []
+    const { durable } = await INVALIDATIONS.tracePromise(async () => {
+      const issue = await this.#issueSome(covers)
+      existed = issue.existed
+      return { durable: issue.durable }
+    }, message)
+    return { durable, existed }
+  }
+
+  async #issueSome(covers: readonly Cover[]): Promise<Issue> {
     this.#counters.invalidations++
     // Recorded before anything is awaited: from here on this process never serves a covered entry.
     const shared = this.#shared

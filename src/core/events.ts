@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { EVENT_CHANNELS } from './channels.js'
 import { textOf } from './errors.js'
 import type { CircuitState } from './tiers/circuit-breaker.js'
 import type { EvictionReason } from './tiers/memory-tier.js'
@@ -44,8 +45,16 @@ export interface CacheEvents {
 
 /** An event emitter whose listeners cannot throw into the code that emits. */
 export class GuardedEmitter extends EventEmitter<CacheEvents> {
+  /** The key prefix of the cache, for the messages on channels. */
+  keyPrefix = ''
+
   constructor() {
     super({ captureRejections: true })
+  }
+
+  /** Whether an event has listeners, or subscribers on its channel. */
+  isHeard(name: keyof CacheEvents): boolean {
+    return this.listenerCount(name) > 0 || EVENT_CHANNELS[name]?.hasSubscribers === true
   }
 
   /** Called by Node.js when an asynchronous listener rejects. */
@@ -55,6 +64,8 @@ export class GuardedEmitter extends EventEmitter<CacheEvents> {
 
   /** Like `EventEmitter.emit`; an error thrown by a listener becomes a process warning. */
   tell<Name extends keyof CacheEvents>(name: Name, payload: CacheEvents[Name][0]): void {
+    const channel = EVENT_CHANNELS[name]
+    if (channel?.hasSubscribers === true) channel.publish({ keyPrefix: this.keyPrefix, ...payload })
     if (this.listenerCount(name) === 0) return
     try {
       // The overloads of emit do not accept a type parameter.

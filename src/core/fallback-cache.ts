@@ -6,6 +6,7 @@ import type { MirrorStats } from './coherence/mirror.js'
 import type { RetiredStats } from './coherence/retired-keys.js'
 import type { RetirementStats } from './coherence/retirement.js'
 import { type Counters, newCounters } from './counters.js'
+import { startDebugLog } from './debug-log.js'
 import { type Duration, positiveDuration } from './duration.js'
 import { CacheEngine, ENGINE } from './engine.js'
 import { EntryStore, type Invalidation } from './entry-store.js'
@@ -134,6 +135,8 @@ export class FallbackCache {
   constructor(options: FallbackCacheOptions = {}) {
     const counts = { counters: newCounters(), meters: new Meters() }
     this.#settings = readCoreOptions(options)
+    this.#events.keyPrefix = this.#settings.keyPrefix
+    startDebugLog()
     this.#entries = new EntryStore(this.#settings, counts.counters, this.#events)
     this.#values = new ValueStore(this.#entries, this.#settings, counts, this.#events)
     this.#engine = new CacheEngine(this.#settings, counts, this.#events, this.#entries)

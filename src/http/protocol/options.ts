@@ -173,7 +173,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * @defaultValue `[]`
    */
   readonly precompress?: readonly ('br' | 'gzip' | 'zstd')[] | undefined
-  /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key. @defaultValue `true` */
+  /** The `Cache-Status` field (RFC 9211): `true`, `false`, or `'debug'`, which adds the key, and Server-Timing. @defaultValue `true` */
   readonly cacheStatus?: boolean | 'debug' | undefined
   /**
    * Records what a handler reads from its request while its response may be stored (docs/inputs.md): a response made

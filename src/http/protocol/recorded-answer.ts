@@ -7,6 +7,7 @@ import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syn
 import { answerConditions, type MadeResponse } from './answer.js'
 import { cacheStatusField } from './pass-through.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
+import { serverTimingField } from './server-timing.js'
 
 /** A run whose response is sent to its client. */
 export interface AnsweredRun {
@@ -17,9 +18,14 @@ export interface AnsweredRun {
 /** The Cache-Status field for a handler's response; empty if it is disabled. */
 export function statusField({ of, policy }: AnsweredRun, head: ResponseHead, more: CacheStatus): FieldList {
   if (policy.cacheStatus === false) return []
-  const { fwd, collapsed, key } = of
-  const debug = policy.cacheStatus === 'debug' ? { key: key.text } : {}
-  return cacheStatusField(head, { fwd, fwdStatus: head.status, collapsed, ...more, ...debug })
+  const { fwd, collapsed, key, tally } = of
+  const status = { fwd, fwdStatus: head.status, collapsed, ...more }
+  if (policy.cacheStatus !== 'debug') return cacheStatusField(head, status)
+  const timing = { result: tally.result, detail: tally.reason, handler: tally.took }
+  return [
+    ...cacheStatusField(head, { ...status, key: key.text }),
+    ...serverTimingField(head.field('server-timing'), timing),
+  ]
 }
 
 /**

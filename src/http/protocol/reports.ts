@@ -1,6 +1,7 @@
+import { REQUESTS, type RequestMessage } from '../../core/channels.js'
 import type { CacheEngine } from '../../core/engine.js'
 import { asError } from '../../core/errors.js'
-import type { Meter, RequestResult } from '../../core/meters.js'
+import type { AnswerTier, Meter, RequestResult } from '../../core/meters.js'
 import type { Reply, RequestHead } from '../port/exchange.js'
 import type { Reason } from '../rules/reasons.js'
 import type { StoredResponse } from '../store/stored-response.js'
@@ -26,6 +27,8 @@ interface Forwarded {
   readonly reason: Reason
   /** Counts the requests of its route. */
   readonly meter: Meter
+  readonly route: string | undefined
+  readonly exchange: { readonly raw: object }
 }
 
 /** Maximum number of different faults that are printed, because their messages may contain client input. */
@@ -64,24 +67,30 @@ export class Reports {
     if (found.found?.disconnected === true) counters.servedWhileDisconnected += 1
     const meter = this.#saved(stored, reply)
     meter.answered(tier, stale)
+    if (REQUESTS.hasSubscribers) this.#publishSaved(lookup.exchange.raw, [stale ? 'stale' : 'hit', tier], stored, reply)
     if (this.#cache.listenerCount('hit') > 0) this.#cache.emit('hit', { key: lookup.key.text, tier, stale })
   }
 
   /** A request is answered with the response of a handler run that it waited for. */
-  collapsed(stored: StoredResponse, reply: Reply): void {
+  collapsed(raw: object, stored: StoredResponse, reply: Reply): void {
     this.#cache.counters.collapsed += 1
     this.#saved(stored, reply).collapsed += 1
+    if (REQUESTS.hasSubscribers) this.#publishSaved(raw, ['collapsed', 'memory'], stored, reply)
   }
 
   /** A request that waited for a handler run is answered with a stale response, because the run has failed. */
-  staleInstead(stored: StoredResponse, reply: Reply): void {
+  staleInstead(raw: object, stored: StoredResponse, reply: Reply): void {
     this.#saved(stored, reply).staleIfError += 1
+    if (REQUESTS.hasSubscribers) this.#publishSaved(raw, ['stale', 'origin'], stored, reply)
   }
 
   /** A request was forwarded to the handler, and its response begins, or will not come. */
-  forwarded({ meter, result, reason }: Forwarded): void {
+  forwarded({ meter, result, reason, route, exchange }: Forwarded): void {
     meter.ran(result)
     if (result === 'bypass') meter.refuse(reason)
+    if (!REQUESTS.hasSubscribers) return
+    const { raw: request } = exchange
+    this.#publish({ request, result, tier: 'origin', route, reason, ttl: undefined, size: undefined, saved: undefined })
   }
 
   /** The meter of a route. */
@@ -106,7 +115,7 @@ export class Reports {
   /** A response is not stored. */
   refused(key: string, reason: Reason, detail: string = reason): void {
     this.count(reason)
-    if (this.#cache.listenerCount('skip') > 0) this.#cache.emit('skip', { key, reason: detail })
+    if (this.#cache.isHeard('skip')) this.#cache.emit('skip', { key, reason: detail })
   }
 
   /** Counts a request or response by the reason why it was refused. */
@@ -121,6 +130,21 @@ export class Reports {
     meter.saved += stored.cost
     if (body !== undefined) meter.servedBytes += body.length
     return meter
+  }
+
+  #publishSaved(
+    request: object,
+    [result, tier]: readonly [RequestResult, AnswerTier],
+    stored: StoredResponse,
+    { body }: Reply,
+  ): void {
+    const { routePattern: route, cost } = stored
+    const [ttl, size] = [stored.lifetimeLeft(this.#cache.clock.now()), body?.length ?? 0]
+    this.#publish({ request, result, tier, route, reason: undefined, ttl, size, saved: cost / 1000 })
+  }
+
+  #publish(message: Omit<RequestMessage, 'keyPrefix'>): void {
+    REQUESTS.publish({ keyPrefix: this.#cache.keyPrefix, ...message } satisfies RequestMessage)
   }
 
   #meterOf(stored: StoredResponse): Meter {

@@ -1,3 +1,4 @@
+import { HANDLERS, isTraced } from '../../core/channels.js'
 import type { CacheEngine } from '../../core/engine.js'
 import type { Exchange, Reply, RequestHead } from '../port/exchange.js'
 import { ResponseNotes } from '../port/response-notes.js'
@@ -26,6 +27,7 @@ import { explain } from './explain.js'
 import type { Explanation } from './explanation.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns } from './handler-runs.js'
+import { HandlerTrace } from './handler-trace.js'
 import type { Lookup } from './lookup.js'
 import { isAnother, Nested } from './nested.js'
 import { Invalidating, PassThrough, Unrecorded } from './pass-through.js'
@@ -38,6 +40,7 @@ import { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 import { retiringFor } from './retiring.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
+import { withServerTiming } from './server-timing.js'
 import { Tally } from './tally.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
@@ -140,13 +143,23 @@ export class ResponseCache<Context extends object> {
   }
 
   #deliver(exchange: Exchange<Context>, outcome: Outcome): void | Promise<void> {
-    if (outcome instanceof Forwarding) return exchange.forward(outcome.recording, outcome.changes)
+    if (outcome instanceof Forwarding) return this.#forward(exchange, outcome)
     if (outcome === INSIDE) return exchange.enter?.()
     try {
       exchange.reply(outcome)
     } catch (thrown) {
       return exchange.forward(this.#passFaulty(exchange, thrown).recording)
     }
+  }
+
+  #forward(exchange: Exchange<Context>, { recording, changes }: Forwarding): void | Promise<void> {
+    const recorder = isTraced(HANDLERS) ? recorderIn(recording) : undefined
+    // In front of the application, the same run is forwarded twice.
+    if (recorder === undefined || recorder.trace !== undefined) return exchange.forward(recording, changes)
+    const { key, tally } = recorder.of
+    const of = { keyPrefix: this.cache.keyPrefix, request: exchange.raw, key: key.text, reason: tally.reason }
+    recorder.trace = new HandlerTrace(of)
+    return recorder.trace.start(() => exchange.forward(recording, changes))
   }
 
   #decide(exchange: Exchange<Context>, nested: boolean): Outcome | Promise<Outcome> {
@@ -198,7 +211,9 @@ export class ResponseCache<Context extends object> {
     const whole = shown.asHit(now, cacheStatus === false ? undefined : tier, key)
     const reply = answerFromStore(lookup, { stored: shown, whole, now })
     this.#reports.hit(hit, reply)
-    return reply
+    if (cacheStatus !== 'debug') return reply
+    const result = now >= stored.staleAt ? 'stale' : 'hit'
+    return withServerTiming(lookup.exchange, reply, { result, detail: tier, handler: stored.cost })
   }
 
   #miss(decision: Miss<Context>): Outcome | Promise<Outcome> {

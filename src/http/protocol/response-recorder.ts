@@ -19,6 +19,7 @@ import type { ContentCoding } from '../syntax/content-coding.js'
 import { type FieldList, fieldValue } from '../syntax/fields.js'
 import { BodyCollector, byteLength, ownBytes } from './body-collector.js'
 import type { Landing } from './flight.js'
+import type { HandlerTrace } from './handler-trace.js'
 import { AS_IT_IS } from './pass-through.js'
 import { answerHidden, answerStored, asSent, statusField } from './recorded-answer.js'
 import { RecordedJudgement } from './recorded-judgement.js'
@@ -45,6 +46,8 @@ export class ResponseRecorder implements Recording {
   readonly of: RecordedRequest
   policy: RecorderPolicy
   readonly inputs: InputsRead | undefined
+  /** Tells subscribers of the run; `undefined` if there are none. */
+  trace: HandlerTrace | undefined
   protected readonly writer: ResponseWriter
   protected readonly judgement: RecordedJudgement
   /** The content codings that the stored response will be encoded with. */
@@ -57,8 +60,6 @@ export class ResponseRecorder implements Recording {
   #combined: Combination | undefined
   #body: BodyCollector | undefined
   #failed = false
-  /** How long the handler took until the head, in ms. */
-  #took = 0
   #hasBegun = false
   /** The client disconnected before the handler ended the response. */
   #hasLeft = false
@@ -217,7 +218,7 @@ export class ResponseRecorder implements Recording {
     const { observed } = this.judgement
     const vary = [...this.policy.vary, ...selecting, ...observed]
     const tags = [...this.handle.tags, ...this.#say.tagsBy(this.policy.tags)]
-    const cost = Math.round(this.#took * 10) / 10
+    const cost = Math.round(tally.took * 10) / 10
     this.codings = this.#codingsOf(line.status, route, storable, body)
     const key = search === undefined ? this.of.key : keyByRule(search, route.deciding)
     const made = { request, observed, key, head: line, route, storable, receivedAt, cost, body }
@@ -271,6 +272,11 @@ export class ResponseRecorder implements Recording {
   protected finish(landing: Landing): void {
     this.#close()
     if (!this.#hasBegun) this.of.tally.count()
+    this.trace?.end({
+      route: this.of.tally.route,
+      seconds: this.of.tally.took / 1000,
+      result: landing.kind === 'stored',
+    })
     this.#awaitsRoute = false
     this.#body?.end()
     this.of.flight?.land(landing)
@@ -414,8 +420,9 @@ export class ResponseRecorder implements Recording {
   /** Notes that the handler has answered, or failed. */
   #noteRun(): void {
     if (this.isRelieved) return
-    this.#took = Math.max(0, this.writer.clock.monotonic() - this.of.mark.startedAt)
-    this.of.tally.meter.handler.record(this.#took)
+    const { mark, tally } = this.of
+    tally.took = Math.max(0, this.writer.clock.monotonic() - mark.startedAt)
+    tally.meter.handler.record(tally.took)
   }
 
   /** Notes that a stored response replaces an error. */

@@ -31,7 +31,8 @@ export class RunAnswers<Context extends object> {
   after(landing: Landing, lookup: Lookup<Context>, miss: MissReason): Reply | undefined {
     if (landing.kind === 'failed') {
       const instead = this.onError(lookup, miss, true)?.(undefined)
-      if (instead !== undefined && miss.stale !== undefined) this.#reports.staleInstead(miss.stale, instead)
+      if (instead !== undefined && miss.stale !== undefined)
+        this.#reports.staleInstead(lookup.exchange.raw, miss.stale, instead)
       return instead
     }
     if (landing.kind !== 'stored') return undefined
@@ -48,7 +49,7 @@ export class RunAnswers<Context extends object> {
         ? shown.answer(shown.list, now, status())
         : shown.asCollapsed(now, this.#cacheStatus ? fwd : undefined, status)
     const reply = answerFromStore(lookup, { stored: shown, whole, now })
-    this.#reports.collapsed(stored, reply)
+    this.#reports.collapsed(lookup.exchange.raw, stored, reply)
     return reply
   }
 

@@ -14,6 +14,8 @@ export class Tally {
   result: RequestResult
   /** Why the cache did not answer. */
   readonly reason: Reason
+  /** How long the handler took until the response began, in ms. */
+  took = 0
   readonly #reports: Reports
   #route: string | undefined
   #meter: Meter | undefined
