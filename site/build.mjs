@@ -75,5 +75,12 @@ function run(program, args) {
 let soon
 function collectSoon() {
   clearTimeout(soon)
-  soon = setTimeout(collectPages, 100)
+  soon = setTimeout(() => {
+    try {
+      collectPages()
+    } catch (error) {
+      // A link to a file that is not there yet.
+      console.error(String(error))
+    }
+  }, 100)
 }

@@ -16,14 +16,15 @@ const LANGUAGES = new Map([
   ['.lua', 'lua'],
 ])
 
+/** The files of the last collection, from {@link FOLDER}. @type {Set<string>} */
+const written = new Set()
+
 /**
  * Writes the pages into {@link FOLDER}: those of the table, those that they link to, and a page for each linked example, test
- * or folder. The API reference in it stays.
+ * or folder. The API reference in it stays, and a file that has not changed is not touched: a running VitePress shows the others again.
  */
 export function collectPages() {
-  if (existsSync(FOLDER)) {
-    for (const name of readdirSync(FOLDER)) if (name !== 'api') rmSync(join(FOLDER, name), { recursive: true })
-  }
+  written.clear()
   const waiting = [...PAGES]
   const known = new Set(waiting)
   for (const path of waiting) {
@@ -40,6 +41,15 @@ export function collectPages() {
     else write(siteFile(path), text)
   }
   writeLists()
+  removeOthers()
+}
+
+/** Removes what an earlier collection has left. */
+function removeOthers() {
+  for (const entry of readdirSync(FOLDER, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name).slice(FOLDER.length)
+    if (entry.isFile() && !file.startsWith('api/') && !written.has(file)) rmSync(join(FOLDER, file))
+  }
 }
 
 /** The Markdown of a page; of another file or a folder, a page that shows it. @param {string} path */
@@ -81,13 +91,17 @@ function writeLists() {
 
 /** @param {string} file @param {string} text */
 function write(file, text) {
+  written.add(file)
   const target = join(FOLDER, file)
+  if (existsSync(target) && readFileSync(target, 'utf8') === text) return
   mkdirSync(dirname(target), { recursive: true })
   writeFileSync(target, text)
 }
 
 /** @param {string} path */
 function copy(path) {
+  written.add(path)
+  if (existsSync(join(FOLDER, path))) return
   mkdirSync(dirname(join(FOLDER, path)), { recursive: true })
   cpSync(join(ROOT, path), join(FOLDER, path))
 }
