@@ -30,6 +30,23 @@ describe('the order of the documentation (site/pages.mjs)', () => {
   })
 })
 
+describe('the names in the documentation', () => {
+  it('are those of metrics that docs/monitoring.md explains', () => {
+    const known = read('docs/monitoring.md')
+    const named = PAGES.flatMap((path) => read(path).match(/\bfallback_cache_\w+/g) ?? [])
+    expect(named.filter((name) => !known.includes(name))).toEqual([])
+  })
+
+  it('are those of scripts that package.json has', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    const pages = [...PAGES, ...decisions].filter((path) => path !== 'CHANGELOG.md')
+    const named = pages.flatMap((path) =>
+      Array.from(read(path).matchAll(/npm run ([\w:-]+)/g), ([, name = '']) => name),
+    )
+    expect([...new Set(named)].filter((name) => !(name in scripts))).toEqual([])
+  })
+})
+
 describe('the links of the documentation', () => {
   it.each([...PAGES, ...decisions])('%s links to files and headings that exist', (page) => {
     const dead = linksOf(read(page), page).filter(({ path, anchor }) => {
