@@ -1,0 +1,185 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Request } from 'express'
+import type {
+  DetachedRun,
+  Exchange,
+  FieldChanges,
+  FieldValue,
+  Recording,
+  RefreshHead,
+  Reply,
+  RequestContent,
+  RequestHead,
+  ResponseHandle,
+  ResponseHead,
+} from '../../http/port/index.js'
+import type { RequestDescription } from '../../http/protocol/index.js'
+import {
+  changeFields,
+  described,
+  describedContent,
+  detachedRun,
+  fieldOf,
+  filledIn,
+  isEncrypted,
+  keepContent,
+  lineOf,
+  type NodeRequest,
+  otherOriginOf,
+  readContent,
+  rewrittenUrl,
+  sendPreparedOver,
+  sendReply,
+  streamsBody,
+  userOf,
+  watchFilled,
+  watchRequest,
+  watchResponse,
+} from '../node/index.js'
+import { expressHost } from './application.js'
+import { expressRoute } from './route-pattern.js'
+
+/** A response object in Express, as seen by a handler. */
+type Answering = ServerResponse & { fallbackCache?: ResponseHandle; readonly locals?: object }
+
+/** The exchange of a request in Express, or in a framework that calls `(req, res, next)`. */
+export class ExpressExchange implements Exchange<Request>, RequestHead {
+  readonly context: Request
+  readonly #response: ServerResponse
+  readonly #next: (error?: unknown) => void
+  readonly #ignored: ReadonlySet<string> | undefined
+  #url: string | undefined
+  #content: Buffer | undefined
+  #outer: ResponseHead['outer'] | undefined
+
+  constructor(
+    request: Request,
+    response: ServerResponse,
+    next: (error?: unknown) => void,
+    ignored: ReadonlySet<string> | undefined,
+  ) {
+    this.context = request
+    this.#response = response
+    this.#next = next
+    this.#ignored = ignored
+  }
+
+  get raw(): object {
+    return this.context
+  }
+
+  get request(): RequestHead {
+    return this
+  }
+
+  get user(): unknown {
+    return userOf(this.context, this.#response)
+  }
+
+  get session(): unknown {
+    return (this.context as NodeRequest).session
+  }
+
+  get route(): string | undefined {
+    return expressRoute(this.context)
+  }
+
+  get method(): string {
+    return this.context.method
+  }
+
+  get originalMethod(): string | undefined {
+    const { originalMethod } = this.context as { readonly originalMethod?: unknown }
+    return typeof originalMethod === 'string' ? originalMethod : undefined
+  }
+
+  get url(): string {
+    // connect sets originalUrl in mounted middleware, plain node:http does not. Read once: sub-routers change url.
+    this.#url ??= this.context.originalUrl ?? this.context.url ?? '/'
+    return this.#url
+  }
+
+  get rewritten(): string | undefined {
+    const { url, baseUrl = '' } = this.context
+    return rewrittenUrl(this.url, url, baseUrl)
+  }
+
+  get hasBody(): boolean {
+    return streamsBody(this.context)
+  }
+
+  get protocol(): string {
+    const { headers, socket } = this.context
+    // Express only checks its proxy trust for this field; without it the socket determines the protocol.
+    if (headers['x-forwarded-proto'] !== undefined) return this.context.protocol ?? 'http'
+    return isEncrypted(socket) ? 'https' : 'http'
+  }
+
+  get host(): string {
+    return expressHost(this.context, this.context.app)
+  }
+
+  get otherOrigin(): string | undefined {
+    return otherOriginOf(this.context, this.protocol, this.host)
+  }
+
+  get headers(): RequestHead['headers'] {
+    return this.context.headers
+  }
+
+  filled(input: string): string | null | undefined {
+    return filledIn({ req: this.context, locals: (this.#response as Answering).locals }, input, this.#ignored)
+  }
+
+  field(name: string): FieldValue | undefined {
+    return this.#outer === undefined ? fieldOf(this.#response, name) : lineOf(this.#outer[name])
+  }
+
+  readContent(limit: number): RequestContent | Promise<RequestContent> {
+    return keepContent(readContent(this.context, limit, this.context), (content) => {
+      this.#content = content
+    })
+  }
+
+  reply(reply: Reply): void {
+    if (!sendPreparedOver(this.#response, reply)) sendReply(this.#response, reply)
+  }
+
+  forward(recording: Recording, changes?: FieldChanges): void {
+    const response = this.#response
+    ;(response as Answering).fallbackCache = recording.handle
+    const restore = changeFields(this.context, changes)
+    const { inputs } = recording
+    if (inputs !== undefined) {
+      watchRequest(this.context, inputs)
+      watchFilled(this.context, response, inputs)
+    }
+    this.#outer = watchResponse(this.context, response, recording, restore)
+    this.#next()
+  }
+
+  refresh(head: RefreshHead): DetachedRun | undefined {
+    return detachedRun(this.context, this.url, this.#content, head)
+  }
+}
+
+/** An exchange for `explain`, with a real or a described request, which runs nothing. */
+export class ExplainedExpressExchange extends ExpressExchange {
+  readonly #description: RequestDescription | undefined
+
+  constructor(asked: IncomingMessage | RequestDescription, ignored: ReadonlySet<string> | undefined) {
+    const description = isRequest(asked) ? undefined : (asked as RequestDescription)
+    const request = (description === undefined ? asked : described(description)) as Request
+    const response = request.res ?? new ServerResponse(request)
+    super(request, response, () => {}, ignored)
+    this.#description = description
+  }
+
+  override readContent(limit: number): RequestContent | Promise<RequestContent> {
+    return this.#description === undefined ? super.readContent(limit) : describedContent(this.#description, limit)
+  }
+}
+
+function isRequest(asked: IncomingMessage | RequestDescription): asked is IncomingMessage {
+  return 'socket' in asked
+}
