@@ -3,9 +3,9 @@ import { CacheError } from '../errors.js'
 import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import { Script } from '../tiers/script.js'
 import { decodeHead, headBytes } from '../tiers/wire-frame.js'
 import { coverText } from './cover.js'
+import { amendScript, retireScript, writeScript } from './entry-scripts.js'
 import { entryName, ownName } from './names.js'
 
 /**
@@ -57,89 +57,6 @@ const none = { id: '', older: '' }
 /** Follows the log up to a head; see `Coherence.follow`. */
 export type Follow = (head: string | undefined, askedAt: number) => undefined | Promise<void>
 
-/** Maximum number of newer records that a write searches; if there are more, the process must catch up first. */
-const mostUnread = 200
-
-/** Finds the id of the tombstone that a frame is, or was stored after. */
-const carried = `
-  local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
-  retired = retired or string.match(old, '^fallback%-cache/1 [^\\n]* %+(%w+)[ \\n]')
-`
-
-/**
- * Writes an entry, unless there is one with a newer position, or, for a late entry, one that was not stored earlier.
- * Returns the id of a tombstone that is in its place, or that the existing entry was stored after, if the new entry is
- * not known to be newer than it.
- *
- * The answer begins with the ticket in ARGV[11], which tells it from the answer to another command.
- *
- * KEYS: the entry, then, outside a cluster, the head and the log. A command may arrive minutes after it was sent, when
- * the tombstone has expired and no process remembers the record of the key, so the log is searched for newer records of
- * the key.
- */
-const writeScript = new Script(`
-local function say(outcome) return ARGV[11] .. ' ' .. outcome end
-if KEYS[2] then
-  local head = redis.pcall('GET', KEYS[2])
-  local life, at = string.match(type(head) == 'string' and head or '', '^%d+ (%S+) (%d+) ')
-  if life ~= ARGV[3] then return say('behind') end
-  if at ~= ARGV[8] then
-    local records = redis.pcall('XRANGE', KEYS[3], ARGV[8], '+', 'COUNT', ${mostUnread + 1})
-    if records.err or #records > ${mostUnread} or not records[1] or records[1][1] ~= ARGV[8] .. '-0' then return say('behind') end
-    for index = 2, #records do
-      if string.find(records[index][2][4], ARGV[9], 1, true) then return say('behind') end
-    end
-  end
-end
-local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
-if type(old) == 'string' then
-  ${carried}
-  if retired and ARGV[7] ~= retired and not string.find(ARGV[10], retired, 1, true) then return say(retired) end
-  local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
-  if incarnation == ARGV[3] then
-    local theirs, ours = tonumber(position), tonumber(ARGV[4])
-    if theirs > ours then return say('0') end
-    if ARGV[5] ~= '' and theirs >= tonumber(ARGV[6]) and tonumber(stored) >= tonumber(ARGV[5]) then return say('0') end
-  end
-end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return say('1')
-`)
-
-/**
- * Replaces an entry by a tombstone with an id; if there is no entry, only if ARGV[4] permits it. Keeps the position and
- * the remaining lifetime of an older tombstone, which may be needed longer. If Redis is full, the entry is deleted.
- * Returns the first bytes of the previous value (all of an entry without a body), the id, and the id of the previous
- * tombstone, or of the one that the entry was stored after. Values that are not entries are left unchanged.
- *
- * If the previous tombstone, or the one that the entry was stored after, is not among the older ones in ARGV[6], the
- * new id is ARGV[5], which no process knows yet: it is unknown which of the two is newer, and processes may hold
- * entries stored after ARGV[2] alone.
- */
-const retireScript = new Script(`
-local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
-local id = ARGV[2]
-if type(old) ~= 'string' then return { '', id, '' } end
-local met = ''
-local at, ttl = '0', tonumber(ARGV[3])
-if old == '' then
-  if ARGV[4] ~= '1' then return { '', id, '' } end
-else
-  local incarnation, position, ends, body = string.match(old, '^fallback%-cache/1 (%S+) (%d+) %d+ %d+ (%d+) %d+ %d+ (%d+)')
-  if not incarnation then return { '', id, '' } end
-  if incarnation == ARGV[1] then at = position end
-  ${carried}
-  met = retired or ''
-  if retired and retired ~= id and not string.find(ARGV[6], retired, 1, true) then id = ARGV[5] end
-  if ends == '0' then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
-  if ends ~= '0' and body == '0' then old = redis.call('GETRANGE', KEYS[1], 0, 65535) end
-end
-local frame = 'fallback-cache/1 ' .. ARGV[1] .. ' ' .. at .. ' 0 0 0 0 0 0 ' .. id .. '\\n'
-local done = redis.pcall('SET', KEYS[1], frame, 'PX', string.format('%.0f', ttl))
-if type(done) == 'table' and done.err then redis.call('DEL', KEYS[1]) end
-return { old, id, met }
-`)
-
 /**
  * The result of a write: written; not written because there is something newer, or because the process must first read
  * newer log records; or the id of the tombstone that prevented it.
@@ -170,13 +87,6 @@ export interface Left {
   /** The first bytes of the previous value; all of an entry without a body. */
   readonly existed: Buffer
 }
-
-/** Replaces an entry by a changed version of the same entry. */
-const amendScript = new Script(`
-if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[3] - 1) ~= ARGV[3] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-`)
 
 /** The parts that reading and writing entries in Redis needs. */
 export interface EntryParts {
