@@ -16,6 +16,8 @@ export default defineConfig({
   base: process.env.SITE_BASE ?? '/',
   srcExclude: ['public/**'],
   lastUpdated: false,
+  // The index of the search is one file.
+  vite: { build: { chunkSizeWarningLimit: 3000 } },
   // The anchors of GitHub, so that one link works in both.
   markdown: { anchor: { slugify: anchorOf } },
   themeConfig: {

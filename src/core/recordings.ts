@@ -11,7 +11,7 @@ export interface OpenRecording {
   drop(reason: 'too-slow' | 'recordings-full'): void
 }
 
-/** Usage of {@link Recordings}. */
+/** Usage of the response bodies that are being recorded. */
 export interface RecordingStats {
   /** Number of responses that are being recorded. */
   readonly open: number
