@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsdown'
+import { buildDashboardPage } from './scripts/dashboard-page.mjs'
 
 /** One entry for each subpath in `exports` and each command in `bin` of package.json: dist/<entry>.mjs, .cjs, .d.mts and .d.cts. */
 export default defineConfig({
@@ -15,6 +16,8 @@ export default defineConfig({
   platform: 'node',
   target: 'node20.19',
   clean: true,
+  // The page of the dashboard, which browsers load.
+  hooks: { 'build:done': () => buildDashboardPage() },
   // What a comment says to users is in the declarations.
   outputOptions: {
     comments: false,

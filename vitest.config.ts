@@ -105,6 +105,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [
             LATENCY,
+            'test/browser/**',
             'test/package/**',
             'test/simulation/**',
             'test/soak/**',
@@ -145,6 +146,17 @@ export default defineConfig({
           exclude: ['test/soak/**', ...NEED_REDIS],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // Needs a Chromium: npm run test:browser.
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 4 },
         },
       },
       {

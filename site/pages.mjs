@@ -37,6 +37,7 @@ export const SECTIONS = [
       'docs/redis.md',
       'docs/deployments.md',
       'docs/monitoring.md',
+      'docs/dashboard.md',
       'docs/reliability.md',
       'docs/runbook.md',
       'docs/testing.md',

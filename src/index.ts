@@ -37,4 +37,4 @@ export type {
   Outcome,
   RequestDescription,
 } from './http/protocol/explanation.js'
-export type { Reason } from './http/rules/reasons.js'
+export { REASONS, type Reason } from './http/rules/reasons.js'

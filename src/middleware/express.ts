@@ -10,6 +10,7 @@ import type {
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { type ExpressApplication, FrontedExpress, isExpressApplication } from './express/application.js'
+import { type DashboardOptions, type ExpressDashboard, expressDashboard } from './express/dashboard.js'
 import { ExplainedExpressExchange, ExpressExchange } from './express/exchange.js'
 import {
   checkFrontDoorOptions,
@@ -33,6 +34,7 @@ declare global {
 export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Request>
 
 export type { FinishedResponse } from '../http/port/index.js'
+export type { DashboardOptions } from './express/dashboard.js'
 export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 
 /** A middleware for Express 4 and 5, and for other frameworks that call `(req, res, next)`. */
@@ -47,6 +49,13 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
    * that shows the correct call.
    */
   explain(request: IncomingMessage | RequestDescription): Promise<Explanation>
+  /**
+   * A page that shows what the cache does: `app.use('/__cache', cached.dashboard())`. It only shows, unless `readOnly` is
+   * false; see docs/dashboard.md.
+   *
+   * @throws TypeError for an invalid option; Error in production without `authorize` or `public: true`
+   */
+  dashboard(options?: DashboardOptions<Request>): ExpressDashboard
 }
 
 /**
@@ -78,7 +87,8 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
     doorway(app, options, 'listener').listener
   const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
     doorway(app, options, 'serve').serve(matchingPrototypes(app), options.createServer)
-  return Object.assign(middleware, controlsOf(responses, policy), {
+  const controls = controlsOf(responses, policy)
+  return Object.assign(middleware, controls, {
     serve,
     listener,
     explain: (request: IncomingMessage | RequestDescription) =>
@@ -86,6 +96,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         checkExplained(request, 'express')
         return new ExplainedExpressExchange(request, ignored)
       }),
+    dashboard: (given: DashboardOptions<Request> = {}) => expressDashboard(controls, given),
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

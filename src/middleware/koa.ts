@@ -10,6 +10,7 @@ import type {
 import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { checkFrontDoorOptions, Doorway, type FrontDoor, type FrontDoorOptions } from './front-door/index.js'
 import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/application.js'
+import { type KoaDashboardOptions, koaDashboard } from './koa/dashboard.js'
 import { ExplainedKoaExchange, KoaExchange } from './koa/exchange.js'
 import { checkExplained, checkIsCalled, misplaced } from './node/index.js'
 
@@ -25,6 +26,7 @@ export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Context>
 
 export type { FinishedResponse } from '../http/port/index.js'
 export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
+export type { KoaDashboardOptions } from './koa/dashboard.js'
 
 /** The return type of {@link fallbackCache}: a Koa middleware with the methods of its cache. */
 export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {
@@ -37,6 +39,13 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
    * that shows the correct call.
    */
   explain(request: Context | RequestDescription): Promise<Explanation>
+  /**
+   * A page that shows what the cache does: `app.use(cached.dashboard({ path: '/__cache' }))`. It only shows, unless `readOnly` is
+   * false; see docs/dashboard.md.
+   *
+   * @throws TypeError for an invalid option; Error in production without `authorize` or `public: true`
+   */
+  dashboard(options?: KoaDashboardOptions): Middleware
 }
 
 /**
@@ -67,7 +76,8 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
     doorway(app, options, 'listener').listener
   const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
     doorway(app, options, 'serve').serve({}, options.createServer)
-  return Object.assign(middleware, controlsOf(responses, policy), {
+  const controls = controlsOf(responses, policy)
+  return Object.assign(middleware, controls, {
     serve,
     listener,
     explain: (asked: Context | RequestDescription) =>
@@ -75,6 +85,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         checkExplained(asked, 'koa')
         return new ExplainedKoaExchange(asked, ignored)
       }),
+    dashboard: (given: KoaDashboardOptions = {}) => koaDashboard(controls, given),
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

@@ -12,6 +12,7 @@ const PAGES = [
   'docs/front-door.md',
   'docs/precompress.md',
   'docs/middleware.md',
+  'docs/dashboard.md',
   'docs/explain.md',
   'docs/testing.md',
   'docs/testing-your-app.md',

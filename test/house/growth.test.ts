@@ -7,6 +7,8 @@ import { RedisServer } from '../support/redis-server.js'
 /** A row of the table of docs/reliability.md for each collection that outlives a call. */
 const ROWS: Readonly<Record<string, string>> = {
   'core/tiers/memory-tier.ts #slots': 'entries in memory',
+  'dashboard/history.ts #samples': 'history of the [dashboard](dashboard.md)',
+  'dashboard/history.ts #moments': 'history of the [dashboard](dashboard.md)',
   'core/tiers/slabs.ts #slabs': 'entries in memory',
   'core/recordings.ts #open': 'recordings in progress',
   'core/single-flight.ts #flights': 'computations of `getOrSet`',

@@ -1,0 +1,34 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+// Makes the page of the dashboard, from src/dashboard/page into dist/dashboard/page: one script, one style sheet.
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const SOURCES = join(ROOT, 'src/dashboard/page')
+
+/** Builds the page. Takes a fraction of a second. */
+export async function buildDashboardPage(folder = join(ROOT, 'dist/dashboard/page')) {
+  mkdirSync(folder, { recursive: true })
+  const legal = '/* Contains uPlot (MIT, Leon Sorokin) and lit-html (BSD-3-Clause, Google LLC). */'
+  await build({
+    entryPoints: [join(SOURCES, 'page.js')],
+    outfile: join(folder, 'page.js'),
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    banner: { js: legal },
+  })
+  const styles = [join(ROOT, 'node_modules/uplot/dist/uPlot.min.css'), join(SOURCES, 'page.css')]
+  const { outputFiles } = await build({
+    stdin: { contents: styles.map((path) => readFileSync(path, 'utf8')).join('\n'), loader: 'css' },
+    bundle: true,
+    minify: true,
+    write: false,
+  })
+  writeFileSync(join(folder, 'page.css'), outputFiles[0]?.contents ?? '')
+  for (const name of ['index.html', 'icon.svg']) cpSync(join(SOURCES, name), join(folder, name))
+}

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { type CacheStats, type FallbackCache, type Invalidation, REASONS } from '../index.js'
+import { answer, type DashboardAnswer, type DashboardRequest, json, refusal } from './answer.js'
+import { History, SAMPLE_EVERY } from './history.js'
+import { PageFiles } from './page-files.js'
+import { foreignness } from './same-origin.js'
+import { Tail } from './tail.js'
+
+/** The options of a dashboard, checked. */
+export interface DashboardSettings<Request> {
+  /** Decides who may use it; `undefined`: everyone who reaches its address. */
+  readonly authorize: ((request: Request) => boolean | Promise<boolean>) | undefined
+  readonly readOnly: boolean
+  readonly environment: string
+}
+
+/** What a dashboard shows: the cache of a middleware, with its invalidations. */
+export interface Watched {
+  readonly cache: FallbackCache
+  stats(): CacheStats
+  invalidate(path: string): Promise<Invalidation>
+  invalidateTags(tags: readonly string[]): Promise<Invalidation>
+}
+
+/** Bytes of a request's body; an invalidation takes less. */
+const LONGEST_BODY = 16_384
+
+/**
+ * Answers the requests of the dashboard's page: files, statistics as JSON, events as they happen, and invalidations.
+ * Knows no framework: an adapter passes requests on and sends the answers.
+ */
+export class Dashboard<Request> {
+  readonly #watched: Watched
+  readonly #settings: DashboardSettings<Request>
+  readonly #files = new PageFiles()
+  readonly #history = new History()
+  readonly #tail: Tail
+  readonly #id = randomUUID()
+  readonly #startedAt = Date.now() - Math.round(process.uptime() * 1000)
+  readonly #sampling: NodeJS.Timeout
+
+  constructor(watched: Watched, settings: DashboardSettings<Request>) {
+    this.#watched = watched
+    this.#settings = settings
+    this.#tail = new Tail(watched.cache)
+    this.#sampling = setInterval(() => this.#sample(), SAMPLE_EVERY).unref()
+    this.#sample()
+    const { cache } = watched
+    const note = (kind: 'outage' | 'recovery' | 'circuit' | 'fault', text: string) =>
+      this.#history.note(kind, text, Date.now())
+    cache.on('outage', ({ cause }) => note('outage', cause?.message ?? 'Redis cannot be used'))
+    cache.on('recovery', ({ seconds }) => note('recovery', `after ${seconds.toFixed(1)} s`))
+    cache.on('circuit', ({ from, to }) => note('circuit', `${from} → ${to}`))
+    cache.on('fault', ({ error }) => note('fault', error.message))
+  }
+
+  /** The answer to a request of the framework. Never rejects. */
+  async answer(request: DashboardRequest, framework: Request): Promise<DashboardAnswer> {
+    try {
+      if (!(await this.#isAuthorized(framework))) return refusal(403, 'authorize() did not permit this request')
+      return await this.#route(request)
+    } catch (error) {
+      return refusal(500, error instanceof Error ? error.message : 'the dashboard failed')
+    }
+  }
+
+  async #isAuthorized(framework: Request): Promise<boolean> {
+    const { authorize } = this.#settings
+    if (authorize === undefined) return true
+    try {
+      return (await authorize(framework)) === true
+    } catch {
+      return false
+    }
+  }
+
+  async #route(request: DashboardRequest): Promise<DashboardAnswer> {
+    const { method, path } = request
+    if (path === '') return answer(308, 'text/plain', '', { location: `${encodeURIComponent(request.ownName)}/` })
+    if (method === 'POST')
+      return path === '/api/invalidate' ? this.#invalidate(request) : refusal(404, 'no such address')
+    if (method !== 'GET' && method !== 'HEAD') return refusal(405, `${method} is not used here`)
+    if (path === '/api/overview') return json(this.#overview(request.query))
+    if (path === '/api/events') return this.#events()
+    return this.#files.answer(request) ?? refusal(404, 'no such address')
+  }
+
+  #overview(query: URLSearchParams): object {
+    const asked = Number(query.get('after') ?? 0)
+    const after = Number.isFinite(asked) ? asked : 0
+    return {
+      at: Date.now(),
+      self: this.#id,
+      environment: this.#settings.environment,
+      readOnly: this.#settings.readOnly,
+      sampleEvery: SAMPLE_EVERY,
+      // The page keeps them from its first request on.
+      reasons: after === 0 ? REASONS : undefined,
+      processes: [this.#process(after)],
+    }
+  }
+
+  #process(after: number): object {
+    return {
+      id: this.#id,
+      host: hostname(),
+      pid: process.pid,
+      node: process.version,
+      startedAt: this.#startedAt,
+      stats: this.#watched.stats(),
+      samples: this.#history.samplesAfter(after),
+      moments: this.#history.moments,
+    }
+  }
+
+  #events(): DashboardAnswer {
+    const stream = this.#tail.watch()
+    if (stream === undefined) return refusal(503, 'too many pages watch the events of this process')
+    return answer(200, 'text/event-stream', stream, { 'x-accel-buffering': 'no' })
+  }
+
+  async #invalidate(request: DashboardRequest): Promise<DashboardAnswer> {
+    if (this.#settings.readOnly)
+      return refusal(403, 'the dashboard only shows: dashboard({ readOnly: false }) lets it invalidate')
+    const foreign = foreignness(request)
+    if (foreign !== undefined) return refusal(403, `the request was refused: ${foreign}`)
+    const order: unknown = JSON.parse((await request.readBody(LONGEST_BODY)).toString())
+    if (!isOrder(order)) return refusal(400, 'an invalidation is { kind: "path" | "prefix" | "tag" | "all", value }')
+    const begun = performance.now()
+    const { durable } = await this.#carryOut(order)
+    return json({ durable, ...order, milliseconds: Math.round(performance.now() - begun), at: Date.now() })
+  }
+
+  #carryOut({ kind, value }: Order): Promise<Invalidation> {
+    if (kind === 'path') return this.#watched.invalidate(value)
+    if (kind === 'prefix') return this.#watched.cache.invalidatePrefix(value)
+    if (kind === 'tag') return this.#watched.invalidateTags([value])
+    return this.#watched.cache.clear()
+  }
+
+  #sample(): void {
+    if (this.#watched.cache.isClosed) clearInterval(this.#sampling)
+    else this.#history.add(this.#watched.stats(), Date.now())
+  }
+}
+
+interface Order {
+  readonly kind: 'path' | 'prefix' | 'tag' | 'all'
+  readonly value: string
+}
+
+function isOrder(order: unknown): order is Order {
+  const { kind, value } = Object(order) as Partial<Record<keyof Order, unknown>>
+  return (
+    typeof value === 'string' && (kind === 'all' || (['path', 'prefix', 'tag'].includes(String(kind)) && value !== ''))
+  )
+}

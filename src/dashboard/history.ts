@@ -1,0 +1,87 @@
+import type { CacheStats } from '../index.js'
+
+/** How often the process is sampled, in ms. */
+export const SAMPLE_EVERY = 2000
+
+/** Samples that are kept: 15 minutes. */
+const MOST_SAMPLES = 450
+
+/** Moments that are kept: outages, changes of the circuit breaker, faults. */
+const MOST_MOMENTS = 200
+
+/** What the charts need of one moment. All counts are totals since the start of the process. */
+export interface Sample {
+  /** Epoch ms. */
+  readonly at: number
+  readonly memory: number
+  readonly redis: number
+  readonly stale: number
+  readonly collapsed: number
+  readonly revalidated: number
+  readonly miss: number
+  readonly bypass: number
+  readonly savedSeconds: number
+  readonly servedBytes: number
+  readonly handlerCount: number
+  readonly handlerSeconds: number
+  /** Runs of the handler by the upper bound of their duration, in seconds. */
+  readonly handlerBuckets: Readonly<Record<string, number>>
+  readonly memoryBytes: number
+  readonly connected: boolean
+  readonly circuit: 'closed' | 'open' | 'half_open'
+}
+
+/** Something that happened rarely, and is marked in the charts. */
+export interface Moment {
+  readonly at: number
+  readonly kind: 'outage' | 'recovery' | 'circuit' | 'fault'
+  readonly text: string
+}
+
+/** The last minutes of one process. */
+export class History {
+  readonly #samples: Sample[] = []
+  readonly #moments: Moment[] = []
+
+  add(stats: CacheStats, at: number): void {
+    this.#samples.push(sampleOf(stats, at))
+    if (this.#samples.length > MOST_SAMPLES) this.#samples.shift()
+  }
+
+  note(kind: Moment['kind'], text: string, at: number): void {
+    this.#moments.push({ at, kind, text: text.slice(0, 300) })
+    if (this.#moments.length > MOST_MOMENTS) this.#moments.shift()
+  }
+
+  /** The samples after a moment, in epoch ms. */
+  samplesAfter(at: number): readonly Sample[] {
+    return this.#samples.filter((sample) => sample.at > at)
+  }
+
+  get moments(): readonly Moment[] {
+    return this.#moments
+  }
+}
+
+/** Reduces statistics to what the charts show. */
+function sampleOf(stats: CacheStats, at: number): Sample {
+  const { requests, handler, savedSeconds, servedBytes } = stats.traffic
+  return {
+    at,
+    memory: requests.hit.memory,
+    redis: requests.hit.redis,
+    stale: requests.stale.memory + requests.stale.redis + requests.stale.origin,
+    collapsed: requests.collapsed.memory,
+    revalidated: requests.revalidated.origin,
+    miss: requests.miss.origin,
+    bypass: requests.bypass.origin,
+    savedSeconds,
+    servedBytes,
+    handlerCount: handler.count,
+    handlerSeconds: handler.seconds,
+    handlerBuckets: handler.buckets,
+    memoryBytes: stats.memoryBytes,
+    connected: stats.connected,
+    circuit: stats.circuitBreakerState,
+  }
+}

@@ -1,0 +1,25 @@
+import type { DashboardRequest } from './answer.js'
+
+/** The field that the page sends with every change. Other origins cannot send it without asking first (CORS). */
+const OWN_FIELD = 'x-fallback-cache'
+
+/**
+ * Why a request that changes something is refused, or `undefined` if the dashboard's own page has sent it. Browsers tell
+ * where a request comes from by `Sec-Fetch-Site`, older ones by `Origin`; programs send neither.
+ */
+export function foreignness({ headers }: Pick<DashboardRequest, 'headers'>): string | undefined {
+  const { origin, host } = headers
+  const site = headers['sec-fetch-site']
+  if (headers[OWN_FIELD] === undefined) return `the field ${OWN_FIELD} is missing`
+  if (!String(headers['content-type']).startsWith('application/json')) return 'the body is not application/json'
+  if (site !== undefined) return site === 'same-origin' ? undefined : 'it comes from another origin'
+  return origin === undefined || hostOf(origin) === host ? undefined : 'it comes from another origin'
+}
+
+function hostOf(origin: string | string[]): string | undefined {
+  try {
+    return new URL(String(origin)).host
+  } catch {
+    return undefined
+  }
+}

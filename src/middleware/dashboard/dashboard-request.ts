@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import type { DashboardAnswer, DashboardRequest } from '../../dashboard/answer.js'
+
+/**
+ * A request to the dashboard.
+ *
+ * @param url - its URL, as the client has sent it
+ * @param mountedAt - the path at which the application has mounted the dashboard
+ * @param body - the parsed body, if middleware in front has read it
+ */
+export function dashboardRequest(
+  request: IncomingMessage,
+  url: string,
+  mountedAt: string,
+  body: unknown = (request as { readonly body?: unknown }).body,
+): DashboardRequest {
+  const [path = '', query = ''] = url.split('?', 2)
+  return {
+    method: request.method ?? 'GET',
+    path: path.slice(mountedAt.length),
+    ownName: decoded(mountedAt.slice(mountedAt.lastIndexOf('/') + 1)),
+    query: new URLSearchParams(query),
+    headers: request.headers,
+    readBody: (limit) =>
+      isParsed(body) ? Promise.resolve(Buffer.from(JSON.stringify(body))) : readBody(request, limit),
+  }
+}
+
+/** Sends an answer. A client that has left ends a stream. */
+export function sendAnswer(response: ServerResponse, { status, headers, body }: DashboardAnswer): void {
+  response.writeHead(status, headers)
+  if (!(body instanceof Readable)) {
+    response.end(body)
+    return
+  }
+  response.once('close', () => body.destroy())
+  body.pipe(response)
+}
+
+function isParsed(body: unknown): body is object {
+  return typeof body === 'object' && body !== null
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request) {
+    length += chunk.length
+    if (length > limit) throw new Error(`the body is longer than ${limit} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

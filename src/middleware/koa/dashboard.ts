@@ -1,0 +1,42 @@
+import { Readable } from 'node:stream'
+import type { Context, Middleware } from 'koa'
+import { DashboardDoor, type DashboardOptions, dashboardRequest, sendAnswer, type Watched } from '../dashboard/index.js'
+
+/** The options of the dashboard in Koa. */
+export interface KoaDashboardOptions extends DashboardOptions<Context> {
+  /** Its path; without effect behind `koa-mount`, which has one. @defaultValue `'/__cache'` */
+  readonly path?: string | undefined
+}
+
+/**
+ * Creates the dashboard for Koa.
+ *
+ * @throws as {@link DashboardDoor}; TypeError for a path that does not begin with a slash, or ends with one
+ */
+export function koaDashboard(
+  watched: Watched,
+  { path = '/__cache', ...options }: KoaDashboardOptions = {},
+): Middleware {
+  if (typeof path !== 'string' || !/^(\/[^/?#]+)+$/.test(path)) {
+    throw new TypeError(`path must begin with a slash and not end with one, such as '/__cache', got ${String(path)}`)
+  }
+  const door = new DashboardDoor<Context>(watched, options)
+  return async (ctx, next) => {
+    // koa-mount sets it.
+    const { mountPath } = ctx as { readonly mountPath?: string }
+    const mountedAt = mountPath ?? path
+    const [asked = ''] = ctx.originalUrl.split('?', 1)
+    if (asked !== mountedAt && !asked.startsWith(`${mountedAt}/`)) return next()
+    const { body } = ctx.request as { readonly body?: unknown }
+    const answer = await door.answer(dashboardRequest(ctx.req, ctx.originalUrl, mountedAt, body), ctx)
+    if (answer.body instanceof Readable) {
+      // Koa would report each page that stops watching as an error.
+      ctx.respond = false
+      sendAnswer(ctx.res, answer)
+      return
+    }
+    ctx.status = answer.status
+    ctx.body = Buffer.from(answer.body)
+    ctx.set(answer.headers)
+  }
+}

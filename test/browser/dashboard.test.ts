@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
+import { type FallbackCacheMiddleware, fallbackCache } from '../../src/middleware/express.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+import { TestBrowser } from './browser.js'
+
+/** Where the pictures of README.md and docs/dashboard.md are written, if `PICTURES` is set. */
+const PICTURES = process.env.PICTURES === undefined ? undefined : 'docs/images'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser', () => {
+  let redis: RedisServer
+  let cached: FallbackCacheMiddleware
+  let server: Server
+  let browser: TestBrowser
+  let url: string
+  let traffic: NodeJS.Timeout | undefined
+
+  beforeAll(async () => {
+    await buildDashboardPage()
+    redis = await RedisServer.start()
+    cached = fallbackCache({ ttl: 3, staleWhileRevalidate: 30, redis: redis.url })
+    server = createServer(shop(cached))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    browser = await TestBrowser.start()
+    traffic = setInterval(() => ask(url), 8)
+    await new Promise((resolve) => setTimeout(resolve, 20_000))
+  }, 120_000)
+
+  afterAll(async () => {
+    clearInterval(traffic)
+    await browser?.stop()
+    server?.closeAllConnections()
+    server?.close()
+    await cached?.close()
+    await redis?.stop()
+  })
+
+  it('draws its charts from the traffic', async () => {
+    const { page, complaints } = await browser.open(`${url}/__cache/`)
+    await page.getByText('Where answers come from').waitFor()
+    await page.waitForTimeout(3000)
+    expect(await page.locator('cache-chart canvas').count()).toBe(4)
+    for (const colours of await coloursOf(page)) expect(colours).toBeGreaterThan(3)
+    expect(await tile(page, 'Hit ratio')).toMatch(/^\d+(\.\d)? %$/)
+    expect(await page.getByRole('status').first().innerText()).toBe('Redis connected')
+    expect(await page.getByRole('table').first().innerText()).toMatch(/\/products\/:id/)
+    expect(complaints).toEqual([])
+    await picture(page, 'dashboard')
+  })
+
+  it('has no serious fault of accessibility, in light and dark, in all views', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page, complaints } = await browser.open(`${url}/__cache/`, { colorScheme })
+      await page.getByText('Where answers come from').waitFor()
+      await page.waitForTimeout(2500)
+      if (colorScheme === 'dark') await picture(page, 'dashboard-dark')
+      for (const view of ['Overview', 'Routes', 'Not cached', 'Invalidate', 'Live']) {
+        await page.getByRole('link', { name: view, exact: true }).click()
+        await page.waitForTimeout(300)
+        await page.evaluate(axe)
+        const { violations } = (await page.evaluate('axe.run()')) as {
+          violations: { id: string; impact: string; nodes: { html: string }[] }[]
+        }
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        expect([view, serious.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)]).toEqual([view, []])
+      }
+      expect(complaints).toEqual([])
+    }
+  })
+
+  it('is used with the keyboard alone', async () => {
+    const { page } = await browser.open(`${url}/__cache/`)
+    await page.getByText('Where answers come from').waitFor()
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content')
+    for (let presses = 0; presses < 12; presses++) {
+      await page.keyboard.press('Tab')
+      if ((await page.evaluate('document.activeElement.textContent')) === 'Routes') break
+    }
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Routes' }).waitFor()
+    await page.getByRole('button', { name: 'Handler p99' }).focus()
+    await page.keyboard.press('Enter')
+    expect(await page.getByRole('columnheader', { name: /Handler p99/ }).getAttribute('aria-sort')).toBe('descending')
+  })
+
+  it('fits a phone', async () => {
+    const { page } = await browser.open(`${url}/__cache/`, {
+      viewport: { width: 375, height: 812 },
+      deviceScaleFactor: 2,
+    })
+    await page.getByText('Where answers come from').waitFor()
+    await page.waitForTimeout(2500)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(375)
+    await picture(page, 'dashboard-phone')
+  })
+
+  it('invalidates a path with the keyboard, and says that every process knows', async () => {
+    const { page, complaints } = await browser.open(`${url}/__cache/#invalidate`)
+    await page.getByLabel('Value').fill('/products/1')
+    const before = cached.stats().counters.invalidations
+    await page.keyboard.press('Enter')
+    await page.getByText(/path \/products\/1: invalidated in every process/).waitFor()
+    expect(cached.stats().counters.invalidations).toBe(before + 1)
+    expect(complaints).toEqual([])
+  })
+
+  it('shows everything as text', async () => {
+    const { page, complaints } = await browser.open(`${url}/__cache/#live`)
+    await page
+      .getByText(/\bhit\b/)
+      .first()
+      .waitFor()
+    await fetch(`${url}/products/${encodeURIComponent('<img src=x onerror=alert(1)>')}`)
+    await page
+      .getByText('<img', { exact: false })
+      .or(page.getByText('%3Cimg', { exact: false }))
+      .first()
+      .waitFor()
+    expect(await page.locator('main img').count()).toBe(0)
+    expect(complaints).toEqual([])
+  })
+
+  it('shows an outage while it lasts, and when it was', async () => {
+    const { page } = await browser.open(`${url}/__cache/`)
+    await page.getByText('Redis connected').waitFor()
+    await redis.kill()
+    await page.getByText(/outage.*memory answers/).waitFor({ timeout: 30_000 })
+    await page.waitForTimeout(8000)
+    await picture(page, 'dashboard-outage')
+    await redis.restart()
+    await until('Redis is used again', async () => cached.stats().connected, { timeout: 60_000, every: 100 })
+    await page.getByText('Redis connected').waitFor({ timeout: 30_000 })
+    await page.getByText(/Outages: \d\d:\d\d:\d\d to/).waitFor({ timeout: 30_000 })
+  })
+
+  async function picture(given: Page, name: string): Promise<void> {
+    if (PICTURES !== undefined) await given.screenshot({ path: `${PICTURES}/${name}.png` })
+  }
+})
+
+/** The number of different colours in each canvas. */
+async function coloursOf(page: Page): Promise<readonly number[]> {
+  return (await page.evaluate(`Array.from(document.querySelectorAll('cache-chart canvas'), (canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+    const colours = new Set()
+    for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 0) colours.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2])
+    return colours.size
+  })`)) as readonly number[]
+}
+
+function tile(page: Page, name: string): Promise<string> {
+  return page.locator('.tile', { hasText: name }).locator('.value').innerText()
+}
+
+function shop(cached: FallbackCacheMiddleware): express.Express {
+  const app = express()
+  app.use('/__cache', cached.dashboard({ readOnly: false, environment: 'staging' }))
+  app.use(cached)
+  const work = (least: number, most: number) =>
+    new Promise((resolve) => setTimeout(resolve, least + Math.random() ** 4 * (most - least)))
+  app.get('/products/:id', async (req, res) => {
+    await work(15, 120)
+    res.json({ id: req.params.id, price: 20 })
+  })
+  app.get('/categories/:name', async (req, res) => {
+    await work(40, 400)
+    res.json({ name: req.params.name, products: Array.from({ length: 40 }, (_, id) => ({ id })) })
+  })
+  app.get('/account', (req, res) => void res.json({ hello: req.get('cookie') ?? 'stranger' }))
+  app.get('/search', async (_req, res) => {
+    await work(20, 60)
+    res.set('cache-control', 'no-store').json({ found: [] })
+  })
+  return app
+}
+
+/** One request of a visitor; pages are not asked for equally often. */
+async function ask(url: string): Promise<void> {
+  const chance = Math.random()
+  const path =
+    chance < 0.7
+      ? `/products/${Math.floor(Math.random() ** 3 * 60)}`
+      : chance < 0.9
+        ? `/categories/${['shoes', 'hats', 'coats', 'bags'][Math.floor(Math.random() * 4)]}`
+        : chance < 0.96
+          ? '/account'
+          : '/search?q=hat'
+  await fetch(url + path, chance >= 0.9 && chance < 0.96 ? { headers: { cookie: 'session=1' } } : {})
+    .then((reply) => reply.arrayBuffer())
+    .catch(() => {})
+}

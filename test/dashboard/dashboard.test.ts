@@ -1,0 +1,263 @@
+import type { Server } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import Koa from 'koa'
+import mount from 'koa-mount'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaFallbackCache } from '../../src/middleware/koa.js'
+
+interface Host {
+  readonly url: string
+  readonly server: Server
+  close(): Promise<void>
+}
+
+type Given = { readonly readOnly?: boolean; readonly authorize?: () => boolean | Promise<boolean> }
+
+const open: Host[] = []
+
+async function listening(listener: Parameters<typeof createServer>[1], close: () => Promise<void>): Promise<Host> {
+  const server = createServer(listener as never)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const host = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    server,
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await close()
+    },
+  }
+  open.push(host)
+  return host
+}
+
+const HOSTS: Readonly<Record<string, (options: Given) => Promise<Host>>> = {
+  Express: (options) => {
+    const cached = fallbackCache({ ttl: 60 })
+    const app = express()
+    app.use('/__cache', cached.dashboard(options))
+    app.use(cached)
+    app.get('/time/:zone', (_req, res) => void res.send(String(Math.random())))
+    return listening(app, () => cached.close())
+  },
+  'Express, behind the cache': (options) => {
+    const cached = fallbackCache({ ttl: 60 })
+    const app = express()
+    app.use(cached)
+    app.use(express.json())
+    app.use('/__cache', cached.dashboard(options))
+    app.get('/time/:zone', (_req, res) => void res.send(String(Math.random())))
+    return listening(app, () => cached.close())
+  },
+  Koa: (options) => {
+    const cached = koaFallbackCache({ ttl: 60 })
+    const app = new Koa()
+    app.use(cached.dashboard(options))
+    app.use(cached)
+    app.use((ctx) => {
+      ctx.body = String(Math.random())
+    })
+    return listening(app.callback(), () => cached.close())
+  },
+  'Koa, mounted, behind the cache': (options) => {
+    const cached = koaFallbackCache({ ttl: 60 })
+    const app = new Koa()
+    app.use(cached)
+    app.use(mount('/__cache', cached.dashboard(options)))
+    app.use((ctx) => {
+      ctx.body = String(Math.random())
+    })
+    return listening(app.callback(), () => cached.close())
+  },
+}
+
+interface Told {
+  readonly at: number
+  readonly reasons?: Record<string, string>
+  readonly processes: readonly {
+    readonly stats: { readonly traffic: { readonly requests: object } }
+    readonly samples: readonly object[]
+  }[]
+}
+
+async function overview(url: string, query = ''): Promise<Told> {
+  return (await (await fetch(`${url}/__cache/api/overview${query}`)).json()) as Told
+}
+
+const SAME_ORIGIN = { 'content-type': 'application/json', 'x-fallback-cache': 'dashboard' }
+
+beforeAll(() => buildDashboardPage())
+
+afterEach(async () => {
+  for (const host of open.splice(0)) await host.close()
+})
+
+describe.each(Object.entries(HOSTS))('the dashboard in %s', (_name, start) => {
+  it('is a page that runs no inline code, loads nothing from elsewhere, and is not shown in frames', async () => {
+    const { url } = await start({})
+    const reply = await fetch(`${url}/__cache/`)
+    expect(reply.status).toBe(200)
+    expect(reply.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(reply.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self';/)
+    expect(reply.headers.get('content-security-policy')).not.toMatch(/unsafe/)
+    expect(reply.headers.get('x-frame-options')).toBe('DENY')
+    const page = await reply.text()
+    expect(page).not.toMatch(/<script(?![^>]*src=)|<style|\son\w+=|style=|https?:/)
+    for (const [, file = ''] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      const loaded = await fetch(`${url}/__cache/${file}`)
+      expect([file, loaded.status]).toEqual([file, 200])
+      expect(loaded.headers.get('x-content-type-options')).toBe('nosniff')
+    }
+  })
+
+  it('has the slash at the end of its path, with which its relative addresses work', async () => {
+    const { url } = await start({})
+    const reply = await fetch(`${url}/__cache`, { redirect: 'manual' })
+    expect([reply.status, reply.headers.get('location')]).toEqual([308, '__cache/'])
+    expect((await fetch(`${url}/__cache`)).url).toBe(`${url}/__cache/`)
+  })
+
+  it('tells what the cache has done since the last time', async () => {
+    const { url } = await start({})
+    for (let index = 0; index < 3; index++) await (await fetch(`${url}/time/utc`)).text()
+    const told = await overview(url)
+    expect(told.processes).toHaveLength(1)
+    const [process] = told.processes
+    expect(process?.stats.traffic.requests).toMatchObject({ hit: { memory: 2 }, miss: { origin: 1 } })
+    expect(process?.samples.length).toBeGreaterThan(0)
+    expect(told.reasons?.cookie).toMatch(/session/)
+    const again = await overview(url, `?after=${Date.now() + 60_000}`)
+    expect(again.processes[0]?.samples).toEqual([])
+    expect(again.reasons).toBeUndefined()
+  })
+
+  it('is not stored by the cache', async () => {
+    const { url } = await start({})
+    const first = await overview(url)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const second = await overview(url)
+    expect(second.at).toBeGreaterThan(first.at)
+  })
+
+  it('only shows, unless readOnly is false', async () => {
+    const { url } = await start({})
+    const order = { method: 'POST', headers: SAME_ORIGIN, body: JSON.stringify({ kind: 'all', value: '' }) }
+    expect((await fetch(`${url}/__cache/api/invalidate`, order)).status).toBe(403)
+  })
+
+  it('invalidates a path', async () => {
+    const { url } = await start({ readOnly: false })
+    const ask = async () => (await fetch(`${url}/time/utc`)).text()
+    const before = await ask()
+    expect(await ask()).toBe(before)
+    const body = JSON.stringify({ kind: 'path', value: '/time/utc' })
+    const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+    expect(await reply.json()).toMatchObject({ durable: true, kind: 'path', value: '/time/utc' })
+    expect(await ask()).not.toBe(before)
+  })
+
+  it.each([
+    ['without the field of the page', { 'content-type': 'application/json' }],
+    ['as a form could send it', { ...SAME_ORIGIN, 'content-type': 'text/plain' }],
+    ['from another site', { ...SAME_ORIGIN, 'sec-fetch-site': 'cross-site' }],
+    ['from another subdomain', { ...SAME_ORIGIN, 'sec-fetch-site': 'same-site' }],
+    ['from another origin', { ...SAME_ORIGIN, origin: 'http://evil.example' }],
+    ['from an opaque origin', { ...SAME_ORIGIN, origin: 'null' }],
+  ])('changes nothing for a request %s', async (_case, headers) => {
+    const { url } = await start({ readOnly: false })
+    const before = await (await fetch(`${url}/time/utc`)).text()
+    const body = JSON.stringify({ kind: 'all', value: '' })
+    const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers, body })
+    expect(reply.status).toBe(403)
+    expect(await (await fetch(`${url}/time/utc`)).text()).toBe(before)
+  })
+
+  it.each([['null'], ['[]'], ['{"kind":"path"}'], ['{"kind":"path","value":""}'], ['{"kind":"all"}'], ['{']])(
+    'answers an order that is none, %s, with an error',
+    async (body) => {
+      const { url } = await start({ readOnly: false })
+      const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+      expect(reply.status).toBeGreaterThanOrEqual(400)
+      expect(reply.status).toBeLessThan(501)
+    },
+  )
+
+  it.each([
+    ['false', () => false],
+    ['a promise of false', () => Promise.resolve(false)],
+    ['anything but true', () => 'yes' as never],
+    ['an error', () => Promise.reject(new Error('no'))],
+  ])('shows nothing when authorize gives %s', async (_case, authorize) => {
+    const { url } = await start({ authorize })
+    for (const path of ['', 'page.js', 'api/overview', 'api/events']) {
+      expect([path, (await fetch(`${url}/__cache/${path}`)).status]).toEqual([path, 403])
+    }
+  })
+
+  it('sends events as they happen, and stops listening when the page has gone', async () => {
+    const { url } = await start({})
+    const leaving = new AbortController()
+    const reply = await fetch(`${url}/__cache/api/events`, { signal: leaving.signal })
+    expect(reply.headers.get('content-type')).toMatch(/^text\/event-stream/)
+    await (await fetch(`${url}/time/utc`)).text()
+    const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader()
+    let seen = ''
+    while (!seen.includes('"store"')) seen += (await reader?.read())?.value ?? ''
+    expect(seen).toMatch(/"name":"miss"/)
+    leaving.abort()
+    await reader?.cancel().catch(() => {})
+  })
+
+  it('lets eight pages watch, and tells the ninth why it may not', async () => {
+    const { url } = await start({})
+    const leaving = new AbortController()
+    const watch = () => fetch(`${url}/__cache/api/events`, { signal: leaving.signal })
+    const replies = await Promise.all(Array.from({ length: 8 }, watch))
+    expect(replies.every(({ status }) => status === 200)).toBe(true)
+    const ninth = await watch()
+    expect([ninth.status, await ninth.json()]).toMatchObject([503, { error: expect.stringMatching(/too many pages/) }])
+    leaving.abort()
+  })
+
+  it('knows no other addresses', async () => {
+    const { url } = await start({})
+    for (const path of ['x', 'api', 'page.js/', '..%2fpackage.json', '__proto__', 'constructor']) {
+      expect([path, (await fetch(`${url}/__cache/${path}`)).status]).toEqual([path, 404])
+    }
+    expect((await fetch(`${url}/__cache/`, { method: 'DELETE' })).status).toBe(405)
+  })
+})
+
+describe('the options of the dashboard', () => {
+  const cached = fallbackCache()
+
+  it.each([
+    [{ authorise: () => true }, /unknown option "authorise" of dashboard; did you mean "authorize"/],
+    [{ authorize: true }, /authorize must be a function, got true/],
+    [{ readOnly: 'no' }, /readOnly must be true or false, got "no"/],
+    [{ environment: 7 }, /environment must be a string, got 7/],
+  ])('say what is wrong with %j', (options, message) => {
+    expect(() => cached.dashboard(options as never)).toThrow(message)
+  })
+
+  it.each(['__cache', '/', '/__cache/', '/a?b', 7])('take no path %j in Koa', (path) => {
+    expect(() => koaFallbackCache().dashboard({ path: path as never })).toThrow(/path must begin with a slash/)
+  })
+
+  it('need authorize, or public, in production', () => {
+    const before = process.env.NODE_ENV
+    process.env.NODE_ENV = 'production'
+    try {
+      expect(() => cached.dashboard()).toThrow(/in production, give authorize/)
+      expect(() => koaFallbackCache().dashboard()).toThrow(/in production, give authorize/)
+      expect(() => cached.dashboard({ public: true })).not.toThrow()
+      expect(() => cached.dashboard({ authorize: () => false })).not.toThrow()
+    } finally {
+      process.env.NODE_ENV = before
+    }
+  })
+})

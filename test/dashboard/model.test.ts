@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import { intervals, quantile, ratioOf, spans } from '../../src/dashboard/page/model.js'
+
+const none = { memory: 0, redis: 0, stale: 0, collapsed: 0, revalidated: 0, miss: 0, bypass: 0 }
+const sample = (at: number, counts: Partial<typeof none> & Record<string, unknown> = {}) => ({
+  ...none,
+  at,
+  savedSeconds: 0,
+  servedBytes: 0,
+  handlerCount: 0,
+  handlerSeconds: 0,
+  handlerBuckets: {},
+  memoryBytes: 10,
+  connected: true,
+  circuit: 'closed' as const,
+  ...counts,
+})
+
+describe('the intervals of the charts', () => {
+  it('are the growth of the totals, by second', () => {
+    const [one] = intervals([[sample(2000, { memory: 10 }), sample(4000, { memory: 30, miss: 20 })]], 2000)
+    expect(one).toMatchObject({ at: 4000, requests: 40, hitRatio: 0.5, perSecond: { memory: 10, miss: 10 } })
+  })
+
+  it('add the processes, whose samples are not taken at the same moment', () => {
+    const processes = [
+      [sample(2000, { memory: 0 }), sample(4000, { memory: 20 })],
+      [sample(2900, { redis: 5 }), sample(4900, { redis: 25 })],
+    ]
+    expect(intervals(processes, 2000)).toMatchObject([
+      { at: 4000, perSecond: { memory: 10, redis: 10 }, memoryBytes: 20 },
+    ])
+  })
+
+  it('count a process that has started again from zero', () => {
+    const [one] = intervals([[sample(2000, { memory: 1000 }), sample(4000, { memory: 6 })]], 2000)
+    expect(one?.perSecond.memory).toBe(3)
+  })
+
+  it('are in an outage when one process is', () => {
+    const processes = [
+      [sample(2000), sample(4000)],
+      [sample(2000), sample(4000, { connected: false, circuit: 'open' })],
+    ]
+    const all = intervals(processes, 2000)
+    expect(all).toMatchObject([{ connected: false, circuit: 'open' }])
+    expect(spans(all, ({ connected }) => !connected)).toEqual([{ from: 2000, to: 4000 }])
+  })
+
+  it('join what holds without a break to one span', () => {
+    const states = [true, false, false, true, false]
+    const all = intervals(
+      [[sample(0), ...states.map((connected, index) => sample((index + 1) * 2000, { connected }))]],
+      2000,
+    )
+    expect(spans(all, ({ connected }) => !connected)).toEqual([
+      { from: 2000, to: 6000 },
+      { from: 8000, to: 10_000 },
+    ])
+  })
+
+  it('have no ratio without requests', () => {
+    expect(ratioOf(none)).toBeNull()
+    expect(ratioOf({ ...none, bypass: 7 })).toBeNull()
+    expect(ratioOf({ ...none, memory: 1, stale: 1, miss: 1, revalidated: 1 })).toBe(0.5)
+  })
+
+  it('take quantiles from the buckets', () => {
+    expect(quantile({}, 0.5)).toBeNull()
+    expect(quantile({ '0.1': 99, '0.005': 1 }, 0.5)).toBe(0.1)
+    expect(quantile({ '0.1': 1, '0.005': 99 }, 0.99)).toBe(0.005)
+    expect(quantile({ Infinity: 1 }, 0.5)).toBe(100)
+  })
+})
