@@ -70,6 +70,6 @@ function oldSpace(): number {
 describe.each(Object.entries(applications))('in %s', (_, serverOf) => {
   it('a miss that is stored leaves no request for a full garbage collection', { timeout: 60_000 }, async () => {
     const without = await promotedBy(serverOf(false))
-    expect((await promotedBy(serverOf(true))) - without).toBeLessThan(12_000)
+    expect((await promotedBy(serverOf(true))) - without).toBeLessThan(15_000)
   })
 })

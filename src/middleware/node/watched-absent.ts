@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type InputsRead, isNeutralName } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
+import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 import { isAskedOfAll } from './watched-fields.js'
 
 /** A request or a context on which middleware may have set values. */
@@ -46,19 +47,38 @@ function arm(prefix: 'req' | 'ctx', holder: object, known: ReadonlySet<string>):
  * the parsed URL before each handler that follows.
  */
 function keepArmed(request: object, known: ReadonlySet<string>, inputs: InputsRead): void {
-  let parsed: unknown = Reflect.get(request, PARSED_URL)
-  const get = () => {
-    arm('req', request, known)
-    return parsed
-  }
-  const set = (value: unknown) => {
-    parsed = value
-  }
-  Object.defineProperty(request, PARSED_URL, { get, set, enumerable: true, configurable: true })
+  const kept = new KeptUrl(request, known)
+  layAccessor(request, PARSED_URL, kept, true)
   inputs.onClose(() => {
-    if (Object.getOwnPropertyDescriptor(request, PARSED_URL)?.get !== get) return
-    Object.defineProperty(request, PARSED_URL, { value: parsed, writable: true, enumerable: true, configurable: true })
+    if (!isLaid(request, PARSED_URL, kept)) return
+    Object.defineProperty(request, PARSED_URL, {
+      value: kept.parsed,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    })
   })
+}
+
+class KeptUrl implements OwnAccessor {
+  parsed: unknown
+  readonly #request: object
+  readonly #known: ReadonlySet<string>
+
+  constructor(request: object, known: ReadonlySet<string>) {
+    this.parsed = Reflect.get(request, PARSED_URL)
+    this.#request = request
+    this.#known = known
+  }
+
+  get(): unknown {
+    arm('req', this.#request, this.#known)
+    return this.parsed
+  }
+
+  set(value: unknown): void {
+    this.parsed = value
+  }
 }
 
 /** Where the package parseurl, which Express and connect use, keeps a parsed URL. */

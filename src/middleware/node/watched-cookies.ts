@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
+import { layAccessor, type OwnAccessor } from './own-accessors.js'
 import { type RecordReader, watchedRecord } from './watched-fields.js'
 
 /** Properties in which cookie parsers store cookies on a request. */
@@ -78,16 +79,17 @@ export class CookieWatch implements RecordReader {
     this.#hasAccessors = true
     for (const name of ASSIGNED) {
       if (name in this.#request) continue
-      Object.defineProperty(this.#request, name, {
-        get: () => this.#values.get(name)?.watched,
-        set: (value: unknown) => this.#assign(name, value),
-        enumerable: true,
-        configurable: true,
-      })
+      layAccessor(this.#request, name, new AssignedCookies(this, name), true)
     }
   }
 
-  #assign(name: AssignedName, value: unknown): void {
+  /** The watched value of a property that a parser has assigned. */
+  assigned(name: AssignedName): unknown {
+    return this.#values.get(name)?.watched
+  }
+
+  /** Takes what a parser assigns to a property. */
+  assign(name: AssignedName, value: unknown): void {
     if (name === 'session') this.#excuseSession()
     // cookie-parser sets `secret` first; another parser may store the cookies elsewhere too, so its read counts.
     else if (Object.hasOwn(this.#request, 'secret')) this.#excuse()
@@ -108,6 +110,24 @@ export class CookieWatch implements RecordReader {
   /** Reverts the reads recorded in this turn, which were the parser's. */
   #excuse(): void {
     if (this.#before !== undefined) this.#inputs.forgetCookies(this.#before.every, this.#before.names)
+  }
+}
+
+class AssignedCookies implements OwnAccessor {
+  readonly #watch: CookieWatch
+  readonly #name: AssignedName
+
+  constructor(watch: CookieWatch, name: AssignedName) {
+    this.#watch = watch
+    this.#name = name
+  }
+
+  get(): unknown {
+    return this.#watch.assigned(this.#name)
+  }
+
+  set(value: unknown): void {
+    this.#watch.assign(this.#name, value)
   }
 }
 

@@ -2,6 +2,7 @@ import { IncomingMessage, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { InputsRead } from '../../http/port/index.js'
 import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/port/index.js'
+import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
 
@@ -183,23 +184,41 @@ interface AddedProperty {
   readonly isRead: boolean
 }
 
-function watchProperty({ input, holder, name, value, isRead }: AddedProperty, inputs: InputsRead): void {
-  const isPlain = isAbsent(value) || (isPlainValue(value) && !inputs.counted.has(input))
-  let handedOut: unknown
-  const get = () => {
+function watchProperty(added: AddedProperty, inputs: InputsRead): void {
+  const watched = new WatchedProperty(added, inputs)
+  layAccessor(added.holder, added.name, watched, true)
+  inputs.onClose(() => watched.set(added.value))
+}
+
+class WatchedProperty implements OwnAccessor {
+  readonly #added: AddedProperty
+  readonly #inputs: InputsRead
+  readonly #isPlain: boolean
+  #handedOut: unknown
+
+  constructor(added: AddedProperty, inputs: InputsRead) {
+    const { value, input } = added
+    this.#added = added
+    this.#inputs = inputs
+    this.#isPlain = isAbsent(value) || (isPlainValue(value) && !inputs.counted.has(input))
+  }
+
+  get(): unknown {
+    const { input, value, isRead } = this.#added
     if (isRead) {
-      inputs.filled(input, isPlain)
+      this.#inputs.filled(input, this.#isPlain)
       return value
     }
-    handedOut ??= watchedFunction(value as () => unknown, () => inputs.filled(input, false))
-    return handedOut
+    this.#handedOut ??= watchedFunction(value as () => unknown, () => this.#inputs.filled(input, false))
+    return this.#handedOut
   }
-  const put = (other: unknown) => {
-    if (Object.getOwnPropertyDescriptor(holder, name)?.get !== get) return
-    Object.defineProperty(holder, name, { value: other, writable: true, enumerable: true, configurable: true })
+
+  /** A property that is overwritten is no longer watched. */
+  set(value: unknown): void {
+    const { holder, name } = this.#added
+    if (!isLaid(holder, name, this)) return
+    Object.defineProperty(holder, name, { value, writable: true, enumerable: true, configurable: true })
   }
-  Object.defineProperty(holder, name, { get, set: put, enumerable: true, configurable: true })
-  inputs.onClose(() => put(value))
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { InputsRead } from '../../http/port/index.js'
+import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 import { type RecordReader, watchedRecord } from './watched-fields.js'
 
 /**
@@ -12,26 +13,54 @@ export function watchQuery(request: object, inputs: InputsRead): void {
 }
 
 function watchParsed(request: object, inputs: InputsRead): void {
-  const reader: RecordReader = { one: (name) => inputs.parameter(name), all: () => inputs.allParameters() }
-  // Express 4 parses the query once, before everything else; Express 5 and Koa use a getter.
-  const own = Object.getOwnPropertyDescriptor(request, 'query')
-  const prototype: object = Object.getPrototypeOf(request)
-  const parsed = (): unknown => (own === undefined ? unrecorded(inputs, prototype, 'query', request) : own.value)
-  const get = () => {
-    const query = parsed()
-    return typeof query === 'object' && query !== null ? watchedRecord(query, reader) : query
+  const watched = new WatchedQuery(request, inputs)
+  layAccessor(request, 'query', watched, watched.isEnumerable)
+  inputs.onClose(() => watched.restore())
+}
+
+class WatchedQuery implements OwnAccessor, RecordReader {
+  readonly #request: object
+  readonly #inputs: InputsRead
+  readonly #own: PropertyDescriptor | undefined
+  readonly #prototype: object
+
+  constructor(request: object, inputs: InputsRead) {
+    this.#request = request
+    this.#inputs = inputs
+    // Express 4 parses the query once, before everything else; Express 5 and Koa use a getter.
+    this.#own = Object.getOwnPropertyDescriptor(request, 'query')
+    this.#prototype = Object.getPrototypeOf(request)
   }
-  const set = (value: unknown) => {
-    restore()
-    Reflect.set(request, 'query', value, request)
+
+  get isEnumerable(): boolean {
+    return this.#own?.enumerable ?? false
   }
-  const restore = () => {
-    if (Object.getOwnPropertyDescriptor(request, 'query')?.get !== get) return
-    if (own === undefined) Reflect.deleteProperty(request, 'query')
-    else Object.defineProperty(request, 'query', own)
+
+  one(name: string): void {
+    this.#inputs.parameter(name)
   }
-  Object.defineProperty(request, 'query', { get, set, enumerable: own?.enumerable ?? false, configurable: true })
-  inputs.onClose(restore)
+
+  all(): void {
+    this.#inputs.allParameters()
+  }
+
+  get(): unknown {
+    const own = this.#own
+    const query: unknown =
+      own === undefined ? unrecorded(this.#inputs, this.#prototype, 'query', this.#request) : own.value
+    return typeof query === 'object' && query !== null ? watchedRecord(query, this) : query
+  }
+
+  set(value: unknown): void {
+    this.restore()
+    Reflect.set(this.#request, 'query', value, this.#request)
+  }
+
+  restore(): void {
+    if (!isLaid(this.#request, 'query', this)) return
+    if (this.#own === undefined) Reflect.deleteProperty(this.#request, 'query')
+    else Object.defineProperty(this.#request, 'query', this.#own)
+  }
 }
 
 /** What a getter of a prototype answers, without recording what it reads itself. */
@@ -46,29 +75,63 @@ function unrecorded(inputs: InputsRead, prototype: object, name: string, receive
 
 /** A getter of Koa's requests that other getters use as well. */
 function watchText(request: object, name: string, inputs: InputsRead): void {
-  const prototype: object = Object.getPrototypeOf(request)
-  const get = () => {
-    inputs.allParameters()
-    return Reflect.get(prototype, name, request)
-  }
-  const set = (value: unknown) => void Reflect.set(prototype, name, value, request)
-  Object.defineProperty(request, name, { get, set, enumerable: false, configurable: true })
+  layAccessor(request, name, new WatchedText(request, name, inputs), false)
   inputs.onClose(() => Reflect.deleteProperty(request, name))
+}
+
+class WatchedText implements OwnAccessor {
+  readonly #request: object
+  readonly #name: string
+  readonly #inputs: InputsRead
+  readonly #prototype: object
+
+  constructor(request: object, name: string, inputs: InputsRead) {
+    this.#request = request
+    this.#name = name
+    this.#inputs = inputs
+    this.#prototype = Object.getPrototypeOf(request)
+  }
+
+  get(): unknown {
+    this.#inputs.allParameters()
+    return Reflect.get(this.#prototype, this.#name, this.#request)
+  }
+
+  set(value: unknown): void {
+    Reflect.set(this.#prototype, this.#name, value, this.#request)
+  }
 }
 
 /** Koa's `originalUrl`. That of Express is not watched: routers read it for each layer. */
 export function watchOriginalUrl(holder: object, inputs: InputsRead): void {
   const own = Object.getOwnPropertyDescriptor(holder, 'originalUrl')
   if (inputs.keyedParameters === undefined || own === undefined || own.get !== undefined) return
-  const get = () => {
-    inputs.allParameters()
-    return own.value
+  const watched = new WatchedUrl(holder, own, inputs)
+  layAccessor(holder, 'originalUrl', watched, true)
+  inputs.onClose(() => watched.restore(own))
+}
+
+class WatchedUrl implements OwnAccessor {
+  readonly #holder: object
+  readonly #own: PropertyDescriptor
+  readonly #inputs: InputsRead
+
+  constructor(holder: object, own: PropertyDescriptor, inputs: InputsRead) {
+    this.#holder = holder
+    this.#own = own
+    this.#inputs = inputs
   }
-  const restore = (descriptor: PropertyDescriptor) => {
-    if (Object.getOwnPropertyDescriptor(holder, 'originalUrl')?.get !== get) return
-    Object.defineProperty(holder, 'originalUrl', descriptor)
+
+  get(): unknown {
+    this.#inputs.allParameters()
+    return this.#own.value
   }
-  const set = (value: unknown) => restore({ ...own, value })
-  Object.defineProperty(holder, 'originalUrl', { get, set, enumerable: true, configurable: true })
-  inputs.onClose(() => restore(own))
+
+  set(value: unknown): void {
+    this.restore({ ...this.#own, value })
+  }
+
+  restore(descriptor: PropertyDescriptor): void {
+    if (isLaid(this.#holder, 'originalUrl', this)) Object.defineProperty(this.#holder, 'originalUrl', descriptor)
+  }
 }
