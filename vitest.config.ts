@@ -1,8 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { testsWithRedis } from './scripts/tests-with-redis.mjs'
 
 const NEED_REDIS = needRedis()
 
@@ -178,27 +177,12 @@ function source(name: string): string {
   return fileURLToPath(new URL(`src/${name}.ts`, import.meta.url))
 }
 
-/**
- * With SKIP_REDIS=1, the test files that start a redis-server, by themselves or through what they import: they are left
- * out, and named. A file that speaks of SKIP_REDIS skips by itself what it has to.
- */
+/** With SKIP_REDIS=1, the test files that start a redis-server: they are left out, and named. */
 function needRedis(): string[] {
   if (process.env.SKIP_REDIS !== '1') return []
-  const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
-    .map((file) => join('test', file))
-    .filter((file) => file.endsWith('.test.ts') && startsRedis(file))
+  const files = testsWithRedis()
   // This file is read once for each project.
   if (!process.env.SKIP_REDIS_SAID) console.log(`SKIP_REDIS=1 leaves out ${files.join(', ')}`)
   process.env.SKIP_REDIS_SAID = '1'
   return files
-}
-
-function startsRedis(file: string): boolean {
-  if (!existsSync(file)) return false
-  const text = readFileSync(file, 'utf8')
-  if (text.includes('SKIP_REDIS')) return false
-  const imported = Array.from(text.matchAll(/from '(\.[^']+)\.js'/g), ([, path = '']) =>
-    join(dirname(file), `${path}.ts`),
-  )
-  return imported.some((path) => path.endsWith('redis-server.ts') || (path.startsWith('test') && startsRedis(path)))
 }

@@ -5,6 +5,8 @@ import { Journal } from '../../src/core/coherence/journal.js'
 import { Knowledge } from '../../src/core/coherence/knowledge.js'
 import { RetiredKeys } from '../../src/core/coherence/retired-keys.js'
 import { SharedLog } from '../../src/core/coherence/shared-log.js'
+import { StepCheck } from '../../src/core/coherence/step-check.js'
+import { ToldLife } from '../../src/core/coherence/told-life.js'
 import { WriteBack } from '../../src/core/coherence/write-back.js'
 import { EntryStore } from '../../src/core/entry-store.js'
 import { SingleFlight } from '../../src/core/single-flight.js'
@@ -144,12 +146,50 @@ const rules: readonly BrokenRule[] = [
     first: 74,
   },
   {
+    rule: 'whose replies are out of step is noticed, and the connection dropped',
+    break: () => vi.spyOn(StepCheck.prototype, 'ask').mockResolvedValue(undefined),
+    options: { only: ['missing reply', 'surplus reply'] },
+    breaks: ['C5', 'liveness'],
+    first: 2,
+  },
+  {
+    rule: 'a connection on which no check is answered is dropped',
+    break: () => vi.spyOn(StepCheck.prototype, 'dropIfSilent').mockReturnValue(undefined),
+    options: { only: ['missing reply'] },
+    breaks: ['liveness'],
+    first: 8,
+  },
+  {
+    rule: 'head, log and marks vouch for each other',
+    break: () => changeScripts(/local function isWhole\([^)]*\)/, '$& if true then return true end'),
+    options: { only: ['head evicted', 'log evicted', 'marks evicted', 'keys evicted'] },
+    breaks: ['C1', 'liveness'],
+    first: 33,
+  },
+  {
+    rule: 'a process that knows what can no longer be told has everything invalidated',
+    break: () => vi.spyOn(ToldLife.prototype, 'needsEverything').mockReturnValue(false),
+    options: { only: ['backup restored', 'crash loop', 'restart from a dump', 'failover'] },
+    breaks: ['C1', 'C6', 'C8'],
+    first: 33,
+  },
+  {
     rule: 'memory answers for a Redis out of reach only so long',
     options: { broken: { allowedStale: 60_000 } },
     breaks: ['C9'],
     first: 5,
   },
 ]
+
+/** Replaces a part of each script on its way into Redis. */
+function changeScripts(part: RegExp, by: string): void {
+  const { execute } = FakeRedis.prototype
+  vi.spyOn(FakeRedis.prototype, 'execute').mockImplementation(function (this: FakeRedis, command) {
+    const [name, source, ...rest] = command
+    const isScript = String(name) === 'EVAL' && name !== undefined
+    return execute.call(this, isScript ? [name, Buffer.from(String(source).replace(part, by)), ...rest] : command)
+  })
+}
 
 /** Tried after the first one of a rule. With a rule broken, one seed in a hundred or more shows it. */
 const mostSeeds = Number(process.env.SEEDS ?? 400)

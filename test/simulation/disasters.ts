@@ -24,6 +24,7 @@ const kinds = {
   'slow network': 10,
   'process killed': 5,
   'surplus reply': 4,
+  'missing reply': 4,
   'restart empty': 9,
   failover: 9,
   'silent failover': 4,
@@ -121,6 +122,9 @@ export class Disasters {
         return true
       case 'surplus reply':
         process.client.surplusReply()
+        return true
+      case 'missing reply':
+        process.client.loseReplies(random.pick([1, 1, 2, 3]))
         return true
       case 'process killed':
         this.#stage.replace(process)

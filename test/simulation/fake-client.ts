@@ -58,6 +58,11 @@ export class FakeClient extends EventEmitter implements IoredisLike {
     this.#connection?.surplus()
   }
 
+  /** The next replies on this connection go missing. */
+  loseReplies(count: number): void {
+    this.#connection?.lose(count)
+  }
+
   /** The connection breaks, and the client tries to make another. */
   break(reconnectIn: number): void {
     const connection = this.#connection

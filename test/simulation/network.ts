@@ -73,6 +73,8 @@ export class Connection {
   /** In the order in which they were sent: replies are told apart by nothing else. */
   readonly #unanswered: Sent[] = []
   #lastReply: Reply | Error = null
+  /** How many of the next replies go missing. */
+  #losing = 0
   #isClosed = false
 
   /**
@@ -97,7 +99,8 @@ export class Connection {
       }
       const reply = answer(redis, sent.command)
       this.#lastReply = reply
-      if (!this.#isClosed) this.#down.push(reply, this.#delay())
+      if (this.#losing > 0) this.#losing--
+      else if (!this.#isClosed) this.#down.push(reply, this.#delay())
     })
     this.#down = new Pipe(scheduler, (reply) => {
       const sent = this.#unanswered.shift()
@@ -117,6 +120,11 @@ export class Connection {
   surplus(): void {
     const reply = this.#random.pick([this.#lastReply, this.#lastReply, null, [null, null]])
     if (!this.#isClosed) this.#down.push(reply, this.#delay())
+  }
+
+  /** The next replies go missing, and those after them come as ever. */
+  lose(count: number): void {
+    this.#losing += count
   }
 
   /** The weather has changed. */
