@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const core = fileURLToPath(new URL('../src/core/', import.meta.url))
+const beside = fileURLToPath(new URL('../src/core/', import.meta.url))
+/** A program that was bundled from the tests runs in the project's root. */
+const core = existsSync(beside) ? beside : 'src/core/'
 
 /** Allowed to every user that may connect (ACL flag no-auth). */
 const ALWAYS = new Set(['QUIT'])

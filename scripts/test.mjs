@@ -26,6 +26,8 @@ const ON_EVERY_NODE = [
   ...['contract-express-front', 'contract-koa', 'front-door', 'node', 'http2'].map((name) => `middleware/${name}`),
   ...['clients', 'clock'].map((name) => `core/${name}`),
 ]
+/** Each command that the library sends, as a user with no more permissions than docs/redis.md names. CI runs all that need a Redis. */
+const WITH_LEAST_PERMISSIONS = ['core/contract-redis', 'coherence/amendment', 'coherence/owner']
 /** @type {import('./vitest.mjs').Counts} */
 const total = { passed: 0, failed: 0, skipped: 0, notes: [] }
 
@@ -57,10 +59,17 @@ for (const { major, fetched } of others) {
   if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node })
   else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
 }
+if (process.env.SKIP_REDIS !== '1') await leastPermissions()
 await computing
 await tests('latency', ['--project=latency'])
 
 finish(total)
+
+async function leastPermissions() {
+  process.env.REDIS_ACL = 'least'
+  await tests('the least permissions', [...LIBRARY, ...WITH_LEAST_PERMISSIONS.map((name) => `test/${name}.test.ts`)])
+  delete process.env.REDIS_ACL
+}
 
 /** One process at a time, at a lower priority. */
 async function compute() {

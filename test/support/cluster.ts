@@ -1,5 +1,5 @@
 import { freePort } from './free-port.js'
-import { RedisServer } from './redis-server.js'
+import { migrateLogin, RedisServer } from './redis-server.js'
 import { until } from './until.js'
 
 /** Slots of a Redis Cluster. */
@@ -90,7 +90,7 @@ export class RedisCluster {
     for (;;) {
       const keys = (await from.commandBuffer('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as Buffer[]
       if (keys.length === 0) break
-      await from.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys)
+      await from.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, ...migrateLogin(), 'KEYS', ...keys)
     }
     for (const node of [to, from]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', this.id(to))
     for (const node of await this.masters()) {

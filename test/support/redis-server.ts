@@ -23,7 +23,22 @@ export interface RedisServerOptions {
   readonly login?: { readonly username?: string; readonly password: string }
 }
 
+/** With `REDIS_ACL=least`, the user of the tests themselves, of replicas and of Sentinels. */
 const ADMIN = { username: 'admin', password: 'admin' }
+
+/** Arguments of MIGRATE by which a server logs in to another. */
+export function migrateLogin(): readonly string[] {
+  return process.env.REDIS_ACL === 'least' ? ['AUTH2', ADMIN.username, ADMIN.password] : []
+}
+
+/** What a cluster client needs for itself, as docs/redis.md says. */
+const CLUSTER_CLIENT = '+cluster|info +cluster|slots +cluster|shards +cluster|nodes +asking +readonly +info +client'
+
+/** Lines of a Sentinel's configuration by which it logs in to the servers of a master. */
+export function sentinelLogin(master: string): readonly string[] {
+  if (process.env.REDIS_ACL !== 'least') return []
+  return [`sentinel auth-user ${master} ${ADMIN.username}`, `sentinel auth-pass ${master} ${ADMIN.password}`]
+}
 
 /**
  * A private redis-server process on 127.0.0.1, without persistence, which can be killed, frozen and restarted empty.
@@ -37,6 +52,7 @@ export class RedisServer {
   #client: Redis | undefined
   #output = ''
   #frozen = false
+  #args: readonly string[]
 
   /** Starts a server and resolves once it answers. */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -56,6 +72,7 @@ export class RedisServer {
 
   private constructor(options: RedisServerOptions, port: number) {
     this.#options = options
+    this.#args = options.args ?? []
     this.port = port
     this.directory = mkdtempSync(join(tmpdir(), 'fallback-cache-redis-'))
     guardDirectory(this.directory)
@@ -182,6 +199,7 @@ export class RedisServer {
 
   #spawn(args: readonly string[]): ChildProcess {
     this.#output = ''
+    this.#args = args
     const child = spawn(findRedisServer(), this.#arguments(args), {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: this.directory,
@@ -205,7 +223,8 @@ export class RedisServer {
   /** With `REDIS_ACL=least`, clients without a login have no more than the permissions in docs/redis.md. */
   get #isRestricted(): boolean {
     const { config, role, login } = this.#options
-    return process.env.REDIS_ACL === 'least' && config === undefined && role === undefined && login === undefined
+    const isPlain = config === undefined && role === undefined && login === undefined
+    return process.env.REDIS_ACL === 'least' && isPlain && !this.#args.includes('--requirepass')
   }
 
   #arguments(args: readonly string[]): string[] {
@@ -214,10 +233,15 @@ export class RedisServer {
     const file = join(this.directory, 'redis.conf')
     if (config) writeFileSync(file, `${config(this.port).join('\n')}\n`)
     const rest = role === 'sentinel' ? ['--sentinel'] : ['--save', '', '--appendonly', 'no']
-    const users = this.#isRestricted
-      ? [`admin on >${ADMIN.password} ~* &* +@all`, `default ${leastRules('', 'nopass')}`]
-      : []
-    const acl = users.flatMap((user) => ['--user', ...user.split(' ')])
+    const acl = this.#isRestricted ? restricted(args.includes('--cluster-enabled')) : []
     return [...(config ? [file] : []), ...common, ...rest, ...acl, ...args]
   }
+}
+
+/** Arguments for a default user with the least permissions, and for the one of the tests. */
+function restricted(isCluster: boolean): string[] {
+  const rules = isCluster ? `${leastRules('', 'nopass')} ${CLUSTER_CLIENT}` : leastRules('', 'nopass')
+  const users = [`${ADMIN.username} on >${ADMIN.password} ~* &* +@all`, `default ${rules}`]
+  const replication = ['--masteruser', ADMIN.username, '--masterauth', ADMIN.password]
+  return [...users.flatMap((user) => ['--user', ...user.split(' ')]), ...replication]
 }

@@ -1,4 +1,4 @@
-import { RedisServer } from './redis-server.js'
+import { RedisServer, sentinelLogin } from './redis-server.js'
 import { until } from './until.js'
 
 /** How a Sentinel group is started. */
@@ -41,6 +41,7 @@ export class SentinelGroup {
             `sentinel down-after-milliseconds cache ${downAfter}`,
             'sentinel failover-timeout cache 3000',
             'sentinel parallel-syncs cache 1',
+            ...sentinelLogin('cache'),
           ],
         }),
       ),
