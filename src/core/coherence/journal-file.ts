@@ -42,6 +42,8 @@ export class JournalFile {
   /** The line of each pending invalidation. */
   readonly #waiting = new Map<string, string>()
   #waitingBytes = 0
+  /** Names of the pending invalidations that could not be written, because the disk was full. */
+  readonly #unfiled = new Set<string>()
   #size = 0
   /** Whether the file ends within a line, so that the next line must not be appended directly. */
   #isCut = false
@@ -60,10 +62,13 @@ export class JournalFile {
   /**
    * Reads the invalidations that an earlier process left, oldest first.
    *
-   * @throws TypeError if the file is too large to be a journal
+   * @throws TypeError if it is no regular file, or too large to be a journal
    */
   read(): readonly FiledInvalidation[] {
-    const { size } = statSync(this.#path)
+    const found = statSync(this.#path)
+    // A device or a pipe may have no end.
+    if (!found.isFile()) throw new TypeError(`journalFile must be a file, got ${shown(this.#path)}`)
+    const { size } = found
     if (size > largestFile) {
       throw new TypeError(`journalFile must be a journal of this library, got ${shown(this.#path)} of ${size} bytes`)
     }
@@ -80,7 +85,7 @@ export class JournalFile {
   /** Writes a pending invalidation. */
   add(nonce: string, covers: readonly Cover[]): void {
     if (this.#waiting.has(nonce)) return
-    this.#append(this.#remember(nonce, covers))
+    if (!this.#append(this.#remember(nonce, covers))) this.#unfiled.add(nonce)
   }
 
   /** Removes an invalidation that is no longer pending. */
@@ -88,6 +93,7 @@ export class JournalFile {
     const line = this.#waiting.get(nonce)
     if (line === undefined) return
     this.#waiting.delete(nonce)
+    this.#unfiled.delete(nonce)
     this.#waitingBytes -= Buffer.byteLength(line)
     if (this.#waiting.size === 0 && this.#empty()) return
     this.#append(`${JSON.stringify({ d: nonce })}\n`)
@@ -100,6 +106,7 @@ export class JournalFile {
       const line = this.#waiting.get(nonce)
       if (line === undefined) continue
       this.#waiting.delete(nonce)
+      this.#unfiled.delete(nonce)
       this.#waitingBytes -= Buffer.byteLength(line)
     }
     this.#rewrite()
@@ -151,23 +158,35 @@ export class JournalFile {
       renameSync(beside, this.#path)
       this.#size = this.#waitingBytes
       this.#isCut = false
+      this.#unfiled.clear()
     } catch (error) {
       this.#onFault(error)
     }
   }
 
-  #append(line: string): void {
-    const text = this.#isCut ? `\n${line}` : line
+  /** Appends a line, and then those that could not be written before. Returns false if it was not written. */
+  #append(line: string): boolean {
+    if (!this.#write(line)) return false
+    if (this.#unfiled.size === 0) return true
+    const lines = Array.from(this.#unfiled, (nonce) => this.#waiting.get(nonce) ?? '')
+    if (this.#write(lines.join(''))) this.#unfiled.clear()
+    return true
+  }
+
+  #write(lines: string): boolean {
+    const text = this.#isCut ? `\n${lines}` : lines
     try {
       // Synchronous, because it must be written before the invalidation returns to its caller. Only during an outage.
       appendFileSync(this.#path, text)
       this.#size += Buffer.byteLength(text)
       this.#isCut = false
+      return true
     } catch (error) {
       // If the disk is full, a part of the line may be written.
       this.#isCut = true
       this.#onFault(error)
       this.#measure()
+      return false
     }
   }
 

@@ -1,4 +1,15 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -21,6 +32,32 @@ describe('JournalFile', () => {
 
   const open = (): JournalFile => new JournalFile(path, (fault) => faults.push(fault))
   const read = () => open().read()
+
+  it('is no device and no pipe, which may have no end', () => {
+    expect(() => new JournalFile('/dev/null', () => {}).read()).toThrow(
+      new TypeError('journalFile must be a file, got "/dev/null"'),
+    )
+  })
+
+  it('writes what it could not write, as soon as it can write again', () => {
+    const file = open()
+    file.add('one', [key('a')])
+    renameSync(path, `${path}.away`)
+    mkdirSync(path)
+    file.add('two', [key('b')])
+    file.add('three', [key('c')])
+    file.remove('three')
+    expect(faults).toHaveLength(3)
+    rmdirSync(path)
+    renameSync(`${path}.away`, path)
+    file.add('four', [key('d')])
+    expect(
+      read()
+        .map(({ nonce }) => nonce)
+        .sort(),
+    ).toEqual(['four', 'one', 'two'])
+    expect(faults).toHaveLength(3)
+  })
 
   it('gives the next process what still waits, oldest first', () => {
     const file = open()
