@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  asksForWhole,
   isNotModified,
   isRangeApplicable,
   isStrongLastModified,
@@ -190,6 +191,26 @@ describe('notModifiedFields', () => {
         ...['last-modified', 'vary'],
       ].sort(),
     )
+  })
+})
+
+describe('asksForWhole', () => {
+  it.each([
+    ['no-cache', true],
+    [' no-cache ', true],
+    ['max-age=0, no-cache', true],
+    ['no-cache,max-age=0', true],
+    ['max-age=0', false],
+    ['no-cache="set-cookie"', false],
+    ['x-no-cache', false],
+    ['no-cached', false],
+    [undefined, false],
+  ])('of Cache-Control: %s is %s', (control, expected) => {
+    expect(asksForWhole(control === undefined ? {} : { 'cache-control': control })).toBe(expected)
+  })
+
+  it('is asked of Cache-Control alone', () => {
+    expect(asksForWhole({ pragma: 'no-cache', '': 'no-cache' })).toBe(false)
   })
 })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  isUntold,
   matchesSelecting,
   parseVary,
   selectingFields,
@@ -140,6 +141,29 @@ describe('matchesSelecting', () => {
         expect(matchesSelecting(names, values, one)).toBe(true)
       }),
     )
+  })
+})
+
+describe('inputs of middleware in front, and single cookies', () => {
+  const filling = { filled: (input: string) => ({ 'req:tenant': 'a', 'state:lang': null })[input] }
+
+  it('are untold if one of them cannot be said as text', () => {
+    expect(isUntold(['req:tenant', 'state:lang', 'accept'], filling)).toBe(false)
+    expect(isUntold(['accept', 'req:tenant', 'req:object'], filling)).toBe(true)
+    expect(isUntold(['accept', 'cookie:theme'], filling)).toBe(false)
+    expect(isUntold(['req:tenant'], {})).toBe(true)
+    expect(isUntold([], {})).toBe(false)
+  })
+
+  it('select by their values, and match nothing if they cannot be said', () => {
+    const names = ['cookie:theme', 'req:object', 'req:tenant', 'state:lang']
+    const request = { cookie: 'a=1; theme=dark' }
+    expect(selectingValues(names, request, filling)).toEqual(['theme=dark', null, 'a', null])
+    expect(matchesSelecting(['cookie:theme', 'req:tenant'], ['theme=dark', 'a'], request, filling)).toBe(true)
+    expect(matchesSelecting(['cookie:theme'], ['theme=light'], request, filling)).toBe(false)
+    expect(matchesSelecting(['req:object'], [null], request, filling)).toBe(false)
+    expect(matchesSelecting(['req:tenant'], ['a'], request)).toBe(false)
+    expect(matchesSelecting(['req:tenant'], ['a'], request, {})).toBe(false)
   })
 })
 
