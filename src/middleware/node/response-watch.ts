@@ -1,0 +1,340 @@
+import { OutgoingMessage, type ServerResponse } from 'node:http'
+import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/index.js'
+import { knownFields, layFields } from '../node-internals/index.js'
+import { bytesOf, callbackOf, isChunk } from './chunk.js'
+import { hasDeparted } from './departure.js'
+import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
+import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
+import { OuterFields } from './outer-fields.js'
+import { inWireText } from './wire-text.js'
+import { foldHead, isStatusOfAnswer } from './write-head.js'
+
+const { end, write } = OutgoingMessage.prototype
+
+/**
+ * A response whose methods are replaced: its head, as the handler has made it, and what happens at each call of a replaced
+ * method.
+ */
+export class ResponseWatch implements ResponseHead {
+  readonly outer: ResponseHead['outer']
+  readonly #outerFields: OuterFields | undefined
+  readonly #request: NodeRequest
+  readonly #response: ServerResponse
+  readonly #recording: Recording
+  readonly #restore: () => void
+  readonly #before: SendingMethods
+  readonly #addTrailers: (...args: never[]) => void
+  readonly #destroy: (...args: never[]) => ServerResponse
+  #begun = false
+  /** The whole body while `end` is running: the head is judged first, and Node.js sends it with the bytes. */
+  #whole: Uint8Array | string | undefined
+  /** The reply to send in place of the handler's response. */
+  #instead: Reply | undefined
+  /** The same reply, after its head was written and before the handler's `end`. */
+  #held: HeldAnswer | undefined
+  #records = false
+  #waitsFor: Promise<unknown> | undefined
+  #ended = false
+  #isPaused = false
+  /** Fields that the recording has set over the handler's, with their previous values. */
+  #laid: (readonly [name: string, value: FieldValue | number | undefined])[] = NONE_LAID
+
+  constructor(request: NodeRequest, response: ServerResponse, recording: Recording, restore: () => void) {
+    this.#request = request
+    this.#response = response
+    this.#recording = recording
+    this.#restore = restore
+    this.#before = { writeHead: response.writeHead, write: response.write, end: response.end }
+    this.#addTrailers = response.addTrailers
+    this.#destroy = response.destroy
+    const isRecorded = recording.wants === 'response'
+    this.#outerFields = isRecorded ? new OuterFields(response) : undefined
+    this.outer = this.#outerFields?.values ?? NONE
+  }
+
+  get status(): number {
+    return this.#response.statusCode
+  }
+
+  get reason(): string | undefined {
+    // http2 has no reason phrases, and warns when one is read.
+    if (this.#request.httpVersionMajor > 1) return undefined
+    return this.#response.statusMessage || undefined
+  }
+
+  get user(): unknown {
+    return userOf(this.#request, this.#response)
+  }
+
+  get session(): unknown {
+    return this.#request.session
+  }
+
+  field(name: string): FieldValue | undefined {
+    return fieldOf(this.#response, name)
+  }
+
+  fields(): FieldList {
+    return inWireText(this.#fields(), this.outer, this.#whole, this.#before.end)
+  }
+
+  #fields(): FieldList {
+    const response: NodeResponse = this.#response
+    const known = knownFields(response)
+    if (known !== undefined) return known
+    const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
+    const list: FieldValue[] = []
+    for (const name of names) list.push(name, fieldOf(response, name) ?? '')
+    return list
+  }
+
+  isSetByRoute(name: string): boolean {
+    return this.#outerFields?.isSet(name) === true
+  }
+
+  writeHead(args: unknown[]): ServerResponse {
+    const response = this.#response
+    if (this.#begun || response.headersSent || !isStatusOfAnswer(args[0]))
+      return this.#pass(this.#before.writeHead, args)
+    if (!foldHead(response, args)) return this.#pass(this.#before.writeHead, args)
+    this.#begin()
+    if (this.#whole !== undefined || this.#held !== undefined) return response
+    const reason = typeof args[1] === 'string' ? [args[1]] : []
+    return this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode, ...reason]))
+  }
+
+  write(args: unknown[]): boolean {
+    const response = this.#response
+    const [chunk, encoding] = args
+    if (this.#ended) return this.#writeAfterEnd(args)
+    if (!isChunk(chunk)) return this.#pass(this.#before.write, args)
+    if (!this.#begun && !response.headersSent) {
+      // Node.js discards the chunk and writes no head.
+      if (response.destroyed) {
+        this.#recording.abort('aborted')
+        return this.#pass(this.#before.write, args)
+      }
+      response.writeHead(response.statusCode)
+    }
+    const isTaken = this.#held === undefined ? this.#pass(this.#before.write, args) : this.#held.write(args)
+    if (this.#records) this.#records = this.#recording.write(bytesOf(chunk, encoding))
+    if (!isTaken && this.#records && this.#held === undefined) this.#pause()
+    return isTaken
+  }
+
+  end(args: unknown[]): ServerResponse {
+    const response = this.#response
+    if (this.#ended) return this.#endAgain(args)
+    const [chunk, encoding] = args
+    const isEmpty = !chunk || typeof chunk === 'function'
+    if (!isEmpty && !isChunk(chunk)) return this.#pass(this.#before.end, args)
+    const bytes = isEmpty ? undefined : bytesOf(chunk as Uint8Array | string, encoding)
+    // A handler that ends its response right after a disconnect has noticed the disconnect before this code.
+    if (this.#recording.wants === 'response' && hasDeparted(this.#request, response)) this.#recording.leave()
+    const isWhole = !this.#begun && !response.headersSent
+    if (isWhole) {
+      this.#beginWhole(bytes ?? '')
+    } else if (this.#records && bytes !== undefined) {
+      this.#records = this.#recording.write(bytes)
+    }
+    this.#ended = true
+    if (this.#waitsFor !== undefined) return this.#endAfter(this.#waitsFor, args, isWhole ? (bytes ?? '') : undefined)
+    this.#orUndo(() => this.#finish(args))
+    return response
+  }
+
+  addTrailers(args: unknown[]): void {
+    this.#recording.abort('trailers')
+    this.#pass(this.#addTrailers, args)
+  }
+
+  destroy(args: unknown[]): ServerResponse {
+    this.#recording.abort('aborted')
+    this.#held?.giveUp()
+    return this.#pass(this.#destroy, args)
+  }
+
+  close(): void {
+    this.#restore()
+    this.#recording.leave()
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.#recording.pause()
+    this.#response.once('drain', () => {
+      this.#isPaused = false
+      this.#recording.resume()
+    })
+  }
+
+  /** Calls the outermost writeHead, so that wrappers installed by the route can change the head too. */
+  #beginWhole(bytes: Uint8Array | string): void {
+    const response = this.#response
+    this.#whole = bytes
+    try {
+      response.writeHead(response.statusCode)
+    } finally {
+      this.#whole = undefined
+    }
+  }
+
+  #begin(): void {
+    const response = this.#response
+    this.#begun = true
+    this.#restore()
+    const onward: Onward = this.#recording.begin(this, this.#whole)
+    this.#instead = onward.instead
+    this.#records = onward.record && this.#whole === undefined
+    this.#waitsFor = onward.before
+    if (onward.instead !== undefined) {
+      if (this.#whole === undefined) this.#hold(onward.instead)
+      return
+    }
+    const { fields } = onward
+    if (fields.length > 0) {
+      this.#laid = []
+      for (let at = 0; at < fields.length; at += 2) {
+        const name = String(fields[at])
+        this.#laid.push([name, response.getHeader(name)])
+      }
+    }
+    layFields(response, fields)
+  }
+
+  #hold(reply: Reply): void {
+    const response = this.#response
+    const held = new HeldAnswer(response, reply, this.#before, response.getHeader('content-length'))
+    this.#putInstead(reply)
+    this.#held = held
+    held.begin()
+  }
+
+  #finish(args: unknown[]): void {
+    const { end } = this.#before
+    if (this.#held !== undefined) {
+      this.#held.end(args)
+    } else if (this.#instead !== undefined) {
+      this.#putInstead(this.#instead)
+      this.#pass(end, inOnePiece(end, endingWith(this.#instead.body, args)))
+    } else {
+      this.#pass(end, inOnePiece(end, args))
+    }
+    this.#recording.end()
+  }
+
+  /** Removes the fields of the application, except those that outer middleware had set, and sets those of the reply. */
+  #putInstead(reply: Reply): void {
+    const response = this.#response
+    const { sendDate } = response
+    for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
+    for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
+    // Node.js interprets the removal of Date as a request to send no Date.
+    response.sendDate = sendDate
+    if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
+    putHead(response, reply)
+  }
+
+  /** If Node.js rejects the head or the end, the handler may respond differently, so the recording is aborted. */
+  #orUndo<Result>(send: () => Result): Result {
+    try {
+      return send()
+    } catch (thrown) {
+      this.#recording.abort('aborted')
+      this.#records = false
+      if (!this.#response.headersSent) this.#undo()
+      throw thrown
+    }
+  }
+
+  #undo(): void {
+    const response = this.#response
+    this.#begun = false
+    this.#ended = false
+    this.#instead = undefined
+    this.#held?.giveUp()
+    this.#held = undefined
+    this.#waitsFor = undefined
+    for (const [name, value] of this.#laid) {
+      if (value === undefined) response.removeHeader(name)
+      else response.setHeader(name, value)
+    }
+    this.#laid = NONE_LAID
+  }
+
+  /** The response must not look open while it waits, so the head is settled now and only the last bytes are delayed. */
+  #endAfter(before: Promise<unknown>, args: unknown[], whole: Uint8Array | string | undefined): ServerResponse {
+    const response = this.#response
+    if (!response.headersSent) {
+      if (
+        whole !== undefined &&
+        !response.hasHeader('content-length') &&
+        !response.hasHeader('transfer-encoding') &&
+        hasBody(response)
+      ) {
+        response.setHeader('Content-Length', Buffer.byteLength(whole))
+      }
+      this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode]))
+    }
+    const isOfNode = 'finished' in response && !('stream' in response)
+    // Later calls of write and end must fail as after any `end`.
+    if (isOfNode) response.finished = true
+    void before.then(() => {
+      this.#waitsFor = undefined
+      if (isOfNode) response.finished = false
+      try {
+        this.#finish(args)
+      } catch (thrown) {
+        // The handler's `end` has already returned, so the error cannot be thrown to it.
+        response.destroy(thrown as Error)
+      }
+    })
+    return response
+  }
+
+  /** Behaves like a `write` after `end` in Node.js, bypassing the pending first `end`. */
+  #writeAfterEnd(args: unknown[]): boolean {
+    if (this.#waitsFor === undefined) return this.#pass(this.#before.write, args)
+    if (!('stream' in this.#response)) return this.#pass(write, args)
+    process.nextTick(callbackOf(args) ?? nothing)
+    return false
+  }
+
+  /** Behaves like a second `end` in Node.js, bypassing the pending first one. */
+  #endAgain(args: unknown[]): ServerResponse {
+    if (this.#waitsFor === undefined) return this.#pass(this.#before.end, args)
+    if (!('stream' in this.#response)) return this.#pass(end as SendingMethods['end'], args)
+    process.nextTick(callbackOf(args) ?? nothing)
+    return this.#response
+  }
+
+  /** Calls the previous method with the caller's arguments, for any overload. */
+  #pass<Result>(method: (...args: never[]) => Result, args: readonly unknown[]): Result {
+    const { inputs } = this.#recording
+    // Reads by outer middleware in its own methods are not inputs of the route.
+    inputs?.pause()
+    try {
+      return method.apply(this.#response, args as never[])
+    } finally {
+      inputs?.resume()
+    }
+  }
+}
+
+const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
+
+const NONE: ResponseHead['outer'] = Object.freeze({})
+
+/** The arguments for `end`, with a small Buffer converted to a string if `end` is Node.js's own; see {@link SMALL}. */
+function inOnePiece(method: unknown, args: unknown[]): unknown[] {
+  const [chunk, encoding, callback] = args
+  if (method !== end || !Buffer.isBuffer(chunk) || chunk.length > SMALL) return args
+  return [chunk.toString('latin1'), 'latin1', typeof encoding === 'function' ? encoding : callback]
+}
+
+function hasBody(response: ServerResponse): boolean {
+  return response.statusCode !== 204 && response.statusCode !== 304
+}
+
+function nothing(): void {}
