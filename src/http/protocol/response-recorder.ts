@@ -17,11 +17,12 @@ import type { StoredHead } from '../store/stored-response.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import { type FieldList, fieldValue } from '../syntax/fields.js'
-import { BodyCollector, byteLength, ownBytes } from './body-collector.js'
+import { BodyCollector, ownBytes } from './body-collector.js'
 import type { Landing } from './flight.js'
 import type { HandlerTrace } from './handler-trace.js'
 import { AS_IT_IS } from './pass-through.js'
 import { answerHidden, answerStored, asSent, statusField } from './recorded-answer.js'
+import { refusalOfForm } from './recorded-form.js'
 import { RecordedJudgement } from './recorded-judgement.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import type { ResponseWriter } from './response-writer.js'
@@ -184,7 +185,7 @@ export class ResponseRecorder implements Recording {
     const { status, route, selecting } = combined ?? { status: head.status, route: own, selecting: NO_NAMES_READ }
     const storable = this.judgement.onHead(head, route, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, own, storable)
-    const misfit = this.#refusalOfForm(head.status, own, whole)
+    const misfit = refusalOfForm(this, head.status, own, whole) ?? (this.#hasLeft ? 'aborted' : undefined)
     if (misfit !== undefined) return this.#refusing(head, own, misfit)
     this.#isWhole = whole !== undefined
     const body = whole === undefined ? undefined : ownBytes(whole)
@@ -291,37 +292,6 @@ export class ResponseRecorder implements Recording {
     return new BodyCollector(recordings, this.of.mark.startedAt + maxHandlerTime, (reason) => {
       if (!this.isDone || this.#awaitsRoute) this.refuse(reason)
     })
-  }
-
-  /**
-   * The reason why the response's form prevents storing: it fits this request only, or its length is wrong or too
-   * large. Checked with the head, as far as it is known then.
-   */
-  #refusalOfForm(status: number, { fields }: RouteFields, whole: Uint8Array | string | undefined): Reason | undefined {
-    const { storage } = this.policy
-    if (this.#isForOneRequest(status)) return 'precondition'
-    const isAnnouncedTooLarge = Number(fieldValue(fields, 'content-length') ?? 0) > storage.maxBodySize
-    const misfit =
-      whole === undefined
-        ? isAnnouncedTooLarge && 'too-large'
-        : refuseBody({ status, fields }, { length: byteLength(whole), ended: true, trailers: false }, storage)
-    if (misfit) return misfit
-    return this.#hasLeft ? 'aborted' : undefined
-  }
-
-  /**
-   * Whether the response may depend on the range or conditions that the handler saw, and would be wrong for other
-   * requests.
-   */
-  #isForOneRequest(status: number): boolean {
-    const { sees } = this.of
-    if (sees === undefined || status === 206) return false
-    if (status !== 200) return true
-    if (sees !== 'range') return false
-    const { inputs } = this
-    if (inputs !== undefined) return inputs.range || inputs.everyField
-    // Unknown whether a handler in this process has read Range; a proxied 200 is trusted (RFC 9111, section 3).
-    return this.policy.storage.answersAsOrigin
   }
 
   #codingsOf(
