@@ -10,7 +10,7 @@ import { brand } from './brand.js'
  * - `redis-out-of-step`: Redis replied to a different command than the one sent.
  * - `log-broken`: the invalidation log in Redis cannot be read or does not continue at the expected position.
  * - `log-version`: the invalidation log in Redis belongs to another version of this library.
- * - `serializer`: the `serializer` or `deserializer` option threw, or a value has no serialised form.
+ * - `serializer`: the `serializer` or `deserializer` option threw, or a value has no serialized form.
  * - `circular-wait`: a computation of `getOrSet` asks `getOrSet` for a key whose computation waits for it.
  */
 export type CacheErrorCode =

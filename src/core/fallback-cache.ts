@@ -159,7 +159,7 @@ export class FallbackCache {
    * first and pass it as `since`.
    *
    * @param options - the lifetime (seconds or a duration text), or lifetime, tags and mark
-   * @throws CacheError `serializer` if the value cannot be serialised; RangeError for a lifetime that is not positive;
+   * @throws CacheError `serializer` if the value cannot be serialized; RangeError for a lifetime that is not positive;
    *   TypeError for a `since` that is not a mark of this cache
    */
   async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {

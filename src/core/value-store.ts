@@ -29,7 +29,7 @@ interface Made {
   /** Whether the value was stored in Redis, for other processes to find. */
   readonly isKept: boolean
   /**
-   * The serialized value, from which each waiting caller gets a copy; `undefined` if the value cannot be serialised.
+   * The serialized value, from which each waiting caller gets a copy; `undefined` if the value cannot be serialized.
    */
   readonly source: SerializedValue | undefined
 }
@@ -95,7 +95,7 @@ export class ValueStore {
     )
     if (!isShared || isPrimitive(result.value)) return result.value
     const copy = result.source === undefined ? undefined : await this.#copy(result.source)
-    // A value that cannot be serialised cannot be copied, and must not be shared.
+    // A value that cannot be serialized cannot be copied, and must not be shared.
     return copy === undefined ? compute() : copy.value
   }
 
@@ -106,7 +106,7 @@ export class ValueStore {
     )
   }
 
-  /** The entry for a value provided by the caller. @throws CacheError `serializer` if it cannot be serialised */
+  /** The entry for a value provided by the caller. @throws CacheError `serializer` if it cannot be serialized */
   entryOf(value: unknown, keeping: ValueLifetime): NewEntry {
     return this.#entryOf(this.#codec.serialize(value, 0), keeping)
   }

@@ -23,7 +23,7 @@ export class ValueCodec {
   }
 
   /**
-   * @param cost - the computation time of the value in ms @throws CacheError `serializer` if it cannot be serialised
+   * @param cost - the computation time of the value in ms @throws CacheError `serializer` if it cannot be serialized
    */
   serialize(value: unknown, cost: number): SerializedValue {
     const spent = cost > 0 ? String(Math.round(cost)) : ''
@@ -37,7 +37,7 @@ export class ValueCodec {
       }
       throw new TypeError(`the serializer returned ${data === null ? 'null' : typeof data}, not a string or a Buffer`)
     } catch (thrown) {
-      throw new CacheError('serializer', `the value cannot be serialised: ${textOf(thrown)}`, thrown)
+      throw new CacheError('serializer', `the value cannot be serialized: ${textOf(thrown)}`, thrown)
     }
   }
 
@@ -57,7 +57,7 @@ export class ValueCodec {
 }
 
 function unreadable(thrown: unknown): never {
-  throw new CacheError('serializer', `the value cannot be deserialised: ${textOf(thrown)}`, thrown)
+  throw new CacheError('serializer', `the value cannot be deserialized: ${textOf(thrown)}`, thrown)
 }
 
 /** The computation time of this entry's value, in ms; 0 if unknown. */

@@ -85,8 +85,8 @@ export class EntryReader {
     if (read === 'unchanged') return this.#memory.peek(key, false)
     const framed = decodeFrame(read)
     if (framed === undefined || this.#ownerOf(key, framed) !== 'own') return 'unreadable'
-    const verdict = this.#judge(key, framed, incarnation, Number.POSITIVE_INFINITY)
-    return typeof verdict === 'string' ? verdict : { entry: verdict.entry, tier: 'redis', disconnected: false }
+    const judged = this.#judge(key, framed, incarnation, Number.POSITIVE_INFINITY)
+    return typeof judged === 'string' ? judged : { entry: judged.entry, tier: 'redis', disconnected: false }
   }
 
   async #findOnceStarted(key: string): Promise<Found | undefined> {
@@ -215,8 +215,8 @@ export class EntryReader {
       this.#counters.foreignEntries++
       return undefined
     }
-    const verdict = this.#judge(key, framed, incarnation, asked)
-    if (typeof verdict !== 'string') return verdict
+    const judged = this.#judge(key, framed, incarnation, asked)
+    if (typeof judged !== 'string') return judged
     // The entry cannot be used, but the entry in memory may still be older than the tombstone it was stored after.
     if (framed.after !== undefined) this.#mirror.learnRetired(key, framed.after)
     return undefined

@@ -1,7 +1,7 @@
 import type { RequestHead } from '../port/exchange.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
-import type { InputsVerdict } from '../rules/inputs-verdict.js'
+import type { InputsDecision } from '../rules/storable-inputs.js'
 import { hasField } from '../syntax/fields.js'
 import { pathOf } from '../syntax/target.js'
 import type { WarningKind } from './reports.js'
@@ -17,7 +17,7 @@ export interface Advice {
  * stored.
  */
 export function adviceOn(
-  { refusal, input, selecting }: InputsVerdict,
+  { refusal, input, selecting }: InputsDecision,
   { place }: InputsRead,
   request: RequestHead,
 ): readonly Advice[] {

@@ -2,11 +2,11 @@ import type { ResponseHead } from '../port/exchange.js'
 import type { ResponseNotes } from '../port/response-notes.js'
 import { isEndless } from '../rules/endless-types.js'
 import type { InputsRead } from '../rules/inputs-read.js'
-import { type InputsContext, type InputsVerdict, judgeInputs, NO_INPUTS } from '../rules/inputs-verdict.js'
 import type { Reason } from '../rules/reasons.js'
 import { reflectedText, unkeyedTexts } from '../rules/reflected.js'
 import { isStorable, type Storable } from '../rules/storable.js'
 import { refuseFraming } from '../rules/storable-body.js'
+import { type InputsContext, type InputsDecision, judgeInputs, NO_INPUTS } from '../rules/storable-inputs.js'
 import { selectingFields } from '../rules/vary.js'
 import { type RecordedHead, withSelecting } from '../store/recorded-response.js'
 import type { RouteFields } from '../store/route-fields.js'
@@ -30,7 +30,7 @@ export class RecordedJudgement {
   readonly #reports: Reports
   /** The state of the run's inputs when the head was judged. */
   #atHead: { readonly version: number; readonly context: InputsContext } | undefined
-  #inputs: InputsVerdict = NO_INPUTS
+  #inputs: InputsDecision = NO_INPUTS
   #searched: { readonly body: Buffer; readonly neutral: InputsRead['neutral'] } | undefined
 
   constructor(run: JudgedRun, reports: Reports) {

@@ -86,7 +86,7 @@ class EarlyAnswers implements Unopened {
   readonly #ordinary: OnIncoming
   #request: IncomingMessage | undefined
   /** The return value of the normal path, for the parser. */
-  #verdict = 0
+  #result = 0
   /** True while the connection is idle with the keep-alive timeout as its socket timeout. */
   #isIdle = false
 
@@ -105,8 +105,8 @@ class EarlyAnswers implements Unopened {
       return this.#pass(request, keepAlive)
     }
     this.#request = request
-    this.#verdict = 0
-    if (this.#take(request, this)) return this.#verdict
+    this.#result = 0
+    if (this.#take(request, this)) return this.#result
     this.#request = undefined
     return this.#pass(request, keepAlive)
   }
@@ -129,7 +129,7 @@ class EarlyAnswers implements Unopened {
     if (request === undefined) throw new Error('the request has been answered')
     this.#request = undefined
     return this.#responses.of(request, () => {
-      this.#verdict = this.#pass(request, true)
+      this.#result = this.#pass(request, true)
     })
   }
 

@@ -6,7 +6,7 @@ import type { InputsRead } from './inputs-read.js'
 import type { StoragePolicy } from './storage-policy.js'
 
 /** The consequences of the inputs of a run. */
-export interface InputsVerdict {
+export interface InputsDecision {
   /** Why the response is not stored; `undefined` if the inputs permit it. */
   readonly refusal: 'cookie-read' | 'fields-read' | 'query-read' | 'address-read' | 'filled-read' | undefined
   /** The name of the refused input, as in `inputs` and `vary`; `''` if there is none. */
@@ -28,11 +28,11 @@ export interface InputsContext {
 
 const NO_NAMES: readonly string[] = Object.freeze([])
 
-/** The verdict for a run that has read nothing significant. */
-export const NO_INPUTS: InputsVerdict = { refusal: undefined, input: '', selecting: NO_NAMES }
+/** The decision for a run that has read nothing significant. */
+export const NO_INPUTS: InputsDecision = { refusal: undefined, input: '', selecting: NO_NAMES }
 
 /** Decides whether a response made from these inputs may be stored, and by which of them it is selected. */
-export function judgeInputs(read: InputsRead, context: InputsContext): InputsVerdict {
+export function judgeInputs(read: InputsRead, context: InputsContext): InputsDecision {
   if (read.version === 0) return NO_INPUTS
   const { control, policy } = context
   const parameter = [...read.parameters].find((name) => !policy.ignored.has(`query:${name}`))
@@ -61,7 +61,7 @@ function judgeCookies(
   { cookies, everyCookie }: InputsRead,
   { request, selecting: known, policy }: InputsContext,
   selecting: string[],
-): InputsVerdict {
+): InputsDecision {
   const field = fieldValue(request.headers, 'cookie')
   if (everyCookie && !policy.ignored.has('cookie')) {
     if (field !== undefined) return { refusal: 'cookie-read', input: 'cookie', selecting: NO_NAMES }
