@@ -10,6 +10,8 @@ export function expressApp(atlas: Atlas, cache: FallbackCache): express.Express 
   const app = express()
   app.disable('x-powered-by')
 
+  app.use('/__cache', cached.dashboard({ readOnly: false, environment: 'demo' }))
+
   app.get('/cities', cached, (req, res) => {
     const result = atlas.search(String(req.query.q ?? ''))
     res.fallbackCache.tag(...tagsOfCities(result.cities))

@@ -37,6 +37,11 @@ export function createFront(
   let turn = 0
   const server = createServer((req, res) => {
     if (own(req, res)) return
+    // The dashboard of the cache that both apps share; its own requests are not shown.
+    if (/^\/__cache(?:[/?]|$)/.test(req.url ?? '')) {
+      apps.express(req, res)
+      return
+    }
     const named = req.headers['x-app']
     const app: AppName = named === 'express' || named === 'koa' ? named : turn++ % 2 === 0 ? 'express' : 'koa'
     res.setHeader('X-Answered-By', app)

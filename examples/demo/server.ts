@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { FallbackCache } from 'fallback-cache'
+import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
 import { Atlas } from './atlas.js'
 import { Demo } from './demo.js'
 import { expressApp } from './express-app.js'
@@ -38,6 +39,8 @@ const cache = new FallbackCache({
   // One process is all there is, so nobody else can invalidate while it is cut off.
   maxStaleWhileDisconnected: '1h',
 })
+// In the package it is built already.
+await buildDashboardPage()
 const atlas = new Atlas(Number(process.env.DEMO_PLACES) || undefined)
 const demo = new Demo(atlas, cache, externalRedis ? 'external' : redis)
 const front = createFront(
@@ -53,7 +56,8 @@ const origin = await listen()
 demo.open(origin)
 
 console.log(`fallback-cache demo: Express and Koa over ${atlas.size.toLocaleString('en')} places, one cache\n`)
-console.log(`  ${origin}\n`)
+console.log(`  ${origin}            press "Kill Redis", and watch the answers go on`)
+console.log(`  ${origin}/__cache/   the dashboard of the cache\n`)
 console.log(`  ${redisNews()}`)
 if (process.stdin.isTTY) console.log(`  ${KEYS_HELP}`)
 

@@ -87,14 +87,14 @@ function lamp(id, text, kind) {
 }
 
 function showStats(stats) {
-  const flat = Object.entries(stats).flatMap(([name, value]) =>
-    value !== null && typeof value === 'object'
-      ? Object.entries(value).map(([part, inner]) => [`${name}.${part}`, inner])
-      : [[name, value]],
-  )
   byId('stats').replaceChildren(
-    ...flat.flatMap(([name, value]) => [element('dt', name), element('dd', String(value ?? '–'))]),
+    ...flat(stats, '').flatMap(([name, value]) => [element('dt', name), element('dd', String(value ?? '–'))]),
   )
+}
+
+function flat(value, name) {
+  if (value === null || typeof value !== 'object') return [[name, value]]
+  return Object.entries(value).flatMap(([part, inner]) => flat(inner, name === '' ? part : `${name}.${part}`))
 }
 
 function showFigures() {
