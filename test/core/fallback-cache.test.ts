@@ -337,15 +337,15 @@ describe('FallbackCache in memory', () => {
     expect(await cache.get('k')).toEqual(Buffer.from([0, 255, 13, 10, 128]))
   })
 
-  it('rejects a value that cannot be serialised, and keeps what it had', async () => {
+  it('rejects a value that cannot be serialized, and keeps what it had', async () => {
     const { cache } = make()
     await cache.set('k', 1)
     await expect(cache.set('k', undefined)).rejects.toMatchObject({ name: 'CacheError', code: 'serializer' })
-    await expect(cache.set('k', 1n)).rejects.toThrow('the value cannot be serialised')
+    await expect(cache.set('k', 1n)).rejects.toThrow('the value cannot be serialized')
     expect(await cache.get('k')).toBe(1)
   })
 
-  it('counts what cannot be deserialised, tells of it, and calls it a miss', async () => {
+  it('counts what cannot be deserialized, tells of it, and calls it a miss', async () => {
     const { cache } = make({
       deserializer: () => {
         throw new Error('bad bytes')
@@ -408,7 +408,7 @@ describe('getOrSet', () => {
     expect(await cache.get('k')).toEqual({ list: [1] })
   })
 
-  it('shares no value that has no serialised form: each caller computes', async () => {
+  it('shares no value that has no serialized form: each caller computes', async () => {
     const { cache } = make()
     let runs = 0
     const compute = async (): Promise<object> => {

@@ -67,7 +67,7 @@ describe('ValueCodec', () => {
     expect(entry(json, 'x').body.buffer.byteLength).toBe(3)
   })
 
-  it.each([[undefined], [() => 1], [Symbol('s')]])('says that %s has no serialised form', (value) => {
+  it.each([[undefined], [() => 1], [Symbol('s')]])('says that %s has no serialized form', (value) => {
     expect(() => json.serialize(value, 0)).toThrow(CacheError)
     expect(() => json.serialize(value, 0)).toThrow('the serializer returned undefined, not a string or a Buffer')
   })
