@@ -183,6 +183,7 @@ export class FallbackCache {
    * @throws CacheError `circular-wait` if `compute` asks for a key whose computation waits for it
    */
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
+    checkCompute(compute)
     const checked = this.#readSetOptions(options)
     checkKey(key)
     if (this.#engine.inactive === 'disabled') return compute()
@@ -342,6 +343,13 @@ function checkKey(key: string): string {
   if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${shown(key)}`)
   if (halfPair.test(key)) throw new TypeError(`a key must be well-formed Unicode, got ${shown(key)}`)
   return key
+}
+
+function checkCompute(compute: unknown): void {
+  if (typeof compute === 'function') return
+  throw new TypeError(
+    `getOrSet needs a function that computes the value as its second argument, got ${shown(compute)}: write getOrSet(key, () => load(), options)`,
+  )
 }
 
 function isOptions<T extends object>(given: T | Duration | undefined): given is T {

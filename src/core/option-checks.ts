@@ -100,23 +100,28 @@ const LONGEST_NAME = 256
 /** Checks for an object that can hold options. @throws TypeError */
 export function record(value: unknown, name: string): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || isBoxed(value)) {
-    throw new TypeError(`${name} must be an object, got ${shown(value)}`)
+    const remedy = value instanceof Map ? ': pass Object.fromEntries(map)' : ''
+    throw new TypeError(`${name} must be an object, got ${shown(value)}${remedy}`)
   }
   return value
 }
 
-/**
- * Whether a value is a wrapper of a single value, such as `new Number(5)` or a date, in which no option would be found.
- */
+/** Whether an object has its contents elsewhere than in properties, so that no option would be found in it. */
 function isBoxed(value: object): boolean {
-  return value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof Date
+  return BOXES.some((box) => value instanceof box)
 }
+
+const BOXES = [Number, String, Boolean, Date, Map, Set, Promise, RegExp] as const
 
 /** Formats a value for an error message: short, with strings in quotes. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shortened(value))
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) {
+    const box = BOXES.find((one) => value instanceof one)
+    return box === undefined ? 'an object' : `a ${box.name}`
+  }
   return String(value)
 }
 

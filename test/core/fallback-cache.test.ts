@@ -150,6 +150,20 @@ describe('FallbackCache in memory', () => {
     expect(await cache.get('k')).toBeNull()
   })
 
+  it('says what to write where getOrSet gets no function', async () => {
+    const cache = new FallbackCache()
+    for (const [compute, text] of [
+      [undefined, 'undefined'],
+      [{ ttl: 5 }, 'an object'],
+      ['value', '"value"'],
+    ] as const) {
+      await expect(cache.getOrSet('key', compute as never, (() => 1) as never)).rejects.toThrow(
+        `getOrSet needs a function that computes the value as its second argument, got ${text}: write getOrSet(key, () => load(), options)`,
+      )
+    }
+    await cache.close()
+  })
+
   it('refuses a key that is no text, or that Redis could not tell from another', async () => {
     const { cache } = make()
     for (const key of [1, undefined, null, {}, ['k']]) {

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import compression from 'compression'
 import compress from 'koa-compress'
@@ -123,6 +125,32 @@ describe.each(koas)('koa-compress in %s', (_, createApplication) => {
     await accepting(get, 'br')
     for (const coding of codings) expect((await accepting(get, coding)).cacheStatus.hit).toBe(true)
   })
+
+  it.each([0, 1, 50])(
+    'ends the response to a stream that fails after %s chunks, which is not stored',
+    async (chunks) => {
+      const app = createApplication()
+      app.use(compress({ zstd: false }))
+      app.use(stage.koa())
+      app.use((ctx) => {
+        let left = chunks
+        ctx.type = 'text/plain'
+        ctx.body = new Readable({
+          read() {
+            if (left-- > 0) this.push(randomBytes(20_000).toString('hex'))
+            else setImmediate(() => this.destroy(new Error('broken')))
+          },
+        })
+      })
+      const get = await stage.serve(app)
+      for (let round = 0; round < 2; round++) {
+        const got = await accepting(get, 'gzip').catch(() => undefined)
+        // A head that was sent before the failure is followed by no whole body.
+        expect(got === undefined || got.broken || got.status === 500).toBe(true)
+        expect(got?.cacheStatus.hit).not.toBe(true)
+      }
+    },
+  )
 
   it('leaves a part of a hit uncompressed, in front of the cache', async () => {
     const get = await site('below')

@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import etag from '@koa/etag'
 import conditional from 'koa-conditional-get'
 import { describe, expect, it } from 'vitest'
@@ -51,5 +52,22 @@ describe.each(koas)('@koa/etag and koa-conditional-get in %s', (_, createApplica
     })
     await answersWhatIsKnown(await stage.serve(app), '{"page":1}')
     expect(runs).toBe(2)
+  })
+
+  it('find the file behind a stream, as without the cache', async () => {
+    const answers = async (isCached: boolean) => {
+      const app = createApplication()
+      app.use(conditional())
+      app.use(etag())
+      if (isCached) app.use(stage.koa())
+      app.use((ctx) => {
+        ctx.type = 'json'
+        ctx.body = createReadStream('package.json')
+      })
+      const got = await (await stage.serve(app))('/')
+      return [got.status, got.field('etag'), got.text.length]
+    }
+    expect(await answers(true)).toEqual(await answers(false))
+    expect((await answers(true))[1]).toMatch(/^W\//)
   })
 })

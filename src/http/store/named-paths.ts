@@ -73,12 +73,18 @@ function checkPath(path: string): void {
   )
 }
 
-/** Whether a path has a parameter (`:id`) or a wildcard (`*`, `*name`, `*.css`, `(.*)`) in the syntax of routers. */
+/**
+ * Whether a path has a parameter (`:id`, `{id}`, `[id]`, `<int:id>`) or a wildcard (`*`, `*name`, `*.css`, `(.*)`) in the
+ * syntax of routers.
+ */
 function isPattern(path: string): boolean {
-  return (
-    path.endsWith('*') || path.split('/').some((segment) => /^(?::[a-z_]|\*(?:$|\*$|[a-z_.])|\(\.\*\))/i.test(segment))
-  )
+  return path.endsWith('*') || path.split('/').some((segment) => WILD.test(segment) || BRACKETED.test(segment))
 }
+
+const WILD = /^(?::[a-z_]|\*(?:$|\*$|[a-z_.])|\(\.\*\))/i
+
+/** A whole segment in the syntax of OpenAPI and Fastify, of Next.js, of Flask. An id such as `{3F25-…}` is none. */
+const BRACKETED = /^(?:\{[*:]?[a-z_]\w*[?*]?\}|\[(?:\.\.\.)?[a-z_]\w*\]|<(?:[a-z]+:)?[a-z_]\w*>)$/i
 
 function textOf(value: unknown, at: number, kind: string): string {
   const isText = typeof value === 'string' || typeof value === 'bigint' || typeof value === 'boolean'

@@ -263,10 +263,23 @@ async function finish(body: KoaBody, recording: Recording): Promise<void> {
   else recording.abort('aborted')
 }
 
+/** Ends the response to which middleware in front, such as koa-compress, was still passing on a stream that failed. */
+function breakOff(ctx: Context, copy: unknown, error: Error): void {
+  const { res } = ctx
+  if (ctx.body === copy || res.writableEnded) return
+  if (res.headersSent) res.destroy()
+  else ctx.onerror(error)
+}
+
 function watch(ctx: Context, body: KoaBody, recording: Recording): void {
   if (body.kind === 'stream') {
     // Koa 2 listens for errors of every stream that was set as ctx.body, including the handler's own.
-    setBody(ctx, tee(body.open(), recording, !sendsWebBodies(ctx.response)))
+    const silent = !sendsWebBodies(ctx.response)
+    const copy = tee(body.open(), recording, {
+      silent,
+      onBroken: (error) => void setImmediate(breakOff, ctx, copy, error),
+    })
+    setBody(ctx, copy)
   } else if (body.kind === 'whole') {
     // Replaces the object by its JSON text, so that Koa does not serialize it again.
     if (body.from === 'json') putJson(ctx, String(body.bytes))

@@ -4,14 +4,23 @@ import type { Recording } from '../../http/port/index.js'
 /** The methods of a recording that receive the body. */
 export type Listener = Pick<Recording, 'write' | 'pause' | 'resume' | 'end' | 'abort'>
 
+/** How a copy of a stream behaves if the stream fails. */
+export interface TeeOptions {
+  /** True to end without an error, because the reader gets the error from the source. */
+  readonly silent: boolean
+  /** Called if the source fails while the copy is being read. */
+  readonly onBroken: (error: Error) => void
+}
+
 /**
  * Returns a stream that passes on `source` without delay, at the reader's pace, and copies it to a recording. End,
  * error and destruction propagate in both directions.
- *
- * @param silent - true to end without an error when `source` fails, because the reader gets the error from `source`
  */
-export function tee(source: Readable, recording: Listener, silent: boolean): Readable {
-  const copy = new Tee(source.readableObjectMode, recording, silent)
+export function tee(source: Readable, recording: Listener, options: TeeOptions): Readable {
+  const copy = new Tee(source.readableObjectMode, recording, options)
+  // @koa/etag asks for the file behind a stream.
+  const { path } = source as { readonly path?: unknown }
+  if (path !== undefined) Object.assign(copy, { path })
   // The copy reports errors; the callback only keeps pipeline() from throwing.
   pipeline(source, copy, () => {})
   return copy
@@ -31,14 +40,14 @@ export async function drain(source: Readable, recording: Listener): Promise<void
 
 class Tee extends Transform {
   readonly #recording: Listener
-  readonly #silent: boolean
+  readonly #options: TeeOptions
   #listening = true
   #isPaused = false
 
-  constructor(objectMode: boolean, recording: Listener, silent: boolean) {
+  constructor(objectMode: boolean, recording: Listener, options: TeeOptions) {
     super({ objectMode })
     this.#recording = recording
-    this.#silent = silent
+    this.#options = options
   }
 
   override _transform(chunk: unknown, _encoding: BufferEncoding, callback: TransformCallback): void {
@@ -63,7 +72,9 @@ class Tee extends Transform {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#recording.abort('aborted')
-    callback(this.#silent ? null : error)
+    callback(this.#options.silent ? null : error)
+    const isRead = this.listenerCount('data') > 0 || this.listenerCount('readable') > 0
+    if (error !== null && isRead) this.#options.onBroken(error)
   }
 }
 

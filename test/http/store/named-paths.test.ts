@@ -20,6 +20,11 @@ describe('namedPaths', () => {
     ['/c#?page=2', ['/c', '/c%23', '/c%23%3Fpage=2']],
     ['/a:b', ['/a:b']],
     ['/a*b', ['/a*b']],
+    ['/{3F2504E0-4F89}', ['/%7B3F2504E0-4F89%7D']],
+    ['/a{id}', ['/a%7Bid%7D']],
+    ['/%7Bid%7D', ['/%7Bid%7D']],
+    ['/[0]', ['/%5B0%5D']],
+    ['/<b>b</b>', ['/%3Cb%3Eb%3C/b%3E']],
   ])('reads %j as %j', (path, paths) => {
     expect(namedPaths([path])?.toSorted()).toEqual([...paths].sort())
   })
@@ -43,6 +48,7 @@ describe('namedPaths', () => {
       ['\u00fc', '/p/%C3%BC'],
       [' ', '/p/%20'],
       [':id', '/p/:id'],
+      ['{id}', '/p/%7Bid%7D'],
       ['*', '/p/*'],
       [7, '/p/7'],
       [7n, '/p/7'],
@@ -67,6 +73,10 @@ describe('namedPaths', () => {
     ['a named star', ['/*rest'], /pattern/],
     ['a star before an extension', ['/styles/*.css'], /pattern/],
     ['a star in brackets', ['/products/(.*)'], /pattern/],
+    ['a parameter of OpenAPI', ['/products/{id}'], /looks like a pattern/],
+    ['a parameter of Next.js', ['/products/[id]/reviews'], /looks like a pattern/],
+    ['all segments of Next.js', ['/docs/[...slug]'], /looks like a pattern/],
+    ['a parameter of Flask', ['/products/<int:id>'], /looks like a pattern/],
     ['no segments', [[]], /names no path/],
     ['an undefined segment', [['products', undefined]], /segment 2 of the path is undefined/],
     ['an empty segment', [['products', '']], /segment 2 of the path is empty/],
