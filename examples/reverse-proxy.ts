@@ -124,6 +124,8 @@ function clean(request: IncomingMessage): number | undefined {
   const { headers, httpVersion } = request
   // `GET http://host/path` names the host better than Host does (RFC 9112, section 3.2.2).
   const [, host, path = ''] = /^https?:\/\/([^/?#]+)([^#]*)/i.exec(request.url ?? '') ?? []
+  // Userinfo hides which host is meant, and is no part of Host (RFC 9110, sections 4.2.4 and 7.2).
+  if (host?.includes('@') || headers.host?.includes('@')) return 400
   if (host !== undefined) headers.host = host
   if (host !== undefined) request.url = path.startsWith('/') ? path : `/${path}`
   const coding = headers['transfer-encoding']

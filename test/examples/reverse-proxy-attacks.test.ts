@@ -126,6 +126,8 @@ describe('the reverse proxy and a request that', () => {
     ['a coding after the chunks', ['POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked, gzip'], 400],
     ['an unknown coding', ['POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: xchunked'], 501],
     ['a space before the colon', ['POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding : chunked'], 400],
+    ['userinfo in its target', ['GET http://evil@a/ HTTP/1.1', 'Host: a'], 400],
+    ['userinfo in its Host', ['GET / HTTP/1.1', 'Host: evil@a'], 400],
     ['an expectation that nothing meets', ['POST / HTTP/1.1', 'Host: a', 'Expect: more', 'Content-Length: 0'], 417],
   ])('has %s is refused, and the origin hears nothing of it', async (_what, head, status) => {
     answer = saying(OK)
