@@ -87,6 +87,7 @@ describe('the judge of the soak test', () => {
     version: 0,
     run: 'B1.1',
     isConnected: true,
+    isAnswered: true,
   } as const
   const run = { type: 'run', by: 'B1', run: 'B1.1', resource: 'x', version: 0, startAt: 10, endAt: 20 } as const
   const trusted = { ...read, by: 'A1', resource: 'y', run: undefined, version: 0 } as const
@@ -112,6 +113,16 @@ describe('the judge of the soak test', () => {
       [],
     ],
     ['the same, before Redis knew', [{ ...write, durable: undefined, endAt: 300 }, run, read], []],
+    [
+      'the same, where a read of Redis was not answered in time',
+      [{ ...write, durable: undefined }, run, { ...read, isAnswered: false }],
+      [],
+    ],
+    [
+      'a stale answer after an invalidation in the log, whether a read was answered or not',
+      [write, run, { ...read, isAnswered: false }],
+      ['C1'],
+    ],
     [
       'the same, where its process stopped before Redis knew',
       [{ ...write, durable: undefined, endAt: Number.POSITIVE_INFINITY }, run, read],

@@ -73,7 +73,8 @@ export class Bindings {
 
   /** Whether the tombstone of a request had to be there at a read that asked Redis for its key. */
   #isRequestMet(read: Read, { startAt, endAt }: Write): boolean {
-    if (this.#lease > 0 || read.startAt - endAt > TOMBSTONE_FOR || endAt + SLACK >= read.startAt) return false
+    if (!read.isAnswered || this.#lease > 0 || read.startAt - endAt > TOMBSTONE_FOR || endAt + SLACK >= read.startAt)
+      return false
     return !this.#losses.some((loss) => loss.endAt > startAt && loss.startAt < read.endAt)
   }
 

@@ -6,6 +6,8 @@ import type { FallbackCache } from '../../src/index.js'
 export interface Observed<T> {
   readonly result: T
   readonly isConnected: boolean
+  /** Whether every command to Redis in this time was answered, so that an answer knows what Redis has under its key. */
+  readonly isAnswered: boolean
 }
 
 /** Tells whether a cache was connected during a lookup. */
@@ -28,16 +30,22 @@ export function observe(cache: FallbackCache, onChange: (isConnected: boolean) =
   return { during, find }
 
   async function during<T>(ask: () => Promise<T>): Promise<Observed<T>> {
-    const before = { outages, served: counters.servedWhileDisconnected }
+    const before = { outages, served: counters.servedWhileDisconnected, unanswered: unanswered() }
     const wasConnected = cache.stats().connected
     const result = await ask()
     // A single timeout is not an outage yet; the answer then comes from memory, and is counted as such.
     const isUndisturbed = outages === before.outages && counters.servedWhileDisconnected === before.served
-    return { result, isConnected: wasConnected && isUndisturbed && cache.stats().connected }
+    const isConnected = wasConnected && isUndisturbed && cache.stats().connected
+    return { result, isConnected, isAnswered: unanswered() === before.unanswered }
+  }
+
+  function unanswered(): number {
+    const { redisTimeouts, redisFailures, redisSkipped, redisErrorReplies } = counters
+    return redisTimeouts + redisFailures + redisSkipped + redisErrorReplies
   }
 
   async function find(key: string): Promise<Observed<Found | undefined>> {
-    const { result, isConnected } = await during(async () => await engineOf(cache).find(key))
-    return { result, isConnected: isConnected && result?.disconnected !== true }
+    const { result, isConnected, isAnswered } = await during(async () => await engineOf(cache).find(key))
+    return { result, isConnected: isConnected && result?.disconnected !== true, isAnswered }
   }
 }

@@ -19,6 +19,11 @@ export interface Read {
   readonly run: string | undefined
   /** Whether the cache trusted Redis all the while, and said so. */
   readonly isConnected: boolean
+  /**
+   * Whether Redis answered everything it was asked in this time. If not, memory may have answered by the log alone, which
+   * says nothing of unsafe requests.
+   */
+  readonly isAnswered: boolean
 }
 
 /** A change of the truth, and the invalidation that follows it. */

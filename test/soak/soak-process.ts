@@ -158,15 +158,15 @@ async function run(setup: SoakSetup): Promise<void> {
     const how = random.weighted({ getOrSet: 4, http: 4, get: 1, find: 1 })
     const resource = random.pick(how === 'http' ? paths : valueKeys)
     const startAt = moment()
-    const { result, isConnected } =
+    const { result, ...observed } =
       how === 'find' ? await find(resource) : await connection.during(() => lookUp(how, resource))
     const { version, run } = result ?? {}
-    records.push({ type: 'read', by: name, resource, how, startAt, endAt: moment(), version, run, isConnected })
+    records.push({ type: 'read', by: name, resource, how, startAt, endAt: moment(), version, run, ...observed })
   }
 
   async function find(key: string): Promise<Observed<Versioned | undefined>> {
-    const { result, isConnected } = await connection.find(key)
-    return { result: result && (JSON.parse(result.entry.body.toString()) as Versioned), isConnected }
+    const { result, ...observed } = await connection.find(key)
+    return { result: result && (JSON.parse(result.entry.body.toString()) as Versioned), ...observed }
   }
 
   async function lookUp(how: Exclude<Read['how'], 'find'>, resource: string): Promise<Versioned | undefined> {
