@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
 
 // The scripts beside this file run in a clone that has no node_modules yet: they import nothing but node: and each other.
 
@@ -15,6 +15,10 @@ export function installDependencies() {
     process.exit(1)
   }
   if (isInstalled()) return
+  if (isLink()) {
+    console.warn('node_modules is a link, whose target npm ci would empty: if a package is missing, install it there.')
+    return
+  }
   console.log('Installing dependencies (npm ci) …')
   // include=dev: NODE_ENV=production would leave out what the tests and the demo run on.
   const { status } = npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { stdio: 'inherit' })
@@ -22,6 +26,11 @@ export function installDependencies() {
     console.error('npm ci failed; see above.')
     process.exit(status ?? 1)
   }
+}
+
+/** Whether node_modules is a symbolic link, such as one that several working trees share. */
+function isLink() {
+  return lstatSync(new URL('../node_modules', import.meta.url), { throwIfNoEntry: false })?.isSymbolicLink() === true
 }
 
 /**
