@@ -14,6 +14,9 @@ if (!file) {
 }
 
 installDependencies()
+// In the package it is built already; here it may be missing, or older than its sources.
+const { buildDashboardPage } = await import('./dashboard-page.mjs')
+await buildDashboardPage()
 const env = { ...process.env }
 if (process.env.SKIP_REDIS !== '1') {
   const redisServer = provideRedisServer()

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { FallbackCache } from 'fallback-cache'
-import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
 import { Atlas } from './atlas.js'
 import { Demo } from './demo.js'
 import { expressApp } from './express-app.js'
@@ -39,8 +38,6 @@ const cache = new FallbackCache({
   // One process is all there is, so nobody else can invalidate while it is cut off.
   maxStaleWhileDisconnected: '1h',
 })
-// In the package it is built already.
-await buildDashboardPage()
 const atlas = new Atlas(Number(process.env.DEMO_PLACES) || undefined)
 const demo = new Demo(atlas, cache, externalRedis ? 'external' : redis)
 const front = createFront(
