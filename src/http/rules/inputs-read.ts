@@ -52,7 +52,7 @@ export class InputsRead {
   readonly filledNames: readonly string[]
   /** Values that identify the user, regardless of their names. */
   readonly counted: ReadonlySet<string>
-  /** Neutral fields that were read, in lower case. */
+  /** Neutral fields that were read and that a response may repeat, in lower case. */
   neutral: ReadonlySet<string> = NONE
   /** Where in the code all fields were read, for a warning; `undefined` if unknown. */
   place: string | undefined
@@ -90,7 +90,7 @@ export class InputsRead {
     if (!this.isCounting) return
     if (name === 'range') this.range = true
     if (NEUTRAL_FIELDS.has(name)) {
-      if (!this.neutral.has(name)) this.neutral = new Set(this.neutral).add(name)
+      if (!UNREFLECTED.has(name) && !this.neutral.has(name)) this.neutral = new Set(this.neutral).add(name)
       return
     }
     if (name === 'cookie') this.allCookies()
@@ -190,6 +190,10 @@ export class InputsRead {
 type Kind = 'fields' | 'cookies' | 'parameters' | 'filledValues' | 'filledObjects'
 
 const NONE: ReadonlySet<string> = new Set()
+
+/** Hidden from handlers, and read for every response by Express; a body may contain its own entity tag. */
+const UNREFLECTED: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since'])
+
 const NO_NAMES: readonly string[] = Object.freeze([])
 
 let placesLeft = 8

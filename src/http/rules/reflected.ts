@@ -27,8 +27,6 @@ export function unkeyedTexts(
   if (neutral.size === 0 && keyedParameters === undefined) return NONE
   const texts: UnkeyedText[] = []
   for (const input of neutral) {
-    // Hidden from handlers; a body may contain its own entity tag.
-    if (input === 'if-none-match' || input === 'if-modified-since') continue
     const text = fieldValue(request.headers, input)?.trim() ?? ''
     if (text.length >= SHORTEST && !selecting.includes(input) && !ignored.has(input)) texts.push({ input, text })
   }

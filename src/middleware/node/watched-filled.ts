@@ -84,8 +84,7 @@ function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRe
   const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
   let before: InputRecord | undefined
   const prototype: object = Object.getPrototypeOf(holder)
-  for (const name of Object.keys(holder)) {
-    if (known.has(name) || isNeutralName(name)) continue
+  for (const name of addedNames(prefix, Object.keys(holder))) {
     const descriptor = Object.getOwnPropertyDescriptor(holder, name)
     if (descriptor?.get !== undefined || descriptor?.configurable !== true) continue
     const { value } = descriptor
@@ -100,6 +99,26 @@ function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRe
   }
   watchAbsent(prefix, holder, known, inputs)
   return before ?? NOTHING
+}
+
+/** The names that frameworks do not add themselves, and that are not neutral. */
+function addedNames(prefix: 'req' | 'ctx', names: readonly string[]): readonly string[] {
+  const last = LAST[prefix]
+  // Most objects have the same properties in the same order.
+  if (last !== undefined && isSame(names, last.names)) return last.added
+  const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
+  const added = names.filter((name) => !known.has(name) && !isNeutralName(name))
+  LAST[prefix] = { names, added }
+  return added
+}
+
+const LAST: Partial<Record<'req' | 'ctx', { readonly names: readonly string[]; readonly added: readonly string[] }>> =
+  {}
+
+function isSame(names: readonly string[], others: readonly string[]): boolean {
+  if (names.length !== others.length) return false
+  for (let at = 0; at < names.length; at += 1) if (names[at] !== others[at]) return false
+  return true
 }
 
 /**
