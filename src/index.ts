@@ -13,6 +13,7 @@ export {
   type AssignOptions,
   type CacheStats,
   FallbackCache,
+  type InvalidateOptions,
   type Invalidation,
   type InvalidationMark,
   type PrefixOptions,

@@ -340,6 +340,7 @@ export class EntryStore {
     const slot: MemorySlot = {
       entry: kept,
       sequence: mark.sequence,
+      softened: false,
       knownAt: mark.startedAt,
       stamp: mark.stamp,
       writtenIn: undefined,
@@ -394,7 +395,7 @@ export class EntryStore {
     const existed = await Promise.all(recorded.map((part) => shared.coherence.issue(part)))
     const known = existed.filter((part) => part !== undefined)
     if (known.length < recorded.length) return { durable: false, existed: [] }
-    if (covers.some((cover) => cover.kind !== 'key')) shared.sweep.soon()
+    if (covers.some((cover) => cover.kind !== 'key' && cover.soft !== true)) shared.sweep.soon()
     return { durable: true, existed: known.flat() }
   }
 

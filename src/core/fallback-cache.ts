@@ -11,6 +11,12 @@ import { type Duration, positiveDuration } from './duration.js'
 import { CacheEngine, ENGINE } from './engine.js'
 import { EntryStore, type Invalidation } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
+import {
+  type InvalidateOptions,
+  type PrefixOptions,
+  readInvalidateOptions,
+  readPrefixOptions,
+} from './invalidate-options.js'
 import { type InvalidationMark, OpaqueMark, type RunMark } from './mark.js'
 import { Meters, type TrafficStats } from './meters.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
@@ -21,6 +27,7 @@ import { type ValueLifetime, ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
 export type { Invalidation } from './entry-store.js'
+export type { InvalidateOptions, PrefixOptions } from './invalidate-options.js'
 export type { InvalidationMark } from './mark.js'
 
 /** The lifetime and the tags of a value. */
@@ -97,12 +104,6 @@ export interface CacheStats {
   /** Requests by result, handler time and time saved, in all and by route. */
   readonly traffic: TrafficStats
   readonly counters: Readonly<Counters>
-}
-
-/** Options of an invalidation by prefix. */
-export interface PrefixOptions {
-  /** Compare case-insensitively. @defaultValue false */
-  readonly ignoreCase?: boolean | undefined
 }
 
 /**
@@ -187,10 +188,11 @@ export class FallbackCache {
     const checked = this.#readSetOptions(options)
     checkKey(key)
     if (this.#engine.inactive === 'disabled') return compute()
-    const known = await this.#values.read(key)
+    const known = await this.#values.read(key, true)
     if (known !== undefined) {
-      const { entry } = known
-      if (this.#engine.isDueEarly({ staleAt: entry.staleAt, cost: costOf(entry) }))
+      const { entry, softened } = known
+      if (softened) this.#values.makeAgain(key, compute, checked)
+      else if (this.#engine.isDueEarly({ staleAt: entry.staleAt, cost: costOf(entry) }))
         this.#values.makeEarly(key, compute, checked)
       return known.value as T
     }
@@ -217,21 +219,22 @@ export class FallbackCache {
 
   /** Like {@link invalidatePrefix}, for several prefixes at once. */
   invalidatePrefixes(prefixes: readonly string[], options: PrefixOptions = {}): Promise<Invalidation> {
-    rejectUnknownOptions(options, { ignoreCase: {} }, 'invalidatePrefix')
-    const ignoreCase = options.ignoreCase ?? false
+    const { ignoreCase, soft } = readPrefixOptions(options)
     return this.#entries.invalidate(
-      checkList(prefixes, 'prefixes').map((prefix) => ({ kind: 'prefix', prefix, ignoreCase })),
+      checkList(prefixes, 'prefixes').map((prefix) => ({ kind: 'prefix', prefix, ignoreCase, soft })),
     )
   }
 
   /** Invalidates every entry that has at least one of these tags, in every process. */
-  invalidateTags(tags: readonly string[]): Promise<Invalidation> {
-    return this.#entries.invalidate(checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag })))
+  invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
+    const { soft } = readInvalidateOptions(options, 'invalidateTags')
+    return this.#entries.invalidate(checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag, soft })))
   }
 
   /** Invalidates every key under `keyPrefix`, in every process; other keys in the database are unaffected. */
-  clear(): Promise<Invalidation> {
-    return this.#entries.invalidate([{ kind: 'all' }])
+  clear(options: InvalidateOptions = {}): Promise<Invalidation> {
+    const { soft } = readInvalidateOptions(options, 'clear')
+    return this.#entries.invalidate([{ kind: 'all', soft }])
   }
 
   /** Statistics: memory usage, the state of Redis, and the counters. */

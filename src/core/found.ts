@@ -10,6 +10,8 @@ export interface Found {
    * True if Redis was unavailable: other processes may have invalidated the entry within `maxStaleWhileDisconnected`.
    */
   readonly disconnected: boolean
+  /** Whether a soft invalidation covers it: it may be used while it is made again. */
+  readonly softened: boolean
 }
 
 /**

@@ -22,6 +22,8 @@ export interface ValueLifetime {
 interface Known {
   readonly entry: Entry
   readonly value: unknown
+  /** Whether it was invalidated softly. */
+  readonly softened: boolean
 }
 
 interface Made {
@@ -65,9 +67,13 @@ export class ValueStore {
     return this.#flights.size
   }
 
-  /** The fresh value of a key, with its entry; `undefined` if there is none that can be read. */
-  async read(key: string): Promise<Known | undefined> {
-    const found = await this.#findFresh(key)
+  /**
+   * The fresh value of a key, with its entry; `undefined` if there is none that can be read.
+   *
+   * @param mayBeSoftened - whether one that was invalidated softly will do
+   */
+  async read(key: string, mayBeSoftened = false): Promise<Known | undefined> {
+    const found = await this.#findFresh(key, mayBeSoftened)
     const known = found === undefined ? undefined : await this.#open(found)
     if (found === undefined || known === undefined) {
       this.#counters.misses++
@@ -78,10 +84,11 @@ export class ValueStore {
     if (found.tier === 'redis') this.#counters.redisHits++
     else this.#counters.memoryHits++
     if (found.disconnected) this.#counters.servedWhileDisconnected++
-    this.#meter.answered(found.tier, false)
+    this.#meter.answered(found.tier, found.softened)
     this.#meter.saved += costOf(found.entry)
     this.#meter.servedBytes += found.entry.body.length
-    this.#events.tell('hit', { key, tier: found.tier, stale: false })
+    if (found.softened) this.#counters.stale++
+    this.#events.tell('hit', { key, tier: found.tier, stale: found.softened })
     return known
   }
 
@@ -106,19 +113,30 @@ export class ValueStore {
     )
   }
 
+  /**
+   * Recomputes a value in the background that was invalidated softly, in this process or in another one that is doing it
+   * already.
+   */
+  makeAgain(key: string, compute: () => unknown, keeping: ValueLifetime): void {
+    this.#fly(key, keeping, (mark) => this.#computeInTurn(key, compute, keeping, mark)).catch((thrown: unknown) =>
+      this.#events.tell('fault', { error: asError(thrown) }),
+    )
+  }
+
   /** The entry for a value provided by the caller. @throws CacheError `serializer` if it cannot be serialized */
   entryOf(value: unknown, keeping: ValueLifetime): NewEntry {
     return this.#entryOf(this.#codec.serialize(value, 0), keeping)
   }
 
-  async #findFresh(key: string): Promise<Found | undefined> {
+  async #findFresh(key: string, mayBeSoftened = false): Promise<Found | undefined> {
     const found = await this.#entries.find(key)
-    return found === undefined || found.entry.staleAt <= this.#clock.now() ? undefined : found
+    if (found === undefined || (found.softened && !mayBeSoftened)) return undefined
+    return found.entry.staleAt <= this.#clock.now() ? undefined : found
   }
 
-  async #open({ entry }: Found): Promise<Known | undefined> {
+  async #open({ entry, softened }: Found): Promise<Known | undefined> {
     const copy = await this.#copy(entry)
-    return copy === undefined ? undefined : { entry, value: copy.value }
+    return copy === undefined ? undefined : { entry, value: copy.value, softened }
   }
 
   /** Deserializes a value; `undefined` if that fails. */

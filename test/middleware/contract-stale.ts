@@ -6,6 +6,76 @@ import type { CacheFace, Call, Host } from './hosts/host.js'
 export function staleContract<M extends CacheFace>(host: Host<M>): void {
   const stage = useStage(host)
 
+  describe('a soft invalidation', () => {
+    const site = async (fields: Record<string, string> = {}) => {
+      const { opened, open } = gate()
+      const seen = { runs: 0 }
+      const cached = stage.cached({ ttl: 60, tags: () => ['page'] })
+      const client = await stage.serve({
+        use: [cached],
+        routes: [
+          {
+            path: '/page/:id',
+            answer: async ({ run }) => {
+              seen.runs = run
+              if (run === 2) await opened
+              return { fields, body: `run ${run}` }
+            },
+          },
+        ],
+      })
+      return { cached, client, open, seen }
+    }
+
+    it.each([
+      ['a path', (cached: CacheFace) => cached.invalidate('/page', { soft: true })],
+      ['the segments of a path', (cached: CacheFace) => cached.invalidate(['page', 1], { soft: true })],
+      ['everything', (cached: CacheFace) => cached.invalidate({ soft: true })],
+      ['a tag', (cached: CacheFace) => cached.invalidateTags(['page'], { soft: true })],
+    ])('by %s has the stored answer sent while the handler makes it again, once', async (_by, invalidate) => {
+      const { cached, client, open, seen } = await site({ 'cache-control': 'max-age=60, must-revalidate' })
+      await client.get('/page/1')
+      expect(await invalidate(cached)).toMatchObject({ durable: true })
+      const stale = await Promise.all([client.get('/page/1'), client.get('/page/1'), client.get('/page/1')])
+      expect(stale.map(({ text }) => text)).toEqual(['run 1', 'run 1', 'run 1'])
+      await expect.poll(() => seen.runs).toBe(2)
+      expect((await client.get('/page/1')).text).toBe('run 1')
+      open()
+      await expect.poll(async () => (await client.get('/page/1')).text).toBe('run 2')
+      await client.get('/page/1')
+      expect(seen.runs).toBe(2)
+      expect(cached.stats().counters.stale).toBeGreaterThanOrEqual(4)
+    })
+
+    it('leaves nothing behind that a hard one covers, before it or after it', async () => {
+      const { cached, client, open } = await site()
+      open()
+      await client.get('/page/1')
+      await cached.invalidate('/page', { soft: true })
+      await cached.invalidate('/page/1')
+      expect((await client.get('/page/1')).text).toBe('run 2')
+      await cached.invalidateTags(['page'])
+      await cached.invalidate({ soft: true })
+      expect((await client.get('/page/1')).text).toBe('run 3')
+    })
+
+    it('ends with the lifetime of the answer', async () => {
+      const { cached, client, open } = await site()
+      open()
+      await client.get('/page/1')
+      await cached.invalidate('/page', { soft: true })
+      stage.clock.advance(61_000)
+      expect((await client.get('/page/1')).text).toBe('run 2')
+    })
+
+    it('takes no other option, and no other object for options', async () => {
+      const { cached } = await site()
+      await expect(cached.invalidate({ soft: true, id: 1 } as object)).rejects.toThrow('names no path')
+      await expect(cached.invalidate({})).rejects.toThrow('names no path')
+      await expect(cached.invalidate('/page', { sotf: true } as object)).rejects.toThrow('did you mean "soft"')
+    })
+  })
+
   describe('stale-while-revalidate', () => {
     it('answers at once and runs the handler once in the background', async () => {
       const { opened, open } = gate()

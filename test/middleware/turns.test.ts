@@ -82,6 +82,27 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('applications on one Redis', () 
     expect(runs).toBe(1)
   })
 
+  it('run the handler once after a soft invalidation, and send the stored response until then', async () => {
+    const cores = [await core(), await core(), await core()]
+    const apps = cores.map((one) => expressApp(one))
+    release()
+    for (const app of apps) expect((await get(app, '/page')).text).toBe('run 1')
+    held = new Promise((resolve) => {
+      release = resolve
+    })
+    expect(await cores[1]?.invalidatePrefix('/', { soft: true })).toMatchObject({ durable: true })
+    const answers = await Promise.all(apps.flatMap((app) => [get(app, '/page'), get(app, '/page')]))
+    expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(['run 1']))
+    await until('a handler to run', () => (runs > 1 ? true : undefined))
+    for (const app of apps) expect((await get(app, '/page')).text).toBe('run 1')
+    release()
+    for (const app of apps) {
+      await until('the new response', async () => ((await get(app, '/page')).text === 'run 2' ? true : undefined))
+    }
+    for (const app of apps) await get(app, '/page')
+    expect(runs).toBe(2)
+  })
+
   it('do not put the requests for what cannot be stored in a row', async () => {
     const apps = [expressApp(await core()), expressApp(await core()), expressApp(await core())]
     const answers = apps.map((app) => get(app, '/private'))

@@ -3,6 +3,7 @@ import { Coherence } from '../../src/core/coherence/coherence.js'
 import { Follower } from '../../src/core/coherence/follower.js'
 import { Journal } from '../../src/core/coherence/journal.js'
 import { Knowledge } from '../../src/core/coherence/knowledge.js'
+import { Mirror } from '../../src/core/coherence/mirror.js'
 import { RetiredKeys } from '../../src/core/coherence/retired-keys.js'
 import { SharedLog } from '../../src/core/coherence/shared-log.js'
 import { StepCheck } from '../../src/core/coherence/step-check.js'
@@ -179,6 +180,45 @@ const rules: readonly BrokenRule[] = [
     breaks: ['C9'],
     first: 5,
   },
+  {
+    rule: 'what Redis holds is stale if a soft invalidation is newer',
+    break: () => vi.spyOn(Mirror.prototype, 'softensAfter').mockReturnValue(false),
+    options: { softs: 0.6 },
+    breaks: ['C1', 'C3', 'C4'],
+    first: 1,
+  },
+  {
+    rule: 'what memory holds is stale if a soft invalidation is newer',
+    break: () => vi.spyOn(Mirror.prototype, 'softensSince').mockReturnValue(false),
+    options: { softs: 0.6 },
+    breaks: ['C1', 'C2', 'C3'],
+    first: 1,
+  },
+  {
+    rule: 'a soft invalidation is told from a hard one',
+    break: () => {
+      const record = Mirror.prototype.record
+      vi.spyOn(Mirror.prototype, 'record').mockImplementation(function (this: Mirror, covers, position) {
+        const hard = covers.map((cover) => (cover.kind === 'key' ? cover : { ...cover, soft: false }))
+        return { ...record.call(this, hard, position), covers }
+      })
+    },
+    options: { softs: 1 },
+    breaks: ['C6'],
+    first: 1,
+  },
+  {
+    rule: 'a hard invalidation prevails over a soft one, whichever came first',
+    break: () => {
+      const coversSince = Mirror.prototype.coversSince
+      vi.spyOn(Mirror.prototype, 'coversSince').mockImplementation(function (this: Mirror, ...asked) {
+        return !this.softensSince(...asked) && coversSince.apply(this, asked)
+      })
+    },
+    options: { softs: 0.6 },
+    breaks: ['C1', 'C2', 'C3', 'C4'],
+    first: 1,
+  },
 ]
 
 /** Replaces a part of each script on its way into Redis. */
@@ -200,12 +240,13 @@ describe('the simulation turns red', () => {
   })
 
   it.each(rules)('without this: $rule', { timeout: 120_000 }, async (rule) => {
-    if (rule.break !== undefined) expect((await simulate(rule.first, rule.options)).violations).toEqual([])
+    const options = { softs: 0, ...rule.options }
+    if (rule.break !== undefined) expect((await simulate(rule.first, options)).violations).toEqual([])
     rule.break?.()
     const seen = new Set<PromiseName>()
     let tried = 0
     for (let seed = rule.first; tried <= mostSeeds && !rule.breaks.some((promise) => seen.has(promise)); seed = tried) {
-      const { violations } = await simulate(seed, rule.options)
+      const { violations } = await simulate(seed, options)
       for (const { promise } of violations) seen.add(promise)
       tried++
     }

@@ -41,6 +41,8 @@ export interface Issued {
   readonly knownBy: Set<Witness>
   /** Whether a client's request asked for it: only its own process is bound. */
   readonly isRequest: boolean
+  /** Whether older values may still be given, if it is said that they are stale. */
+  readonly isSoft: boolean
 }
 
 /** A place in the order of things, and its time. */
@@ -82,6 +84,8 @@ export interface Result {
   /** `undefined`: nobody said, and something did go wrong meanwhile. */
   readonly isConnected: boolean | undefined
   readonly hadTrouble: boolean
+  /** Whether it was given as stale. */
+  readonly softened?: boolean
 }
 
 /**
@@ -130,6 +134,7 @@ export class History {
   /** The database changes, and at once the process is told to invalidate what depends on it. */
   issue(by: Witness, covers: readonly Cover[], text: string, isRequest = false): Issued {
     const versions = this.truth.change(covers)
+    const isSoft = covers.every(({ soft }) => soft === true)
     if (isRequest) for (const key of versions.keys()) this.#retired.add(key)
     const issued: Issued = {
       number: this.#issued.length,
@@ -142,6 +147,7 @@ export class History {
       wasLost: false,
       knownBy: new Set(),
       isRequest,
+      isSoft,
     }
     this.#issued.push(issued)
     this.note(() => `${by.name} issues #${issued.number} ${text}: ${show(versions)}`)
@@ -272,6 +278,7 @@ export class History {
     else {
       if (value.key !== key) this.violate('key', `${by.name} asked for ${key} and got ${value.key}`)
       for (const issued of this.#issued) {
+        if (issued.isSoft && (result.softened === true || reading.how === 'getOrSet')) continue
         if (value.version < (issued.versions.get(key) ?? 0)) this.#judgeMissed(reading, result, value, issued, now)
       }
       this.#judgeFlush(reading, result, value)
@@ -375,11 +382,15 @@ export class History {
     if (this.#retired.has(key)) return
     if (run.finishedAt === undefined || run.finishedAt.tick > startedAt.tick) return
     if (run.until <= this.#scheduler.now + 2 || this.#forgottenAt > run.knownTick) return
-    if (this.#issued.some(({ issuedAt, versions }) => issuedAt.tick > run.startedAt.tick && versions.has(key))) return
+    // What is stale is found, but `get` and `getOrSet` do not give it.
+    const mayMiss = (isSoft: boolean): boolean => !isSoft || reading.how !== 'find'
+    const isIssuedSince = ({ issuedAt, versions, isSoft }: Issued): boolean =>
+      issuedAt.tick > run.startedAt.tick && versions.has(key) && mayMiss(isSoft)
+    if (this.#issued.some(isIssuedSince)) return
     // A log that lost records is read as a whole once more, and covers what it covers, judged before or not.
     const since = this.#wentBackAt > run.knownTick ? 0 : run.knownTick
     const mayCover = this.#appended.some(
-      ({ covers, tick }) => tick > since && covers.some((cover) => reaches(cover, key)),
+      ({ covers, tick }) => tick > since && covers.some((cover) => reaches(cover, key) && mayMiss(cover.soft === true)),
     )
     if (mayCover) return
     this.violate('C6', `${by.name} found nothing under ${key}, though it kept run ${run.number} and nothing covers it`)

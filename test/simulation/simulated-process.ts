@@ -115,6 +115,7 @@ export class SimulatedProcess implements Witness {
       tier: found?.tier ?? 'memory',
       isConnected: found === undefined ? isConnected : !found.disconnected,
       hadTrouble,
+      softened: found?.softened === true,
     })
     return found
   }
@@ -242,11 +243,11 @@ export class SimulatedProcess implements Witness {
       case 'key':
         return this.cache.invalidateKey(cover.key)
       case 'prefix':
-        return this.cache.invalidatePrefix(cover.prefix, { ignoreCase: cover.ignoreCase })
+        return this.cache.invalidatePrefix(cover.prefix, { ignoreCase: cover.ignoreCase, soft: cover.soft })
       case 'tag':
-        return this.cache.invalidateTags([cover.tag])
+        return this.cache.invalidateTags([cover.tag], { soft: cover.soft })
       case 'all':
-        return this.cache.clear()
+        return this.cache.clear({ soft: cover.soft })
     }
   }
 
@@ -293,6 +294,10 @@ export class SimulatedProcess implements Witness {
 export const longestRun = 6000
 
 function describe(cover: Cover): string {
+  return cover.soft === true ? `softly ${described(cover)}` : described(cover)
+}
+
+function described(cover: Cover): string {
   switch (cover.kind) {
     case 'key':
       return `key ${cover.key}`

@@ -18,6 +18,8 @@ export interface SimulationOptions {
   readonly only?: readonly DisasterKind[]
   /** How often requests with unsafe methods come, where other things have weights of 2 to 50. @defaultValue 6 in some runs, else 0 */
   readonly retires?: number
+  /** The share of invalidations by prefix, by tag and of everything that are soft. @defaultValue 0.4 in some runs, else 0 */
+  readonly softs?: number
   /** Breaks the rules of those who use the library, or makes what it may fill smaller. */
   readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'allowedStale' | 'maxMirrorBytes'>>
 }
@@ -57,6 +59,9 @@ class Simulation {
   /** How often requests with unsafe methods come. */
   readonly #retires: number
   readonly #pause: number
+  /** Drawn apart, so that a seed gives the same run with and without soft invalidations. */
+  readonly #softRandom: Random
+  readonly #softs: number
   readonly #counts: Record<string, number> = {}
   #processes: SimulatedProcess[] = []
   #born = 0
@@ -70,6 +75,9 @@ class Simulation {
     this.#skews = this.#random.chance(0.25)
     const retires = this.#random.chance(0.4) ? 6 : 0
     this.#retires = options.retires ?? retires
+    this.#softRandom = new Random(seed + 1_000_003)
+    const softs = this.#softRandom.chance(0.5) ? 0.4 : 0
+    this.#softs = options.softs ?? softs
     this.#setup = this.#drawSetup()
     this.#pause = this.#random.magnitude(30, 1000)
     this.#disasters = new Disasters(this.#scheduler, this.#random.fork(), this.#history, this.#redis, {
@@ -181,7 +189,7 @@ class Simulation {
     else if (what === 'set') void process.set(key, ttl)
     else if (what === 'delete') void process.delete(key)
     else if (what === 'retire') void process.retire(key)
-    else void process.invalidate(this.#drawCover(key))
+    else void process.invalidate(this.#drawSoft(this.#drawCover(key)))
   }
 
   async #findOrHandle(process: SimulatedProcess, key: Key, duration: number, ttl: number): Promise<void> {
@@ -193,6 +201,12 @@ class Simulation {
 
   #drawKey(): Key {
     return this.#random.chance(0.4) ? 'a:1' : this.#random.pick(keys)
+  }
+
+  #drawSoft(cover: Cover): Cover {
+    if (cover.kind === 'key' || !this.#softRandom.chance(this.#softs)) return cover
+    this.#count('softly invalidate')
+    return { ...cover, soft: true }
   }
 
   #drawCover(key: Key): Cover {

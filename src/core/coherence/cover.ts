@@ -18,20 +18,28 @@ const longestTag = 256
  *
  * `ignoreCase` compares the prefix without regard to letter case: web frameworks route `/Products` and `/products` to
  * the same handler, so an invalidation by path must cover the entries of both.
+ *
+ * `soft` makes the entries stale instead of invalid: they are used while they are made again.
  */
 export type Cover =
-  | { readonly kind: 'key'; readonly key: string }
-  | { readonly kind: 'prefix'; readonly prefix: string; readonly ignoreCase: boolean }
-  | { readonly kind: 'tag'; readonly tag: string }
-  | { readonly kind: 'all' }
+  | { readonly kind: 'key'; readonly key: string; readonly soft?: undefined }
+  | { readonly kind: 'prefix'; readonly prefix: string; readonly ignoreCase: boolean; readonly soft?: boolean }
+  | { readonly kind: 'tag'; readonly tag: string; readonly soft?: boolean }
+  | { readonly kind: 'all'; readonly soft?: boolean }
 
 /**
- * Formats a cover as text for the log, the journal and Redis: a letter for its kind, followed by the name.
+ * Formats a cover as text for the log, the journal and Redis: a letter for its kind, followed by the name; before it
+ * `s` if it is soft.
  *
- * At most 1,025 characters, so that every record can be read in time. A longer key or prefix is truncated, and then
+ * At most 1,026 characters, so that every record can be read in time. A longer key or prefix is truncated, and then
  * covers everything that begins with the truncated text.
  */
 export function coverText(cover: Cover): string {
+  return cover.soft === true ? `s${hardText(cover)}` : hardText(cover)
+}
+
+/** The text of the hard invalidation that covers the same entries. */
+export function hardText(cover: Cover): string {
   switch (cover.kind) {
     case 'key':
       return cover.key.length > longestName ? `p${beginOf(cover.key)}` : `k${cover.key}`
@@ -94,9 +102,16 @@ export function parseCover(text: string): Cover {
       return { kind: 'prefix', prefix: rest, ignoreCase: true }
     case 't':
       return { kind: 'tag', tag: rest }
+    case 's':
+      return softened(parseCover(rest))
     default:
       return { kind: 'all' }
   }
+}
+
+/** Makes a cover soft; one of a key, which only a later version can have written, stays hard. */
+function softened(cover: Cover): Cover {
+  return cover.kind === 'key' ? cover : { ...cover, soft: true }
 }
 
 /** Removes differences in letter case, in the same way for keys and prefixes. */
@@ -106,7 +121,7 @@ export function foldCase(text: string): string {
   return lower.includes('ς') ? lower.replaceAll('ς', 'σ') : lower
 }
 
-/** Whether a cover invalidates an entry with this key and these tags. */
+/** Whether an entry with this key and these tags is among those that a cover names. */
 export function isCovered(cover: Cover, key: string, tags: readonly string[]): boolean {
   switch (cover.kind) {
     case 'key':

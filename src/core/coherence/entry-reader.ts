@@ -43,7 +43,7 @@ export class EntryReader {
     if (this.#settings.read === 'memory-first' && this.#leaseHolds()) {
       const found = this.#memory.find(key, false)
       // Another process may have refreshed a stale entry, which the lease does not show.
-      if (found !== undefined && found.entry.staleAt > this.#clock.now()) return found
+      if (found !== undefined && !found.softened && found.entry.staleAt > this.#clock.now()) return found
     }
     return this.#findTogether(key)
   }
@@ -86,7 +86,8 @@ export class EntryReader {
     const framed = decodeFrame(read)
     if (framed === undefined || this.#ownerOf(key, framed) !== 'own') return 'unreadable'
     const judged = this.#judge(key, framed, incarnation, Number.POSITIVE_INFINITY)
-    return typeof judged === 'string' ? judged : { entry: judged.entry, tier: 'redis', disconnected: false }
+    if (typeof judged === 'string') return judged
+    return { entry: judged.entry, tier: 'redis', disconnected: false, softened: this.#isSoftened(key, judged) }
   }
 
   async #findOnceStarted(key: string): Promise<Found | undefined> {
@@ -155,9 +156,10 @@ export class EntryReader {
     }
     const { entry, stamp, after } = framed
     const { sequence } = this.#mirror
-    const slot: MemorySlot = { entry, sequence, knownAt: askedAt, stamp, after, writtenIn: incarnation }
+    const softened = this.#isSoftened(key, framed)
+    const slot: MemorySlot = { entry, sequence, softened, knownAt: askedAt, stamp, after, writtenIn: incarnation }
     this.#memory.tier.put(key, slot)
-    return { entry: slot.entry, tier: 'redis', disconnected: false }
+    return { entry: slot.entry, tier: 'redis', disconnected: false, softened }
   }
 
   /** Applies a tombstone found in Redis: if it is new to this process, the entry in memory is invalid too. */
@@ -227,6 +229,11 @@ export class EntryReader {
     const { entry, stamp, after } = framed
     if (entry.deleteAt <= this.#clock.now()) return 'expired'
     return this.#mirror.coversAfter(key, entry.tags, stamp.position, { asked, after }) ? 'invalidated' : framed
+  }
+
+  /** Whether a soft invalidation covers an entry in Redis. */
+  #isSoftened(key: string, { entry, stamp }: Pick<Framed, 'entry' | 'stamp'>): boolean {
+    return this.#mirror.softensAfter(key, entry.tags, stamp.position)
   }
 
   /**

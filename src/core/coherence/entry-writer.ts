@@ -118,7 +118,7 @@ export class EntryWriter {
       this.#writeBack.remember(key)
       return undefined
     }
-    if (this.#isStopped || this.#mirror.issuedSince(key, slot.entry.tags, slot.sequence)) return slot
+    if (this.#isStopped || slot.softened || this.#mirror.issuedSince(key, slot.entry.tags, slot.sequence)) return slot
     slot.sequence = this.#mirror.sequence
     slot.stamp = this.#coherence.stamp
     if (this.#memory.tier.peek(key) === undefined) this.#memory.tier.put(key, slot)
@@ -145,7 +145,9 @@ export class EntryWriter {
     // It was judged against all records up to here, so this is its stamp. Invalidations from before
     // its handler started that reach the log only now must not cover it.
     const late = { storedAt: slot.entry.storedAt, goodFrom: this.#mirror.newestCovering(key, slot.entry.tags) }
-    const isWritten = await this.#send(key, slot, this.#coherence.stamp, { late })
+    // With the stamp of the end of the log, an entry that is stale here would be fresh for other processes.
+    const place = this.#memory.isSoftened(key, slot) ? slot.stamp : this.#coherence.stamp
+    const isWritten = await this.#send(key, slot, place, { late })
     if (isWritten) this.#counters.writtenBack++
     return isWritten
   }
@@ -169,6 +171,7 @@ export class EntryWriter {
     if (typeof written === 'object' && isAssigned === true) {
       // An explicitly set value is newer than any tombstone in its place.
       this.#mirror.learnRetired(key, written.lostTo)
+      slot.softened = this.#memory.isSoftened(key, slot)
       slot.sequence = this.#mirror.sequence
       return this.#send(key, slot, place, { late })
     }

@@ -37,8 +37,15 @@ export class JudgedMemory {
       return undefined
     }
     // It was compared with all known invalidations: the next lookup needs to compare newer ones only.
+    slot.softened = this.isSoftened(key, slot)
     slot.sequence = this.#mirror.sequence
-    return { entry: slot.entry, tier: 'memory', disconnected }
+    return { entry: slot.entry, tier: 'memory', disconnected, softened: slot.softened }
+  }
+
+  /** Whether a soft invalidation covers an entry in memory. */
+  isSoftened(key: string, slot: MemorySlot): boolean {
+    if (slot.softened || slot.sequence >= this.#mirror.sequence) return slot.softened
+    return this.#mirror.softensSince(key, slot.entry.tags, slot.sequence)
   }
 
   /** Like {@link find}, without side effects, and with the reason if there is no usable entry. */
@@ -47,7 +54,7 @@ export class JudgedMemory {
     if (slot === undefined) return 'nothing'
     if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return 'invalidated'
     if (slot.entry.deleteAt <= this.#clock.now()) return 'expired'
-    return { entry: slot.entry, tier: 'memory', disconnected }
+    return { entry: slot.entry, tier: 'memory', disconnected, softened: this.isSoftened(key, slot) }
   }
 
   /** The slot of an entry, if it is still in memory and usable. */

@@ -136,15 +136,19 @@ return 1
  * Appends a record, and leaves a tombstone at each entry key.
  *
  * KEYS: head, log, marks, then entry keys. ARGV: life, last position seen, nonce, record, limits for records and marks,
- * tombstone TTL, covers for the marks.
+ * tombstone TTL, the record with its soft covers or `''`, covers for the marks.
  */
 export const appendScript = new Script(`${shared}
 local text = redis.pcall('GET', KEYS[1])
 local head = parse(text)
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return { 0 } end
 local at = digits(position(tonumber(head.at), ARGV[2]))
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4])
-for index = 8, #ARGV do
+if ARGV[8] == '' then
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4])
+else
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4], 's', ARGV[8])
+end
+for index = 9, #ARGV do
   if ARGV[index] == 'a' then
     redis.call('DEL', KEYS[3])
     head.floor = at
@@ -181,6 +185,8 @@ while true do
   for index = 1, #page do
     records[#records + 1] = page[index]
     bytes = bytes - 60 - #page[index][2][2] - #page[index][2][4]
+    local soft = page[index][2][6]
+    if soft then bytes = bytes - #soft end
     if bytes <= 0 and #records > 1 then return { 1, records } end
   end
   if #page < count then return { 0, records } end

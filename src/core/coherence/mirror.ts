@@ -3,8 +3,8 @@ import { type Cover, foldCase, prefixName, tagName } from './cover.js'
 import { PrefixMap } from './prefix-map.js'
 import { type ReadEntry, RetiredKeys, type Settlement } from './retired-keys.js'
 
-/** The newest invalidation of one key, prefix or tag. */
-interface Slot {
+/** The newest invalidation of one kind, hard or soft, of one key, prefix or tag. */
+interface Standing {
   /** Position in this process's local sequence; later is larger. */
   sequence: number
   /** Position in the shared log, in the life given by `life`; 0 if it has none. */
@@ -15,6 +15,11 @@ interface Slot {
   pending: number
   /** The newest sequence of this process's own invalidations. */
   own: number
+}
+
+/** The newest invalidations of one key, prefix or tag: the hard one, and the soft one if there was any. */
+interface Slot extends Standing {
+  soft: Standing | undefined
 }
 
 /** Usage of the mirror. */
@@ -32,7 +37,7 @@ export interface Recorded {
   readonly sequence: number
 }
 
-/** Estimated overhead of a slot in bytes: object, map nodes, order. */
+/** Estimated overhead of a slot in bytes: objects, map nodes, order. */
 const slotOverhead = 160
 
 /** Maximum number of records checked by one call that frees memory, so that no call takes long. */
@@ -46,6 +51,9 @@ const mostSteps = 64
  * shared log, and judges entries read from Redis. An own record has a sequence immediately, and a position once it is
  * in the log; until then it covers every matching entry read from Redis, regardless of its stamp.
  *
+ * Hard and soft invalidations are kept side by side and judged apart, so that their order does not matter: an entry is
+ * invalid if a hard one is newer, and stale if a soft one is.
+ *
  * Bounded: beyond `maxBytes` the oldest records are folded, a few at a time, into one that covers everything older than
  * they are. That invalidates too much, never too little, and the oldest entries first. No operation iterates over all
  * records.
@@ -54,6 +62,10 @@ export class Mirror {
   #sequence = 0
   #position = 0
   #pending = 0
+  /** The sequence and position of the newest soft invalidation, and how many have no position yet. */
+  #softSequence = 0
+  #softPosition = 0
+  #softPending = 0
   #bytes = 0
   #folds = 0
   #life = 0
@@ -86,16 +98,18 @@ export class Mirror {
   /** Records an invalidation. `position` is its position in the log; `undefined` if it has none yet. */
   record(covers: readonly Cover[], position: number | undefined): Recorded {
     const sequence = ++this.#sequence
-    if (position !== undefined && position > this.#position) this.#position = position
+    if (position !== undefined) this.#reach(covers, position)
     for (const cover of covers) {
       const slot = this.#renewed(cover)
-      slot.sequence = sequence
+      const standing = this.#standing(slot, cover)
+      standing.sequence = sequence
+      if (cover.soft === true) this.#softSequence = sequence
       if (position === undefined) {
-        slot.pending++
-        slot.own = sequence
-        this.#pending++
+        standing.pending++
+        standing.own = sequence
+        this.#countPending(cover, 1)
         if (cover.kind === 'key') this.#waitingKeys.set(cover.key, slot)
-      } else this.#place(slot, position)
+      } else this.#place(standing, position)
       if (this.#bytes > this.#maxBytes) this.#fold()
     }
     return { covers, sequence }
@@ -129,10 +143,11 @@ export class Mirror {
   settle(recorded: Recorded, position: number): void {
     for (const cover of recorded.covers) {
       const slot = this.#known(cover)
-      if (slot === undefined || slot.pending === 0) continue
-      slot.pending--
-      this.#pending--
-      if (cover.kind === 'key' && slot.pending === 0) this.#waitingKeys.delete(cover.key)
+      const standing = cover.soft === true ? slot?.soft : slot
+      if (standing === undefined || standing.pending === 0) continue
+      standing.pending--
+      this.#countPending(cover, -1)
+      if (cover.kind === 'key' && standing.pending === 0) this.#waitingKeys.delete(cover.key)
     }
     this.place(recorded.covers, position)
     // Waiting records cannot be folded, so the limit is checked now.
@@ -141,8 +156,10 @@ export class Mirror {
 
   /** Sets the position of covers, for records that are appended to the log again. */
   place(covers: readonly Cover[], position: number): void {
-    if (position > this.#position) this.#position = position
-    for (const cover of covers) this.#place(this.#known(cover) ?? this.#renewed(cover), position)
+    this.#reach(covers, position)
+    for (const cover of covers) {
+      this.#place(this.#standing(this.#known(cover) ?? this.#renewed(cover), cover), position)
+    }
   }
 
   /** Whether an invalidation that covers this key or these tags was learned after `sequence`. */
@@ -151,10 +168,24 @@ export class Mirror {
     return this.#some(key, tags, (slot) => slot.sequence > sequence) || this.retired.coversSince(key, sequence)
   }
 
-  /** Whether this process issued an invalidation that covers this key or these tags after `sequence`. */
+  /** Whether this process issued an invalidation, hard or soft, that covers this key or these tags after `sequence`. */
   issuedSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
-    return this.#some(key, tags, (slot) => slot.own > sequence) || this.retired.coversSince(key, sequence)
+    const isOwn = (slot: Slot): boolean => slot.own > sequence || (slot.soft?.own ?? 0) > sequence
+    return this.#some(key, tags, isOwn) || this.retired.coversSince(key, sequence)
+  }
+
+  /** Whether a soft invalidation that covers this key or these tags was learned after `sequence`. */
+  softensSince(key: string, tags: readonly string[], sequence: number): boolean {
+    if (sequence >= this.#softSequence) return false
+    return this.#some(key, tags, ({ soft }) => soft !== undefined && soft.sequence > sequence)
+  }
+
+  /** Whether a soft invalidation that covers this key or these tags has a position after `position`, or none yet. */
+  softensAfter(key: string, tags: readonly string[], position: number): boolean {
+    if (position >= this.#softPosition && this.#softPending === 0) return false
+    const isNewer = ({ soft }: Slot) => soft !== undefined && (soft.pending > 0 || this.#positionOf(soft) > position)
+    return this.#some(key, tags, isNewer)
   }
 
   /** Whether an invalidation that covers this key or these tags has a position after `position`, or none yet. */
@@ -199,6 +230,7 @@ export class Mirror {
   /** Starts a new life of the log: positions start over, and known records are kept. */
   startOver(): void {
     this.#position = 0
+    this.#softPosition = 0
     this.#life++
   }
 
@@ -241,14 +273,31 @@ export class Mirror {
     return false
   }
 
-  #positionOf(slot: Slot): number {
-    return slot.life === this.#life ? slot.position : 0
+  #positionOf(standing: Standing): number {
+    return standing.life === this.#life ? standing.position : 0
   }
 
-  #place(slot: Slot, position: number): void {
-    if (position <= this.#positionOf(slot)) return
-    slot.life = this.#life
-    slot.position = position
+  #place(standing: Standing, position: number): void {
+    if (position <= this.#positionOf(standing)) return
+    standing.life = this.#life
+    standing.position = position
+  }
+
+  /** The part of a slot that a cover changes. */
+  #standing(slot: Slot, { soft }: Cover): Standing {
+    if (soft !== true) return slot
+    slot.soft ??= newStanding(this.#life)
+    return slot.soft
+  }
+
+  #reach(covers: readonly Cover[], position: number): void {
+    if (position > this.#position) this.#position = position
+    if (position > this.#softPosition && covers.some(({ soft }) => soft === true)) this.#softPosition = position
+  }
+
+  #countPending({ soft }: Cover, by: 1 | -1): void {
+    if (soft === true) this.#softPending += by
+    else this.#pending += by
   }
 
   /** The slot of a cover; `undefined` if there is none. */
@@ -321,7 +370,7 @@ export class Mirror {
     for (let step = 0; step < mostSteps && this.#bytes > this.#maxBytes; step++) {
       const [slots, name, slot] = this.#oldest(turned) ?? []
       if (slots === undefined || name === undefined || slot === undefined) break
-      if (slot.pending > 0) {
+      if (slot.pending > 0 || (slot.soft?.pending ?? 0) > 0) {
         // A record without a position cannot be folded: it moves to the end of its map.
         slots.set(name, slot)
         turned.set(slots, (turned.get(slots) ?? 0) + 1)
@@ -334,14 +383,22 @@ export class Mirror {
   }
 
   #foldOne(slots: AgedMap<Slot>, name: string, slot: Slot): void {
-    if (slot.sequence > this.#floor.sequence) this.#floor.sequence = slot.sequence
-    if (slot.own > this.#floor.own) this.#floor.own = slot.own
-    this.#place(this.#floor, this.#positionOf(slot))
+    this.#foldInto(this.#floor, slot)
+    if (slot.soft !== undefined) {
+      this.#floor.soft ??= newStanding(this.#life)
+      this.#foldInto(this.#floor.soft, slot.soft)
+    }
     if (slots === this.#keys || slots === this.#olderKeys) this.#takeKey(slots, name)
     else {
       slots.delete(name)
       this.#bytes -= slotBytes(name)
     }
+  }
+
+  #foldInto(floor: Standing, standing: Standing): void {
+    if (standing.sequence > floor.sequence) floor.sequence = standing.sequence
+    if (standing.own > floor.own) floor.own = standing.own
+    this.#place(floor, this.#positionOf(standing))
   }
 
   /** @param turned - number of records moved to the end of each map; if all were moved, all of them wait */
@@ -350,7 +407,7 @@ export class Mirror {
     for (const slots of [this.#olderKeys, this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
       if ((turned.get(slots) ?? 0) >= slots.size) continue
       const first = slots.oldest()
-      if (first !== undefined && (oldest === undefined || first[1].sequence < oldest[2].sequence)) {
+      if (first !== undefined && (oldest === undefined || newestIn(first[1]) < newestIn(oldest[2]))) {
         oldest = [slots, ...first]
       }
     }
@@ -358,8 +415,16 @@ export class Mirror {
   }
 }
 
-function newSlot(life: number): Slot {
+function newStanding(life: number): Standing {
   return { sequence: 0, position: 0, life, pending: 0, own: 0 }
+}
+
+function newSlot(life: number): Slot {
+  return { ...newStanding(life), soft: undefined }
+}
+
+function newestIn({ sequence, soft }: Slot): number {
+  return soft === undefined ? sequence : Math.max(sequence, soft.sequence)
 }
 
 function slotBytes(name: string): number {

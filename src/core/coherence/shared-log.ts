@@ -2,7 +2,7 @@ import { CacheError } from '../errors.js'
 import { shown } from '../option-checks.js'
 import type { RedisArgument, RedisPort } from '../tiers/redis-client.js'
 import { tombstoneFrame } from '../tiers/wire-frame.js'
-import { type Cover, coverText, parseCover } from './cover.js'
+import { type Cover, coverText, hardText, parseCover } from './cover.js'
 import { type Head, parseHead, protocol } from './head.js'
 import {
   appendScript,
@@ -142,16 +142,19 @@ export class SharedLog {
   /**
    * Appends a record, and leaves a tombstone at each exact key in it.
    *
+   * A record with soft covers lists its covers twice: as hard ones, which is what earlier versions read, and as they are.
+   *
    * In a cluster the tombstones are sent to other nodes after the record, and the invalidation is acknowledged only
    * when they are stored.
    */
   async append(incarnation: string, seen: number, nonce: string, covers: readonly Cover[]): Promise<Appended> {
-    const texts = covers.map(coverText)
+    const texts = covers.map(hardText)
+    const softTexts = covers.some(({ soft }) => soft === true) ? JSON.stringify(covers.map(coverText)) : ''
     const entryKeys = covers.flatMap((cover) => (cover.kind === 'key' ? [entryName(this.#keyPrefix, cover.key)] : []))
     const lasting = covers.filter(({ kind }) => kind !== 'key').map(coverText)
     const keys: [string, ...string[]] = [...this.#keys(), ...(this.#port.isCluster ? [] : entryKeys)]
     const args: RedisArgument[] = [incarnation, String(seen), nonce, JSON.stringify(texts)]
-    args.push(String(longestLog), String(mostMarks), String(this.#tombstoneTtl), ...lasting)
+    args.push(String(longestLog), String(mostMarks), String(this.#tombstoneTtl), softTexts, ...lasting)
     const [appended, previous, now, existed] = list(await appendScript.run(this.#port, keys, args))
     if (Number(appended) !== 1) return { appended: false }
     const head = parseHead(text(now))
@@ -196,7 +199,8 @@ function otherProtocol(other: string): CacheError {
 function readRecord(item: unknown): LogRecord {
   const [id, fields] = list(item)
   const pairs = list(fields).map(text)
-  const covers: unknown = JSON.parse(pairs[pairs.indexOf('c') + 1] ?? '["a"]')
+  const softAt = pairs.indexOf('s')
+  const covers: unknown = JSON.parse(pairs[(softAt > 0 ? softAt : pairs.indexOf('c')) + 1] ?? '["a"]')
   return {
     position: Number(text(id).split('-')[0]),
     nonce: pairs[pairs.indexOf('n') + 1] ?? '',

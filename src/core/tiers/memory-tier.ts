@@ -10,6 +10,8 @@ export interface MemorySlot {
   entry: Entry
   /** Sequence number of the newest log record the entry was checked against; raised at each check. */
   sequence: number
+  /** Whether a soft invalidation was found to cover it, up to {@link sequence}. */
+  softened: boolean
   /** Monotonic time in ms at which the entry's handler started, or at which Redis confirmed the entry. */
   readonly knownAt: number
   /** The position and incarnation that its frame in Redis carries. */

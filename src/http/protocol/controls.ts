@@ -1,4 +1,4 @@
-import type { CacheStats, FallbackCache, Invalidation } from '../../core/fallback-cache.js'
+import type { CacheStats, FallbackCache, InvalidateOptions, Invalidation } from '../../core/fallback-cache.js'
 import type { Invalidate } from '../store/named-paths.js'
 import type { Policy } from './policy.js'
 import type { ResponseCache } from './response-cache.js'
@@ -20,12 +20,15 @@ export interface CacheControls {
    * A text may contain a decoded id. If it can be read in two ways, both paths are invalidated: `/products/what?` as
    * the path that ends with an escaped question mark, and as `/products/what`.
    *
+   * With `{ soft: true }` the responses become stale, and are sent while the handler makes them again:
+   * `invalidate('/products', { soft: true })`, `invalidate({ soft: true })` for the whole group.
+   *
    * @returns `{ durable: true }` once it takes effect in every process; in this process it takes effect at once
    * @throws TypeError (as a rejection) for `undefined`, an empty value, and a pattern (`/products/:id`, `/products/*`)
    */
   readonly invalidate: Invalidate<Invalidation>
   /** Invalidates the responses that have at least one of these tags. */
-  invalidateTags(tags: readonly string[]): Promise<Invalidation>
+  invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>
   /** The statistics of the core. */
   stats(): CacheStats
   /** Closes the core, unless it was passed as an option. Requests continue without the cache. */
@@ -40,7 +43,7 @@ export function controlsOf<Context extends object>(
   return {
     cache,
     invalidate: responses.invalidations.invalidate,
-    invalidateTags: (tags) => responses.invalidations.invalidateTags(tags),
+    invalidateTags: (tags, options) => responses.invalidations.invalidateTags(tags, options),
     stats: () => cache.stats(),
     close: () => (ownsCache ? cache.close() : Promise.resolve()),
   }

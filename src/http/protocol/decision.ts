@@ -203,6 +203,11 @@ function judge<Context extends object>(
       if (exchange.refresh === undefined) return missed(lookup, found, 'outlived', by)
       return { kind: 'hit', lookup, found, stored, now, refresh: 'stale' }
     default: {
+      // A soft invalidation does not end the lifetime of a response, but it is to be made again at once.
+      if (reuse === 'fresh' && found.found?.softened === true) {
+        if (exchange.refresh === undefined) return missed(lookup, found, 'outlived', by)
+        return { kind: 'hit', lookup, found, stored, now, refresh: 'stale' }
+      }
       const isDue = reuse === 'fresh' && by.cache.isDueEarly(stored)
       return { kind: 'hit', lookup, found, stored, now, refresh: isDue ? 'early' : undefined }
     }

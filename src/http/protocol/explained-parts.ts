@@ -68,6 +68,7 @@ export function seenIn<Context extends object>(
       size: length === 0 ? undefined : length,
     })),
     isNested: stored.nested,
+    isSoftened: found?.softened === true,
   }
 }
 

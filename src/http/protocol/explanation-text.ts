@@ -63,7 +63,8 @@ function keyText(key: NonNullable<Explanation['key']>): string {
 
 function responseText(stored: ExplainedResponse): string {
   const { lifetimeLeft: left, tags, entityTag } = stored
-  const fresh = left > 0 ? `fresh for ${left} s` : `stale for ${-left} s`
+  const lifetime = left > 0 ? `fresh for ${left} s` : `stale for ${-left} s`
+  const fresh = stored.isSoftened ? `${lifetime}, invalidated softly` : lifetime
   const directives = Object.entries(stored.control).map(([name, value]) => `${name}=${shown(value)}`)
   return [
     `${stored.status}, ${stored.size} bytes in ${stored.tier}, ${stored.age} s old, ${fresh}`,

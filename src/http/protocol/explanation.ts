@@ -149,6 +149,8 @@ export interface ExplainedResponse {
   readonly encodings: readonly ExplainedEncoding[]
   /** Whether it was stored by a middleware that another one has to ask first. */
   readonly isNested: boolean
+  /** Whether a soft invalidation covers it, so that it is used while it is made again. */
+  readonly isSoftened: boolean
 }
 
 /** A stored body in a content coding. */

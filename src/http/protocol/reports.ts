@@ -60,7 +60,7 @@ export class Reports {
   hit({ lookup, found, stored, now }: Hit<object>, reply: Reply): void {
     const { counters } = this.#cache
     const tier = found.found?.tier ?? 'memory'
-    const stale = now >= stored.staleAt
+    const stale = now >= stored.staleAt || found.found?.softened === true
     if (tier === 'memory') counters.memoryHits += 1
     else counters.redisHits += 1
     if (stale) counters.stale += 1

@@ -245,9 +245,9 @@ export class ResponseCache<Context extends object> {
 
   /** Looks up a fresh response that another process may have stored since the last lookup. */
   async #lookAgain(lookup: Lookup<Context>): Promise<StoredResponse | undefined> {
-    const { stored } = await this.#by.find(lookup)
+    const { stored, found } = await this.#by.find(lookup)
     const now = this.cache.clock.now()
-    if (stored === undefined || !lookup.mayUse(stored, now)) return undefined
+    if (stored === undefined || found?.softened === true || !lookup.mayUse(stored, now)) return undefined
     return mayReuse(stored, lookup.directives, now) === 'fresh' ? stored : undefined
   }
 

@@ -1,6 +1,7 @@
 import type { FallbackCache, Invalidation } from '../../core/fallback-cache.js'
+import { type InvalidateOptions, readInvalidateOptions } from '../../core/invalidate-options.js'
 import { GroupTags } from '../rules/groups.js'
-import { type Invalidate, namedPaths } from './named-paths.js'
+import { type Invalidate, namedPaths, optionsAmong } from './named-paths.js'
 import { prefixesOfPath } from './primary-key.js'
 import type { UriKeys } from './uri-keys.js'
 
@@ -36,15 +37,17 @@ export class Invalidations {
    * the whole group.
    */
   readonly invalidate: Invalidate<Invalidation> = async (...args: readonly unknown[]) => {
-    const paths = namedPaths(args)
-    if (paths === undefined) return this.#invalidatePrefixes((group) => [group === '' ? '/' : group])
-    return this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path)))
+    const { named, options } = optionsAmong(args)
+    const checked = readInvalidateOptions(options, 'invalidate')
+    const paths = namedPaths(named)
+    if (paths === undefined) return this.#invalidatePrefixes((group) => [group === '' ? '/' : group], checked)
+    return this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path)), checked)
   }
 
   /** Invalidates the responses that have at least one of these tags. */
-  async invalidateTags(tags: readonly string[]): Promise<Invalidation> {
+  async invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
     const caches = new Set([this.cache, ...Array.from(this.#inner, (inner) => inner.cache)])
-    return together(Array.from(caches, (cache) => cache.invalidateTags(tags)))
+    return together(Array.from(caches, (cache) => cache.invalidateTags(tags, options)))
   }
 
   /** Invalidates the responses that belong to one of these groups of an origin (RFC 9875, section 3). */
@@ -52,20 +55,22 @@ export class Invalidations {
     return this.invalidateTags(this.#groupTags.of(origin, groups))
   }
 
-  #invalidatePrefixes(prefixesIn: (group: string) => readonly string[]): Promise<Invalidation> {
-    if (this.#inner.size === 0) return this.cache.invalidatePrefixes(prefixesIn(this.group), IGNORE_CASE)
+  #invalidatePrefixes(
+    prefixesIn: (group: string) => readonly string[],
+    options: InvalidateOptions,
+  ): Promise<Invalidation> {
+    // Frameworks route `/Products` and `/products` to the same handler.
+    const how = { ...options, ignoreCase: true }
+    if (this.#inner.size === 0) return this.cache.invalidatePrefixes(prefixesIn(this.group), how)
     const byCache = new Map<FallbackCache, Set<string>>()
     for (const one of [this, ...this.#inner]) {
       const prefixes = byCache.get(one.cache) ?? new Set()
       for (const prefix of prefixesIn(one.group)) prefixes.add(prefix)
       byCache.set(one.cache, prefixes)
     }
-    return together(Array.from(byCache, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], IGNORE_CASE)))
+    return together(Array.from(byCache, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], how)))
   }
 }
-
-/** Frameworks route `/Products` and `/products` to the same handler. */
-const IGNORE_CASE = { ignoreCase: true }
 
 /** Combines several invalidations: durable if all of them are. */
 async function together(invalidations: readonly Promise<Invalidation>[]): Promise<Invalidation> {

@@ -1,3 +1,4 @@
+import { INVALIDATE_OPTION_NAMES, type InvalidateOptions } from '../../core/invalidate-options.js'
 import { plainPath, segmentOf, withoutSlash } from './plain-path.js'
 
 /** A value in a path, taken literally: `/`, `?`, `#` and `%` are part of it. */
@@ -5,14 +6,29 @@ export type PathValue = string | number | bigint | boolean
 
 /** Invalidates stored responses by their path; see {@link CacheControls.invalidate}. */
 export interface Invalidate<Result> {
-  /** Everything in the group. */
-  (): Promise<Result>
+  /** Everything in the group; `invalidate({ soft: true })` with options. */
+  (options?: InvalidateOptions): Promise<Result>
   /** A path that starts with `/`, as in a URL or with decoded ids. */
-  (path: string): Promise<Result>
+  (path: string, options?: InvalidateOptions): Promise<Result>
   /** A path given by its segments: `invalidate(['products', id])`. */
-  (segments: readonly PathValue[]): Promise<Result>
+  (segments: readonly PathValue[], options?: InvalidateOptions): Promise<Result>
   /** A path as a tagged template: `` invalidate`/products/${id}` ``. */
   (path: TemplateStringsArray, ...values: readonly PathValue[]): Promise<Result>
+}
+
+/** Takes the options off the arguments of `invalidate`; a tagged template has none. */
+export function optionsAmong(args: readonly unknown[]): {
+  readonly named: readonly unknown[]
+  readonly options: InvalidateOptions
+} {
+  const last = args.at(-1)
+  if (isTemplate(args[0]) || typeof last !== 'object' || last === null || Array.isArray(last)) {
+    return { named: args, options: {} }
+  }
+  // An object alone is taken for options only if it can be nothing else, because it then means the whole group.
+  const names = Object.keys(last)
+  const isOptions = args.length === 2 || (names.length > 0 && names.every((name) => INVALIDATE_OPTION_NAMES.has(name)))
+  return isOptions ? { named: args.slice(0, -1), options: last } : { named: args, options: {} }
 }
 
 /**

@@ -10,6 +10,9 @@ describe('coverText', () => {
     [{ kind: 'tag', tag: 'Q1' }, 'tQ1'],
     [{ kind: 'all' }, 'a'],
     [{ kind: 'prefix', prefix: '', ignoreCase: false }, 'p'],
+    [{ kind: 'prefix', prefix: '/a', ignoreCase: true, soft: true }, 'si/a'],
+    [{ kind: 'tag', tag: 's', soft: true }, 'sts'],
+    [{ kind: 'all', soft: true }, 'sa'],
   ])('writes %j as %s, and parseCover reads it', (cover, text) => {
     expect(coverText(cover)).toBe(text)
     expect(coverText(parseCover(text))).toBe(text)
@@ -20,6 +23,8 @@ describe('parseCover', () => {
   it('takes a kind it does not know for everything', () => {
     expect(parseCover('z:of a later version')).toEqual({ kind: 'all' })
     expect(parseCover('')).toEqual({ kind: 'all' })
+    expect(parseCover('sz:of a later version')).toEqual({ kind: 'all', soft: true })
+    expect(parseCover('skey')).toEqual({ kind: 'key', key: 'ey' })
   })
 })
 

@@ -13,7 +13,17 @@ class NaiveMirror {
   coversSince(key: string, tags: readonly string[], sequence: number): boolean {
     return (
       this.floors.some((floor) => floor.sequence > sequence) ||
-      this.records.some((record) => record.sequence > sequence && covers(record.covers, key, tags))
+      this.records.some((record) => record.sequence > sequence && covers(record.covers, key, tags, false))
+    )
+  }
+
+  softensSince(key: string, tags: readonly string[], sequence: number): boolean {
+    return this.records.some((record) => record.sequence > sequence && covers(record.covers, key, tags, true))
+  }
+
+  softensAfter(key: string, tags: readonly string[], position: number): boolean {
+    return this.records.some(
+      (record) => (record.position ?? Number.POSITIVE_INFINITY) > position && covers(record.covers, key, tags, true),
     )
   }
 
@@ -21,7 +31,7 @@ class NaiveMirror {
     return (
       this.floors.some((floor) => floor.position > position) ||
       this.records.some(
-        (record) => (record.position ?? Number.POSITIVE_INFINITY) > position && covers(record.covers, key, tags),
+        (record) => (record.position ?? Number.POSITIVE_INFINITY) > position && covers(record.covers, key, tags, false),
       )
     )
   }
@@ -32,8 +42,8 @@ class NaiveMirror {
   }
 }
 
-function covers(list: readonly Cover[], key: string, tags: readonly string[]): boolean {
-  return list.some((cover) => isCovered(cover, key, tags))
+function covers(list: readonly Cover[], key: string, tags: readonly string[], soft: boolean): boolean {
+  return list.some((cover) => (cover.soft === true) === soft && isCovered(cover, key, tags))
 }
 
 type Step =
@@ -44,12 +54,15 @@ type Step =
 
 const name = fc.string({ unit: fc.constantFrom('a', 'b', 'A'), maxLength: 3 })
 const tag = fc.constantFrom('s', 't', 'u')
-const cover: fc.Arbitrary<Cover> = fc.oneof(
+const hardCover: fc.Arbitrary<Cover> = fc.oneof(
   { weight: 4, arbitrary: name.map((key) => ({ kind: 'key' as const, key })) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('prefix' as const), prefix: name, ignoreCase: fc.boolean() }) },
   { weight: 3, arbitrary: tag.map((one) => ({ kind: 'tag' as const, tag: one })) },
   { weight: 1, arbitrary: fc.constant({ kind: 'all' as const }) },
 )
+const cover = fc
+  .tuple(hardCover, fc.boolean())
+  .map(([one, soft]): Cover => (one.kind === 'key' || !soft ? one : { ...one, soft }))
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
@@ -120,6 +133,8 @@ describe('Mirror', () => {
         for (const { key, tags, sequence, position } of questions) {
           expect(mirror.coversSince(key, tags, sequence)).toBe(naive.coversSince(key, tags, sequence))
           expect(mirror.coversAfter(key, tags, position)).toBe(naive.coversAfter(key, tags, position))
+          expect(mirror.softensSince(key, tags, sequence)).toBe(naive.softensSince(key, tags, sequence))
+          expect(mirror.softensAfter(key, tags, position)).toBe(naive.softensAfter(key, tags, position))
         }
         expect(mirror.stats().folds).toBe(0)
       }),
@@ -136,6 +151,8 @@ describe('Mirror', () => {
         for (const { key, tags, sequence, position } of questions) {
           if (naive.coversSince(key, tags, sequence)) expect(mirror.coversSince(key, tags, sequence)).toBe(true)
           if (naive.coversAfter(key, tags, position)) expect(mirror.coversAfter(key, tags, position)).toBe(true)
+          if (naive.softensSince(key, tags, sequence)) expect(mirror.softensSince(key, tags, sequence)).toBe(true)
+          if (naive.softensAfter(key, tags, position)) expect(mirror.softensAfter(key, tags, position)).toBe(true)
         }
         // What waits for its place in the log cannot be folded; a step makes three records at most.
         expect(mirror.stats().bytes).toBeLessThanOrEqual(maxBytes + (pending + 1) * 3 * 170)

@@ -5,6 +5,7 @@ function slot(body = 'x', meta = '', tags: readonly string[] = []): MemorySlot {
   return {
     entry: { storedAt: 0, staleAt: 1, deleteAt: 1, tags, meta, body: Buffer.from(body), memo: undefined },
     sequence: 0,
+    softened: false,
     knownAt: 0,
     stamp: { incarnation: '-', position: 0 },
     writtenIn: undefined,

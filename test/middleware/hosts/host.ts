@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../../src/core/clock.js'
 import type { CacheStats, FallbackCache } from '../../../src/core/fallback-cache.js'
+import type { InvalidateOptions } from '../../../src/core/invalidate-options.js'
 import type { FinishedResponse } from '../../../src/http/port/finished-response.js'
 import type { Invalidate } from '../../../src/http/store/named-paths.js'
 
@@ -107,7 +108,7 @@ export interface CommonOptions {
 export interface CacheFace {
   readonly cache: FallbackCache
   readonly invalidate: Invalidate<{ readonly durable: boolean }>
-  invalidateTags(tags: readonly string[]): Promise<{ readonly durable: boolean }>
+  invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<{ readonly durable: boolean }>
   stats(): CacheStats
   close(): Promise<void>
 }
