@@ -149,11 +149,11 @@ export class Sweep {
 
   async #sweepAll(): Promise<boolean> {
     let renewedAt = this.#clock.monotonic()
-    const pages = this.#port.scan(this.#keyPrefix, pageSize)
-    for (;;) {
-      const page = await this.#coherence.tier.run(() => pages.next(), 'sweep')
-      if (page.done === true) return true
-      const keys = page.value
+    for (let cursor: string | undefined; ; ) {
+      const from = cursor
+      const page = await this.#coherence.tier.run(() => this.#port.scan(this.#keyPrefix, pageSize, from), 'sweep')
+      const { keys } = page
+      cursor = page.cursor
       for (let at = 0; at < keys.length; at += atOnce) {
         if (this.#stopped || !this.#coherence.isConnected) return false
         await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#look(key)))
@@ -163,6 +163,7 @@ export class Sweep {
         if (!(await this.#take())) return false
         renewedAt = now
       }
+      if (cursor === undefined) return true
       await this.#pause()
     }
   }

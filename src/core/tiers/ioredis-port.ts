@@ -12,8 +12,10 @@ import {
   isIoredisCluster,
   type RedisArgument,
   type RedisPort,
+  type ScanPage,
 } from './redis-client.js'
 import { type RedisUrl, readRedisUrl } from './redis-url.js'
+import { scanNode } from './scan-node.js'
 
 /** Connection settings that are not part of the URL. */
 export interface ConnectionSecrets {
@@ -66,18 +68,13 @@ export class IoredisPort implements RedisPort {
   }
 
   /** SCAN is the only command with keys for which ioredis neither adds nor strips its `keyPrefix`. */
-  async *scan(prefix: string, count: number): AsyncGenerator<string[]> {
+  async scan(prefix: string, count: number, cursor: string | undefined): Promise<ScanPage> {
     const nodes = isIoredisCluster(this.#client) ? this.#client.nodes('master') : [this.#client]
     const pattern = literalPattern(this.keyPrefix + prefix)
-    for (const node of nodes) {
-      let cursor = '0'
-      do {
-        const reply = await call(node, 'SCAN', [cursor, 'MATCH', pattern, 'COUNT', String(count)])
-        const page = readScanPage(reply)
-        cursor = page.cursor
-        yield page.keys.map((key) => key.slice(this.keyPrefix.length))
-      } while (cursor !== '0')
-    }
+    const page = await scanNode(nodes, cursor, (node, at) =>
+      call(node, 'SCAN', [at, 'MATCH', pattern, 'COUNT', String(count)]),
+    )
+    return { ...page, keys: page.keys.map((key) => key.slice(this.keyPrefix.length)) }
   }
 
   watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void {
@@ -207,12 +204,6 @@ function call(client: IoredisLike, name: string, args: readonly RedisArgument[])
   if (enableAutoPipelining !== true) return client.callBuffer(keyPrefix ? name.toLowerCase() : name, ...args)
   const method: unknown = Reflect.get(client, `${name.toLowerCase()}Buffer`)
   return typeof method === 'function' ? Reflect.apply(method, client, args) : client.callBuffer(name, ...args)
-}
-
-/** Parses one SCAN reply from any client. */
-export function readScanPage(reply: unknown): { cursor: string; keys: string[] } {
-  const [cursor, keys] = Array.isArray(reply) ? (reply as unknown[]) : []
-  return { cursor: String(cursor), keys: Array.isArray(keys) ? keys.map(String) : [] }
 }
 
 function soon(ms: number): Promise<void> {

@@ -1,5 +1,4 @@
 import { bareError } from './bare-error.js'
-import { readScanPage } from './ioredis-port.js'
 import { literalPattern } from './literal-pattern.js'
 import {
   isNodeRedisCluster,
@@ -7,7 +6,9 @@ import {
   type NodeRedisLike,
   type RedisArgument,
   type RedisPort,
+  type ScanPage,
 } from './redis-client.js'
+import { scanNode } from './scan-node.js'
 
 /**
  * Makes node-redis return bulk strings as Buffers: version 4 reads the first option, version 5 and later the second.
@@ -52,17 +53,11 @@ export class NodeRedisPort implements RedisPort {
     // Nothing to do: a node-redis client that cannot select its database never becomes ready.
   }
 
-  async *scan(prefix: string, count: number): AsyncGenerator<string[]> {
+  async scan(prefix: string, count: number, cursor: string | undefined): Promise<ScanPage> {
     const pattern = literalPattern(prefix)
-    for (const node of await this.#masters()) {
-      let cursor = '0'
-      do {
-        const reply = await node.sendCommand(['SCAN', cursor, 'MATCH', pattern, 'COUNT', String(count)])
-        const page = readScanPage(reply)
-        cursor = page.cursor
-        yield page.keys
-      } while (cursor !== '0')
-    }
+    return scanNode(await this.#masters(), cursor, (node, at) =>
+      node.sendCommand(['SCAN', at, 'MATCH', pattern, 'COUNT', String(count)]),
+    )
   }
 
   watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void {

@@ -15,9 +15,11 @@ export interface RedisPort {
   /** True for a cluster, where a command with several keys may fail. */
   readonly isCluster: boolean
   /**
-   * Iterates over the keys of every master that start with `prefix`. Each yielded array is one page, possibly empty.
+   * Reads one page, possibly empty, of the keys of every master that start with `prefix`.
+   *
+   * @param cursor - that of the previous page; `undefined` to begin
    */
-  scan(prefix: string, count: number): AsyncGenerator<string[]>
+  scan(prefix: string, count: number, cursor: string | undefined): Promise<ScanPage>
   /**
    * Registers listeners; called once. `onReady` fires for every new usable connection, `onClose` for every lost one,
    * `onError` for every error the client emits.
@@ -42,6 +44,13 @@ export interface RedisPort {
   reset(): void
   /** Removes the listeners, and ends the connection of an owned client. */
   close(): Promise<void>
+}
+
+/** One page of keys. */
+export interface ScanPage {
+  readonly keys: readonly string[]
+  /** Where the next page begins: the number of a node, and the cursor of Redis; `undefined` if this was the last. */
+  readonly cursor: string | undefined
 }
 
 /** The common subset of an ioredis `Redis` and an iovalkey client that this package uses. */
