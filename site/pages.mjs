@@ -53,6 +53,7 @@ export const SECTIONS = [
     pages: [
       'docs/architecture.md',
       'docs/coherence.md',
+      'docs/invalidation.md',
       'docs/large-fleets.md',
       'docs/performance.md',
       'docs/decisions/README.md',

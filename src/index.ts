@@ -12,6 +12,7 @@ export type { CacheEvents, Tier } from './core/events.js'
 export {
   type AssignOptions,
   type CacheStats,
+  type CoveredCount,
   FallbackCache,
   type InvalidateOptions,
   type Invalidation,

@@ -1,7 +1,9 @@
 import { INVALIDATIONS, isTraced, STORES } from './channels.js'
 import type { Clock } from './clock.js'
 import type { LogStats, OutageStats } from './coherence/coherence.js'
+import { processName } from './coherence/confirmations.js'
 import { type Cover, coverText, inParts } from './coherence/cover.js'
+import { countCovered } from './coherence/covered-entries.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
@@ -18,6 +20,7 @@ import type { GuardedEmitter } from './events.js'
 import type { Absence, Found } from './found.js'
 import type { RunMark } from './mark.js'
 import type { CoreSettings } from './options.js'
+import type { Invalidation } from './receipt.js'
 import type { Stamp } from './stamp.js'
 import { entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
 import { decodeFrame, isTombstone } from './tiers/wire-frame.js'
@@ -35,15 +38,6 @@ export interface StoreResult {
   readonly entry?: Entry
   /** Resolves to true when Redis has stored the entry, or to false if it will not. Never rejects. */
   readonly written: Promise<boolean>
-}
-
-/** The outcome of an invalidation, which always takes effect in this process. */
-export interface Invalidation {
-  /**
-   * True if the invalidation takes effect in every process; false if Redis could not be reached yet and will be told
-   * later.
-   */
-  readonly durable: boolean
 }
 
 /** Statistics of the tiers and the invalidation log. */
@@ -248,17 +242,23 @@ export class EntryStore {
 
   /**
    * Invalidates the covered entries: in this process before the method returns, in all processes once it resolves with
-   * `durable`.
+   * `durable`. A dry run only counts them.
    */
-  async invalidate(covers: readonly Cover[]): Promise<Invalidation> {
-    const { durable } = await this.#issue(covers)
-    return { durable }
+  async invalidate(covers: readonly Cover[], how: HowToInvalidate = NO_MORE): Promise<Invalidation> {
+    const at = this.#clock.now()
+    const texts = covers.map(coverText)
+    if (how.dryRun) {
+      const counted = await this.#count(covers)
+      return { durable: false, covers: texts, at, position: undefined, confirmedBy: undefined, counted }
+    }
+    const { durable, position, confirmedBy } = await this.#issue(covers, how.confirm)
+    return { durable, covers: texts, at, position, confirmedBy, counted: undefined }
   }
 
   /** Invalidates one key. Resolves to true if either tier had a usable entry. */
   async delete(key: string): Promise<boolean> {
     const inMemory = this.#memory.find(key, false) !== undefined
-    const { existed } = await this.#issue([{ kind: 'key', key }])
+    const { existed } = await this.#issue([{ kind: 'key', key }], false)
     return inMemory || existed.some((head) => this.#shared?.reader.wasUsable(key, head) === true)
   }
 
@@ -371,32 +371,49 @@ export class EntryStore {
     return STORES.tracePromise(write, { keyPrefix: this.#settings.keyPrefix, key, tags, size: body.length })
   }
 
-  async #issue(covers: readonly Cover[]): Promise<Issue> {
-    if (covers.length === 0) return { durable: true, existed: [] }
-    if (!isTraced(INVALIDATIONS)) return this.#issueSome(covers)
-    const message = { keyPrefix: this.#settings.keyPrefix, covers: covers.map(coverText) }
-    let existed: Issue['existed'] = []
-    const { durable } = await INVALIDATIONS.tracePromise(async () => {
-      const issue = await this.#issueSome(covers)
-      existed = issue.existed
-      return { durable: issue.durable }
-    }, message)
-    return { durable, existed }
+  async #count(covers: readonly Cover[]) {
+    const { keyPrefix } = this.#settings
+    const shared = this.#shared
+    const redis = shared && {
+      port: shared.port,
+      tier: shared.coherence.tier,
+      keyPrefix,
+      incarnation: shared.coherence.stamp.incarnation,
+    }
+    return countCovered(covers, this.#memory.tier, redis)
   }
 
-  async #issueSome(covers: readonly Cover[]): Promise<Issue> {
+  async #issue(covers: readonly Cover[], confirms: boolean): Promise<Issue> {
+    const self = confirms ? [this.#shared?.coherence.processName ?? processName(newTombstoneId())] : undefined
+    const alone = { position: undefined, existed: [], confirmedBy: self }
+    if (covers.length === 0) return { durable: true, ...alone }
+    if (!isTraced(INVALIDATIONS)) return this.#issueSome(covers, confirms, alone)
+    const message = { keyPrefix: this.#settings.keyPrefix, covers: covers.map(coverText) }
+    let issue: Issue = { durable: false, ...alone }
+    await INVALIDATIONS.tracePromise(async () => {
+      issue = await this.#issueSome(covers, confirms, alone)
+      return { durable: issue.durable }
+    }, message)
+    return issue
+  }
+
+  async #issueSome(covers: readonly Cover[], confirms: boolean, alone: Omit<Issue, 'durable'>): Promise<Issue> {
     this.#counters.invalidations++
     // Recorded before anything is awaited: from here on this process never serves a covered entry.
     const shared = this.#shared
     const recorded = inParts(covers).map((part) => this.#mirror.record(part, shared === undefined ? 0 : undefined))
     this.#dropKeys(covers)
     tellInvalidation(this.#events, covers, 'local')
-    if (shared === undefined) return { durable: true, existed: [] }
-    const existed = await Promise.all(recorded.map((part) => shared.coherence.issue(part)))
-    const known = existed.filter((part) => part !== undefined)
-    if (known.length < recorded.length) return { durable: false, existed: [] }
+    if (shared === undefined) return { durable: true, ...alone }
+    const told = await Promise.all(recorded.map((part) => shared.coherence.issue(part, confirms)))
+    const known = told.filter((part) => part !== undefined)
+    if (known.length < recorded.length) return { durable: false, ...alone }
     if (covers.some((cover) => cover.kind !== 'key' && cover.soft !== true)) shared.sweep.soon()
-    return { durable: true, existed: known.flat() }
+    const position = Math.max(...known.map((part) => part.position))
+    // A process that is missing in one part has not applied all of it.
+    const [first, ...others] = known.map(({ confirmedBy }) => confirmedBy)
+    const confirmedBy = first?.filter((name) => others.every((names) => names?.includes(name) === true))
+    return { durable: true, position, existed: known.flatMap(({ existed }) => existed), confirmedBy }
   }
 
   #dropKeys(covers: readonly Cover[]): void {
@@ -410,9 +427,17 @@ export class EntryStore {
 }
 
 /** An issued invalidation, and the first bytes of the frames that its exact keys had in Redis. */
-interface Issue extends Invalidation {
+interface Issue extends Pick<Invalidation, 'durable' | 'position' | 'confirmedBy'> {
   readonly existed: readonly Buffer[]
 }
+
+/** What is done for an invalidation besides carrying it out, or in its place. */
+interface HowToInvalidate {
+  readonly dryRun: boolean
+  readonly confirm: boolean
+}
+
+const NO_MORE: HowToInvalidate = { dryRun: false, confirm: false }
 
 /** The outcome of putting an entry into memory. */
 type Put =

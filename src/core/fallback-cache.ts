@@ -9,12 +9,13 @@ import { type Counters, newCounters } from './counters.js'
 import { startDebugLog } from './debug-log.js'
 import { type Duration, positiveDuration } from './duration.js'
 import { CacheEngine, ENGINE } from './engine.js'
-import { EntryStore, type Invalidation } from './entry-store.js'
+import { EntryStore } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import {
   type InvalidateOptions,
   type PrefixOptions,
   readInvalidateOptions,
+  readKeyOptions,
   readPrefixOptions,
 } from './invalidate-options.js'
 import { type InvalidationMark, OpaqueMark, type RunMark } from './mark.js'
@@ -22,13 +23,14 @@ import { Meters, type TrafficStats } from './meters.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type KnownOption, TAGS_NAMES, TTL_NAMES } from './option-hints.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
+import type { Invalidation } from './receipt.js'
 import type { RecordingStats } from './recordings.js'
 import { type ValueLifetime, ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
-export type { Invalidation } from './entry-store.js'
 export type { InvalidateOptions, PrefixOptions } from './invalidate-options.js'
 export type { InvalidationMark } from './mark.js'
+export type { CoveredCount, Invalidation } from './receipt.js'
 
 /** The lifetime and the tags of a value. */
 export interface SetOptions {
@@ -204,9 +206,9 @@ export class FallbackCache {
     return this.#entries.delete(checkKey(key))
   }
 
-  /** Like {@link delete}, but resolves with whether the invalidation already takes effect in every process. */
-  invalidateKey(key: string): Promise<Invalidation> {
-    return this.#entries.invalidate([{ kind: 'key', key: checkKey(key) }])
+  /** Like {@link delete}, but resolves with a receipt. Single keys cannot be invalidated softly. */
+  invalidateKey(key: string, options: Omit<InvalidateOptions, 'soft'> = {}): Promise<Invalidation> {
+    return this.#entries.invalidate([{ kind: 'key', key: checkKey(key) }], readKeyOptions(options))
   }
 
   /**
@@ -219,22 +221,26 @@ export class FallbackCache {
 
   /** Like {@link invalidatePrefix}, for several prefixes at once. */
   invalidatePrefixes(prefixes: readonly string[], options: PrefixOptions = {}): Promise<Invalidation> {
-    const { ignoreCase, soft } = readPrefixOptions(options)
+    const { ignoreCase, soft, ...how } = readPrefixOptions(options)
     return this.#entries.invalidate(
       checkList(prefixes, 'prefixes').map((prefix) => ({ kind: 'prefix', prefix, ignoreCase, soft })),
+      how,
     )
   }
 
   /** Invalidates every entry that has at least one of these tags, in every process. */
   invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
-    const { soft } = readInvalidateOptions(options, 'invalidateTags')
-    return this.#entries.invalidate(checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag, soft })))
+    const { soft, ...how } = readInvalidateOptions(options, 'invalidateTags')
+    return this.#entries.invalidate(
+      checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag, soft })),
+      how,
+    )
   }
 
   /** Invalidates every key under `keyPrefix`, in every process; other keys in the database are unaffected. */
   clear(options: InvalidateOptions = {}): Promise<Invalidation> {
-    const { soft } = readInvalidateOptions(options, 'clear')
-    return this.#entries.invalidate([{ kind: 'all', soft }])
+    const { soft, ...how } = readInvalidateOptions(options, 'clear')
+    return this.#entries.invalidate([{ kind: 'all', soft }], how)
   }
 
   /** Statistics: memory usage, the state of Redis, and the counters. */

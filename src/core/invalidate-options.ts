@@ -11,6 +11,20 @@ export interface InvalidateOptions {
    * @defaultValue false
    */
   readonly soft?: boolean | undefined
+  /**
+   * Invalidates nothing, and counts the entries that would be covered, in this process and in Redis: see
+   * {@link Invalidation.counted}. Looks at 50,000 keys of each at most.
+   *
+   * @defaultValue false
+   */
+  readonly dryRun?: boolean | undefined
+  /**
+   * Waits a second and a half for other processes to confirm that they have applied the invalidation: see
+   * {@link Invalidation.confirmedBy}.
+   *
+   * @defaultValue false
+   */
+  readonly confirm?: boolean | undefined
 }
 
 /** Options of an invalidation by prefix. */
@@ -24,7 +38,13 @@ export type InvalidateSettings = Settings<typeof INVALIDATE_OPTIONS>
 
 const isSet = (value: boolean | undefined, name: string): boolean => flag(value, name) === true
 
-const INVALIDATE_OPTIONS = { soft: { read: isSet } } satisfies OptionTable<InvalidateOptions>
+const INVALIDATE_OPTIONS = {
+  soft: { read: isSet },
+  dryRun: { read: isSet, otherNames: 'dry preview simulate' },
+  confirm: { read: isSet },
+} satisfies OptionTable<InvalidateOptions>
+
+const { soft: _soft, ...KEY_OPTIONS } = INVALIDATE_OPTIONS
 
 const PREFIX_OPTIONS = { ...INVALIDATE_OPTIONS, ignoreCase: { read: isSet } } satisfies OptionTable<PrefixOptions>
 
@@ -39,4 +59,9 @@ export function readInvalidateOptions(options: InvalidateOptions, owner: string)
 /** @throws TypeError for an unknown option or a value of another type */
 export function readPrefixOptions(options: PrefixOptions): Settings<typeof PREFIX_OPTIONS> {
   return readOptions(options, PREFIX_OPTIONS, 'invalidatePrefix')
+}
+
+/** @throws TypeError for an unknown option, `soft`, or a value of another type */
+export function readKeyOptions(options: Omit<InvalidateOptions, 'soft'>): Settings<typeof KEY_OPTIONS> {
+  return readOptions(options, KEY_OPTIONS, 'invalidateKey')
 }

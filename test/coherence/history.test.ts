@@ -51,9 +51,9 @@ describe('two crashes on one snapshot', () => {
       }
       await issuer.set('tagged', 'old', { tags: ['t'] })
       await server.command('SAVE')
-      expect(await issuer.invalidateKey('k')).toEqual({ durable: true })
-      expect(await issuer.invalidatePrefix('p:')).toEqual({ durable: true })
-      expect(await issuer.invalidateTags(['t'])).toEqual({ durable: true })
+      expect(await issuer.invalidateKey('k')).toMatchObject({ durable: true })
+      expect(await issuer.invalidatePrefix('p:')).toMatchObject({ durable: true })
+      expect(await issuer.invalidateTags(['t'])).toMatchObject({ durable: true })
       await issuer.invalidateKey('other')
       await knower.get('k')
       const alive = [...(issuerLives ? [issuer] : []), ...(knowerLives ? [knower] : [])]
@@ -102,9 +102,9 @@ it('each key of ours may be evicted, in any order: what was invalidated stays so
     await writer.set(tagged, 'old', { tags: [tagged] })
     await writer.set(exact, 'old')
     for (const key of [gone, tagged, exact]) await reader.get(key)
-    expect(await writer.invalidatePrefix(`p${round}:`)).toEqual({ durable: true })
-    expect(await writer.invalidateTags([tagged])).toEqual({ durable: true })
-    expect(await writer.invalidateKey(exact)).toEqual({ durable: true })
+    expect(await writer.invalidatePrefix(`p${round}:`)).toMatchObject({ durable: true })
+    expect(await writer.invalidateTags([tagged])).toMatchObject({ durable: true })
+    expect(await writer.invalidateKey(exact)).toMatchObject({ durable: true })
     const keys = ((await server.command('KEYS', '*')) as string[]).sort()
     // Another order in each round; the last one takes all but one.
     const evicted = keys.filter((_key, index) => (index * 7 + round * 5) % 11 < round)

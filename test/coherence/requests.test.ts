@@ -136,7 +136,7 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
   it('gives way to a value that is set, and leaves an application its own tombstones', async () => {
     const [a, b] = [await start(), await start()]
     const mark = engineOf(b).mark()
-    expect(await a.invalidateKey(page)).toEqual({ durable: true })
+    expect(await a.invalidateKey(page)).toMatchObject({ durable: true })
     await engineOf(a).retire([page])
     expect(await store(b, page, 'late', mark)).toBe(false)
     await b.set(page, 'set')

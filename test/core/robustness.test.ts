@@ -51,7 +51,7 @@ describe('a process whose machine slept for an hour', () => {
     const [a, b] = [await make({ read: 'memory-first', lease: 30 }), await make({})]
     await a.set('k', 'old', '10h')
     expect(await a.get('k')).toBe('old')
-    expect(await b.invalidateKey('k')).toEqual({ durable: true })
+    expect(await b.invalidateKey('k')).toMatchObject({ durable: true })
     machine.sleep(HOUR)
     expect(await a.get('k')).toBeNull()
   })

@@ -32,7 +32,7 @@ export function invalidationContract<M extends CacheFace>(host: Host<M>): void {
       const reached = ['/products/1', '/products/1?a=1', '/products/1/reviews', '/products/1/reviews?page=2']
       const others = ['/products', '/products/2', '/products/12', '/']
       for (const path of [...reached, ...others]) await client.get(path)
-      await expect(cached.invalidate('/products/1')).resolves.toEqual({ durable: true })
+      await expect(cached.invalidate('/products/1')).resolves.toMatchObject({ durable: true })
       for (const path of others) expect([path, await isHit(client, path)]).toEqual([path, true])
       for (const path of reached) expect([path, await isHit(client, path)]).toEqual([path, false])
     })

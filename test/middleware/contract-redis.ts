@@ -106,7 +106,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
         routes: [{ path: '/page', answer: ({ run }) => ({ body: `run ${run}` }) }],
       })
       expect((await client.get('/page', host)).text).toBe('run 1')
-      expect(await b.invalidateTags(['product'])).toEqual({ durable: true })
+      expect(await b.invalidateTags(['product'])).toMatchObject({ durable: true })
       open()
       await expect.poll(async () => (await client.get('/page', host)).cacheStatus.hit, { timeout: 5_000 }).toBe(true)
       expect((await client.get('/page', host)).text).not.toBe('run 1')
@@ -194,7 +194,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
           })
           const sent = one.ask('/page', post)
           await started.opened
-          await expect.poll(() => invalidate(b), { timeout: 5_000 }).toEqual({ durable: true })
+          await expect.poll(() => invalidate(b), { timeout: 5_000 }).toMatchObject({ durable: true })
           goOn.open()
           expect((await sent).text).toBe('one post 1')
           expect((await one.get('/page', host)).text).toMatch(/get 1$/)
@@ -271,7 +271,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       rule = 'except=("id")'
       expect((await other.get('/page?id=1&x=1', host)).text).toBe('other 1')
       await expect.poll(async () => (await one.get('/page?id=1&x=2', host)).text, { timeout: 5_000 }).toBe('other 1')
-      await expect.poll(() => b.invalidate('/page'), { timeout: 5_000 }).toEqual({ durable: true })
+      await expect.poll(() => b.invalidate('/page'), { timeout: 5_000 }).toMatchObject({ durable: true })
       expect((await one.get('/page?id=1&x=3', host)).cacheStatus.hit).toBe(false)
     })
 
@@ -279,7 +279,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       const { b, one, other } = await both()
       await warm(one, '/page', 2)
       expect((await other.get('/page', host)).cacheStatus.hit).toBe(true)
-      await expect(b.invalidate('/page')).resolves.toEqual({ durable: true })
+      await expect(b.invalidate('/page')).resolves.toMatchObject({ durable: true })
       expect((await one.get('/page', host)).text).toBe('one 2 ')
     })
 

@@ -295,7 +295,7 @@ describe('precompress in several processes', () => {
     await a.get('/page')
     await areMade(a, 1)
     expect(decoded(await b.get('/page', BR))).toBe(`1 ${TEXT}`)
-    expect(await b.cached.invalidate('/page')).toEqual({ durable: true })
+    expect(await b.cached.invalidate('/page')).toMatchObject({ durable: true })
     const got = await a.get('/page', BR)
     expect([got.cacheStatus.hit, decoded(got)]).toEqual([false, `2 ${TEXT}`])
   })

@@ -97,7 +97,10 @@ describe('a store that arrives when the tombstone of its key is gone', () => {
     await scheduler.runUntil(302_000)
     for (const { cache } of [issuer, writer, newcomer]) void cache.get('k').then((value) => done.push(value))
     await scheduler.runUntil(303_000)
-    expect({ stored, done }).toEqual({ stored: true, done: [{ durable: true }, null, null, null] })
+    expect({ stored, done }).toEqual({
+      stored: true,
+      done: [expect.objectContaining({ durable: true }), null, null, null],
+    })
   })
 })
 

@@ -10,8 +10,9 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { Refusals } from '../tiers/refusals.js'
 import type { CoherenceParts } from './coherence-parts.js'
+import { asking, Confirmations } from './confirmations.js'
 import type { Cover } from './cover.js'
-import { Follower } from './follower.js'
+import { Follower, type Told } from './follower.js'
 import { Heartbeat } from './heartbeat.js'
 import { type Issued, Journal, type JournalStats, type KnownStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
@@ -34,6 +35,11 @@ export interface OutageStats {
   readonly seconds: number
   /** Duration of the current outage, in seconds; `null` if there is none. */
   readonly currentSeconds: number | null
+}
+
+/** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
+export interface Confirmed extends Told {
+  readonly confirmedBy: readonly string[] | undefined
 }
 
 /** How far a process has read the log of invalidations. */
@@ -80,6 +86,8 @@ export class Coherence {
   readonly #recovery: Recovery
   readonly #journal: Journal
   readonly #knowledge: Knowledge
+  readonly #nonces = new Nonces()
+  readonly #confirmations: Confirmations
   readonly #port: RedisPort
   readonly #clock: Clock
   readonly #settings: CoreSettings
@@ -123,14 +131,18 @@ export class Coherence {
       onOutOfStep: (failure) => this.#onOutOfStep(failure),
     })
     this.#check = new ServerCheck(parts, this.tier)
-    const nonces = new Nonces()
+    const nonces = this.#nonces
+    this.#confirmations = new Confirmations(parts, this.tier, nonces.id)
     this.#knowledge = new Knowledge(clock, settings.maxJournalBytes)
     this.#journal = new Journal({ mirror, nonces, clock }, settings.maxJournalBytes, this.#openFile())
     this.#log = new SharedLog(port, settings.keyPrefix, settings.maxHandlerTime)
     const log = { log: this.#log, journal: this.#journal, mirror, nonces, knowledge: this.#knowledge, clock }
     const onLostTrack = (message: string) => this.#onLostTrack(message)
     this.#follower = new Follower(log, {
-      onRecords: (covers) => this.#onRecords(covers),
+      onRecords: (covers, { nonce, position }) => {
+        this.#onRecords(covers)
+        void this.#confirmations.confirm(nonce, position)
+      },
       onForget: duties.onForget,
       onLostTrack,
     })
@@ -263,17 +275,24 @@ export class Coherence {
   /**
    * Appends an invalidation of this process to the log, and so announces it to all processes.
    *
-   * @returns the previous values of the exact keys in Redis if the log has the record; `undefined` if it will be
-   * appended later
+   * @param confirms - whether to wait for other processes to confirm it
+   * @returns `undefined` if it will be appended later
    */
-  async issue(recorded: Recorded): Promise<readonly Buffer[] | undefined> {
-    const issued = this.#journal.add(recorded)
-    const existed = await this.#tell(issued)
-    if (existed === undefined) this.#journal.keep(issued)
-    return existed
+  async issue(recorded: Recorded, confirms: boolean): Promise<Confirmed | undefined> {
+    const nonce = this.#nonces.next()
+    const issued = this.#journal.add(recorded, confirms ? asking(nonce) : nonce)
+    const told = await this.#tell(issued)
+    if (told === undefined) this.#journal.keep(issued)
+    if (told === undefined || !confirms) return told && { ...told, confirmedBy: undefined }
+    return { ...told, confirmedBy: await this.#confirmations.of(issued.nonce) }
   }
 
-  async #tell(issued: Issued): Promise<readonly Buffer[] | undefined> {
+  /** The name of this process in confirmations. */
+  get processName(): string {
+    return this.#confirmations.self
+  }
+
+  async #tell(issued: Issued): Promise<Told | undefined> {
     await this.waitForStart()
     const { head } = this.#follower
     if (!this.isConnected || head === undefined) {
@@ -281,11 +300,11 @@ export class Coherence {
       return undefined
     }
     try {
-      const existed = await this.tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
+      const told = await this.tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
       // Other processes have appended records before it: read them, so that the next stamp is not older than this
       // record.
       if (this.#follower.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
-      return existed
+      return told
     } catch (thrown) {
       // Until the log has the record, Redis may return the entries that were just invalidated.
       this.#link.lose(asError(thrown))

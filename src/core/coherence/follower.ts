@@ -14,11 +14,18 @@ import type { CoverMark, LogPage, LogRecord, LogState, SharedLog } from './share
 /** Callbacks of a {@link Follower}. */
 export interface FollowerDuties {
   /** Called with the records of other processes. */
-  readonly onRecords: (covers: readonly Cover[]) => void
+  readonly onRecords: (covers: readonly Cover[], record: Pick<LogRecord, 'position' | 'nonce'>) => void
   /** Called if all entries in memory may be invalid. */
   readonly onForget: () => void
   /** Called if the log can no longer be followed; rejects when everything possible has been done about it. */
   readonly onLostTrack: (message: string) => Promise<never>
+}
+
+/** An invalidation that the log has taken. */
+export interface Told {
+  readonly position: number
+  /** The first bytes of the previous values of the exact keys in Redis. */
+  readonly existed: readonly Buffer[]
 }
 
 /** Reads the log within the caller's deadlines. */
@@ -164,10 +171,9 @@ export class Follower {
   /**
    * Appends an invalidation of this process to this life of the log.
    *
-   * @returns the previous values of the exact keys in Redis
    * @throws CacheError if the log has another life
    */
-  async append(incarnation: string, issued: Issued): Promise<readonly Buffer[]> {
+  async append(incarnation: string, issued: Issued): Promise<Told> {
     const { nonce, recorded } = issued
     const result = await this.#log.append(incarnation, this.#head?.position ?? 0, nonce, recorded.covers)
     if (!result.appended)
@@ -181,7 +187,7 @@ export class Follower {
     else if (head.incarnation === this.#head?.incarnation && head.position > this.#head.position) {
       this.#unseen = { position: head.position, nonce, takenAt: this.#clock.monotonic() }
     }
-    return result.existed
+    return { position: head.position, existed: result.existed }
   }
 
   /** Applies the records after the last one applied here. @throws CacheError if that record is missing */
@@ -320,7 +326,7 @@ export class Follower {
     if (covers.length === 0) return
     this.#knowledge.add(position, nonce, covers)
     this.#mirror.record(covers, position)
-    this.#duties.onRecords(covers)
+    this.#duties.onRecords(covers, { position, nonce })
   }
 
   /** @throws CacheError if the log has passed the position of an own record, and the record was missing */

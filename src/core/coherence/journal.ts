@@ -74,8 +74,8 @@ export class Journal {
    * Adds an invalidation that is not in the log yet. Returns the one to append to the log: the same, or one that
    * replaces all pending ones.
    */
-  add(recorded: Recorded): Issued {
-    const issued = this.#add({ nonce: this.#nonces.next(), recorded })
+  add(recorded: Recorded, nonce = this.#nonces.next()): Issued {
+    const issued = this.#add({ nonce, recorded })
     return this.#pendingBytes > this.#maxBytes ? this.#fold() : issued
   }
 

@@ -28,6 +28,11 @@ export class Nonces {
   readonly #issuer = `${randomBytes(6).toString('hex')}-`
   #given = 0
 
+  /** The id of this process in the names of its records. */
+  get id(): string {
+    return this.#issuer.slice(0, -1)
+  }
+
   next(): string {
     return `${this.#issuer}${(++this.#given).toString(36)}`
   }

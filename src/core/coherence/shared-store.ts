@@ -1,5 +1,6 @@
 import { shown } from '../option-checks.js'
 import { openPort } from '../tiers/open-port.js'
+import type { RedisPort } from '../tiers/redis-client.js'
 import { Coherence, type CoherenceDuties } from './coherence.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import { EntryReader } from './entry-reader.js'
@@ -14,6 +15,7 @@ import { Sweep } from './sweep.js'
 
 /** What a cache with Redis does with the entries that its processes share. */
 export interface SharedStore {
+  readonly port: RedisPort
   readonly coherence: Coherence
   readonly reader: EntryReader
   readonly writer: EntryWriter
@@ -68,5 +70,5 @@ export function openSharedStore(
   const sweep = new Sweep(parts)
   const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
   coherence.open()
-  return { coherence, reader, writer, retirement, sweep, turns }
+  return { port, coherence, reader, writer, retirement, sweep, turns }
 }

@@ -1,5 +1,6 @@
 import type { FallbackCache, Invalidation } from '../../core/fallback-cache.js'
 import { type InvalidateOptions, readInvalidateOptions } from '../../core/invalidate-options.js'
+import { together } from '../../core/receipt.js'
 import { GroupTags } from '../rules/groups.js'
 import { type Invalidate, namedPaths, optionsAmong } from './named-paths.js'
 import { prefixesOfPath } from './primary-key.js'
@@ -47,7 +48,7 @@ export class Invalidations {
   /** Invalidates the responses that have at least one of these tags. */
   async invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
     const caches = new Set([this.cache, ...Array.from(this.#inner, (inner) => inner.cache)])
-    return together(Array.from(caches, (cache) => cache.invalidateTags(tags, options)))
+    return together(await Promise.all(Array.from(caches, (cache) => cache.invalidateTags(tags, options))))
   }
 
   /** Invalidates the responses that belong to one of these groups of an origin (RFC 9875, section 3). */
@@ -55,7 +56,7 @@ export class Invalidations {
     return this.invalidateTags(this.#groupTags.of(origin, groups))
   }
 
-  #invalidatePrefixes(
+  async #invalidatePrefixes(
     prefixesIn: (group: string) => readonly string[],
     options: InvalidateOptions,
   ): Promise<Invalidation> {
@@ -68,12 +69,7 @@ export class Invalidations {
       for (const prefix of prefixesIn(one.group)) prefixes.add(prefix)
       byCache.set(one.cache, prefixes)
     }
-    return together(Array.from(byCache, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], how)))
+    const all = Array.from(byCache, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], how))
+    return together(await Promise.all(all))
   }
-}
-
-/** Combines several invalidations: durable if all of them are. */
-async function together(invalidations: readonly Promise<Invalidation>[]): Promise<Invalidation> {
-  const done = await Promise.all(invalidations)
-  return { durable: done.every(({ durable }) => durable) }
 }
