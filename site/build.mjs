@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, watch } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { installDependencies, npm } from '../scripts/install-dependencies.mjs'
 import { collectPages } from './collect.mjs'
@@ -29,7 +29,7 @@ if (command !== 'preview') {
   ])
 }
 if (command === 'dev') {
-  for (const path of ['docs', 'README.md', 'CHANGELOG.md']) watch(path, { recursive: true }, collectSoon)
+  collectAgain()
   const { createServer } = await import('vitepress')
   const server = await createServer(SITE)
   await server.listen()
@@ -71,16 +71,17 @@ function run(program, args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** @type {NodeJS.Timeout | undefined} */
-let soon
-function collectSoon() {
-  clearTimeout(soon)
-  soon = setTimeout(() => {
+/** Looks for changes once a second: to watch files loses those that an editor replaces. */
+function collectAgain() {
+  let last = ''
+  setInterval(() => {
     try {
       collectPages()
+      last = ''
     } catch (error) {
       // A link to a file that is not there yet.
-      console.error(String(error))
+      if (String(error) !== last) console.error(String(error))
+      last = String(error)
     }
-  }, 100)
+  }, 1000)
 }
