@@ -12,6 +12,10 @@ describe('the structure of src', () => {
     expect(house.sameNames).toEqual([])
   })
 
+  it('has no function of more than 60 lines', () => {
+    expect(house.longFunctions).toEqual([])
+  })
+
   it('has no signature of more than four parameters', () => {
     expect(house.longSignatures).toEqual([])
   })
