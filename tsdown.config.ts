@@ -7,6 +7,7 @@ export default defineConfig({
     'src/index.ts',
     'src/middleware/express.ts',
     'src/middleware/koa.ts',
+    'src/observe/opentelemetry.ts',
     'src/observe/prometheus.ts',
     'src/testing/check-coherence.ts',
     'src/testing/command.ts',

@@ -12,6 +12,7 @@ const ENTRIES = {
   index: ['fallback-cache', 'src/index'],
   express: ['fallback-cache/express', 'src/middleware/express'],
   koa: ['fallback-cache/koa', 'src/middleware/koa'],
+  opentelemetry: ['fallback-cache/opentelemetry', 'src/observe/opentelemetry'],
   prometheus: ['fallback-cache/prometheus', 'src/observe/prometheus'],
   testing: ['fallback-cache/testing', 'src/testing/check-coherence'],
 }

@@ -38,6 +38,7 @@ export const SECTIONS = [
       'docs/deployments.md',
       'docs/monitoring.md',
       'docs/dashboard.md',
+      'docs/tracing.md',
       'docs/reliability.md',
       'docs/runbook.md',
       'docs/testing.md',

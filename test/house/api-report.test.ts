@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { apiReports } from '../../scripts/api-report.mjs'
 
-const REPORTS = ['api/index.md', 'api/express.md', 'api/koa.md', 'api/prometheus.md', 'api/testing.md']
+const REPORTS = [
+  'api/index.md',
+  'api/express.md',
+  'api/koa.md',
+  'api/opentelemetry.md',
+  'api/prometheus.md',
+  'api/testing.md',
+]
 
 describe('the API reports', () => {
   let written: Readonly<Record<string, string>> = {}

@@ -56,6 +56,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/syntax/cache-status.ts SERIALIZED': 'values of fields kept for repeated requests',
   'core/meters.ts #routes': 'requests counted by route',
   'middleware/express/route-pattern.ts mountsOf': 'requests counted by route',
+  'observe/opentelemetry.ts instrumented': 'caches of a registry',
   'observe/prometheus.ts registered': 'caches of a registry',
   'middleware/node-internals/prepared-head.ts joinedOnes': 'answers prepared as bytes',
 }

@@ -128,7 +128,8 @@ export class FrontedExpress implements FrontedApplication {
   }
 
   #isBlocking(layer: Layer): boolean {
-    const { handle, route } = layer
+    const { route } = layer
+    const handle = originalOf(layer.handle)
     // A function with four parameters only handles errors.
     if (route === undefined && handle.length > 3) return false
     return isOfUser(layer) && !allows(this.#skipOnHit, handle, nameOf(layer))
@@ -205,18 +206,32 @@ function isForAll({ slash, regexp, route }: Layer): boolean {
 }
 
 function placeOf(middleware: unknown, stack: readonly Layer[]): number {
-  return stack.findIndex(({ handle }) => handle === middleware)
+  return stack.findIndex(({ handle }) => originalOf(handle) === middleware)
 }
 
 /** False for middleware that Express 4 itself adds. */
 function isOfUser({ handle, regexp }: Layer): boolean {
-  return regexp === undefined || !OWN_OF_EXPRESS_4.has(handle.name)
+  return regexp === undefined || !OWN_OF_EXPRESS_4.has(originalOf(handle).name)
 }
 
 function namedLayer(layer: Layer): MiddlewareBefore {
-  return { run: layer.handle, name: nameOf(layer) }
+  return { run: originalOf(layer.handle), name: nameOf(layer) }
 }
 
 function nameOf({ name, handle }: Layer): string {
-  return name || handle.name
+  return name || originalOf(handle).name
+}
+
+/** How many tracers may have wrapped a middleware. */
+const MOST_WRAPPERS = 8
+
+/** The middleware that a tracer has wrapped; OpenTelemetry keeps it in `__original`. */
+function originalOf(handle: Layer['handle']): Layer['handle'] {
+  let original = handle
+  for (let depth = 0; depth < MOST_WRAPPERS; depth++) {
+    const { __original: inner } = original as { readonly __original?: unknown }
+    if (typeof inner !== 'function') break
+    original = inner as Layer['handle']
+  }
+  return original
 }
