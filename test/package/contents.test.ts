@@ -15,7 +15,7 @@ describe('the tarball', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('carries the compiled library, the texts and the examples that they name, and nothing else', () => {
-    const texts = /^([A-Z]+\.md|LICENSE|package\.json|docs\/(decisions\/)?(\w|-)+\.md|examples\/.+\.(ts|json))$/
+    const texts = /^([A-Z]+\.md|LICENSE|package\.json|docs\/(decisions\/)?(\w|-)+\.md|examples\/.+\.(ts|json|yml))$/
     const unexpected = files.filter(({ path }) => !/^dist\/.+\.(d\.)?[cm][jt]s$/.test(path) && !texts.test(path))
     expect(unexpected).toEqual([])
     expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
