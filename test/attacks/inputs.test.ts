@@ -137,3 +137,22 @@ describe.each([
     }
   })
 })
+
+describe.each([
+  ['observed', {}],
+  ['not observed', { inputs: false }],
+] as const)('Vary that private="vary" keeps out of the store, with inputs %s', (_, options) => {
+  it.each(['origin', 'accept-encoding', 'x-lang'])('still selects by %s', async (name) => {
+    const cached = fallbackCache({ ttl: 60, ...options })
+    const app = express5().use(cached)
+    app.get('/', (req, res) => {
+      res.set({ Vary: name, 'Cache-Control': 'max-age=60, private="vary"' }).send(`for ${req.get(name)}`)
+    })
+    const running = await listen(app)
+    for (const who of ['ann', 'bob', 'ann']) {
+      expect((await ask(running.port, '/', { fields: { [name]: who } })).text).toBe(`for ${who}`)
+    }
+    await running.close()
+    await cached.close()
+  })
+})

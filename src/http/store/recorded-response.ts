@@ -54,7 +54,9 @@ export function recordHead(parts: RecordedParts): RecordedHead {
   const kept = storedFields(route.fields, storable.by.control, receivedAt)
   const ownEntityTag = needsEntityTag(head.status, kept) && body !== undefined
   const fields = ownEntityTag ? { ...kept, etag: makeEntityTag(body) } : kept
-  const selecting = selectingFields(fields, parts.vary, parts.exactVary, fieldValue(route.deciding, 'vary'))
+  // `private="vary"` keeps the field out of the store, but not what it says about the choice (RFC 9111, section 4.1).
+  const announcing = { ...fields, vary: route.fields.vary }
+  const selecting = selectingFields(announcing, parts.vary, parts.exactVary, fieldValue(route.deciding, 'vary'))
   if (selecting === '*') throw new Error('a response with Vary: * was judged storable')
   const origin = `${request.protocol}://${request.host.toLowerCase()}`
   return {
