@@ -92,6 +92,37 @@ it('a backup that is restored under other processes brings back nothing (C1)', a
   expect(await (await start()).get('k')).toBe(null)
 }, 60_000)
 
+it.each([
+  { who: 'its issuer lives on', lives: true },
+  { who: 'all processes are new', lives: false },
+])(
+  'a backup that is restored twice brings back nothing that was invalidated since: $who (C1, C2)',
+  async ({ lives }) => {
+    server = await RedisServer.start()
+    const issuer = await start()
+    await issuer.set('k', 'old')
+    await issuer.set('tagged', 'old', { tags: ['t'] })
+    await server.command('SAVE')
+    const dump = readFileSync(join(server.directory, 'dump.rdb'))
+    expect(await issuer.invalidateKey('k')).toEqual({ durable: true })
+    expect(await issuer.invalidateTags(['t'])).toEqual({ durable: true })
+    if (!lives) await issuer.close()
+    for (let restore = 1; restore <= 2; restore++) {
+      await server.kill()
+      writeFileSync(join(server.directory, 'dump.rdb'), dump)
+      if (lives) await until('the loss is seen', () => !issuer.stats().connected)
+      await server.restart()
+      if (lives) await connected(issuer)
+      const newcomer = await start()
+      for (const cache of [...(lives ? [issuer] : []), newcomer]) {
+        expect([await cache.get('k'), await cache.get('tagged')], `restore ${restore}`).toEqual([null, null])
+      }
+      if (!lives) await newcomer.close()
+    }
+  },
+  60_000,
+)
+
 it('each key of ours may be evicted, in any order: what was invalidated stays so, for newcomers too (C1)', async () => {
   server = await RedisServer.start()
   const writer = await start()
