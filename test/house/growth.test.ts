@@ -59,6 +59,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'observe/opentelemetry.ts instrumented': 'caches of a registry',
   'observe/prometheus.ts registered': 'caches of a registry',
   'middleware/node-internals/prepared-head.ts joinedOnes': 'answers prepared as bytes',
+  'middleware/node/own-accessors.ts FUNCTIONS': 'accessors of observed names',
 }
 
 /** What lives as long as one request, or is as large as the program. */
