@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { type CacheStats, type FallbackCache, type Invalidation, REASONS } from '../index.js'
+import { type CacheStats, type FallbackCache, type InvalidateOptions, type Invalidation, REASONS } from '../index.js'
 import { answer, type DashboardAnswer, type DashboardRequest, json, refusal } from './answer.js'
 import { History, SAMPLE_EVERY } from './history.js'
 import { PageFiles } from './page-files.js'
@@ -19,8 +19,8 @@ export interface DashboardSettings<Request> {
 export interface Watched {
   readonly cache: FallbackCache
   stats(): CacheStats
-  invalidate(path: string): Promise<Invalidation>
-  invalidateTags(tags: readonly string[]): Promise<Invalidation>
+  invalidate(path: string, options: InvalidateOptions): Promise<Invalidation>
+  invalidateTags(tags: readonly string[], options: InvalidateOptions): Promise<Invalidation>
 }
 
 /** Bytes of a request's body; an invalidation takes less. */
@@ -126,17 +126,25 @@ export class Dashboard<Request> {
     const foreign = foreignness(request)
     if (foreign !== undefined) return refusal(403, `the request was refused: ${foreign}`)
     const order: unknown = JSON.parse((await request.readBody(LONGEST_BODY)).toString())
-    if (!isOrder(order)) return refusal(400, 'an invalidation is { kind: "path" | "prefix" | "tag" | "all", value }')
+    if (!isOrder(order))
+      return refusal(400, 'an invalidation is { kind: "path" | "prefix" | "tag" | "all", value, soft, dryRun }')
     const begun = performance.now()
-    const { durable } = await this.#carryOut(order)
-    return json({ durable, ...order, milliseconds: Math.round(performance.now() - begun), at: Date.now() })
+    const receipt = await this.#carryOut(order)
+    return json({
+      ...receipt,
+      kind: order.kind,
+      value: order.value,
+      milliseconds: Math.round(performance.now() - begun),
+    })
   }
 
-  #carryOut({ kind, value }: Order): Promise<Invalidation> {
-    if (kind === 'path') return this.#watched.invalidate(value)
-    if (kind === 'prefix') return this.#watched.cache.invalidatePrefix(value)
-    if (kind === 'tag') return this.#watched.invalidateTags([value])
-    return this.#watched.cache.clear()
+  #carryOut({ kind, value, soft = false, dryRun = false }: Order): Promise<Invalidation> {
+    // Every process that has applied it is named in the receipt.
+    const options = { soft, dryRun, confirm: !dryRun }
+    if (kind === 'path') return this.#watched.invalidate(value, options)
+    if (kind === 'prefix') return this.#watched.cache.invalidatePrefix(value, options)
+    if (kind === 'tag') return this.#watched.invalidateTags([value], options)
+    return this.#watched.cache.clear(options)
   }
 
   #sample(): void {
@@ -148,11 +156,15 @@ export class Dashboard<Request> {
 interface Order {
   readonly kind: 'path' | 'prefix' | 'tag' | 'all'
   readonly value: string
+  /** Makes stale instead of removing. */
+  readonly soft?: boolean
+  /** Only counts. */
+  readonly dryRun?: boolean
 }
 
 function isOrder(order: unknown): order is Order {
-  const { kind, value } = Object(order) as Partial<Record<keyof Order, unknown>>
-  return (
-    typeof value === 'string' && (kind === 'all' || (['path', 'prefix', 'tag'].includes(String(kind)) && value !== ''))
-  )
+  const { kind, value, soft, dryRun } = Object(order) as Partial<Record<keyof Order, unknown>>
+  if (![soft, dryRun].every((flag) => flag === undefined || typeof flag === 'boolean')) return false
+  if (typeof value !== 'string') return false
+  return kind === 'all' || (['path', 'prefix', 'tag'].includes(String(kind)) && value !== '')
 }

@@ -110,7 +110,12 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
     await page.getByLabel('Value').fill('/products/1')
     const before = cached.stats().counters.invalidations
     await page.keyboard.press('Enter')
+    await page.getByText(/path \/products\/1 covers \d+ entr.* Nothing was invalidated/).waitFor()
+    expect(cached.stats().counters.invalidations).toBe(before)
+    await page.getByRole('button', { name: 'Invalidate' }).focus()
+    await page.keyboard.press('Enter')
     await page.getByText(/path \/products\/1: invalidated in every process/).waitFor()
+    await page.getByText(`confirmed by`).waitFor()
     expect(cached.stats().counters.invalidations).toBe(before + 1)
     expect(complaints).toEqual([])
   })

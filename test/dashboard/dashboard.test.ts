@@ -8,6 +8,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaFallbackCache } from '../../src/middleware/koa.js'
+import { until } from '../support/until.js'
 
 interface Host {
   readonly url: string
@@ -160,6 +161,26 @@ describe.each(Object.entries(HOSTS))('the dashboard in %s', (_name, start) => {
     expect(await ask()).not.toBe(before)
   })
 
+  it('counts what an invalidation would cover, and changes nothing', async () => {
+    const { url } = await start({ readOnly: false })
+    const before = await (await fetch(`${url}/time/utc`)).text()
+    const body = JSON.stringify({ kind: 'path', value: '/time', dryRun: true })
+    const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+    expect(await reply.json()).toMatchObject({ durable: false, counted: { memory: 1, redis: 0, isComplete: true } })
+    expect(await (await fetch(`${url}/time/utc`)).text()).toBe(before)
+  })
+
+  it('makes stale what is invalidated softly', async () => {
+    const { url } = await start({ readOnly: false })
+    const ask = async () => (await fetch(`${url}/time/utc`)).text()
+    const before = await ask()
+    const body = JSON.stringify({ kind: 'all', value: '', soft: true })
+    const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+    expect(await reply.json()).toMatchObject({ durable: true, covers: ['sa'] })
+    expect(await ask()).toBe(before)
+    await until('the new page', async () => (await ask()) !== before, { timeout: 5000, every: 20 })
+  })
+
   it.each([
     ['without the field of the page', { 'content-type': 'application/json' }],
     ['as a form could send it', { ...SAME_ORIGIN, 'content-type': 'text/plain' }],
@@ -176,15 +197,20 @@ describe.each(Object.entries(HOSTS))('the dashboard in %s', (_name, start) => {
     expect(await (await fetch(`${url}/time/utc`)).text()).toBe(before)
   })
 
-  it.each([['null'], ['[]'], ['{"kind":"path"}'], ['{"kind":"path","value":""}'], ['{"kind":"all"}'], ['{']])(
-    'answers an order that is none, %s, with an error',
-    async (body) => {
-      const { url } = await start({ readOnly: false })
-      const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
-      expect(reply.status).toBeGreaterThanOrEqual(400)
-      expect(reply.status).toBeLessThan(501)
-    },
-  )
+  it.each([
+    ['null'],
+    ['[]'],
+    ['{"kind":"path"}'],
+    ['{"kind":"path","value":""}'],
+    ['{"kind":"all"}'],
+    ['{"kind":"all","value":"","soft":1}'],
+    ['{'],
+  ])('answers an order that is none, %s, with an error', async (body) => {
+    const { url } = await start({ readOnly: false })
+    const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+    expect(reply.status).toBeGreaterThanOrEqual(400)
+    expect(reply.status).toBeLessThan(501)
+  })
 
   it.each([
     ['false', () => false],

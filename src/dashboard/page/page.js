@@ -406,7 +406,9 @@ function invalidateTemplate({ readOnly }) {
     <form @submit=${invalidate}>
       <label>What <select name="kind"><option value="path">path</option><option value="tag">tag</option><option value="prefix">key prefix</option><option value="all">everything</option></select></label>
       <label class="grow">Value <input name="value" autocomplete="off" spellcheck="false" placeholder="/products/42"></label>
-      <button type="submit" ?disabled=${state.isWorking}>Invalidate</button>
+      <label class="check"><input type="checkbox" name="soft"> Soft: send the old pages while they are made again</label>
+      <button type="submit" name="act" value="count" class="quiet" ?disabled=${state.isWorking}>Count</button>
+      <button type="submit" name="act" value="invalidate" ?disabled=${state.isWorking}>Invalidate</button>
     </form>
     <p role="status" class=${state.receipt?.isError ? 'alert' : 'receipt'} ?hidden=${state.receipt === undefined}>${state.receipt?.text ?? ''}</p>
   </section>`
@@ -442,10 +444,12 @@ function togglePause() {
 /** @param {SubmitEvent} event */
 async function invalidate(event) {
   event.preventDefault()
-  const form = new FormData(/** @type {HTMLFormElement} */ (event.target))
-  const order = { kind: String(form.get('kind')), value: String(form.get('value')) }
-  if (order.kind === 'all' && !confirm('Invalidate everything? Every page will be made again.')) return
+  const form = new FormData(/** @type {HTMLFormElement} */ (event.target), event.submitter)
+  const dryRun = form.get('act') === 'count'
+  const order = { kind: String(form.get('kind')), value: String(form.get('value')), soft: form.has('soft'), dryRun }
+  if (order.kind === 'all' && !dryRun && !confirm('Invalidate everything?')) return
   state.isWorking = true
+  state.receipt = undefined
   draw()
   try {
     const reply = await fetch('api/invalidate', {
@@ -454,18 +458,33 @@ async function invalidate(event) {
       body: JSON.stringify(order),
     })
     const told = await reply.json()
-    const what = order.kind === 'all' ? 'everything' : `${order.kind} ${order.value}`
-    state.receipt = reply.ok
-      ? {
-          text: `${what}: ${told.durable ? 'invalidated in every process' : 'invalidated here; the other processes are told when Redis can be used again'}, ${time(told.at)}, ${told.milliseconds} ms`,
-          isError: false,
-        }
-      : { text: told.error, isError: true }
+    state.receipt = { text: reply.ok ? receiptOf(order, told) : told.error, isError: !reply.ok }
   } catch (error) {
     state.receipt = { text: `The process did not answer: ${error}`, isError: true }
   }
   state.isWorking = false
   draw()
+}
+
+/**
+ * What an invalidation has done, in words.
+ *
+ * @param {{ kind: string, value: string, soft: boolean }} order
+ * @param {import('../../index.js').Invalidation & { milliseconds: number }} told
+ */
+function receiptOf({ kind, value, soft }, { durable, at, position, confirmedBy, counted, milliseconds }) {
+  const what = kind === 'all' ? 'everything' : `${kind} ${value}`
+  if (counted !== undefined) {
+    const least = counted.isComplete ? '' : 'at least '
+    const sample = counted.sample.length === 0 ? '' : `\nsuch as ${counted.sample.slice(0, 5).join('\n        ')}`
+    return `${what} covers ${least}${count(counted.memory)} entries in the memory of this process and ${least}${count(counted.redis)} in Redis. Nothing was invalidated.${sample}`
+  }
+  const done = soft ? 'made stale' : 'invalidated'
+  const where = durable
+    ? `${done} in every process`
+    : `${done} here; the other processes are told when Redis can be used again`
+  const processes = confirmedBy === undefined ? '' : `\nconfirmed by ${confirmedBy.join('\n             ')}`
+  return `${what}: ${where}, ${time(at)}, ${milliseconds} ms${position === undefined ? '' : `, position ${position}`}${processes}`
 }
 
 function followEvents() {
