@@ -100,15 +100,15 @@ export class JournalFile {
     if (this.#size > 2 * this.#waitingBytes + toleratedWaste) this.#rewrite()
   }
 
-  /** Removes several invalidations with a single write. */
-  removeAll(nonces: Iterable<string>): void {
-    for (const nonce of nonces) {
-      const line = this.#waiting.get(nonce)
-      if (line === undefined) continue
-      this.#waiting.delete(nonce)
-      this.#unfiled.delete(nonce)
-      this.#waitingBytes -= Buffer.byteLength(line)
-    }
+  /** Removes all invalidations but this one, with a single write. */
+  removeOthers(nonce: string): void {
+    const line = this.#waiting.get(nonce) ?? ''
+    const isUnfiled = this.#unfiled.has(nonce)
+    this.#waiting.clear()
+    this.#unfiled.clear()
+    this.#waiting.set(nonce, line)
+    this.#waitingBytes = Buffer.byteLength(line)
+    if (isUnfiled) this.#unfiled.add(nonce)
     this.#rewrite()
   }
 

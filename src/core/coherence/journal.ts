@@ -141,15 +141,13 @@ export class Journal {
 
   /** Replaces all pending invalidations by one of everything, because they exceed the limit. */
   #fold(): Issued {
-    const waiting = [...this.#pending.values()]
-    for (const { nonce, recorded } of waiting) {
-      this.#drop(nonce)
-      this.#mirror.settle(recorded, 0)
-    }
+    this.#pending.clear()
+    this.#pendingBytes = 0
+    this.#mirror.settleAll()
     const covers: readonly Cover[] = [{ kind: 'all' }]
     const everything = this.#add({ nonce: this.#nonces.next(), recorded: this.#mirror.record(covers, undefined) })
     this.#file?.add(everything.nonce, covers)
-    this.#file?.removeAll(waiting.map(({ nonce }) => nonce))
+    this.#file?.removeOthers(everything.nonce)
     return everything
   }
 

@@ -13,6 +13,8 @@ interface Standing {
   life: number
   /** Number of invalidations of this process that have no position in the log yet. */
   pending: number
+  /** The round in which `pending` was counted; after {@link Mirror.settleAll} it is 0. */
+  round: number
   /** The newest sequence of this process's own invalidations. */
   own: number
 }
@@ -77,7 +79,9 @@ export class Mirror {
   #olderKeyBytes = 0
   #keyBytes = 0
   /** Records of single keys that have no position in the log yet. */
-  readonly #waitingKeys = new Map<string, Slot>()
+  #waitingKeys = new Map<string, Slot>()
+  /** Counts the calls of {@link Mirror.settleAll}. */
+  #round = 0
   readonly #tags = new AgedMap<Slot>()
   readonly #prefixes = new PrefixMap<Slot>()
   readonly #foldedPrefixes = new PrefixMap<Slot>()
@@ -105,7 +109,8 @@ export class Mirror {
       standing.sequence = sequence
       if (cover.soft === true) this.#softSequence = sequence
       if (position === undefined) {
-        standing.pending++
+        standing.pending = this.#isWaiting(standing) ? standing.pending + 1 : 1
+        standing.round = this.#round
         standing.own = sequence
         this.#countPending(cover, 1)
         if (cover.kind === 'key') this.#waitingKeys.set(cover.key, slot)
@@ -144,7 +149,7 @@ export class Mirror {
     for (const cover of recorded.covers) {
       const slot = this.#known(cover)
       const standing = cover.soft === true ? slot?.soft : slot
-      if (standing === undefined || standing.pending === 0) continue
+      if (standing === undefined || !this.#isWaiting(standing)) continue
       standing.pending--
       this.#countPending(cover, -1)
       if (cover.kind === 'key' && standing.pending === 0) this.#waitingKeys.delete(cover.key)
@@ -152,6 +157,16 @@ export class Mirror {
     this.place(recorded.covers, position)
     // Waiting records cannot be folded, so the limit is checked now.
     if (this.#bytes > this.#maxBytes) this.#fold()
+  }
+
+  /**
+   * Notes that no record waits for a position any longer, because a later record of everything replaces those that did.
+   */
+  settleAll(): void {
+    this.#round++
+    this.#pending = 0
+    this.#softPending = 0
+    this.#waitingKeys = new Map()
   }
 
   /** Sets the position of covers, for records that are appended to the log again. */
@@ -184,7 +199,8 @@ export class Mirror {
   /** Whether a soft invalidation that covers this key or these tags has a position after `position`, or none yet. */
   softensAfter(key: string, tags: readonly string[], position: number): boolean {
     if (position >= this.#softPosition && this.#softPending === 0) return false
-    const isNewer = ({ soft }: Slot) => soft !== undefined && (soft.pending > 0 || this.#positionOf(soft) > position)
+    const isNewer = ({ soft }: Slot) =>
+      soft !== undefined && (this.#isWaiting(soft) || this.#positionOf(soft) > position)
     return this.#some(key, tags, isNewer)
   }
 
@@ -192,7 +208,7 @@ export class Mirror {
   coversAfter(key: string, tags: readonly string[], position: number, read?: ReadEntry): boolean {
     if (this.retired.coversAfter(key, position, read)) return true
     if (position >= this.#position && this.#pending === 0) return false
-    return this.#some(key, tags, (slot) => slot.pending > 0 || this.#positionOf(slot) > position)
+    return this.#some(key, tags, (slot) => this.#isWaiting(slot) || this.#positionOf(slot) > position)
   }
 
   /**
@@ -271,6 +287,10 @@ export class Mirror {
       if (slot !== undefined && newer(slot)) return true
     }
     return false
+  }
+
+  #isWaiting({ pending, round }: Standing): boolean {
+    return pending > 0 && round === this.#round
   }
 
   #positionOf(standing: Standing): number {
@@ -370,7 +390,7 @@ export class Mirror {
     for (let step = 0; step < mostSteps && this.#bytes > this.#maxBytes; step++) {
       const [slots, name, slot] = this.#oldest(turned) ?? []
       if (slots === undefined || name === undefined || slot === undefined) break
-      if (slot.pending > 0 || (slot.soft?.pending ?? 0) > 0) {
+      if (this.#isWaiting(slot) || (slot.soft !== undefined && this.#isWaiting(slot.soft))) {
         // A record without a position cannot be folded: it moves to the end of its map.
         slots.set(name, slot)
         turned.set(slots, (turned.get(slots) ?? 0) + 1)
@@ -416,7 +436,7 @@ export class Mirror {
 }
 
 function newStanding(life: number): Standing {
-  return { sequence: 0, position: 0, life, pending: 0, own: 0 }
+  return { sequence: 0, position: 0, life, pending: 0, round: 0, own: 0 }
 }
 
 function newSlot(life: number): Slot {

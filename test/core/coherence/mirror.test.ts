@@ -49,6 +49,7 @@ function covers(list: readonly Cover[], key: string, tags: readonly string[], so
 type Step =
   | { readonly do: 'issue' | 'learn'; readonly covers: readonly Cover[]; readonly settledLater: boolean }
   | { readonly do: 'settle'; readonly which: number }
+  | { readonly do: 'replaceWaiting' }
   | { readonly do: 'startOver' | 'forgetEverything' }
   | { readonly do: 'raiseFloor'; readonly by: number }
 
@@ -73,6 +74,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('replaceWaiting' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('startOver' as const, 'forgetEverything' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('raiseFloor' as const), by: fc.nat({ max: 5 }) }) },
 )
@@ -104,6 +106,18 @@ function walk(steps: readonly Step[], mirror: Mirror): { naive: NaiveMirror; pen
         mirror.settle(settled.recorded, ++position)
         const record = naive.records[settled.index]
         if (record !== undefined) record.position = position
+        break
+      }
+      case 'replaceWaiting': {
+        mirror.settleAll()
+        for (const { index } of waiting.splice(0)) {
+          const record = naive.records[index]
+          if (record !== undefined) record.position = 0
+        }
+        const covers = [{ kind: 'all' }] as const
+        const recorded = mirror.record(covers, undefined)
+        naive.records.push({ covers, sequence: recorded.sequence, position: undefined })
+        waiting.push({ recorded, index: naive.records.length - 1 })
         break
       }
       case 'startOver':
