@@ -30,6 +30,7 @@ import {
   rewrittenUrl,
   sendPreparedOver,
   sendReply,
+  socketOf,
   streamsBody,
   userOf,
   watchFilled,
@@ -109,7 +110,10 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get protocol(): string {
-    const { headers, socket } = this.context
+    const { headers } = this.context
+    const socket = socketOf(this.context)
+    // Nothing tells the protocol then: a request without a plain origin passes by the cache.
+    if (socket === null) return ''
     // Express only checks its proxy trust for this field; without it the socket determines the protocol.
     if (headers['x-forwarded-proto'] !== undefined) return this.context.protocol ?? 'http'
     return isEncrypted(socket) ? 'https' : 'http'

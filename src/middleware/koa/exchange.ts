@@ -30,6 +30,7 @@ import {
   readContent,
   rewrittenUrl,
   sendPreparedOver,
+  socketOf,
   streamsBody,
   tee,
   watchResponse,
@@ -191,7 +192,8 @@ class KoaRequestHead implements RequestHead {
   }
 
   get protocol(): string {
-    this.#protocol ??= this.#ctx.protocol
+    // Koa's getter throws without a connection; a request without a plain origin passes by the cache.
+    this.#protocol ??= socketOf(this.#ctx.req) === null ? '' : this.#ctx.protocol
     return this.#protocol
   }
 

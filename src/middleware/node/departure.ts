@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /**
@@ -9,8 +10,16 @@ export function hasDeparted(request: IncomingMessage, response: ServerResponse):
   if (response.destroyed) return true
   const { stream } = response as { readonly stream?: Http2Stream | undefined }
   if (stream !== undefined) return stream.destroyed || stream.aborted
-  const { destroyed, readableEnded, writableEnded } = request.socket
-  return destroyed || readableEnded || writableEnded
+  const socket = socketOf(request) ?? response.socket
+  return socket === null || socket.destroyed || socket.readableEnded || socket.writableEnded
+}
+
+/**
+ * The connection of a request; `null` if Node.js has taken it from the request, which it does when a handler stops to
+ * read the body before its end (`break` in `for await`, `pipeline`, the `cancel` of a web stream).
+ */
+export function socketOf(request: IncomingMessage): Socket | null {
+  return request.socket
 }
 
 /** The properties of an HTTP/2 stream that tell whether it has ended. */

@@ -19,9 +19,9 @@ export function otherOriginOf(request: IncomingMessage, protocol: string, host: 
   return otherOrigin(fields, protocol, host)
 }
 
-/** Whether the connection of a request is encrypted. */
-export function isEncrypted(socket: object): boolean {
-  return 'encrypted' in socket && socket.encrypted === true
+/** Whether the connection of a request is encrypted; see `socketOf` for requests without one. */
+export function isEncrypted(socket: object | null): boolean {
+  return socket !== null && 'encrypted' in socket && socket.encrypted === true
 }
 
 function textOf(value: string | readonly string[] | undefined): string | undefined {
