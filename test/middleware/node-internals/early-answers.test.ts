@@ -12,6 +12,7 @@ import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { fallbackCache as forExpress } from '../../../src/middleware/express.js'
 import { fallbackCache as forKoa } from '../../../src/middleware/koa.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { until } from '../../support/until.js'
 
 const open: (() => unknown)[] = []
 
@@ -116,7 +117,10 @@ async function bytesOver(socket: Socket, text: string, silence = 25): Promise<st
   for (let turn = 0; turn < 100 && got === '' && !socket.destroyed; turn++) await sleep(20)
   for (let length = -1; length !== got.length && !socket.destroyed; ) {
     length = got.length
-    await Promise.race([sleep(silence), once(socket, 'close')])
+    // In slices: a process that had to wait for a processor finds a timer due before it reads what has come.
+    for (let slice = 0; slice < 5 && length === got.length && !socket.destroyed; slice++) {
+      await Promise.race([sleep(silence / 5), once(socket, 'close')])
+    }
   }
   socket.off('data', collect)
   return got
@@ -251,16 +255,17 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     Object.assign(door.server, { keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 })
     await bytesInTurn(door.port, [get(), get()])
     const socket = connect(door.port, '127.0.0.1')
-    const startedAt = Date.now()
+    const closed = once(socket, 'close')
     expect(hitsIn(await bytesOver(socket, get().repeat(2), 20))).toBe(2)
     socket.resume()
-    await once(socket, 'close')
-    expect(Date.now() - startedAt).toBeLessThan(3000)
+    // Nothing else closes it; without a limit for idle connections the test would time out.
+    await closed
   })
 
   it.concurrent('does not close one whose next answer takes longer', async () => {
-    const door = await build(host, () => sleep(1500))
-    Object.assign(door.server, { keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 })
+    const door = await build(host, () => sleep(4000))
+    // Long enough to send the next request within it on a machine that is busy, and shorter than the answer takes.
+    Object.assign(door.server, { keepAliveTimeout: 1500, keepAliveTimeoutBuffer: 0 })
     await bytesInTurn(door.port, [get(), get()])
     const socket = connect(door.port, '127.0.0.1')
     open.push(() => socket.destroy())
@@ -300,7 +305,7 @@ const ANONYMOUS = { ciphers: 'AECDH-AES128-SHA@SECLEVEL=0', maxVersion: 'TLSv1.2
 describe('a connection that is slow', () => {
   it('lets a client take its time over an answer, however soon idle connections are closed', async () => {
     const door = await build('express')
-    Object.assign(door.server, { keepAliveTimeout: 200, keepAliveTimeoutBuffer: 0 })
+    Object.assign(door.server, { keepAliveTimeout: 800, keepAliveTimeoutBuffer: 0 })
     await bytesInTurn(door.port, [get(), get(), get('/200000'), get('/200000')])
     const accepted = once(door.server, 'connection')
     const socket = connect(door.port, '127.0.0.1')
@@ -315,14 +320,13 @@ describe('a connection that is slow', () => {
       await sleep(5)
     }
     expect(served.writableLength).toBeGreaterThan(0)
-    await sleep(1700)
+    await sleep(2500)
     let got = 0
     socket.on('data', (chunk: Buffer) => {
       got += chunk.length
     })
     socket.resume()
-    for (let before = -1; before < got; await sleep(200)) before = got
-    expect(got).toBeGreaterThan(requests * 200_000)
+    await until('every answer has come', () => got > requests * 200_000)
   })
 
   it('stops reading from a client that does not read', async () => {
@@ -340,17 +344,16 @@ describe('a connection that is slow', () => {
     socket.pause()
     const requests = 3000
     socket.write(get('/200000').repeat(requests))
+    await until('answers wait', () => most > 0)
     await sleep(300)
     // All that is asked for in one turn of reading may wait; all that was asked for may not.
-    expect(most).toBeGreaterThan(0)
     expect(most).toBeLessThan((requests * 200_000) / 2)
     let got = 0
     socket.on('data', (chunk: Buffer) => {
       got += chunk.length
     })
     socket.resume()
-    for (let before = -1; before < got; await sleep(250)) before = got
-    expect(got).toBeGreaterThan(requests * 200_000)
+    await until('every answer has come', () => got > requests * 200_000)
   })
 })
 
