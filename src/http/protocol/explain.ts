@@ -168,8 +168,9 @@ function asItCame<Context extends object>(
 ): Exchange<Context> {
   const { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers } = exchange.request
   const own = recorder?.of.request.headers ?? { ...headers }
+  const filled = (input: string) => (recorder?.of.request ?? exchange.request).filled?.(input)
   return {
-    request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own },
+    request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own, filled },
     raw: exchange.raw,
     context: exchange.context,
     get user() {

@@ -113,7 +113,7 @@ class AbsentReads implements ProxyHandler<object> {
   }
 }
 
-/** Properties by which Node.js and packages recognize kinds of streams and messages. */
+/** Properties by which Node.js and packages, this one too, recognize kinds of streams, messages and their wrappers. */
 const OF_STREAMS: ReadonlySet<string> = new Set([
   'abort',
   'aborted',
@@ -122,6 +122,8 @@ const OF_STREAMS: ReadonlySet<string> = new Set([
   'getReader',
   'getWriter',
   'href',
+  'incoming',
+  'raw',
   'readable',
   'readableErrored',
   'req',
