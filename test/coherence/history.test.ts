@@ -104,8 +104,8 @@ it.each([
     await issuer.set('tagged', 'old', { tags: ['t'] })
     await server.command('SAVE')
     const dump = readFileSync(join(server.directory, 'dump.rdb'))
-    expect(await issuer.invalidateKey('k')).toEqual({ durable: true })
-    expect(await issuer.invalidateTags(['t'])).toEqual({ durable: true })
+    expect(await issuer.invalidateKey('k')).toMatchObject({ durable: true })
+    expect(await issuer.invalidateTags(['t'])).toMatchObject({ durable: true })
     if (!lives) await issuer.close()
     for (let restore = 1; restore <= 2; restore++) {
       await server.kill()
