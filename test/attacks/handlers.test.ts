@@ -1,5 +1,6 @@
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
+import Router from '@koa/router'
 import express5, { type RequestHandler, type Response } from 'express'
 import express4 from 'express4'
 import Koa from 'koa'
@@ -371,6 +372,55 @@ describe('a URL that middleware in front has rewritten', () => {
     for (const half of ['a', 'b', 'a', 'b'])
       got.push((await client('/page', { fields: { host: 'a', cookie: `trial=${half}` } })).text)
     expect(got).toEqual(['/page', '/b/page', '/page', '/b/page'])
+  })
+
+  for (const name of ['routerPath', 'newRouterPath'] as const) {
+    it(`keeps routes chosen by ctx.${name} apart in Koa`, async () => {
+      const app = new Koa()
+      app.use((ctx, next) => {
+        if (ctx.get('cookie') === 'trial=b') Object.assign(ctx, { [name]: '/b' })
+        return next()
+      })
+      const cached = koaCache({ cache: core().cache, ttl: 60 })
+      const routes = new Router()
+      for (const path of ['/page', '/b']) {
+        routes.get(path, cached, (ctx) => {
+          ctx.body = ctx.path + path
+        })
+      }
+      // Releases of the router differ in which of the two they read.
+      app.use(cached)
+      app.use((ctx, next) => {
+        if (name === 'routerPath' && ctx.routerPath) ctx.newRouterPath = ctx.routerPath as string
+        return next()
+      })
+      app.use(routes.routes())
+      const client = await serve(app.callback())
+      const ask = (half: string) => client('/page', { fields: { host: 'a', cookie: `trial=${half}` } })
+      for (let time = 0; time < 2; time += 1) {
+        expect((await ask('a')).text).toBe('/page/page')
+        expect((await ask('b')).text).toBe('/page/b')
+      }
+      expect((await ask('b')).cacheStatus.hit).toBe(true)
+    })
+  }
+
+  it('shares pages that were stored within a router of Koa and in front of it', async () => {
+    const { cache } = core()
+    const routes = new Router()
+    routes.get('/inner/:id', koaCache({ cache, ttl: 60 }), (ctx) => {
+      ctx.body = 'page'
+    })
+    const within = await serve(new Koa().use(routes.routes()).callback())
+    const inFront = await serve(
+      new Koa()
+        .use(koaCache({ cache, ttl: 60 }))
+        .use(routes.routes())
+        .callback(),
+    )
+    const fields = { host: 'a' }
+    await within('/inner/1', { fields })
+    expect((await inFront('/inner/1', { fields })).cacheStatus.hit).toBe(true)
   })
 })
 

@@ -39,7 +39,7 @@ import {
 import { type KoaBody, koaBody, sendsWebBodies } from './body.js'
 import { isOutermost } from './outermost.js'
 import { KoaResponseHead, putJson, reply, replyInstead, sessionOf, setBody } from './response.js'
-import { koaRoute } from './route-pattern.js'
+import { koaRoute, reroutedPath } from './route-pattern.js'
 import { watchContext } from './watched-context.js'
 
 /** The exchange of a request in Koa. */
@@ -188,7 +188,9 @@ class KoaRequestHead implements RequestHead {
   get rewritten(): string | undefined {
     // koa-mount sets its mount path, except for nested mounts.
     const { mountPath = '' } = this.#ctx as { readonly mountPath?: string }
-    return rewrittenUrl(this.url, this.#ctx.url, mountPath === '/' ? '' : mountPath)
+    const url = rewrittenUrl(this.url, this.#ctx.url, mountPath === '/' ? '' : mountPath)
+    const path = reroutedPath(this.#ctx as object)
+    return path === undefined ? url : JSON.stringify([url ?? this.url, path])
   }
 
   get protocol(): string {
