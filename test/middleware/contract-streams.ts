@@ -137,6 +137,32 @@ export function streamsContract<M extends CacheFace>(host: Host<M>): void {
       })
     }
 
+    it('runs no handler for a client that left while it waited', async () => {
+      const began: number[] = []
+      const client = await stage.page(({ run }) => {
+        began.push(run)
+        return { fields: { 'content-type': 'text/plain' }, body: endless(`run ${run}`) }
+      })
+      const [first, leaving, last] = [new AbortController(), new AbortController(), new AbortController()]
+      const [one, other] = [gate(), gate()]
+      const streams = [ask(client.port, '/page', { signal: first.signal, onFirstByte: one.open }).catch(() => {})]
+      await one.opened
+      const left = ask(client.port, '/page', { signal: leaving.signal }).catch(() => 'left')
+      await expect.poll(() => stage.cachedStats().waiting).toBe(1)
+      leaving.abort()
+      expect(await left).toBe('left')
+      // Answered after the server has seen that connection end.
+      await client.get('/nothing')
+      streams.push(ask(client.port, '/page', { signal: last.signal, onFirstByte: other.open }).catch(() => {}))
+      await expect.poll(() => stage.cachedStats().waiting).toBe(2)
+      await stage.clock.advanceInTurns(500)
+      await other.opened
+      expect(began).toEqual([1, 2])
+      for (const one of [first, last]) one.abort()
+      await Promise.all(streams)
+      expect(stage.cachedStats().waiting).toBe(0)
+    })
+
     it('is stored all the same', async () => {
       const last = gate()
       const client = await stage.page(({ run }) => {

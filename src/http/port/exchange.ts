@@ -44,6 +44,11 @@ export interface Exchange<Context extends object = object> {
    * still read it. Omitted by frameworks that cannot do this.
    */
   readContent?(limit: number): RequestContent | Promise<RequestContent>
+  /**
+   * Whether the response was closed before it was sent, so that a handler can no longer notice that the client left.
+   * False for a client that has only ended its side of the connection.
+   */
+  readonly isClosed: boolean
   /** Answers from the cache, without running a handler. */
   reply(reply: Reply): void
   /**

@@ -173,6 +173,7 @@ function asItCame<Context extends object>(
     request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own, filled },
     raw: exchange.raw,
     context: exchange.context,
+    isClosed: false,
     get user() {
       return exchange.user
     },

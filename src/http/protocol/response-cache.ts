@@ -44,10 +44,13 @@ import { withServerTiming } from './server-timing.js'
 import { Tally } from './tally.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
-type Outcome = Reply | Forwarding | typeof INSIDE
+type Outcome = Reply | Forwarding | typeof INSIDE | typeof NOTHING
 
 /** The application makes the decision: see `Exchange.enter`. */
 const INSIDE = Symbol('inside')
+
+/** The client has left while its request waited for the handler run of another one. */
+const NOTHING = Symbol('nothing')
 
 /** Maximum number of times that a request waits for others before it runs the handler itself. */
 const MAX_LOOKS = 4
@@ -145,6 +148,7 @@ export class ResponseCache<Context extends object> {
   #deliver(exchange: Exchange<Context>, outcome: Outcome): void | Promise<void> {
     if (outcome instanceof Forwarding) return this.#forward(exchange, outcome)
     if (outcome === INSIDE) return exchange.enter?.()
+    if (outcome === NOTHING) return
     try {
       exchange.reply(outcome)
     } catch (thrown) {
@@ -270,6 +274,11 @@ export class ResponseCache<Context extends object> {
     const reply = this.#runs.answers.after(landing, lookup, miss)
     if (reply !== undefined) return reply
     lookup.collapsed = false
+    // A handler cannot notice that a client left before it started, and might never end.
+    if (lookup.exchange.isClosed) {
+      new Tally(this.#reports, lookup.exchange, { result: 'miss', reason: 'aborted' }).count()
+      return NOTHING
+    }
     // The run was abandoned, so that another request must run the handler, or the response varies.
     const again =
       landing.kind === 'abandoned' ||

@@ -21,6 +21,7 @@ import {
   detachedRun,
   fieldOf,
   filledIn,
+  isClosed,
   isEncrypted,
   keepContent,
   lineOf,
@@ -129,6 +130,10 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get headers(): RequestHead['headers'] {
     return this.context.headers
+  }
+
+  get isClosed(): boolean {
+    return isClosed(this.#response)
   }
 
   filled(input: string): string | null | undefined {

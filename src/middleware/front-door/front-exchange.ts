@@ -11,7 +11,16 @@ import type {
 } from '../../http/port/index.js'
 import { isPlainField } from '../../http/port/index.js'
 import { handOn, scopeOf } from '../../http/protocol/index.js'
-import { detachedRun, filledIn, otherOriginOf, outerFieldOf, sendReply, streamsBody, userOf } from '../node/index.js'
+import {
+  detachedRun,
+  filledIn,
+  isClosed,
+  otherOriginOf,
+  outerFieldOf,
+  sendReply,
+  streamsBody,
+  userOf,
+} from '../node/index.js'
 import type { Unopened } from '../node-internals/index.js'
 import { hasUnreadFields, sendPrepared } from '../node-internals/index.js'
 import type { FrontedApplication } from './application.js'
@@ -90,6 +99,10 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
     // Without X-Forwarded-* fields, the Host field alone determines the origin.
     if (!this.#isForwarded && host !== '' && host === this.#host) return undefined
     return otherOriginOf(this.raw, this.protocol, host)
+  }
+
+  get isClosed(): boolean {
+    return this.#opened !== undefined && isClosed(this.#opened)
   }
 
   /** Known before the application runs only if it mounts nothing before the cache. */

@@ -21,6 +21,7 @@ import {
   fieldOf,
   filledIn,
   hasDeparted,
+  isClosed,
   keepContent,
   layFields,
   lineOf,
@@ -78,6 +79,10 @@ export class KoaExchange implements Exchange<Context> {
   get request(): RequestHead {
     this.#request ??= new KoaRequestHead(this.context, this.#ignored)
     return this.#request
+  }
+
+  get isClosed(): boolean {
+    return isClosed(this.context.res)
   }
 
   field(name: string): FieldValue | undefined {

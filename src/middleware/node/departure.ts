@@ -14,6 +14,12 @@ export function hasDeparted(request: IncomingMessage, response: ServerResponse):
   return socket === null || socket.destroyed || socket.readableEnded || socket.writableEnded
 }
 
+/** Whether a response has ended without its client: its `close` event was emitted, and will not be emitted again. */
+export function isClosed(response: ServerResponse): boolean {
+  const { stream } = response as { readonly stream?: Http2Stream | undefined }
+  return stream === undefined ? response.destroyed : stream.destroyed || stream.aborted
+}
+
 /**
  * The connection of a request; `null` if Node.js has taken it from the request, which it does when a handler stops to
  * read the body before its end (`break` in `for await`, `pipeline`, the `cancel` of a web stream).
