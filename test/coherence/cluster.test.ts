@@ -62,6 +62,23 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     }
   })
 
+  it('C2 C3, scenario 20: what a request invalidates is gone from every process, for keys of all slots', async () => {
+    const [a, b] = workers
+    await spread('old')
+    for (const node of await cluster.masters()) await node.command('CONFIG', 'RESETSTAT')
+    const late = KEYS.slice(0, 6).map((key) => b?.refresh(key, 'late', { gate: key }))
+    for (const key of KEYS.slice(0, 6)) await b?.atGate(key)
+    await a?.call('retire', KEYS)
+    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const key of KEYS.slice(0, 6)) await b?.open(key)
+    await Promise.all(late)
+    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    await spread('new')
+    for (const node of await cluster.masters()) {
+      expect(String(await node.command('INFO', 'errorstats'))).not.toContain('CROSSSLOT')
+    }
+  })
+
   it('scenario 20: the sweep of a prefix reaches every master', async () => {
     await spread('old')
     await workers[0]?.invalidatePrefix('item:')

@@ -47,6 +47,8 @@ export interface WorkerMethods {
   invalidatePrefix(prefix: string, options?: { ignoreCase?: boolean }): Promise<{ durable: boolean }>
   invalidateTags(tags: string[]): Promise<{ durable: boolean }>
   clear(): Promise<{ durable: boolean }>
+  /** What a successful request with an unsafe method does. */
+  retire(keys: string[]): Promise<void>
   stats(): Promise<CacheStats>
   events(name: keyof CacheEvents): Promise<unknown[]>
   load(options: LoadOptions): Promise<LoadReport>
@@ -158,6 +160,9 @@ export function createInstance(): WorkerMethods {
     },
     async clear() {
       return await cache.clear()
+    },
+    async retire(keys) {
+      await engineOf(cache).retire(keys)
     },
     async stats() {
       return cache.stats()
