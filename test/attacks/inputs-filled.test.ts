@@ -62,6 +62,15 @@ const EXPRESS_PLACES: Readonly<
     fill: (req, _, who) => who !== undefined && Object.assign(req, { account: { id: who } }),
     read: (req) => Reflect.get(req, 'account')?.id,
   },
+  ...Object.fromEntries(
+    ['ntlm', 'oidc', 'kauth', 'userContext', 'userinfo', 'useragent', 'geo', 'geoip', 'ipInfo', 'ability'].map((name) => [
+      `req.${name}, an object of a well-known package`,
+      {
+        fill: (req: Request, _: Response, who: string | undefined) => Object.assign(req, { [name]: { id: who } }),
+        read: (req: Request) => Reflect.get(req, name).id,
+      },
+    ]),
+  ),
   'req.t, a function': {
     fill: (req, _, who) => Object.assign(req, { t: (text: string) => `${text} ${who}` }),
     read: (req) => Reflect.get(req, 't')('for'),
