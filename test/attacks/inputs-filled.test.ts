@@ -63,14 +63,24 @@ const EXPRESS_PLACES: Readonly<
     read: (req) => Reflect.get(req, 'account')?.id,
   },
   ...Object.fromEntries(
-    ['ntlm', 'oidc', 'kauth', 'userContext', 'userinfo', 'useragent', 'geo', 'geoip', 'ipInfo', 'ability'].map((name) => [
-      `req.${name}, an object of a well-known package`,
-      {
-        fill: (req: Request, _: Response, who: string | undefined) => Object.assign(req, { [name]: { id: who } }),
-        read: (req: Request) => Reflect.get(req, name).id,
-      },
-    ]),
+    ['ntlm', 'oidc', 'kauth', 'userContext', 'userinfo', 'useragent', 'geo', 'geoip', 'ipInfo', 'ability'].map(
+      (name) => [
+        `req.${name}, an object of a well-known package`,
+        {
+          fill: (req: Request, _: Response, who: string | undefined) => Object.assign(req, { [name]: { id: who } }),
+          read: (req: Request) => Reflect.get(req, name).id,
+        },
+      ],
+    ),
   ),
+  'res.__, a function': {
+    fill: (_, res, who) => Object.assign(res, { __: (text: string) => `${text} ${who}` }),
+    read: (_, res) => Reflect.get(res, '__')('for'),
+  },
+  'res.locale': {
+    fill: (_, res, who) => Object.assign(res, { locale: who }),
+    read: (_, res) => Reflect.get(res, 'locale'),
+  },
   'req.t, a function': {
     fill: (req, _, who) => Object.assign(req, { t: (text: string) => `${text} ${who}` }),
     read: (req) => Reflect.get(req, 't')('for'),
@@ -98,7 +108,7 @@ describe.each([
     await isTold(await visit(app(place)))
   })
 
-  it.each(['req.tenant', 'res.locals.lang', 'res.locals, spread'])(
+  it.each(['req.tenant', 'res.locale', 'res.locals.lang', 'res.locals, spread'])(
     'keeps a response for each value of %s',
     async (place) => {
       const get = await visit(app(place))
@@ -254,7 +264,7 @@ describe.each([
 describe('vary with a filled value', () => {
   it('is an error where nothing is watched, and names the remedy', () => {
     expect(() => fallbackCache({ ttl: 60, vary: ['req:tenant'], inputs: false })).toThrow(/option key/)
-    expect(() => fallbackCache({ ttl: 60, vary: ['res:tenant'] })).toThrow(/vary must be a list/)
+    expect(() => fallbackCache({ ttl: 60, vary: ['app:tenant'] })).toThrow(/vary must be a list/)
   })
 })
 

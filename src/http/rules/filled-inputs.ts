@@ -9,7 +9,7 @@ export function isFilledInput(name: string): boolean {
   return FILLED.test(name)
 }
 
-const FILLED = /^(?:req|ctx|locals|state):./
+const FILLED = /^(?:req|res|ctx|locals|state):./
 
 /**
  * Converts a value set by middleware to text, so that two texts are equal exactly if the values are. `null` for

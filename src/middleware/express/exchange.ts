@@ -137,7 +137,8 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   filled(input: string): string | null | undefined {
-    return filledIn({ req: this.context, locals: (this.#response as Answering).locals }, input, this.#ignored)
+    const res: Answering = this.#response
+    return filledIn({ req: this.context, res, locals: res.locals }, input, this.#ignored)
   }
 
   field(name: string): FieldValue | undefined {

@@ -109,7 +109,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   filled(input: string): string | null | undefined {
     if (!this.#application.isFirst) return undefined
     const { locals = NOTHING } = (this.#opened ?? {}) as { readonly locals?: object }
-    return filledIn({ req: this.raw, locals, ctx: NOTHING, state: NOTHING }, input)
+    return filledIn({ req: this.raw, res: this.#opened ?? NOTHING, locals, ctx: NOTHING, state: NOTHING }, input)
   }
 
   get ifNoneMatch(): string | undefined {

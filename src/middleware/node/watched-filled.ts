@@ -7,7 +7,7 @@ import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
-export type FilledHolders = Readonly<Partial<Record<'req' | 'ctx' | 'locals' | 'state', object | undefined>>>
+export type FilledHolders = Readonly<Partial<Record<'req' | 'res' | 'ctx' | 'locals' | 'state', object | undefined>>>
 
 /**
  * The value of an input that middleware has stored on a request or context, as text.
@@ -35,7 +35,24 @@ export function filledIn(
 export function watchFilled(request: IncomingMessage, response: ServerResponse, inputs: InputsRead): void {
   const { locals } = response as ServerResponse & { readonly locals?: object }
   const req = watchProperties('req', request, inputs)
-  tell(inputs, { req: request, locals }, { req, locals: watchHolder('locals', response, inputs) })
+  const res = watchTelling(response, inputs)
+  const live = { req: request, res: response, locals }
+  tell(inputs, live, { req, res, locals: watchHolder('locals', response, inputs) })
+}
+
+/** Records reads of what translators leave on the response as well, such as `res.__`, and of other telling names. */
+function watchTelling(response: ServerResponse, inputs: InputsRead): InputRecord {
+  let before: InputRecord | undefined
+  for (const name of Object.keys(response)) {
+    if (!isTelling(name)) continue
+    const descriptor = Object.getOwnPropertyDescriptor(response, name)
+    if (descriptor?.get !== undefined || descriptor?.configurable !== true || isAbsent(descriptor.value)) continue
+    const { value } = descriptor
+    before ??= {}
+    before[name] = value
+    watchProperty({ input: `res:${name}`, holder: response, name, value, isRead: true }, inputs)
+  }
+  return before ?? NOTHING
 }
 
 /** Like {@link watchFilled}, for a Koa context, its state, and its Node.js request. */
