@@ -1,10 +1,15 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Knowledge } from '../../src/core/coherence/knowledge.js'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import { FakeClient } from './fake-client.js'
 import { FakeRedis } from './fake-redis.js'
 import { Keyspace } from './keyspace.js'
 import { Random } from './random.js'
 import { ProcessClock, Scheduler } from './scheduler.js'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 describe('a process that was cut off for longer than invalidations are remembered', () => {
   it.each([
@@ -356,5 +361,50 @@ describe('a flush of a server whose clock was set back', () => {
     await scheduler.runUntil(15_100)
     expect(found).toEqual([null, null])
     expect(cache.stats().connected).toBe(true)
+  })
+})
+
+describe('a backup from before a flush, on a server whose clock had been set back', () => {
+  it.each([
+    { what: 'is told by the lives that a process has left', knowsLives: true },
+    { what: 'is believed without knowledge of those lives', knowsLives: false },
+  ])('$what', async ({ knowsLives }) => {
+    if (!knowsLives) vi.spyOn(Knowledge.prototype, 'hasLeft').mockReturnValue(false)
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const start = () => {
+      const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
+      const cache = new FallbackCache({ redis: client, clock: new ProcessClock(scheduler, 0, 0), defaultTtl: 3600 })
+      return { client, cache }
+    }
+    const restart = async (keyspace: Keyspace, skew: number) => {
+      redis.stop()
+      client.break(50)
+      await scheduler.runUntil(scheduler.now + 100)
+      redis.start(keyspace, skew)
+      await scheduler.runUntil(scheduler.now + 10_000)
+    }
+    const { client, cache } = start()
+    await scheduler.runUntil(1_000)
+    await restart(redis.snapshot(), -60_000)
+    void cache.set('k', 'old')
+    await scheduler.runUntil(scheduler.now + 100)
+    const backup = redis.snapshot()
+    // A flush is an order; a process that is new begins a life of the log whose positions are before all known ones.
+    redis.execute([Buffer.from('FLUSHALL')])
+    const newcomer = start()
+    await scheduler.runUntil(scheduler.now + 50)
+    newcomer.client.kill()
+    await scheduler.runUntil(scheduler.now + 5_000)
+    expect([cache.stats().connected, redis.keys().includes('k')]).toEqual([true, false])
+    // The backup is loaded into the running server, so that the name of its run does not tell.
+    vi.spyOn(FakeRedis.prototype, 'runName', 'get').mockReturnValue(redis.runName)
+    await restart(backup, 0)
+    expect(cache.stats().connected).toBe(true)
+    const found: unknown[] = []
+    void cache.get('k').then((value) => found.push(value))
+    await scheduler.runUntil(scheduler.now + 1_000)
+    expect(found).toEqual([knowsLives ? null : 'old'])
   })
 })
