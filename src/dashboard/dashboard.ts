@@ -82,7 +82,7 @@ export class Dashboard<Request> {
       return path === '/api/invalidate' ? this.#invalidate(request) : refusal(404, 'no such address')
     if (method !== 'GET' && method !== 'HEAD') return refusal(405, `${method} is not used here`)
     if (path === '/api/overview') return json(this.#overview(request.query))
-    if (path === '/api/events') return this.#events()
+    if (path === '/api/events') return method === 'HEAD' ? answer(200, 'text/event-stream', '') : this.#events()
     return this.#files.answer(request) ?? refusal(404, 'no such address')
   }
 
@@ -166,5 +166,5 @@ function isOrder(order: unknown): order is Order {
   const { kind, value, soft, dryRun } = Object(order) as Partial<Record<keyof Order, unknown>>
   if (![soft, dryRun].every((flag) => flag === undefined || typeof flag === 'boolean')) return false
   if (typeof value !== 'string') return false
-  return kind === 'all' || (['path', 'prefix', 'tag'].includes(String(kind)) && value !== '')
+  return kind === 'all' || ((kind === 'path' || kind === 'prefix' || kind === 'tag') && value !== '')
 }

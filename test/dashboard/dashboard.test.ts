@@ -249,6 +249,22 @@ describe.each(Object.entries(HOSTS))('the dashboard in %s', (_name, start) => {
     leaving.abort()
   })
 
+  it('ends the answer to HEAD, also where GET has events without end', async () => {
+    const { url } = await start({})
+    const watch = () => fetch(`${url}/__cache/api/events`, { method: 'HEAD', signal: AbortSignal.timeout(5000) })
+    for (let at = 0; at < 9; at += 1) expect((await watch()).status).toBe(200)
+    const get = await fetch(`${url}/__cache/api/events`, { signal: AbortSignal.timeout(5000) })
+    expect(get.status).toBe(200)
+    await get.body?.cancel()
+  })
+
+  it('takes no list for a kind, and invalidates nothing then', async () => {
+    const { url } = await start({ readOnly: false })
+    const body = JSON.stringify({ kind: ['path'], value: '/time/utc' })
+    const got = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+    expect(got.status).toBe(400)
+  })
+
   it('knows no other addresses', async () => {
     const { url } = await start({})
     for (const path of ['x', 'api', 'page.js/', '..%2fpackage.json', '__proto__', 'constructor']) {
