@@ -125,7 +125,7 @@ export class Dashboard<Request> {
       return refusal(403, 'the dashboard only shows: dashboard({ readOnly: false }) lets it invalidate')
     const foreign = foreignness(request)
     if (foreign !== undefined) return refusal(403, `the request was refused: ${foreign}`)
-    const order: unknown = JSON.parse((await request.readBody(LONGEST_BODY)).toString())
+    const order = parsed((await request.readBody(LONGEST_BODY)).toString())
     if (!isOrder(order))
       return refusal(400, 'an invalidation is { kind: "path" | "prefix" | "tag" | "all", value, soft, dryRun }')
     const begun = performance.now()
@@ -150,6 +150,15 @@ export class Dashboard<Request> {
   #sample(): void {
     if (this.#watched.cache.isClosed) clearInterval(this.#sampling)
     else this.#history.add(this.#watched.stats(), Date.now())
+  }
+}
+
+/** The value of a JSON text; `undefined` if it is none. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
   }
 }
 
