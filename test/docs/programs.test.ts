@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ExampleProcess } from '../examples/example-process.js'
+import { until } from '../support/until.js'
 
 /** The pages whose programs can be run as they stand. */
 const PAGES = [
@@ -13,6 +14,7 @@ const PAGES = [
   'docs/precompress.md',
   'docs/middleware.md',
   'docs/dashboard.md',
+  'docs/invalidation.md',
   'docs/explain.md',
   'docs/testing.md',
   'docs/testing-your-app.md',
@@ -115,6 +117,7 @@ describe('the programs of the documentation', () => {
       }
       await checkHealth(port, code)
       await checkWrites(port, code)
+      await checkReplica(port, code)
       await checkErrors(port, code)
       await checkTenants(port, code)
       await checkRoles(port, code)
@@ -205,6 +208,16 @@ async function checkWrites(port: string, code: string): Promise<void> {
   expect(written.status).toBe(204)
   const read = await fetch(`http://localhost:${port}/products/1`)
   expect(read.headers.get('cache-status')).toContain('fwd=uri-miss')
+}
+
+/** The program that invalidates twice: what was made from the old replica in between goes too. */
+async function checkReplica(port: string, code: string): Promise<void> {
+  if (!code.includes('LONGEST_LAG')) return
+  // checkWrites has written, and read the page again: without the second invalidation it is a hit from now on.
+  await until('the second invalidation', async () => {
+    const { headers } = await fetch(`http://localhost:${port}/products/1`)
+    return headers.get('cache-status')?.includes('; hit') === false
+  })
 }
 
 function complaint({ messageText, file, start }: ts.Diagnostic): string {
