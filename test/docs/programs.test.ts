@@ -15,6 +15,8 @@ const PAGES = [
   'docs/middleware.md',
   'docs/dashboard.md',
   'docs/invalidation.md',
+  'docs/monitoring.md',
+  'docs/tracing.md',
   'docs/explain.md',
   'docs/testing.md',
   'docs/testing-your-app.md',
@@ -40,8 +42,9 @@ async function runQuery(query: string) {
   return query.includes('broken') ? { data: { made }, errors: [{ message: 'broken' }] } : { data: { made } }
 }
 async function saveProduct(_req: Request) {}
+function nameRequest(_route: string, _result: string) {}
 const showProduct = async (req: Request, res: Response) => { res.json(await findProduct(req.params.id ?? '')) }
-void [makeReport, runQuery, whoAsks, findProduct, saveProduct, showProduct]
+void [makeReport, runQuery, whoAsks, findProduct, saveProduct, nameRequest, showProduct]
 `
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -51,8 +54,8 @@ const programs = PAGES.flatMap((page) =>
     code,
     isTyped: extension === '.ts',
     isServer: /\.listen\(3000\)|port: 3000/.test(code),
-    // It compares two processes over one Redis.
-    isRun: !code.includes('checkCoherence'),
+    // One compares two processes over one Redis; others only show how to subscribe to a channel.
+    isRun: !/checkCoherence|node:diagnostics_channel/.test(code),
   })),
 )
 const folder = 'examples/.readme'
@@ -118,6 +121,7 @@ describe('the programs of the documentation', () => {
       await checkHealth(port, code)
       await checkWrites(port, code)
       await checkReplica(port, code)
+      await checkMetrics(port, code)
       await checkErrors(port, code)
       await checkTenants(port, code)
       await checkRoles(port, code)
@@ -166,6 +170,16 @@ async function checkErrors(port: string, code: string): Promise<void> {
       'fallback-cache; fwd=uri-miss; fwd-status=200; detail=cache-if',
     ])
     expect(await answer.json()).toHaveProperty('errors')
+  }
+}
+
+/** The program with metrics: they tell of the two requests. */
+async function checkMetrics(port: string, code: string): Promise<void> {
+  if (!code.includes("'/metrics'")) return
+  const answer = await fetch(`http://localhost:${port}/metrics`)
+  const text = await answer.text()
+  for (const labels of ['result="hit",tier="memory"', 'result="miss",tier="origin"']) {
+    expect(text).toContain(`fallback_cache_requests_total{cache="default",${labels},route="/report"} 1\n`)
   }
 }
 

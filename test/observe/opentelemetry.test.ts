@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import express from 'express'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/index.js'
 import { fallbackCache } from '../../src/middleware/express.js'
+import { INSTRUMENTS } from '../../src/observe/instruments.js'
 import { instrument } from '../../src/observe/opentelemetry.js'
 import { ask } from '../middleware/hosts/client.js'
 import { listen } from '../middleware/hosts/listen.js'
@@ -141,4 +143,15 @@ describe('what runs around the front door', () => {
       expect(runs).toBe(1)
     },
   )
+})
+
+describe('docs/tracing.md', () => {
+  it('names every metric with its unit, and none that does not exist', () => {
+    const rows = readFileSync('docs/tracing.md', 'utf8').matchAll(/^\| (`fallback_cache\.[^|]+) \| `([^|]+)` \|/gm)
+    const named = Array.from(rows, ([, names = '', unit]) =>
+      Array.from(names.matchAll(/`fallback_cache\.([\w.]+)`/g), ([, name]) => `${name} ${unit}`),
+    ).flat()
+    const existing = [...INSTRUMENTS.map(({ name, unit }) => `${name} ${unit}`), 'handler.duration s']
+    expect(named.sort()).toEqual(existing.sort())
+  })
 })
