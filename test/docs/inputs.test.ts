@@ -169,3 +169,47 @@ describe('the lists in docs/inputs.md', () => {
     expect(await hits({}, requests, name)).toEqual(without)
   })
 })
+
+const SYMBOL = Symbol('tenant')
+
+/** Ways in which a handler asks for what middleware in front has done for one visitor; `seen` is what the page says. */
+const ways: [string, boolean, (req: express.Request, res: express.Response) => unknown][] = [
+  ['a property under a symbol', false, (req) => Reflect.get(req, SYMBOL)],
+  ['a property of res.locals under a symbol', false, (_req, res) => Reflect.get(res.locals, SYMBOL)],
+  ["'tenant' in req", false, (req) => 'tenant' in req],
+  ['Object.hasOwn(req)', false, (req) => Object.hasOwn(req, 'tenant')],
+  ['Object.keys(req)', false, (req) => Object.keys(req).includes('tenant')],
+  ['{ ...req }', false, (req) => Reflect.get({ ...req }, 'tenant')],
+  ['req.tenant', true, (req) => Reflect.get(req, 'tenant')],
+  ["'tenant' in res.locals", true, (_req, res) => 'tenant' in res.locals],
+  ['Object.hasOwn(res.locals)', true, (_req, res) => Object.hasOwn(res.locals, 'tenant')],
+  ['Object.keys(res.locals)', true, (_req, res) => Object.keys(res.locals).includes('tenant')],
+  ['{ ...res.locals }', true, (_req, res) => ({ ...res.locals }).tenant],
+  ['the status', false, () => 'page'],
+  ['res.get()', false, (_req, res) => res.get('x-tenant')],
+]
+
+describe('what docs/inputs.md says of what cannot be seen', () => {
+  it.each(ways)('%s: seen is %s', async (name, seen, read) => {
+    const cached = fallbackCache({ ttl: 60 })
+    const app = express()
+    app.use((req, res, next) => {
+      if (req.get('x-guest') !== undefined) return next()
+      Object.assign(req, { tenant: 'a', [SYMBOL]: 'a' })
+      Object.assign(res.locals, { tenant: 'a', [SYMBOL]: 'a' })
+      res.set('x-tenant', 'a')
+      if (name === 'the status') res.status(203)
+      next()
+    })
+    app.use(cached)
+    app.get('/page', (req, res) => {
+      res.send(String(read(req, res)))
+    })
+    const running = await listen(app)
+    open.push(cached, running)
+    const guest = await ask(running.port, '/page', { fields: { 'x-guest': '1' } })
+    const tenant = await ask(running.port, '/page')
+    expect([guest.cacheStatus.hit, tenant.cacheStatus.hit]).toEqual([false, !seen])
+    expect([tenant.status, tenant.field('x-tenant')]).toEqual([200, 'a'])
+  })
+})
