@@ -81,6 +81,42 @@ const EXPRESS_PLACES: Readonly<
     fill: (_, res, who) => Object.assign(res, { locale: who }),
     read: (_, res) => Reflect.get(res, 'locale'),
   },
+  'req.tenant, a getter': {
+    fill: (req, _, who) => Object.defineProperty(req, 'tenant', { get: () => who, configurable: true }),
+    read: (req) => Reflect.get(req, 'tenant'),
+  },
+  'req.tenant, a getter that cannot be replaced': {
+    fill: (req, _, who) => Object.defineProperty(req, 'tenant', { get: () => who }),
+    read: (req) => Reflect.get(req, 'tenant'),
+  },
+  'req.tenant, hidden': {
+    fill: (req, _, who) => Object.defineProperty(req, 'tenant', { value: who, configurable: true, writable: true }),
+    read: (req) => Reflect.get(req, 'tenant'),
+  },
+  'req.tenant, fixed': {
+    fill: (req, _, who) => Object.defineProperty(req, 'tenant', { value: who }),
+    read: (req) => Reflect.get(req, 'tenant'),
+  },
+  'req.account, a getter of an object': {
+    fill: (req, _, who) => Object.defineProperty(req, 'account', { get: () => ({ id: who }), configurable: true }),
+    read: (req) => Reflect.get(req, 'account').id,
+  },
+  'req.account, a fixed object': {
+    fill: (req, _, who) => Object.defineProperty(req, 'account', { value: { id: who } }),
+    read: (req) => Reflect.get(req, 'account').id,
+  },
+  'req.say, a getter of a function': {
+    fill: (req, _, who) => Object.defineProperty(req, 'say', { get: () => () => who, configurable: true }),
+    read: (req) => Reflect.get(req, 'say')(),
+  },
+  'res.locals.lang, hidden': {
+    fill: (_, res, who) => Object.defineProperty(res.locals, 'lang', { value: who, configurable: true }),
+    read: (_, res) => res.locals.lang,
+  },
+  'res.locals.lang, a getter': {
+    fill: (_, res, who) => Object.defineProperty(res.locals, 'lang', { get: () => who, configurable: true }),
+    read: (_, res) => res.locals.lang,
+  },
   'req.t, a function': {
     fill: (req, _, who) => Object.assign(req, { t: (text: string) => `${text} ${who}` }),
     read: (req) => Reflect.get(req, 't')('for'),
@@ -108,15 +144,48 @@ describe.each([
     await isTold(await visit(app(place)))
   })
 
-  it.each(['req.tenant', 'res.locale', 'res.locals.lang', 'res.locals, spread'])(
-    'keeps a response for each value of %s',
-    async (place) => {
-      const get = await visit(app(place))
-      await get('ann')
-      await get('bob')
-      expect([(await get('ann')).isHit, (await get('bob')).isHit]).toEqual([true, true])
-    },
-  )
+  const selecting = [
+    ...['req.tenant', 'req.tenant, a getter', 'req.tenant, a getter that cannot be replaced', 'req.tenant, hidden'],
+    ...['req.tenant, fixed', 'res.locale', 'res.locals.lang', 'res.locals.lang, hidden', 'res.locals, spread'],
+  ]
+
+  it.each(selecting)('keeps a response for each value of %s', async (place) => {
+    const get = await visit(app(place))
+    await get('ann')
+    await get('bob')
+    expect([(await get('ann')).isHit, (await get('bob')).isHit]).toEqual([true, true])
+  })
+
+  it('leaves a getter as it was, not called for a handler that does not read it, and free to throw', async () => {
+    let calls = 0
+    const cached = fallbackCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const site = make()
+    const getter = { get: () => calls++, enumerable: false, configurable: true }
+    const seen: unknown[] = []
+    site.use((req, res, next) => {
+      Object.defineProperty(req, 'tenant', getter)
+      Object.defineProperty(req, 'broken', {
+        get: () => {
+          throw new Error('not for this one')
+        },
+      })
+      res.once('finish', () => seen.push(Object.getOwnPropertyDescriptor(req, 'tenant')))
+      next()
+    })
+    site.use(cached)
+    site.get('/page', (_req, res) => void res.send('for all'))
+    const get = await visit(site)
+    await get('ann')
+    expect(await get('bob')).toMatchObject({ text: 'for all', isHit: true })
+    expect([calls, seen]).toEqual([
+      0,
+      [
+        { ...getter, set: undefined },
+        { ...getter, set: undefined },
+      ],
+    ])
+  })
 
   it('stores nothing that was made from an object that says who is asking', async () => {
     const get = await visit(app('req.account, an object'))
@@ -222,6 +291,22 @@ const KOA_PLACES: Readonly<
   'ctx.req.tenant': {
     fill: (ctx, who) => who !== undefined && Object.assign(ctx.req, { tenant: who }),
     read: (ctx) => Reflect.get(ctx.req, 'tenant'),
+  },
+  'ctx.tenant, a getter': {
+    fill: (ctx, who) => Object.defineProperty(ctx, 'tenant', { get: () => who, configurable: true }),
+    read: (ctx) => ctx.tenant,
+  },
+  'ctx.tenant, a getter that cannot be replaced': {
+    fill: (ctx, who) => Object.defineProperty(ctx, 'tenant', { get: () => who }),
+    read: (ctx) => ctx.tenant,
+  },
+  'ctx.tenant, hidden': {
+    fill: (ctx, who) => Object.defineProperty(ctx, 'tenant', { value: who, configurable: true }),
+    read: (ctx) => ctx.tenant,
+  },
+  'ctx.state.lang, hidden': {
+    fill: (ctx, who) => Object.defineProperty(ctx.state, 'lang', { value: who, configurable: true }),
+    read: (ctx) => ctx.state.lang,
   },
   'ctx.state.org, an object': {
     fill: (ctx, who) => {

@@ -4,7 +4,7 @@ import type { InputsRead } from '../../http/port/index.js'
 import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/port/index.js'
 import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
-import { isAbsent, watchedFunction, watchProperty } from './watched-property.js'
+import { isAbsent, watchedFunction, watchGetter, watchProperty } from './watched-property.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
 export type FilledHolders = Readonly<Partial<Record<'req' | 'res' | 'ctx' | 'locals' | 'state', object | undefined>>>
@@ -25,7 +25,7 @@ export function filledIn(
   const name = input.slice(colon + 1)
   const holder = holders[prefix]
   if (holder === undefined) return null
-  return name === '*' ? plainValues(prefix, holder, ignored) : filledText(Reflect.get(holder, name))
+  return name === '*' ? plainValues(prefix, holder, ignored) : filledText(ownValue(holder, name))
 }
 
 /**
@@ -50,7 +50,7 @@ function watchTelling(response: ServerResponse, inputs: InputsRead): InputRecord
     const { value } = descriptor
     before ??= {}
     before[name] = value
-    watchProperty({ input: `res:${name}`, holder: response, name, value, isRead: true }, inputs)
+    watchProperty({ input: `res:${name}`, holder: response, name, value, enumerable: true, isRead: true }, inputs)
   }
   return before ?? NOTHING
 }
@@ -95,27 +95,52 @@ class FilledBefore {
  * whose names indicate the identity of the user, calls of functions, and reads of properties that are absent. A
  * property overwritten behind the cache is no longer an input.
  *
- * @returns the current values
+ * @returns the current values; those of getters once they are read
  */
 function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRead): InputRecord {
   const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
-  let before: InputRecord | undefined
-  const prototype: object = Object.getPrototypeOf(holder)
-  for (const name of addedNames(prefix, Object.keys(holder))) {
-    const descriptor = Object.getOwnPropertyDescriptor(holder, name)
-    if (descriptor?.get !== undefined || descriptor?.configurable !== true) continue
-    const { value } = descriptor
-    before ??= {}
-    before[name] = value
-    const input = `${prefix}:${name}`
-    const isTold = isTelling(name) || inputs.counted.has(input)
-    // An own property that overrides a method, as tracers define, adds nothing.
-    const isAdded = typeof value === 'function' && !(name in prototype)
-    const isInput = isPlainValue(value) || isAdded || isAbsent(value) || isTold
-    if (isInput) watchProperty({ input, holder, name, value, isRead: isTold || !isAdded }, inputs)
-  }
+  const names = addedNames(prefix, Object.getOwnPropertyNames(holder))
+  const before: InputRecord = names.length === 0 ? NOTHING : {}
+  for (const name of names) watchAdded(prefix, holder, name, { inputs, before })
   watchAbsent(prefix, holder, known, inputs)
-  return before ?? NOTHING
+  return before
+}
+
+function watchAdded(prefix: 'req' | 'ctx', holder: object, name: string, run: WatchedRun): void {
+  const { inputs, before } = run
+  const descriptor = Object.getOwnPropertyDescriptor(holder, name)
+  if (descriptor === undefined) return
+  const input = `${prefix}:${name}`
+  if (descriptor.configurable !== true) {
+    countFixed(input, holder, name, run)
+    return
+  }
+  if (descriptor.get !== undefined || descriptor.set !== undefined) {
+    watchGetter({ input, holder, name, descriptor, before }, inputs)
+    return
+  }
+  const { value, enumerable = false } = descriptor
+  before[name] = value
+  const isTold = isTelling(name) || inputs.counted.has(input)
+  // An own property that overrides a method, as tracers define, adds nothing.
+  const isAdded = typeof value === 'function' && !(name in Object.getPrototypeOf(holder))
+  const isInput = isPlainValue(value) || isAdded || isAbsent(value) || isTold
+  if (isInput) watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isAdded }, inputs)
+}
+
+interface WatchedRun {
+  readonly inputs: InputsRead
+  /** The values when the run began. */
+  readonly before: InputRecord
+}
+
+/** Counts a property that cannot be replaced, and so not watched, as read. */
+function countFixed(input: string, holder: object, name: string, { inputs, before }: WatchedRun): void {
+  const value = ownValue(holder, name)
+  before[name] = value
+  const isCounted = inputs.counted.has(input)
+  const isPlain = isAbsent(value) || (isPlainValue(value) && !isCounted)
+  if (isPlain || isCounted || isTelling(name)) inputs.filled(input, isPlain)
 }
 
 /** The names that frameworks do not add themselves, and that are not neutral. */
@@ -146,13 +171,27 @@ function isSame(names: readonly string[], others: readonly string[]): boolean {
 function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: InputsRead): InputRecord {
   const own: unknown = Reflect.get(parent, prefix)
   if (typeof own !== 'object' || own === null) return NOTHING
-  const before = { ...own }
+  const before = valuesOf(own)
   const watched = watchedRecord(own, new HolderWatch(prefix, before, inputs))
   Reflect.set(parent, prefix, watched)
   inputs.onClose(() => {
     if (Reflect.get(parent, prefix) === watched) Reflect.set(parent, prefix, own)
   })
   return before
+}
+
+/** All own values, those of hidden properties and of getters too. */
+function valuesOf(own: object): InputRecord {
+  return Object.fromEntries(Object.getOwnPropertyNames(own).map((name) => [name, ownValue(own, name)]))
+}
+
+/** The value of a property; nothing if its getter throws, which only the handler is to see. */
+function ownValue(holder: object, name: string): unknown {
+  try {
+    return Reflect.get(holder, name)
+  } catch {
+    return undefined
+  }
 }
 
 const NONE_IGNORED: ReadonlySet<string> = new Set()
@@ -163,7 +202,7 @@ const NOTHING: InputRecord = Object.freeze({})
  * rules.
  */
 const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
-  ...Object.keys(new IncomingMessage(new Socket())),
+  ...Object.getOwnPropertyNames(new IncomingMessage(new Socket())),
   'app',
   'auth',
   'baseUrl',

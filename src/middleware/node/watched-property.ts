@@ -1,4 +1,4 @@
-import { type InputsRead, isPlainValue } from '../../http/port/index.js'
+import { type InputsRead, isPlainValue, isTelling } from '../../http/port/index.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 
 /** A property that middleware added. */
@@ -7,6 +7,7 @@ interface AddedProperty {
   readonly holder: object
   readonly name: string
   readonly value: unknown
+  readonly enumerable: boolean
   /** Whether reads count; if not, calls do. */
   readonly isRead: boolean
 }
@@ -14,7 +15,7 @@ interface AddedProperty {
 /** Records reads of a property until the run ends, or the property is overwritten. */
 export function watchProperty(added: AddedProperty, inputs: InputsRead): void {
   const watched = new WatchedProperty(added, inputs)
-  layAccessor(added.holder, added.name, watched, true)
+  layAccessor(added.holder, added.name, watched, added.enumerable)
   inputs.onClose(() => watched.set(added.value))
 }
 
@@ -43,9 +44,9 @@ class WatchedProperty implements OwnAccessor {
 
   /** A property that is overwritten is no longer watched. */
   set(value: unknown): void {
-    const { holder, name } = this.#added
+    const { holder, name, enumerable } = this.#added
     if (!isLaid(holder, name, this)) return
-    Object.defineProperty(holder, name, { value, writable: true, enumerable: true, configurable: true })
+    Object.defineProperty(holder, name, { value, writable: true, enumerable, configurable: true })
   }
 }
 
@@ -69,4 +70,62 @@ export function watchedFunction(value: () => unknown, called: () => void): () =>
 /** Whether a property has no value, as for a visitor for whom middleware sets none. */
 export function isAbsent(value: unknown): value is undefined | null {
   return value === undefined || value === null
+}
+
+/** A property with a getter that middleware defined. */
+interface AddedGetter {
+  readonly input: string
+  readonly holder: object
+  readonly name: string
+  readonly descriptor: PropertyDescriptor
+  /** The values when the run began, which gets that of the getter once it is read. */
+  readonly before: Record<string, unknown>
+}
+
+/** Like {@link watchProperty}, for a getter. It is not called before the handler reads it. */
+export function watchGetter(added: AddedGetter, inputs: InputsRead): void {
+  const watched = new WatchedGetter(added, inputs)
+  layAccessor(added.holder, added.name, watched, added.descriptor.enumerable === true)
+  inputs.onClose(() => watched.restore())
+}
+
+class WatchedGetter implements OwnAccessor {
+  readonly #added: AddedGetter
+  readonly #inputs: InputsRead
+  readonly #functions = new Map<unknown, unknown>()
+
+  constructor(added: AddedGetter, inputs: InputsRead) {
+    this.#added = added
+    this.#inputs = inputs
+  }
+
+  get(): unknown {
+    const { input, holder, name, descriptor, before } = this.#added
+    const value: unknown = descriptor.get?.call(holder)
+    const isCounted = this.#inputs.counted.has(input)
+    if (typeof value === 'function') return this.#handOut(value as () => unknown)
+    before[name] = value
+    const isPlain = isAbsent(value) || (isPlainValue(value) && !isCounted)
+    if (isPlain || isCounted || isTelling(name)) this.#inputs.filled(input, isPlain)
+    return value
+  }
+
+  /** A property that is overwritten is no longer watched. */
+  set(value: unknown): void {
+    this.restore()
+    Reflect.set(this.#added.holder, this.#added.name, value)
+  }
+
+  restore(): void {
+    const { holder, name, descriptor } = this.#added
+    if (isLaid(holder, name, this)) Object.defineProperty(holder, name, descriptor)
+  }
+
+  #handOut(value: () => unknown): unknown {
+    const known = this.#functions.get(value)
+    if (known !== undefined) return known
+    const watched = watchedFunction(value, () => this.#inputs.filled(this.#added.input, false))
+    this.#functions.set(value, watched)
+    return watched
+  }
 }
