@@ -6,6 +6,7 @@ import {
   isFieldNames,
   isFinalStatus,
   isInputNames,
+  isInputValues,
   isPartOfControl,
   isReasonPhrase,
 } from '../syntax/well-formed.js'
@@ -95,7 +96,7 @@ function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
     return undefined
   if (!isFieldNames(appended) || !isFieldNames(removed) || !isPartOfControl(control) || !isInputNames(selecting))
     return undefined
-  if (!Array.isArray(values) || values.length !== selecting.length) return undefined
+  if (!isInputValues(values) || values.length !== selecting.length) return undefined
   if (!isAmount(initialAge) || !isAmount(cost) || !isAmount(staleWhileRevalidate) || !isAmount(staleIfError))
     return undefined
   const encodings = meta.z === undefined ? undefined : readEncodings(meta.z, entry.body.length)

@@ -32,9 +32,14 @@ export function isInputNames(value: unknown): value is readonly string[] {
   )
 }
 
+/** Whether a value is a list of the values of selecting inputs: texts, and `null` for those that are absent. */
+export function isInputValues(value: unknown): value is readonly (string | null)[] {
+  return Array.isArray(value) && value.every((one) => one === null || typeof one === 'string')
+}
+
 /** Whether a value is a non-negative number of seconds or milliseconds in the safe integer range. */
 export function isAmount(value: unknown): value is number {
-  return Number.isSafeInteger(Math.round(Number(value))) && typeof value === 'number' && value >= 0
+  return typeof value === 'number' && value >= 0 && Number.isSafeInteger(Math.round(value))
 }
 
 /** Whether a value is an object of Cache-Control directives with values of the right types. */
