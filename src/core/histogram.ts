@@ -5,8 +5,8 @@ export interface DurationStats {
   /** Their sum, in seconds. */
   readonly seconds: number
   /**
-   * Number of durations in each bucket that has any, by its upper bound in seconds; the lower bound is that of the
-   * bucket before. The bounds are the same in every process: 0.0001, then each half step of a digit (0.00015, 0.0002, …
+   * Number of durations by the upper bound of their bucket in seconds; empty buckets are left out. A bucket begins
+   * where the one before it ends. The bounds are the same in every process: 0.0001, then each half step of a digit (0.00015, 0.0002, …
    * 0.001, 0.0015, …) up to 100, then `Infinity`.
    */
   readonly buckets: Readonly<Record<string, number>>

@@ -17,7 +17,7 @@ const { values } = parseArgs({
     quiet: { type: 'boolean', default: false },
   },
 })
-const seconds = values.short ? 12 : Number(process.env.SOAK_SECONDS ?? Number(values.minutes ?? 3) * 60)
+const seconds = values.short ? 20 : Number(process.env.SOAK_SECONDS ?? Number(values.minutes ?? 3) * 60)
 const seed = Number(values.seed ?? process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 if (!(seconds > 0) || !Number.isSafeInteger(seed)) {
   console.error('usage: npm run soak [-- --minutes <number> | --short] [--seed <integer>] [--memory-first] [--quiet]')

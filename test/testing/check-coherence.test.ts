@@ -19,9 +19,8 @@ describe('checkCoherence', () => {
   it('finds no stale answer of two servers that share a Redis', async () => {
     const report = await checkShop(server.url)
     expect(report).toMatchObject({ stale: 0, failed: 0, failures: [], worst: undefined })
-    // How many depends on the machine. Without writes there is nothing to find.
-    expect(report.reads).toBeGreaterThanOrEqual(4)
-    expect(report.writes).toBeGreaterThan(0)
+    expect(report.reads).toBeGreaterThan(50)
+    expect(report.writes).toBeGreaterThan(3)
   })
 
   it('finds the stale answers of two caches that do not know of each other', async () => {

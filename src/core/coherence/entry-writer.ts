@@ -125,7 +125,7 @@ export class EntryWriter {
     return slot
   }
 
-  /** Removes the predecessor of an entry too large for Redis: any entry found there afterwards is newer. */
+  /** Removes the previous entry of a key whose new entry is too large for Redis. An entry found there later is newer. */
   async #giveWay(key: string, slot: MemorySlot): Promise<void> {
     const { incarnation } = this.#coherence.stamp
     await this.#entries.remove(key)

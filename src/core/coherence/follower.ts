@@ -231,7 +231,7 @@ export class Follower {
     await this.catchUp(reader)
   }
 
-  /** Follows another life of the log from its start: any of its records may cover entries in memory. */
+  /** Follows another life of the log from its first record, because each of them may cover entries in memory. */
   async startOver(state: LogState, origin: Origin | undefined, reader: LogReader): Promise<void> {
     this.#meetLife(state, origin)
     this.#unseen = undefined

@@ -19,7 +19,7 @@ interface Standing {
   own: number
 }
 
-/** The newest invalidations of one key, prefix or tag: the hard one, and the soft one if there was any. */
+/** The newest hard invalidation of a key, prefix or tag, and the newest soft one, if it was invalidated softly. */
 interface Slot extends Standing {
   soft: Standing | undefined
 }

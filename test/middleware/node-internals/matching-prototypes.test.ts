@@ -83,10 +83,13 @@ describe.each([
     app.use('/inner', inner)
     app.use((req, res) => {
       seen.push(Object.prototype.isPrototypeOf.call(inner.request, req))
+      seen.push(Object.prototype.isPrototypeOf.call(app.request, req))
+      // Once the response has been stored, nothing is between them.
+      res.once('finish', () => seen.push(Object.getPrototypeOf(req) === app.request))
       res.send('page')
     })
     expect((await ask(await listen(cached.serve(app)), '/inner/page')).text).toBe('page')
-    expect(seen).toEqual([true, false])
+    expect(seen).toEqual([true, false, true, true])
   })
 
   it('takes bodies, and is made by whomever one likes', async () => {
