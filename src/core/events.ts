@@ -27,7 +27,7 @@ export interface CacheEvents {
   evict: [{ readonly key: string; readonly reason: EvictionReason }]
   /**
    * An invalidation took effect in this process; `covers` in the format of the log: a letter for the kind, then the
-   * name.
+   * name. `['a']` from the log, everything, also if memory was dropped because Redis was flushed or records were lost.
    */
   invalidate: [{ readonly covers: readonly string[]; readonly origin: 'local' | 'log' }]
   /** The circuit breaker changed its state. */

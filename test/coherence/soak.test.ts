@@ -225,12 +225,36 @@ describe('the judge of the soak test', () => {
     const history = historyOf([write, run, read], [lost])
     const [violation] = check(history).violations
     expect(violation && violationText(history, violation).split('\n')).toEqual([
-      'C1: B1 (connected, by get) got x@0 of run B1.1 after A1 invalidated "key x" @1: binding since 90.0 ms',
+      'C1, 0.2 s: B1 (connected, by get) got x@0 of run B1.1 after A1 invalidated "key x" @1: binding since 90.0 ms',
       '    -201.0  B1 runs the handler of x: run B1.1 @0, +10.0',
       '    -111.0  A1 invalidates key x @1: held +1.0, answered +10.0, durable true',
       '     -61.0  >>> redis: killed (A B)',
       '     -51.0  <<< redis: killed (A B)',
       '     -11.0  B1 get @0 of B1.1, +1.0',
+    ])
+  })
+
+  it('shows what led to a value that memory forgot', () => {
+    const set = { type: 'quiet-set', by: 'A1', key: 'A1:3', startAt: 10, endAt: 20 } as const
+    const hit = {
+      type: 'quiet-read',
+      by: 'A1',
+      key: 'A1:3',
+      startAt: 100,
+      endAt: 101,
+      isFound: true,
+      isConnected: true,
+    } as const
+    const miss = { ...hit, startAt: 200, endAt: 201, isFound: false } as const
+    const history = historyOf([set, hit, { type: 'cleared', by: 'B1', at: 195 }, miss], [lost])
+    const [violation] = check(history).violations
+    expect(violation && violationText(history, violation).split('\n')).toEqual([
+      'C6, 0.2 s: A1 stored A1:3, nobody invalidated it, and 180.0 ms later it was gone',
+      '    -191.0  A1 stores A1:3, +10.0',
+      '     -51.0  >>> redis: killed (A B)',
+      '     -41.0  <<< redis: killed (A B)',
+      '      -6.0  B1 drops the values that nobody invalidates',
+      '      -1.0  A1 gets no A1:3, +1.0',
     ])
   })
 

@@ -35,6 +35,29 @@ describe('stats()', () => {
     expect(counters.outages).toBe(1)
   })
 
+  it('says as an invalidation that memory was dropped, if it held anything', async () => {
+    const server = await RedisServer.start()
+    closing.push(() => server.stop())
+    const cache = new FallbackCache({ redis: server.url, defaultTtl: 60, logger: { info: () => {}, warn: () => {} } })
+    closing.push(() => cache.close())
+    const told: unknown[] = []
+    cache.on('invalidate', (event) => told.push(event))
+    const afterFlush = async (key: string): Promise<boolean> => {
+      await server.command('FLUSHALL')
+      await until('the flush is noticed', async () => (await cache.get(key)) === null && cache.stats().connected)
+      return (await cache.invalidateKey('other')).durable
+    }
+    await until('connected', () => cache.stats().connected || undefined)
+    expect(await afterFlush('a')).toBe(true)
+    expect(told).toEqual([{ covers: ['kother'], origin: 'local' }])
+    await cache.set('a', 'kept')
+    expect(await afterFlush('a')).toBe(true)
+    expect(told.slice(1)).toEqual([
+      { covers: ['a'], origin: 'log' },
+      { covers: ['kother'], origin: 'local' },
+    ])
+  })
+
   it('counts the bytes that are stored, and that go to Redis and come from it', async () => {
     const server = await RedisServer.start()
     closing.push(() => server.stop())

@@ -34,6 +34,8 @@ export interface Verdict {
 const LONGEST = 8_000
 /** Rounding. ms. */
 const SLACK = 2
+/** What happened before a value was stored, and may be why it was lost. ms. */
+const LED_TO_IT = 6_000
 
 /** Judges a history by the contract. Knows nothing of how the library works. */
 export function check(history: History): Verdict {
@@ -143,7 +145,7 @@ class Checker {
       if (set === undefined || read.isFound || !read.isConnected) continue
       if (this.#mayBeFlushed(set, reads, read.endAt) || this.#mayBeCleared(set, read.endAt)) continue
       const text = `${read.by} stored ${read.key}, nobody invalidated it, and ${ago(read, set.endAt)} later it was gone`
-      this.#violate({ promise: 'C6', text, from: set.startAt, to: read.endAt, resource: undefined, run: undefined })
+      this.#violateQuietly('C6', text, set, read.endAt)
     }
     const { alive, disasters, quietInRedis, endAt } = this.#history
     for (const set of sets) {
@@ -151,8 +153,12 @@ class Checker {
       if (this.#mayBeFlushed(set, reads, endAt) || this.#mayBeCleared(set, endAt)) continue
       if (disasters.some((disaster) => disaster.loses === 'entries' && disaster.endAt > set.startAt)) continue
       const text = `${set.by} stored ${set.key}, and Redis does not have it at the end`
-      this.#violate({ promise: 'C5', text, from: set.startAt, to: endAt, resource: undefined, run: undefined })
+      this.#violateQuietly('C5', text, set, endAt)
     }
+  }
+
+  #violateQuietly(promise: 'C5' | 'C6', text: string, { key, startAt }: QuietSet, to: number): void {
+    this.#violate({ promise, text, from: startAt - LED_TO_IT, to, resource: key, run: undefined })
   }
 
   /** Whether a flush before `until` took what a process had stored before it heard of that flush. */

@@ -86,7 +86,7 @@ export interface QuietRead {
   readonly isConnected: boolean
 }
 
-/** A process met a record of the log that invalidates everything, in the log of the values that nobody invalidates. */
+/** Everything was invalidated in the cache of a process for values that nobody invalidates: by a record, or as it missed some. */
 export interface Cleared {
   readonly type: 'cleared'
   readonly by: string

@@ -35,7 +35,7 @@ export function violationText(history: History, violation: Violation): string {
   ]
   const shown = lines.filter(([at]) => at >= from && at <= to).sort(([one], [other]) => one - other)
   const trace = shown.slice(-60).map(([at, line]) => `${(at - to).toFixed(1).padStart(10)}  ${line}`)
-  return [`${promise}: ${text}`, ...trace].join('\n')
+  return [`${promise}, ${((to - history.startAt) / 1_000).toFixed(1)} s: ${text}`, ...trace].join('\n')
 }
 
 function traceLine(record: SoakRecord, resource: string | undefined, run: string | undefined): string | undefined {
@@ -56,9 +56,21 @@ function traceLine(record: SoakRecord, resource: string | undefined, run: string
       const what = record.version === undefined ? 'nothing' : `@${record.version} of ${record.run}`
       return `${record.by} ${record.how} ${what}, +${(record.endAt - record.startAt).toFixed(1)}${record.isConnected ? '' : ', cut off'}`
     }
+    case 'quiet-set':
+      return record.key === resource ? `${record.by} stores ${record.key}, +${took(record)}` : undefined
+    case 'quiet-read': {
+      if (record.key !== resource || record.isFound) return undefined
+      return `${record.by} gets no ${record.key}, +${took(record)}${record.isConnected ? '' : ', cut off'}`
+    }
+    case 'cleared':
+      return `${record.by} drops the values that nobody invalidates`
     default:
       return undefined
   }
+}
+
+function took({ startAt, endAt }: { readonly startAt: number; readonly endAt: number }): string {
+  return (endAt - startAt).toFixed(1)
 }
 
 function timeOf(record: SoakRecord): number {

@@ -12,6 +12,7 @@ import { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
 import { SharedTurns } from './shared-turns.js'
 import { Sweep } from './sweep.js'
+import { tellInvalidation } from './tell-invalidation.js'
 
 /** What a cache with Redis does with the entries that its processes share. */
 export interface SharedStore {
@@ -40,7 +41,7 @@ export function openSharedStore(
   own: OwnParts,
   { onRecords }: Pick<CoherenceDuties, 'onRecords'>,
 ): SharedStore | undefined {
-  const { settings, memory } = own
+  const { settings, memory, events } = own
   const { enabled, redis, keyPrefix, singleFlightLease } = settings
   if (redis === undefined || !enabled) return undefined
   const port = openPort(redis, settings)
@@ -51,7 +52,11 @@ export function openSharedStore(
     { ...own, port },
     {
       onRecords,
-      onForget: () => memory.tier.clear(),
+      onForget: () => {
+        const heldEntries = memory.tier.stats().entries > 0
+        memory.tier.clear()
+        if (heldEntries) tellInvalidation(events, [{ kind: 'all' }], 'log')
+      },
       onConnected: () => {
         retirement.resume()
         return writer.startWriteBack()
