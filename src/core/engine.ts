@@ -1,5 +1,6 @@
 import { sharedSymbol } from './brand.js'
 import type { Clock } from './clock.js'
+import type { InspectedTiers } from './coherence/inspected-tiers.js'
 import type { Turn } from './coherence/shared-turns.js'
 import type { Counters } from './counters.js'
 import { isDueEarly, type Recomputable } from './early-refresh.js'
@@ -103,6 +104,11 @@ export class CacheEngine {
   /** See {@link EntryStore.peek}. */
   peek(key: string): Promise<Found | Absence> {
     return this.#entries.peek(key)
+  }
+
+  /** See {@link EntryStore.inspected}. */
+  inspected(): InspectedTiers {
+    return this.#entries.inspected()
   }
 
   /** See {@link EntryStore.mark}. */

@@ -4,6 +4,7 @@ import type { LogStats, OutageStats } from './coherence/coherence.js'
 import { processName } from './coherence/confirmations.js'
 import { type Cover, coverText, inParts } from './coherence/cover.js'
 import { countCovered } from './coherence/covered-entries.js'
+import type { InspectedTiers } from './coherence/inspected-tiers.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
@@ -290,6 +291,18 @@ export class EntryStore {
       bodiless.set(key, framed.entry)
     }
     return bodiless
+  }
+
+  /** The tiers, for a look at what is stored. */
+  inspected(): InspectedTiers {
+    const memory = this.#memory
+    if (this.#shared?.coherence.isConnected !== true) return { memory, redis: undefined }
+    const { port, coherence } = this.#shared
+    const { keyPrefix } = this.#settings
+    const { incarnation } = coherence.stamp
+    // A look that takes too long must not open the circuit breaker.
+    const run = <T>(operation: () => Promise<T>): Promise<T> => coherence.tier.probe(operation)
+    return { memory, redis: { port, keyPrefix, incarnation, mirror: this.#mirror, run } }
   }
 
   stats(): EntryStoreStats {

@@ -76,7 +76,8 @@ function isMarker(memo: unknown): memo is VariantMarker {
   return typeof memo === 'object' && memo !== null && 'selecting' in memo
 }
 
-function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
+/** Parses an entry, and keeps nothing of it; `undefined` if it is foreign or invalid. */
+export function parseStored(entry: Entry): StoredResponse | VariantMarker | undefined {
   const meta = parseObject(entry.meta)
   if (meta === undefined || typeof meta.i !== 'string') return undefined
   if (isInputNames(meta.m)) return { identity: meta.i, selecting: meta.m, counted: countedIn(meta.n) }
