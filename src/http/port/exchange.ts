@@ -126,6 +126,11 @@ export interface RequestHead extends Filling {
   readonly host: string
   /** The origin fields that contradict {@link protocol} and {@link host}; see `otherOrigin`. */
   readonly otherOrigin?: string | undefined
+  /**
+   * The status, reason phrase and Content-Type that middleware in front has set on the response, as text: a handler, or
+   * the framework for it, keeps what is set. `undefined` if it has set none.
+   */
+  readonly begun?: string | undefined
   /** Fields by lower-case name, with repeated lines joined as in Node.js. */
   readonly headers: Readonly<Record<string, FieldValue | undefined>>
   /**

@@ -1,7 +1,7 @@
 import { shown } from '../../core/option-checks.js'
 import type { Exchange, RequestHead } from '../port/exchange.js'
 import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from '../port/request-content.js'
-import { CONTRADICTORY } from '../rules/origin.js'
+import { ANSWERED, CONTRADICTORY } from '../rules/origin.js'
 import type { Reason } from '../rules/reasons.js'
 import { requestControl } from '../rules/reusable.js'
 import { searchKeys } from '../store/no-vary-search-index.js'
@@ -53,6 +53,7 @@ export function buildLookup<Context extends object>(
 ): Lookup<Context> | Reason | Promise<Lookup<Context> | Reason> {
   const { request } = exchange
   if (request.otherOrigin === CONTRADICTORY) return 'target'
+  if (request.begun === ANSWERED) return 'unanswered'
   const whole = wholeExtra(request, extra)
   const under = (key: PrimaryKey | undefined, digest: string | undefined): Lookup<Context> | Reason => {
     if (key === undefined) return 'target'
@@ -74,12 +75,12 @@ export function buildLookup<Context extends object>(
 }
 
 /**
- * Everything added to the key of a request: the values of option functions, a rewritten URL, and another origin named
- * by the target.
+ * Everything added to the key of a request: the values of option functions, a rewritten URL, another origin named by the
+ * target, and the beginning of an answer that middleware in front has made.
  */
-export function wholeExtra({ rewritten, otherOrigin }: RequestHead, extra: string): string {
-  const isPlain = rewritten === undefined && otherOrigin === undefined
-  return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin])
+export function wholeExtra({ rewritten, otherOrigin, begun }: RequestHead, extra: string): string {
+  const isPlain = rewritten === undefined && otherOrigin === undefined && begun === undefined
+  return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin, begun])
 }
 
 /**

@@ -167,10 +167,23 @@ function asItCame<Context extends object>(
   recorder: ResponseRecorder | undefined,
 ): Exchange<Context> {
   const { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers } = exchange.request
+  const { begun } = recorder?.of.request ?? exchange.request
   const own = recorder?.of.request.headers ?? { ...headers }
   const filled = (input: string) => (recorder?.of.request ?? exchange.request).filled?.(input)
   return {
-    request: { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers: own, filled },
+    request: {
+      method,
+      originalMethod,
+      url,
+      rewritten,
+      hasBody,
+      protocol,
+      host,
+      otherOrigin,
+      begun,
+      headers: own,
+      filled,
+    },
     raw: exchange.raw,
     context: exchange.context,
     isClosed: false,

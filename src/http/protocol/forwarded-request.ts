@@ -64,16 +64,22 @@ export class Snapshot implements RequestHead {
   readonly url: string
   readonly protocol: string
   readonly host: string
+  readonly rewritten: string | undefined
+  readonly otherOrigin: string | undefined
+  readonly begun: string | undefined
   readonly headers: RequestHead['headers']
   /** The inputs of the run, which know the values set by middleware; `undefined` if it is not observed. */
   inputs: InputsRead | undefined = undefined
 
-  constructor({ method, originalMethod, url, protocol, host }: RequestHead, headers: RequestHead['headers']) {
-    this.method = method === 'HEAD' ? 'GET' : method
-    this.originalMethod = originalMethod
-    this.url = url
-    this.protocol = protocol
-    this.host = host
+  constructor(request: RequestHead, headers: RequestHead['headers']) {
+    this.method = request.method === 'HEAD' ? 'GET' : request.method
+    this.originalMethod = request.originalMethod
+    this.url = request.url
+    this.protocol = request.protocol
+    this.host = request.host
+    this.rewritten = request.rewritten
+    this.otherOrigin = request.otherOrigin
+    this.begun = request.begun
     this.headers = headers
   }
 

@@ -1,7 +1,7 @@
 import type { Turn } from '../../core/coherence/shared-turns.js'
 import type { CacheEngine } from '../../core/engine.js'
 import type { RunMark } from '../../core/mark.js'
-import type { DetachedRun, Exchange, FieldChanges, Recording, Reply } from '../port/exchange.js'
+import type { DetachedRun, Exchange, FieldChanges, Recording, Reply, RequestHead } from '../port/exchange.js'
 import { markRefresh } from '../port/refresh-mark.js'
 import { preconditions } from '../rules/conditional.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
@@ -128,9 +128,12 @@ export class HandlerRuns<Context extends object> {
     if (this.flights.flightTo(storageKey) !== undefined) return true
     if (this.#refreshes.areFull || this.#parts.recentlyRefused.has(storageKey)) return true
     const { key, user } = this.#parts.policy
-    // Inputs that middleware fills in may depend on any field, so the refresh must keep all of them.
+    // What middleware in front sets may depend on any field, so the refresh must keep all of them.
     const isNamed = key !== undefined || user !== undefined || stored.selecting.some(isFilledInput)
-    const head = refreshRequest(lookup.request, { selecting: stored.selecting, isNamed })
+    const head = refreshRequest(lookup.request, {
+      selecting: stored.selecting,
+      isNamed: isNamed || isTurned(lookup.request),
+    })
     const request = new Snapshot(head, head.headers)
     const miss: MissReason = { storageKey, fwd: 'stale', reason: 'outlived', stale: undefined }
     const asked = this.answers.asked(lookup, miss, stored, '304')
@@ -250,6 +253,11 @@ export class HandlerRuns<Context extends object> {
   #takeTurn(storageKey: string, look: Look): Promise<Turn<StoredResponse>> | undefined {
     return this.#cache.takeTurn(storageKey, look, [], this.#parts.policy.collapseTimeout)
   }
+}
+
+/** Whether middleware in front has rewritten the URL of a request, or begun its answer. */
+function isTurned({ rewritten, begun }: RequestHead): boolean {
+  return rewritten !== undefined || begun !== undefined
 }
 
 /** The landing for a response that another process has stored. */

@@ -1,4 +1,4 @@
-import type { Exchange } from '../port/exchange.js'
+import type { Exchange, Recording } from '../port/exchange.js'
 import { isCached } from './decision.js'
 import type { Standpoint } from './explain.js'
 import { PassThrough } from './pass-through.js'
@@ -76,9 +76,15 @@ export class Nested<Context extends object> {
 
 /** Whether middleware in front has changed the request since the decision was made ahead of it. */
 export function isAnother({ request, user, session }: Exchange, { head }: Ahead): boolean {
-  if (request.rewritten !== undefined || isLoggedIn(user, session)) return true
+  if (request.rewritten !== undefined || request.begun !== undefined || isLoggedIn(user, session)) return true
   if (request.originalMethod !== undefined && request.originalMethod !== head.method) return true
   return AHEAD.some((part) => request[part] !== head[part])
+}
+
+/** Whether middleware in front has treated the request of a refresh in another way than that of the client. */
+export function isOtherRefresh({ request }: Exchange, recording: Recording): boolean {
+  const asked = recorderIn(recording)?.of.request
+  return asked !== undefined && (asked.rewritten !== request.rewritten || asked.begun !== request.begun)
 }
 
 const AHEAD = ['method', 'url', 'protocol', 'host', 'otherOrigin'] as const

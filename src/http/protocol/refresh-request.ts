@@ -18,9 +18,10 @@ export interface Carrying {
  * `user` option added a part of the key, it keeps all fields except conditions and connection-specific fields.
  */
 export function refreshRequest(request: RequestHead, carrying: Carrying): RequestHead {
-  const { method, originalMethod, url, protocol, host } = request
+  const { method, originalMethod, url, protocol, host, rewritten, otherOrigin, begun } = request
   const headers = carriedFields(request, carrying)
-  return { method: method === 'HEAD' ? 'GET' : method, originalMethod, url, protocol, host, headers }
+  const asked = method === 'HEAD' ? 'GET' : method
+  return { method: asked, originalMethod, url, protocol, host, rewritten, otherOrigin, begun, headers }
 }
 
 function carriedFields(request: RequestHead, { selecting, isNamed }: Carrying): Record<string, FieldValue> {

@@ -29,7 +29,7 @@ import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns } from './handler-runs.js'
 import { HandlerTrace } from './handler-trace.js'
 import type { Lookup } from './lookup.js'
-import { isAnother, Nested } from './nested.js'
+import { isAnother, isOtherRefresh, Nested } from './nested.js'
 import { Invalidating, PassThrough, Unrecorded } from './pass-through.js'
 import { type Policy, storageScopeOf } from './policy.js'
 import { recorderIn } from './post-answer.js'
@@ -349,7 +349,7 @@ export class ResponseCache<Context extends object> {
    * Continues a request about which the decision was made ahead of the application, or the copy that a refresh sends.
    */
   #meet(exchange: Exchange<Context>, { recording, ahead }: Scope): Outcome | Promise<Outcome> {
-    if (ahead !== undefined && isAnother(exchange, ahead)) {
+    if (ahead === undefined ? isOtherRefresh(exchange, recording) : isAnother(exchange, ahead)) {
       if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.giveUp()
       return this.#decide(exchange, false)
     }

@@ -15,6 +15,9 @@ export interface OriginFields {
 /** The value of {@link otherOrigin} for a request whose response must not be stored. */
 export const CONTRADICTORY = 'contradictory'
 
+/** The value of `RequestHead.begun` if middleware in front has answered with a body that cannot be compared. */
+export const ANSWERED = 'answered'
+
 /**
  * The origin fields of a request as text, if one of them differs from the protocol and host that the framework
  * resolved; `undefined` if none differs. They are then part of the key, because a handler, or an inner application that

@@ -15,6 +15,7 @@ import type {
 } from '../../http/port/index.js'
 import type { RequestDescription } from '../../http/protocol/index.js'
 import {
+  begunAnswer,
   changeFields,
   described,
   describedContent,
@@ -126,6 +127,10 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get otherOrigin(): string | undefined {
     return otherOriginOf(this.context, this.protocol, this.host)
+  }
+
+  get begun(): string | undefined {
+    return begunAnswer(this.#response)
   }
 
   get headers(): RequestHead['headers'] {

@@ -13,6 +13,7 @@ import type {
 } from '../../http/port/index.js'
 import type { RequestDescription } from '../../http/protocol/index.js'
 import {
+  begunKoaAnswer,
   changeFields,
   described,
   describedContent,
@@ -207,6 +208,10 @@ class KoaRequestHead implements RequestHead {
   get host(): string {
     this.#host ??= this.#ctx.host
     return this.#host
+  }
+
+  get begun(): string | undefined {
+    return begunKoaAnswer(this.#ctx)
   }
 
   filled(input: string): string | null | undefined {

@@ -1,0 +1,33 @@
+import type { ServerResponse } from 'node:http'
+import { ANSWERED, filledText } from '../../http/port/index.js'
+
+/**
+ * The status, the reason phrase and the Content-Type that middleware in front of the cache has set on a response, as
+ * text; `undefined` if it has set none. See `RequestHead.begun`.
+ */
+export function begunAnswer(response: ServerResponse): string | undefined {
+  const { statusCode } = response
+  // http2 has no reason phrases, and warns when one is read.
+  const reason = 'stream' in response ? '' : response.statusMessage || ''
+  const type = response.getHeader('content-type')
+  if (statusCode === 200 && reason === '' && type === undefined) return undefined
+  return JSON.stringify([statusCode, reason, type])
+}
+
+/** The properties of a Koa context by which it tells what middleware has answered so far. */
+interface BegunContext {
+  readonly body: unknown
+  readonly res: ServerResponse
+  readonly response: object
+}
+
+/** Like {@link begunAnswer}, for a Koa context; `ANSWERED` if there is a body that cannot be compared. */
+export function begunKoaAnswer({ res, response, body }: BegunContext): string | undefined {
+  const isSet = (response as { readonly _explicitStatus?: boolean })._explicitStatus === true
+  const type = res.getHeader('content-type')
+  // Koa begins with 404.
+  if (!isSet && res.statusCode === 404 && type === undefined) return undefined
+  const text = filledText(body)
+  if (text === undefined || Buffer.isBuffer(body)) return ANSWERED
+  return JSON.stringify([isSet, res.statusCode, 'stream' in res ? '' : res.statusMessage, type, text])
+}

@@ -1,0 +1,178 @@
+import express5, { type Request, type Response } from 'express'
+import express4 from 'express4'
+import Koa, { type Context } from 'koa'
+import Koa2 from 'koa2'
+import { afterEach, describe, expect, it } from 'vitest'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+import { ask } from '../middleware/hosts/client.js'
+import { listen } from '../middleware/hosts/listen.js'
+import { ManualClock } from '../support/manual-clock.js'
+
+// Middleware in front of the cache has put something on the response of one visitor, from a field that the cache does not see read.
+
+const open: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+/** Serves one page with the cache and one without. A visitor gets the same of both, whoever came before. */
+async function pair(handle: Parameters<typeof listen>[0], plain: Parameters<typeof listen>[0]) {
+  const running = await Promise.all([listen(handle), listen(plain)])
+  open.push(...running.map((one) => () => one.close()))
+  return async (who: string) => {
+    const [cached, without] = await Promise.all(
+      running.map(({ port }) => ask(port, '/page', { fields: who === '' ? {} : { 'x-who': who } })),
+    )
+    const seen = ({ status, statusText, field, text }: Awaited<ReturnType<typeof ask>>) =>
+      [status, statusText, field('content-type'), text].join(' ')
+    if (cached === undefined || without === undefined) throw new Error('nobody asked')
+    expect(seen(cached)).toBe(seen(without))
+    return cached.cacheStatus
+  }
+}
+
+const VISITORS = ['', 'ann', 'bob', 'ann', '', 'bob', 'cat']
+
+type InFront<Place extends object> = Readonly<Record<string, (place: Place, who: string) => unknown>>
+
+const OF_EXPRESS: InFront<Response> = {
+  'a status': (res, who) => who === 'ann' && res.status(402),
+  'a status, directly': (res, who) => {
+    if (who === 'ann') res.statusCode = 402
+  },
+  'a reason phrase': (res, who) => {
+    if (who !== '') res.statusMessage = `Hello ${who}`
+  },
+  'a type': (res, who) => who === 'ann' && res.type('json'),
+}
+
+describe.each([
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as typeof express5],
+])('%s, where middleware in front has set', (_, make) => {
+  const app = (front: (res: Response, who: string) => unknown, cached?: ReturnType<typeof fallbackCache>) => {
+    const site = make()
+    site.use((req, res, next) => {
+      front(res, req.get('x-who') ?? '')
+      next()
+    })
+    if (cached !== undefined) site.use(cached)
+    site.get('/page', (_req: Request, res: Response) => void res.send(Buffer.from('a page')))
+    return site
+  }
+  const caches = () => {
+    const cached = fallbackCache({ ttl: 60, statusTtl: { 402: 60 } })
+    open.push(() => cached.close())
+    return cached
+  }
+
+  it.each(Object.entries(OF_EXPRESS))('%s for one visitor, sends it to no other', async (_what, front) => {
+    const get = await pair(app(front, caches()), app(front))
+    for (const who of VISITORS) await get(who)
+  })
+
+  it.each(Object.entries(OF_EXPRESS))('%s for one visitor, stores it for no other in front of it', async (_, front) => {
+    const cached = caches()
+    const get = await pair(cached.listener(app(front, cached), { skipOnHit: 'all' }), app(front))
+    for (const who of ['ann', '', '']) await get(who)
+  })
+
+  it('a status and a type for all, keeps one response', async () => {
+    const get = await pair(
+      app((res) => res.status(402).type('text'), caches()),
+      app((res) => res.status(402).type('text')),
+    )
+    await get('ann')
+    expect(await get('bob')).toMatchObject({ hit: true })
+  })
+})
+
+const OF_KOA: InFront<Context> = {
+  'a status': (ctx, who) => {
+    if (who === 'ann') ctx.status = 402
+  },
+  'a status, directly': (ctx, who) => {
+    if (who === 'ann') ctx.res.statusCode = 402
+  },
+  'a status and a reason phrase': (ctx, who) => {
+    ctx.status = 200
+    ctx.message = `Hello ${who}`
+  },
+  'a type': (ctx, who) => {
+    if (who === 'bob') ctx.type = 'json'
+  },
+  'a body': (ctx, who) => {
+    if (who !== '') ctx.body = `hello ${who}`
+  },
+  'a body that is an object': (ctx, who) => {
+    if (who !== '') ctx.body = { who }
+  },
+  'a body of bytes': (ctx, who) => {
+    if (who !== '') ctx.body = Buffer.from(who)
+  },
+}
+
+describe.each([
+  ['Koa 3', Koa],
+  ['Koa 2', Koa2 as unknown as typeof Koa],
+])('%s, where middleware in front has set', (_, Application) => {
+  const app = (front: (ctx: Context, who: string) => unknown, cached?: ReturnType<typeof koaCache>) => {
+    const site = new Application()
+    site.use((ctx, next) => {
+      front(ctx, ctx.get('x-who'))
+      return next()
+    })
+    if (cached !== undefined) site.use(cached)
+    site.use((ctx) => {
+      ctx.body ??= 'a page'
+    })
+    return site
+  }
+
+  it.each(Object.entries(OF_KOA))('%s for one visitor, sends it to no other', async (_what, front) => {
+    const cached = koaCache({ ttl: 60, statusTtl: { 402: 60 } })
+    open.push(() => cached.close())
+    const get = await pair(app(front, cached).callback(), app(front).callback())
+    for (const who of VISITORS) await get(who)
+  })
+})
+
+describe('a refresh of a page whose answer, or whose URL, middleware in front has chosen for one visitor', () => {
+  it.each<[string, (req: Request, res: Response) => void, string]>([
+    ['a status', (_req, res) => void res.status(402), '402 /page'],
+    [
+      'a URL',
+      (req) => {
+        req.url = '/page?plan=gold'
+      },
+      '200 /page?plan=gold',
+    ],
+  ])('makes it as that visitor would get it, and never for others: %s', async (_what, front, made) => {
+    const clock = new ManualClock(Date.now())
+    const cached = fallbackCache({ ttl: 60, statusTtl: { 402: 60 }, staleWhileRevalidate: 300, clock })
+    open.push(() => cached.close())
+    const site = express5()
+    let runs = 0
+    site.use((req, res, next) => {
+      if (req.get('x-who') === 'ann') front(req, res)
+      next()
+    })
+    site.use(cached)
+    site.get('/page', (req, res) => {
+      runs += 1
+      res.send(`${res.statusCode} ${req.url}`)
+    })
+    const running = await listen(site)
+    open.push(() => running.close())
+    const get = async (who?: string) => (await ask(running.port, '/page', { fields: who ? { 'x-who': who } : {} })).text
+    expect([await get('ann'), await get()]).toEqual([made, '200 /page'])
+    for (let round = 2; round < 4; round += 1) {
+      clock.advance(70_000)
+      expect([await get('ann'), await get()]).toEqual([made, '200 /page'])
+      await expect.poll(() => runs).toBe(round * 2)
+      expect([await get('ann'), await get()]).toEqual([made, '200 /page'])
+    }
+  })
+})
