@@ -60,7 +60,7 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
-// The tests start real servers and real processes, and a file of them keeps about half a core busy: three run at a time,
+// The tests start real servers and real processes, and a file of them keeps about half a core busy: five run at a time,
 // two (WORKERS) where deadlines are part of what is tested. A file belongs to one project; the groups of projects run one after
 // the other.
 export default defineConfig({
@@ -76,7 +76,7 @@ export default defineConfig({
   },
   test: {
     pool: 'forks',
-    maxWorkers: 3,
+    maxWorkers: 5,
     testTimeout: 20_000,
     hookTimeout: 30_000,
     restoreMocks: true,

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
 import { provideRedisServer } from './redis-server.mjs'
-import { LIBRARY, runVitest, yieldToOthers } from './vitest.mjs'
+import { BEHIND, LAST, LIBRARY, prioritize, runVitest } from './vitest.mjs'
 
 // npm test: everything, on a machine that has Node.js and npm. With arguments (npm test -- test/http) only vitest, with
 // those. The last line is "N passed, N failed"; a step that is no test counts only when it fails.
@@ -26,6 +26,7 @@ const ON_EVERY_NODE = [
   ...['contract-express-front', 'contract-koa', 'front-door', 'node', 'http2'].map((name) => `middleware/${name}`),
   ...['clients', 'clock'].map((name) => `core/${name}`),
 ]
+const NEWEST = NODE_VERSIONS.at(-1)
 /** Each command that the library sends, as a user with no more permissions than docs/redis.md names. CI runs all that need a Redis. */
 const WITH_LEAST_PERMISSIONS = ['core/contract-redis', 'coherence/amendment', 'coherence/owner']
 /** @type {import('./vitest.mjs').Counts} */
@@ -46,24 +47,28 @@ if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 // Fetched while the tests run on this version.
 const others = otherVersions().map((major) => ({ major, fetched: provideNode(major) }))
 // What only computes fills the time that the other tests spend waiting.
-const computing = compute()
+const computing = lintAndBuild().then(compute)
 await tests(`Node.js ${process.version}`, LIBRARY)
 // On other versions the contract is held on Express in front and on Koa; all hosts have been held to it on this one.
 process.env.CURRENT_FRAMEWORKS = '1'
 // Of the files with deadlines, those of coherence are left out there.
 process.env.WORKERS = '3'
-for (const { major, fetched } of others) {
-  const node = await fetched
-  const names = major === NODE_VERSIONS.at(-1) ? ON_THE_NEWEST_NODE : ON_EVERY_NODE
-  const files = names.map((name) => `test/${name}`)
-  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node })
-  else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
-}
+await Promise.all(others.filter(({ major }) => major !== NEWEST).map(onOtherNode))
+await Promise.all(others.filter(({ major }) => major === NEWEST).map(onOtherNode))
 if (process.env.SKIP_REDIS !== '1') await leastPermissions()
-await computing
 await tests('latency', ['--project=latency'])
+await computing
 
 finish(total)
+
+/** @param {{ major: string, fetched: Promise<string | undefined> }} other */
+async function onOtherNode({ major, fetched }) {
+  const node = await fetched
+  const names = major === NEWEST ? ON_THE_NEWEST_NODE : ON_EVERY_NODE
+  const files = names.map((name) => `test/${name}`)
+  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node, isBeside: true })
+  else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
+}
 
 async function leastPermissions() {
   process.env.REDIS_ACL = 'least'
@@ -71,13 +76,12 @@ async function leastPermissions() {
   delete process.env.REDIS_ACL
 }
 
-/** One process at a time, at a lower priority. */
-async function compute() {
-  const isBuilt = await lintAndBuild()
+/** One process at a time. Of what takes long, the simulation is last and lowest: it disturbs no measurement of latency. */
+async function compute(/** @type {boolean} */ isBuilt) {
   await types()
-  const behind = { isBehind: true }
-  await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], behind)
-  if (isBuilt) await tests('the packed tarball', ['--project=package', '--maxWorkers=1'], behind)
+  if (isBuilt)
+    await tests('the packed tarball', ['--project=package', '--maxWorkers=1'], { isBeside: true, priority: BEHIND })
+  await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], { isBeside: true, priority: LAST })
 }
 
 /** @returns {Promise<boolean>} whether there is a build to test */
@@ -120,7 +124,7 @@ async function step(name, args) {
  */
 async function tests(name, args, how = {}) {
   const begun = Date.now()
-  if (!how.isBehind) console.log(`\n— ${name}`)
+  if (!how.isBeside) console.log(`\n— ${name}`)
   const counts = await runVitest(args, how)
   total.passed += counts.passed
   total.failed += counts.failed
@@ -151,7 +155,7 @@ function otherVersions() {
 function capture(args) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    yieldToOthers(child.pid)
+    prioritize(child.pid, BEHIND)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {

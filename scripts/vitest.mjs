@@ -7,9 +7,10 @@ import { delimiter, dirname, join, relative } from 'node:path'
 export const LIBRARY = ['--project=deadlines', '--project=library', '--project=waiting']
 
 /**
- * `node` is the binary; `isBehind` runs at a lower priority and prints at the end, beside another run.
+ * `node` is the binary. With `isBeside`, what it prints is shown at the end: other runs print at the same time. `priority`
+ * is that of the operating system, 0 unless told.
  *
- * @typedef {{ readonly node?: string, readonly isBehind?: boolean }} How
+ * @typedef {{ readonly node?: string, readonly isBeside?: boolean, readonly priority?: number }} How
  */
 
 /**
@@ -40,11 +41,20 @@ export async function runVitest(args, how = {}) {
   }
 }
 
-/** Lets a process, and those that it will start, have the processor only when others leave it. @param {number | undefined} pid */
-export function yieldToOthers(pid) {
+/** Priorities: what has the processor when tests leave some of it, and what has only what all others leave. */
+export const BEHIND = 5
+export const LAST = 19
+
+/**
+ * Of a process, and of those that it will start.
+ *
+ * @param {number | undefined} pid
+ * @param {number} priority
+ */
+export function prioritize(pid, priority) {
   if (pid === undefined) return
   try {
-    setPriority(pid, 5)
+    setPriority(pid, priority)
   } catch {
     // It has ended already.
   }
@@ -55,15 +65,15 @@ export function yieldToOthers(pid) {
  * @param {readonly string[]} args
  * @returns {Promise<number>}
  */
-function run({ node = process.execPath, isBehind = false }, args) {
+function run({ node = process.execPath, isBeside = false, priority = 0 }, args) {
   // The processes that a test starts find the same node first.
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` }
   return new Promise((resolve, reject) => {
     const child = spawn(node, args, {
-      stdio: ['ignore', isBehind ? 'pipe' : 'inherit', isBehind ? 'pipe' : 'inherit'],
+      stdio: ['ignore', isBeside ? 'pipe' : 'inherit', isBeside ? 'pipe' : 'inherit'],
       env,
     })
-    if (isBehind) yieldToOthers(child.pid)
+    if (priority > 0) prioritize(child.pid, priority)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
