@@ -1,6 +1,7 @@
 import { sharedSymbol } from './brand.js'
 import type { Clock } from './clock.js'
 import type { InspectedTiers } from './coherence/inspected-tiers.js'
+import type { ProcessBoard } from './coherence/process-board.js'
 import type { Turn } from './coherence/shared-turns.js'
 import type { Counters } from './counters.js'
 import { isDueEarly, type Recomputable } from './early-refresh.js'
@@ -74,6 +75,11 @@ export class CacheEngine {
   /** Whether Redis is configured. */
   get isShared(): boolean {
     return this.#entries.isShared
+  }
+
+  /** See {@link EntryStore.board}. */
+  get board(): ProcessBoard | undefined {
+    return this.#entries.board
   }
 
   /** The longest handler time whose result is stored, in ms. */

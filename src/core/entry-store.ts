@@ -8,6 +8,7 @@ import type { InspectedTiers } from './coherence/inspected-tiers.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
+import type { BoardStats, ProcessBoard } from './coherence/process-board.js'
 import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
 import { newTombstoneId, type RetirementStats } from './coherence/retirement.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
@@ -62,6 +63,8 @@ export interface EntryStoreStats {
   readonly redisError: string | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
   readonly circuitFailures: number
+  /** `undefined` without Redis. */
+  readonly board: BoardStats | undefined
 }
 
 const nowhere: Stamp = { incarnation: '-', position: 0 }
@@ -115,6 +118,11 @@ export class EntryStore {
   /** Whether Redis is configured. */
   get isShared(): boolean {
     return this.#shared !== undefined
+  }
+
+  /** Where processes tell of themselves; `undefined` without Redis. */
+  get board(): ProcessBoard | undefined {
+    return this.#shared?.board
   }
 
   /**
@@ -321,6 +329,7 @@ export class EntryStore {
       redisError: coherence?.redisError,
       circuitState: coherence?.breaker.state ?? 'closed',
       circuitFailures: coherence?.breaker.failures ?? 0,
+      board: this.#shared?.board.stats(),
     }
   }
 

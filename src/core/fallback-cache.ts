@@ -3,6 +3,7 @@ import { buildKey } from './build-key.js'
 import type { LogStats, OutageStats } from './coherence/coherence.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'
+import type { BoardStats } from './coherence/process-board.js'
 import type { RetiredStats } from './coherence/retired-keys.js'
 import type { RetirementStats } from './coherence/retirement.js'
 import { type Counters, newCounters } from './counters.js'
@@ -97,6 +98,8 @@ export interface CacheStats {
    * configured.
    */
   readonly retired: RetiredStats & Partial<RetirementStats>
+  /** What a dashboard of this process holds of other processes; `undefined` without Redis. */
+  readonly processes: BoardStats | undefined
   /** How long Redis was lost. */
   readonly outage: OutageStats
   /** How far this process has read the log of invalidations; `undefined` without Redis. */
@@ -245,7 +248,7 @@ export class FallbackCache {
 
   /** Statistics: memory usage, the state of Redis, and the counters. */
   stats(): CacheStats {
-    const { memory, oldestStoredAt, mirror, journal, retired, outage, log, ...redis } = this.#entries.stats()
+    const { memory, oldestStoredAt, mirror, journal, retired, outage, log, board, ...redis } = this.#entries.stats()
     const { clock, counters, gauges, meters, recordings } = this.#engine
     return {
       backend: this.#entries.isShared ? 'redis' : 'memory',
@@ -270,6 +273,7 @@ export class FallbackCache {
       mirror,
       journal,
       retired,
+      processes: board,
       outage,
       log,
       hitRatio: hitRatio(counters),

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { type CacheStats, type FallbackCache, type InvalidateOptions, type Invalidation, REASONS } from '../index.js'
 import { answer, type DashboardAnswer, type DashboardRequest, json, refusal } from './answer.js'
+import { type Board, Fleet } from './fleet.js'
 import { History, SAMPLE_EVERY } from './history.js'
 import { PageFiles } from './page-files.js'
+import { type ProcessReport, shownStats } from './process-report.js'
 import { foreignness } from './same-origin.js'
 import { Tail } from './tail.js'
 
@@ -18,6 +20,8 @@ export interface DashboardSettings<Request> {
 /** What a dashboard shows: the cache of a middleware, with its invalidations. */
 export interface Watched {
   readonly cache: FallbackCache
+  /** Where its processes tell of themselves; `undefined` without Redis. */
+  readonly board: Board | undefined
   stats(): CacheStats
   invalidate(path: string, options: InvalidateOptions): Promise<Invalidation>
   invalidateTags(tags: readonly string[], options: InvalidateOptions): Promise<Invalidation>
@@ -36,14 +40,20 @@ export class Dashboard<Request> {
   readonly #files = new PageFiles()
   readonly #history = new History()
   readonly #tail: Tail
-  readonly #id = randomUUID()
+  /** `undefined` without Redis: then no process knows of others. */
+  readonly #fleet: Fleet | undefined
+  readonly #id: string
   readonly #startedAt = Date.now() - Math.round(process.uptime() * 1000)
   readonly #sampling: NodeJS.Timeout
+  #samples = 0
 
   constructor(watched: Watched, settings: DashboardSettings<Request>) {
     this.#watched = watched
     this.#settings = settings
     this.#tail = new Tail(watched.cache)
+    const { board } = watched
+    this.#id = board?.self ?? `${hostname()}/${process.pid}/${randomUUID()}`
+    if (board !== undefined) this.#fleet = new Fleet(board, () => this.#report(this.#history.outline))
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_EVERY).unref()
     this.#sample()
     const { cache } = watched
@@ -81,14 +91,19 @@ export class Dashboard<Request> {
     if (method === 'POST')
       return path === '/api/invalidate' ? this.#invalidate(request) : refusal(404, 'no such address')
     if (method !== 'GET' && method !== 'HEAD') return refusal(405, `${method} is not used here`)
-    if (path === '/api/overview') return json(this.#overview(request.query))
+    if (path === '/api/overview') return json(await this.#overview(request.query))
     if (path === '/api/events') return method === 'HEAD' ? answer(200, 'text/event-stream', '') : this.#events()
     return this.#files.answer(request) ?? refusal(404, 'no such address')
   }
 
-  #overview(query: URLSearchParams): object {
+  async #overview(query: URLSearchParams): Promise<object> {
     const asked = Number(query.get('after') ?? 0)
     const after = Number.isFinite(asked) ? asked : 0
+    const others = await this.#fleet?.others()
+    const told = others?.processes.map((one) => ({
+      ...one,
+      samples: one.samples.filter(({ at }) => at > after),
+    }))
     return {
       at: Date.now(),
       self: this.#id,
@@ -97,19 +112,27 @@ export class Dashboard<Request> {
       sampleEvery: SAMPLE_EVERY,
       // The page keeps them from its first request on.
       reasons: after === 0 ? REASONS : undefined,
-      processes: [this.#process(after)],
+      processes: [{ ...this.#report(this.#history.samplesAfter(after)), age: 0 }, ...(told ?? [])],
+      // Why there may be more processes than those.
+      others: {
+        areShared: this.#fleet !== undefined,
+        areRead: others !== undefined,
+        unreadable: others?.unreadable ?? 0,
+        isFull: others?.isFull ?? false,
+      },
     }
   }
 
-  #process(after: number): object {
+  #report(samples: ProcessReport['samples']): ProcessReport {
     return {
       id: this.#id,
       host: hostname(),
       pid: process.pid,
       node: process.version,
+      at: Date.now(),
       startedAt: this.#startedAt,
-      stats: this.#watched.stats(),
-      samples: this.#history.samplesAfter(after),
+      stats: shownStats(this.#watched.stats()),
+      samples,
       moments: this.#history.moments,
     }
   }
@@ -148,8 +171,13 @@ export class Dashboard<Request> {
   }
 
   #sample(): void {
-    if (this.#watched.cache.isClosed) clearInterval(this.#sampling)
-    else this.#history.add(this.#watched.stats(), Date.now())
+    if (this.#watched.cache.isClosed) {
+      clearInterval(this.#sampling)
+      return
+    }
+    this.#history.add(this.#watched.stats(), Date.now())
+    this.#samples += 1
+    if (this.#samples % 2 === 0) void this.#fleet?.tell()
   }
 }
 

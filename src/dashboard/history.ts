@@ -58,6 +58,15 @@ export class History {
     return this.#samples.filter((sample) => sample.at > at)
   }
 
+  /** The samples of all minutes, two for each, and the last ones. */
+  get outline(): readonly Sample[] {
+    const half = ({ at }: Sample): number => Math.floor(at / 30_000)
+    return this.#samples.filter((sample, index) => {
+      const before = this.#samples[index - 1]
+      return index >= this.#samples.length - 5 || before === undefined || half(before) !== half(sample)
+    })
+  }
+
   get moments(): readonly Moment[] {
     return this.#moments
   }

@@ -96,7 +96,8 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         checkExplained(request, 'express')
         return new ExplainedExpressExchange(request, ignored)
       }),
-    dashboard: (given: DashboardOptions<Request> = {}) => expressDashboard(controls, given),
+    dashboard: (given: DashboardOptions<Request> = {}) =>
+      expressDashboard({ ...controls, board: policy.engine.board }, given),
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

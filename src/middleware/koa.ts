@@ -85,7 +85,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         checkExplained(asked, 'koa')
         return new ExplainedKoaExchange(asked, ignored)
       }),
-    dashboard: (given: KoaDashboardOptions = {}) => koaDashboard(controls, given),
+    dashboard: (given: KoaDashboardOptions = {}) => koaDashboard({ ...controls, board: policy.engine.board }, given),
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

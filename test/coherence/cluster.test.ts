@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { ClientSetup } from '../support/clients.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
+import { type ClientSetup, makeClient } from '../support/clients.js'
 import { RedisCluster } from '../support/cluster.js'
 import { until } from '../support/until.js'
 import type { Worker } from '../support/worker.js'
@@ -93,6 +94,20 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     for (const node of await cluster.masters()) {
       expect(String(await node.command('INFO', 'errorstats'))).not.toContain('CROSSSLOT')
     }
+  })
+
+  it('processes read what others have written about themselves', async () => {
+    const { redis, end } = await makeClient({ kind, nodes: cluster.addresses, options: {} })
+    const caches = [1, 2].map(() => new FallbackCache({ redis, keyPrefix: 'shop:', redisTimeout: REDIS_TIMEOUT }))
+    const [one, two] = caches.map((cache) => engineOf(cache).board)
+    await until('connected', () => caches.every((cache) => cache.stats().connected))
+    expect(await one?.isWanted()).toBe(false)
+    expect((await two?.read())?.processes).toEqual([])
+    expect([await one?.isWanted(), await one?.write('hello')]).toEqual([true, true])
+    expect((await two?.read())?.processes).toMatchObject([{ id: one?.self, text: 'hello' }])
+    expect(caches[0]?.stats().counters.redisErrors).toEqual({})
+    await Promise.all(caches.map((cache) => cache.close()))
+    end()
   })
 
   it('C1, scenario 20: a slot that moves while its keys are invalidated', async () => {

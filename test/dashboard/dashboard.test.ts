@@ -4,10 +4,12 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import Koa from 'koa'
 import mount from 'koa-mount'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
+import { leastRules } from '../../scripts/redis-commands.mjs'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaFallbackCache } from '../../src/middleware/koa.js'
+import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
 interface Host {
@@ -76,13 +78,23 @@ const HOSTS: Readonly<Record<string, (options: Given) => Promise<Host>>> = {
   },
 }
 
+interface ToldProcess {
+  readonly id: string
+  readonly host: string
+  readonly age: number
+  readonly stats: {
+    readonly connected: boolean
+    readonly traffic: { readonly requests: object; readonly routes: readonly { readonly route: string }[] }
+  }
+  readonly samples: readonly { readonly at: number; readonly memory: number }[]
+}
+
 interface Told {
   readonly at: number
+  readonly self: string
   readonly reasons?: Record<string, string>
-  readonly processes: readonly {
-    readonly stats: { readonly traffic: { readonly requests: object } }
-    readonly samples: readonly object[]
-  }[]
+  readonly processes: readonly ToldProcess[]
+  readonly others: { areShared: boolean; areRead: boolean; unreadable: number; isFull: boolean }
 }
 
 async function overview(url: string, query = ''): Promise<Told> {
@@ -272,6 +284,142 @@ describe.each(Object.entries(HOSTS))('the dashboard in %s', (_name, start) => {
     }
     expect((await fetch(`${url}/__cache/`, { method: 'DELETE' })).status).toBe(405)
   })
+})
+
+describe.skipIf(process.env.SKIP_REDIS === '1')('the dashboard of several processes', () => {
+  let redis: RedisServer
+  let one: Host
+  let two: Host
+  const caches: ReturnType<typeof fallbackCache>[] = []
+  const board = 'shop:{fallback-cache}:processes'
+
+  /** An application as another process would have it: nothing but Redis is shared. */
+  async function process(): Promise<Host> {
+    const url = `redis://shop:secret@127.0.0.1:${redis.port}`
+    const cached = fallbackCache({ ttl: 60, redis: url, keyPrefix: 'shop:', redisTimeout: 1000 })
+    caches.push(cached)
+    const app = express()
+    app.use('/__cache', cached.dashboard({ readOnly: false }))
+    app.use(cached)
+    app.get('/time/:zone', (_req, res) => void res.send(String(Math.random())))
+    const host = await listening(app, () => cached.close())
+    await until('connected', () => cached.stats().connected)
+    return host
+  }
+  const ofOther = async (asked: Host) => {
+    const { processes, self } = await overview(asked.url)
+    return processes.find(({ id }) => id !== self)
+  }
+
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    // No more than what docs/redis.md says.
+    await redis.command('ACL', 'SETUSER', 'shop', ...leastRules('shop:').split(' '))
+    one = await process()
+    two = await process()
+    open.splice(0)
+    await (await fetch(`${two.url}/time/utc`)).text()
+    await until('the other is seen', async () => (await ofOther(one)) !== undefined, { every: 200 })
+  }, 30_000)
+  afterAll(async () => {
+    await one.close()
+    await two.close()
+    await redis.stop()
+  })
+
+  it('shows each of them, with the routes and the history that it tells of itself', async () => {
+    const other = await until('its request', async () => {
+      const told = await ofOther(one)
+      return told?.stats.traffic.routes.length === 0 ? undefined : told
+    })
+    expect(other).toMatchObject({ stats: { connected: true, traffic: { requests: { miss: { origin: 1 } } } } })
+    expect(other?.stats.traffic.routes.map(({ route }) => route)).toEqual(['/time/:zone'])
+    expect(other?.samples.length).toBeGreaterThan(0)
+    expect(other?.age).toBeLessThan(10)
+    const { others, processes } = await overview(one.url, `?after=${Date.now() + 60_000}`)
+    expect(others).toEqual({ areShared: true, areRead: true, unreadable: 0, isFull: false })
+    expect(processes.flatMap(({ samples }) => samples)).toEqual([])
+    expect(caches[0]?.stats().processes).toMatchObject({ processes: expect.any(Number), bytes: expect.any(Number) })
+    expect(caches[0]?.stats().counters.redisErrors).toEqual({})
+  })
+
+  it('names those that have confirmed an invalidation as it names them in its list', async () => {
+    const { processes } = await overview(one.url)
+    const body = JSON.stringify({ kind: 'all', value: '' })
+    const reply = await fetch(`${one.url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+    const { confirmedBy } = (await reply.json()) as { confirmedBy: string[] }
+    expect([...confirmedBy].sort()).toEqual(processes.map(({ id }) => id).sort())
+  })
+
+  it('shows nothing that a stranger has written but what has the right form', async () => {
+    const known = await redis.command('ZRANGEBYSCORE', board, '-inf', '+inf', 'WITHSCORES')
+    const [, at] = known as string[]
+    const text = String(await redis.command('GET', `${board}:of:${(known as string[])[0]}`))
+    const told = JSON.parse(text) as Record<string, unknown>
+    const strange: Record<string, string> = {
+      '<img src=x onerror=alert(1)>/1/a': text,
+      'text/1/a': 'hello',
+      'null/1/a': 'null',
+      'form/1/a': JSON.stringify({ ...told, form: 2 }),
+      'host/1/a': JSON.stringify({ ...told, host: { toString: 'x' } }),
+      'stats/1/a': JSON.stringify({ ...told, stats: { ...(told.stats as object), traffic: { routes: 'x' } } }),
+      'samples/1/a': JSON.stringify({ ...told, samples: [[1, 2, 'x']] }),
+      'long/1/a': JSON.stringify({ ...told, more: 'x'.repeat(40_000) }),
+      'proto/1/a': text.replace('"form"', '"__proto__":{"evil":1},"form"'),
+    }
+    for (const [id, said] of Object.entries(strange)) {
+      await redis.command('ZADD', board, String(at), id)
+      await redis.command('SET', `${board}:of:${id}`, said, 'PX', '20000')
+    }
+    await redis.command('ZADD', board, String(at), 'list/1/a', String(at), 'gone/1/a', String(at), 'y'.repeat(5000))
+    await redis.command('LPUSH', `${board}:of:list/1/a`, 'x')
+    const { processes, others } = await until('a new reading', async () => {
+      const read = await overview(one.url)
+      return read.others.unreadable > 0 ? read : undefined
+    })
+    expect(others.unreadable).toBe(9)
+    const names = processes.map(({ id }) => id)
+    expect(names).toHaveLength(4)
+    expect(names).toEqual(expect.arrayContaining(['<img src=x onerror=alert(1)>/1/a', 'proto/1/a']))
+    expect(JSON.stringify(processes)).not.toMatch(/evil/)
+    await redis.command('DEL', board)
+  })
+
+  it('puts right a board of another type, and one that is full of names in the future', async () => {
+    await redis.command('DEL', board)
+    await redis.command('SET', board, 'x')
+    const sizes = () => redis.command('ZCARD', board).then(Number)
+    await until('a board again', async () => (await overview(one.url)) && (await sizes()) === 2, { every: 200 })
+    await redis.command('DEL', board)
+    for (let at = 0; at < 64; at++) await redis.command('ZADD', board, '9007199254740991', `future/${at}/a`)
+    await until('both again', async () => (await overview(one.url)) && (await sizes()) === 2, { every: 200 })
+    await until('the other again', () => ofOther(one), { every: 200 })
+  }, 20_000)
+
+  it('takes no more processes than a board has room for', async () => {
+    const now = Date.now()
+    for (let at = 0; at < 100; at++) await redis.command('ZADD', board, String(now), `many/${at}/a`)
+    const read = await until('full', async () => {
+      const told = await overview(one.url)
+      return told.others.isFull ? told : undefined
+    })
+    expect(read.others.unreadable).toBeLessThanOrEqual(64)
+    await redis.command('DEL', board)
+  })
+
+  it('shows its own figures while Redis cannot be used', async () => {
+    redis.freeze()
+    try {
+      const alone = await until('alone', async () => {
+        const told = await overview(one.url)
+        return told.others.areRead ? undefined : told
+      })
+      expect(alone.processes.map(({ id }) => id)).toEqual([alone.self])
+    } finally {
+      redis.resume()
+    }
+    await until('both', () => ofOther(one), { every: 200, timeout: 20_000 })
+  }, 40_000)
 })
 
 describe('the options of the dashboard', () => {

@@ -32,6 +32,20 @@ describe('the intervals of the charts', () => {
     ])
   })
 
+  it('spread what grew between samples that are further apart', () => {
+    const all = intervals([[sample(0, { memory: 0 }), sample(10_000, { memory: 100 })]], 2000)
+    expect(all.map(({ at, perSecond, requests }) => [at, perSecond.memory, requests])).toEqual(
+      [2000, 4000, 6000, 8000, 10_000].map((at) => [at, 10, 20]),
+    )
+  })
+
+  it('end where the samples of all processes end, without waiting for one that is gone', () => {
+    const first = [0, 2000, 4000, 6000, 8000].map((at) => sample(at))
+    const ends = (other: number[]) => intervals([first, other.map((at) => sample(at))], 2000).at(-1)?.at
+    expect(ends([0, 2000, 4000])).toBe(4000)
+    expect(ends([-30_000, -28_000])).toBe(8000)
+  })
+
   it('count a process that has started again from zero', () => {
     const [one] = intervals([[sample(2000, { memory: 1000 }), sample(4000, { memory: 6 })]], 2000)
     expect(one?.perSecond.memory).toBe(3)

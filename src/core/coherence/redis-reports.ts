@@ -108,6 +108,7 @@ const DEEDS: Readonly<Record<Purpose, string>> = {
   invalidate: 'invalidations',
   'single flight': 'the single flight between processes',
   sweep: 'the removal of invalidated entries',
+  dashboard: 'the figures of processes for the dashboard',
 }
 
 const REMEDIES: Readonly<Record<string, string | undefined>> = {

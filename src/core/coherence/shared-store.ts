@@ -7,6 +7,7 @@ import { EntryReader } from './entry-reader.js'
 import { EntryWriter } from './entry-writer.js'
 import type { JudgedMemory } from './judged-memory.js'
 import { Ownership } from './ownership.js'
+import { ProcessBoard } from './process-board.js'
 import { Retirement } from './retirement.js'
 import { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
@@ -24,6 +25,7 @@ export interface SharedStore {
   readonly sweep: Sweep
   /** `undefined` if processes do not wait for one another. */
   readonly turns: SharedTurns | undefined
+  readonly board: ProcessBoard
 }
 
 /** The parts of any cache. */
@@ -74,6 +76,7 @@ export function openSharedStore(
   const retirement: Retirement = new Retirement(parts)
   const sweep = new Sweep(parts)
   const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
+  const board = new ProcessBoard(parts)
   coherence.open()
-  return { port, coherence, reader, writer, retirement, sweep, turns }
+  return { port, coherence, reader, writer, retirement, sweep, turns, board }
 }

@@ -3,16 +3,8 @@
 /**
  * @typedef {import('../history.js').Sample} Sample
  * @typedef {import('../history.js').Moment} Moment
- * @typedef {import('../../index.js').CacheStats} CacheStats
- */
-
-/**
- * One process, as the server tells of it.
- *
- * @typedef {{
- *   id: string, host: string, pid: number, node: string, startedAt: number, stats: CacheStats,
- *   samples: readonly Sample[], moments: readonly Moment[],
- * }} Process
+ * @typedef {import('../fleet.js').OtherProcess} Process one process, as the server tells of it
+ * @typedef {Process['stats']} ShownStats
  */
 
 /** The sources of answers, in the order in which the chart stacks them. */
@@ -41,8 +33,12 @@ export const WORDS = {
  * }} Interval
  */
 
+/** A process whose newest sample is older than this, in ms, is not waited for. */
+const LOST = 12_000
+
 /**
- * The intervals of several processes as one: counts are added, and a state is as bad as the worst.
+ * The intervals of several processes as one: counts are added, and a state is as bad as the worst. Ends where the samples
+ * of all processes end, because a sum without some of them would look like a fall.
  *
  * @param {readonly (readonly Sample[])[]} processes the samples of each
  * @param {number} every ms between two samples
@@ -56,13 +52,31 @@ export function intervals(processes, every) {
       const before = samples[index - 1]
       const after = samples[index]
       if (before === undefined || after === undefined) continue
-      const at = Math.round(after.at / every) * every
-      const sum = sums.get(at) ?? emptySum()
-      sums.set(at, sum)
-      addDifference(sum, before, after)
+      const end = Math.round(after.at / every) * every
+      // Samples of other processes are further apart: what grew between two is spread over the intervals in between.
+      const parts = Math.min(MOST_PARTS, Math.max(1, Math.round((after.at - before.at) / every)))
+      for (let part = 0; part < parts; part++) {
+        const at = end - part * every
+        const sum = sums.get(at) ?? emptySum()
+        sums.set(at, sum)
+        addDifference(sum, before, after, parts)
+      }
     }
   }
-  return Array.from(sums, ([at, sum]) => intervalOf(at, sum)).sort((one, other) => one.at - other.at)
+  const end = commonEnd(processes)
+  return Array.from(sums, ([at, sum]) => intervalOf(at, sum))
+    .filter(({ at }) => at <= end + every / 2)
+    .sort((one, other) => one.at - other.at)
+}
+
+/** As many intervals as the charts have. */
+const MOST_PARTS = 450
+
+/** @param {readonly (readonly Sample[])[]} processes @returns {number} epoch ms */
+function commonEnd(processes) {
+  const ends = processes.flatMap((samples) => samples.at(-1)?.at ?? [])
+  const newest = Math.max(...ends)
+  return Math.min(...ends.filter((end) => newest - end < LOST))
 }
 
 function emptySum() {
@@ -81,13 +95,14 @@ function emptySum() {
  * @param {ReturnType<typeof emptySum>} sum
  * @param {Sample} before
  * @param {Sample} after
+ * @param {number} parts the number of intervals between the two
  */
-function addDifference(sum, before, after) {
-  sum.seconds = Math.max(sum.seconds, (after.at - before.at) / 1000)
-  for (const source of SOURCES) sum.counts[source] += grown(before[source], after[source])
-  sum.saved += grown(before.savedSeconds, after.savedSeconds)
+function addDifference(sum, before, after, parts) {
+  sum.seconds = Math.max(sum.seconds, (after.at - before.at) / 1000 / parts)
+  for (const source of SOURCES) sum.counts[source] += grown(before[source], after[source]) / parts
+  sum.saved += grown(before.savedSeconds, after.savedSeconds) / parts
   for (const [bound, count] of Object.entries(after.handlerBuckets)) {
-    sum.buckets[bound] = (sum.buckets[bound] ?? 0) + grown(before.handlerBuckets[bound] ?? 0, count)
+    sum.buckets[bound] = (sum.buckets[bound] ?? 0) + grown(before.handlerBuckets[bound] ?? 0, count) / parts
   }
   sum.memoryBytes += after.memoryBytes
   sum.connected &&= after.connected
@@ -201,7 +216,7 @@ function add(sum, more) {
   for (const [name, count] of Object.entries(more)) sum[name] = (sum[name] ?? 0) + count
 }
 
-/** @param {CacheStats['traffic']['requests']} requests @returns {Record<Source, number>} */
+/** @param {ShownStats['traffic']['requests']} requests @returns {Record<Source, number>} */
 function countsOf({ hit, stale, collapsed, revalidated, miss, bypass }) {
   return {
     memory: hit.memory,

@@ -6,12 +6,13 @@ import { intervals, recent, routesOf, SOURCES, spans, totalsOf, WORDS } from './
 /**
  * @typedef {import('./model.js').Process} Process
  * @typedef {import('./model.js').Interval} Interval
- * @typedef {{ at: number, self: string, environment: string, readOnly: boolean, sampleEvery: number, processes: Process[], reasons?: Record<string, string> | undefined }} Overview
+ * @typedef {{ at: number, self: string, environment: string, readOnly: boolean, sampleEvery: number, processes: Process[], others: { areShared: boolean, areRead: boolean, unreadable: number, isFull: boolean }, reasons?: Record<string, string> | undefined }} Overview
  * @typedef {{ at: number, name: string, text: string }} Told
  */
 
 const VIEWS = /** @type {const} */ ({
   overview: 'Overview',
+  processes: 'Processes',
   routes: 'Routes',
   refusals: 'Not cached',
   invalidate: 'Invalidate',
@@ -39,7 +40,7 @@ const state = {
   /** @type {Told[]} */
   told: [],
   left: 0,
-  /** @type {{ text: string, isError: boolean } | undefined} */
+  /** @type {{ text: string, isError: boolean, confirmedBy?: readonly string[] | undefined } | undefined} */
   receipt: undefined,
   isWorking: false,
 }
@@ -79,7 +80,7 @@ function headerTemplate({ environment, processes }) {
     <label class="choice">Process
       <select @change=${chooseProcess} .value=${state.shown}>
         <option value="all">all (${processes.length})</option>
-        ${processes.map(({ id, host, pid }) => html`<option value=${id}>${host}:${pid}</option>`)}
+        ${processes.map(({ id, host, pid }) => html`<option value=${id} .selected=${state.shown === id}>${host}:${pid}</option>`)}
       </select>
     </label>
     <nav aria-label="Views">
@@ -112,6 +113,7 @@ function why(process) {
 /** @param {Overview} overview */
 function viewTemplate(overview) {
   const shown = shownProcesses(overview)
+  if (state.view === 'processes') return processesTemplate(overview)
   if (state.view === 'routes') return routesTemplate(shown)
   if (state.view === 'refusals') return refusalsTemplate(shown, overview.reasons ?? {})
   if (state.view === 'invalidate') return invalidateTemplate(overview)
@@ -122,6 +124,51 @@ function viewTemplate(overview) {
 /** @param {Overview} overview */
 function shownProcesses({ processes }) {
   return state.shown === 'all' ? processes : processes.filter(({ id }) => id === state.shown)
+}
+
+/** The processes, each in a row. @param {Overview} overview */
+function processesTemplate({ processes, others, self, sampleEvery }) {
+  return html`<section class="panel">
+    <h2>Processes</h2>
+    <p class="hint">Hit ratio and requests of the last 5 minutes, the others as they are now.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Processes"><table>
+      <thead><tr><th scope="col">Process</th>${['Since', 'Requests/s', 'Hit ratio', 'Entries', 'Memory', 'Waiting', 'Outages', 'Heard'].map((name) => html`<th scope="col" class="number">${name}</th>`)}<th scope="col">Redis</th></tr></thead>
+      <tbody>${processes.map((one) => processRow(one, one.id === self, sampleEvery))}</tbody>
+    </table></div>
+    ${othersTemplate(others)}
+  </section>`
+}
+
+/** @param {Process} process @param {boolean} isSelf @param {number} sampleEvery */
+function processRow({ id, host, pid, startedAt, stats, age }, isSelf, sampleEvery) {
+  const { hitRatio, perSecond } = recent(intervals([state.samples.get(id) ?? []], sampleEvery), Date.now() - 300_000)
+  const redis = stats.backend === 'memory' ? 'none' : stats.connected ? (stats.redisError ?? 'connected') : 'outage'
+  return html`<tr>
+    <th scope="row"><button type="button" class="sort" aria-pressed=${state.shown === id} @click=${() => showProcess(id)}>${host}:${pid}</button>${isSelf ? html` <i>answers this page</i>` : nothing}</th>
+    <td class="number">${span((Date.now() - startedAt) / 1000)}</td><td class="number">${rate(perSecond)}</td><td class="number">${percent(hitRatio)}</td>
+    <td class="number">${count(stats.entries)}</td><td class="number">${bytes(stats.memoryBytes)}</td><td class="number">${count(stats.waiting)}</td>
+    <td class="number">${count(stats.counters.outages)}</td><td class="number">${age < 8 ? 'now' : `${span(age)} ago`}</td><td class="words">${redis}</td>
+  </tr>`
+}
+
+/** Why there may be more processes than are shown. @param {Overview['others']} others */
+function othersTemplate({ areShared, areRead, unreadable, isFull }) {
+  if (!areShared)
+    return html`<p class="hint">Only the process that answers this page: without Redis, processes do not know of one another.</p>`
+  if (!areRead)
+    return html`<p class="hint">Only the process that answers this page: the others are read from Redis, which cannot be used.</p>`
+  const more = [
+    'A process appears some seconds after this page is opened, if it has called dashboard().',
+    ...(unreadable > 0 ? [`${count(unreadable)} more run another version of the package.`] : []),
+    ...(isFull ? ['There may be more: as many as are kept are shown.'] : []),
+  ]
+  return html`<p class="hint">${more.join(' ')}</p>`
+}
+
+/** @param {string} id */
+function showProcess(id) {
+  state.shown = state.shown === id ? 'all' : id
+  draw()
 }
 
 /** @param {readonly Process[]} shown @param {Overview} overview */
@@ -386,7 +433,7 @@ function refusalsTemplate(shown, meanings) {
           <thead><tr><th scope="col">Route</th><th scope="col">Reason</th><th scope="col" class="number">Times</th><th scope="col">Meaning</th></tr></thead>
           <tbody>${rows.map(
             ({ route, reason, times }) => html`<tr>
-            <th scope="row">${nameOf(route)}</th><td><code>${reason}</code></td><td class="number">${count(times)}</td><td class="words">${meanings[reason] ?? 'A reason of the application: skip().'}</td>
+            <th scope="row">${nameOf(route)}</th><td><code>${reason}</code></td><td class="number">${count(times)}</td><td class="words">${Object.hasOwn(meanings, reason) ? meanings[reason] : 'A reason of the application: skip().'}</td>
           </tr>`,
           )}</tbody>
         </table></div>`
@@ -395,7 +442,7 @@ function refusalsTemplate(shown, meanings) {
 }
 
 /** @param {Overview} overview */
-function invalidateTemplate({ readOnly }) {
+function invalidateTemplate({ readOnly, processes }) {
   if (readOnly) {
     return html`<section class="panel"><h2>Invalidate</h2>
       <p>This dashboard only shows. To invalidate from here, the application passes <code>dashboard({ readOnly: false })</code>.</p></section>`
@@ -411,7 +458,17 @@ function invalidateTemplate({ readOnly }) {
       <button type="submit" name="act" value="invalidate" ?disabled=${state.isWorking}>Invalidate</button>
     </form>
     <p role="status" class=${state.receipt?.isError ? 'alert' : 'receipt'} ?hidden=${state.receipt === undefined}>${state.receipt?.text ?? ''}</p>
+    ${state.receipt?.confirmedBy === undefined ? nothing : confirmationsTemplate(state.receipt.confirmedBy, processes)}
   </section>`
+}
+
+/** Which processes have applied an invalidation. @param {readonly string[]} confirmedBy @param {readonly Process[]} processes */
+function confirmationsTemplate(confirmedBy, processes) {
+  const silent = processes.filter(({ id }) => !confirmedBy.includes(id))
+  return html`<h3>Confirmed by</h3><ul class="moments" aria-label="Processes that have applied it">
+    ${confirmedBy.map((id) => html`<li><b>✓ ${processes.find((one) => one.id === id)?.host ?? id.split('/')[0]}:${id.split('/').at(-2)}</b> has applied it</li>`)}
+    ${silent.map(({ host, pid }) => html`<li>${host}:${pid} did not answer within a second and a half; it applies it before its next answer from Redis</li>`)}
+  </ul>`
 }
 
 function liveTemplate() {
@@ -458,7 +515,11 @@ async function invalidate(event) {
       body: JSON.stringify(order),
     })
     const told = await reply.json()
-    state.receipt = { text: reply.ok ? receiptOf(order, told) : told.error, isError: !reply.ok }
+    state.receipt = {
+      text: reply.ok ? receiptOf(order, told) : told.error,
+      isError: !reply.ok,
+      confirmedBy: told.confirmedBy,
+    }
   } catch (error) {
     state.receipt = { text: `The process did not answer: ${error}`, isError: true }
   }
@@ -472,7 +533,7 @@ async function invalidate(event) {
  * @param {{ kind: string, value: string, soft: boolean }} order
  * @param {import('../../index.js').Invalidation & { milliseconds: number }} told
  */
-function receiptOf({ kind, value, soft }, { durable, at, position, confirmedBy, counted, milliseconds }) {
+function receiptOf({ kind, value, soft }, { durable, at, position, counted, milliseconds }) {
   const what = kind === 'all' ? 'everything' : `${kind} ${value}`
   if (counted !== undefined) {
     const least = counted.isComplete ? '' : 'at least '
@@ -483,8 +544,7 @@ function receiptOf({ kind, value, soft }, { durable, at, position, confirmedBy, 
   const where = durable
     ? `${done} in every process`
     : `${done} here; the other processes are told when Redis can be used again`
-  const processes = confirmedBy === undefined ? '' : `\nconfirmed by ${confirmedBy.join('\n             ')}`
-  return `${what}: ${where}, ${time(at)}, ${milliseconds} ms${position === undefined ? '' : `, position ${position}`}${processes}`
+  return `${what}: ${where}, ${time(at)}, ${milliseconds} ms${position === undefined ? '' : `, position ${position}`}`
 }
 
 function followEvents() {

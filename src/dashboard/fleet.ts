@@ -1,0 +1,100 @@
+import type { Sample } from './history.js'
+import { type ProcessReport, readReport, reportText } from './process-report.js'
+
+/** A place that all processes of a cache reach, on which each writes a text about itself. */
+export interface Board {
+  /** The name of this process, as in the receipts of invalidations. */
+  readonly self: string
+  /** The length of a text in bytes, and the number of processes, that it takes. */
+  readonly longestText: number
+  readonly mostProcesses: number
+  /** Whether a process has read it lately. */
+  isWanted(): Promise<boolean>
+  write(text: string): Promise<boolean>
+  /** `undefined` if it cannot be reached. `at` and `now` are epoch ms of the same clock. */
+  read(): Promise<
+    | {
+        readonly now: number
+        readonly processes: readonly { readonly id: string; readonly at: number; readonly text: string | undefined }[]
+      }
+    | undefined
+  >
+}
+
+/** Another process, as far as it has told of itself. */
+export interface OtherProcess extends ProcessReport {
+  /** Seconds since it has last told of itself. */
+  readonly age: number
+}
+
+/** The other processes of a cache. */
+export interface Others {
+  readonly processes: readonly OtherProcess[]
+  /** Processes that have written a text of another form, such as another version of the package. */
+  readonly unreadable: number
+  /** Whether there may be more processes than a board takes. */
+  readonly isFull: boolean
+}
+
+/** How long a reading serves several pages, in ms. */
+const READ_EVERY = 1500
+
+/** Wall clocks that differ by less than this, in ms, are left as they are. */
+const SAME_CLOCK = 1000
+
+/** What the processes of a cache know of one another: each writes its report for the others while one of them shows it. */
+export class Fleet {
+  readonly #board: Board
+  readonly #report: () => ProcessReport
+  #reading: Promise<Others | undefined> | undefined
+  #readAt = Number.NEGATIVE_INFINITY
+
+  constructor(board: Board, report: () => ProcessReport) {
+    this.#board = board
+    this.#report = report
+  }
+
+  /** Writes the report of this process, if one of them reads it. Never rejects. */
+  async tell(): Promise<void> {
+    if (!(await this.#board.isWanted())) return
+    const text = reportText(this.#report(), this.#board.longestText)
+    if (text !== undefined) await this.#board.write(text)
+  }
+
+  /** The other processes; `undefined` if they cannot be read. Never rejects. */
+  others(): Promise<Others | undefined> {
+    const now = performance.now()
+    if (this.#reading === undefined || now - this.#readAt > READ_EVERY) {
+      this.#readAt = now
+      this.#reading = this.#read()
+    }
+    return this.#reading
+  }
+
+  async #read(): Promise<Others | undefined> {
+    const reading = await this.#board.read()
+    if (reading === undefined) return undefined
+    const ownOffset = reading.now - Date.now()
+    const others = reading.processes.filter(({ id }) => id !== this.#board.self)
+    const processes = others.flatMap(({ id, at, text }) => {
+      const report = text === undefined ? undefined : readReport(id, text)
+      if (report === undefined) return []
+      const age = Math.max(0, (reading.now - at) / 1000)
+      return [{ ...onClock(report, at - report.at - ownOffset), age }]
+    })
+    const isFull = reading.processes.length >= this.#board.mostProcesses
+    return { processes, unreadable: others.length - processes.length, isFull }
+  }
+}
+
+/** A report with its moments on the clock of this process. */
+function onClock(report: ProcessReport, shift: number): ProcessReport {
+  if (Math.abs(shift) < SAME_CLOCK) return report
+  const moved = <Moved extends { readonly at: number }>(one: Moved): Moved => ({ ...one, at: one.at + shift })
+  return {
+    ...moved(report),
+    startedAt: report.startedAt + shift,
+    samples: report.samples.map(moved<Sample>),
+    moments: report.moments.map(moved),
+  }
+}

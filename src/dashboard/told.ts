@@ -1,0 +1,108 @@
+import type { Sample } from './history.js'
+
+// Reads values that other processes have written, one by one: each function throws for any other value.
+
+/** Names in one record of counts, and the length of each. */
+const MOST_NAMES = 150
+const LONGEST_NAME = 1000
+
+export function toldRecord(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('no record')
+  return value as Readonly<Record<string, unknown>>
+}
+
+export function toldNumber(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError('no number')
+  return value
+}
+
+export function toldFlag(value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new TypeError('no flag')
+  return value
+}
+
+export function toldText(value: unknown, longest: number): string {
+  if (typeof value !== 'string' || value.length > longest) throw new TypeError('no text')
+  return value
+}
+
+export function toldWord<Word extends string>(value: unknown, words: readonly Word[]): Word {
+  const word = words.find((one) => one === value)
+  if (word === undefined) throw new TypeError('no such word')
+  return word
+}
+
+export function toldList<Item>(value: unknown, most: number, read: (item: unknown) => Item): readonly Item[] {
+  if (!Array.isArray(value) || value.length > most) throw new TypeError('no list')
+  return value.map((item) => read(item))
+}
+
+/** Numbers by given names. */
+export function toldNumbers<Name extends string>(value: unknown, names: readonly Name[]): Record<Name, number> {
+  const told = toldRecord(value)
+  return Object.fromEntries(names.map((name) => [name, toldNumber(told[name])])) as Record<Name, number>
+}
+
+/** Numbers by any names. */
+export function toldCounts(value: unknown): Readonly<Record<string, number>> {
+  const told = Object.entries(toldRecord(value))
+  if (told.length > MOST_NAMES) throw new TypeError('too many names')
+  return Object.fromEntries(told.map(([name, count]) => [toldText(name, LONGEST_NAME), toldNumber(count)]))
+}
+
+/** Numbers by the bounds of buckets. */
+export function toldBuckets(value: unknown): Readonly<Record<string, number>> {
+  const told = toldCounts(value)
+  if (Object.keys(told).some((bound) => !/^(?:[\d.]{1,12}|Infinity)$/.test(bound))) throw new TypeError('no bounds')
+  return told
+}
+
+/** The fields of a sample in a row, before its state and its buckets. */
+const COLUMNS = [
+  'at',
+  'memory',
+  'redis',
+  'stale',
+  'collapsed',
+  'revalidated',
+  'miss',
+  'bypass',
+  'savedSeconds',
+  'servedBytes',
+  'handlerCount',
+  'handlerSeconds',
+  'memoryBytes',
+] as const satisfies readonly (keyof Sample)[]
+
+const CIRCUITS = ['closed', 'open', 'half_open'] as const
+
+/** Samples as short rows: of the buckets, each row has what grew since the one before. */
+export function samplesAsRows(samples: readonly Sample[]): readonly unknown[] {
+  let before: Readonly<Record<string, number>> = {}
+  return samples.map((sample) => {
+    const grown = Object.entries(sample.handlerBuckets)
+      .map(([bound, count]) => [bound, count - (before[bound] ?? 0)] as const)
+      .filter(([, count]) => count !== 0)
+    before = sample.handlerBuckets
+    const numbers = COLUMNS.map((name) => Number(sample[name].toFixed(3)))
+    return [...numbers, sample.connected ? 1 : 0, CIRCUITS.indexOf(sample.circuit), Object.fromEntries(grown)]
+  })
+}
+
+/** Reads the rows of {@link samplesAsRows}, to be called with each in their order. */
+export function sampleOfRow(): (row: unknown) => Sample {
+  let sum: Readonly<Record<string, number>> = {}
+  return (row) => {
+    const cells = toldList(row, COLUMNS.length + 3, (cell) => cell)
+    const [connected, circuit, grown] = cells.slice(COLUMNS.length)
+    const more = toldBuckets(grown)
+    sum = { ...sum, ...Object.fromEntries(Object.entries(more).map(([bound, by]) => [bound, (sum[bound] ?? 0) + by])) }
+    const numbers = Object.fromEntries(COLUMNS.map((name, index) => [name, toldNumber(cells[index])]))
+    return {
+      ...(numbers as Record<(typeof COLUMNS)[number], number>),
+      handlerBuckets: toldBuckets(sum),
+      connected: toldNumber(connected) === 1,
+      circuit: toldWord(CIRCUITS[toldNumber(circuit)], CIRCUITS),
+    }
+  }
+}
