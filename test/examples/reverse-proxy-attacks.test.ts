@@ -235,6 +235,8 @@ describe('the reverse proxy and an origin that', () => {
     ['HTTP/3.7 200 OK\r\nContent-Length: 1\r\n\r\na', 502],
     ['ICY 200 OK\r\nContent-Length: 1\r\n\r\na', 502],
     ['\r\n\r\n\r\n', 502],
+    ['<html>an answer of HTTP/0.9</html>\r\n', 502],
+    ['HTTP/0.9 200 OK\r\n\r\na', 502],
     ['HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx', 502],
     ['HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nbody', 502],
     ['HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nbody', 502],
