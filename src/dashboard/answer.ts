@@ -9,8 +9,8 @@ export interface DashboardRequest {
   readonly ownName: string
   readonly query: URLSearchParams
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Reads the body. @throws Error if it is longer than `limit` bytes */
-  readonly readBody: (limit: number) => Promise<Buffer>
+  /** Reads the body; `undefined` if it is longer than `limit` bytes. */
+  readonly readBody: (limit: number) => Promise<Buffer | undefined>
 }
 
 /** What an adapter sends. */

@@ -148,7 +148,9 @@ export class Dashboard<Request> {
       return refusal(403, 'the dashboard only shows: dashboard({ readOnly: false }) lets it invalidate')
     const foreign = foreignness(request)
     if (foreign !== undefined) return refusal(403, `the request was refused: ${foreign}`)
-    const order = parsed((await request.readBody(LONGEST_BODY)).toString())
+    const body = await request.readBody(LONGEST_BODY)
+    if (body === undefined) return tooLong(LONGEST_BODY)
+    const order = parsed(body.toString())
     if (!isOrder(order))
       return refusal(400, 'an invalidation is { kind: "path" | "prefix" | "tag" | "all", value, soft, dryRun }')
     const begun = performance.now()
@@ -179,6 +181,12 @@ export class Dashboard<Request> {
     this.#samples += 1
     if (this.#samples % 2 === 0) void this.#fleet?.tell()
   }
+}
+
+/** The rest of the body is not read, so the connection cannot be used for another request. */
+function tooLong(limit: number): DashboardAnswer {
+  const { status, headers, body } = refusal(413, `the body is longer than ${limit} bytes`)
+  return { status, headers: { ...headers, connection: 'close' }, body }
 }
 
 /** The value of a JSON text; `undefined` if it is none. */

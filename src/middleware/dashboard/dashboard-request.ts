@@ -42,12 +42,13 @@ function isParsed(body: unknown): body is object {
   return typeof body === 'object' && body !== null
 }
 
-async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of request) {
+  // Destroying the request would close the connection before the answer is sent.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += chunk.length
-    if (length > limit) throw new Error(`the body is longer than ${limit} bytes`)
+    if (length > limit) return undefined
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
