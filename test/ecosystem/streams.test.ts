@@ -56,8 +56,40 @@ async function twoListeners(get: Client, opened: () => number, closed: () => num
   await Promise.all(clients)
 }
 
+/** Writes one buffer twice, with other contents: the first may still wait to be sent when it is overwritten. */
+function reused(size: number, write: (chunk: Buffer) => unknown): Buffer {
+  const buffer = Buffer.alloc(size, 'a')
+  write(buffer)
+  return buffer.fill('b')
+}
+
+/** What the client of the run got is what is stored. */
+async function isSentAsStored(get: Client): Promise<void> {
+  const [miss, hit] = [await get('/'), await get('/')]
+  expect([miss.text.slice(0, 1), hit.cacheStatus.hit, hit.text === miss.text]).toEqual(['a', true, true])
+}
+
 describe.each(expresses)('streams in %s', (_, createApplication) => {
   const page = (handler: RequestHandler) => stage.serve(createApplication().use(stage.express(), handler))
+
+  it.each([10, 100_000])('store what they send of a buffer of %i bytes that is used again', async (size) => {
+    const write = (res: Response) => reused(size, (chunk) => res.write(chunk))
+    await isSentAsStored(await page((_req, res) => void res.end(write(res))))
+  })
+
+  it('let the next one run when a handler takes the response from its connection', async () => {
+    let runs = 0
+    const get = await page((_req, res) => {
+      runs += 1
+      if (runs > 1) return void res.send('page')
+      const { socket } = res
+      if (socket === null) return
+      res.detachSocket(socket)
+      setTimeout(() => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nraw'), 50)
+    })
+    const [first, second] = await Promise.all([get('/'), get('/')])
+    expect([first.text, second.text]).toEqual(['raw', 'page'])
+  })
 
   const ways: Record<string, (res: Response) => void> = {
     'a pipe': (res) => void slices().pipe(res),
@@ -139,6 +171,19 @@ describe.each(koas)('streams in %s', (version, createApplication) => {
       'a Blob': () => new Blob([text]),
     }),
   }
+  it('store what they send of a buffer that is used again', async () => {
+    async function* again() {
+      const buffer = Buffer.alloc(100_000)
+      for (const letter of 'abcd') yield buffer.fill(letter)
+    }
+    const app = createApplication().use(stage.koa())
+    app.use((ctx) => {
+      ctx.type = 'text'
+      ctx.body = Readable.from(again())
+    })
+    await isSentAsStored(await stage.serve(app))
+  })
+
   it.each(Object.keys(bodies))('as %s reach all who wait, whole', async (body) => {
     let runs = 0
     const app = createApplication().use(stage.koa())

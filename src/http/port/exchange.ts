@@ -211,12 +211,13 @@ export interface Recording {
    */
   begin(head: ResponseHead, whole?: Uint8Array | string): Onward
   /**
-   * Receives bytes as the handler wrote them, in order; a string is UTF-8. They are copied before this method returns,
-   * if needed, and so is the `whole` of {@link begin}: a handler may modify its buffers afterwards.
+   * Receives bytes as the handler wrote them, in order; a string is UTF-8. They must be a copy, because a handler may
+   * modify its buffers afterwards: the same copy is sent, so that what is recorded is what is sent. The `whole` of
+   * {@link begin} is copied by it.
    *
    * @returns false if no further bytes are needed
    */
-  write(chunk: Uint8Array | string): boolean
+  write(chunk: Buffer | string): boolean
   /** The handler was told to wait (backpressure), because its client reads more slowly than it writes. */
   pause(): void
   /** The client has caught up, and the handler may continue. */

@@ -23,5 +23,6 @@ export type {
   ResponseHead,
 } from './exchange.js'
 export type { FinishedResponse } from './finished-response.js'
+export { ownBytes } from './own-bytes.js'
 export type { RequestContent } from './request-content.js'
 export type { ResponseHandle } from './response-handle.js'

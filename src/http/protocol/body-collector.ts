@@ -1,4 +1,5 @@
 import type { OpenRecording, Recordings } from '../../core/recordings.js'
+import { ownBytes } from '../port/own-bytes.js'
 
 /** Collects the bytes of one response body. All recordings of a cache together hold a bounded number of bytes. */
 export class BodyCollector implements OpenRecording {
@@ -29,9 +30,9 @@ export class BodyCollector implements OpenRecording {
     this.#length = body.length
   }
 
-  /** Copies a chunk, unless the total length exceeds `limit`; returns false if it does. */
-  add(chunk: Uint8Array | string, limit: number): boolean {
-    const bytes = ownBytes(chunk)
+  /** Takes a chunk that is not modified any more, unless the total length exceeds `limit`; returns false if it does. */
+  add(chunk: Buffer | string, limit: number): boolean {
+    const bytes = typeof chunk === 'string' ? ownBytes(chunk) : chunk
     this.#length += bytes.length
     if (this.#length > limit) return false
     this.#chunks.push(bytes)
@@ -67,23 +68,4 @@ export class BodyCollector implements OpenRecording {
   end(): void {
     this.#recordings.end(this)
   }
-}
-
-/**
- * Copies bytes. A large copy gets memory of its own; small ones come from a shared pool, because they are copied again
- * when stored.
- */
-export function ownBytes(bytes: Uint8Array | string): Buffer {
-  if (bytes.length <= SMALL) return typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
-  const own = Buffer.allocUnsafeSlow(byteLength(bytes))
-  if (typeof bytes === 'string') own.write(bytes, 'utf8')
-  else own.set(bytes)
-  return own
-}
-
-const SMALL = 4096
-
-/** Length in bytes; strings are counted as UTF-8. */
-export function byteLength(bytes: Uint8Array | string): number {
-  return typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength
 }

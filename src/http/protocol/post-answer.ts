@@ -51,7 +51,7 @@ export class PostAnswer extends Invalidating {
     return { ...onward, before }
   }
 
-  override write(chunk?: Uint8Array | string): boolean {
+  override write(chunk?: Buffer | string): boolean {
     return this.#isRecorded && chunk !== undefined && this.recorder.write(chunk)
   }
 

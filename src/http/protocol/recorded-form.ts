@@ -1,9 +1,9 @@
+import { byteLength } from '../port/own-bytes.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { refuseBody } from '../rules/storable-body.js'
 import type { RouteFields } from '../store/route-fields.js'
 import { fieldValue } from '../syntax/fields.js'
-import { byteLength } from './body-collector.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 
 /** A handler run whose response is recorded. */

@@ -1,6 +1,7 @@
 import { brand } from '../../core/brand.js'
 import type { Onward, Recording, Reply, ResponseHead } from '../port/exchange.js'
 import { FinishedResponse } from '../port/finished-response.js'
+import { ownBytes } from '../port/own-bytes.js'
 import { ResponseNotes } from '../port/response-notes.js'
 import { codingsFor } from '../rules/encodable.js'
 import { InputsRead } from '../rules/inputs-read.js'
@@ -17,7 +18,7 @@ import type { StoredHead } from '../store/stored-response.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import { type FieldList, fieldValue } from '../syntax/fields.js'
-import { BodyCollector, ownBytes } from './body-collector.js'
+import { BodyCollector } from './body-collector.js'
 import type { Landing } from './flight.js'
 import type { HandlerTrace } from './handler-trace.js'
 import { AS_IT_IS } from './pass-through.js'
@@ -99,7 +100,7 @@ export class ResponseRecorder implements Recording {
     }
   }
 
-  write(chunk: Uint8Array | string): boolean {
+  write(chunk: Buffer | string): boolean {
     if (this.isDone || this.#body === undefined) return false
     if (!this.#body.add(chunk, this.policy.storage.maxBodySize)) this.refuse('too-large')
     return !this.isDone

@@ -35,8 +35,8 @@ import {
   socketOf,
   streamsBody,
   tee,
+  watchEndings,
   watchResponse,
-  watchTrailers,
 } from '../node/index.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './body.js'
 import { isOutermost } from './outermost.js'
@@ -112,7 +112,7 @@ export class KoaExchange implements Exchange<Context> {
     const restore = changeFields(ctx.req, changes)
     if (recording.inputs !== undefined) watchContext(ctx, recording.inputs)
     if (isRecorded) ctx.res.once('close', () => recording.leave())
-    if (isRecorded) watchTrailers(ctx.res, ['addTrailers', 'setTrailer'], recording)
+    if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
     ctx.fallbackCache = recording.handle
     try {
       await this.#next()

@@ -1,5 +1,6 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/index.js'
+import { ownBytes } from '../../http/port/index.js'
 import { knownFields, layFields } from '../node-internals/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
@@ -105,7 +106,7 @@ export class ResponseWatch implements ResponseHead {
 
   write(args: unknown[]): boolean {
     const response = this.#response
-    const [chunk, encoding] = args
+    const [chunk] = args
     if (this.#ended) return this.#writeAfterEnd(args)
     if (!isChunk(chunk)) return this.#pass(this.#before.write, args)
     if (!this.#begun && !response.headersSent) {
@@ -116,8 +117,8 @@ export class ResponseWatch implements ResponseHead {
       }
       response.writeHead(response.statusCode)
     }
-    const isTaken = this.#held === undefined ? this.#pass(this.#before.write, args) : this.#held.write(args)
-    if (this.#records) this.#records = this.#recording.write(bytesOf(chunk, encoding))
+    const sent = this.#records ? this.#recorded(args) : args
+    const isTaken = this.#held === undefined ? this.#pass(this.#before.write, sent) : this.#held.write(args)
     if (!isTaken && this.#records && this.#held === undefined) this.#pause()
     return isTaken
   }
@@ -132,15 +133,24 @@ export class ResponseWatch implements ResponseHead {
     // A handler that ends its response right after a disconnect has noticed the disconnect before this code.
     if (this.#recording.wants === 'response' && hasDeparted(this.#request, response)) this.#recording.leave()
     const isWhole = !this.#begun && !response.headersSent
-    if (isWhole) {
-      this.#beginWhole(bytes ?? '')
-    } else if (this.#records && bytes !== undefined) {
-      this.#records = this.#recording.write(bytes)
-    }
+    if (isWhole) this.#beginWhole(bytes ?? '')
+    const isRecorded = !isWhole && this.#records && bytes !== undefined
+    const sent = isRecorded ? this.#recorded(args) : args
     this.#ended = true
-    if (this.#waitsFor !== undefined) return this.#endAfter(this.#waitsFor, args, isWhole ? (bytes ?? '') : undefined)
-    this.#orUndo(() => this.#finish(args))
+    if (this.#waitsFor !== undefined) {
+      return this.#endAfter(this.#waitsFor, isRecorded ? sent : copied(sent), isWhole ? (bytes ?? '') : undefined)
+    }
+    this.#orUndo(() => this.#finish(sent))
     return response
+  }
+
+  /** Records a chunk. @returns the arguments of `write` or `end` with the copy that was recorded */
+  #recorded(args: unknown[]): unknown[] {
+    const own = copied(args)
+    const [chunk, encoding] = own
+    const bytes = bytesOf(chunk as Uint8Array | string, encoding)
+    this.#records = this.#recording.write(bytes as Buffer | string)
+    return own
   }
 
   addTrailers(args: unknown[]): void {
@@ -331,6 +341,12 @@ function inOnePiece(method: unknown, args: unknown[]): unknown[] {
   const [chunk, encoding, callback] = args
   if (method !== end || !Buffer.isBuffer(chunk) || chunk.length > SMALL) return args
   return [chunk.toString('latin1'), 'latin1', typeof encoding === 'function' ? encoding : callback]
+}
+
+/** The arguments of `write` or `end` with a copy of the bytes, which a handler may modify before they are sent. */
+function copied(args: unknown[]): unknown[] {
+  const [chunk, ...rest] = args
+  return chunk instanceof Uint8Array ? [ownBytes(chunk), ...rest] : args
 }
 
 function hasBody(response: ServerResponse): boolean {

@@ -1,5 +1,5 @@
 import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream'
-import type { Recording } from '../../http/port/index.js'
+import { ownBytes, type Recording } from '../../http/port/index.js'
 
 /** The methods of a recording that receive the body. */
 export type Listener = Pick<Recording, 'write' | 'pause' | 'resume' | 'end' | 'abort'>
@@ -30,7 +30,7 @@ export function tee(source: Readable, recording: Listener, options: TeeOptions):
 export async function drain(source: Readable, recording: Listener): Promise<void> {
   try {
     for await (const chunk of source) {
-      if (!recording.write(bytesOf(chunk))) return
+      if (!recording.write(chunk instanceof Uint8Array ? ownBytes(chunk) : String(chunk))) return
     }
     recording.end()
   } catch {
@@ -51,8 +51,9 @@ class Tee extends Transform {
   }
 
   override _transform(chunk: unknown, _encoding: BufferEncoding, callback: TransformCallback): void {
-    if (this.#listening) this.#listening = this.#recording.write(bytesOf(chunk))
-    callback(null, chunk)
+    const sent = this.#listening && chunk instanceof Uint8Array ? ownBytes(chunk) : chunk
+    if (this.#listening) this.#listening = this.#recording.write(textOrBytes(sent))
+    callback(null, sent)
     if (!this.#listening || this.readableLength < this.readableHighWaterMark) return
     this.#isPaused = true
     this.#recording.pause()
@@ -78,6 +79,6 @@ class Tee extends Transform {
   }
 }
 
-function bytesOf(chunk: unknown): Uint8Array | string {
-  return chunk instanceof Uint8Array ? chunk : String(chunk)
+function textOrBytes(chunk: unknown): Buffer | string {
+  return Buffer.isBuffer(chunk) ? chunk : String(chunk)
 }

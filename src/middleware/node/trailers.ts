@@ -1,58 +1,61 @@
 import type { ServerResponse } from 'node:http'
 import type { Recording } from '../../http/port/index.js'
 
-/** The methods of a response that set trailers; http2 also has one for a single trailer. */
-type WithTrailers = Pick<ServerResponse, 'addTrailers'> & { setTrailer?(name: string, value: string): void }
+/** Methods after which the rest of a response is not what is recorded, with the reason. http2 has `setTrailer`. */
+const REASONS = { addTrailers: 'trailers', setTrailer: 'trailers', detachSocket: 'aborted' } as const
 
+type Name = keyof typeof REASONS
 type Method = (...args: unknown[]) => void
 
-/** The property under which a response stores who is told of its trailers. */
-const TRAILERS = Symbol('fallback-cache.trailers')
+/** The property under which a response stores who is told of these calls. */
+const ENDINGS = Symbol('fallback-cache.endings')
 
-type Watched = WithTrailers & { [TRAILERS]?: TrailerWatch }
+type Watched = Partial<Record<Name, unknown>> & { [ENDINGS]?: Ending }
 
-interface TrailerWatch {
+interface Ending {
   readonly recording: Pick<Recording, 'abort'>
-  readonly addTrailers: Method | undefined
-  readonly setTrailer: Method | undefined
+  readonly before: Readonly<Partial<Record<Name, Method>>>
 }
 
-/** Aborts a recording when one of these methods sets trailers. */
-export function watchTrailers(
-  response: WithTrailers,
-  methods: readonly ('addTrailers' | 'setTrailer')[],
+/**
+ * Aborts a recording when a method sets trailers, or takes the response from its connection: a handler that answers over
+ * the connection itself never ends the response. Node.js also calls `detachSocket`, once the response has ended.
+ */
+export function watchEndings(
+  response: Pick<ServerResponse, 'addTrailers'>,
+  names: readonly Name[],
   recording: Pick<Recording, 'abort'>,
 ): void {
-  const watched: Watched = response
-  const { addTrailers, setTrailer } = watched
+  const watched = response as Watched
+  const before: Partial<Record<Name, Method>> = {}
+  for (const name of names) if (watched[name] !== undefined) before[name] = watched[name] as Method
+  const ending: Ending = { recording, before }
   // Another watch nearer to the client exists; the replaced methods call its methods.
-  const isFirst = watched[TRAILERS] === undefined
-  const watch = {
-    recording,
-    addTrailers: addTrailers as Method | undefined,
-    setTrailer: setTrailer as Method | undefined,
-  }
-  if (isFirst) watched[TRAILERS] = watch
-  for (const method of methods) {
-    if (watched[method] !== undefined) watched[method] = isFirst ? SHARED[method] : methodOf(method, watch, watched)
+  const isFirst = watched[ENDINGS] === undefined
+  if (isFirst) watched[ENDINGS] = ending
+  for (const name of names) {
+    if (before[name] !== undefined) watched[name] = isFirst ? SHARED[name] : methodOf(name, ending, response)
   }
 }
 
 /** Shared functions for all responses, as for the other methods of a response: see `watchResponse`. */
-const SHARED: Readonly<Record<'addTrailers' | 'setTrailer', Method>> & ThisType<Watched> = {
+const SHARED: Readonly<Record<Name, Method>> & ThisType<Watched> = {
   addTrailers(...args) {
-    this[TRAILERS]?.recording.abort('trailers')
-    this[TRAILERS]?.addTrailers?.apply(this, args)
+    tell(this[ENDINGS], 'addTrailers', this, args)
   },
   setTrailer(...args) {
-    this[TRAILERS]?.recording.abort('trailers')
-    this[TRAILERS]?.setTrailer?.apply(this, args)
+    tell(this[ENDINGS], 'setTrailer', this, args)
+  },
+  detachSocket(...args) {
+    tell(this[ENDINGS], 'detachSocket', this, args)
   },
 }
 
-function methodOf(method: 'addTrailers' | 'setTrailer', watch: TrailerWatch, response: WithTrailers): Method {
-  return (...args) => {
-    watch.recording.abort('trailers')
-    watch[method]?.apply(response, args)
-  }
+function methodOf(name: Name, ending: Ending, response: object): Method {
+  return (...args) => tell(ending, name, response, args)
+}
+
+function tell(ending: Ending | undefined, name: Name, response: object, args: readonly unknown[]): void {
+  ending?.recording.abort(REASONS[name])
+  ending?.before[name]?.apply(response, [...args])
 }

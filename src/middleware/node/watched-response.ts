@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Recording, ResponseHead } from '../../http/port/index.js'
 import type { NodeRequest } from './node-response.js'
 import { ResponseWatch } from './response-watch.js'
-import { watchTrailers } from './trailers.js'
+import { watchEndings } from './trailers.js'
 
 /**
  * Records everything written to a response from now on.
@@ -29,7 +29,7 @@ export function watchResponse(
   response.end = methods.end
   if (recording.wants === 'head') return watch.outer
   response.addTrailers = methods.addTrailers
-  watchTrailers(response, ['setTrailer'], recording)
+  watchEndings(response, ['setTrailer', 'detachSocket'], recording)
   // Node.js does not call destroy() when a client disconnects, so a call means that the handler has given up.
   response.destroy = methods.destroy
   response.once('close', methods.onClose)
