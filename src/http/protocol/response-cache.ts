@@ -1,15 +1,12 @@
 import { HANDLERS, isTraced } from '../../core/channels.js'
 import type { CacheEngine } from '../../core/engine.js'
 import type { Exchange, Reply, RequestHead } from '../port/exchange.js'
-import { ResponseNotes } from '../port/response-notes.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
-import type { Reason } from '../rules/reasons.js'
 import { isForSeveral, mayReuse, requestControl } from '../rules/reusable.js'
 import type { Invalidations } from '../store/invalidations.js'
 import { representationFor } from '../store/representation.js'
-import { CACHE_NAME, type StoredResponse } from '../store/stored-response.js'
-import { type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
+import type { StoredResponse } from '../store/stored-response.js'
 import { answerFromStore } from './answer.js'
 import {
   type DecidedBy,
@@ -20,8 +17,6 @@ import {
   type Miss,
   type MissReason,
   missed,
-  type Pass,
-  passFor,
 } from './decision.js'
 import { explain } from './explain.js'
 import type { Explanation } from './explanation.js'
@@ -30,15 +25,14 @@ import { Forwarding, HandlerRuns } from './handler-runs.js'
 import { HandlerTrace } from './handler-trace.js'
 import type { Lookup } from './lookup.js'
 import { isAnother, isOtherRefresh, Nested } from './nested.js'
-import { Invalidating, PassThrough, Unrecorded } from './pass-through.js'
+import { PassThrough, Unrecorded } from './pass-through.js'
+import { Passes } from './passes.js'
 import { type Policy, storageScopeOf } from './policy.js'
 import { recorderIn } from './post-answer.js'
 import { type ProtocolParts, protocolParts } from './protocol-parts.js'
 import type { Reports } from './reports.js'
 import { ResponseRecorder } from './response-recorder.js'
 import { ResponseWriter } from './response-writer.js'
-import type { Retiring } from './retiring.js'
-import { retiringFor } from './retiring.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
 import { withServerTiming } from './server-timing.js'
 import { Tally } from './tally.js'
@@ -71,6 +65,7 @@ export class ResponseCache<Context extends object> {
   readonly #writer: ResponseWriter
   readonly #scopes: Scopes
   readonly #nested: Nested<Context>
+  readonly #passes: Passes<Context>
   readonly #runs: HandlerRuns<Context>
   readonly #by: DecidedBy<Context>
 
@@ -85,6 +80,7 @@ export class ResponseCache<Context extends object> {
     this.#writer = new ResponseWriter(parts)
     this.#scopes = new Scopes(this, storageScopeOf(policy))
     this.#nested = new Nested(policy, this.#scopes)
+    this.#passes = new Passes(parts, this.#scopes)
     this.#runs = new HandlerRuns(parts, this.#scopes, this.#writer)
     const find = (lookup: Lookup<Context>) => responses.find(lookup)
     this.#by = { policy, cache, keys, find, runs: this.#runs.flights }
@@ -111,7 +107,7 @@ export class ResponseCache<Context extends object> {
     if (!(outcome instanceof Promise)) return this.#deliver(exchange, outcome)
     return outcome.then(
       (made) => this.#deliver(exchange, made),
-      (thrown: unknown) => this.#deliver(exchange, this.#passFaulty(exchange, thrown)),
+      (thrown: unknown) => this.#deliver(exchange, this.#passes.faulty(exchange, thrown)),
     )
   }
 
@@ -141,7 +137,7 @@ export class ResponseCache<Context extends object> {
       if (inputs === undefined) return this.#decideNested(exchange, scope)
       return unwatched(inputs, () => this.#decideNested(exchange, scope))
     } catch (thrown) {
-      return this.#passFaulty(exchange, thrown)
+      return this.#passes.faulty(exchange, thrown)
     }
   }
 
@@ -152,7 +148,7 @@ export class ResponseCache<Context extends object> {
     try {
       exchange.reply(outcome)
     } catch (thrown) {
-      return exchange.forward(this.#passFaulty(exchange, thrown).recording)
+      return exchange.forward(this.#passes.faulty(exchange, thrown).recording)
     }
   }
 
@@ -188,7 +184,7 @@ export class ResponseCache<Context extends object> {
         if (decision.lookup !== undefined && decision.miss !== undefined) {
           this.#countMiss(decision.lookup, decision.miss)
         }
-        return this.#pass(exchange, decision)
+        return this.#passes.bypass(exchange, decision)
       default:
         return this.#miss(decision)
     }
@@ -222,17 +218,15 @@ export class ResponseCache<Context extends object> {
 
   #miss(decision: Miss<Context>): Outcome | Promise<Outcome> {
     const { kind, lookup, miss } = decision
-    if (kind === 'post') return this.#runs.post(lookup, miss, this.#toRetire(lookup))
+    if (kind === 'post') return this.#runs.post(lookup, miss, this.#passes.toRetire(lookup))
     if (kind === 'inner') return this.#runs.alone(lookup, miss)
     this.#countMiss(lookup, miss)
     switch (kind) {
       case 'refuse':
-        this.#reports.count('only-if-cached')
-        new Tally(this.#reports, lookup.exchange, { result: 'miss', reason: 'only-if-cached' }).count()
-        return gatewayTimeout(this.#status({ detail: 'only-if-cached' }))
+        return this.#passes.gatewayTimeout(lookup.exchange)
       case 'head':
         this.#reports.refused(lookup.key.text, kind)
-        return this.#passThrough(lookup.exchange, { fwd: miss.fwd, detail: kind }, { result: 'miss', reason: kind })
+        return this.#passes.through(lookup.exchange, { fwd: miss.fwd, detail: kind }, { result: 'miss', reason: kind })
       case 'check':
         return this.#runs.check(lookup, miss, decision.stored)
       case 'wait':
@@ -286,49 +280,6 @@ export class ResponseCache<Context extends object> {
     return again && lookup.waits < MAX_LOOKS ? this.#look(lookup) : this.#runs.alone(lookup, miss)
   }
 
-  #pass(exchange: Exchange<Context>, { reason, fwd }: Pick<Pass<Context>, 'reason' | 'fwd'>): Forwarding {
-    const { raw, request } = exchange
-    this.#reports.bypass(request, reason)
-    if (fwd === 'bypass') return this.#passThrough(exchange, { fwd, detail: reason }, { result: 'bypass', reason })
-    const retiring = [retiringFor(exchange, this.#policy, this.invalidations)]
-    const onFault = (thrown: unknown) => this.#reports.fault(thrown)
-    const status = this.#status({ fwd, detail: reason })
-    const tally = new Tally(this.#reports, exchange, { result: 'bypass', reason })
-    const recording = new Invalidating(new ResponseNotes(), status, { request, retiring, onFault, tally })
-    this.#scopes.open(raw, recording, fwd)
-    return new Forwarding(recording)
-  }
-
-  /**
-   * The invalidations that this POST triggers, including those of outer middlewares, which otherwise would happen later
-   * and invalidate the response it stores.
-   */
-  #toRetire({ exchange, key }: Lookup<Context>): readonly Retiring[] {
-    const outer = scopeOf(exchange.raw)?.recording
-    const own = { invalidations: this.invalidations, extra: () => '', key: key.text }
-    return outer instanceof Invalidating ? [...outer.release(), own] : [own]
-  }
-
-  #passFaulty(exchange: Exchange<Context>, thrown: unknown): Forwarding {
-    this.#reports.fault(thrown)
-    return this.#pass(exchange, passFor(exchange.request, 'fault'))
-  }
-
-  #passThrough(
-    exchange: Exchange<Context>,
-    status: CacheStatus,
-    of: { readonly result: 'miss' | 'bypass'; readonly reason: Reason },
-  ): Forwarding {
-    const tally = new Tally(this.#reports, exchange, of)
-    const recording = new PassThrough(new ResponseNotes(), this.#status(status), tally)
-    this.#scopes.open(exchange.raw, recording, of.result === 'bypass' ? of.reason : undefined)
-    return new Forwarding(recording)
-  }
-
-  #status(status: CacheStatus): CacheStatus | undefined {
-    return this.#policy.cacheStatus === false ? undefined : status
-  }
-
   #decideNested(exchange: Exchange<Context>, scope: Scope): Outcome | Promise<Outcome> {
     const { recording } = scope
     const role = this.#nested.roleIn(scope, exchange.request.method)
@@ -373,11 +324,4 @@ function unwatched(inputs: InputsRead, decide: () => Outcome | Promise<Outcome>)
     inputs.resume()
     throw thrown
   }
-}
-
-/** The reply to `only-if-cached` if no stored response can be used (RFC 9111, section 5.2.1.7). */
-function gatewayTimeout(status: CacheStatus | undefined): Reply {
-  const fields = ['Content-Length', '0']
-  if (status !== undefined) fields.push('Cache-Status', cacheStatusMember(CACHE_NAME, status))
-  return { status: 504, reason: undefined, fields, removed: [], body: undefined }
 }
