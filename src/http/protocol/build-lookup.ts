@@ -78,7 +78,10 @@ export function buildLookup<Context extends object>(
  * Everything added to the key of a request: the values of option functions, a rewritten URL, another origin named by the
  * target, and the beginning of an answer that middleware in front has made.
  */
-export function wholeExtra({ rewritten, otherOrigin, begun }: RequestHead, extra: string): string {
+export function wholeExtra(
+  { rewritten, otherOrigin, begun }: Pick<RequestHead, 'rewritten' | 'otherOrigin' | 'begun'>,
+  extra: string,
+): string {
   const isPlain = rewritten === undefined && otherOrigin === undefined && begun === undefined
   return isPlain ? extra : JSON.stringify([extra, rewritten, otherOrigin, begun])
 }

@@ -30,11 +30,14 @@ export function retiringFor<Context extends object>(
   invalidations: Invalidations,
 ): Retiring {
   const { key, user, engine } = policy
+  // Read before the handler answers: afterwards what has begun is its own answer.
+  const { rewritten, otherOrigin, begun } = request
+  const whole = (extra: string) => wholeExtra({ rewritten, otherOrigin, begun }, extra)
   const extra = (): string | Promise<string> => {
-    if (key === undefined && user === undefined) return wholeExtra(request, '')
+    if (key === undefined && user === undefined) return whole('')
     const answers = answersOf([key, user], context)
-    const whole = ([named, who]: readonly unknown[]) => wholeExtra(request, optionAnswers(policy, named, who).extra)
-    return answers.some(isThenable) ? settledAnswers(answers, policy, engine.clock).then(whole) : whole(answers)
+    const named = ([by, who]: readonly unknown[]) => whole(optionAnswers(policy, by, who).extra)
+    return answers.some(isThenable) ? settledAnswers(answers, policy, engine.clock).then(named) : named(answers)
   }
   return { invalidations, extra, key: undefined }
 }
