@@ -130,13 +130,16 @@ function notesOn(file) {
   return notes
 }
 
+/** Lines shown of a failure: a violation of the soak test has a timeline of up to sixty. */
+const MOST_LINES = 80
+
 /** The message, and where in our own files it came from. @param {string} failure with its stack */
 function indented(failure) {
   const lines = failure
     .split('\n')
     .filter((line) => !/^ +at /.test(line) || !/node_modules|node:|new Promise \(<anonymous>\)/.test(line))
   return lines
-    .slice(0, 12)
+    .slice(0, MOST_LINES)
     .map((line) => `    ${line}`)
     .join('\n')
 }
