@@ -194,6 +194,12 @@ describe('the judge of the soak test', () => {
     expect(promisesIn(verdict([set, miss], [flush]))).toEqual([])
     const cleared = { type: 'cleared', by: 'A1', at: 190 } as const
     expect(promisesIn(verdict([set, cleared, miss]))).toEqual(['C6', 'C5'])
+    // A process that was never connected had stored values before the loss.
+    const loner = { ...set, by: 'B1', key: 'r', startAt: 140, endAt: 141 }
+    const restart = { ...lost, loses: 'everything by accident' } as const
+    const hitBefore = { ...miss, startAt: 120, endAt: 121, isFound: true }
+    expect(promisesIn(verdict([set, hitBefore, cleared, miss], [restart]))).toEqual(['C6', 'C5'])
+    expect(promisesIn(verdict([set, hitBefore, loner, cleared, miss], [restart]))).toEqual([])
     const twice = [flush, { ...lost, startAt: 170, endAt: 171, loses: 'everything by accident' }] as const
     expect(promisesIn(verdict([{ ...set, startAt: 180, endAt: 185 }, cleared, miss], twice))).toEqual([])
     const afterwards = { ...set, startAt: 180, endAt: 190 }
@@ -201,6 +207,8 @@ describe('the judge of the soak test', () => {
     expect(promisesIn(verdict([afterwards, miss], [flush]))).toEqual([])
     const hit = { ...miss, startAt: 170, endAt: 171, isFound: true }
     expect(promisesIn(verdict([afterwards, hit, miss], [flush]))).toEqual(['C6', 'C5'])
+    // Stored when Redis had been asked what it has.
+    expect(promisesIn(verdict([{ ...set, startAt: 20_001, endAt: 20_002 }]))).toEqual([])
   })
 
   it('shows the largest size in each minute', () => {
@@ -260,7 +268,17 @@ describe('the judge of the soak test', () => {
 
   function historyOf(records: readonly SoakRecord[], disasters: readonly Disaster[]): History {
     const alive = new Set(['A1', 'B1'])
-    return { records, disasters, quietInRedis: new Set(), alive, startAt: 0, endAt: 20_000, maxStale: 1_000, lease: 0 }
+    return {
+      records,
+      disasters,
+      quietInRedis: new Set(),
+      askedAt: 20_000,
+      alive,
+      startAt: 0,
+      endAt: 20_000,
+      maxStale: 1_000,
+      lease: 0,
+    }
   }
 
   function verdict(records: readonly SoakRecord[], disasters: readonly Disaster[] = []): Verdict {

@@ -147,13 +147,13 @@ class Checker {
       const text = `${read.by} stored ${read.key}, nobody invalidated it, and ${ago(read, set.endAt)} later it was gone`
       this.#violateQuietly('C6', text, set, read.endAt)
     }
-    const { alive, disasters, quietInRedis, endAt } = this.#history
+    const { alive, disasters, quietInRedis, askedAt } = this.#history
     for (const set of sets) {
-      if (!alive.has(set.by) || quietInRedis.has(set.key)) continue
-      if (this.#mayBeFlushed(set, reads, endAt) || this.#mayBeCleared(set, endAt)) continue
+      if (!alive.has(set.by) || quietInRedis.has(set.key) || set.endAt >= askedAt) continue
+      if (this.#mayBeFlushed(set, reads, askedAt) || this.#mayBeCleared(set, askedAt)) continue
       if (disasters.some((disaster) => disaster.loses === 'entries' && disaster.endAt > set.startAt)) continue
       const text = `${set.by} stored ${set.key}, and Redis does not have it at the end`
-      this.#violateQuietly('C5', text, set, endAt)
+      this.#violateQuietly('C5', text, set, askedAt)
     }
   }
 
@@ -173,13 +173,24 @@ class Checker {
 
   /**
    * Whether everything was invalidated after a value was stored. A process that was cut off over more than one loss does so: what
-   * others did in between cannot be told from what they missed.
+   * others did in between cannot be told from what they missed. So does one that finds another which had stored values before
+   * the loss, and had never been connected.
    */
   #mayBeCleared(set: QuietSet, until: number): boolean {
     const lost = this.#history.disasters.filter((loss) => loss.loses?.startsWith('everything') && loss.startAt < until)
     // Eviction may take the log more than once.
-    if (lost.length < 2 && lost[0]?.loses !== 'everything perhaps') return false
+    const isOnce = lost.length < 2 && lost[0]?.loses !== 'everything perhaps'
+    if (isOnce && !lost.some((loss) => this.#hadLoner(loss))) return false
     return only(this.#history.records, 'cleared').some(({ at }) => at > set.startAt && at < until)
+  }
+
+  #hadLoner({ endAt }: Disaster): boolean {
+    const connected = new Set(
+      only(this.#history.records, 'quiet-read')
+        .filter((read) => read.isConnected && read.startAt < endAt)
+        .map(({ by }) => by),
+    )
+    return only(this.#history.records, 'quiet-set').some(({ by, startAt }) => startAt < endAt && !connected.has(by))
   }
 
   #judgeRest(): void {

@@ -129,8 +129,9 @@ export interface Disaster {
 export interface History {
   readonly records: readonly SoakRecord[]
   readonly disasters: readonly Disaster[]
-  /** Keys of quiet values that Redis has at the end. */
+  /** Keys of quiet values that Redis had, of those stored before `askedAt`. */
   readonly quietInRedis: ReadonlySet<string>
+  readonly askedAt: number
   /** Processes that are there at the end. */
   readonly alive: ReadonlySet<string>
   readonly startAt: number

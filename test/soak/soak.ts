@@ -76,12 +76,14 @@ class Soak {
     await sleep(CALM)
     const alive = new Set(Array.from(this.#workers.values(), ({ name }) => name))
     await this.#untilConnected()
+    const askedAt = moment()
     const quietInRedis = await this.#quietKeys()
     await Promise.all(Array.from(this.#workers.values(), (worker) => worker.stop()))
     return {
       records: this.#records,
       disasters: this.#disasters.sort((one, other) => one.endAt - other.endAt),
       quietInRedis,
+      askedAt,
       alive,
       startAt: this.#startAt,
       endAt: moment(),
