@@ -1,3 +1,5 @@
+import { createServer, type RequestListener, request as requestPage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import express from 'express'
 import Koa from 'koa'
 import request from 'supertest'
@@ -62,6 +64,7 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('applications on one Redis', () 
     const app = new Koa()
     app.use(koaCache({ cache, ttl: 60 }))
     app.use(async (ctx) => {
+      if (ctx.path === '/private') ctx.set('Cache-Control', 'private')
       ctx.body = await answer((name, value) => ctx.set(name, value))
     })
     return app.callback()
@@ -112,6 +115,34 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('applications on one Redis', () 
     expect(statuses).toEqual([200, 200, 200])
     expect(runs).toBe(3)
   })
+
+  it.each(['Express', 'Koa'])(
+    'run no handler for a client that left while it waited for its turn, with %s',
+    async (kind) => {
+      const [first, other] = [await core(), await core()]
+      const began = get(expressApp(first), '/private')
+      await until('a handler to run', () => (runs > 0 ? true : undefined))
+      const listener = kind === 'Koa' ? koaApp(other) : expressApp(other)
+      const site = createServer(listener as RequestListener)
+      let isGone = false
+      site.on('request', (_req, res) => res.on('close', () => (isGone = true)))
+      await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
+      const client = new AbortController()
+      const options = { port: (site.address() as AddressInfo).port, path: '/private', signal: client.signal }
+      requestPage({ ...options, headers: { host: 'shop.example' } })
+        .on('error', () => {})
+        .end()
+      await until('it waits', () => (other.stats().counters.misses > 0 ? true : undefined))
+      client.abort()
+      await until('the server to notice', () => isGone || undefined)
+      // Its response is not stored, so the other has its turn.
+      release()
+      expect((await began).text).toBe('mine')
+      await until('its turn', () => (other.stats().traffic.requests.miss?.origin === 1 ? true : undefined))
+      expect(runs).toBe(1)
+      site.close()
+    },
+  )
 
   it('wait for the lease of one that died, once', async () => {
     const dying = await core({ singleFlightLease: 0.5 })

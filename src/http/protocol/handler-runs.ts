@@ -37,6 +37,9 @@ export class Forwarding {
   }
 }
 
+/** Neither a reply nor a handler run: the client has left while its request waited. */
+export const NOTHING = Symbol('nothing')
+
 /** Checks whether another process has stored a response that a request may use. */
 export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
 
@@ -87,7 +90,11 @@ export class HandlerRuns<Context extends object> {
    * Runs the handler so that requests for the same response can wait for it, in this process and in others. Range
    * requests and requests for a certain version run on their own.
    */
-  lead(lookup: Lookup<Context>, miss: MissReason, look: Look): Forwarding | Promise<Reply | Forwarding> {
+  lead(
+    lookup: Lookup<Context>,
+    miss: MissReason,
+    look: Look,
+  ): Forwarding | Promise<Reply | Forwarding | typeof NOTHING> {
     const mark = this.#cache.mark()
     // The response to such a request may be unusable for other requests.
     if (seenOf(lookup.request) !== undefined) return this.#lead({ lookup, miss, mark })
@@ -96,6 +103,15 @@ export class HandlerRuns<Context extends object> {
     return turn === undefined
       ? this.#lead({ lookup, miss, mark, flight })
       : this.#leadInTurn(lookup, miss, flight, turn)
+  }
+
+  /**
+   * Whether the client left while its request waited, and counts it then. A handler cannot notice that a client left
+   * before it started, and might never end.
+   */
+  isLeft({ exchange }: Lookup<Context>): boolean {
+    if (exchange.isClosed) new Tally(this.#parts.reports, exchange, { result: 'miss', reason: 'aborted' }).count()
+    return exchange.isClosed
   }
 
   /** Runs the handler for this request only, with the client's own conditions. */
@@ -202,7 +218,7 @@ export class HandlerRuns<Context extends object> {
     miss: MissReason,
     flight: Flight,
     turn: Promise<Turn<StoredResponse>>,
-  ): Promise<Reply | Forwarding> {
+  ): Promise<Reply | Forwarding | typeof NOTHING> {
     const taken = await turn
     if ('found' in taken) {
       const landing = storedElsewhere(taken.found)
@@ -211,6 +227,10 @@ export class HandlerRuns<Context extends object> {
       return this.answers.after(landing, lookup, miss) ?? this.alone(lookup, miss)
     }
     endTurnAfter(flight, taken)
+    if (this.isLeft(lookup)) {
+      flight.land({ kind: 'abandoned' })
+      return NOTHING
+    }
     // Waiting for the turn takes time: take a new mark, so that invalidations up to now do not affect this run.
     return this.#lead({ lookup, miss, flight })
   }

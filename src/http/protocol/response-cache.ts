@@ -21,7 +21,7 @@ import {
 import { explain } from './explain.js'
 import type { Explanation } from './explanation.js'
 import type { Flight } from './flight.js'
-import { Forwarding, HandlerRuns } from './handler-runs.js'
+import { Forwarding, HandlerRuns, NOTHING } from './handler-runs.js'
 import { HandlerTrace } from './handler-trace.js'
 import type { Lookup } from './lookup.js'
 import { isAnother, isOtherRefresh, Nested } from './nested.js'
@@ -35,16 +35,12 @@ import { ResponseRecorder } from './response-recorder.js'
 import { ResponseWriter } from './response-writer.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
 import { withServerTiming } from './server-timing.js'
-import { Tally } from './tally.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
 type Outcome = Reply | Forwarding | typeof INSIDE | typeof NOTHING
 
 /** The application makes the decision: see `Exchange.enter`. */
 const INSIDE = Symbol('inside')
-
-/** The client has left while its request waited for the handler run of another one. */
-const NOTHING = Symbol('nothing')
 
 /** Maximum number of times that a request waits for others before it runs the handler itself. */
 const MAX_LOOKS = 4
@@ -268,11 +264,7 @@ export class ResponseCache<Context extends object> {
     const reply = this.#runs.answers.after(landing, lookup, miss)
     if (reply !== undefined) return reply
     lookup.collapsed = false
-    // A handler cannot notice that a client left before it started, and might never end.
-    if (lookup.exchange.isClosed) {
-      new Tally(this.#reports, lookup.exchange, { result: 'miss', reason: 'aborted' }).count()
-      return NOTHING
-    }
+    if (this.#runs.isLeft(lookup)) return NOTHING
     // The run was abandoned, so that another request must run the handler, or the response varies.
     const again =
       landing.kind === 'abandoned' ||
