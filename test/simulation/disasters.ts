@@ -42,6 +42,7 @@ const kinds = {
   'scripts forgotten': 3,
   'out of memory': 4,
   'wall clock': 4,
+  'clock of Redis': 3,
   'flood by clients': 3,
 }
 
@@ -192,6 +193,9 @@ export class Disasters {
         return
       case 'scripts forgotten':
         this.#redis.forgetScripts()
+        return
+      case 'clock of Redis':
+        this.#redis.setClock(random.pick([0, -10_000, -3_600_000, 10_000]))
         return
       case 'out of memory':
         this.#redis.setFull(true)

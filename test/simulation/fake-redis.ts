@@ -15,6 +15,8 @@ export class FakeRedis {
   #isFull = false
   /** Called with every record that enters a stream. */
   onAppend: (fields: readonly Buffer[]) => void = () => {}
+  /** Whether clients may use INFO, which names the run of the server. */
+  permitsInfo = true
   /** Commands this server was asked for and does not know: the test would lie. */
   readonly unknown = new Set<string>()
 
@@ -76,6 +78,11 @@ export class FakeRedis {
     this.#skew = skew
   }
 
+  /** Its clock is set. @param skew - ms by which it is wrong from now on */
+  setClock(skew: number): void {
+    this.#skew = skew
+  }
+
   forgetScripts(): void {
     this.#scripts.clear()
   }
@@ -95,6 +102,7 @@ export class FakeRedis {
       const microseconds = Math.floor((now % 1000) * 1000)
       return [Buffer.from(String(Math.floor(now / 1000))), Buffer.from(String(microseconds))]
     }
+    if (word === 'INFO' && !this.permitsInfo) throw new ErrorReply("NOPERM User app has no permissions to run 'info'")
     if (word === 'INFO' && String(args[0]) === 'memory') return Buffer.from('# Memory\r\nmaxmemory:0\r\n')
     if (word === 'INFO') return Buffer.from(`# Server\r\nredis_version:7.0.15\r\nrun_id:${this.runName}\r\n`)
     if (word === 'XADD') this.onAppend(args)

@@ -20,6 +20,8 @@ export interface SimulationOptions {
   readonly retires?: number
   /** The share of invalidations by prefix, by tag and of everything that are soft. @defaultValue 0.4 in some runs, else 0 */
   readonly softs?: number
+  /** Whether processes may not ask for INFO, and so do not know which run of the server they talk to. @defaultValue in some runs */
+  readonly hidesRun?: boolean
   /** Breaks the rules of those who use the library, or makes what it may fill smaller. */
   readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'allowedStale' | 'maxMirrorBytes'>>
 }
@@ -71,6 +73,7 @@ class Simulation {
     this.#options = options
     this.#history = new History(this.#scheduler, options.trace)
     this.#redis = new FakeRedis(this.#scheduler)
+    this.#redis.permitsInfo = !(options.hidesRun ?? false)
     this.#redis.onAppend = (args) => this.#history.appended(JSON.parse(String(args.at(-1))) as string[])
     this.#skews = this.#random.chance(0.25)
     const retires = this.#random.chance(0.4) ? 6 : 0

@@ -157,10 +157,12 @@ export class Follower {
   /**
    * Whether this process was in step with the log before the clock of the same server reached this position, within a
    * few seconds.
+   *
+   * @param now - the time of that clock, just read: it may have been set since this process entered its life of the log
    */
-  wasInStepBefore(position: number): boolean {
-    const { at, monotonic } = this.#redisTime
-    return position > at + (this.#confirmedAt - monotonic - clockMargin) * 1000
+  wasInStepBefore(position: number, now: number): boolean {
+    const outOfStepFor = this.#clock.monotonic() - this.#confirmedAt
+    return now - position < (outOfStepFor + clockMargin) * 1000
   }
 
   /** Notes that all records in the log at `askedAt` have been applied. */

@@ -129,7 +129,7 @@ export class Recovery {
       if (head.born > known.position) return true
       // Positions may be ahead of a clock that was set back: a life begun on purpose after this process was in step is
       // new.
-      return this.#wasFlushed({ head, oldest, ...state }) && this.#follower.wasInStepBefore(head.born)
+      return this.#wasFlushed({ head, oldest, ...state }) && this.#follower.wasInStepBefore(head.born, state.time)
     }
     if (await this.#holds(known)) return (await this.#catchesUp()) && !this.#follower.missesOwn
     // Records are trimmed from the old end, by the hundred: a later oldest record means trimming, otherwise history
