@@ -330,9 +330,14 @@ describe('what a request has retired', () => {
 })
 
 describe('a flush of a server whose clock was set back', () => {
-  it('is an order also when a process that is new begins the log again (C7)', async () => {
+  it.each([
+    { what: 'with a restart', restarts: true, knowsRun: true },
+    { what: 'while it ran', restarts: false, knowsRun: true },
+    { what: 'while it ran, and its run is not known', restarts: false, knowsRun: false },
+  ])('is an order also when a process that is new begins the log again: $what (C7)', async ({ restarts, knowsRun }) => {
     const scheduler = new Scheduler()
     const redis = new FakeRedis(scheduler)
+    redis.permitsInfo = knowsRun
     const random = new Random(1)
     const start = () => {
       const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
@@ -341,11 +346,13 @@ describe('a flush of a server whose clock was set back', () => {
     }
     const { client, cache } = start()
     await scheduler.runUntil(1_000)
-    const keyspace = redis.snapshot()
-    redis.stop()
-    client.break(50)
-    await scheduler.runUntil(1_100)
-    redis.start(keyspace, -60_000)
+    if (restarts) {
+      const keyspace = redis.snapshot()
+      redis.stop()
+      client.break(50)
+      await scheduler.runUntil(1_100)
+      redis.start(keyspace, -60_000)
+    } else redis.setClock(-60_000)
     await scheduler.runUntil(10_000)
     void cache.set('k', 'old')
     await scheduler.runUntil(10_100)
@@ -361,6 +368,49 @@ describe('a flush of a server whose clock was set back', () => {
     await scheduler.runUntil(15_100)
     expect(found).toEqual([null, null])
     expect(cache.stats().connected).toBe(true)
+  })
+})
+
+describe('a process that was cut off over two lives of the log', () => {
+  it('drops what the first of them may have invalidated, if the log lost that (C1, C8)', async () => {
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const start = () => {
+      const client = new FakeClient(scheduler, redis, random.fork(), { queuesOffline: false, resends: false })
+      const cache = new FallbackCache({ redis: client, clock: new ProcessClock(scheduler, 0, 0), defaultTtl: 3600 })
+      return { client, cache }
+    }
+    const evict = async (part: string) => {
+      redis.execute([Buffer.from('DEL'), Buffer.from(redis.keys().find((key) => key.endsWith(part)) ?? '')])
+      await scheduler.runUntil(scheduler.now + 10_000)
+    }
+    const [absent, issuer] = [start(), start()]
+    await scheduler.runUntil(1_000)
+    void absent.cache.set('k', 'old')
+    await scheduler.runUntil(1_100)
+    Object.assign(absent.client.weather, { blocksCommands: true, blocksReplies: true })
+    absent.client.break(100)
+    const done: unknown[] = []
+    void issuer.cache.invalidateKey('k').then(({ durable }) => done.push(durable))
+    await scheduler.runUntil(1_200)
+    // The only process that knows of it ends; one that is new can only note that something was lost.
+    issuer.client.kill()
+    const second = start()
+    await evict(':log')
+    second.client.kill()
+    await evict(':marks')
+    Object.assign(absent.client.weather, { blocksCommands: false, blocksReplies: false })
+    absent.client.followWeather()
+    await scheduler.runUntil(scheduler.now + 20_000)
+    const other = start()
+    await scheduler.runUntil(scheduler.now + 1_000)
+    expect([absent, other].map(({ cache }) => cache.stats().connected)).toEqual([true, true])
+    for (const { cache } of [absent, other]) {
+      void cache.get('k').then((value) => done.push(value))
+      await scheduler.runUntil(scheduler.now + 100)
+    }
+    expect(done).toEqual([true, null, null])
   })
 })
 

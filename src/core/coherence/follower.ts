@@ -345,19 +345,24 @@ export class Follower {
    */
   #readNote(position: number, nonce: string): void {
     const note = readNote(nonce)
-    // A note of a previous life was meant for processes joining that life.
-    if (note === undefined || position < (this.#head?.born ?? 0)) return
+    if (note === undefined) return
     const metAt = this.#clock.monotonic()
     const redisNow = this.#redisTime.at + (metAt - this.#redisTime.monotonic) * 1000
-    const met: MetNote = {
-      ...note,
-      metAt,
-      writtenAgo: Math.max(0, (redisNow - position) / 1000),
-      number: ++this.#notesMet,
-    }
-    this.#notes.push(met)
+    const writtenAgo = Math.max(0, (redisNow - position) / 1000)
+    const met: MetNote = { ...note, metAt, writtenAgo, number: this.#notesMet + 1 }
+    const isOfThisLife = position >= (this.#head?.born ?? 0)
+    if (isOfThisLife) this.#keepNote(met)
+    const origin = this.#origin
+    if (origin === undefined) return
+    // A note of a previous life was meant for processes joining that life, but its loss is one to all who were not there.
+    const concerns = isOfThisLife || origin.life === noLife || origin.life === note.life
+    if (concerns && misses(origin, met)) this.forget()
+  }
+
+  #keepNote(note: MetNote): void {
+    this.#notesMet = note.number
+    this.#notes.push(note)
     if (this.#notes.length > mostNotes) this.#notes = decisive(this.#notes)
-    if (this.#origin !== undefined && misses(this.#origin, met)) this.forget()
   }
 
   #meetLife(state: LogState, origin: Origin | undefined): void {
