@@ -287,8 +287,9 @@ export class FallbackCache {
   }
 
   /**
-   * Sends pending invalidations to Redis, for at most one second, and stops. A client passed as the `redis` option
-   * stays open. Afterwards nothing is found and nothing is stored.
+   * Sends pending invalidations to Redis, for at most one second, or five if there was no connection yet, and stops;
+   * warns of those that are lost. A client passed as the `redis` option stays open. Afterwards nothing is found and
+   * nothing is stored.
    */
   close(): Promise<void> {
     return this.#entries.close()

@@ -466,6 +466,36 @@ describe('starting and ending', () => {
     expect(await reader.get('k')).toBeNull()
   })
 
+  it('tells Redis of what a program invalidates that ends at once, when there is a connection', async () => {
+    const proxy = await ChaosProxy.start({ port: server.port })
+    const reader = make()
+    await connected(reader)
+    await reader.set('k', 1)
+    proxy.hold()
+    const script = make({ redis: proxy.url, redisTimeout: 50 })
+    expect(await script.invalidatePrefix('k')).toMatchObject({ durable: false })
+    const closed = script.close()
+    await sleep(1_200)
+    await proxy.restore()
+    await closed
+    expect(await reader.get('k')).toBeNull()
+    await proxy.close()
+  })
+
+  it('warns of invalidations that are lost when it is closed', async () => {
+    const proxy = await ChaosProxy.start({ port: server.port })
+    const said: unknown[] = []
+    const cache = make({ redis: proxy.url, logger: { info: () => {}, warn: (_, message) => said.push(message) } })
+    await connected(cache)
+    await proxy.refuse()
+    await cache.invalidatePrefix('k')
+    await cache.close()
+    expect(said.at(-1)).toBe(
+      'fallback-cache: closed while Redis could not be used: an invalidation has not reached the other processes, and is lost: set journalFile, or repeat what is not durable',
+    )
+    await proxy.close()
+  })
+
   it('can be closed before there is a connection, during recovery and twice', async () => {
     for (let waits = 0; waits < 8; waits++) {
       const cache = make()

@@ -29,6 +29,10 @@ import { tellInvalidation } from './tell-invalidation.js'
 /** The async context of background work: the one in which this module was loaded. */
 const background = new AsyncResource('FallbackCacheBackground')
 
+/** How long `close` tries to append pending invalidations, in ms; a program may end before its first connection. */
+const patience = 1_000
+const firstPatience = 5_000
+
 /** How long Redis was lost. */
 export interface OutageStats {
   /** Duration of all outages, the current one included, in seconds; how many there were is `counters.outages`. */
@@ -355,20 +359,25 @@ export class Coherence {
     }
   }
 
-  /** Appends pending invalidations to the log if that takes at most one second, then stops. */
+  /**
+   * Appends pending invalidations to the log if that takes at most a second, or five if Redis was never connected, then
+   * stops. Warns of those that are lost.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#drain()
+    await this.#drain(this.#follower.head === undefined ? firstPatience : patience)
+    const { pending } = this.#journal.stats()
+    if (pending > 0) this.#reports.untold(pending, this.#settings.journalFile !== undefined)
     this.#link.close()
     this.#heartbeat.stop()
     await this.#port.close()
   }
 
-  /** Tries to append pending invalidations, also over a connection that is just being restored. */
-  async #drain(): Promise<void> {
-    const end = this.#clock.monotonic() + 1000
-    for (let left = 1000; this.#journal.stats().pending > 0 && left > 0; left = end - this.#clock.monotonic()) {
+  /** Tries to append pending invalidations, also over a connection that is just being made. */
+  async #drain(limit: number): Promise<void> {
+    const end = this.#clock.monotonic() + limit
+    for (let left = limit; this.#journal.stats().pending > 0 && left > 0; left = end - this.#clock.monotonic()) {
       await settledWithin(this.#clock, this.#link.lookNow(), left)
       if (!this.isConnected) await pause(this.#clock, 50)
     }

@@ -70,6 +70,14 @@ export class RedisReports {
     this.#logger?.info({ code, purpose }, `fallback-cache: Redis no longer answers ${code} to ${DEEDS[purpose]}`)
   }
 
+  /** Warns of invalidations that have not reached the log when the cache is closed. @param areKept - in the journal file */
+  untold(count: number, areKept: boolean): void {
+    const what = count === 1 ? 'an invalidation has' : `${count} invalidations have`
+    const rest = areKept ? 'kept in the journalFile' : 'lost: set journalFile, or repeat what is not durable'
+    const said = `closed while Redis could not be used: ${what} not reached the other processes, and ${count === 1 ? 'is' : 'are'} ${rest}`
+    notify(this.#logger, said, { code: 'untold', pending: count })
+  }
+
   /** Warns once about an eviction policy with which entries or invalidations are lost. */
   evictionPolicy(policy: string): void {
     const advice = policyAdvice(policy)
