@@ -23,6 +23,7 @@ export const SECTIONS = [
       'docs/stampedes.md',
       'docs/precompress.md',
       'docs/behind-a-cdn.md',
+      'docs/webhooks.md',
       'docs/multi-tenant.md',
       'docs/frameworks.md',
       'docs/serverless.md',

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js'
 import type { InspectedTiers } from './coherence/inspected-tiers.js'
 import type { ProcessBoard } from './coherence/process-board.js'
 import type { Turn } from './coherence/shared-turns.js'
+import type { TakenIds } from './coherence/taken-ids.js'
 import type { Counters } from './counters.js'
 import { isDueEarly, type Recomputable } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
@@ -80,6 +81,11 @@ export class CacheEngine {
   /** See {@link EntryStore.board}. */
   get board(): ProcessBoard | undefined {
     return this.#entries.board
+  }
+
+  /** See {@link EntryStore.takenIds}. */
+  get takenIds(): TakenIds | undefined {
+    return this.#entries.takenIds
   }
 
   /** The longest handler time whose result is stored, in ms. */

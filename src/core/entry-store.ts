@@ -14,6 +14,7 @@ import { newTombstoneId, type RetirementStats } from './coherence/retirement.js'
 import { tombstoneGrace } from './coherence/shared-log.js'
 import { openSharedStore, type SharedStore } from './coherence/shared-store.js'
 import type { Turn } from './coherence/shared-turns.js'
+import type { TakenIds } from './coherence/taken-ids.js'
 import { tellInvalidation } from './coherence/tell-invalidation.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
@@ -87,6 +88,8 @@ export class EntryStore {
   readonly #shared: SharedStore | undefined
   /** How long invalidation records of single keys are kept, in ms: as long as their tombstones in Redis. */
   readonly #keyRecordsFor: number
+  /** The name of this process, without Redis. */
+  readonly #ownName = processName(newTombstoneId())
   #agedAt: number
   /** True after {@link close}, and from the start if the cache is disabled: nothing is found and nothing is stored. */
   #closed: boolean
@@ -123,6 +126,11 @@ export class EntryStore {
   /** Where processes tell of themselves; `undefined` without Redis. */
   get board(): ProcessBoard | undefined {
     return this.#shared?.board
+  }
+
+  /** Ids that are taken among all processes; `undefined` without Redis. */
+  get takenIds(): TakenIds | undefined {
+    return this.#shared?.takenIds
   }
 
   /**
@@ -406,7 +414,7 @@ export class EntryStore {
   }
 
   async #issue(covers: readonly Cover[], confirms: boolean): Promise<Issue> {
-    const self = confirms ? [this.#shared?.coherence.processName ?? processName(newTombstoneId())] : undefined
+    const self = confirms ? [this.#shared?.coherence.processName ?? this.#ownName] : undefined
     const alone = { position: undefined, existed: [], confirmedBy: self }
     if (covers.length === 0) return { durable: true, ...alone }
     if (!isTraced(INVALIDATIONS)) return this.#issueSome(covers, confirms, alone)

@@ -8,10 +8,11 @@ import type {
   RefiningOptions,
   RequestDescription,
 } from '../http/protocol/index.js'
-import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
+import { type CacheControls, controlsOf, purgedBy, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { type ExpressApplication, FrontedExpress, isExpressApplication } from './express/application.js'
 import { type DashboardOptions, type ExpressDashboard, expressDashboard } from './express/dashboard.js'
 import { ExplainedExpressExchange, ExpressExchange } from './express/exchange.js'
+import { type ExpressPurge, expressPurge, type PurgeOptions } from './express/purge.js'
 import {
   checkFrontDoorOptions,
   Doorway,
@@ -35,6 +36,7 @@ export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Request>
 
 export type { FinishedResponse } from '../http/port/index.js'
 export type { DashboardOptions } from './express/dashboard.js'
+export type { PurgeOptions } from './express/purge.js'
 export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 
 /** A middleware for Express 4 and 5, and for other frameworks that call `(req, res, next)`. */
@@ -56,6 +58,13 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
    * @throws TypeError for an invalid option; Error in production without `authorize` or `public: true`
    */
   dashboard(options?: DashboardOptions<Request>): ExpressDashboard
+  /**
+   * An endpoint that carries out invalidations which signed messages ask for, such as the webhooks of a CMS:
+   * `app.post('/__purge', cached.purgeEndpoint({ secret }))`; see docs/webhooks.md.
+   *
+   * @throws TypeError or RangeError for an invalid option
+   */
+  purgeEndpoint(options: PurgeOptions): ExpressPurge
 }
 
 /**
@@ -98,6 +107,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
       }),
     dashboard: (given: DashboardOptions<Request> = {}) =>
       expressDashboard({ ...controls, board: policy.engine.board }, given),
+    purgeEndpoint: (given: PurgeOptions) => expressPurge(purgedBy(responses, policy), given),
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

@@ -7,11 +7,12 @@ import type {
   RefiningOptions,
   RequestDescription,
 } from '../http/protocol/index.js'
-import { type CacheControls, controlsOf, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
+import { type CacheControls, controlsOf, purgedBy, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
 import { checkFrontDoorOptions, Doorway, type FrontDoor, type FrontDoorOptions } from './front-door/index.js'
 import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/application.js'
 import { type KoaDashboardOptions, koaDashboard } from './koa/dashboard.js'
 import { ExplainedKoaExchange, KoaExchange } from './koa/exchange.js'
+import { type KoaPurgeOptions, koaPurge } from './koa/purge.js'
 import { checkExplained, checkIsCalled, misplaced } from './node/index.js'
 
 declare module 'koa' {
@@ -27,6 +28,7 @@ export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Context>
 export type { FinishedResponse } from '../http/port/index.js'
 export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 export type { KoaDashboardOptions } from './koa/dashboard.js'
+export type { KoaPurgeOptions } from './koa/purge.js'
 
 /** The return type of {@link fallbackCache}: a Koa middleware with the methods of its cache. */
 export interface FallbackCacheMiddleware extends Middleware, CacheControls, FrontDoor<KoaApplication> {
@@ -46,6 +48,13 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
    * @throws TypeError for an invalid option; Error in production without `authorize` or `public: true`
    */
   dashboard(options?: KoaDashboardOptions): Middleware
+  /**
+   * An endpoint that carries out invalidations which signed messages ask for, such as the webhooks of a CMS:
+   * `app.use(cached.purgeEndpoint({ secret }))`, at `/__purge`; see docs/webhooks.md.
+   *
+   * @throws TypeError or RangeError for an invalid option
+   */
+  purgeEndpoint(options: KoaPurgeOptions): Middleware
 }
 
 /**
@@ -86,6 +95,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         return new ExplainedKoaExchange(asked, ignored)
       }),
     dashboard: (given: KoaDashboardOptions = {}) => koaDashboard({ ...controls, board: policy.engine.board }, given),
+    purgeEndpoint: (given: KoaPurgeOptions) => koaPurge(purgedBy(responses, policy), given),
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })
 }

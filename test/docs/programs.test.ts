@@ -23,6 +23,7 @@ const PAGES = [
   'docs/how-it-decides.md',
   'docs/personal-pages.md',
   'docs/behind-a-cdn.md',
+  'docs/webhooks.md',
   'docs/multi-tenant.md',
   'docs/frameworks.md',
   'docs/large-fleets.md',

@@ -54,6 +54,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/syntax/accept-encoding.ts SEEN': 'values of fields kept for repeated requests',
   'http/syntax/cache-control.ts PARSED': 'values of fields kept for repeated requests',
   'http/syntax/cache-status.ts SERIALIZED': 'values of fields kept for repeated requests',
+  'middleware/purge/handled-ids.ts #met': 'ids of [webhooks](webhooks.md)',
   'core/meters.ts #routes': 'requests counted by route',
   'middleware/express/route-pattern.ts mountsOf': 'requests counted by route',
   'observe/opentelemetry.ts instrumented': 'caches of a registry',

@@ -116,6 +116,7 @@ const DEEDS: Readonly<Record<Purpose, string>> = {
   invalidate: 'invalidations',
   'single flight': 'the single flight between processes',
   sweep: 'the removal of invalidated entries',
+  'invalidate once': 'the ids of webhooks',
   dashboard: 'the figures of processes for the dashboard',
 }
 

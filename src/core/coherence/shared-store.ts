@@ -13,6 +13,7 @@ import { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
 import { SharedTurns } from './shared-turns.js'
 import { Sweep } from './sweep.js'
+import { TakenIds } from './taken-ids.js'
 import { tellInvalidation } from './tell-invalidation.js'
 
 /** What a cache with Redis does with the entries that its processes share. */
@@ -26,6 +27,7 @@ export interface SharedStore {
   /** `undefined` if processes do not wait for one another. */
   readonly turns: SharedTurns | undefined
   readonly board: ProcessBoard
+  readonly takenIds: TakenIds
 }
 
 /** The parts of any cache. */
@@ -77,6 +79,7 @@ export function openSharedStore(
   const sweep = new Sweep(parts)
   const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
   const board = new ProcessBoard(parts)
+  const takenIds = new TakenIds(parts)
   coherence.open()
-  return { port, coherence, reader, writer, retirement, sweep, turns, board }
+  return { port, coherence, reader, writer, retirement, sweep, turns, board, takenIds }
 }

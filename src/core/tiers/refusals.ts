@@ -3,7 +3,7 @@ import type { Counters } from '../counters.js'
 import { replyCode } from './reply-code.js'
 
 /** What a command was sent for. A refusal ends when a command with the same purpose succeeds. */
-export type Purpose = 'read' | 'store' | 'invalidate' | 'single flight' | 'sweep' | 'dashboard'
+export type Purpose = 'read' | 'store' | 'invalidate' | 'single flight' | 'sweep' | 'dashboard' | 'invalidate once'
 
 /** One kind of refusal by Redis that is still going on. */
 export interface RedisRefusal {

@@ -48,3 +48,20 @@ export function controlsOf<Context extends object>(
     close: () => (ownsCache ? cache.close() : Promise.resolve()),
   }
 }
+
+/** What the purge endpoint of a middleware works with. */
+export function purgedBy<Context extends object>(
+  { invalidations }: ResponseCache<Context>,
+  { cache, engine }: Pick<Policy<Context>, 'cache' | 'engine'>,
+) {
+  return {
+    cache,
+    clock: engine.clock,
+    sharedIds: engine.takenIds,
+    invalidatePaths: (paths: readonly string[], options: InvalidateOptions) =>
+      invalidations.invalidatePaths(paths, options),
+    invalidateAll: (options: InvalidateOptions) => invalidations.invalidate(options),
+    invalidateTags: (tags: readonly string[], options: InvalidateOptions) =>
+      invalidations.invalidateTags(tags, options),
+  }
+}

@@ -1,5 +1,5 @@
 /** The parts of the protocol that middleware uses: options, the response cache, scopes and explanations. */
-export { type CacheControls, controlsOf } from './controls.js'
+export { type CacheControls, controlsOf, purgedBy } from './controls.js'
 export type { Explanation, RequestDescription } from './explanation.js'
 export type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
 export { readPolicy, refined } from './policy.js'

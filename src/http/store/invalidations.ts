@@ -45,6 +45,13 @@ export class Invalidations {
     return this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path)), checked)
   }
 
+  /** Like {@link invalidate}, for several paths at once. @throws TypeError if one of them names no path */
+  async invalidatePaths(paths: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
+    const checked = readInvalidateOptions(options, 'invalidate')
+    const named = paths.flatMap((path) => namedPaths([path]) ?? [])
+    return this.#invalidatePrefixes((group) => named.flatMap((path) => prefixesOfPath(group, path)), checked)
+  }
+
   /** Invalidates the responses that have at least one of these tags. */
   async invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
     const caches = new Set([this.cache, ...Array.from(this.#inner, (inner) => inner.cache)])

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Context, Middleware } from 'koa'
 import { DashboardDoor, type DashboardOptions, dashboardRequest, sendAnswer, type Watched } from '../dashboard/index.js'
+import { checkedPath } from './checked-path.js'
 
 /** The options of the dashboard in Koa. */
 export interface KoaDashboardOptions extends DashboardOptions<Context> {
@@ -17,9 +18,7 @@ export function koaDashboard(
   watched: Watched,
   { path = '/__cache', ...options }: KoaDashboardOptions = {},
 ): Middleware {
-  if (typeof path !== 'string' || !/^(\/[^/?#]+)+$/.test(path)) {
-    throw new TypeError(`path must begin with a slash and not end with one, such as '/__cache', got ${String(path)}`)
-  }
+  checkedPath(path, '/__cache')
   const door = new DashboardDoor<Context>(watched, options)
   return async (ctx, next) => {
     // koa-mount sets it.

@@ -1,0 +1,29 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Purged, PurgeEndpoint, type PurgeOptions } from '../purge/index.js'
+
+export type { PurgeOptions } from '../purge/index.js'
+
+/** A handler of Express, to be mounted below a path. */
+export type ExpressPurge = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
+
+/** Creates the purge endpoint for Express. @throws as {@link PurgeEndpoint} */
+export function expressPurge(purged: Purged, options: PurgeOptions): ExpressPurge {
+  const endpoint = new PurgeEndpoint(purged, options)
+  let isSaid = false
+  return (request, response, next) => {
+    const { baseUrl, route } = request as { readonly baseUrl?: string; readonly route?: unknown }
+    if (baseUrl === '' && route === undefined) {
+      if (!isSaid) process.emitWarning(NOT_MOUNTED, 'FallbackCacheWarning')
+      isSaid = true
+      next()
+      return
+    }
+    void endpoint.answer(request, request as { readonly body?: unknown }).then(({ status, headers, body }) => {
+      if (response.headersSent || response.destroyed) return
+      response.writeHead(status, headers).end(body)
+    })
+  }
+}
+
+const NOT_MOUNTED =
+  "purgeEndpoint() is mounted without a path and therefore does nothing: app.post('/__purge', cached.purgeEndpoint({ secret }))"
