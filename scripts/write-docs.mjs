@@ -32,6 +32,7 @@ function lists() {
     'credential cookies': meanings('credential-names', 'CREDENTIAL_COOKIES', 'cookies'),
     'everyday cookies': meanings('everyday-cookies', 'EVERYDAY_COOKIES', 'service'),
     'neutral fields': words('neutral-fields', 'NEUTRAL_FIELDS'),
+    'neutral response fields': words('neutral-response-fields', 'NEUTRAL_RESPONSE_FIELDS'),
     'telling names': words('filled-names', 'TELLING_NAMES'),
     'neutral names': words('filled-names', 'NEUTRAL_NAMES'),
     'endless types': words('endless-types', 'ENDLESS_TYPES'),

@@ -21,12 +21,17 @@ export function sendHeadLate(response: ServerResponse): void {
 export function ignoreUnchanged(response: ServerResponse): void {
   const { setHeader } = response
   response.setHeader = (name, value) =>
-    String(value) === String(response.getHeader(name)) ? response : setHeader.call(response, name, value)
+    String(value) === String(fieldOf(response, name)) ? response : setHeader.call(response, name, value)
 }
 
 /** Sets those fields of a head that have another value than the response has already. */
 function setChanged(response: ServerResponse, fields: OutgoingHttpHeaders | undefined): void {
   for (const [name, value] of Object.entries(fields ?? {})) {
-    if (value !== undefined && String(value) !== String(response.getHeader(name))) response.setHeader(name, value)
+    if (value !== undefined && String(value) !== String(fieldOf(response, name))) response.setHeader(name, value)
   }
+}
+
+/** A field that is compared and not used: the cache observes the response's own method. */
+function fieldOf(response: ServerResponse, name: string): unknown {
+  return Object.getPrototypeOf(response).getHeader.call(response, name)
 }

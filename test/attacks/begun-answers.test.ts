@@ -176,3 +176,122 @@ describe('a refresh of a page whose answer, or whose URL, middleware in front ha
     }
   })
 })
+
+/** Middleware in front has set fields on the response; what a handler makes of them is in its page. */
+const OF_RESPONSE: Readonly<Record<string, (res: Response | Context['res']) => unknown>> = {
+  getHeader: (res) => res.getHeader('X-Lang'),
+  hasHeader: (res) => res.hasHeader('x-lang'),
+  getHeaders: (res) => res.getHeaders()['x-lang'],
+  'getHeaders, in an expression': (res) => 'x-lang' in res.getHeaders(),
+  'getHeaders, copied': (res) => JSON.stringify({ ...res.getHeaders() }).replace(/"x-request-id":"\d*",?/, ''),
+  'getHeader of a cookie': (res) => res.getHeader('Set-Cookie'),
+}
+
+const setFields = (res: Response | Context['res'], who: string) => {
+  res.setHeader('X-Request-Id', String(Math.random()).slice(2))
+  if (who === '') return
+  res.setHeader('X-Lang', who)
+  res.setHeader('Set-Cookie', `visit=${who}`)
+}
+
+describe('a handler that reads response fields which middleware in front has set for some visitors', () => {
+  const caches = <Cache extends { close(): Promise<void> }>(cached: Cache): Cache => {
+    open.push(() => cached.close())
+    return cached
+  }
+
+  const inExpress = (make: typeof express5) => (read: (res: Response) => unknown, isCached: boolean) => {
+    const site = make()
+    site.use((req, res, next) => {
+      setFields(res, req.get('x-who') ?? '')
+      next()
+    })
+    if (isCached) site.use(caches(fallbackCache({ ttl: 60 })))
+    return site.get('/page', (_req: Request, res: Response) => void res.send(`page ${read(res)}`))
+  }
+  const inKoa = (Application: typeof Koa) => (read: (ctx: Context) => unknown, isCached: boolean) => {
+    const site = new Application()
+    site.use((ctx, next) => {
+      setFields(ctx.res, ctx.get('x-who'))
+      return next()
+    })
+    if (isCached) site.use(caches(koaCache({ ttl: 60 })))
+    return site
+      .use((ctx) => {
+        ctx.body = `page ${read(ctx)}`
+      })
+      .callback()
+  }
+  const applications = [
+    ['Express 5', inExpress(express5)],
+    ['Express 4', inExpress(express4 as unknown as typeof express5)],
+    ['Koa 3', inKoa(Koa)],
+    ['Koa 2', inKoa(Koa2 as unknown as typeof Koa)],
+  ] as const
+
+  it.each(
+    applications.flatMap(([name, app]) =>
+      Object.entries(OF_RESPONSE).map(([way, read]) => [name, way, read, app] as const),
+    ),
+  )('in %s by %s gets each visitor a page of their own', async (_name, _way, read, app) => {
+    const of = (place: Response | Context) =>
+      read('req' in place && 'res' in place && 'state' in place ? place.res : (place as Response))
+    const get = await pair(app(of as never, true), app(of as never, false))
+    for (const who of VISITORS) await get(who)
+  })
+
+  it.each<[string, (ctx: Context) => unknown]>([
+    ['get', (ctx) => ctx.response.get('X-Lang')],
+    ['has', (ctx) => Reflect.get(ctx.response, 'has').call(ctx.response, 'X-Lang')],
+    ['headers', (ctx) => ctx.response.headers['x-lang']],
+    ['toJSON', (ctx) => JSON.stringify(ctx.response.toJSON()).replace(/"x-request-id":"\d*",?/, '')],
+  ])('in Koa by response.%s gets each visitor a page of their own', async (_way, read) => {
+    for (const Application of [Koa, Koa2 as unknown as typeof Koa]) {
+      const get = await pair(inKoa(Application)(read, true), inKoa(Application)(read, false))
+      for (const who of VISITORS) await get(who)
+    }
+  })
+
+  it('gets a hit for the same value, and for another one none', async () => {
+    const get = await pair(
+      inExpress(express5)((res) => res.get('x-lang'), true),
+      inExpress(express5)((res) => res.get('x-lang'), false),
+    )
+    await get('ann')
+    expect([(await get('ann')).hit, (await get('bob')).hit, (await get('bob')).hit]).toEqual([true, false, true])
+  })
+
+  it('may add to them, look at what it has set itself, and at fields that frameworks read for every response', async () => {
+    const read = (res: Response) => {
+      res.links({ next: '/2' }).vary('Accept').set('X-Lang', 'own')
+      return [res.get('X-Lang'), res.get('ETag'), res.get('X-Request-Id') !== undefined]
+    }
+    const get = await pair(inExpress(express5)(read, true), inExpress(express5)(read, false))
+    await get('ann')
+    expect(await get('bob')).toMatchObject({ hit: true })
+  })
+
+  it('is not stored if its page contains an identifier of the response', async () => {
+    const site = inExpress(express5)((res) => res.get('X-Request-Id'), true)
+    const running = await listen(site)
+    open.push(() => running.close())
+    const pages = await Promise.all([ask(running.port, '/page'), ask(running.port, '/page')])
+    expect(new Set(pages.map(({ text }) => text)).size).toBe(2)
+    expect(pages.map(({ cacheStatus }) => cacheStatus.detail)).toContain('reflected')
+  })
+
+  it('is not looked at where inputs.ignore names the field', async () => {
+    const cached = caches(fallbackCache({ ttl: 60, inputs: { ignore: ['response:X-Lang'] } }))
+    const site = express5()
+    site.use((req, res, next) => {
+      setFields(res, req.get('x-who') ?? '')
+      next()
+    })
+    site.use(cached)
+    site.get('/page', (_req, res) => void res.send(`page ${typeof res.get('x-lang')}`))
+    const running = await listen(site)
+    open.push(() => running.close())
+    await ask(running.port, '/page', { fields: { 'x-who': 'ann' } })
+    expect((await ask(running.port, '/page', { fields: { 'x-who': 'bob' } })).cacheStatus.hit).toBe(true)
+  })
+})

@@ -97,6 +97,7 @@ function objectRead(path: string, input: string): string {
 /** Formats an input as it is written in code. */
 function spelled(input: string): string {
   const [prefix, name] = input.split(/:(.*)/s)
+  if (prefix === 'response') return name === '*' ? 'all response fields' : `the response field ${name}`
   const holder = { req: 'req', res: 'res', ctx: 'ctx', locals: 'res.locals', state: 'ctx.state' }[String(prefix)]
   return name === '*' ? `all of ${holder}` : `${holder}.${name}`
 }

@@ -3,13 +3,13 @@ import { NEUTRAL_NAMES, TELLING_NAMES } from './filled-names.js'
 
 /**
  * Whether a selecting input is a value that middleware in front of the cache has set: `req:tenant`, `ctx:tenant`,
- * `locals:lang`, `state:lang`.
+ * `locals:lang`, `state:lang`, `response:x-lang`.
  */
 export function isFilledInput(name: string): boolean {
   return FILLED.test(name)
 }
 
-const FILLED = /^(?:req|res|ctx|locals|state):./
+const FILLED = /^(?:req|res|ctx|locals|state|response):./
 
 /**
  * Converts a value set by middleware to text, so that two texts are equal exactly if the values are. `null` for

@@ -7,7 +7,7 @@ import { MAX_SELECTING } from './vary.js'
 export interface InputsOptions {
   /**
    * Inputs on which no response depends: field names, `cookie:` with a cookie name, `query:` with a parameter name,
-   * `req:`, `ctx:`, `locals:` and `state:` with the name of a value, `ip`.
+   * `req:`, `ctx:`, `locals:` and `state:` with the name of a value, `response:` with that of a response field, `ip`.
    */
   readonly ignore?: readonly string[] | undefined
   /**
@@ -60,6 +60,7 @@ const MOST_INPUTS = 1000
 
 function inputName(name: string, option: string): string {
   if (isToken(name) && name !== '*') return name.toLowerCase()
+  if (/^response:./.test(name)) return name.toLowerCase()
   if (/^cookie:[^\s;,=]+$/.test(name) || /^query:./.test(name) || isFilledInput(name)) return name
   throw new TypeError(
     `${option} must be a list of field names, of cookies such as "cookie:theme", and of values such as "req:tenant", got ${shown(name)}`,

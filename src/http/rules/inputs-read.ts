@@ -1,5 +1,7 @@
+import type { FieldValue } from '../syntax/fields.js'
 import { rootParameter } from '../syntax/parameters.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
+import { NEUTRAL_RESPONSE_FIELDS, RESPONSE_FIELD } from './neutral-response-fields.js'
 import type { Filling } from './vary.js'
 
 /**
@@ -40,6 +42,8 @@ export class InputsRead {
    * adapters that support them. An object for the reason in {@link AddressExcuse}.
    */
   filledBy: Filling | undefined
+  /** The response fields that middleware in front had set when the run began, by lower-case name. */
+  fieldsBefore: Readonly<Record<string, FieldValue | number | undefined>> = NO_FIELDS
   /** Number of reads of the client's address. */
   addressReads = 0
   /** Set by adapters that can recognize loggers. */
@@ -141,6 +145,16 @@ export class InputsRead {
     this.#add(isPlain ? 'filledValues' : 'filledObjects', input)
   }
 
+  /** @param name - of a response field, in lower case */
+  responseField(name: string): void {
+    if (!this.isCounting) return
+    const input = `${RESPONSE_FIELD}${name}`
+    if (!NEUTRAL_RESPONSE_FIELDS.has(name)) this.filled(input, !this.counted.has(input))
+    else if (this.fieldsBefore[name] !== undefined && !this.neutral.has(input)) {
+      this.neutral = new Set(this.neutral).add(input)
+    }
+  }
+
   /** Restores an earlier state of the recorded cookies: a parser has read them, and its result is watched instead. */
   forgetCookies(every: boolean, names: number): void {
     this.everyCookie = every
@@ -190,6 +204,7 @@ export class InputsRead {
 type Kind = 'fields' | 'cookies' | 'parameters' | 'filledValues' | 'filledObjects'
 
 const NONE: ReadonlySet<string> = new Set()
+const NO_FIELDS: InputsRead['fieldsBefore'] = Object.freeze({})
 
 /** Hidden from handlers, and read for every response by Express; a body may contain its own entity tag. */
 const UNREFLECTED: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since'])

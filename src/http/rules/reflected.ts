@@ -3,6 +3,7 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { type Fields, fieldValue } from '../syntax/fields.js'
 import type { InputsPolicy } from './inputs-policy.js'
 import type { InputsRead } from './inputs-read.js'
+import { RESPONSE_FIELD } from './neutral-response-fields.js'
 
 /** A value of the request that is not part of the key, with its name in the options. */
 export interface UnkeyedText {
@@ -27,7 +28,7 @@ export function unkeyedTexts(
   if (neutral.size === 0 && keyedParameters === undefined) return NONE
   const texts: UnkeyedText[] = []
   for (const input of neutral) {
-    const text = fieldValue(request.headers, input)?.trim() ?? ''
+    const text = (neutralText(read, input) ?? fieldValue(request.headers, input))?.trim() ?? ''
     if (text.length >= SHORTEST && !selecting.includes(input) && !ignored.has(input)) texts.push({ input, text })
   }
   if (keyedParameters !== undefined) texts.push(...unkeyedPairs(request.url, keyedParameters, ignored))
@@ -73,6 +74,13 @@ const LARGEST = 2 ** 22
 const MOST_SEARCHED = 2 ** 24
 
 const NONE: readonly UnkeyedText[] = Object.freeze([])
+
+/** The value of a response field that middleware in front has set; `undefined` for other inputs. */
+function neutralText({ fieldsBefore }: InputsRead, input: string): string | undefined {
+  if (!input.startsWith(RESPONSE_FIELD)) return undefined
+  const value = fieldsBefore[input.slice(RESPONSE_FIELD.length)]
+  return typeof value === 'object' ? value.join(', ') : String(value ?? '')
+}
 
 function unkeyedPairs(url: string, keyed: readonly string[], ignored: ReadonlySet<string>): readonly UnkeyedText[] {
   const start = url.indexOf('?')

@@ -143,7 +143,7 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 
   filled(input: string): string | null | undefined {
     const res: Answering = this.#response
-    return filledIn({ req: this.context, res, locals: res.locals }, input, this.#ignored)
+    return filledIn({ req: this.context, res, locals: res.locals, response: res }, input, this.#ignored)
   }
 
   field(name: string): FieldValue | undefined {

@@ -29,6 +29,7 @@ import {
   OuterFields,
   otherOriginOf,
   type ParsedRequest,
+  ResponseFieldsWatch,
   readContent,
   rewrittenUrl,
   sendPreparedOver,
@@ -110,7 +111,9 @@ export class KoaExchange implements Exchange<Context> {
     const outer = isRecorded ? new OuterFields(ctx.res) : undefined
     this.#outer = outer
     const restore = changeFields(ctx.req, changes)
-    if (recording.inputs !== undefined) watchContext(ctx, recording.inputs)
+    const { inputs } = recording
+    if (inputs !== undefined) watchContext(ctx, inputs)
+    const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
     if (isRecorded) ctx.res.once('close', () => recording.leave())
     if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
     ctx.fallbackCache = recording.handle
@@ -122,6 +125,7 @@ export class KoaExchange implements Exchange<Context> {
       return replyInstead(ctx, outer?.values ?? NONE, instead)
     } finally {
       restore()
+      fields?.stop()
     }
     // The connection may have closed just now, before its event fired.
     if (isRecorded && hasDeparted(ctx.req, ctx.res)) recording.leave()
@@ -216,7 +220,7 @@ class KoaRequestHead implements RequestHead {
 
   filled(input: string): string | null | undefined {
     const ctx = this.#ctx
-    return filledIn({ req: ctx.req, ctx, state: ctx.state }, input, this.#ignored)
+    return filledIn({ req: ctx.req, ctx, state: ctx.state, response: ctx.res }, input, this.#ignored)
   }
 
   get otherOrigin(): string | undefined {

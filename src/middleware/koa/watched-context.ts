@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import { watchFilledContext, watchOriginalUrl, watchQuery, watchRequest } from '../node/index.js'
@@ -6,6 +6,7 @@ import { watchFilledContext, watchOriginalUrl, watchQuery, watchRequest } from '
 /** The properties of a Koa context that are watched. */
 interface WatchableContext {
   readonly req: IncomingMessage
+  readonly res: ServerResponse
   readonly request: object & { _accept?: unknown; memoizedURL?: unknown }
   readonly state: object
   readonly app: { readonly request: object; readonly context: object }

@@ -7,6 +7,7 @@ import { hasDeparted } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
 import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
 import { OuterFields } from './outer-fields.js'
+import { ResponseFieldsWatch } from './watched-response-fields.js'
 import { inWireText } from './wire-text.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
 
@@ -19,6 +20,7 @@ const { end, write } = OutgoingMessage.prototype
 export class ResponseWatch implements ResponseHead {
   readonly outer: ResponseHead['outer']
   readonly #outerFields: OuterFields | undefined
+  readonly #fieldsWatch: ResponseFieldsWatch | undefined
   readonly #request: NodeRequest
   readonly #response: ServerResponse
   readonly #recording: Recording
@@ -51,6 +53,8 @@ export class ResponseWatch implements ResponseHead {
     const isRecorded = recording.wants === 'response'
     this.#outerFields = isRecorded ? new OuterFields(response) : undefined
     this.outer = this.#outerFields?.values ?? NONE
+    const { inputs } = recording
+    this.#fieldsWatch = this.#outerFields && inputs && new ResponseFieldsWatch(response, this.#outerFields, inputs)
   }
 
   get status(): number {
@@ -194,6 +198,7 @@ export class ResponseWatch implements ResponseHead {
     const response = this.#response
     this.#begun = true
     this.#restore()
+    this.#fieldsWatch?.stop()
     const onward: Onward = this.#recording.begin(this, this.#whole)
     this.#instead = onward.instead
     this.#records = onward.record && this.#whole === undefined

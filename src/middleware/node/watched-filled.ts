@@ -1,13 +1,24 @@
-import { IncomingMessage, type ServerResponse } from 'node:http'
+import { IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { InputsRead } from '../../http/port/index.js'
-import { filledText, isNeutralName, isPlainValue, isTelling } from '../../http/port/index.js'
+import {
+  filledText,
+  isNeutralName,
+  isNeutralResponseField,
+  isPlainValue,
+  isTelling,
+  RESPONSE_FIELD,
+} from '../../http/port/index.js'
 import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
 import { isAbsent, watchedFunction, watchGetter, watchProperty } from './watched-property.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
-export type FilledHolders = Readonly<Partial<Record<'req' | 'res' | 'ctx' | 'locals' | 'state', object | undefined>>>
+export type FilledHolders = Readonly<
+  Partial<Record<'req' | 'res' | 'ctx' | 'locals' | 'state', object | undefined>>
+> & {
+  readonly response?: Pick<ServerResponse, 'getHeader' | 'getHeaders'> | undefined
+}
 
 /**
  * The value of an input that middleware has stored on a request or context, as text.
@@ -23,9 +34,26 @@ export function filledIn(
   const colon = input.indexOf(':')
   const prefix = input.slice(0, colon) as keyof FilledHolders
   const name = input.slice(colon + 1)
+  if (prefix === 'response') {
+    const { response } = holders
+    return response === undefined
+      ? null
+      : responseFieldText(name, response.getHeader(name), () => response.getHeaders())
+  }
   const holder = holders[prefix]
   if (holder === undefined) return null
   return name === '*' ? plainValues(prefix, holder, ignored) : filledText(ownValue(holder, name))
+}
+
+/** The text of a response field, or of all that may differ between visitors (`*`). */
+function responseFieldText(
+  name: string,
+  value: OutgoingHttpHeaders[string],
+  all: () => Readonly<OutgoingHttpHeaders>,
+): string | null | undefined {
+  if (name !== '*') return filledText(typeof value === 'number' ? String(value) : value)
+  const fields = Object.entries(all()).filter(([field]) => !isNeutralResponseField(field))
+  return filledText(Object.fromEntries(fields.map(([field, one]) => [field, String(one)])))
 }
 
 /**
@@ -36,7 +64,7 @@ export function watchFilled(request: IncomingMessage, response: ServerResponse, 
   const { locals } = response as ServerResponse & { readonly locals?: object }
   const req = watchProperties('req', request, inputs)
   const res = watchTelling(response, inputs)
-  const live = { req: request, res: response, locals }
+  const live = { req: request, res: response, locals, response }
   tell(inputs, live, { req, res, locals: watchHolder('locals', response, inputs) })
 }
 
@@ -57,10 +85,10 @@ function watchTelling(response: ServerResponse, inputs: InputsRead): InputRecord
 
 /** Like {@link watchFilled}, for a Koa context, its state, and its Node.js request. */
 export function watchFilledContext(
-  ctx: { readonly req: IncomingMessage; readonly state: object },
+  ctx: { readonly req: IncomingMessage; readonly res: ServerResponse; readonly state: object },
   inputs: InputsRead,
 ): void {
-  const live = { req: ctx.req, ctx, state: ctx.state }
+  const live = { req: ctx.req, ctx, state: ctx.state, response: ctx.res }
   const req = watchProperties('req', ctx.req, inputs)
   tell(inputs, live, { req, ctx: watchProperties('ctx', ctx, inputs), state: watchHolder('state', ctx, inputs) })
 }
@@ -75,10 +103,13 @@ function tell(inputs: InputsRead, live: FilledHolders, before: FilledHolders): v
 
 class FilledBefore {
   readonly #before: FilledHolders
+  readonly #inputs: InputsRead
   readonly #ignored: ReadonlySet<string>
   readonly #named: ReadonlyMap<string, string | null | undefined> | undefined
 
-  constructor({ ignored, filledNames }: InputsRead, live: FilledHolders, before: FilledHolders) {
+  constructor(inputs: InputsRead, live: FilledHolders, before: FilledHolders) {
+    const { ignored, filledNames } = inputs
+    this.#inputs = inputs
     this.#before = before
     this.#ignored = ignored
     this.#named =
@@ -86,7 +117,15 @@ class FilledBefore {
   }
 
   filled(input: string): string | null | undefined {
-    return this.#named?.has(input) ? this.#named.get(input) : filledIn(this.#before, input, this.#ignored)
+    if (this.#named?.has(input)) return this.#named.get(input)
+    if (!input.startsWith(RESPONSE_FIELD)) return filledIn(this.#before, input, this.#ignored)
+    const name = input.slice(RESPONSE_FIELD.length)
+    const { fieldsBefore } = this.#inputs
+    return responseFieldText(
+      name,
+      fieldsBefore[name] as OutgoingHttpHeaders[string],
+      () => fieldsBefore as OutgoingHttpHeaders,
+    )
   }
 }
 

@@ -1,0 +1,47 @@
+/**
+ * Response fields that may be read behind the cache without consequence, although middleware in front has set them:
+ * frameworks read them for every response, they are part of the key, or they describe one run. In lower case.
+ */
+export const NEUTRAL_RESPONSE_FIELDS: ReadonlySet<string> = new Set([
+  'accept-ranges',
+  'age',
+  'cache-control',
+  'cache-status',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'date',
+  'etag',
+  'expires',
+  'keep-alive',
+  'last-modified',
+  'pragma',
+  'trailer',
+  'transfer-encoding',
+  'vary',
+  'x-powered-by',
+  'ratelimit',
+  'ratelimit-limit',
+  'ratelimit-policy',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+  'server-timing',
+  'traceresponse',
+  'x-correlation-id',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+  'x-request-id',
+  'x-response-time',
+  'x-runtime',
+])
+
+/** Whether reading a response field has no consequence; by its lower-case name. */
+export function isNeutralResponseField(name: string): boolean {
+  return NEUTRAL_RESPONSE_FIELDS.has(name)
+}
+
+/** The prefix of inputs that are fields which middleware in front has set on the response: `response:x-lang`. */
+export const RESPONSE_FIELD = 'response:'

@@ -1,0 +1,97 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { InputsRead } from '../../http/port/index.js'
+import type { OuterFields } from './outer-fields.js'
+import { watchedRecord } from './watched-fields.js'
+
+/** The methods of a response by which handlers read its fields. Names alone are listed to remove fields. */
+const METHODS = ['getHeader', 'hasHeader', 'getHeaders'] as const
+
+type Methods = Pick<ServerResponse, (typeof METHODS)[number]>
+
+/** The property under which a response stores its watch. */
+const FIELDS = Symbol('fallback-cache.fields')
+
+type Watched = ServerResponse & { [FIELDS]?: ResponseFieldsWatch }
+
+/**
+ * Records reads of response fields that the run itself has not set: middleware in front of the cache may have set them
+ * for this client, or may set them for others.
+ */
+export class ResponseFieldsWatch {
+  readonly #response: ServerResponse
+  readonly #outer: OuterFields
+  readonly #inputs: InputsRead
+  readonly #before: Methods
+  readonly #own: Methods
+  /** Fields to which frameworks append: a read counts unless they are set afterwards. */
+  readonly #appended = new Set<string>()
+
+  constructor(response: ServerResponse, outer: OuterFields, inputs: InputsRead) {
+    this.#response = response
+    this.#outer = outer
+    this.#inputs = inputs
+    inputs.fieldsBefore = outer.values
+    const { getHeader, hasHeader, getHeaders } = response
+    this.#before = { getHeader, hasHeader, getHeaders }
+    const watched = response as Watched
+    // Another watch exists if another cache has handled the request before.
+    this.#own = watched[FIELDS] === undefined ? SHARED : methodsOf(this)
+    watched[FIELDS] ??= this
+    Object.assign(response, this.#own)
+  }
+
+  getHeader(name: string): ReturnType<Methods['getHeader']> {
+    this.#read(name)
+    return this.#before.getHeader.call(this.#response, name)
+  }
+
+  hasHeader(name: string): boolean {
+    this.#read(name)
+    return this.#before.hasHeader.call(this.#response, name)
+  }
+
+  getHeaders(): OutgoingHttpHeaders {
+    const fields = this.#before.getHeaders.call(this.#response)
+    if (!this.#inputs.isCounting) return fields
+    return watchedRecord(fields, { one: (name) => this.#read(name), all: () => this.#inputs.responseField('*') })
+  }
+
+  /** Restores the methods. Called before the head is recorded. */
+  stop(): void {
+    for (const name of this.#appended) if (!this.#outer.isSet(name)) this.#inputs.responseField(name)
+    for (const method of METHODS) {
+      if (this.#response[method] === this.#own[method]) this.#response[method] = this.#before[method] as never
+    }
+  }
+
+  #read(name: unknown): void {
+    if (!this.#inputs.isCounting || typeof name !== 'string') return
+    const lower = name.toLowerCase()
+    if (this.#outer.isSet(lower)) return
+    if (!APPENDED.has(lower)) this.#inputs.responseField(lower)
+    else this.#appended.add(lower)
+  }
+}
+
+const APPENDED: ReadonlySet<string> = new Set(['link', 'set-cookie'])
+
+/** Shared functions for all responses: see `watchResponse`. */
+const SHARED: Methods & ThisType<Watched> = {
+  getHeader(name) {
+    return this[FIELDS]?.getHeader(name)
+  },
+  hasHeader(name) {
+    return this[FIELDS]?.hasHeader(name) === true
+  },
+  getHeaders() {
+    return this[FIELDS]?.getHeaders() ?? {}
+  },
+}
+
+function methodsOf(watch: ResponseFieldsWatch): Methods {
+  return {
+    getHeader: (name) => watch.getHeader(name),
+    hasHeader: (name) => watch.hasHeader(name),
+    getHeaders: () => watch.getHeaders(),
+  }
+}
