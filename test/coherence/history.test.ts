@@ -152,6 +152,30 @@ it('each key of ours may be evicted, in any order: what was invalidated stays so
   }
 }, 60_000)
 
+it.each([
+  { what: 'a record without covers', change: ['XADD', 'log', '*', 'a', 'b'] },
+  { what: 'a record whose covers are no JSON', change: ['XADD', 'log', '*', 'n', 'x', 'c', '[k'] },
+  { what: 'a mark at no position', change: ['ZADD', 'marks', 'inf', 'sss'] },
+  { what: 'a log that is no stream', change: ['SET', 'log', 'x'] },
+  { what: 'a head that is none', change: ['SET', 'head', 'x'] },
+])(
+  'another program that leaves $what in the log keeps no process from Redis (C1)',
+  async ({ change }) => {
+    server = await RedisServer.start()
+    const [writer, reader] = [await start(), await start()]
+    await writer.set('k', 'old')
+    await reader.get('k')
+    const [command = '', part, ...rest] = change
+    const key = ((await server.command('KEYS', `*:${part}`)) as string[])[0] ?? ''
+    await server.command(command, key, ...rest)
+    await until('durable', async () => (await writer.invalidatePrefix('k')).durable, { timeout: 10_000 })
+    const newcomer = await start()
+    await connected(writer, reader)
+    for (const cache of [reader, newcomer, writer]) expect(await cache.get('k')).toBeNull()
+  },
+  30_000,
+)
+
 it('under allkeys-lru and with far too little memory, nothing that was invalidated is served (C1)', async () => {
   server = await RedisServer.start({ args: ['--maxmemory', '3mb', '--maxmemory-policy', 'allkeys-lru'] })
   const [writer, reader] = [await start({ maxEntries: 20 }), await start({ maxEntries: 20 })]

@@ -103,7 +103,7 @@ export function parseCover(text: string): Cover {
     case 't':
       return { kind: 'tag', tag: rest }
     case 's':
-      return softened(parseCover(rest))
+      return rest.startsWith('s') ? { kind: 'all' } : softened(parseCover(rest))
     default:
       return { kind: 'all' }
   }

@@ -184,9 +184,8 @@ while true do
   local page = redis.call('XRANGE', KEYS[1], start, '+', 'COUNT', count)
   for index = 1, #page do
     records[#records + 1] = page[index]
-    bytes = bytes - 60 - #page[index][2][2] - #page[index][2][4]
-    local soft = page[index][2][6]
-    if soft then bytes = bytes - #soft end
+    bytes = bytes - 60
+    for field = 2, 6, 2 do bytes = bytes - #(page[index][2][field] or '') end
     if bytes <= 0 and #records > 1 then return { 1, records } end
   end
   if #page < count then return { 0, records } end

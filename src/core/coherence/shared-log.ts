@@ -196,16 +196,29 @@ function otherProtocol(other: string): CacheError {
   )
 }
 
+/** Reads a record; one that no version of this package has written covers everything. */
 function readRecord(item: unknown): LogRecord {
   const [id, fields] = list(item)
   const pairs = list(fields).map(text)
-  const softAt = pairs.indexOf('s')
-  const covers: unknown = JSON.parse(pairs[(softAt > 0 ? softAt : pairs.indexOf('c')) + 1] ?? '["a"]')
+  const field = (name: string): string | undefined => {
+    const at = pairs.findIndex((pair, index) => index % 2 === 0 && pair === name)
+    return at < 0 ? undefined : pairs[at + 1]
+  }
   return {
     position: Number(text(id).split('-')[0]),
-    nonce: pairs[pairs.indexOf('n') + 1] ?? '',
-    covers: Array.isArray(covers) ? covers.map((cover) => parseCover(String(cover))) : [{ kind: 'all' }],
+    nonce: field('n') ?? '',
+    covers: readCovers(field('s') ?? field('c')),
   }
+}
+
+function readCovers(json = ''): readonly Cover[] {
+  try {
+    const covers: unknown = JSON.parse(json)
+    if (Array.isArray(covers)) return covers.map((cover) => parseCover(String(cover)))
+  } catch {
+    // Not of this package.
+  }
+  return [{ kind: 'all' }]
 }
 
 function readMarks(flat: readonly unknown[]): { readonly text: string; readonly position: number }[] {
