@@ -39,6 +39,7 @@ export const SECTIONS = [
       'docs/deployments.md',
       'docs/monitoring.md',
       'docs/dashboard.md',
+      'docs/cli.md',
       'docs/tracing.md',
       'docs/reliability.md',
       'docs/runbook.md',

@@ -53,7 +53,7 @@ export function contentOf(key: string, entry: Entry, withBody: boolean): EntryCo
 }
 
 /** The first line of an identity: method, origin, path, query. Values that options add follow in further lines. */
-const IDENTITY = /^([A-Z]+) (https?:\/\/[^/?#]*)([^?]*)(\?.*)?$/
+const IDENTITY = /^([A-Z]+) (https?:\/\/[^/?#]*)(\/[^?]*)?(\?.*)?$/
 
 function responseOf(stored: StoredResponse): InspectedResponse {
   const [line = '', ...more] = stored.identity.split('\n')

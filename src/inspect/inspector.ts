@@ -28,6 +28,8 @@ export interface EntryPage {
   readonly cursor: string | undefined
   /** The number of keys that were looked at. */
   readonly examined: number
+  /** The `keyPrefix` of other applications whose keys were met, because the own one begins theirs. */
+  readonly otherPrefixes: readonly string[]
 }
 
 /** Keys that Redis looks at for one page of a list, and for one command. */
@@ -79,7 +81,7 @@ export function inspectorOf(cache: FallbackCache): Inspector {
   return new Inspector(() => engineOf(cache).inspected())
 }
 
-const NONE: EntryPage = { entries: [], cursor: undefined, examined: 0 }
+const NONE: EntryPage = { entries: [], cursor: undefined, examined: 0, otherPrefixes: [] }
 
 async function pageOfRedis(
   redis: InspectedRedis,
@@ -87,17 +89,20 @@ async function pageOfRedis(
 ): Promise<EntryPage> {
   const shelf = new RedisShelf(redis)
   const entries: EntrySummary[] = []
+  const otherPrefixes: string[] = []
   let examined = 0
   let next = cursor
   do {
     // Few keys may begin with the prefix: the more were looked at in vain, the more are looked at at once.
-    const count = Math.min(LARGEST_COUNT, Math.max(10, limit - entries.length, examined))
+    const inVain = examined - 4 * entries.length
+    const count = Math.min(LARGEST_COUNT, Math.max(10, limit - entries.length, inVain))
     const page = await shelf.page(prefix, count, next)
     entries.push(...page.entries)
+    otherPrefixes.push(...page.otherPrefixes)
     examined += count
     next = page.cursor
   } while (next !== undefined && entries.length < limit && examined < MOST_EXAMINED)
-  return { entries, cursor: next && `r${next}`, examined }
+  return { entries, cursor: next && `r${next}`, examined, otherPrefixes }
 }
 
 function readCursor(

@@ -23,7 +23,7 @@ export class MemoryShelf {
       const summary = key.startsWith(prefix) ? this.#summary(key) : undefined
       if (summary !== undefined) entries.push(summary)
     }
-    return { entries, cursor: at < keys.length ? String(at) : undefined, examined: at - from }
+    return { entries, cursor: at < keys.length ? String(at) : undefined, examined: at - from, otherPrefixes: [] }
   }
 
   entry(key: string, withBody: boolean): InspectedEntry | undefined {

@@ -1,6 +1,6 @@
 import { entryLabel } from '../core/coherence/entry-label.js'
 import type { InspectedRedis } from '../core/coherence/inspected-tiers.js'
-import { entryKey, entryName, ownName } from '../core/coherence/names.js'
+import { entryKey, entryName } from '../core/coherence/names.js'
 import { decodeFrame, decodeHead, type FrameHead } from '../core/tiers/wire-frame.js'
 import { contentOf, summaryOf } from './described.js'
 import type { EntryState, EntrySummary, InspectedEntry } from './inspected-entry.js'
@@ -17,19 +17,21 @@ const AT_ONCE = 50
 export interface NamesPage {
   readonly entries: readonly EntrySummary[]
   readonly cursor: string | undefined
-  /** Keys that Redis was asked about. */
+  /** Keys that were looked at. */
   readonly examined: number
+  /** The `keyPrefix` of other applications whose keys were met, because the own one begins theirs. */
+  readonly otherPrefixes: readonly string[]
 }
+
+/** In a name: a key of the library itself, of this prefix or another. The keys of entries have a second colon there. */
+const OWN = /\{fallback-cache\}:(?!:)/
+const HEAD = /^(.*)\{fallback-cache\}:head$/s
 
 /** The entries in Redis. Reads only; each command has a deadline. */
 export class RedisShelf {
   readonly #redis: InspectedRedis
-  /** Begins the names of the library's own keys. */
-  readonly #own: string
-
   constructor(redis: InspectedRedis) {
     this.#redis = redis
-    this.#own = ownName(redis.keyPrefix, 'log').slice(0, -'log'.length)
   }
 
   /** Reads one page of the entries whose keys begin with `prefix`. */
@@ -37,13 +39,14 @@ export class RedisShelf {
     const { port, keyPrefix } = this.#redis
     const begin = prefix === '' ? keyPrefix : entryName(keyPrefix, prefix)
     const page = await this.#redis.run(() => port.scan(begin, count, cursor))
-    const names = page.keys.filter((name) => !name.startsWith(this.#own))
+    const names = page.keys.filter((name) => !OWN.test(name))
     const entries: EntrySummary[] = []
     for (let at = 0; at < names.length; at += AT_ONCE) {
       const summaries = await Promise.all(names.slice(at, at + AT_ONCE).map((name) => this.#summary(name)))
       for (const summary of summaries) if (summary !== undefined) entries.push(summary)
     }
-    return { entries, cursor: page.cursor, examined: page.keys.length }
+    const otherPrefixes = page.keys.flatMap((name) => HEAD.exec(name)?.[1] ?? []).filter((one) => one !== keyPrefix)
+    return { entries, cursor: page.cursor, examined: page.keys.length, otherPrefixes }
   }
 
   /** Reads a whole entry; `undefined` if there is none. */

@@ -37,9 +37,11 @@ describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
     })
   })
 
-  it('brings a command that checks for stale answers', async () => {
-    const run = project.run(process.execPath, ['node_modules/.bin/fallback-cache-check'])
-    await expect(run).rejects.toThrow('usage: fallback-cache-check')
+  it('brings a command line', async () => {
+    const run = (...args: string[]) => project.run(process.execPath, ['node_modules/.bin/fallback-cache', ...args])
+    expect(await run('--help')).toContain('fallback-cache <command> --help says more')
+    expect(await run('--version')).toMatch(/^\d+\.\d+\.\d+/)
+    await expect(run('verify')).rejects.toThrow('an argument is missing')
   })
 
   describe('with the URL of a Redis', () => {

@@ -83,12 +83,12 @@ describe('checkCoherence', () => {
   })
 })
 
-describe('fallback-cache-check', () => {
+describe('fallback-cache verify', () => {
   const headers = ['--header', 'Host: shop.test']
 
   it('finds nothing to complain about, with the number in the answer to the write', async () => {
     const { code, stdout } = await command(server.url, [
-      ...['--read', '/stock', '--write', 'PUT /stock', '--json', 'stock.version', ...headers],
+      ...['--read', '/stock', '--write', 'PUT /stock', '--property', 'stock.version', ...headers],
     ])
     expect(stdout).toMatch(/^\d+ reads, [1-9]\d* writes, 0 stale\n {2}http.* 0 stale\n {2}http.* 0 stale\n$/)
     expect(code).toBe(0)
@@ -106,35 +106,43 @@ describe('fallback-cache-check', () => {
   it('does not call a check good that could tell nothing', async () => {
     const { code, stdout } = await command(undefined, ['--read', '/nothing', '--write', 'PUT /nothing'])
     expect(stdout).toContain('answered with 404')
-    expect(code).toBe(2)
+    expect(code).toBe(1)
   })
 
   it('explains itself when it is misused', async () => {
     const { code, stderr } = await command(undefined, ['--read', '/stock'])
-    expect(stderr).toMatch(/^--write must be .*\n\nusage: fallback-cache-check .*\n--help tells more\n$/)
+    expect(stderr).toMatch(
+      /^fallback-cache verify: --write must be .*\nfallback-cache verify --help says how it is used\n$/,
+    )
     expect(code).toBe(2)
   })
 
   it.each([
     [['--read', '/stock', '--write', 'PUT /stock', 'localhost:3000'], 'a base URL must be like http://10.0.0.1:3000'],
-    [['--read', '/stock', '--write', 'PUT /stock', '--second', '1'], "Unknown option '--second'"],
-    [['--read', '/stock', '--write', 'PUT /stock', '--seconds', 'ten'], 'seconds must be above 0, got NaN'],
+    [
+      ['--read', '/stock', '--write', 'PUT /stock', '--second', '1'],
+      'there is no option --second; is --seconds meant?',
+    ],
+    [
+      ['--read', '/stock', '--write', 'PUT /stock', '--seconds', 'ten'],
+      '--seconds must be a number from 0.1 to 86400, got ten',
+    ],
   ])('says in one line what is wrong with %j', async (args, message) => {
     const { code, stderr } = await command(undefined, args)
-    expect(stderr.startsWith(message)).toBe(true)
-    expect(stderr.split('\n\n')[0]).not.toContain('\n')
+    expect(stderr.startsWith(`fallback-cache verify: ${message}`)).toBe(true)
+    expect(stderr.trimEnd().split('\n')).toHaveLength(2)
     expect(code).toBe(2)
   })
 
   it('tells how it is used', async () => {
     const { code, stdout } = await command(undefined, ['--help'])
-    expect(stdout).toMatch(/^usage: fallback-cache-check --read/)
+    expect(stdout).toMatch(/\n {2}fallback-cache verify --read <path>/)
     expect(code).toBe(0)
   })
 
   async function command(redis: string | undefined, args: readonly string[]): Promise<Ended> {
     const shop = await Shop.open(redis)
-    const all = [bundled('src/testing/command.ts'), '--seconds', '1', '--write-every', '50', ...args]
+    const all = [bundled('src/cli/main.ts'), 'verify', '--seconds', '1', '--write-every', '50', ...args]
     return await promisify(execFile)(process.execPath, [...all, ...shop.urls])
       .then(
         ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),

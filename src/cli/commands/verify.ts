@@ -1,0 +1,104 @@
+import { type Answer, ask } from '../../testing/ask.js'
+import { type CoherenceReport, checkCoherence } from '../../testing/check-coherence.js'
+import type { Arguments } from '../arguments.js'
+import type { Command } from '../command.js'
+import { UsageError } from '../errors.js'
+import { readBaseUrls, readFields } from '../http-options.js'
+import { visible } from '../terminal.js'
+
+export const verifyCommand: Command = {
+  synopsis: '--read <path> --write "<method> <path or URL>" [options] <base URL> …',
+  description:
+    'Checks for stale answers over HTTP: writes again and again, reads from each base URL at the same time, and counts the answers that are older than an acknowledged write. Knows nothing of this cache: any application, and any cache, can be checked. Without {n} in the write, its answer has to carry the number as well.',
+  options: {
+    read: { value: 'path', text: 'what to ask each base URL for' },
+    write: { value: 'method path', text: 'how to change it: "PUT /stock/{n}"; a path is sent to the first base URL' },
+    body: { value: 'text', text: 'of the write; {n} there or in its URL becomes a number that grows' },
+    property: { value: 'name.name', text: 'where the number is in a JSON answer. Default: version' },
+    field: { value: 'name', text: 'the header field of the answer that has it, instead' },
+    header: { value: 'name: value', isList: true, text: 'sent with every request' },
+    seconds: { value: 'n', text: 'how long. Default: 10' },
+    concurrency: { value: 'n', text: 'readers for each base URL. Default: 4' },
+    'write-every': { value: 'ms', text: 'pause between writes. Default: 200' },
+    grace: { value: 'ms', text: 'what an answer may lag behind. Default: 0' },
+  },
+  arity: [1, 100],
+  examples: [
+    [
+      'Two processes of a shop',
+      'verify --read /stock --write "PUT /stock/{n}" http://10.0.0.1:3000 http://10.0.0.2:3000',
+    ],
+    [
+      'The number in a header field',
+      'verify --read /page --write "POST /publish" --field X-Version http://10.0.0.1:3000',
+    ],
+  ],
+  failsIf: 'an answer was stale, or nothing could be told',
+  async run(given, { terminal }) {
+    const report = await checkOverHttp(given)
+    if (given.has('json')) await terminal.json(report)
+    else await terminal.print(visibleLines(reportText(report)))
+    return report.stale === 0 && report.reads > 0 && report.writes > 0 ? 0 : 1
+  },
+}
+
+async function checkOverHttp(given: Arguments): Promise<CoherenceReport> {
+  const [read, body, field] = [given.text('read'), given.text('body'), given.text('field')]
+  const [, method, target] = /^([A-Za-z]+) (\S+)$/.exec(given.text('write') ?? '') ?? []
+  const urls = readBaseUrls(given.positionals)
+  if (read === undefined) throw new UsageError('--read is missing')
+  if (method === undefined || target === undefined) throw new UsageError('--write must be "<method> <path or URL>"')
+  const headers = readFields(given)
+  const type = body !== undefined && /^\s*[[{]/.test(body) ? { 'content-type': 'application/json' } : {}
+  const isNumbered = `${target}${body}`.includes('{n}')
+  // Starts at the current time, so that versions also grow from one run of this command to the next.
+  let n = Date.now()
+
+  const versionOf = ({ status, headers: fields, text: answer }: Answer): number => {
+    if (status < 200 || status > 299) throw new Error(`answered with ${status}`)
+    const path = given.text('property') ?? 'version'
+    return Number((field === undefined ? inside(JSON.parse(answer), path) : fields[field.toLowerCase()]) ?? Number.NaN)
+  }
+
+  return checkCoherence({
+    urls,
+    seconds: given.number('seconds', 10, [0.1, 86_400], false),
+    concurrency: given.number('concurrency', 4, [1, 1000]),
+    writeEvery: given.number('write-every', 200, [1, 86_400_000], false),
+    grace: given.number('grace', 0, [0, 86_400_000], false),
+    read: async (url) => versionOf(await ask(new URL(read, url), { method: 'GET', headers })),
+    write: async () => {
+      n++
+      const url = new URL(target.replaceAll('{n}', String(n)), urls[0])
+      const sent = body?.replaceAll('{n}', String(n))
+      const answer = await ask(url, { method, headers: { ...type, ...headers }, body: sent })
+      if (!isNumbered) return versionOf(answer)
+      // A redirect also acknowledges a write: many applications redirect to the changed page.
+      if (answer.status < 200 || answer.status > 399) throw new Error(`answered with ${answer.status}`)
+      return n
+    },
+  })
+}
+
+function inside(value: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((part, name) => Object(part)[name], value)
+}
+
+function reportText({ reads, writes, stale, byAge, worst, byUrl, failed, failures }: CoherenceReport): string {
+  const ages = byAge.map(({ upTo, count }) => `${Number.isFinite(upTo) ? `up to ${upTo} ms` : 'older'}: ${count}`)
+  return [
+    `${reads} reads, ${writes} writes, ${stale} stale`,
+    ...Object.entries(byUrl).map(([url, counts]) => `  ${url}: ${counts.reads} reads, ${counts.stale} stale`),
+    ...(worst === undefined
+      ? []
+      : [
+          `  ${ages.join(', ')}`,
+          `  worst: ${worst.url} gave ${worst.got} for ${worst.expected}, ${Math.round(worst.age)} ms late`,
+        ]),
+    ...(failed > 0 ? [`${failed} failed:`, ...failures.map((failure) => `  ${failure}`)] : []),
+  ].join('\n')
+}
+
+function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n')
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+import { Arguments } from './arguments.js'
+import type { Command, ExitCode } from './command.js'
+import { COMMANDS } from './commands.js'
+import { CommandFailure, UsageError } from './errors.js'
+import { commandHelp, generalHelp } from './help.js'
+import { nearestName } from './nearest-name.js'
+import { Terminal, visible, withoutLogins } from './terminal.js'
+
+const terminal = new Terminal(process.stdout, process.stderr, process.env)
+const interrupted = new AbortController()
+
+// What reads our output may stop reading: `fallback-cache keys | head`.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' || code === 'EOF' ? 0 : 1))
+}
+process.on('SIGINT', () => {
+  // The second one does not wait for what the first one ends.
+  if (interrupted.signal.aborted) process.exit(130)
+  interrupted.abort()
+})
+
+runCommandLine(process.argv.slice(2)).then(
+  (code) => process.stdout.write('', () => process.exit(code)),
+  () => process.exit(1),
+)
+
+async function runCommandLine([name, ...args]: readonly string[]): Promise<ExitCode> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const [topic] = args
+    if (name === 'help' && topic !== undefined) return runCommandLine([topic, '--help'])
+    await terminal.print(generalHelp(Object.entries(COMMANDS).map(([one, { summary }]) => [one, summary])))
+    return name === undefined ? 2 : 0
+  }
+  if (name === '--version' || name === '-v') {
+    await terminal.print(await ownVersion())
+    return 0
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (entry === undefined) {
+    const meant = nearestName(name, Object.keys(COMMANDS))
+    const hint = meant === undefined ? '' : `; is "${meant}" meant?`
+    terminal.note(`fallback-cache: there is no command "${visible(name)}"${hint}\nfallback-cache --help lists them`)
+    return 2
+  }
+  return runCommand(name, entry.summary, await entry.load(), args)
+}
+
+async function runCommand(name: string, summary: string, command: Command, args: readonly string[]): Promise<ExitCode> {
+  try {
+    const given = Arguments.read(args, command)
+    if (given.has('help')) {
+      await terminal.print(commandHelp(name, summary, command))
+      return 0
+    }
+    return await command.run(given, { terminal, env: process.env, signal: interrupted.signal })
+  } catch (thrown) {
+    if (interrupted.signal.aborted) return 130
+    const message = withoutLogins(visible(thrown instanceof Error ? thrown.message : String(thrown)))
+    if (thrown instanceof UsageError) {
+      terminal.note(`fallback-cache ${name}: ${message}\nfallback-cache ${name} --help says how it is used`)
+      return 2
+    }
+    terminal.note(`fallback-cache ${name}: ${message}`)
+    if (!(thrown instanceof CommandFailure) && thrown instanceof Error && process.env.NODE_DEBUG !== undefined) {
+      terminal.note(withoutLogins(visible(thrown.stack ?? '')))
+    }
+    return 1
+  }
+}
+
+async function ownVersion(): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  for (const path of ['../../package.json', '../package.json']) {
+    const text = await readFile(new URL(path, import.meta.url), 'utf8').catch(() => '{}')
+    const { name, version } = JSON.parse(text) as { name?: string; version?: string }
+    if (name === 'fallback-cache') return version ?? ''
+  }
+  return 'unknown'
+}
