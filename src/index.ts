@@ -9,7 +9,7 @@ export type { RetiredStats } from './core/coherence/retired-keys.js'
 export type { Counters } from './core/counters.js'
 export type { Duration } from './core/duration.js'
 export { CacheError, type CacheErrorCode } from './core/errors.js'
-export type { CacheEvents, Tier } from './core/events.js'
+export type { CacheEvents, Invalidated, Tier } from './core/events.js'
 export {
   type AssignOptions,
   type CacheStats,

@@ -8,12 +8,14 @@ import type { Counters } from './counters.js'
 import { isDueEarly, type Recomputable } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
 import type { EntryStore, StoreResult } from './entry-store.js'
-import type { CacheEvents, GuardedEmitter } from './events.js'
+import type { CacheEvents, GuardedEmitter, Invalidated } from './events.js'
 import type { Absence, Found } from './found.js'
 import { type Gauges, newGauges } from './gauges.js'
+import type { InvalidateSettings } from './invalidate-options.js'
 import type { RunMark } from './mark.js'
 import type { Meters } from './meters.js'
 import type { CoreSettings } from './options.js'
+import type { Invalidation } from './receipt.js'
 import { Recordings } from './recordings.js'
 
 /**
@@ -96,6 +98,36 @@ export class CacheEngine {
   /** Emits an event of the cache. */
   emit<Name extends keyof CacheEvents>(event: Name, payload: CacheEvents[Name][0]): void {
     this.#events.tell(event, payload)
+  }
+
+  /** Emits `invalidated` once an invalidation has taken effect, unless it was a dry run. */
+  async telling(invalidation: Promise<Invalidation>, named: Partial<Invalidated>): Promise<Invalidation> {
+    const receipt = await invalidation
+    if (receipt.counted === undefined) this.tellInvalidated(named, receipt.durable)
+    return receipt
+  }
+
+  /** Emits `invalidated`, if it has a listener. */
+  tellInvalidated(named: Partial<Invalidated>, durable: boolean): void {
+    if (this.#events.listenerCount('invalidated') === 0) return
+    const none = { paths: [], prefixes: [], tags: [], keys: [], all: false, group: '', soft: false }
+    this.#events.tell('invalidated', { ...none, ...named, durable })
+  }
+
+  /** Like `FallbackCache.invalidatePrefixes`, without the event. */
+  invalidatePrefixes(prefixes: readonly string[], { soft, ...how }: InvalidateSettings): Promise<Invalidation> {
+    return this.#entries.invalidate(
+      prefixes.map((prefix) => ({ kind: 'prefix', prefix, ignoreCase: true, soft })),
+      how,
+    )
+  }
+
+  /** Like `FallbackCache.invalidateTags`, without the event. */
+  invalidateTags(tags: readonly string[], { soft, ...how }: InvalidateSettings): Promise<Invalidation> {
+    return this.#entries.invalidate(
+      tags.map((tag) => ({ kind: 'tag', tag, soft })),
+      how,
+    )
   }
 
   /** See {@link GuardedEmitter.isHeard}. */

@@ -272,11 +272,12 @@ export class EntryStore {
     return { durable, covers: texts, at, position, confirmedBy, counted: undefined }
   }
 
-  /** Invalidates one key. Resolves to true if either tier had a usable entry. */
-  async delete(key: string): Promise<boolean> {
+  /** Invalidates one key. `existed`: whether either tier had a usable entry. */
+  async delete(key: string): Promise<{ readonly existed: boolean; readonly durable: boolean }> {
     const inMemory = this.#memory.find(key, false) !== undefined
-    const { existed } = await this.#issue([{ kind: 'key', key }], false)
-    return inMemory || existed.some((head) => this.#shared?.reader.wasUsable(key, head) === true)
+    const { existed, durable } = await this.#issue([{ kind: 'key', key }], false)
+    const inRedis = existed.some((head) => this.#shared?.reader.wasUsable(key, head) === true)
+    return { existed: inMemory || inRedis, durable }
   }
 
   /**

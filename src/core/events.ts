@@ -7,6 +7,23 @@ import type { EvictionReason } from './tiers/memory-tier.js'
 /** The tier that answered a lookup. */
 export type Tier = 'memory' | 'redis'
 
+/** What an invalidation of this process has covered, in the words in which it was issued. */
+export interface Invalidated {
+  /** Paths: each with its queries and variants, and with all paths below it. */
+  readonly paths: readonly string[]
+  /** What the covered keys begin with. */
+  readonly prefixes: readonly string[]
+  readonly tags: readonly string[]
+  readonly keys: readonly string[]
+  /** Whether it covers everything, of the group if there is one. */
+  readonly all: boolean
+  /** The option `group` of the middleware; `''` without one, and for values. */
+  readonly group: string
+  readonly soft: boolean
+  /** False if the other processes are told later, because Redis cannot be used. */
+  readonly durable: boolean
+}
+
 /** The events of the cache, with their payloads, which must not be modified. */
 export interface CacheEvents {
   /** A lookup found an entry. */
@@ -30,6 +47,11 @@ export interface CacheEvents {
    * name. `['a']` from the log, everything, also if memory was dropped because Redis was flushed or records were lost.
    */
   invalidate: [{ readonly covers: readonly string[]; readonly origin: 'local' | 'log' }]
+  /**
+   * An invalidation that this process has issued has taken effect: once for each call, for fan-out to a CDN. Not emitted for
+   * dry runs, for invalidations of other processes, and for what successful requests with unsafe methods invalidate.
+   */
+  invalidated: [Invalidated]
   /** The circuit breaker changed its state. */
   circuit: [{ readonly from: CircuitState; readonly to: CircuitState }]
   /**

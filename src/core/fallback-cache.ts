@@ -206,12 +206,16 @@ export class FallbackCache {
 
   /** Removes a key from both tiers. Resolves to true if either had a usable entry. */
   delete(key: string): Promise<boolean> {
-    return this.#entries.delete(checkKey(key))
+    return this.#entries.delete(checkKey(key)).then(({ existed, durable }) => {
+      this.#engine.tellInvalidated({ keys: [key] }, durable)
+      return existed
+    })
   }
 
   /** Like {@link delete}, but resolves with a receipt. Single keys cannot be invalidated softly. */
   invalidateKey(key: string, options: Omit<InvalidateOptions, 'soft'> = {}): Promise<Invalidation> {
-    return this.#entries.invalidate([{ kind: 'key', key: checkKey(key) }], readKeyOptions(options))
+    const invalidated = this.#entries.invalidate([{ kind: 'key', key: checkKey(key) }], readKeyOptions(options))
+    return this.#engine.telling(invalidated, { keys: [key] })
   }
 
   /**
@@ -225,25 +229,23 @@ export class FallbackCache {
   /** Like {@link invalidatePrefix}, for several prefixes at once. */
   invalidatePrefixes(prefixes: readonly string[], options: PrefixOptions = {}): Promise<Invalidation> {
     const { ignoreCase, soft, ...how } = readPrefixOptions(options)
-    return this.#entries.invalidate(
-      checkList(prefixes, 'prefixes').map((prefix) => ({ kind: 'prefix', prefix, ignoreCase, soft })),
-      how,
+    const covers = checkList(prefixes, 'prefixes').map(
+      (prefix) => ({ kind: 'prefix', prefix, ignoreCase, soft }) as const,
     )
+    return this.#engine.telling(this.#entries.invalidate(covers, how), { prefixes, soft })
   }
 
   /** Invalidates every entry that has at least one of these tags, in every process. */
   invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
     const { soft, ...how } = readInvalidateOptions(options, 'invalidateTags')
-    return this.#entries.invalidate(
-      checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag, soft })),
-      how,
-    )
+    const covers = checkList(tags, 'tags').map((tag) => ({ kind: 'tag', tag, soft }) as const)
+    return this.#engine.telling(this.#entries.invalidate(covers, how), { tags, soft })
   }
 
   /** Invalidates every key under `keyPrefix`, in every process; other keys in the database are unaffected. */
   clear(options: InvalidateOptions = {}): Promise<Invalidation> {
     const { soft, ...how } = readInvalidateOptions(options, 'clear')
-    return this.#entries.invalidate([{ kind: 'all', soft }], how)
+    return this.#engine.telling(this.#entries.invalidate([{ kind: 'all', soft }], how), { all: true, soft })
   }
 
   /** Statistics: memory usage, the state of Redis, and the counters. */

@@ -137,3 +137,12 @@ function fieldRead(path: string, name: string): string {
     ONCE
   )
 }
+
+/** The warning about tags that a CDN does not learn. */
+export function omittedTags(url: string, field: string, omitted: readonly string[]): string {
+  const shown = omitted.slice(0, 3).map((tag) => JSON.stringify(tag.slice(0, 100)))
+  return (
+    `the field ${field} (emitTags) of ${pathOf(url)} leaves out ${omitted.length} of its tags, such as ${shown.join(', ')}: a CDN cannot ` +
+    `purge the response by them. Tags in this field are ASCII without separators, at most 8,000 bytes together. ${ONCE}`
+  )
+}

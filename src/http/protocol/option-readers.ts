@@ -2,9 +2,10 @@ import { INTERFACE_VERSION, versionOf } from '../../core/brand.js'
 import { type Duration, parseDuration } from '../../core/duration.js'
 import { FallbackCache } from '../../core/fallback-cache.js'
 import { noteLongLifetime } from '../../core/long-lifetime.js'
-import { namesIn, record, rejectUnknownOptions, shown, text } from '../../core/option-checks.js'
+import { namesIn, oneOf, record, rejectUnknownOptions, shown, text } from '../../core/option-checks.js'
 import { flagOf } from '../../core/options.js'
 import { tagText } from '../port/route-tags.js'
+import { TAG_FIELDS, type TagField } from '../rules/emitted-tags.js'
 import { ENDLESS_TYPES } from '../rules/endless-types.js'
 import { MAX_SELECTING } from '../rules/vary.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from '../syntax/content-coding.js'
@@ -40,6 +41,13 @@ export function readCore(cache: unknown): FallbackCache | undefined {
   throw new TypeError(
     `cache is of another version of fallback-cache (interface ${shown(version)} instead of ${INTERFACE_VERSION}): install one version, "npm ls fallback-cache" names them`,
   )
+}
+
+/** Reads `emitTags`; the name of the field in any letter case. @throws TypeError */
+export function readTagField(field: unknown, name: string): TagField | undefined {
+  if (field === undefined) return undefined
+  const lower = typeof field === 'string' ? field.toLowerCase() : undefined
+  return oneOf(TAG_FIELDS.find((known) => known.toLowerCase() === lower) ?? field, TAG_FIELDS, name)
 }
 
 /** Reads `maxVariants`; `false` is read as `undefined`, no limit. @throws RangeError */

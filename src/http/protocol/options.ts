@@ -131,6 +131,13 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    */
   readonly tags?: readonly string[] | ((context: Context) => Awaitable<readonly string[]>) | undefined
   /**
+   * Tells caches on the way the tags of stored responses, in this field: `'Surrogate-Key'` (Fastly), `'Cache-Tag'`
+   * (Cloudflare, Google, Azure), `'Edge-Cache-Tag'` (Akamai) or `'xkey'` (Varnish). At most 8,000 bytes; a tag that the field
+   * cannot hold is left out, with a warning. The CDN has to remove the field: users would see the tags. Tags from a promise
+   * are in hits only. Without the option, tags are sent to nothing. See docs/behind-a-cdn.md.
+   */
+  readonly emitTags?: 'Surrogate-Key' | 'Cache-Tag' | 'Edge-Cache-Tag' | 'xkey' | undefined
+  /**
    * Decides whether a complete response may be stored: called with the response (`status`, `fields` by lower-case name,
    * and `body`, a Buffer) if it would be stored otherwise. May return a promise: the response is stored after it has
    * settled, without delaying a client. A falsy value prevents this response from being stored, and has no effect on

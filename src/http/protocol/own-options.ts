@@ -20,6 +20,7 @@ import {
   readQuery,
   readRouteTags,
   readStatusTtl,
+  readTagField,
   readTtl,
 } from './option-readers.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
@@ -59,6 +60,7 @@ export const OWN_OPTIONS = {
   vary: { default: [], read: (value, name) => inputNames(value, name, MAX_SELECTING), otherNames: 'headers varyBy' },
   maxVariants: { default: 64, read: readMaxVariants },
   tags: { default: [], read: readRouteTags, otherNames: TAGS_NAMES },
+  emitTags: { read: readTagField },
   cacheIf: { read: callable },
   skip: { read: callable, otherNames: 'exclude ignore unless bypass filter shouldCache when if toggle' },
   allowRefresh: { read: callable },

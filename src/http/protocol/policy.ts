@@ -4,6 +4,7 @@ import { given, record, rejectUnknownOptions } from '../../core/option-checks.js
 import { type OptionTable, readSettings } from '../../core/option-table.js'
 import { CORE_OPTIONS, coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
 import { isCredentialField } from '../rules/credentials.js'
+import type { TagField } from '../rules/emitted-tags.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsPolicy } from '../rules/inputs-policy.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from '../rules/storage-policy.js'
@@ -46,6 +47,8 @@ export interface Policy<Context extends object> {
   readonly answersHead: boolean
   readonly obeysClient: boolean
   readonly cacheStatus: boolean | 'debug'
+  /** The field that tells caches on the way the tags of a response; `undefined` for none. */
+  readonly emitTags: TagField | undefined
   /** The content codings that this Node.js supports; `undefined` if the option is not given. */
   readonly precompress: readonly ContentCoding[] | undefined
   /** Which inputs of a run are considered; `undefined` if runs are not observed. */
@@ -72,12 +75,13 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
   const { preset, methods, obeyClient, inputs, maxVariants } = settings
   const vary = varyOf(settings)
   const storage = storageOf(settings, vary)
-  const { group, query, noVarySearch, cacheStatus, precompress, collapseTimeout } = settings
+  const { group, query, noVarySearch, cacheStatus, emitTags, precompress, collapseTimeout } = settings
   return {
     group,
     query,
     noVarySearch,
     cacheStatus,
+    emitTags,
     precompress,
     collapseTimeout,
     ...functionsOf<Context>(settings),

@@ -35,7 +35,7 @@ export function statusField({ of, policy }: AnsweredRun, head: ResponseHead, mor
  * @param isEncoded - whether hits will be sent encoded; then the first response has Vary already, for caches on the way
  */
 export function answerStored(
-  { of }: AnsweredRun,
+  { of, policy }: AnsweredRun,
   head: ResponseHead,
   { fields: own, stored, receivedAt }: RecordedHead,
   { status, isEncoded }: { readonly status: FieldList; readonly isEncoded: boolean },
@@ -46,6 +46,9 @@ export function answerStored(
   const added: FieldValue[] = [...status]
   const { etag } = fields
   if (isEncoded) added.push('Vary', vary ?? '')
+  const { emitTags } = policy
+  const tags = emitTags && own[emitTags.toLowerCase()]
+  if (emitTags !== undefined && tags !== undefined && tags !== head.field(emitTags)) added.push(emitTags, tags)
   if (etag !== undefined && head.field('etag') === undefined) added.push('ETag', etag)
   return {
     fields: added,

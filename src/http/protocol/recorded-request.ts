@@ -1,6 +1,7 @@
 import type { RunMark } from '../../core/mark.js'
 import type { Reply, RequestHead } from '../port/exchange.js'
 import type { FinishedResponse } from '../port/finished-response.js'
+import type { TagField } from '../rules/emitted-tags.js'
 import type { InputsPolicy } from '../rules/inputs-policy.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'
 import type { SearchKeys } from '../store/no-vary-search-index.js'
@@ -87,6 +88,8 @@ export interface RecorderPolicy {
   readonly inputs: InputsPolicy | undefined
   /** The query parameters in the key; `undefined` if the key contains all of them. */
   readonly keyedParameters: readonly string[] | undefined
+  /** The field that tells caches on the way the tags of a response; `undefined` for none. */
+  readonly emitTags: TagField | undefined
   /** The names in {@link vary} of values that middleware in front of the cache sets. */
   readonly filledNames: readonly string[]
 }

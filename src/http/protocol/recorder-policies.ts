@@ -34,6 +34,7 @@ export class RecorderPolicies<Context extends object> {
       tags: [...outer.tags, ...own.tags],
       cacheIf: own.cacheIf ?? outer.cacheIf,
       precompress: own.precompress ?? outer.precompress,
+      emitTags: own.emitTags ?? outer.emitTags,
       inputs: own.inputs && outer.inputs,
       filledNames: [...new Set([...outer.filledNames, ...own.filledNames])],
     }
@@ -41,10 +42,21 @@ export class RecorderPolicies<Context extends object> {
 
   /** The part of the policy that all recorders with the same storage policy share. */
   #plainFor(storage: StoragePolicy): RecorderPolicy {
-    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, query } = this.#policy
+    const { vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, query, emitTags } = this.#policy
     const keyedParameters = typeof query === 'string' ? undefined : query
     const plain: RecorderPolicy = {
-      ...{ storage, vary, exactVary, maxVariants, dropPerRun, cacheStatus, precompress, inputs, keyedParameters },
+      ...{
+        storage,
+        vary,
+        exactVary,
+        maxVariants,
+        dropPerRun,
+        cacheStatus,
+        precompress,
+        inputs,
+        keyedParameters,
+        emitTags,
+      },
       filledNames: vary.filter(isFilledInput),
       tags: [],
       cacheIf: undefined,

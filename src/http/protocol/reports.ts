@@ -19,6 +19,7 @@ export type WarningKind =
   | 'value-selects'
   | 'reflected'
   | 'given-up'
+  | 'omitted-tags'
   | 'logged-in'
 
 /** A request that went on to the handler. */

@@ -12,7 +12,7 @@ import { refuseBody } from '../rules/storable-body.js'
 import { type Combination, combine } from '../store/combined-parts.js'
 import { encodingsToMake } from '../store/encodings.js'
 import { keyByRule } from '../store/no-vary-search-index.js'
-import { type RecordedHead, recordHead, withEntityTag } from '../store/recorded-response.js'
+import { type RecordedHead, recordHead, withEntityTag, withTagField } from '../store/recorded-response.js'
 import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields } from '../store/route-fields.js'
 import type { StoredHead } from '../store/stored-response.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
@@ -21,6 +21,7 @@ import { type FieldList, fieldValue } from '../syntax/fields.js'
 import { BodyCollector } from './body-collector.js'
 import type { Landing } from './flight.js'
 import type { HandlerTrace } from './handler-trace.js'
+import { omittedTags } from './inputs-advice.js'
 import { AS_IT_IS } from './pass-through.js'
 import { answerHidden, answerStored, asSent, statusField } from './recorded-answer.js'
 import { refusalOfForm } from './recorded-form.js'
@@ -224,7 +225,17 @@ export class ResponseRecorder implements Recording {
     this.codings = this.#codingsOf(line.status, route, storable, body)
     const key = search === undefined ? this.of.key : keyByRule(search, route.deciding)
     const made = { request, observed, key, head: line, route, storable, receivedAt, cost, body }
-    return recordHead({ ...made, vary, exactVary, maxVariants, tags, nested, routePattern: tally.route })
+    return this.#telling(recordHead({ ...made, vary, exactVary, maxVariants, tags, nested, routePattern: tally.route }))
+  }
+
+  /** With the field of `emitTags`, if that is set. */
+  #telling(recorded: RecordedHead): RecordedHead {
+    const { emitTags } = this.policy
+    if (emitTags === undefined || recorded.tags.length === 0) return recorded
+    const told = withTagField(recorded, emitTags)
+    if (told.omitted.length > 0)
+      this.writer.parts.reports.warn('omitted-tags', () => omittedTags(this.of.request.url, emitTags, told.omitted))
+    return told.recorded
   }
 
   /** This cache's Cache-Status field. */
@@ -381,7 +392,12 @@ export class ResponseRecorder implements Recording {
       const { isGranted, tags } = await this.#say.settled(this.policy.patience, this.writer.clock)
       if (!this.#awaitsRoute) return
       const tagged = tags.length === 0 ? recorded : { ...recorded, tags: [...new Set([...recorded.tags, ...tags])] }
-      if (isGranted) this.finish(this.writer.keep(this.of, tagged, head, body))
+      const { fields } = this.#telling(tagged).stored
+      const told =
+        tagged === recorded
+          ? head
+          : { ...head, fields: [...fields, ...head.fields.slice(recorded.stored.fields.length)] }
+      if (isGranted) this.finish(this.writer.keep(this.of, tagged, told, body))
       else this.refuse('cache-if')
     } catch (thrown) {
       if (this.#awaitsRoute) this.#failOurselves(thrown)

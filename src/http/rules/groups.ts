@@ -22,6 +22,11 @@ export function groupTag(origin: string, group: string): string {
   return `${origin} ${group}`
 }
 
+/** Whether a tag is one of {@link groupTag}. */
+export function isGroupTag(tag: string): boolean {
+  return /^https?:\/\/\S* /.test(tag)
+}
+
 /** Maximum number of origins whose groups have separate tags. */
 const MAX_ORIGINS = 64
 

@@ -1,5 +1,10 @@
-import type { FallbackCache, Invalidation } from '../../core/fallback-cache.js'
-import { type InvalidateOptions, readInvalidateOptions } from '../../core/invalidate-options.js'
+import type { Invalidated } from '../../core/events.js'
+import { engineOf, type FallbackCache, type Invalidation } from '../../core/fallback-cache.js'
+import {
+  type InvalidateOptions,
+  type InvalidateSettings,
+  readInvalidateOptions,
+} from '../../core/invalidate-options.js'
 import { together } from '../../core/receipt.js'
 import { GroupTags } from '../rules/groups.js'
 import { type Invalidate, namedPaths, optionsAmong } from './named-paths.js'
@@ -41,42 +46,69 @@ export class Invalidations {
     const { named, options } = optionsAmong(args)
     const checked = readInvalidateOptions(options, 'invalidate')
     const paths = namedPaths(named)
-    if (paths === undefined) return this.#invalidatePrefixes((group) => [group === '' ? '/' : group], checked)
-    return this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path)), checked)
+    if (paths !== undefined) return this.#invalidateNamed(paths, checked)
+    return this.#telling(
+      this.#invalidatePrefixes((group) => [group === '' ? '/' : group], checked),
+      { all: true, soft: checked.soft },
+    )
   }
 
   /** Like {@link invalidate}, for several paths at once. @throws TypeError if one of them names no path */
   async invalidatePaths(paths: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
     const checked = readInvalidateOptions(options, 'invalidate')
-    const named = paths.flatMap((path) => namedPaths([path]) ?? [])
-    return this.#invalidatePrefixes((group) => named.flatMap((path) => prefixesOfPath(group, path)), checked)
+    return this.#invalidateNamed(
+      paths.flatMap((path) => namedPaths([path]) ?? []),
+      checked,
+    )
   }
 
   /** Invalidates the responses that have at least one of these tags. */
   async invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
-    const caches = new Set([this.cache, ...Array.from(this.#inner, (inner) => inner.cache)])
-    return together(await Promise.all(Array.from(caches, (cache) => cache.invalidateTags(tags, options))))
+    // The cache checks the tags, and emits the event.
+    const first = this.cache.invalidateTags(tags, options)
+    const { caches } = this
+    if (caches.size === 1) return first
+    const how = readInvalidateOptions(options, 'invalidateTags')
+    const others = Array.from(caches).filter((cache) => cache !== this.cache)
+    return together(await Promise.all([first, ...others.map((cache) => engineOf(cache).invalidateTags(tags, how))]))
   }
 
   /** Invalidates the responses that belong to one of these groups of an origin (RFC 9875, section 3). */
-  invalidateGroups(origin: string, groups: readonly string[]): Promise<Invalidation> {
-    return this.invalidateTags(this.#groupTags.of(origin, groups))
+  async invalidateGroups(origin: string, groups: readonly string[]): Promise<Invalidation> {
+    const tags = this.#groupTags.of(origin, groups)
+    const all = Array.from(this.caches, (cache) => engineOf(cache).invalidateTags(tags, HARD))
+    return together(await Promise.all(all))
   }
 
+  /** The caches of this middleware and of inner ones. */
+  get caches(): ReadonlySet<FallbackCache> {
+    return new Set([this.cache, ...Array.from(this.#inner, (inner) => inner.cache)])
+  }
+
+  #invalidateNamed(paths: readonly string[], how: InvalidateSettings): Promise<Invalidation> {
+    const invalidated = this.#invalidatePrefixes((group) => paths.flatMap((path) => prefixesOfPath(group, path)), how)
+    return this.#telling(invalidated, { paths, soft: how.soft })
+  }
+
+  #telling(invalidated: Promise<Invalidation>, named: Partial<Invalidated>): Promise<Invalidation> {
+    return engineOf(this.cache).telling(invalidated, { ...named, group: this.group.slice(0, -1) })
+  }
+
+  /** In any letter case: frameworks route `/Products` and `/products` to the same handler. */
   async #invalidatePrefixes(
     prefixesIn: (group: string) => readonly string[],
-    options: InvalidateOptions,
+    how: InvalidateSettings,
   ): Promise<Invalidation> {
-    // Frameworks route `/Products` and `/products` to the same handler.
-    const how = { ...options, ignoreCase: true }
-    if (this.#inner.size === 0) return this.cache.invalidatePrefixes(prefixesIn(this.group), how)
+    if (this.#inner.size === 0) return engineOf(this.cache).invalidatePrefixes(prefixesIn(this.group), how)
     const byCache = new Map<FallbackCache, Set<string>>()
     for (const one of [this, ...this.#inner]) {
       const prefixes = byCache.get(one.cache) ?? new Set()
       for (const prefix of prefixesIn(one.group)) prefixes.add(prefix)
       byCache.set(one.cache, prefixes)
     }
-    const all = Array.from(byCache, ([cache, prefixes]) => cache.invalidatePrefixes([...prefixes], how))
+    const all = Array.from(byCache, ([cache, prefixes]) => engineOf(cache).invalidatePrefixes([...prefixes], how))
     return together(await Promise.all(all))
   }
 }
+
+const HARD: InvalidateSettings = { soft: false, dryRun: false, confirm: false }

@@ -1,5 +1,6 @@
 import type { RequestHead, ResponseHead } from '../port/exchange.js'
-import { responseTags } from '../rules/groups.js'
+import { emittedTags, type TagField } from '../rules/emitted-tags.js'
+import { isGroupTag, responseTags } from '../rules/groups.js'
 import type { Storable } from '../rules/storable.js'
 import { storedFields } from '../rules/stored-fields.js'
 import { selectingFields, selectingValues } from '../rules/vary.js'
@@ -103,6 +104,26 @@ export function withSelecting(recorded: RecordedHead, request: RequestHead, more
     observed: more,
     stored: { ...stored, selecting, values: selectingValues(selecting, request.headers, request) },
   }
+}
+
+/**
+ * Adds a field that tells caches on the way the tags of a response, beside the tags that the route has put there. Returns
+ * the tags that it cannot hold, too.
+ */
+export function withTagField(
+  recorded: RecordedHead,
+  field: TagField,
+): { readonly recorded: RecordedHead; readonly omitted: readonly string[] } {
+  const name = field.toLowerCase()
+  const own = (fieldValue(recorded.fields, name) ?? '').split(/[ ,]+/).filter((tag) => tag !== '')
+  // Groups are tags of the core, too, with their origin; caches on the way read them in their own field.
+  const tags = recorded.tags.filter((tag) => !isGroupTag(tag))
+  const { value, omitted } = emittedTags(field, [...new Set([...own, ...tags])])
+  if (value === '') return { recorded, omitted }
+  const { stored } = recorded
+  const others = stored.fields.filter((_, at) => String(stored.fields[at - (at % 2)]).toLowerCase() !== name)
+  const fields = { ...recorded.fields, [name]: value }
+  return { recorded: { ...recorded, fields, stored: { ...stored, fields: [...others, field, value] } }, omitted }
 }
 
 /** Adds an entity tag for the body, if the response has none and may have one. */
