@@ -99,6 +99,20 @@ export class SentinelGroup {
     return this.#master
   }
 
+  /** Waits until every Sentinel would promote each of the replicas that run. */
+  async knowReplicas(): Promise<void> {
+    await until(
+      'Sentinels know the replicas',
+      async () => {
+        const lists = await Promise.all(
+          this.sentinels.map((sentinel) => sentinel.command('SENTINEL', 'REPLICAS', this.name)),
+        )
+        return lists.every((list) => (list as string[][]).every((flat) => flat[flat.indexOf('flags') + 1] === 'slave'))
+      },
+      { timeout: 20_000, every: 100 },
+    )
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.sentinels, ...this.#servers].map((server) => server.stop()))
   }
