@@ -1,3 +1,6 @@
+import { performance } from 'node:perf_hooks'
+import timers from 'node:timers'
+
 /** A pending call of a {@link Clock}; only useful for {@link Clock.clearTimer}. */
 export type Timer = unknown
 
@@ -39,8 +42,9 @@ export function settledWithin(clock: Clock, promise: Promise<unknown>, ms: numbe
   })
 }
 
-// Captured at load time: a test runner's fake timers must not delay reads or their deadlines.
-const { setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis
+// Captured at load time: a test runner's fake timers must not delay reads or their deadlines. Jest may have replaced the
+// globals by then, but leaves modules of Node.js as they are.
+const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers
 const monotonic = performance.now.bind(performance)
 
 /** The longest delay that Node.js timers support, in ms (24.8 days); a longer delay fires at once. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import express, { type Request } from 'express'
 import Koa, { type Context } from 'koa'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { isBackgroundRefresh } from '../../src/index.js'
 import { fallbackCache as forExpress } from '../../src/middleware/express.js'
 import { fallbackCache as forKoa } from '../../src/middleware/koa.js'
@@ -53,6 +53,23 @@ describe('the request of a refresh', () => {
 
   const applications = { Express: inExpress, Koa: inKoa }
   for (const [name, application] of Object.entries(applications)) {
+    it(`is sent by ${name} also under the fake timers of a test runner`, async () => {
+      const clock = new ManualClock(Date.now())
+      const seen: Seen[] = []
+      const running = await listen(application(clock, seen, false))
+      vi.useFakeTimers({ toFake: ['setImmediate', 'setTimeout'] })
+      try {
+        await ask(running.port, '/page')
+        clock.advance(61_000)
+        expect((await ask(running.port, '/page')).text).toBe('page')
+        vi.useRealTimers()
+        await expect.poll(() => seen.map(({ isRefresh }) => isRefresh)).toEqual([false, false, true])
+      } finally {
+        vi.useRealTimers()
+        await running.close()
+      }
+    })
+
     const refreshed = async (fields: Record<string, string>, trustProxy = false) => {
       const clock = new ManualClock(Date.now())
       const seen: Seen[] = []

@@ -1,3 +1,4 @@
+import timers from 'node:timers'
 import type { Context, Next } from 'koa'
 import type {
   DetachedRun,
@@ -282,6 +283,9 @@ async function finish(body: KoaBody, recording: Recording): Promise<void> {
 }
 
 /** Ends the response to which middleware in front, such as koa-compress, was still passing on a stream that failed. */
+// Captured at load time, because a test runner's fake timers would never fire.
+const { setImmediate } = timers
+
 function breakOff(ctx: Context, copy: unknown, error: Error): void {
   const { res } = ctx
   if (ctx.body === copy || res.writableEnded) return

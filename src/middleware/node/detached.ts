@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import timers from 'node:timers'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
 import { NoSocket, requestOn, responseOn } from '../node-internals/index.js'
 
@@ -7,6 +8,9 @@ import { NoSocket, requestOn, responseOn } from '../node-internals/index.js'
 interface RequestTarget {
   emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean
 }
+
+// Captured at load time, because a test runner's fake timers would never fire.
+const { setImmediate } = timers
 
 /** The async context of detached runs, which belong to no request. */
 const detachedContext = new AsyncResource('FallbackCacheRefresh')

@@ -1,4 +1,5 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
+import timers from 'node:timers'
 import type { Reply } from '../../http/port/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { holdHead } from './held-head.js'
@@ -108,8 +109,7 @@ export class HeldAnswer {
 const { flushHeaders } = OutgoingMessage.prototype
 
 /** Captured at load time, because a test runner's fake timers would never fire. */
-const setTimer = setTimeout
-const clearTimer = clearTimeout
+const { setTimeout: setTimer, clearTimeout: clearTimer } = timers
 
 /** How long the reply waits for the handler's `end`, in milliseconds: an endless body never ends. */
 const PATIENCE = 1_000
