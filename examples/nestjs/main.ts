@@ -20,7 +20,7 @@ import {
 } from '@nestjs/common'
 import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core'
 import type { Request, Response } from 'express'
-import { Cached, FallbackCacheInterceptor } from './fallback-cache.interceptor.js'
+import { Cached, FallbackCacheInterceptor } from '../../src/adapters/nestjs.js'
 
 // npx tsx --tsconfig examples/nestjs/tsconfig.json examples/nestjs/main.ts, then:
 //   curl -i localhost:3003/products/1 -H 'X-API-Key: secret'

@@ -1,7 +1,7 @@
 import { METHODS, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import createFastify, { type FastifyReply, type RouteHandlerMethod } from 'fastify'
-import { type FastifyCache, fastifyCache } from '../../../examples/adapters/fastify.js'
+import { type FastifyCache, fastifyCache } from '../../../src/adapters/fastify.js'
 import type { Answer, Call, Host, Route } from './host.js'
 import { Runs } from './runs.js'
 
