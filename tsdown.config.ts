@@ -4,6 +4,9 @@ import { buildDashboardPage } from './scripts/dashboard-page.mjs'
 /** One for each subpath in `exports` of package.json: dist/<entry>.mjs, .cjs, .d.mts and .d.cts. */
 const PUBLIC = [
   'src/index.ts',
+  'src/adapters/fastify.ts',
+  'src/adapters/hono.ts',
+  'src/adapters/nestjs.ts',
   'src/middleware/express.ts',
   'src/middleware/koa.ts',
   'src/observe/opentelemetry.ts',

@@ -69,6 +69,7 @@ export default defineConfig({
     alias: [
       { find: /^fallback-cache$/, replacement: source('index') },
       { find: /^fallback-cache\/(express|koa)$/, replacement: source('middleware/$1') },
+      { find: /^fallback-cache\/(fastify|hono|nestjs)$/, replacement: source('adapters/$1') },
       { find: /^fallback-cache\/opentelemetry$/, replacement: source('observe/opentelemetry') },
       { find: /^fallback-cache\/prometheus$/, replacement: source('observe/prometheus') },
       { find: /^fallback-cache\/testing$/, replacement: source('testing/check-coherence') },

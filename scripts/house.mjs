@@ -127,7 +127,9 @@ function sameNames(files) {
   }
   return Array.from(found).flatMap(([name, places]) => {
     // Each framework has a middleware of that name, in an entry of its own.
-    const others = places.filter((place) => !/^src\/middleware\/(express|koa)\.ts$/.test(place))
+    const others = places.filter(
+      (place) => !/^src\/(middleware\/(express|koa)|adapters\/(fastify|hono))\.ts$/.test(place),
+    )
     return others.length > 1 || (others.length === 1 && places.length > 1) ? [`${name}: ${places.join(', ')}`] : []
   })
 }

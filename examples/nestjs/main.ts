@@ -12,15 +12,16 @@ import {
   Module,
   NotFoundException,
   Param,
+  Post,
   Put,
   Query,
   UnauthorizedException,
   UseFilters,
   UseGuards,
 } from '@nestjs/common'
-import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core'
+import { NestFactory } from '@nestjs/core'
 import type { Request, Response } from 'express'
-import { Cached, FallbackCacheInterceptor } from '../../src/adapters/nestjs.js'
+import { Cached, FallbackCacheInterceptor, FallbackCacheModule } from 'fallback-cache/nestjs'
 
 // npx tsx --tsconfig examples/nestjs/tsconfig.json examples/nestjs/main.ts, then:
 //   curl -i localhost:3003/products/1 -H 'X-API-Key: secret'
@@ -62,9 +63,11 @@ class Products {
 @UseFilters(NotFoundFilter)
 class ProductsController {
   readonly #products: Products
+  readonly #cache: FallbackCacheInterceptor
 
-  constructor(@Inject(Products) products: Products) {
+  constructor(@Inject(Products) products: Products, @Inject(FallbackCacheInterceptor) cache: FallbackCacheInterceptor) {
     this.#products = products
+    this.#cache = cache
   }
 
   /** For all that the guard lets pass. */
@@ -94,17 +97,19 @@ class ProductsController {
     if (!(Number(price) > 0)) throw new NotFoundException(`no price ${price}`)
     this.#products.update(id, Number(price))
   }
+
+  /** For writes that come from elsewhere: everything below /products is out of use. */
+  @Post('imported')
+  @HttpCode(200)
+  imported() {
+    return this.#cache.invalidate('/products')
+  }
 }
 
 @Module({
+  imports: [FallbackCacheModule.forRoot({ redis: process.env.REDIS_URL })],
   controllers: [ProductsController],
-  providers: [
-    Products,
-    {
-      provide: APP_INTERCEPTOR,
-      useFactory: () => new FallbackCacheInterceptor({ redis: process.env.REDIS_URL }),
-    },
-  ],
+  providers: [Products],
 })
 class AppModule {}
 

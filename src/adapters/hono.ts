@@ -1,33 +1,57 @@
 import type { ServerResponse } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { type FallbackCacheMiddleware, fallbackCache, type MiddlewareOptions } from 'fallback-cache/express'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { routePath } from 'hono/route'
+import type { Explanation, RequestDescription } from '../index.js'
+import {
+  fallbackCache as expressCache,
+  type FallbackCacheMiddleware,
+  type MiddlewareOptions,
+} from '../middleware/express.js'
 import { sendHeadLate } from './late-head.js'
 
-/** What a Hono application has to be typed with: `new Hono<HonoEnv>()`. */
+/** The options of {@link fallbackCache}; functions in them are called with the request of Node.js (`c.env.incoming`). */
+export type HonoCacheOptions = MiddlewareOptions
+
+/** The types of a Hono application on `@hono/node-server`: `new Hono<HonoEnv>()`. */
 export interface HonoEnv {
   Bindings: HttpBindings
   Variables: { user?: unknown; session?: unknown }
 }
 
-/** A cache for Hono on @hono/node-server: the middleware, and all that the cache carries (`invalidate`, `stats`, …). */
-export type HonoCache = Omit<FallbackCacheMiddleware, 'with'> & { readonly middleware: MiddlewareHandler<HonoEnv> }
+/** A middleware for Hono on `@hono/node-server`, and the controls of its cache (`invalidate`, `stats` and others). */
+export interface HonoCache
+  extends MiddlewareHandler<HonoEnv>,
+    Pick<FallbackCacheMiddleware, 'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'close'> {
+  /** The same cache with other options, for a single route. Options that are not given are unchanged. */
+  with(options: Parameters<FallbackCacheMiddleware['with']>[0]): HonoCache
+  /** Explains what the cache would do with a request, and why. See `explain` of `fallback-cache/express`. */
+  explain(request: Context<HonoEnv> | RequestDescription): Promise<Explanation>
+}
 
 /**
- * The cache as a Hono middleware. What is stored is what leaves for the socket: it works with node's own request and
- * response, which node-server hands through.
+ * Creates a middleware that answers requests from the cache and stores the responses of handlers (RFC 9111), as they are
+ * sent to the socket.
  *
  * ```ts
- * const cached = honoCache({ ttl: 60 })
- * app.use(cached.middleware)
+ * const app = new Hono<HonoEnv>()
+ * app.use(fallbackCache({ ttl: 60 }))
+ * serve({ fetch: app.fetch, port: 3000 })
  * ```
+ *
+ * It needs the requests and responses of Node.js, which `@hono/node-server` passes on; elsewhere each request is an
+ * error that says so.
+ *
+ * @throws TypeError or RangeError for invalid options
  */
-export function honoCache(options: MiddlewareOptions = {}): HonoCache {
-  const cached = fallbackCache(options)
+export function fallbackCache(options: HonoCacheOptions = {}): HonoCache {
+  return honoCache(expressCache(options))
+}
+
+function honoCache(cached: FallbackCacheMiddleware): HonoCache {
   const middleware: MiddlewareHandler<HonoEnv> = async (c, next) => {
-    const { incoming, outgoing } = c.env
+    const { incoming, outgoing } = nodeOf(c)
     for (const [name, value] of c.res.headers) outgoing.appendHeader(name, value)
     forgetResponse(c)
     let isGone = false
@@ -41,7 +65,29 @@ export function honoCache(options: MiddlewareOptions = {}): HonoCache {
     if (goesOn) return run(c, next, () => isGone)
     return RESPONSE_ALREADY_SENT
   }
-  return Object.assign(cached, { middleware })
+  const { cache, invalidate, invalidateTags, stats, close } = cached
+  return Object.assign(middleware, {
+    cache,
+    invalidate,
+    invalidateTags,
+    stats,
+    close,
+    with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) => honoCache(cached.with(refinement)),
+    explain: (request: Context<HonoEnv> | RequestDescription) =>
+      cached.explain(
+        'env' in request ? (nodeOf(request as Context<HonoEnv>).incoming as never) : (request as RequestDescription),
+      ),
+  })
+}
+
+/** @throws TypeError if the application does not run on `@hono/node-server` */
+function nodeOf({ env }: Context<HonoEnv>): HttpBindings {
+  // Without bindings, as in app.request(), env is undefined or empty.
+  const { incoming, outgoing } = (env ?? {}) as Partial<HttpBindings>
+  if (incoming !== undefined && outgoing !== undefined) return { incoming, outgoing } as HttpBindings
+  throw new TypeError(
+    'fallback-cache/hono needs the request and response of Node.js: serve the application with serve() of @hono/node-server',
+  )
 }
 
 async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Promise<void> {
@@ -51,18 +97,18 @@ async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Prom
   // The pattern of the route, for `stats().traffic.routes`.
   const route = { path: routePath(c, -1) }
   Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route })
-  // What the route has taken away of the fields that middleware in front of the cache has set.
+  // Fields that middleware in front of the cache has set and the route has removed.
   for (const name of outgoing.getHeaderNames()) if (!c.res.headers.has(name)) outgoing.removeHeader(name)
   sendHeadLate(outgoing as ServerResponse)
   endLate(outgoing as ServerResponse, isGone)
 }
 
-/** When a body breaks, node-server ends the response with the error's text and destroys it then: that is no end. */
+/** If a body fails, node-server ends the response with the error's text and then destroys it: that is not a regular end. */
 function endLate(response: ServerResponse, isGone: () => boolean): void {
   const { end } = response
   response.end = (...args: unknown[]) => {
     response.end = end
-    // The client has left: a body that is sent with this very call is whole all the same, one that streams is cut off.
+    // The client has left: a body that is sent with this very call is complete, one that streams is cut off.
     if (isGone()) return response.headersSent ? response : end.apply(response, args as never)
     queueMicrotask(() => {
       if (!response.destroyed) end.apply(response, args as never)
@@ -71,15 +117,15 @@ function endLate(response: ServerResponse, isGone: () => boolean): void {
   }
 }
 
-/** To look at `c.res` makes a response, which Hono would lay over that of the route; what `c.header()` has set stays. */
+/** Reading `c.res` creates a response, which Hono would merge into that of the route; what `c.header()` has set remains. */
 function forgetResponse(c: Context<HonoEnv>): void {
   c.res = undefined
   c.finalized = false
 }
 
 /**
- * node-server makes the fields of a request out of its raw fields. The cache looks at `incoming.headers`: there it notes which fields
- * the handler reads, and there it has hidden conditions.
+ * node-server makes the fields of a request from its raw fields. The cache observes `incoming.headers`: there it notes
+ * which fields the handler reads, and there it has hidden conditions.
  */
 function showFields(c: Context<HonoEnv>): void {
   const { incoming } = c.env

@@ -1,12 +1,17 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
+const late = new WeakSet<ServerResponse>()
+const watched = new WeakSet<ServerResponse>()
+
 /**
- * Has `writeHead(status, fields)` only set status and fields, so that the head leaves with the first bytes: frameworks
- * that call it right before `end(body)` thus tell the cache of head and body at once, and a miss has the entity tag
- * that its hits are going to have. These frameworks keep their fields to themselves and give all of them at once: only those that have another value
- * than in front of the cache are the route's.
+ * Lets `writeHead(status, fields)` set status and fields only, so that the head is sent with the first bytes. Frameworks
+ * call it right before `end(body)`; the cache then sees head and body at once, and a miss has the same entity tag as its
+ * hits. Those frameworks keep all fields to themselves and pass them at once, so only fields whose values differ from
+ * those set in front of the cache are the route's.
  */
 export function sendHeadLate(response: ServerResponse): void {
+  if (late.has(response)) return
+  late.add(response)
   const { writeHead } = response
   response.writeHead = (status: number, second?: unknown, third?: unknown) => {
     response.writeHead = writeHead
@@ -17,14 +22,16 @@ export function sendHeadLate(response: ServerResponse): void {
   }
 }
 
-/** Has `setHeader` leave a field alone that has the value already. */
+/** Lets `setHeader` ignore a field that already has the value. */
 export function ignoreUnchanged(response: ServerResponse): void {
+  if (watched.has(response)) return
+  watched.add(response)
   const { setHeader } = response
   response.setHeader = (name, value) =>
     String(value) === String(fieldOf(response, name)) ? response : setHeader.call(response, name, value)
 }
 
-/** Sets those fields of a head that have another value than the response has already. */
+/** Sets the fields of a head whose values differ from those of the response. */
 function setChanged(response: ServerResponse, fields: OutgoingHttpHeaders | undefined): void {
   for (const [name, value] of Object.entries(fields ?? {})) {
     if (value !== undefined && String(value) !== String(fieldOf(response, name))) response.setHeader(name, value)

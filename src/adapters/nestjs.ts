@@ -1,44 +1,99 @@
-import { type CallHandler, type ExecutionContext, type NestInterceptor, SetMetadata } from '@nestjs/common'
-import { Reflector } from '@nestjs/core'
+import {
+  type CallHandler,
+  type DynamicModule,
+  type ExecutionContext,
+  type InjectionToken,
+  type NestInterceptor,
+  type OptionalFactoryDependency,
+  SetMetadata,
+} from '@nestjs/common'
+import { APP_INTERCEPTOR, Reflector } from '@nestjs/core'
 import type { Request, Response } from 'express'
-import { FallbackCache, type FallbackCacheOptions, type Invalidation } from 'fallback-cache'
-import { type FallbackCacheMiddleware, fallbackCache } from 'fallback-cache/express'
 import { Observable } from 'rxjs'
+import { FallbackCache, type FallbackCacheOptions, type InvalidateOptions, type Invalidation } from '../index.js'
+import { type FallbackCacheMiddleware, fallbackCache } from '../middleware/express.js'
 
-/** The options of one handler: those of the middleware, but for the cache itself, which all handlers share. */
+/** The options of one handler: those of the middleware, except for the cache itself, which all handlers share. */
 export type CachedOptions = Parameters<FallbackCacheMiddleware['with']>[0]
+
+/** Options that the injector makes: `FallbackCacheModule.forRootAsync({ inject: [ConfigService], useFactory: (config) => … })`. */
+export interface AsyncOptions {
+  readonly inject?: (InjectionToken | OptionalFactoryDependency)[]
+  useFactory(...injected: never[]): FallbackCacheOptions | Promise<FallbackCacheOptions>
+}
 
 const CACHED = 'fallback-cache'
 
-/** Has the answers of a handler, or of all handlers of a controller, cached: `@Cached({ ttl: '5m' })`. */
+/** Turns caching on for a handler, or for all handlers of a controller: `@Cached({ ttl: '5m' })`. */
 export function Cached(options: CachedOptions = {}): MethodDecorator & ClassDecorator {
   return SetMetadata(CACHED, options)
 }
 
 /**
- * A cache behind the guards: they run for every request, and whoever they refuse sees nothing that is stored. Pipes and
- * the handler run on a miss only. An answer is stored as it leaves: status, fields and bytes.
+ * The cache of a NestJS application on Express:
  *
  * ```ts
- * { provide: APP_INTERCEPTOR, useFactory: () => new FallbackCacheInterceptor({ redis: process.env.REDIS_URL }) }
+ * @Module({ imports: [FallbackCacheModule.forRoot({ redis: process.env.REDIS_URL })] })
  * ```
  *
- * It is to be the first interceptor: those in front of it see no answer when there is a hit. Answers to requests with
- * credentials are not shared unless the handler says for whom they are: `user: () => 'members'` for all that the guards
- * let pass, `user: (request) => request.user?.id` for each their own.
+ * It provides {@link FallbackCacheInterceptor} for all controllers, and for injection where responses are invalidated.
+ */
+// biome-ignore lint/complexity/noStaticOnlyClass: Nest identifies a module by its class.
+export class FallbackCacheModule {
+  /** @throws TypeError or RangeError for invalid options */
+  static forRoot(options: FallbackCacheOptions = {}): DynamicModule {
+    return moduleOf({ useFactory: () => new FallbackCacheInterceptor(options) })
+  }
+
+  /** Like {@link FallbackCacheModule.forRoot}, with options that depend on other providers. */
+  static forRootAsync({ inject = [], useFactory }: AsyncOptions): DynamicModule {
+    return moduleOf({
+      inject,
+      useFactory: async (...injected: never[]) => new FallbackCacheInterceptor(await useFactory(...injected)),
+    })
+  }
+}
+
+/** The interceptor that runs for every request, and the only object through which it is reached. */
+function moduleOf(
+  provider: Pick<AsyncOptions, 'inject'> & { useFactory: (...injected: never[]) => unknown },
+): DynamicModule {
+  return {
+    module: FallbackCacheModule,
+    global: true,
+    providers: [
+      { provide: FallbackCacheInterceptor, ...provider },
+      { provide: APP_INTERCEPTOR, useExisting: FallbackCacheInterceptor },
+    ],
+    exports: [FallbackCacheInterceptor],
+  }
+}
+
+/**
+ * A cache behind the guards: guards run for every request, and a request that they refuse gets nothing that is stored.
+ * Pipes and the handler run on a miss only. A response is stored as it is sent: status, fields and bytes.
+ *
+ * It must be the first interceptor: interceptors in front of it see no response on a hit. Responses to requests with
+ * credentials are not shared unless the handler says for whom they are: `user: () => 'members'` for all requests that
+ * the guards accept, `user: (request) => request.user?.id` for each user separately.
  */
 export class FallbackCacheInterceptor implements NestInterceptor {
   readonly #cache: FallbackCache
   readonly #reflector = new Reflector()
   readonly #byOptions = new Map<CachedOptions, FallbackCacheMiddleware>()
-  /** Stores nothing by itself: an unsafe method that succeeds invalidates what is stored for its path. */
-  readonly #plain: FallbackCacheMiddleware
+  /**
+   * The middleware without the options of a handler, for `stats`, `invalidateTags`, `explain` and `dashboard`. It stores
+   * nothing by itself; a successful unsafe request invalidates what is stored for its path.
+   */
+  readonly cached: FallbackCacheMiddleware
 
+  /** @throws TypeError or RangeError for invalid options */
   constructor(options: FallbackCacheOptions = {}) {
     this.#cache = new FallbackCache(options)
-    this.#plain = fallbackCache({ cache: this.#cache })
+    this.cached = fallbackCache({ cache: this.#cache })
   }
 
+  /** Called by Nest for each request. */
   intercept(context: ExecutionContext, handler: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') return handler.handle()
     const http = context.switchToHttp()
@@ -48,8 +103,9 @@ export class FallbackCacheInterceptor implements NestInterceptor {
       context.getClass(),
     ])
     if (options === undefined && (request.method === 'GET' || request.method === 'HEAD')) return handler.handle()
-    const cached = options === undefined ? this.#plain : this.#with(options)
-    // On a hit the answer is sent, and Nest, which hears of no value, sends none.
+    checkIsExpress(request)
+    const cached = options === undefined ? this.cached : this.#with(options)
+    // On a hit the response is sent, and Nest, which receives no value, sends none.
     return new Observable((subscriber) => {
       cached(request, http.getResponse<Response>(), (error) => {
         if (error === undefined) subscriber.add(handler.handle().subscribe(subscriber))
@@ -58,12 +114,12 @@ export class FallbackCacheInterceptor implements NestInterceptor {
     })
   }
 
-  /** Takes out of use what is stored for a path and below it. */
-  invalidate(path: string | readonly (string | number)[]): Promise<Invalidation> {
-    return typeof path === 'string' ? this.#plain.invalidate(path) : this.#plain.invalidate(path)
+  /** Invalidates the stored responses of a path and of all paths below it. See `invalidate` of the middleware. */
+  invalidate(path: string | readonly (string | number)[], options: InvalidateOptions = {}): Promise<Invalidation> {
+    return typeof path === 'string' ? this.cached.invalidate(path, options) : this.cached.invalidate(path, options)
   }
 
-  /** Called by Nest when the application closes. */
+  /** Closes the cache. Called by Nest when the application closes, if shutdown hooks are enabled. */
   onApplicationShutdown(): Promise<void> {
     return this.#cache.close()
   }
@@ -71,8 +127,16 @@ export class FallbackCacheInterceptor implements NestInterceptor {
   #with(options: CachedOptions): FallbackCacheMiddleware {
     const known = this.#byOptions.get(options)
     if (known !== undefined) return known
-    const made = this.#plain.with(options)
+    const made = this.cached.with(options)
     this.#byOptions.set(options, made)
     return made
   }
+}
+
+/** @throws TypeError for a request of Fastify, which keeps that of Node.js in `raw` */
+function checkIsExpress(request: Request): void {
+  if ('raw' in request)
+    throw new TypeError(
+      'fallback-cache/nestjs is for NestJS on Express. On Fastify: app.register(fallbackCache(options)) of fallback-cache/fastify',
+    )
 }

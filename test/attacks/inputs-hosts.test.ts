@@ -9,8 +9,8 @@ import Koa, { type Context } from 'koa'
 import session from 'koa-session'
 import Negotiator from 'negotiator'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fastifyCache } from '../../src/adapters/fastify.js'
-import { type HonoEnv, honoCache } from '../../src/adapters/hono.js'
+import { fallbackCache as fastifyCache } from '../../src/adapters/fastify.js'
+import { type HonoEnv, fallbackCache as honoCache } from '../../src/adapters/hono.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { ask } from '../middleware/hosts/client.js'
@@ -67,8 +67,7 @@ const HOSTS: Readonly<Record<string, Start>> = {
   Fastify: async (input) => {
     const cached = keep(fastifyCache(OPTIONS))
     const app = createFastify()
-    app.addHook('onRequest', cached.onRequest)
-    app.addHook('onSend', cached.onSend)
+    app.register(cached)
     app.get('/page', async (request) => {
       if (input === 'languages') return `for ${new Negotiator(request.raw).languages().join()}`
       return `for ${input === 'cookie' ? cookieIn(request.headers.cookie) : request.headers['x-org']}`
@@ -80,7 +79,7 @@ const HOSTS: Readonly<Record<string, Start>> = {
   Hono: async (input) => {
     const cached = keep(honoCache(OPTIONS))
     const app = new Hono<HonoEnv>()
-    app.use(cached.middleware)
+    app.use(cached)
     app.get('/page', (c) => {
       if (input === 'cookie') return c.text(`for ${getCookie(c, 'cart') ?? 'guest'}`)
       return c.text(`for ${c.req.header(input === 'field' ? 'x-org' : 'accept-language')}`)

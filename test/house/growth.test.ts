@@ -59,6 +59,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'middleware/express/route-pattern.ts mountsOf': 'requests counted by route',
   'observe/opentelemetry.ts instrumented': 'caches of a registry',
   'observe/prometheus.ts registered': 'caches of a registry',
+  'adapters/nestjs.ts #byOptions': 'options of decorated handlers',
   'middleware/node-internals/prepared-head.ts joinedOnes': 'answers prepared as bytes',
   'middleware/node/own-accessors.ts FUNCTIONS': 'accessors of observed names',
 }

@@ -1,13 +1,13 @@
 import { METHODS, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import createFastify, { type FastifyReply, type RouteHandlerMethod } from 'fastify'
-import { type FastifyCache, fastifyCache } from '../../../src/adapters/fastify.js'
+import { type FastifyCache, fallbackCache } from '../../../src/adapters/fastify.js'
 import type { Answer, Call, Host, Route } from './host.js'
 import { Runs } from './runs.js'
 
-/** Fastify 5, through the adapter of the examples. */
+/** Fastify 5. */
 export const fastify: Host<FastifyCache> = {
-  fallbackCache: fastifyCache,
+  fallbackCache,
   trustsProxies: false,
   async start(site) {
     const app = createFastify({ routerOptions: { caseSensitive: false, ignoreTrailingSlash: true } })
@@ -24,15 +24,14 @@ export const fastify: Host<FastifyCache> = {
         }),
       )
     }
-    for (const cached of site.use ?? []) app.addHook('onRequest', cached.onRequest)
-    const [first] = [...(site.use ?? []), ...site.routes.flatMap((route) => route.use ?? [])]
-    if (first !== undefined) app.addHook('onSend', first.onSend)
+    for (const cached of site.use ?? []) app.register(cached)
     const runs = new Runs()
     for (const route of site.routes) {
       app.route({
         method: route.method ?? 'GET',
         url: route.path,
-        onRequest: (route.use ?? []).map((cached) => cached.onRequest),
+        onRequest: (route.use ?? []).map((cached) => cached.hooks.onRequest),
+        onSend: (route.use ?? []).map((cached) => cached.hooks.onSend),
         handler: handler(route, runs),
       })
     }

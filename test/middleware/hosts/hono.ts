@@ -3,14 +3,14 @@ import { Readable } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
 import { getRequestListener } from '@hono/node-server'
 import { type Context, type Handler, Hono } from 'hono'
-import { type HonoCache, type HonoEnv, honoCache } from '../../../src/adapters/hono.js'
+import { fallbackCache, type HonoCache, type HonoEnv } from '../../../src/adapters/hono.js'
 import type { Answer, Call, Host, Route } from './host.js'
 import { listen } from './listen.js'
 import { Runs } from './runs.js'
 
-/** Hono on @hono/node-server, through the adapter of the examples. */
+/** Hono on @hono/node-server. */
 export const hono: Host<HonoCache> = {
-  fallbackCache: honoCache,
+  fallbackCache,
   trustsProxies: false,
   nests: false,
   start(site) {
@@ -30,10 +30,10 @@ export const hono: Host<HonoCache> = {
         await next()
       })
     }
-    for (const cached of site.use ?? []) app.use(cached.middleware)
+    for (const cached of site.use ?? []) app.use(cached)
     const runs = new Runs()
     for (const route of site.routes) {
-      const handlers = [...(route.use ?? []).map((cached) => cached.middleware), handler(route, runs)]
+      const handlers = [...(route.use ?? []), handler(route, runs)]
       app.on([route.method ?? 'GET'], [route.path], ...handlers)
     }
     return listen(getRequestListener(app.fetch as never))
