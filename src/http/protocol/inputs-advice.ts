@@ -88,7 +88,7 @@ function addressRead(path: string): string {
 function objectRead(path: string, input: string): string {
   return (
     `the response to ${path} was not stored: its handler has read ${spelled(input)}, which middleware in front of the cache has set ` +
-    `and whose name identifies the user or their location. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, add the data that it depends on to "key", ` +
+    `and which identifies the user or their location by its name, may hold data of the visitor (a function), or is another object for each request. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, add the data that it depends on to "key", ` +
     `or name "${input}" in inputs.ignore if the response does not depend on it. ` +
     ONCE
   )
@@ -98,7 +98,14 @@ function objectRead(path: string, input: string): string {
 function spelled(input: string): string {
   const [prefix, name] = input.split(/:(.*)/s)
   if (prefix === 'response') return name === '*' ? 'all response fields' : `the response field ${name}`
-  const holder = { req: 'req', res: 'res', ctx: 'ctx', locals: 'res.locals', state: 'ctx.state' }[String(prefix)]
+  const holder = {
+    req: 'req',
+    res: 'res',
+    ctx: 'ctx',
+    request: 'ctx.request',
+    locals: 'res.locals',
+    state: 'ctx.state',
+  }[String(prefix)]
   return name === '*' ? `all of ${holder}` : `${holder}.${name}`
 }
 

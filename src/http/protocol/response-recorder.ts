@@ -81,6 +81,7 @@ export class ResponseRecorder implements Recording {
       policy.inputs !== undefined && isWatched
         ? new InputsRead(policy.keyedParameters, policy.inputs.ignored, policy.filledNames, policy.inputs.counted)
         : undefined
+    if (this.inputs !== undefined && policy.inputs !== undefined) this.inputs.metNames = policy.inputs.metNames
     this.writer = writer
     this.judgement = new RecordedJudgement(this, writer.parts.reports)
   }

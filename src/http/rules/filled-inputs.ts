@@ -9,7 +9,7 @@ export function isFilledInput(name: string): boolean {
   return FILLED.test(name)
 }
 
-const FILLED = /^(?:req|res|ctx|locals|state|response):./
+const FILLED = /^(?:req|res|ctx|request|locals|state|response):./
 
 /**
  * Converts a value set by middleware to text, so that two texts are equal exactly if the values are. `null` for
@@ -19,7 +19,7 @@ const FILLED = /^(?:req|res|ctx|locals|state|response):./
 export function filledText(value: unknown): string | null | undefined {
   if (value === undefined || value === null) return null
   try {
-    const text = textOf(value, MAX_DEPTH)
+    const text = textOf(value, { depth: MAX_DEPTH, left: MAX_VALUES })
     // Long texts are hashed, so that tokens are not readable in the store.
     return text === undefined || text.length <= SHORT ? text : createHash('sha256').update(text).digest('base64url')
   } catch {
@@ -55,18 +55,39 @@ export function isNeutralName(name: string): boolean {
 const SHORT = 48
 const MAX_DEPTH = 8
 
-function textOf(value: unknown, depth: number): string | undefined {
+/** Maximum number of values in an object that is compared, because that is done for each hit. */
+const MAX_VALUES = 1_000
+
+interface Budget {
+  readonly depth: number
+  left: number
+}
+
+function textOf(value: unknown, budget: Budget): string | undefined {
+  budget.left -= 1
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'bigint') return `${value}n`
   if (value === null || value === undefined || isPlainValue(value)) return String(value)
-  if (typeof value !== 'object' || depth === 0) return undefined
-  if (Array.isArray(value)) return joined('[', value, (one) => textOf(one, depth - 1))
+  if (typeof value !== 'object' || budget.left < 0) return undefined
+  return textOfObject(value, budget)
+}
+
+function textOfObject(value: object, budget: Budget): string | undefined {
+  const depth = budget.depth - 1
+  if (depth < 0) return undefined
+  const within = (one: unknown) => {
+    const inner = { depth, left: budget.left }
+    const text = textOf(one, inner)
+    budget.left = inner.left
+    return text
+  }
+  if (Array.isArray(value)) return joined('[', value, within)
   const { toJSON } = value as { readonly toJSON?: unknown }
-  if (typeof toJSON === 'function') return textOf(toJSON.call(value), depth - 1)
+  if (typeof toJSON === 'function') return within(toJSON.call(value))
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return undefined
   return joined('{', Object.entries(value).sort(byName), ([name, one]) => {
-    const text = textOf(one, depth - 1)
+    const text = within(one)
     return text === undefined ? undefined : `${JSON.stringify(name)}:${text}`
   })
 }

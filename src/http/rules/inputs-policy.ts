@@ -25,6 +25,8 @@ export interface InputsPolicy {
   readonly ignored: ReadonlySet<string>
   /** Inputs that are treated as credentials. */
   readonly counted: ReadonlySet<string>
+  /** The names under which runs have read objects that cannot be compared: see `meetObject`. */
+  readonly metNames: Set<string>
   /** Selecting inputs in addition to the option `vary`. */
   readonly vary: readonly string[]
 }
@@ -41,6 +43,7 @@ export function readInputs(inputs: unknown): InputsPolicy | undefined {
   return {
     ignored: new Set(inputNames(ignore, 'inputs.ignore', MOST_INPUTS)),
     counted: new Set(inputNames(count, 'inputs.count', MOST_INPUTS)),
+    metNames: new Set(),
     vary: inputNames(vary, 'inputs.vary', MAX_SELECTING),
   }
 }

@@ -1,5 +1,7 @@
 import type { FieldValue } from '../syntax/fields.js'
 import { rootParameter } from '../syntax/parameters.js'
+import { filledText } from './filled-inputs.js'
+import { meetObject } from './met-objects.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
 import { NEUTRAL_RESPONSE_FIELDS, RESPONSE_FIELD } from './neutral-response-fields.js'
 import type { Filling } from './vary.js'
@@ -42,6 +44,10 @@ export class InputsRead {
    * adapters that support them. An object for the reason in {@link AddressExcuse}.
    */
   filledBy: Filling | undefined
+  /** The texts of objects that middleware in front has set, as they were when the run read them. */
+  objectTexts: ReadonlyMap<string, string | undefined> = NO_TEXTS
+  /** The names under which runs have read objects that cannot be compared; shared by all runs of a route. */
+  metNames: Set<string> | undefined
   /** The response fields that middleware in front had set when the run began, by lower-case name. */
   fieldsBefore: Readonly<Record<string, FieldValue | number | undefined>> = NO_FIELDS
   /** Number of reads of the client's address. */
@@ -145,6 +151,14 @@ export class InputsRead {
     this.#add(isPlain ? 'filledValues' : 'filledObjects', input)
   }
 
+  /** Records a read of an object whose name does not tell whether it identifies the user: it selects the response. */
+  filledObject(input: string, value: object): void {
+    if (!this.isCounting || this.objectTexts.has(input)) return
+    const text = filledText(value) ?? meetObject(this.metNames, input, value)
+    this.objectTexts = new Map(this.objectTexts).set(input, text ?? undefined)
+    this.filled(input, typeof text === 'string')
+  }
+
   /** @param name - of a response field, in lower case */
   responseField(name: string): void {
     if (!this.isCounting) return
@@ -204,6 +218,7 @@ export class InputsRead {
 type Kind = 'fields' | 'cookies' | 'parameters' | 'filledValues' | 'filledObjects'
 
 const NONE: ReadonlySet<string> = new Set()
+const NO_TEXTS: InputsRead['objectTexts'] = new Map()
 const NO_FIELDS: InputsRead['fieldsBefore'] = Object.freeze({})
 
 /** Hidden from handlers, and read for every response by Express; a body may contain its own entity tag. */

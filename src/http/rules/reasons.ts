@@ -64,7 +64,7 @@ export const REASONS = {
   'address-read':
     'The address or the certificate of the client was read behind the cache: mount rate limits and loggers in front of it.',
   'filled-read':
-    'The handler has read an object or a function that middleware in front of the cache has set and whose name identifies the user or their location: name it in vary, in key, or in inputs.ignore.',
+    'The handler has read an object or a function that middleware in front of the cache has set and that may hold data of the visitor: by its name, because it is a function, or because each request has another one. Name it in vary, in key, or in inputs.ignore.',
   reflected:
     'The response contains a text of this request that is not part of the key: the value of a neutral field that the handler has read, or a parameter that the option query excludes.',
   'csp-nonce': 'The page contains a nonce of the Content-Security-Policy, which is valid for one response only.',

@@ -221,7 +221,11 @@ class KoaRequestHead implements RequestHead {
 
   filled(input: string): string | null | undefined {
     const ctx = this.#ctx
-    return filledIn({ req: ctx.req, ctx, state: ctx.state, response: ctx.res }, input, this.#ignored)
+    return filledIn(
+      { req: ctx.req, ctx, request: ctx.request, state: ctx.state, response: ctx.res },
+      input,
+      this.#ignored,
+    )
   }
 
   get otherOrigin(): string | undefined {

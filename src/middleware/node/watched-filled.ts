@@ -1,4 +1,4 @@
-import { IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
+import { IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { InputsRead } from '../../http/port/index.js'
 import {
@@ -8,14 +8,15 @@ import {
   isPlainValue,
   isTelling,
   RESPONSE_FIELD,
+  tokenOf,
 } from '../../http/port/index.js'
 import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, type RecordReader, watchedRecord } from './watched-fields.js'
-import { isAbsent, watchedFunction, watchGetter, watchProperty } from './watched-property.js'
+import { isAbsent, noteRead, watchedFunction, watchGetter, watchProperty } from './watched-property.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
 export type FilledHolders = Readonly<
-  Partial<Record<'req' | 'res' | 'ctx' | 'locals' | 'state', object | undefined>>
+  Partial<Record<'req' | 'res' | 'ctx' | 'request' | 'locals' | 'state', object | undefined>>
 > & {
   readonly response?: Pick<ServerResponse, 'getHeader' | 'getHeaders'> | undefined
 }
@@ -42,7 +43,9 @@ export function filledIn(
   }
   const holder = holders[prefix]
   if (holder === undefined) return null
-  return name === '*' ? plainValues(prefix, holder, ignored) : filledText(ownValue(holder, name))
+  if (name === '*') return plainValues(prefix, holder, ignored)
+  const value = ownValue(holder, name)
+  return filledText(value) ?? (isAbsent(value) ? null : tokenOf(value))
 }
 
 /** The text of a response field, or of all that may differ between visitors (`*`). */
@@ -63,34 +66,29 @@ function responseFieldText(
 export function watchFilled(request: IncomingMessage, response: ServerResponse, inputs: InputsRead): void {
   const { locals } = response as ServerResponse & { readonly locals?: object }
   const req = watchProperties('req', request, inputs)
-  const res = watchTelling(response, inputs)
+  const res = watchAddedNames('res', response, inputs)
   const live = { req: request, res: response, locals, response }
   tell(inputs, live, { req, res, locals: watchHolder('locals', response, inputs) })
 }
 
-/** Records reads of what translators leave on the response as well, such as `res.__`, and of other telling names. */
-function watchTelling(response: ServerResponse, inputs: InputsRead): InputRecord {
-  let before: InputRecord | undefined
-  for (const name of Object.keys(response)) {
-    if (!isTelling(name)) continue
-    const descriptor = Object.getOwnPropertyDescriptor(response, name)
-    if (descriptor?.get !== undefined || descriptor?.configurable !== true || isAbsent(descriptor.value)) continue
-    const { value } = descriptor
-    before ??= {}
-    before[name] = value
-    watchProperty({ input: `res:${name}`, holder: response, name, value, enumerable: true, isRead: true }, inputs)
-  }
-  return before ?? NOTHING
-}
-
 /** Like {@link watchFilled}, for a Koa context, its state, and its Node.js request. */
 export function watchFilledContext(
-  ctx: { readonly req: IncomingMessage; readonly res: ServerResponse; readonly state: object },
+  ctx: {
+    readonly req: IncomingMessage
+    readonly res: ServerResponse
+    readonly request: object
+    readonly state: object
+  },
   inputs: InputsRead,
 ): void {
-  const live = { req: ctx.req, ctx, state: ctx.state, response: ctx.res }
-  const req = watchProperties('req', ctx.req, inputs)
-  tell(inputs, live, { req, ctx: watchProperties('ctx', ctx, inputs), state: watchHolder('state', ctx, inputs) })
+  const { request } = ctx
+  const live = { req: ctx.req, ctx, request, state: ctx.state, response: ctx.res }
+  tell(inputs, live, {
+    req: watchProperties('req', ctx.req, inputs),
+    ctx: watchProperties('ctx', ctx, inputs),
+    request: watchAddedNames('request', request, inputs),
+    state: watchHolder('state', ctx, inputs),
+  })
 }
 
 /**
@@ -118,6 +116,7 @@ class FilledBefore {
 
   filled(input: string): string | null | undefined {
     if (this.#named?.has(input)) return this.#named.get(input)
+    if (this.#inputs.objectTexts.has(input)) return this.#inputs.objectTexts.get(input)
     if (!input.startsWith(RESPONSE_FIELD)) return filledIn(this.#before, input, this.#ignored)
     const name = input.slice(RESPONSE_FIELD.length)
     const { fieldsBefore } = this.#inputs
@@ -129,23 +128,30 @@ class FilledBefore {
   }
 }
 
-/**
- * Records reads of properties that middleware added to a request or context: strings, numbers and booleans, objects
- * whose names indicate the identity of the user, calls of functions, and reads of properties that are absent. A
- * property overwritten behind the cache is no longer an input.
- *
- * @returns the current values; those of getters once they are read
- */
+/** Like {@link watchAddedNames}; reads of properties that are absent count too. */
 function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRead): InputRecord {
-  const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
-  const names = addedNames(prefix, Object.getOwnPropertyNames(holder))
-  const before: InputRecord = names.length === 0 ? NOTHING : {}
-  for (const name of names) watchAdded(prefix, holder, name, { inputs, before })
-  watchAbsent(prefix, holder, known, inputs)
+  const before = watchAddedNames(prefix, holder, inputs)
+  watchAbsent(prefix, holder, KNOWN[prefix], inputs)
   return before
 }
 
-function watchAdded(prefix: 'req' | 'ctx', holder: object, name: string, run: WatchedRun): void {
+/** An object on which middleware sets properties. */
+type Place = 'req' | 'res' | 'ctx' | 'request'
+
+/**
+ * Records reads of properties that middleware added to a request, response or context, and calls of functions. A property
+ * overwritten behind the cache is no longer an input.
+ *
+ * @returns the current values; those of getters once they are read
+ */
+function watchAddedNames(prefix: Place, holder: object, inputs: InputsRead): InputRecord {
+  const names = addedNames(prefix, Object.getOwnPropertyNames(holder))
+  const before: InputRecord = names.length === 0 ? NOTHING : {}
+  for (const name of names) watchAdded(prefix, holder, name, { inputs, before })
+  return before
+}
+
+function watchAdded(prefix: Place, holder: object, name: string, run: WatchedRun): void {
   const { inputs, before } = run
   const descriptor = Object.getOwnPropertyDescriptor(holder, name)
   if (descriptor === undefined) return
@@ -161,10 +167,12 @@ function watchAdded(prefix: 'req' | 'ctx', holder: object, name: string, run: Wa
   const { value, enumerable = false } = descriptor
   before[name] = value
   const isTold = isTelling(name) || inputs.counted.has(input)
-  // An own property that overrides a method, as tracers define, adds nothing.
-  const isAdded = typeof value === 'function' && !(name in Object.getPrototypeOf(holder))
-  const isInput = isPlainValue(value) || isAdded || isAbsent(value) || isTold
-  if (isInput) watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isAdded }, inputs)
+  const isFunction = typeof value === 'function'
+  // An own property that overrides a method, as tracers define, adds nothing; responses have many functions that answer.
+  const isAdded = isFunction && prefix !== 'res' && !(name in Object.getPrototypeOf(holder))
+  if (!isFunction || isAdded || isTold) {
+    watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isFunction }, inputs)
+  }
 }
 
 interface WatchedRun {
@@ -177,24 +185,20 @@ interface WatchedRun {
 function countFixed(input: string, holder: object, name: string, { inputs, before }: WatchedRun): void {
   const value = ownValue(holder, name)
   before[name] = value
-  const isCounted = inputs.counted.has(input)
-  const isPlain = isAbsent(value) || (isPlainValue(value) && !isCounted)
-  if (isPlain || isCounted || isTelling(name)) inputs.filled(input, isPlain)
+  noteRead(input, name, value, inputs)
 }
 
 /** The names that frameworks do not add themselves, and that are not neutral. */
-function addedNames(prefix: 'req' | 'ctx', names: readonly string[]): readonly string[] {
+function addedNames(prefix: Place, names: readonly string[]): readonly string[] {
   const last = LAST[prefix]
   // Most objects have the same properties in the same order.
   if (last !== undefined && isSame(names, last.names)) return last.added
-  const known = prefix === 'req' ? KNOWN_OF_REQUEST : KNOWN_OF_CONTEXT
-  const added = names.filter((name) => !known.has(name) && !isNeutralName(name))
+  const added = names.filter((name) => !KNOWN[prefix].has(name) && !isNeutralName(name))
   LAST[prefix] = { names, added }
   return added
 }
 
-const LAST: Partial<Record<'req' | 'ctx', { readonly names: readonly string[]; readonly added: readonly string[] }>> =
-  {}
+const LAST: Partial<Record<Place, { readonly names: readonly string[]; readonly added: readonly string[] }>> = {}
 
 function isSame(names: readonly string[], others: readonly string[]): boolean {
   if (names.length !== others.length) return false
@@ -246,15 +250,19 @@ const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
   'auth',
   'baseUrl',
   'body',
+  'connection',
   'cookies',
   'file',
   'files',
+  'headers',
+  'headersDistinct',
   'next',
   'originalUrl',
   'params',
   'path',
   'query',
   'rawBody',
+  'rawHeaders',
   'res',
   'route',
   'secret',
@@ -288,6 +296,38 @@ const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
   'state',
 ])
 
+/** Properties that Node.js, frameworks and parsers add to each response, or to each request of Koa. */
+const KNOWN_OF_RESPONSE: ReadonlySet<string> = new Set([
+  ...Object.getOwnPropertyNames(new ServerResponse(new IncomingMessage(new Socket()))),
+  ...['app', 'fallbackCache', 'locals', 'req', 'statusCode', 'statusMessage', 'writable'],
+])
+const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([
+  ...[
+    'accept',
+    'app',
+    'body',
+    'ctx',
+    'files',
+    'ip',
+    'ips',
+    'memoizedURL',
+    'originalUrl',
+    'rawBody',
+    'req',
+    'res',
+    'response',
+  ],
+  // Observed by rules of their own.
+  ...['host', 'hostname', 'href', 'protocol', 'query', 'querystring', 'search', 'URL', 'url'],
+])
+
+const KNOWN: Readonly<Record<Place, ReadonlySet<string>>> = {
+  req: KNOWN_OF_REQUEST,
+  res: KNOWN_OF_RESPONSE,
+  ctx: KNOWN_OF_CONTEXT,
+  request: KNOWN_OF_KOA_REQUEST,
+}
+
 /** Records reads of values that existed when the run began. */
 class HolderWatch implements RecordReader {
   readonly #prefix: string
@@ -307,9 +347,8 @@ class HolderWatch implements RecordReader {
     if (!this.#inputs.isCounting || isNeutralName(name) || this.#written?.has(name) === true) return
     const value = this.#before[name]
     const input = `${this.#prefix}:${name}`
-    const isCounted = this.#inputs.counted.has(input)
-    const isPlain = isAbsent(value) || (isPlainValue(value) && !isCounted)
-    if (isPlain ? !this.#isAll : isTelling(name) || isCounted) this.#inputs.filled(input, isPlain)
+    const isPlain = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
+    if (!isPlain || !this.#isAll) noteRead(input, name, value, this.#inputs)
   }
 
   all(): void {
@@ -335,10 +374,10 @@ class HolderWatch implements RecordReader {
   }
 }
 
-/** All plain values of an object as one text. */
+/** All plain values of an object as one text, with the names of the others, which count when they are read. */
 function plainValues(prefix: string, holder: object, ignored: ReadonlySet<string>): string | null | undefined {
-  const plain = Object.entries(holder).filter(
-    ([name, value]) => isPlainValue(value) && !isNeutralName(name) && !ignored.has(`${prefix}:${name}`),
+  const counted = Object.entries(holder).filter(
+    ([name, value]) => !isAbsent(value) && !isNeutralName(name) && !ignored.has(`${prefix}:${name}`),
   )
-  return filledText(Object.fromEntries(plain))
+  return filledText(Object.fromEntries(counted.map(([name, value]) => [name, isPlainValue(value) ? value : null])))
 }

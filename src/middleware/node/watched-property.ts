@@ -22,20 +22,17 @@ export function watchProperty(added: AddedProperty, inputs: InputsRead): void {
 class WatchedProperty implements OwnAccessor {
   readonly #added: AddedProperty
   readonly #inputs: InputsRead
-  readonly #isPlain: boolean
   #handedOut: unknown
 
   constructor(added: AddedProperty, inputs: InputsRead) {
-    const { value, input } = added
     this.#added = added
     this.#inputs = inputs
-    this.#isPlain = isAbsent(value) || (isPlainValue(value) && !inputs.counted.has(input))
   }
 
   get(): unknown {
-    const { input, value, isRead } = this.#added
+    const { input, name, value, isRead } = this.#added
     if (isRead) {
-      this.#inputs.filled(input, this.#isPlain)
+      noteRead(input, name, value, this.#inputs)
       return value
     }
     this.#handedOut ??= watchedFunction(value as () => unknown, () => this.#inputs.filled(input, false))
@@ -48,6 +45,14 @@ class WatchedProperty implements OwnAccessor {
     if (!isLaid(holder, name, this)) return
     Object.defineProperty(holder, name, { value, writable: true, enumerable, configurable: true })
   }
+}
+
+/** Records that a value was read which middleware has set; for a function only if its name is telling. */
+export function noteRead(input: string, name: string, value: unknown, inputs: InputsRead): void {
+  const isCounted = inputs.counted.has(input)
+  if (isAbsent(value) || (isPlainValue(value) && !isCounted)) inputs.filled(input, true)
+  else if (isCounted || isTelling(name)) inputs.filled(input, false)
+  else if (typeof value === 'object') inputs.filledObject(input, value)
 }
 
 /**
@@ -102,11 +107,9 @@ class WatchedGetter implements OwnAccessor {
   get(): unknown {
     const { input, holder, name, descriptor, before } = this.#added
     const value: unknown = descriptor.get?.call(holder)
-    const isCounted = this.#inputs.counted.has(input)
     if (typeof value === 'function') return this.#handOut(value as () => unknown)
     before[name] = value
-    const isPlain = isAbsent(value) || (isPlainValue(value) && !isCounted)
-    if (isPlain || isCounted || isTelling(name)) this.#inputs.filled(input, isPlain)
+    noteRead(input, name, value, this.#inputs)
     return value
   }
 

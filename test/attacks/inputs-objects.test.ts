@@ -1,0 +1,203 @@
+import express, { type Request, type Response } from 'express'
+import Koa, { type Context } from 'koa'
+import { afterEach, describe, expect, it } from 'vitest'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+import { ask } from '../middleware/hosts/client.js'
+import { listen } from '../middleware/hosts/listen.js'
+
+// Middleware in front of the cache leaves objects whose names do not tell that they are about the visitor.
+
+const open: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+type Get = (who: string) => Promise<{ readonly text: string; readonly isHit: boolean }>
+
+/** What middleware in front makes of the name of a visitor, and what a handler makes of that. */
+type Leave = (who: string) => unknown
+type Read = (left: never) => unknown
+
+const EXPRESS_PLACES: Readonly<
+  Record<
+    string,
+    [put: (req: Request, res: Response, left: unknown) => void, get: (req: Request, res: Response) => unknown]
+  >
+> = {
+  'req.thing': [(req, _, thing) => Object.assign(req, { thing }), (req) => Reflect.get(req, 'thing')],
+  'res.thing': [(_, res, thing) => Object.assign(res, { thing }), (_, res) => Reflect.get(res, 'thing')],
+  'res.locals.thing': [(_, res, thing) => Object.assign(res.locals, { thing }), (_, res) => res.locals.thing],
+  'res.locals, copied': [
+    (_, res, thing) => Object.assign(res.locals, { thing }),
+    (_, res) => ({ ...res.locals }).thing,
+  ],
+  'req.thing, a getter': [
+    (req, _, thing) => Object.defineProperty(req, 'thing', { get: () => thing, configurable: true }),
+    (req) => Reflect.get(req, 'thing'),
+  ],
+  'req.thing, fixed': [
+    (req, _, thing) => Object.defineProperty(req, 'thing', { value: thing }),
+    (req) => Reflect.get(req, 'thing'),
+  ],
+}
+
+const KOA_PLACES: Readonly<
+  Record<string, [put: (ctx: Context, left: unknown) => void, get: (ctx: Context) => unknown]>
+> = {
+  'ctx.thing': [(ctx, thing) => Object.assign(ctx, { thing }), (ctx) => ctx.thing],
+  'ctx.state.thing': [(ctx, thing) => Object.assign(ctx.state, { thing }), (ctx) => ctx.state.thing],
+  'ctx.request.thing': [
+    (ctx, thing) => Object.assign(ctx.request, { thing }),
+    (ctx) => Reflect.get(ctx.request, 'thing'),
+  ],
+  'ctx.req.thing': [(ctx, thing) => Object.assign(ctx.req, { thing }), (ctx) => Reflect.get(ctx.req, 'thing')],
+}
+
+const hosts: readonly [string, (leave: Leave, read: Read) => Promise<Get>][] = [
+  ...Object.entries(EXPRESS_PLACES).map(([place, [put, get]]): [string, (leave: Leave, read: Read) => Promise<Get>] => [
+    place,
+    (leave, read) => {
+      const app = express()
+      const cached = fallbackCache({ ttl: 60 })
+      open.push(() => cached.close())
+      app.use((req, res, next) => {
+        put(req, res, leave(req.get('x-who') ?? ''))
+        next()
+      })
+      app.use(cached)
+      app.get('/page', (req, res) => void res.send(`for ${read(get(req, res) as never)}`))
+      return visiting(app)
+    },
+  ]),
+  ...Object.entries(KOA_PLACES).map(([place, [put, get]]): [string, (leave: Leave, read: Read) => Promise<Get>] => [
+    place,
+    (leave, read) => {
+      const app = new Koa()
+      const cached = koaCache({ ttl: 60 })
+      open.push(() => cached.close())
+      app.use((ctx, next) => {
+        put(ctx, leave(ctx.get('x-who')))
+        return next()
+      })
+      app.use(cached)
+      app.use((ctx) => {
+        ctx.body = `for ${read(get(ctx) as never)}`
+      })
+      return visiting(app.callback())
+    },
+  ]),
+]
+
+async function visiting(handle: Parameters<typeof listen>[0]): Promise<Get> {
+  const running = await listen(handle)
+  open.push(() => running.close())
+  return async (who) => {
+    const got = await ask(running.port, '/page', { fields: { 'x-who': who } })
+    return { text: got.text, isHit: got.cacheStatus.hit === true }
+  }
+}
+
+/** An object that does not show what it is about. */
+class Device {
+  readonly #who: string
+  constructor(who: string) {
+    this.#who = who
+  }
+  get name(): string {
+    return this.#who
+  }
+}
+
+const COMPARED: Readonly<Record<string, [Leave, Read]>> = {
+  'a plain object': [(who) => ({ name: who }), (thing: { name: string }) => thing.name],
+  'an object in an object': [(who) => ({ of: { name: who } }), (thing: { of: { name: string } }) => thing.of.name],
+  'a list': [(who) => [who], (thing: string[]) => thing[0]],
+  'an object with toJSON': [
+    (who) => Object.assign(new Device(who), { toJSON: () => who }),
+    (thing: Device) => thing.name,
+  ],
+}
+
+const NOT_COMPARED: Readonly<Record<string, [Leave, Read]>> = {
+  'an instance of a class': [(who) => new Device(who), (thing: Device) => thing.name],
+  'an object with functions': [(who) => ({ nameOf: () => who }), (thing: { nameOf(): string }) => thing.nameOf()],
+  'a Map': [(who) => new Map([['name', who]]), (thing: Map<string, string>) => thing.get('name')],
+  'an object with thousands of values': [
+    (who) => ({ all: Array.from({ length: 5_000 }, (_, at) => at), name: who }),
+    (thing: { name: string }) => thing.name,
+  ],
+}
+
+const VISITORS = ['ann', 'bob', 'ann', 'cat', 'bob', 'ann', 'dan', 'cat']
+
+describe.each(hosts)('at %s', (_place, start) => {
+  it.each(Object.entries(COMPARED))('%s selects the response by its content', async (_what, [leave, read]) => {
+    const get = await start(leave, read)
+    for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
+    expect((await get('ann')).isHit).toBe(true)
+  })
+
+  it.each(Object.entries(NOT_COMPARED))(
+    '%s, another one for each request, reaches no other visitor',
+    async (_what, [leave, read]) => {
+      const get = await start(leave, read)
+      for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
+    },
+  )
+
+  it('an object for each tenant selects the response', async () => {
+    const tenants = new Map(['ann', 'bob', 'cat', 'dan'].map((who) => [who, new Device(who)]))
+    const get = await start(
+      (who) => tenants.get(who),
+      (thing: Device) => thing.name,
+    )
+    for (const who of [...VISITORS, ...VISITORS]) expect((await get(who)).text).toBe(`for ${who}`)
+    expect((await get('bob')).isHit).toBe(true)
+  })
+
+  it('a service that all requests share costs no hit', async () => {
+    const service = new Device('all')
+    const get = await start(
+      () => service,
+      (thing: Device) => thing.name,
+    )
+    await get('ann')
+    expect(await get('bob')).toEqual({ text: 'for all', isHit: true })
+  })
+
+  it('an object that the handler changes counts as it was', async () => {
+    const get = await start(
+      (who) => ({ visits: who === 'ann' ? 0 : 1 }),
+      (thing: { visits: number }) => {
+        const text = `visit ${thing.visits}`
+        thing.visits += 1
+        return text
+      },
+    )
+    expect([(await get('ann')).text, (await get('bob')).text]).toEqual(['for visit 0', 'for visit 1'])
+  })
+})
+
+it('a warning tells of an object that nearly every request makes anew, and inputs.ignore lets it be', async () => {
+  const warned: string[] = []
+  const note = (warning: Error) => warned.push(warning.message)
+  process.on('warning', note)
+  open.push(() => process.off('warning', note))
+  for (const ignore of [[], ['req:scope']]) {
+    const cached = fallbackCache({ ttl: 60, inputs: { ignore } })
+    open.push(() => cached.close())
+    const app = express()
+    app.use((req, _res, next) => {
+      Object.assign(req, { scope: new Device('any') })
+      next()
+    })
+    app.use(cached)
+    app.get('/page', (req, res) => void res.send(`for ${Reflect.get(req, 'scope').name}`))
+    const get = await visiting(app)
+    const hits = [await get('ann'), await get('bob'), await get('cat')].map(({ isHit }) => isHit)
+    expect(hits).toEqual(ignore.length === 0 ? [false, false, false] : [false, true, true])
+  }
+  expect(warned.join('\n')).toMatch(/req\.scope.*another object for each request.*"req:scope" in inputs\.ignore/)
+})
