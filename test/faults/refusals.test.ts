@@ -225,6 +225,31 @@ describe('the database of a URL', () => {
   })
 })
 
+describe('a client whose application switches it to another database', () => {
+  it.each(['ioredis', 'ioredis5', 'iovalkey'])(
+    'is not used until it is back, and that is said: %s',
+    async (name) => {
+      const { Redis: Client } = (await import(name)) as { Redis: typeof Redis }
+      const client = new Client({ port: server.port })
+      client.on('error', () => {})
+      const [cache, other] = [await connected({ redis: client }), await connected({ redis: server.url })]
+      await cache.set('k', 1)
+      expect(await other.get('k')).toBe(1)
+      await client.select(3)
+      expect(await cache.get('k')).toBe(1)
+      expect(await cache.invalidateKey('k')).toMatchObject({ durable: false })
+      expect(cache.stats().redisError).toContain('switched the client from database 0')
+      await client.select(0)
+      await until('back', () => cache.stats().connected, { timeout: 15_000 })
+      expect(await other.get('k')).toBeNull()
+      await client.select(3)
+      expect(await client.dbsize()).toBe(0)
+      client.disconnect()
+    },
+    30_000,
+  )
+})
+
 describe('a user without INFO', () => {
   it('keeps its memory when Redis comes back empty, and gives it up when Redis is flushed', async () => {
     const config = () => ['user default on nopass ~* &* +@all -info', 'user admin on >pw ~* &* +@all']

@@ -40,6 +40,8 @@ export class IoredisPort implements RedisPort {
   readonly #client: IoredisLike | IoredisClusterLike
   readonly #owned: Owned | undefined
   readonly #listeners: [string, (...args: unknown[]) => void][] = []
+  /** The database that was in use at the first connection. */
+  #database: number | undefined
 
   constructor(client: IoredisLike, owned?: Owned) {
     this.#client = client
@@ -53,18 +55,28 @@ export class IoredisPort implements RedisPort {
   }
 
   isReady(): boolean {
-    return this.#client.status === 'ready'
+    return this.#client.status === 'ready' && !this.#isElsewhere
   }
 
   get obstacle(): string | undefined {
-    return this.#client.status === 'end' ? 'the client was ended, by quit() or disconnect()' : undefined
+    if (this.#client.status === 'end') return 'the client was ended, by quit() or disconnect()'
+    if (!this.#isElsewhere) return undefined
+    return `the application has switched the client from database ${this.#database}: give the cache a client of its own`
+  }
+
+  /** Whether the application has called `select` on its client: the log and its entries are in another database. */
+  get #isElsewhere(): boolean {
+    if (this.#database === undefined || this.#owned !== undefined) return false
+    const selected = this.#client.condition?.select
+    return selected !== undefined && Number(selected) !== this.#database
   }
 
   /** Needed because ioredis selects by itself, and continues in database 0 if Redis refuses. */
   async selectDatabase(): Promise<void> {
     const { condition, options } = this.#client
-    const database = this.#owned?.database ?? condition?.select ?? options?.db ?? 0
-    if (!this.isCluster && Number(database) !== 0) await call(this.#client, 'SELECT', [String(database)])
+    if (this.isCluster) return
+    this.#database ??= Number(this.#owned?.database ?? condition?.select ?? options?.db ?? 0)
+    if (this.#database !== 0) await call(this.#client, 'SELECT', [String(this.#database)])
   }
 
   /** SCAN is the only command with keys for which ioredis neither adds nor strips its `keyPrefix`. */

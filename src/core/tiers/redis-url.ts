@@ -84,7 +84,7 @@ function instead(url: string, scheme: string): string {
   if (scheme === 'http' || scheme === 'https') {
     return `${scheme}:// is not the protocol of Redis. The provider of a REST address has one that begins with rediss:// too`
   }
-  if (/^(redis\+)?unix$/.test(scheme) || url.startsWith('/')) {
+  if (/^(redis\+)?(unix|socket)$/.test(scheme) || url.startsWith('/')) {
     return 'a socket file cannot be given as a URL: pass a client, new Redis({ path })'
   }
   return `${scheme === '' ? 'the scheme is missing' : 'the scheme is unknown'}. Write redis://host:6379, or rediss:// for TLS`
