@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import type { ConnectionOptions } from 'node:tls'
 import { pause, systemClock } from '../clock.js'
+import { CacheError } from '../errors.js'
 import { bareError } from './bare-error.js'
 import { askBeforeConnecting, type Connecting, type GiveCredentials } from './credentials.js'
 import { literalPattern } from './literal-pattern.js'
@@ -51,6 +52,8 @@ export class IoredisPort implements RedisPort {
   }
 
   send(_key: string, [name, ...args]: readonly [string, ...RedisArgument[]]): Promise<unknown> {
+    // The application may switch the client between two commands of one operation.
+    if (this.#isElsewhere) return Promise.reject(new CacheError('redis-unavailable', this.obstacle ?? ''))
     return call(this.#client, name, args)
   }
 
