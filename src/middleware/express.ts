@@ -19,6 +19,7 @@ import {
   type FrontDoor,
   type FrontDoorOptions,
   matchingPrototypes,
+  recognizable,
 } from './front-door/index.js'
 import { checkExplained, checkIsCalled, misplaced } from './node/index.js'
 
@@ -97,7 +98,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
     doorway(app, options, 'serve').serve(matchingPrototypes(app), options.createServer)
   const controls = controlsOf(responses, policy)
-  return Object.assign(middleware, controls, {
+  return Object.assign(recognizable(middleware), controls, {
     serve,
     listener,
     explain: (request: IncomingMessage | RequestDescription) =>

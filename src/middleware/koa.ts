@@ -8,7 +8,13 @@ import type {
   RequestDescription,
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, purgedBy, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
-import { checkFrontDoorOptions, Doorway, type FrontDoor, type FrontDoorOptions } from './front-door/index.js'
+import {
+  checkFrontDoorOptions,
+  Doorway,
+  type FrontDoor,
+  type FrontDoorOptions,
+  recognizable,
+} from './front-door/index.js'
 import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/application.js'
 import { type KoaDashboardOptions, koaDashboard } from './koa/dashboard.js'
 import { ExplainedKoaExchange, KoaExchange } from './koa/exchange.js'
@@ -86,7 +92,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
     doorway(app, options, 'serve').serve({}, options.createServer)
   const controls = controlsOf(responses, policy)
-  return Object.assign(middleware, controls, {
+  return Object.assign(recognizable(middleware), controls, {
     serve,
     listener,
     explain: (asked: Context | RequestDescription) =>

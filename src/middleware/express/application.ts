@@ -8,6 +8,7 @@ import {
   type FrontDoorOptions,
   type MiddlewareBefore,
   NOT_MOUNTED,
+  originalOf,
 } from '../front-door/index.js'
 import type { NodeRequest } from '../node/index.js'
 import { isEncrypted } from '../node/index.js'
@@ -220,18 +221,4 @@ function namedLayer(layer: Layer): MiddlewareBefore {
 
 function nameOf({ name, handle }: Layer): string {
   return name || originalOf(handle).name
-}
-
-/** How many tracers may have wrapped a middleware. */
-const MOST_WRAPPERS = 8
-
-/** The middleware that a tracer has wrapped; OpenTelemetry keeps it in `__original`. */
-function originalOf(handle: Layer['handle']): Layer['handle'] {
-  let original = handle
-  for (let depth = 0; depth < MOST_WRAPPERS; depth++) {
-    const { __original: inner } = original as { readonly __original?: unknown }
-    if (typeof inner !== 'function') break
-    original = inner as Layer['handle']
-  }
-  return original
 }

@@ -1,6 +1,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Arrival, FrontedApplication } from '../front-door/index.js'
-import { allows, checkNamed, describeObstacle, type FrontDoorOptions, NOT_MOUNTED } from '../front-door/index.js'
+import {
+  allows,
+  checkNamed,
+  describeObstacle,
+  type FrontDoorOptions,
+  NOT_MOUNTED,
+  originalOf,
+} from '../front-door/index.js'
 import type { NodeRequest } from '../node/index.js'
 import { isEncrypted } from '../node/index.js'
 import { sessionOf } from './response.js'
@@ -37,7 +44,7 @@ export class FrontedKoa implements FrontedApplication {
     this.#app = app
     this.#middleware = middleware
     this.#skipOnHit = skipOnHit
-    const place = app.middleware.indexOf(middleware)
+    const place = app.middleware.findIndex((run) => originalOf(run) === middleware)
     // The application may not be complete yet: listed middleware may be mounted later.
     if (place < 0) return
     const before = app.middleware.slice(0, place)
@@ -95,7 +102,7 @@ export class FrontedKoa implements FrontedApplication {
     const { middleware } = this.#app
     if (middleware.length === this.#seenLength && this.#seen.every((run, at) => middleware[at] === run)) return
     this.#seenLength = middleware.length
-    const place = middleware.indexOf(this.#middleware)
+    const place = middleware.findIndex((run) => originalOf(run) === this.#middleware)
     this.#isMounted = place >= 0
     this.isFirst = place === 0
     this.#seen = middleware.slice(0, place + 1)

@@ -723,3 +723,59 @@ describe('what stands before the cache', () => {
     expect(() => cached.serve(express5(), { skipOnHit: [1] as never })).toThrow(TypeError)
   })
 })
+
+describe('a tracer that replaces the middleware', () => {
+  /** As the tracers of Datadog and Elastic do: a function with all properties of the original. */
+  function traced<F extends (...args: never[]) => unknown>(middleware: F): F {
+    const wrapper = (...args: never[]) => middleware(...args)
+    return Object.defineProperties(wrapper, Object.getOwnPropertyDescriptors(middleware)) as F
+  }
+
+  /** As an application may do, to show its visitors in before the cache. */
+  function guarded<F extends (...args: never[]) => unknown>(middleware: F): F {
+    const wrapper = (...args: never[]) => middleware(...args)
+    return Object.assign(wrapper, middleware)
+  }
+
+  async function entered(wrap: typeof traced, framework: 'Express' | 'Koa'): Promise<number> {
+    let seen = 0
+    const note = (middleware: (...args: never[]) => unknown) => {
+      const wrapped = wrap(middleware)
+      const counting = (...args: never[]) => {
+        seen += 1
+        return wrapped(...args)
+      }
+      return Object.defineProperties(counting, Object.getOwnPropertyDescriptors(wrapped)) as never
+    }
+    let server: Server
+    if (framework === 'Express') {
+      const cached = forExpress({ ttl: 60 })
+      open.push(() => cached.close())
+      const app = express5().use(note(cached))
+      app.get('/page', (_req, res) => void res.send('page'))
+      server = cached.serve(app)
+    } else {
+      const cached = forKoa({ ttl: 60 })
+      open.push(() => cached.close())
+      const app = new Koa().use(note(cached)).use((ctx) => {
+        ctx.body = 'page'
+      })
+      server = cached.serve(app)
+    }
+    const port = await listen(server)
+    for (let at = 0; at < 3; at++) expect((await ask(port, '/page')).text).toBe('page')
+    return seen
+  }
+
+  it.each(['Express', 'Koa'] as const)('leaves the front door of %s on', async (framework) => {
+    expect(await entered(traced, framework)).toBe(1)
+    expect(warnings).toEqual([])
+  })
+
+  it.each(['Express', 'Koa'] as const)(
+    'is told from a function of an application of %s, which may refuse',
+    async (framework) => {
+      expect(await entered(guarded, framework)).toBe(3)
+    },
+  )
+})
