@@ -1,11 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { table as tracersTable } from './apm.mjs'
 import { leastRules } from './redis-commands.mjs'
 import { FLEETS, sizingTable } from './sizing.mjs'
 
 // npm run docs: writes the pages that say what the source says already, docs/options.md and docs/reasons.md, the permissions in
-// docs/redis.md, the lists in docs/inputs.md, and the figures in docs/large-fleets.md. A test compares them with what would be written.
+// docs/redis.md, the lists in docs/inputs.md, the figures in docs/large-fleets.md and a table in docs/tracing.md. A test compares them with
+// what would be written.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -17,6 +19,7 @@ export function generatedPages() {
     'docs/redis.md': redisPage(),
     'docs/inputs.md': inputsPage(),
     'docs/large-fleets.md': fleetsPage(),
+    'docs/tracing.md': tracingPage(),
   }
 }
 
@@ -37,6 +40,12 @@ function lists() {
     'neutral names': words('filled-names', 'NEUTRAL_NAMES'),
     'endless types': words('endless-types', 'ENDLESS_TYPES'),
   }
+}
+
+/** What other tracers report, as npm run apm measures it. */
+function tracingPage() {
+  const page = readFileSync(`${root}docs/tracing.md`, 'utf8')
+  return page.replace(/(<!-- tracers -->\n)[\s\S]*?(<!-- \/tracers -->)/, `$1\n${tracersTable()}\n\n$2`)
 }
 
 /** The calculated figures. */
