@@ -145,7 +145,10 @@ export interface FallbackCacheOptions {
    * everything. @defaultValue 1 MiB
    */
   readonly maxJournalBytes?: number | undefined
-  /** Path of a file that stores invalidations issued during an outage, so that they survive a crash of this process. */
+  /**
+   * Path of a file that stores invalidations issued during an outage, so that they survive a crash of this process. Each
+   * process needs a file of its own.
+   */
   readonly journalFile?: string | undefined
   /** Receives messages about outages, recoveries and misuse. @defaultValue none */
   readonly logger?: Logger | undefined

@@ -413,7 +413,11 @@ export class Coherence {
   #openFile(): JournalFile | undefined {
     const { journalFile } = this.#settings
     if (journalFile === undefined) return undefined
-    return new JournalFile(journalFile, (error) => this.#events.tell('fault', { error: asError(error) }))
+    return new JournalFile(
+      journalFile,
+      (error) => this.#events.tell('fault', { error: asError(error) }),
+      (path) => this.#reports.sharedJournal(path),
+    )
   }
 
   #onRecords(covers: readonly Cover[]): void {

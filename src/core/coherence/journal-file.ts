@@ -39,19 +39,27 @@ const toleratedWaste = 64 * 1024
 export class JournalFile {
   readonly #path: string
   readonly #onFault: (error: unknown) => void
+  readonly #onShared: (path: string) => void
   /** The line of each pending invalidation. */
   readonly #waiting = new Map<string, string>()
   #waitingBytes = 0
   /** Names of the pending invalidations that could not be written, because the disk was full. */
   readonly #unfiled = new Set<string>()
   #size = 0
+  /** Bytes of another process in the file; `undefined` if there are none. */
+  #others: number | undefined
   /** Whether the file ends within a line, so that the next line must not be appended directly. */
   #isCut = false
 
-  /** @throws TypeError if the file cannot be opened for reading and appending */
-  constructor(path: string, onFault: (error: unknown) => void) {
+  /**
+   * @param onFault - called if the file cannot be written
+   * @param onShared - called once if another process writes to the file
+   * @throws TypeError if the file cannot be opened for reading and appending
+   */
+  constructor(path: string, onFault: (error: unknown) => void, onShared: (path: string) => void) {
     this.#path = path
     this.#onFault = onFault
+    this.#onShared = onShared
     try {
       closeSync(openSync(path, 'a+', 0o600))
     } catch (cause) {
@@ -131,9 +139,13 @@ export class JournalFile {
     this.#onFault(new Error(`${what}, and the file was copied to ${copy}`))
   }
 
-  /** Whether no other process has written to the file; if one has, its lines must not be removed. */
+  /** Whether no other process has changed the file; if one has, its lines must not be removed. */
   #isOurs(): boolean {
-    return statSync(this.#path).size === this.#size
+    const others = statSync(this.#path).size - this.#size
+    if (others === 0) return true
+    if (this.#others === undefined) this.#onShared(this.#path)
+    this.#others = others
+    return false
   }
 
   #empty(): boolean {
@@ -176,6 +188,8 @@ export class JournalFile {
   #write(lines: string): boolean {
     const text = this.#isCut ? `\n${lines}` : lines
     try {
+      // A file that is shared is never rewritten, and one that is too large could not be read.
+      if (this.#size + (this.#others ?? 0) + text.length > largestFile) throw new Error(`${this.#path} is full`)
       // Synchronous, because it must be written before the invalidation returns to its caller. Only during an outage.
       appendFileSync(this.#path, text)
       this.#size += Buffer.byteLength(text)

@@ -70,6 +70,11 @@ export class RedisReports {
     this.#logger?.info({ code, purpose }, `fallback-cache: Redis no longer answers ${code} to ${DEEDS[purpose]}`)
   }
 
+  sharedJournal(path: string): void {
+    const said = `another process has changed journalFile ${path}, which is never made smaller then: give each process a file of its own`
+    notify(this.#logger, said, { code: 'shared-journal' })
+  }
+
   /** Warns of invalidations that have not reached the log when the cache is closed. @param areKept - in the journal file */
   untold(count: number, areKept: boolean): void {
     const what = count === 1 ? 'an invalidation has' : `${count} invalidations have`

@@ -68,7 +68,7 @@ describe('no call blocks the event loop', () => {
     const longest = slowest(6_200, () => {
       const path = join(folder, `journal-${file++}`)
       const onFault = (error: unknown) => expect(error).toBeUndefined()
-      const journalFile = new JournalFile(path, onFault)
+      const journalFile = new JournalFile(path, onFault, onFault)
       const mirror = new Mirror(4 * 1024 * 1024)
       const journal = new Journal({ mirror, nonces: new Nonces(), clock: systemClock }, 1024 * 1024, journalFile)
       return (at) => {

@@ -23,20 +23,31 @@ describe('JournalFile', () => {
   let directory: string
   let path: string
   let faults: unknown[]
+  let shared: string[]
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'fallback-cache-journal-'))
     path = join(directory, 'journal')
     faults = []
+    shared = []
   })
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  const open = (): JournalFile => new JournalFile(path, (fault) => faults.push(fault))
+  const open = (): JournalFile =>
+    new JournalFile(
+      path,
+      (fault) => faults.push(fault),
+      (which) => shared.push(which),
+    )
   const read = () => open().read()
 
   it('is no device and no pipe, which may have no end', () => {
-    expect(() => new JournalFile('/dev/null', () => {}).read()).toThrow(
-      new TypeError('journalFile must be a file, got "/dev/null"'),
-    )
+    expect(() =>
+      new JournalFile(
+        '/dev/null',
+        () => {},
+        () => {},
+      ).read(),
+    ).toThrow(new TypeError('journalFile must be a file, got "/dev/null"'))
   })
 
   it('writes what it could not write, as soon as it can write again', () => {
@@ -144,6 +155,22 @@ describe('JournalFile', () => {
     open().add('theirs', [key('b')])
     file.remove('ours')
     expect(read()).toEqual([{ nonce: 'theirs', covers: [key('b')] }])
+    expect(shared).toEqual([path])
+  })
+
+  it('says once that it is shared, and does not let it grow until no process could read it', () => {
+    const file = open()
+    for (const nonce of ['a', 'b']) file.add(nonce, [key(nonce)])
+    truncateSync(path, 64 * 1024 * 1024 - 20)
+    for (const nonce of ['a', 'b']) file.remove(nonce)
+    file.add('c', [key('c')])
+    expect(shared).toEqual([path])
+    expect(String(faults.at(-1))).toBe(`Error: ${path} is full`)
+    expect(statSync(path).size).toBeLessThanOrEqual(64 * 1024 * 1024)
+    truncateSync(path, 0)
+    file.remove('c')
+    file.add('d', [key('d')])
+    expect(read().map(({ nonce }) => nonce)).toContain('d')
   })
 
   it('refuses a file that is too large to be a journal', () => {
