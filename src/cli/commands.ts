@@ -8,6 +8,18 @@ interface LazyCommand {
 
 /** The commands, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
+  stats: {
+    summary: 'what Redis holds for an application, by class, and the traffic of its processes',
+    load: async () => (await import('./commands/stats.js')).statsCommand,
+  },
+  top: {
+    summary: 'the largest classes and entries, or the busiest routes, again and again',
+    load: async () => (await import('./commands/top.js')).topCommand,
+  },
+  tail: {
+    summary: 'print invalidations, or the events of a process, as they happen',
+    load: async () => (await import('./commands/tail.js')).tailCommand,
+  },
   keys: {
     summary: 'list what is stored in Redis',
     load: async () => (await import('./commands/keys.js')).keysCommand,
@@ -15,6 +27,22 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
   get: {
     summary: 'show one entry',
     load: async () => (await import('./commands/get.js')).getCommand,
+  },
+  explain: {
+    summary: 'ask a URL, and say in words what the cache did',
+    load: async () => (await import('./commands/explain.js')).explainCommand,
+  },
+  invalidate: {
+    summary: 'invalidate paths, prefixes, tags or everything, in every process',
+    load: async () => (await import('./commands/invalidate.js')).invalidateCommand,
+  },
+  warm: {
+    summary: 'request URLs, or those of a sitemap, so that they are stored',
+    load: async () => (await import('./commands/warm.js')).warmCommand,
+  },
+  doctor: {
+    summary: 'examine a Redis: server, permissions, latency, prefixes, log',
+    load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },
   verify: {
     summary: 'check an application for stale answers over HTTP',

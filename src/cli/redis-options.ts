@@ -76,14 +76,16 @@ function unusable(target: RedisTarget, thrown: unknown): Error {
     return isMissing ? new CommandFailure(`${message}. Outside of a project: ${BESIDE}`) : new UsageError(message)
   }
   const remedy = REMEDIES.find(([pattern]) => pattern.test(message))?.[1]
-  return new CommandFailure(`${maskedUrl(target.url)}: ${message}${remedy === undefined ? '' : `. ${remedy}`}`)
+  return new CommandFailure(
+    `${maskedUrl(target.url)}: ${message.endsWith('.') ? message.slice(0, -1) : message}${remedy === undefined ? '' : `. ${remedy}`}`,
+  )
 }
 
 const BESIDE = 'npx -p fallback-cache -p ioredis fallback-cache …'
 
 /** What to do about answers of Redis. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
-  [/NOAUTH|WRONGPASS|invalid password/, 'The URL has to carry the login: redis://user:password@host:6379'],
+  [/NOAUTH|WRONGPASS|invalid password/, 'The URL has to carry a user and a password that this Redis knows'],
   [/NOPERM/, 'This user may not do that: docs/redis.md lists the permissions, and doctor says which are missing'],
   [/MOVED|CROSSSLOT|CLUSTERDOWN/, 'This is a node of a Redis Cluster: add --cluster'],
   [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/, 'Is that the address of a Redis?'],

@@ -1,8 +1,12 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { COMMON_OPTIONS } from '../../src/cli/arguments.js'
+import { COMMANDS } from '../../src/cli/commands.js'
+import { commandHelp } from '../../src/cli/help.js'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -61,6 +65,7 @@ describe('the command line', () => {
     const [nothing, help, wrong] = await Promise.all([run([]), run(['--help']), run(['kyes'])])
     expect(help).toMatchObject({ code: 0, err: '' })
     expect(help.out).toMatch(/^ {2}keys +list what is stored/m)
+    expect((await run(['keys', '--help'])).out).toContain('fallback-cache keys [prefix] [options]')
     expect(nothing).toMatchObject({ code: 2, out: help.out })
     expect(wrong).toMatchObject({ code: 2, out: '' })
     expect(wrong.err).toContain('there is no command "kyes"; is "keys" meant?')
@@ -184,5 +189,32 @@ describe('get', () => {
       out: '',
       err: 'fallback-cache get: nothing is stored under nothing\n',
     })
+  })
+})
+
+describe('docs/cli.md', () => {
+  const page = readFileSync('docs/cli.md', 'utf8')
+
+  it.each(Object.keys(COMMANDS))('explains %s, whose help has examples', async (name) => {
+    expect(page).toMatch(new RegExp(`^\\| \\[\`${name}\``, 'm'))
+    const { summary = '', load } = COMMANDS[name] ?? {}
+    const command = await load?.()
+    const help = command === undefined ? '' : commandHelp(name, summary, command)
+    expect(help).toContain(`\nEXAMPLES\n  # `)
+    expect(help.split('\n').filter((line) => line.length > 110)).toEqual([])
+    expect(command?.examples.every(([, line]) => line.startsWith(name))).toBe(true)
+  })
+
+  it('names only commands and options that exist', async () => {
+    const lines = page.match(/npx fallback-cache .*$/gm) ?? []
+    expect(lines.length).toBeGreaterThan(10)
+    for (const line of lines) {
+      const [, name = ''] = /^npx fallback-cache (\w+)/.exec(line) ?? []
+      if (name === '') continue
+      const command = await COMMANDS[name]?.load()
+      const known = Object.keys({ ...command?.options, ...COMMON_OPTIONS })
+      const named = Array.from(line.matchAll(/ --([a-z-]+)/g), ([, option = '']) => option)
+      expect(named.filter((option) => !known.includes(option))).toEqual([])
+    }
   })
 })

@@ -1,0 +1,109 @@
+import { Inspector, type OpenedRedis } from '../../inspect/index.js'
+import type { Arguments } from '../arguments.js'
+import type { Command, Surroundings } from '../command.js'
+import { DASHBOARD_OPTIONS, dashboardAddress, dashboardProcesses, type ToldProcess } from '../dashboard-client.js'
+import { logFindings } from '../examine-use.js'
+import { bytesText, tableLines } from '../figures.js'
+import { type Inventory, takeInventory } from '../inventory.js'
+import { redisInfo, serverName } from '../redis-info.js'
+import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
+import { visible } from '../terminal.js'
+import { routeCounts, routeRows, shareText } from '../traffic.js'
+
+/** Classes and routes that are printed. */
+const MOST_SHOWN = 20
+
+export const statsCommand: Command = {
+  synopsis: '[options]',
+  description:
+    'Counts what Redis holds for an application: entries by state, kind and class (group and first segment of the path), their bytes, the memory of the server, the log of invalidations. Redis does not know of hits and misses: with --url it prints the traffic of the processes behind a dashboard instead.',
+  options: {
+    limit: { value: 'n', text: 'count at most this many entries; 0: all. Default: 50000' },
+    ...DASHBOARD_OPTIONS,
+    ...REDIS_OPTIONS,
+  },
+  arity: [0, 0],
+  examples: [
+    ['What is stored', 'stats'],
+    ['How well it works', "stats --url http://10.0.0.1:3000/__cache --header 'X-Operator: …'"],
+  ],
+  failsIf: 'Redis or the dashboard failed',
+  async run(given, around) {
+    const address = dashboardAddress(given)
+    if (address !== undefined) {
+      await tellTraffic(await dashboardProcesses(address), given, around)
+      return 0
+    }
+    const limit = given.number('limit', 50_000, [0, Number.MAX_SAFE_INTEGER])
+    const most = limit === 0 ? Number.POSITIVE_INFINITY : limit
+    return withRedis(given, around, async (redis) => {
+      const standing = await redis.standing()
+      const inspector = new Inspector(() => ({ redis: redis.inspected(standing) }))
+      await tellInventory(await takeInventory(inspector, most, around.signal), redis, given, around)
+      return around.signal.aborted ? 130 : 0
+    })
+  },
+}
+
+async function tellInventory(
+  found: Inventory,
+  redis: OpenedRedis,
+  given: Arguments,
+  { terminal }: Surroundings,
+): Promise<void> {
+  const [server, memory] = [await redisInfo(redis, 'server'), await redisInfo(redis, 'memory')]
+  const [log] = await logFindings(redis)
+  const classes = [...found.classes].sort((one, other) => other.bytes - one.bytes)
+  if (given.has('json')) {
+    const usedMemory = Number(memory.get('used_memory') ?? Number.NaN)
+    const { largest: _largest, ...counts } = found
+    return terminal.json({ server: serverName(server), usedMemory, ...counts, classes, log: log?.text })
+  }
+  const more = found.isComplete ? '' : ' (the count ended at its limit: there is more)'
+  const rows = [
+    ['server', `${serverName(server) ?? 'unknown'}, ${bytesText(Number(memory.get('used_memory') ?? 0))} used in all`],
+    ['entries', `${found.entries}, ${bytesText(found.bytes)}${more}`],
+    ['by state', countsText(found.byState)],
+    ['by kind', countsText(found.byKind)],
+    ['log', log?.text ?? ''],
+  ]
+  const table = classes
+    .slice(0, MOST_SHOWN)
+    .map(({ name, entries, bytes }) => [String(entries), bytesText(bytes), visible(name)])
+  await terminal.print(tableLines(rows, 'll').map(visible).join('\n'))
+  if (table.length > 0)
+    await terminal.print(`\n${tableLines([['ENTRIES', 'BYTES', 'CLASS'], ...table], 'rrl').join('\n')}`)
+  if (classes.length > MOST_SHOWN) await terminal.print(`and ${classes.length - MOST_SHOWN} more classes`)
+}
+
+async function tellTraffic(
+  processes: readonly ToldProcess[],
+  given: Arguments,
+  { terminal }: Surroundings,
+): Promise<void> {
+  const routes = routeCounts(processes)
+  if (given.has('json')) return terminal.json({ processes, routes })
+  const rows = processes.map(({ host, pid, stats }) => {
+    const { connected, hitRatio, entries, memoryBytes, pendingInvalidations } = stats
+    const ratio = hitRatio === null ? 'no request yet' : `${shareText(hitRatio, 1)} hits`
+    const state = connected ? 'connected' : 'NOT connected'
+    return [
+      `${host}/${pid}`,
+      state,
+      ratio,
+      `${entries} entries in memory`,
+      bytesText(memoryBytes),
+      `${pendingInvalidations} pending`,
+    ]
+  })
+  await terminal.print(tableLines(rows, 'llllll').map(visible).join('\n'))
+  const shown = routeRows(routes.slice(0, MOST_SHOWN)).map((row) => row.map(visible))
+  await terminal.print(`\n${tableLines(shown, 'rrrrrl').join('\n')}`)
+}
+
+function countsText(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .sort(([, one], [, other]) => other - one)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')
+}

@@ -1,0 +1,116 @@
+import type { CacheStats } from '../index.js'
+import type { Arguments, OptionSpec } from './arguments.js'
+import { CommandFailure, UsageError } from './errors.js'
+import { isHttpUrl, readFields } from './http-options.js'
+
+/** The options of the commands that ask a dashboard. */
+export const DASHBOARD_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  url: { value: 'url', text: 'the address of a dashboard, as http://10.0.0.1:3000/__cache' },
+  header: { value: 'name: value', isList: true, text: 'sent with each request, for authorize() of the dashboard' },
+}
+
+/** A dashboard, and what identifies the operator to it. */
+export interface DashboardAddress {
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** One process of an application. */
+export interface ToldProcess {
+  readonly host: string
+  readonly pid: number
+  readonly stats: CacheStats
+}
+
+/** One event of a process. */
+export interface ToldEvent {
+  readonly at: number
+  readonly name: string
+  readonly text: string
+}
+
+/** Time for an answer, in ms. */
+const TIMEOUT = 10_000
+
+/** Which dashboard is meant; `undefined` if none is named. @throws UsageError */
+export function dashboardAddress(given: Arguments): DashboardAddress | undefined {
+  const text = given.text('url')
+  if (text === undefined) return undefined
+  if (!isHttpUrl(text)) throw new UsageError(`--url must be like http://10.0.0.1:3000/__cache, got "${text}"`)
+  const url = new URL(text)
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return { url, headers: readFields(given) }
+}
+
+/** The processes that a dashboard shows. @throws CommandFailure */
+export async function dashboardProcesses(address: DashboardAddress): Promise<readonly ToldProcess[]> {
+  const response = await asked(address, 'api/overview', AbortSignal.timeout(TIMEOUT))
+  const told: unknown = await response.json().catch(() => undefined)
+  const { processes } = Object(told) as { readonly processes?: readonly Partial<ToldProcess>[] }
+  if (!Array.isArray(processes)) throw notADashboard(address)
+  return processes.filter((one): one is ToldProcess => typeof one?.stats === 'object' && one.stats !== null)
+}
+
+/** The events of a process as they happen. @throws CommandFailure */
+export async function* dashboardEvents(address: DashboardAddress, signal: AbortSignal): AsyncGenerator<ToldEvent> {
+  while (!signal.aborted) {
+    const response = await asked(address, 'api/events', signal)
+    if (response.body === null || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      throw notADashboard(address)
+    }
+    // It ends every ten minutes, and is then asked again.
+    yield* eventsIn(response.body, signal)
+  }
+}
+
+/** A line of a stream of events is cut here, so that no server can fill the memory. In characters. */
+const LONGEST_LINE = 1_000_000
+
+async function* eventsIn(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<ToldEvent> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for await (const chunk of body) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE)
+      for (const line of lines) if (line.startsWith('data:')) yield* eventsOf(line.slice('data:'.length))
+    }
+  } catch (thrown) {
+    if (!signal.aborted) throw new CommandFailure(`the dashboard stopped: ${wordsOf(thrown)}`)
+  }
+}
+
+function* eventsOf(data: string): Generator<ToldEvent> {
+  let told: unknown
+  try {
+    told = JSON.parse(data)
+  } catch {
+    return
+  }
+  const { events } = Object(told) as { readonly events?: unknown }
+  for (const event of Array.isArray(told) ? told : Array.isArray(events) ? events : []) {
+    const { at, name, text } = Object(event) as Readonly<Record<string, unknown>>
+    yield { at: Number(at), name: String(name), text: String(text ?? '') }
+  }
+}
+
+async function asked({ url, headers }: DashboardAddress, path: string, signal: AbortSignal): Promise<Response> {
+  const target = new URL(path, url)
+  const response = await fetch(target, { headers, signal, redirect: 'error' }).catch((thrown: unknown) => {
+    throw new CommandFailure(`${url.origin}${url.pathname}: ${wordsOf(thrown)}`)
+  })
+  if (response.ok) return response
+  const why =
+    response.status === 403 || response.status === 401 ? '; does --header give what authorize() asks for?' : ''
+  throw new CommandFailure(`${target.origin}${target.pathname} answered with ${response.status}${why}`)
+}
+
+/** The cause, where `fetch` says only that it failed. */
+function wordsOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown)
+  return thrown.cause instanceof Error && thrown.cause.message !== '' ? thrown.cause.message : thrown.message
+}
+
+function notADashboard({ url }: DashboardAddress): CommandFailure {
+  return new CommandFailure(`${url.origin}${url.pathname} is not a dashboard of fallback-cache`)
+}

@@ -1,0 +1,49 @@
+import { prefixesBelow } from '../inspect/index.js'
+import type { Arguments } from './arguments.js'
+import { UsageError } from './errors.js'
+import { isHttpUrl } from './http-options.js'
+
+/** What is to be invalidated. */
+export interface PurgeList {
+  /** Prefixes of keys of paths, compared without regard to letter case. */
+  readonly paths: readonly string[]
+  readonly prefixes: readonly string[]
+  readonly tags: readonly string[]
+  readonly isAll: boolean
+}
+
+/** More names are better one tag or one prefix. */
+const MOST_NAMES = 10_000
+
+/** Reads what is to be invalidated. @throws UsageError */
+export function readPurgeList(given: Arguments, lines: readonly string[]): PurgeList {
+  const named = [
+    ...given.texts('path').map((path) => `path ${path}`),
+    ...given.texts('prefix').map((prefix) => `prefix ${prefix}`),
+    ...given.texts('tag').map((tag) => `tag ${tag}`),
+    ...lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#')),
+  ]
+  if (named.length > MOST_NAMES) throw new UsageError(`${named.length} names are too many: use a tag, or a prefix`)
+  const found = { paths: new Set<string>(), prefixes: new Set<string>(), tags: new Set<string>() }
+  const group = given.text('group') ?? ''
+  for (const line of named) {
+    const [, kind = 'path', name = ''] = /^(?:(path|prefix|tag) )?(.+)$/su.exec(line) ?? []
+    if (kind === 'tag') found.tags.add(name)
+    else if (kind === 'prefix') found.prefixes.add(name)
+    else for (const prefix of prefixesOf(group, name)) found.paths.add(prefix)
+  }
+  const isAll = given.has('all')
+  if (named.length === 0 && !isAll) throw new UsageError('what? Give --path, --prefix, --tag, --file or --all')
+  return { paths: [...found.paths], prefixes: [...found.prefixes], tags: [...found.tags], isAll }
+}
+
+function prefixesOf(group: string, text: string): readonly string[] {
+  const path = isHttpUrl(text) ? new URL(text).pathname : text
+  try {
+    return prefixesBelow(group, path)
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError)) throw thrown
+    if (!thrown.message.includes('looks like a pattern')) throw new UsageError(thrown.message)
+    throw new UsageError(`${text} looks like a pattern, and there are none: name the path, or use --prefix or --tag`)
+  }
+}

@@ -1,0 +1,53 @@
+import type { ToldProcess } from './dashboard-client.js'
+import { bytesText } from './figures.js'
+
+/** What was counted for a route, in all processes. */
+export interface RouteCount {
+  readonly route: string
+  requests: number
+  hits: number
+  handlerRuns: number
+  savedSeconds: number
+  servedBytes: number
+}
+
+/** Adds up the routes of processes, the busiest first. */
+export function routeCounts(processes: readonly ToldProcess[]): readonly RouteCount[] {
+  const routes = new Map<string, RouteCount>()
+  for (const { stats } of processes) {
+    for (const { route, requests, handler, savedSeconds, servedBytes } of stats.traffic?.routes ?? []) {
+      const none = { route, requests: 0, hits: 0, handlerRuns: 0, savedSeconds: 0, servedBytes: 0 }
+      const count = routes.get(route) ?? none
+      const { hit, stale, collapsed, revalidated, miss, bypass } = requests
+      const hits = hit.memory + hit.redis + stale.memory + stale.redis + stale.origin + collapsed.memory
+      count.hits += hits
+      count.requests += hits + revalidated.origin + miss.origin + bypass.origin
+      count.handlerRuns += handler.count
+      count.savedSeconds += savedSeconds
+      count.servedBytes += servedBytes
+      routes.set(route, count)
+    }
+  }
+  return [...routes.values()].sort((one, other) => other.requests - one.requests)
+}
+
+/** Rows of a table of routes, with a head. */
+export function routeRows(routes: readonly RouteCount[]): readonly (readonly string[])[] {
+  const head = ['REQUESTS', 'HITS', 'HANDLER RUNS', 'SAVED', 'SERVED', 'ROUTE']
+  return [
+    head,
+    ...routes.map((one) => [
+      String(one.requests),
+      shareText(one.hits, one.requests),
+      String(one.handlerRuns),
+      `${one.savedSeconds.toFixed(1)} s`,
+      bytesText(one.servedBytes),
+      one.route === '' ? '(unknown)' : one.route,
+    ]),
+  ]
+}
+
+/** A share as per cent; empty if there is nothing to share. */
+export function shareText(part: number, all: number): string {
+  return all === 0 ? '' : `${((100 * part) / all).toFixed(1)} %`
+}

@@ -1,0 +1,253 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import express from 'express'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { redisCommands } from '../../scripts/redis-commands.mjs'
+import { NEEDED_COMMANDS } from '../../src/inspect/index.js'
+import { fallbackCache } from '../../src/middleware/express.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+import { Worker } from '../support/worker.js'
+import { type Ended, jsonLines, run } from './command-line.js'
+
+const PREFIX = 'ops:'
+
+let server: RedisServer
+let url = ''
+let cached: ReturnType<typeof fallbackCache>
+let workers: readonly Worker[] = []
+const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-cli-'))
+const ends: (() => unknown)[] = []
+
+/** A shop in this process, and two more processes of the same application. */
+beforeAll(async () => {
+  server = await RedisServer.start()
+  const cache = { keyPrefix: PREFIX, redisTimeout: 5_000 }
+  cached = fallbackCache({ ttl: 600, redis: server.url, group: 'shop', cacheStatus: 'debug', ...cache })
+  const client = { kind: 'ioredis 6', port: server.port } as const
+  workers = await Promise.all([Worker.start({ client, cache }), Worker.start({ client, cache })])
+  const app = express()
+  app.use('/__cache', cached.dashboard({ authorize: (req: express.Request) => req.get('x-operator') === 'me' }))
+  app.use(cached)
+  app.get('/products/:id', (req, res) => void res.json({ id: req.params.id, at: performance.now() }))
+  app.get('/private', (_req, res) => void res.set('Cache-Control', 'private').send('for one'))
+  app.get('/sitemap.xml', (_req, res) => {
+    const locations = ['/products/21', '/products/22?a=1&amp;b=2', '/private'].map(
+      (path) => `<url><loc>${url}${path}</loc></url>`,
+    )
+    res.set('Cache-Control', 'no-store').send(`<?xml version="1.0"?><urlset>${locations.join('')}</urlset>`)
+  })
+  const listening = createServer(app).listen(0, '127.0.0.1')
+  await once(listening, 'listening')
+  url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`
+  ends.push(
+    () => listening.closeAllConnections(),
+    () => listening.close(),
+    () => cached.close(),
+  )
+  await until('connected', async () => {
+    const stats = await Promise.all(workers.map((worker) => worker.stats()))
+    return cached.stats().connected && stats.every(({ connected }) => connected)
+  })
+})
+afterAll(async () => {
+  for (const end of ends) await end()
+  await Promise.all(workers.map((worker) => worker.stop()))
+  await server?.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function cli(...args: readonly string[]): Promise<Ended> {
+  return run(args, { FALLBACK_CACHE_REDIS: server.url, FALLBACK_CACHE_KEY_PREFIX: PREFIX })
+}
+
+async function body(path: string): Promise<string> {
+  return (await fetch(url + path)).text()
+}
+
+describe('invalidate', () => {
+  it('takes effect in every process, and prints a receipt with those that have applied it', async () => {
+    const before = await body('/products/1')
+    expect(await body('/products/1')).toBe(before)
+    await workers[0]?.set('answer', 42, { ttl: 60, tags: ['numbers'] })
+    const { code, out } = await cli('invalidate', '--group', 'shop', '--path', '/products/1', '--tag', 'numbers')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^covers +prefix \(any letter case\) shop:\/products\/1:$/m)
+    expect(out).toMatch(/^covers +tag numbers$/m)
+    expect(out).toMatch(/^durable +yes/m)
+    expect(out).toMatch(/^confirmed by +3 processes$/m)
+    for (const { pid } of [process, ...workers]) expect(out).toContain(`/${pid}/`)
+    expect(await body('/products/1')).not.toBe(before)
+    expect(await Promise.all(workers.map((worker) => worker.get('answer')))).toEqual([null, null])
+  })
+
+  it('counts and changes nothing with --dry-run', async () => {
+    const before = await body('/products/2')
+    await until('it is written', async () => (await cli('keys', '--names', 'shop:/products/2')).out !== '')
+    const { code, out } = await cli('invalidate', '--group', 'shop', '--path', '/products/2', '--dry-run', '--json')
+    expect(code).toBe(0)
+    expect(jsonLines(out)).toMatchObject([{ receipts: [{ durable: false, counted: { redis: 1, isComplete: true } }] }])
+    expect(await body('/products/2')).toBe(before)
+  })
+
+  it('reads a list from a file with the lines of any system', async () => {
+    const file = join(folder, 'purge.txt')
+    const before = [await body('/products/3'), await body('/products/4')]
+    writeFileSync(
+      file,
+      '\ufeff# after the import\r\n/products/3\r\nhttps://shop.example/products/4?page=2\r\ntag sales\r\n\r\n',
+    )
+    const { code, out } = await cli('invalidate', '--group', 'shop', '--file', file, '--no-wait', '--json')
+    expect(code).toBe(0)
+    const covers = jsonLines(out).flatMap(({ receipts }) =>
+      (receipts as { covers: string[] }[]).flatMap((one) => one.covers),
+    )
+    expect(covers).toEqual([
+      'ishop:/products/3:',
+      'ishop:/products/3/',
+      'ishop:/products/4:',
+      'ishop:/products/4/',
+      'tsales',
+    ])
+    expect(await body('/products/3')).not.toBe(before[0])
+    expect(await body('/products/4')).not.toBe(before[1])
+  })
+
+  it('checks with --verify that a URL is not answered from before', async () => {
+    await body('/products/5')
+    const { code, out } = await cli(
+      'invalidate',
+      '--group',
+      'shop',
+      '--path',
+      '/products/5',
+      '--verify',
+      `${url}/products/5`,
+    )
+    expect(out).toMatch(/^verify: new +http:\S+\/products\/5 \(200/m)
+    expect(code).toBe(0)
+    // It does not cover that page, which stays as it is.
+    await until('it has an age', async () => Number((await fetch(`${url}/products/5`)).headers.get('age') ?? 0) >= 1)
+    const other = await cli('invalidate', '--tag', 'nothing', '--no-wait', '--verify', `${url}/products/5`)
+    expect(other.out).toMatch(/^verify: old +http/m)
+    expect(other.code).toBe(1)
+  })
+
+  it('asks before everything, and does not begin a log where none is', async () => {
+    const [all, stranger, pattern, nothing] = await Promise.all([
+      cli('invalidate', '--all'),
+      cli('invalidate', '--all', '--yes', '--key-prefix', 'nobody:'),
+      cli('invalidate', '--path', '/products/:id'),
+      cli('invalidate'),
+    ])
+    expect(all).toMatchObject({ code: 2, err: expect.stringContaining('add --yes') })
+    expect(stranger).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no application with the keyPrefix "nobody:"'),
+    })
+    expect(await server.command('KEYS', 'nobody:*')).toEqual([])
+    expect(pattern).toMatchObject({ code: 2, err: expect.stringContaining('there are none') })
+    expect(nothing).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Give --path, --prefix, --tag, --file or --all'),
+    })
+    const soft = await cli('invalidate', '--all', '--yes', '--soft', '--no-wait')
+    expect(soft.out).toMatch(/^covers +everything, softly$/m)
+    expect(soft.code).toBe(0)
+  })
+})
+
+describe('tail, stats, top and doctor', () => {
+  it('print the log, an inventory, and what a dashboard tells', async () => {
+    await body('/products/6')
+    await cached.invalidateTags(['told'])
+    await until('it is written', async () => (await cli('keys', '--names', 'shop:/products/6')).out !== '')
+    const dashboard = ['--url', `${url}/__cache`, '--header', 'X-Operator: me']
+    const [tail, stats, top, traffic, refused] = await Promise.all([
+      cli('tail', '--once'),
+      cli('stats', '--json'),
+      cli('top', '-1'),
+      cli('stats', ...dashboard),
+      cli('stats', '--url', `${url}/__cache`),
+    ])
+    expect(tail.out).toMatch(/^20\S+Z {2}tag told$/m)
+    expect(jsonLines(stats.out)).toMatchObject([
+      { isComplete: true, classes: expect.arrayContaining([expect.objectContaining({ name: 'shop:/products' })]) },
+    ])
+    expect(top.out).toMatch(/ shop:\/products$/m)
+    expect(traffic.out).toContain(`/${process.pid}  connected`)
+    expect(traffic.out).toMatch(/ \/products\/:id$/m)
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('does --header give what authorize() asks for?'),
+    })
+  })
+
+  it('examine a Redis, and find what is wrong with it', async () => {
+    const dashboard = ['--url', `${url}/__cache`, '--header', 'X-Operator: me']
+    const well = await cli('doctor', ...dashboard)
+    expect(well.out).toMatch(new RegExp(`^ok +permissions +user default: all ${NEEDED_COMMANDS.length} commands$`, 'm'))
+    expect(well.out).toMatch(/^ok +log +\d+ records, \d+ of at most 10000 marks/m)
+    expect(well.out).toMatch(/^ok +process +\S+: connected, 0 invalidations/m)
+    expect(well.code).toBe(0)
+    await server.command(
+      'ACL',
+      'SETUSER',
+      'weak',
+      'on',
+      '>weak',
+      `~${PREFIX}*`,
+      '-@all',
+      '+acl|whoami',
+      '+acl|dryrun',
+      '+info',
+    )
+    await server.command('SET', 'o{fallback-cache}:head', 'x')
+    await server.command('CONFIG', 'SET', 'maxmemory', '1gb')
+    const weak = await cli('doctor', '--redis', server.url.replace('://', '://weak:weak@'))
+    expect(weak.out).toMatch(/^error +permissions +user weak: not \+del \+eval/m)
+    expect(weak.out).toMatch(/^warning +eviction +noeviction/m)
+    expect(weak.out).not.toContain('weak@')
+    expect(weak.code).toBe(1)
+    const alike = await cli('doctor', '--json')
+    expect(jsonLines(alike.out)).toMatchObject([
+      {
+        isWell: false,
+        findings: expect.arrayContaining([expect.objectContaining({ name: 'prefix', level: 'warning' })]),
+      },
+    ])
+  })
+
+  it('know the commands that the library sends', () => {
+    expect(NEEDED_COMMANDS).toEqual(redisCommands())
+  })
+})
+
+describe('warm and explain', () => {
+  it('request the URLs of a sitemap, and say what was not stored', async () => {
+    const sitemap = ['warm', '--sitemap', `${url}/sitemap.xml`, '--rate', '1000', '--json']
+    expect(jsonLines((await cli(...sitemap)).out)).toMatchObject([
+      { urls: 3, stored: 2, hits: 0, failed: 0, notStored: { private: 1 } },
+    ])
+    const again = await cli('warm', `${url}/products/21`, `${url}/nothing`)
+    expect(again.out).toContain('0 stored, 1 were stored already, 1 failed')
+    expect(again.code).toBe(1)
+  })
+
+  it('say in words what the cache did', async () => {
+    const [hit, secret, silent] = await Promise.all([
+      cli('explain', `${url}/products/21`),
+      cli('explain', `${url}/private`, '--json'),
+      cli('explain', `${url}/__cache/`, '--header', 'X-Operator: me'),
+    ])
+    expect(hit.out).toMatch(/^cache +answered from (redis|memory), without the handler$/m)
+    expect(hit.out).toMatch(/^key +shop:\/products\/21:/m)
+    expect(jsonLines(secret.out)).toMatchObject([{ cacheStatus: { isHit: false, parameters: { detail: 'private' } } }])
+    expect(secret.out).toContain('The response says private')
+    expect(silent).toMatchObject({ code: 1, err: expect.stringContaining('has no Cache-Status of fallback-cache') })
+  })
+})
