@@ -79,6 +79,21 @@ describe.each([
     for (const who of ['ann', '', '']) await get(who)
   })
 
+  it('a type for all, keeps a text of that type', async () => {
+    const cached = caches()
+    const site = make()
+    site.use((_req, res, next) => {
+      res.type('application/json')
+      next()
+    })
+    site.use(cached)
+    site.get('/page', (_req: Request, res: Response) => void res.send('{}'))
+    const running = await listen(site)
+    open.push(() => running.close())
+    await ask(running.port, '/page')
+    expect((await ask(running.port, '/page')).cacheStatus.hit).toBe(true)
+  })
+
   it('a status and a type for all, keeps one response', async () => {
     const get = await pair(
       app((res) => res.status(402).type('text'), caches()),

@@ -3,7 +3,7 @@ import { rootParameter } from '../syntax/parameters.js'
 import { filledText } from './filled-inputs.js'
 import { meetObject } from './met-objects.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
-import { NEUTRAL_RESPONSE_FIELDS, RESPONSE_FIELD } from './neutral-response-fields.js'
+import { NEUTRAL_RESPONSE_FIELDS, REFLECTED_RESPONSE_FIELDS, RESPONSE_FIELD } from './neutral-response-fields.js'
 import type { Filling } from './vary.js'
 
 /**
@@ -164,7 +164,7 @@ export class InputsRead {
     if (!this.isCounting) return
     const input = `${RESPONSE_FIELD}${name}`
     if (!NEUTRAL_RESPONSE_FIELDS.has(name)) this.filled(input, !this.counted.has(input))
-    else if (this.fieldsBefore[name] !== undefined && !this.neutral.has(input)) {
+    else if (REFLECTED_RESPONSE_FIELDS.has(name) && !this.neutral.has(input)) {
       this.neutral = new Set(this.neutral).add(input)
     }
   }

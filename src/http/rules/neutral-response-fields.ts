@@ -38,6 +38,16 @@ export const NEUTRAL_RESPONSE_FIELDS: ReadonlySet<string> = new Set([
   'x-runtime',
 ])
 
+/**
+ * Those of them that identify a run or its client: a response that contains the value of one that was read is not stored.
+ * The others may appear in it.
+ */
+export const REFLECTED_RESPONSE_FIELDS: ReadonlySet<string> = new Set([
+  'traceresponse',
+  'x-correlation-id',
+  'x-request-id',
+])
+
 /** Whether reading a response field has no consequence; by its lower-case name. */
 export function isNeutralResponseField(name: string): boolean {
   return NEUTRAL_RESPONSE_FIELDS.has(name)
