@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
+import { fuzzVisitors } from './fuzz-visitors.js'
 import { fault, handlers, Pair } from './handlers.js'
 
 describe('a handler, whatever the order of its calls', () => {
@@ -17,4 +18,16 @@ describe('a handler, whatever the order of its calls', () => {
     })
     await fc.assert(property, { numRuns: 300, interruptAfterTimeLimit: 15_000 })
   }, 30_000)
+})
+
+describe('npm run fuzz -- visitors', () => {
+  it.each([1, Date.now() % 2 ** 31])(
+    'finds no visitor who gets anything else than without the cache (seed %i)',
+    async (seed) => {
+      const { counts, faults } = await fuzzVisitors(60, seed)
+      expect(faults).toEqual([])
+      expect(counts.hits).toBeGreaterThan(5)
+    },
+    60_000,
+  )
 })

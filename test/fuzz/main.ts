@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { fuzzFrames } from './frames.js'
 import { fuzzHandlers } from './fuzz-handlers.js'
+import { fuzzVisitors } from './fuzz-visitors.js'
 import { fuzzKeys } from './keys.js'
 import { fuzzReplies } from './replies.js'
 
@@ -8,11 +9,19 @@ import { fuzzReplies } from './replies.js'
 
 // npm run fuzz -- handlers: plays so many random handlers behind the cache and without it.
 
+// npm run fuzz -- visitors: has several visitors ask random applications on each host, with the cache and without.
+
 // npm run fuzz -- replies: plays so many operations while replies of Redis go missing, come twice, or are others.
 
 // npm run fuzz -- frames: writes, mangles and reads so many random entries.
 
-const TARGETS = { frames: fuzzFrames, keys: fuzzKeys, handlers: fuzzHandlers, replies: fuzzReplies }
+const TARGETS = {
+  frames: fuzzFrames,
+  keys: fuzzKeys,
+  handlers: fuzzHandlers,
+  replies: fuzzReplies,
+  visitors: fuzzVisitors,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
