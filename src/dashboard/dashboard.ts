@@ -1,18 +1,30 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { type CacheStats, type FallbackCache, type InvalidateOptions, type Invalidation, REASONS } from '../index.js'
+import {
+  CacheError,
+  type CacheStats,
+  type FallbackCache,
+  type InvalidateOptions,
+  type Invalidation,
+  REASONS,
+} from '../index.js'
+import { inspectorOf } from '../inspect/index.js'
 import { answer, type DashboardAnswer, type DashboardRequest, json, refusal } from './answer.js'
+import { isAuthorized } from './authorized.js'
+import { BusyError, Entries } from './entries.js'
 import { type Board, Fleet } from './fleet.js'
 import { History, SAMPLE_EVERY } from './history.js'
 import { PageFiles } from './page-files.js'
 import { type ProcessReport, shownStats } from './process-report.js'
-import { foreignness } from './same-origin.js'
+import { foreignness, isLocalName } from './same-origin.js'
 import { Tail } from './tail.js'
 
 /** The options of a dashboard, checked. */
 export interface DashboardSettings<Request> {
   /** Decides who may use it; `undefined`: everyone who reaches its address. */
   readonly authorize: ((request: Request) => boolean | Promise<boolean>) | undefined
+  /** Whether it is reached by its host's name without `authorize`, too. */
+  readonly isPublic: boolean
   readonly readOnly: boolean
   readonly environment: string
 }
@@ -43,6 +55,7 @@ export class Dashboard<Request> {
   /** `undefined` without Redis: then no process knows of others. */
   readonly #fleet: Fleet | undefined
   readonly #id: string
+  readonly #entries: Entries
   readonly #startedAt = Date.now() - Math.round(process.uptime() * 1000)
   readonly #sampling: NodeJS.Timeout
   #samples = 0
@@ -51,6 +64,7 @@ export class Dashboard<Request> {
     this.#watched = watched
     this.#settings = settings
     this.#tail = new Tail(watched.cache)
+    this.#entries = new Entries(inspectorOf(watched.cache))
     const { board } = watched
     this.#id = board?.self ?? `${hostname()}/${process.pid}/${randomUUID()}`
     if (board !== undefined) this.#fleet = new Fleet(board, () => this.#report(this.#history.outline))
@@ -68,20 +82,12 @@ export class Dashboard<Request> {
   /** The answer to a request of the framework. Never rejects. */
   async answer(request: DashboardRequest, framework: Request): Promise<DashboardAnswer> {
     try {
-      if (!(await this.#isAuthorized(framework))) return refusal(403, 'authorize() did not permit this request')
+      const { authorize, isPublic } = this.#settings
+      if (authorize === undefined && !isPublic && !isLocalName(request)) return refusal(403, FOREIGN_NAME)
+      if (!(await isAuthorized(authorize, framework))) return refusal(403, 'authorize() did not permit this request')
       return await this.#route(request)
     } catch (error) {
       return refusal(500, error instanceof Error ? error.message : 'the dashboard failed')
-    }
-  }
-
-  async #isAuthorized(framework: Request): Promise<boolean> {
-    const { authorize } = this.#settings
-    if (authorize === undefined) return true
-    try {
-      return (await authorize(framework)) === true
-    } catch {
-      return false
     }
   }
 
@@ -93,6 +99,7 @@ export class Dashboard<Request> {
     if (method !== 'GET' && method !== 'HEAD') return refusal(405, `${method} is not used here`)
     if (path === '/api/overview') return json(await this.#overview(request.query))
     if (path === '/api/events') return method === 'HEAD' ? answer(200, 'text/event-stream', '') : this.#events()
+    if (path.startsWith('/api/entr') || path === '/api/largest') return this.#inspect(path, request.query)
     return this.#files.answer(request) ?? refusal(404, 'no such address')
   }
 
@@ -134,6 +141,22 @@ export class Dashboard<Request> {
       stats: shownStats(this.#watched.stats()),
       samples,
       moments: this.#history.moments,
+    }
+  }
+
+  async #inspect(path: string, query: URLSearchParams): Promise<DashboardAnswer> {
+    try {
+      if (path === '/api/entries') return json(await this.#entries.page(query))
+      if (path === '/api/largest') return json(await this.#entries.largest())
+      const key = query.get('key') ?? ''
+      return path === '/api/entry' && key !== ''
+        ? json(await this.#entries.entry(key))
+        : refusal(404, 'no such address')
+    } catch (error) {
+      if (error instanceof BusyError) return refusal(503, error.message)
+      if (error instanceof RangeError) return refusal(400, error.message)
+      if (error instanceof CacheError) return refusal(502, error.message)
+      throw error
     }
   }
 
@@ -188,6 +211,9 @@ function tooLong(limit: number): DashboardAnswer {
   const { status, headers, body } = refusal(413, `the body is longer than ${limit} bytes`)
   return { status, headers: { ...headers, connection: 'close' }, body }
 }
+
+const FOREIGN_NAME =
+  'without authorize, the dashboard answers at localhost and at IP addresses only: give dashboard({ authorize }), or public: true if only operators can reach it'
 
 /** The value of a JSON text; `undefined` if it is none. */
 function parsed(body: string): unknown {

@@ -80,7 +80,7 @@ export class Fleet {
       const report = text === undefined ? undefined : readReport(id, text)
       if (report === undefined) return []
       const age = Math.max(0, (reading.now - at) / 1000)
-      return [{ ...onClock(report, at - report.at - ownOffset), age }]
+      return [{ ...recentOf(onClock(report, at - report.at - ownOffset)), age }]
     })
     const isFull = reading.processes.length >= this.#board.mostProcesses
     return { processes, unreadable: others.length - processes.length, isFull }
@@ -97,4 +97,15 @@ function onClock(report: ProcessReport, shift: number): ProcessReport {
     samples: report.samples.map(moved<Sample>),
     moments: report.moments.map(moved),
   }
+}
+
+/** How long before now a sample may be, and how long after it by a clock that differs little, in ms. */
+const OLDEST = 1_000_000
+const NEWEST = 10_000
+
+/** A report without samples of other times, which would stretch the charts of all. */
+function recentOf(report: ProcessReport): ProcessReport {
+  const now = Date.now()
+  const isRecent = ({ at }: Sample): boolean => at > now - OLDEST && at < now + NEWEST
+  return report.samples.every(isRecent) ? report : { ...report, samples: report.samples.filter(isRecent) }
 }

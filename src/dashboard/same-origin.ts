@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { DashboardRequest } from './answer.js'
 
 /** The field that the page sends with every change. Other origins cannot send it without asking first (CORS). */
@@ -19,6 +20,24 @@ export function foreignness({ headers }: Pick<DashboardRequest, 'headers'>): str
 function hostOf(origin: string | string[]): string | undefined {
   try {
     return new URL(String(origin)).host
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Whether the name in `Host` is an address or `localhost`. A page of another site that lets its own name point here (DNS
+ * rebinding) has another one.
+ */
+export function isLocalName({ headers }: Pick<DashboardRequest, 'headers'>): boolean {
+  const name = hostNameOf(String(headers.host ?? headers[':authority']))
+  if (name === undefined) return false
+  return name === 'localhost' || name.endsWith('.localhost') || isIP(name.replace(/^\[|\]$/g, '')) > 0
+}
+
+function hostNameOf(host: string): string | undefined {
+  try {
+    return new URL(`http://${host}`).hostname
   } catch {
     return undefined
   }

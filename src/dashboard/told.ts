@@ -12,7 +12,7 @@ export function toldRecord(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 export function toldNumber(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError('no number')
+  if (typeof value !== 'number' || !(Math.abs(value) <= Number.MAX_SAFE_INTEGER)) throw new TypeError('no number')
   return value
 }
 

@@ -1,5 +1,5 @@
 export type { EntryKind, EntryState, EntrySummary, InspectedEntry } from './inspected-entry.js'
-export { Inspector, inspectorOf, type PageQuery } from './inspector.js'
+export { type EntryPage, Inspector, inspectorOf, type PageQuery } from './inspector.js'
 export { NEEDED_COMMANDS } from './needed-commands.js'
 export { OpenedRedis, openCluster, type RedisTarget, type Standing } from './opened-redis.js'
 export { prefixesBelow } from './path-prefixes.js'

@@ -20,6 +20,8 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
   let redis: RedisServer
   let cached: FallbackCacheMiddleware
   let server: Server
+  /** Another process would be the same: nothing but Redis is shared. */
+  let other: { readonly cached: FallbackCacheMiddleware; readonly server: Server; readonly url: string }
   let browser: TestBrowser
   let url: string
   let traffic: NodeJS.Timeout | undefined
@@ -27,21 +29,24 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
   beforeAll(async () => {
     await buildDashboardPage()
     redis = await RedisServer.start()
-    cached = fallbackCache({ ttl: 3, staleWhileRevalidate: 30, redis: redis.url })
-    server = createServer(shop(cached))
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const first = await newProcess(redis.url)
+    cached = first.cached
+    server = first.server
+    url = first.url
+    other = await newProcess(redis.url)
     browser = await TestBrowser.start()
-    traffic = setInterval(() => ask(url), 8)
+    traffic = setInterval(() => ask(Math.random() < 0.7 ? url : other.url), 8)
     await new Promise((resolve) => setTimeout(resolve, 20_000))
   }, 120_000)
 
   afterAll(async () => {
     clearInterval(traffic)
     await browser?.stop()
-    server?.closeAllConnections()
-    server?.close()
-    await cached?.close()
+    for (const one of [{ server, cached }, other]) {
+      one?.server?.closeAllConnections()
+      one?.server?.close()
+      await one?.cached?.close()
+    }
     await redis?.stop()
   })
 
@@ -55,6 +60,7 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
     expect(await page.getByRole('status').first().innerText()).toBe('Redis connected')
     expect(await page.getByRole('table').first().innerText()).toMatch(/\/products\/:id/)
     expect(complaints).toEqual([])
+    await page.getByText('all (2)').waitFor({ state: 'attached', timeout: 15_000 })
     await picture(page, 'dashboard')
   })
 
@@ -64,7 +70,7 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
       await page.getByText('Where answers come from').waitFor()
       await page.waitForTimeout(2500)
       if (colorScheme === 'dark') await picture(page, 'dashboard-dark')
-      for (const view of ['Overview', 'Routes', 'Not cached', 'Invalidate', 'Live']) {
+      for (const view of ['Overview', 'Processes', 'Routes', 'Not cached', 'Entries', 'Invalidate', 'Live']) {
         await page.getByRole('link', { name: view, exact: true }).click()
         await page.waitForTimeout(300)
         await page.evaluate(axe)
@@ -115,8 +121,46 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
     await page.getByRole('button', { name: 'Invalidate' }).focus()
     await page.keyboard.press('Enter')
     await page.getByText(/path \/products\/1: invalidated in every process/).waitFor()
-    await page.getByText(`confirmed by`).waitFor()
+    const confirmed = page.getByRole('list', { name: 'Processes that have applied it' })
+    await confirmed.getByText('has applied it').nth(1).waitFor()
+    expect(await confirmed.getByRole('listitem').count()).toBe(2)
     expect(cached.stats().counters.invalidations).toBe(before + 1)
+    expect(complaints).toEqual([])
+  })
+
+  it('shows all processes as one, and one by one', async () => {
+    const { page, complaints } = await browser.open(`${url}/__cache/#processes`)
+    await page.getByRole('row', { name: /answers this page/ }).waitFor()
+    await page.getByRole('row').nth(2).waitFor({ timeout: 15_000 })
+    expect(await page.getByRole('row').count()).toBe(3)
+    await page.getByRole('link', { name: 'Overview' }).click()
+    const requests = async () =>
+      Number(
+        /([\d,]+) since/.exec(await page.locator('.tile', { hasText: 'Requests' }).innerText())?.[1]?.replace(',', ''),
+      )
+    const ofAll = await requests()
+    const select = page.getByLabel('Process')
+    for (const index of [1, 2]) {
+      await select.selectOption({ index })
+      expect(await requests()).toBeLessThan(ofAll)
+      expect(await requests()).toBeGreaterThan(0)
+    }
+    expect(complaints).toEqual([])
+  })
+
+  it('shows an entry with its fields, and the largest', async () => {
+    const { page, complaints } = await browser.open(`${url}/__cache/#entries`)
+    await page.getByRole('region', { name: 'Largest entries' }).waitFor()
+    await page.getByLabel('Key begins with').fill('/products/1')
+    await page.keyboard.press('Enter')
+    await page
+      .getByRole('button', { name: /^\/products\/1/ })
+      .first()
+      .click()
+    const entry = page.getByRole('region', { name: 'One entry' })
+    await entry.getByText('application/json').first().waitFor()
+    expect(await page.evaluate('document.activeElement.id')).toBe('entry')
+    expect(await entry.innerText()).toMatch(/Request\s+GET http.*\/products\/1/)
     expect(complaints).toEqual([])
   })
 
@@ -133,6 +177,10 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
       .first()
       .waitFor()
     expect(await page.locator('main img').count()).toBe(0)
+    await writeStranger(redis)
+    await page.getByRole('link', { name: 'Processes' }).click()
+    await page.getByRole('button', { name: '<b onclick=alert(1)>host:' }).first().waitFor({ timeout: 15_000 })
+    expect(await page.locator('main img, main b').count()).toBe(0)
     expect(complaints).toEqual([])
   })
 
@@ -166,6 +214,24 @@ async function coloursOf(page: Page): Promise<readonly number[]> {
 
 function tile(page: Page, name: string): Promise<string> {
   return page.locator('.tile', { hasText: name }).locator('.value').innerText()
+}
+
+async function newProcess(redis: string) {
+  const cached = fallbackCache({ ttl: 3, staleWhileRevalidate: 30, redis, redisTimeout: 1000 })
+  const server = createServer(shop(cached))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { cached, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+/** A report as a stranger could write it: of the right form, with markup for names. */
+async function writeStranger(redis: RedisServer): Promise<void> {
+  const board = '{fallback-cache}:processes'
+  const [id, at] = (await redis.command('ZRANGEBYSCORE', board, '-inf', '+inf', 'WITHSCORES')) as string[]
+  const told = JSON.parse(String(await redis.command('GET', `${board}:of:${id}`)))
+  const strange = '<img src=x onerror=alert(1)>/1/<script>alert(1)</script>'
+  await redis.command('ZADD', board, String(at), strange)
+  const text = JSON.stringify({ ...told, host: '<b onclick=alert(1)>host' })
+  await redis.command('SET', `${board}:of:${strange}`, text, 'PX', '20000')
 }
 
 function shop(cached: FallbackCacheMiddleware): express.Express {

@@ -1,12 +1,15 @@
+import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import express from 'express'
 import Koa from 'koa'
 import mount from 'koa-mount'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
 import { leastRules } from '../../scripts/redis-commands.mjs'
+import { isAuthorized } from '../../src/dashboard/authorized.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaFallbackCache } from '../../src/middleware/koa.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -95,6 +98,11 @@ interface Told {
   readonly reasons?: Record<string, string>
   readonly processes: readonly ToldProcess[]
   readonly others: { areShared: boolean; areRead: boolean; unreadable: number; isFull: boolean }
+}
+
+interface Listed {
+  readonly entries: readonly { readonly key: string }[]
+  readonly cursor?: string
 }
 
 async function overview(url: string, query = ''): Promise<Told> {
@@ -292,6 +300,55 @@ describe.each(Object.entries(HOSTS))('the dashboard in %s', (name, start) => {
     expect(got.status).toBe(400)
   })
 
+  it('lists entries, the largest first of all, and shows one of them with its fields', async () => {
+    const { url } = await start({})
+    for (const zone of ['utc', 'cet']) await (await fetch(`${url}/time/${zone}`)).text()
+    const ask = async <Told>(path: string) => (await (await fetch(`${url}/__cache/api/${path}`)).json()) as Told
+    const { entries, cursor } = await ask<Listed>('entries?prefix=/time/u')
+    expect(entries).toMatchObject([{ kind: 'response', state: 'fresh', status: 200, tier: 'memory' }])
+    expect(cursor).toBeUndefined()
+    expect(await ask('largest')).toHaveLength(2)
+    const [entry, ...others] = await ask<object[]>(`entry?${new URLSearchParams({ key: entries[0]?.key ?? '' })}`)
+    expect(others).toEqual([])
+    expect(entry).toMatchObject({ response: { method: 'GET', path: '/time/utc', selectedBy: [] } })
+    expect(entry).not.toHaveProperty('body')
+    expect(await ask('entry?key=none')).toEqual([])
+  })
+
+  it.each(['entries?cursor=x', 'entries?cursor=m99999999999', 'entry', 'entry?key=', 'entriesx'])(
+    'answers a wrong question for entries, %s, with an error',
+    async (path) => {
+      const { url } = await start({})
+      const reply = await fetch(`${url}/__cache/api/${path}`)
+      expect([400, 404]).toContain(reply.status)
+      expect(await reply.json()).toEqual({ error: expect.any(String) })
+    },
+  )
+
+  it('answers at localhost and at addresses only, without authorize', async () => {
+    const { server, url } = await start({})
+    const { port } = server.address() as AddressInfo
+    const names = {
+      'localhost:1': 200,
+      '[::1]': 200,
+      'a.localhost': 200,
+      'evil.example': 403,
+      '127.0.0.1.a.example': 403,
+    }
+    for (const [host, status] of Object.entries(names)) {
+      const got = await new Promise((resolve) => {
+        const options = { port, host: '127.0.0.1', path: '/__cache/api/overview', headers: { host } }
+        const asked = request(options, (reply) => {
+          reply.resume()
+          resolve(reply.statusCode)
+        })
+        asked.end()
+      })
+      expect([host, got]).toEqual([host, status])
+    }
+    expect((await fetch(`${url}/__cache/`)).status).toBe(200)
+  })
+
   it('knows no other addresses', async () => {
     const { url } = await start({})
     for (const path of ['x', 'api', 'page.js/', '..%2fpackage.json', '__proto__', 'constructor']) {
@@ -379,6 +436,7 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the dashboard of several proces
       'host/1/a': JSON.stringify({ ...told, host: { toString: 'x' } }),
       'stats/1/a': JSON.stringify({ ...told, stats: { ...(told.stats as object), traffic: { routes: 'x' } } }),
       'samples/1/a': JSON.stringify({ ...told, samples: [[1, 2, 'x']] }),
+      'huge/1/a': JSON.stringify({ ...told, pid: 1e300 }),
       'long/1/a': JSON.stringify({ ...told, more: 'x'.repeat(40_000) }),
       'proto/1/a': text.replace('"form"', '"__proto__":{"evil":1},"form"'),
     }
@@ -392,12 +450,36 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the dashboard of several proces
       const read = await overview(one.url)
       return read.others.unreadable > 0 ? read : undefined
     })
-    expect(others.unreadable).toBe(9)
+    expect(others.unreadable).toBe(10)
     const names = processes.map(({ id }) => id)
     expect(names).toHaveLength(4)
     expect(names).toEqual(expect.arrayContaining(['<img src=x onerror=alert(1)>/1/a', 'proto/1/a']))
     expect(JSON.stringify(processes)).not.toMatch(/evil/)
     await redis.command('DEL', board)
+    await until('the other again', () => ofOther(one), { every: 200 })
+  }, 20_000)
+
+  it('shows the moments of a process whose clock is wrong by its own clock', async () => {
+    const { at, told } = await until('a report', async () => {
+      const id = String((await ofOther(one))?.id)
+      const score = await redis.command('ZSCORE', board, id)
+      const text = await redis.command('GET', `${board}:of:${id}`)
+      return score === null || text === null ? undefined : { at: String(score), told: JSON.parse(String(text)) }
+    })
+    const hour = 3_600_000
+    const samples = [...told.samples, [1, ...told.samples[0].slice(1)]].map(([moment, ...rest]) => [
+      moment - hour,
+      ...rest,
+    ])
+    const late = { ...told, at: told.at - hour, startedAt: told.startedAt - hour, samples }
+    await redis.command('ZADD', board, at, 'late/1/a')
+    await redis.command('SET', `${board}:of:late/1/a`, JSON.stringify(late), 'PX', '20000')
+    const shown = await until('it is read', async () =>
+      (await overview(one.url)).processes.find((process) => process.id === 'late/1/a'),
+    )
+    // The sample of another time is left out.
+    expect(shown.samples).toHaveLength(told.samples.length)
+    for (const sample of shown.samples) expect(Math.abs(Date.now() - sample.at)).toBeLessThan(120_000)
   })
 
   it('puts right a board of another type, and one that is full of names in the future', async () => {
@@ -435,6 +517,47 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the dashboard of several proces
     }
     await until('both', () => ofOther(one), { every: 200, timeout: 20_000 })
   }, 40_000)
+})
+
+describe('the entries of the dashboard', () => {
+  it('have no values of cookies and of other secrets', async () => {
+    const cached = fallbackCache({ preset: 'proxy', ttl: 60 })
+    const app = express()
+    app.use('/__cache', cached.dashboard())
+    app.use(cached)
+    app.get('/page', (_req, res) => {
+      res.cookie('theme', 'value-of-the-cookie').set({ 'X-Auth-Token': 'value-of-the-token', 'X-Shown': 'shown' })
+      res.send('the body')
+    })
+    const { url } = await listening(app, () => cached.close())
+    await (await fetch(`${url}/page`, { headers: { cookie: 'a=value-sent' } })).text()
+    const { entries } = (await (await fetch(`${url}/__cache/api/entries`)).json()) as Listed
+    const said = await (
+      await fetch(`${url}/__cache/api/entry?${new URLSearchParams({ key: entries[0]?.key ?? '' })}`)
+    ).text()
+    expect(said).toMatch(/shown.*characters, not shown/is)
+    expect(said).not.toMatch(/value-|the body/)
+  })
+})
+
+describe('authorize', () => {
+  it('is refused if it does not settle', async () => {
+    vi.useFakeTimers()
+    const decided = isAuthorized(() => new Promise<boolean>(() => {}), {})
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await decided).toBe(false)
+    expect(vi.getTimerCount()).toBe(0)
+    expect(await isAuthorized(() => true, {})).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+})
+
+describe('the page', () => {
+  it('stays small', () => {
+    const sizes = ['page.js', 'page.css'].map((name) => gzipSync(readFileSync(`dist/dashboard/page/${name}`)).length)
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(40_000)
+  })
 })
 
 describe('the options of the dashboard', () => {

@@ -1,5 +1,6 @@
 import { html, nothing, render, svg } from 'lit-html'
 import { defineChart } from './chart.js'
+import { entriesTemplate, openEntries } from './entries.js'
 import { bytes, count, duration, percent, rate, span, time } from './format.js'
 import { intervals, recent, routesOf, SOURCES, spans, totalsOf, WORDS } from './model.js'
 
@@ -15,6 +16,7 @@ const VIEWS = /** @type {const} */ ({
   processes: 'Processes',
   routes: 'Routes',
   refusals: 'Not cached',
+  entries: 'Entries',
   invalidate: 'Invalidate',
   live: 'Live',
 })
@@ -115,6 +117,7 @@ function viewTemplate(overview) {
   const shown = shownProcesses(overview)
   if (state.view === 'processes') return processesTemplate(overview)
   if (state.view === 'routes') return routesTemplate(shown)
+  if (state.view === 'entries') return entriesTemplate()
   if (state.view === 'refusals') return refusalsTemplate(shown, overview.reasons ?? {})
   if (state.view === 'invalidate') return invalidateTemplate(overview)
   if (state.view === 'live') return liveTemplate()
@@ -569,6 +572,7 @@ function readAddress() {
   if (name === 'main') return
   state.view = Object.hasOwn(VIEWS, name) ? /** @type {ViewName} */ (name) : 'overview'
   followEvents()
+  if (state.view === 'entries') openEntries(draw)
   draw()
 }
 

@@ -8,7 +8,10 @@ export interface DashboardOptions<Request = unknown> {
    * an error, is answered with 403. Required if `NODE_ENV` is `production`, unless `public` is true.
    */
   readonly authorize?: ((request: Request) => boolean | Promise<boolean>) | undefined
-  /** Permits a dashboard without `authorize` in production, for an address that only operators reach. @defaultValue false */
+  /**
+   * Permits a dashboard without `authorize` in production, and elsewhere by other names than `localhost` and IP addresses, for
+   * an address that only operators reach. @defaultValue false
+   */
   readonly public?: boolean | undefined
   /** Whether the dashboard only shows. If false, it can invalidate too. @defaultValue true */
   readonly readOnly?: boolean | undefined
@@ -31,10 +34,11 @@ export function readDashboardOptions<Request>(options: DashboardOptions<Request>
   rejectUnknownOptions(options, NAMES, 'dashboard')
   const authorize = callable(options.authorize, 'authorize')
   const environment = text(options.environment ?? process.env.NODE_ENV ?? 'development', 'environment', 40)
-  if (authorize === undefined && flag(options.public, 'public') !== true && process.env.NODE_ENV === 'production') {
+  const isPublic = flag(options.public, 'public') === true
+  if (authorize === undefined && !isPublic && process.env.NODE_ENV === 'production') {
     throw new Error(
       'dashboard() shows URLs and can be reached by everyone: in production, give authorize: (req) => boolean, or public: true if only operators can reach its address',
     )
   }
-  return { authorize, readOnly: flag(options.readOnly, 'readOnly') ?? true, environment }
+  return { authorize, isPublic, readOnly: flag(options.readOnly, 'readOnly') ?? true, environment }
 }
