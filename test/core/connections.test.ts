@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey } from 'iovalkey'
+import { createClientPool, createSentinel } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { leastRules } from '../../scripts/redis-commands.mjs'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
@@ -100,8 +101,50 @@ describe('a key prefix of the client itself', () => {
     const redis = new Cluster([...cluster.addresses], { keyPrefix: 'mine:' })
     await useAll({ redis, keyPrefix: 'page:' })
     redis.disconnect()
+    // Reads go to masters, whatever other commands of the application do.
+    const far = new Cluster([...cluster.addresses], { scaleReads: 'slave' })
+    await useAll({ redis: far, keyPrefix: 'far:' })
+    far.disconnect()
+    const masters = await cluster.masters()
+    const statsOf = async (node: RedisServer) => String(await node.command('INFO', 'commandstats'))
+    for (const node of cluster.nodes) {
+      const reads = /cmdstat_(?:m?get|getrange):/
+      if (masters.includes(node)) expect(await statsOf(node)).toMatch(reads)
+      else expect(await statsOf(node)).not.toMatch(reads)
+    }
     await cluster.stop()
   }, 60_000)
+})
+
+describe('a client that could read from a replica', () => {
+  const nodes = [{ host: '127.0.0.1', port: 1 }]
+  const lazy = { lazyConnect: true, scaleReads: 'slave' } as const
+
+  it.each([
+    [
+      'a key prefix',
+      () => new Cluster(nodes, { ...lazy, keyPrefix: 'a:' }),
+      /got one with scaleReads: "slave" and a keyPrefix/,
+    ],
+    ['pipelines', () => new Cluster(nodes, { ...lazy, enableAutoPipelining: true }), /and enableAutoPipelining/],
+    ['a role', () => new Redis({ sentinels: nodes, name: 'm', role: 'slave', lazyConnect: true }), /role: 'slave'/],
+    [
+      'node-redis',
+      () => createSentinel({ name: 'm', sentinelRootNodes: nodes }),
+      /a Sentinel client of node-redis is not/,
+    ],
+    ['a pool', () => createClientPool(), /pass createClient\(\), not a pool/],
+  ])('is refused at construction: %s', (_, make, message) => {
+    const redis = make() as FallbackCacheOptions['redis']
+    expect(() => new FallbackCache({ redis })).toThrow(message)
+  })
+
+  it('is used if it sends our commands to masters all the same', () => {
+    const redis = new Cluster(nodes, lazy)
+    const cache = new FallbackCache({ redis, logger: { info: () => {}, warn: () => {} } })
+    redis.disconnect()
+    return cache.close()
+  })
 })
 
 describe('a rediss:// URL', () => {

@@ -1,14 +1,24 @@
 import { shown } from '../option-checks.js'
 import { type ConnectionSecrets, IoredisPort, openIoredis } from './ioredis-port.js'
 import { NodeRedisPort } from './node-redis-port.js'
-import { isIoredis, isNodeRedis, isNodeRedisCluster, type RedisClient, type RedisPort } from './redis-client.js'
+import {
+  type IoredisLike,
+  isIoredis,
+  isNodeRedis,
+  isNodeRedisCluster,
+  type RedisClient,
+  type RedisPort,
+} from './redis-client.js'
 
 /**
  * Opens the port that matches the `redis` option: a URL or a supported client. @throws TypeError for any other value
  */
 export function openPort(redis: string | RedisClient, secrets: ConnectionSecrets): RedisPort {
   if (typeof redis === 'string') return openIoredis(redis, secrets)
-  if (isIoredis(redis)) return new IoredisPort(redis)
+  if (isIoredis(redis)) {
+    refuseReplicas(redis)
+    return new IoredisPort(redis)
+  }
   if (isNodeRedis(redis) || isNodeRedisCluster(redis)) return new NodeRedisPort(redis)
   throw new TypeError(
     `redis must be a URL, or a client of ioredis, iovalkey or node-redis (4 or later), got ${shown(redis)}` +
@@ -16,7 +26,27 @@ export function openPort(redis: string | RedisClient, secrets: ConnectionSecrets
   )
 }
 
+/**
+ * Replicas learn of an invalidation late, and take none. Without these two options ioredis sends the commands of this
+ * package, whose names are in upper case, to masters.
+ *
+ * @throws TypeError for a client that reads from replicas
+ */
+function refuseReplicas({ options = {} }: IoredisLike): void {
+  const { role, scaleReads = 'master', keyPrefix, enableAutoPipelining } = options
+  if (role === 'slave') throw new TypeError("redis must be a client of the master, got one with role: 'slave'")
+  if (scaleReads === 'master' || (!keyPrefix && enableAutoPipelining !== true)) return
+  throw new TypeError(
+    `redis must be a client that reads from masters, got one with scaleReads: ${shown(scaleReads)} and ` +
+      `${keyPrefix ? 'a keyPrefix; use that of the cache' : 'enableAutoPipelining'}, or write scaleReads: 'master'`,
+  )
+}
+
 function hintFor(redis: object): string {
+  if ('getMasterNode' in redis) {
+    return "; a Sentinel client of node-redis is not supported: write redis: 'redis-sentinel://host:26379/master', or pass a client of ioredis"
+  }
+  if ('sendCommand' in redis && 'execute' in redis) return '; pass createClient(), not a pool'
   if (redis instanceof URL) return '; write redis: url.href'
   const isPlain = Object.getPrototypeOf(redis) === Object.prototype
   return isPlain && ('host' in redis || 'port' in redis || 'url' in redis || 'socket' in redis)

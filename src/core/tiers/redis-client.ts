@@ -61,6 +61,10 @@ export interface IoredisLike {
         readonly enableAutoPipelining?: boolean | undefined
         readonly keyPrefix?: string | undefined
         readonly db?: number | undefined
+        /** With Sentinels: the kind of server to connect to. */
+        readonly role?: string | undefined
+        /** In a cluster: which nodes are read from. */
+        readonly scaleReads?: unknown
       }
     | undefined
   /** State of the current connection, including the selected database. */
@@ -111,7 +115,8 @@ export function isIoredisCluster(client: IoredisLike): client is IoredisClusterL
 
 /** Whether a value is a client of node-redis. */
 export function isNodeRedis(client: object): client is NodeRedisLike {
-  return has(client, 'sendCommand', 'on') && 'isReady' in client && !('masters' in client)
+  // A Sentinel client has the same methods with other parameters.
+  return has(client, 'sendCommand', 'on') && 'isReady' in client && !('masters' in client || 'getMasterNode' in client)
 }
 
 /** Whether a value is a cluster client of node-redis. */
