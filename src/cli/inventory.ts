@@ -62,12 +62,12 @@ function countIn(classes: Map<string, ClassCount>, { key, bytes }: EntrySummary)
 }
 
 /** `shop:/products` for a path of a group, `user:` for `user:17`. */
-export function classOf(key: string): string {
+function classOf(key: string): string {
   const slash = key.indexOf('/')
-  if (slash >= 0) {
-    const end = key.slice(slash + 1).search(/[/:]/)
-    return key.slice(0, Math.min(LONGEST_NAME, end < 0 ? key.length : slash + 1 + end))
-  }
-  const colon = key.indexOf(':')
-  return key.slice(0, Math.min(LONGEST_NAME, colon < 0 ? key.length : colon + 1))
+  const isPath = slash === 0 || key[slash - 1] === ':'
+  const from = isPath ? slash + 1 : 0
+  const end = key.slice(from).search(/[/:]/)
+  // The mark at the end belongs to the name of a class of values, and not to that of a path.
+  const length = end < 0 ? key.length : from + end + (isPath ? 0 : 1)
+  return key.slice(0, Math.min(LONGEST_NAME, length))
 }

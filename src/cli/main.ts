@@ -22,7 +22,10 @@ process.on('SIGINT', () => {
 
 runCommandLine(process.argv.slice(2)).then(
   (code) => process.stdout.write('', () => process.exit(code)),
-  () => process.exit(1),
+  (thrown: unknown) => {
+    terminal.note(`fallback-cache: ${messageOf(thrown)}`)
+    process.exit(1)
+  },
 )
 
 async function runCommandLine([name, ...args]: readonly string[]): Promise<ExitCode> {
@@ -56,7 +59,7 @@ async function runCommand(name: string, summary: string, command: Command, args:
     return await command.run(given, { terminal, env: process.env, signal: interrupted.signal })
   } catch (thrown) {
     if (interrupted.signal.aborted) return 130
-    const message = withoutLogins(visible(thrown instanceof Error ? thrown.message : String(thrown)))
+    const message = messageOf(thrown)
     if (thrown instanceof UsageError) {
       terminal.note(`fallback-cache ${name}: ${message}\nfallback-cache ${name} --help says how it is used`)
       return 2
@@ -67,6 +70,11 @@ async function runCommand(name: string, summary: string, command: Command, args:
     }
     return 1
   }
+}
+
+/** What may be shown of an error. */
+function messageOf(thrown: unknown): string {
+  return withoutLogins(visible(thrown instanceof Error ? thrown.message : String(thrown)))
 }
 
 async function ownVersion(): Promise<string> {

@@ -26,7 +26,7 @@ export const REDIS_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 }
 
 /** Which Redis is meant. @throws UsageError */
-export function redisTarget(given: Arguments, env: Surroundings['env']): RedisTarget {
+function redisTarget(given: Arguments, env: Surroundings['env']): RedisTarget {
   const url = given.text('redis') || env.FALLBACK_CACHE_REDIS || env.REDIS_URL
   if (url === undefined || url === '')
     throw new UsageError('which Redis? Give --redis redis://host:6379, or set FALLBACK_CACHE_REDIS or REDIS_URL')
@@ -73,7 +73,7 @@ function unusable(target: RedisTarget, thrown: unknown): Error {
   if (thrown instanceof TypeError || thrown instanceof RangeError) {
     // Of the library, which says how a URL is written and shows no part of it; or a package is missing.
     const isMissing = message.includes('npm install')
-    return isMissing ? new CommandFailure(`${message}. Outside of a project: ${BESIDE}`) : new UsageError(message)
+    return isMissing ? new CommandFailure(MISSING) : new UsageError(message)
   }
   const remedy = REMEDIES.find(([pattern]) => pattern.test(message))?.[1]
   return new CommandFailure(
@@ -81,14 +81,16 @@ function unusable(target: RedisTarget, thrown: unknown): Error {
   )
 }
 
-const BESIDE = 'npx -p fallback-cache -p ioredis fallback-cache …'
+const MISSING =
+  'the package "ioredis" connects to Redis, and is not installed: npm install ioredis. Outside of a project: npx -p fallback-cache -p ioredis fallback-cache …'
 
 /** What to do about answers of Redis. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/NOAUTH|WRONGPASS|invalid password/, 'The URL has to carry a user and a password that this Redis knows'],
   [/NOPERM/, 'This user may not do that: docs/redis.md lists the permissions, and doctor says which are missing'],
   [/MOVED|CROSSSLOT|CLUSTERDOWN/, 'This is a node of a Redis Cluster: add --cluster'],
-  [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/, 'Is that the address of a Redis?'],
+  [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|Unknown RESP type/, 'Is that the address of a Redis?'],
+  [/refresh slots cache/, 'Is that a node of a Redis Cluster?'],
   [/wrong version number|packet length too long|SSL|Parse error|Protocol error/i, 'Is it redis:// or rediss://?'],
   [/self.signed|unable to verify|unable to get/i, 'Give the certificate of the authority by --ca'],
 ]

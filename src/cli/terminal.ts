@@ -93,7 +93,7 @@ function withoutLogin(word: string): string {
 }
 
 /** JSON on one line; characters that a terminal would act on are escaped, which is the same JSON. */
-export function jsonText(value: unknown): string {
+function jsonText(value: unknown): string {
   return JSON.stringify(value, plain).replace(UNSAFE, (character) =>
     Array.from(
       { length: character.length },

@@ -12,6 +12,7 @@ import { bareError } from '../core/tiers/bare-error.js'
 import { openPort } from '../core/tiers/open-port.js'
 import type { IoredisLike, RedisArgument, RedisPort } from '../core/tiers/redis-client.js'
 import { readRedisUrl } from '../core/tiers/redis-url.js'
+import { passOtherType } from './redis-shelf.js'
 
 /** A Redis that is looked at from outside of an application. */
 export interface RedisTarget {
@@ -104,11 +105,10 @@ export class OpenedRedis {
   async standing(): Promise<Standing> {
     const mirror = new Mirror(MARKS_BYTES, new RetiredKeys(() => performance.now(), 0))
     const name = this.ownName('head')
-    const text = await this.send(name, ['GET', name])
+    const text = await this.send(name, ['GET', name]).catch(passOtherType)
     if (text === null || text === undefined) return { head: undefined, mirror }
     const head = readHead(String(text))
-    if (head === undefined)
-      throw new CacheError('log-version', 'the log of invalidations there belongs to another version of fallback-cache')
+    if (head === undefined) throw new CacheError('log-version', `${name} is no log of this version of fallback-cache`)
     mirror.raiseFloor(head.floor)
     for (let from = head.floor; ; ) {
       const marks = await this.#marksFrom(from)

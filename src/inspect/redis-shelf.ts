@@ -110,7 +110,7 @@ export class RedisShelf {
 }
 
 /** A key of this name may belong to another program, and be a list or a hash. */
-function passOtherType(thrown: unknown): 'other-type' {
+export function passOtherType(thrown: unknown): 'other-type' {
   if (thrown instanceof Error && thrown.message.includes('WRONGTYPE')) return 'other-type'
   throw thrown
 }

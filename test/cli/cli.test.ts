@@ -11,7 +11,7 @@ import { FallbackCache } from '../../src/core/fallback-cache.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
-import { type Ended, jsonLines, run, start } from './command-line.js'
+import { type Ended, ended, jsonLines, run, start } from './command-line.js'
 
 const PREFIX = 'cli:'
 const SECRET = 'secret-of-a-client'
@@ -157,6 +157,28 @@ describe('keys', () => {
     expect(table.out).toContain('a\\u{1b}[2J\\u{9b}31m\\u{202e}b')
     expect(table.out + json.out).not.toMatch(/[^\P{C}\n]/u)
     expect(jsonLines(json.out)[0]?.key).toBe(`a${ESC}[2J${String.fromCharCode(0x9b)}31m\u202eb`)
+  })
+
+  it('goes on after Ctrl-C where it was interrupted', async () => {
+    const child = start(['keys', '--names', '--limit', '0', '--key-prefix', 'cli-many:'], {
+      FALLBACK_CACHE_REDIS: server.url,
+    })
+    const ending = ended(child)
+    child.stdout?.once('data', () => child.kill('SIGINT'))
+    const { code, err } = await ending
+    // It may have been done just before.
+    if (code === 0) expect(err).toBe('')
+    else expect({ code, err }).toEqual({ code: 130, err: expect.stringMatching(/there is more: --cursor r0-\d+\n$/) })
+  })
+
+  it('says what is no log, and what is no Redis', async () => {
+    await server.command('RPUSH', 'odd:{fallback-cache}:head', 'x')
+    const [odd, http] = await Promise.all([
+      cli('keys', '--key-prefix', 'odd:'),
+      run(['keys', '--redis', url.replace('http:', 'redis:'), '--timeout', '2']),
+    ])
+    expect(odd).toMatchObject({ code: 1, err: expect.stringContaining('odd:{fallback-cache}:head is no log') })
+    expect(http).toMatchObject({ code: 1, err: expect.stringContaining('Is that the address of a Redis?') })
   })
 
   it('names the prefixes that it has met instead', async () => {

@@ -29,7 +29,8 @@ export async function run(args: readonly string[], env: Readonly<Record<string, 
   return ended(start(args, env))
 }
 
-async function ended(child: ChildProcess): Promise<Ended> {
+/** Resolves when a command has ended. */
+export async function ended(child: ChildProcess): Promise<Ended> {
   const code = new Promise<number | null>((resolve) => child.once('close', resolve))
   const [out, err] = await Promise.all(
     [child.stdout, child.stderr].map((stream) => (stream === null ? '' : text(stream))),

@@ -49,6 +49,8 @@ describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
 
     it('says that ioredis is missing', async () => {
       await expect(project.run(process.execPath, [file], env)).rejects.toThrow('npm install ioredis')
+      const keys = project.run(process.execPath, ['node_modules/.bin/fallback-cache', 'keys'], env)
+      await expect(keys).rejects.toThrow('npx -p fallback-cache -p ioredis')
     })
 
     it('finds ioredis, and answers though nobody runs that Redis', async () => {

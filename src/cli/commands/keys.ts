@@ -72,8 +72,11 @@ async function list(
   do {
     const query = { prefix, cursor, limit: Math.min(PAGE, limit - listed), tier: 'redis' as const }
     const page = await inspector.page(query).catch((thrown: unknown) => {
+      // Ctrl-C ends the connection: the list can go on where this page began.
+      if (signal.aborted) return undefined
       throw thrown instanceof RangeError ? new UsageError(thrown.message) : thrown
     })
+    if (page === undefined) break
     const entries = page.entries.filter(fits)
     for (const entry of entries) {
       if (form === 'json') await terminal.json(entry)
