@@ -56,9 +56,13 @@ export class Fleet {
 
   /** Writes the report of this process, if one of them reads it. Never rejects. */
   async tell(): Promise<void> {
-    if (!(await this.#board.isWanted())) return
-    const text = reportText(this.#report(), this.#board.longestText)
-    if (text !== undefined) await this.#board.write(text)
+    try {
+      if (!(await this.#board.isWanted())) return
+      const text = reportText(this.#report(), this.#board.longestText)
+      if (text !== undefined) await this.#board.write(text)
+    } catch (error) {
+      process.emitWarning(`the dashboard wrote no report: ${error}`, 'FallbackCacheWarning')
+    }
   }
 
   /** The other processes; `undefined` if they cannot be read. Never rejects. */

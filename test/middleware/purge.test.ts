@@ -261,6 +261,31 @@ describe('the purge endpoint', () => {
     expect(await page(host)).toBe('hello')
   })
 
+  it('is silent if middleware in front has answered, as does the dashboard', async () => {
+    const cached = fallbackCache({ ttl: 60 })
+    const failed: unknown[] = []
+    const note = (error: unknown) => failed.push(error)
+    process.on('unhandledRejection', note)
+    const app = express()
+    app.use((_req, res, next) => {
+      next()
+      res.end('early')
+    })
+    app.post('/__purge', cached.purgeEndpoint({ secret: SECRET }))
+    app.use('/__cache', cached.dashboard())
+    const host = await listening(app, cached, () => cached.close())
+    const body = '{"all":true}'
+    const replies = [
+      await fetch(`${host.url}/__purge`, { method: 'POST', headers: signed(body), body }),
+      await fetch(`${host.url}/__cache/api/overview`),
+      await fetch(`${host.url}/__cache/api/events`),
+    ]
+    for (const reply of replies) expect(await reply.text()).toBe('early')
+    await until('carried out', () => cached.stats().counters.invalidations === 1)
+    process.off('unhandledRejection', note)
+    expect(failed).toEqual([])
+  })
+
   it('takes a field that was sent twice for none, and an encoded content neither', async () => {
     const host = await expressHost()
     const body = '{"all":true}'

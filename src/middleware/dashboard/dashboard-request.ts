@@ -29,6 +29,11 @@ export function dashboardRequest(
 
 /** Sends an answer. A client that has left ends a stream. */
 export function sendAnswer(response: ServerResponse, { status, headers, body }: DashboardAnswer): void {
+  // Middleware in front may have answered already, such as one that limits the time.
+  if (response.headersSent || response.destroyed) {
+    if (body instanceof Readable) body.destroy()
+    return
+  }
   response.writeHead(status, headers)
   if (!(body instanceof Readable)) {
     response.end(body)

@@ -19,7 +19,10 @@ export function expressDashboard(watched: Watched, options: DashboardOptions<Req
     const { baseUrl = '', originalUrl = '' } = request as Request
     if (baseUrl !== '') {
       const asked = dashboardRequest(request, originalUrl, baseUrl)
-      void door.answer(asked, request as Request).then((answer) => sendAnswer(response, answer))
+      door
+        .answer(asked, request as Request)
+        .then((answer) => sendAnswer(response, answer), next)
+        .catch(next)
       return
     }
     if (!isSaid) process.emitWarning(NOT_MOUNTED, 'FallbackCacheWarning')

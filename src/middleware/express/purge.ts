@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Purged, PurgeEndpoint, type PurgeOptions } from '../purge/index.js'
+import { type PurgeAnswer, type Purged, PurgeEndpoint, type PurgeOptions } from '../purge/index.js'
 
 export type { PurgeOptions } from '../purge/index.js'
 
@@ -18,10 +18,14 @@ export function expressPurge(purged: Purged, options: PurgeOptions): ExpressPurg
       next()
       return
     }
-    void endpoint.answer(request, request as { readonly body?: unknown }).then(({ status, headers, body }) => {
-      if (response.headersSent || response.destroyed) return
-      response.writeHead(status, headers).end(body)
-    })
+    const send = ({ status, headers, body }: PurgeAnswer): void => {
+      // Middleware in front may have answered already, such as one that limits the time.
+      if (!response.headersSent && !response.destroyed) response.writeHead(status, headers).end(body)
+    }
+    endpoint
+      .answer(request, request as { readonly body?: unknown })
+      .then(send)
+      .catch(next)
   }
 }
 
