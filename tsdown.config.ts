@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import { defineConfig } from 'tsdown'
 import { buildDashboardPage } from './scripts/dashboard-page.mjs'
 
@@ -18,9 +19,19 @@ const COMMON = {
   platform: 'node',
   target: 'node20.19',
   clean: true,
-  // Nor from which file a part comes: some KB of the tarball.
-  inputOptions: { experimental: { attachDebugInfo: 'none' } },
 } as const
+
+// Nor from which file a part comes: some KB of the tarball.
+const INPUT = { experimental: { attachDebugInfo: 'none' } } as const
+
+/** CommonJS loads ioredis by require, and ESM by import. */
+const REQUIRED = {
+  name: 'ioredis-by-require',
+  resolveId: (source: string, importer: string | undefined) =>
+    importer !== undefined && source.endsWith('/load-ioredis.js')
+      ? resolve(dirname(importer), source, '../require-ioredis.ts')
+      : undefined,
+}
 
 export default defineConfig([
   {
@@ -29,6 +40,11 @@ export default defineConfig([
     entry: [...PUBLIC, 'src/inspect/index.ts'],
     format: ['esm', 'cjs'],
     dts: { entry: PUBLIC },
+    inputOptions: ({ plugins, ...rest }, format) => ({
+      ...rest,
+      ...INPUT,
+      plugins: format === 'cjs' ? [REQUIRED, plugins] : plugins,
+    }),
     // The page of the dashboard, which browsers load.
     hooks: { 'build:done': () => buildDashboardPage() },
     // What a comment says to users is in the declarations.
@@ -52,6 +68,7 @@ export default defineConfig([
     outDir: 'dist/cli',
     format: 'esm',
     dts: false,
+    inputOptions: INPUT,
     outputOptions: { comments: false },
     plugins: [
       {

@@ -18,7 +18,7 @@ export function withCache<T>(
 ): Promise<T> {
   return withRedis(given, around, async (redis, target) => {
     await requireLog(redis)
-    const cluster = target.isCluster ? openCluster(target) : undefined
+    const cluster = target.isCluster ? await openCluster(target) : undefined
     // Without a listener, an error of a connection would end the process.
     cluster?.on('error', () => {})
     const { url, tls, keyPrefix, timeout } = target

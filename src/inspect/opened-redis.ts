@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import type { ConnectionOptions } from 'node:tls'
 import { parseCover } from '../core/coherence/cover.js'
 import { type Head, readHead } from '../core/coherence/head.js'
@@ -9,6 +8,7 @@ import { RetiredKeys } from '../core/coherence/retired-keys.js'
 import { CacheError } from '../core/errors.js'
 import { readCoreOptions } from '../core/options.js'
 import { bareError } from '../core/tiers/bare-error.js'
+import { loadIoredis } from '../core/tiers/load-ioredis.js'
 import { openPort } from '../core/tiers/open-port.js'
 import type { IoredisLike, RedisArgument, RedisPort } from '../core/tiers/redis-client.js'
 import { readRedisUrl } from '../core/tiers/redis-url.js'
@@ -54,7 +54,7 @@ export class OpenedRedis {
   static async open(target: RedisTarget): Promise<OpenedRedis> {
     const { url, tls, keyPrefix, isCluster } = target
     const settings = readCoreOptions({ redis: url, tls, keyPrefix })
-    const cluster = isCluster ? openCluster(target) : undefined
+    const cluster = isCluster ? await openCluster(target) : undefined
     const opened = new OpenedRedis(openPort(cluster ?? url, settings), target, () => cluster?.disconnect())
     try {
       // Sentinels and nodes of a cluster are asked one after the other: the first error is not the last word.
@@ -171,15 +171,11 @@ export class OpenedRedis {
   }
 }
 
-interface IoredisPackage {
-  readonly Cluster: new (nodes: readonly object[], options: object) => OpenedCluster
-}
-
 /** Opens a client of ioredis for a cluster. @throws TypeError if the package is not installed */
-export function openCluster({ url, tls, timeout }: RedisTarget): OpenedCluster {
+export async function openCluster({ url, tls, timeout }: RedisTarget): Promise<OpenedCluster> {
   const { addresses, username, password, isSecure, database } = readRedisUrl(url)
   if (database !== 0) throw new TypeError('a Redis Cluster has only database 0')
-  const { Cluster } = loadPackage()
+  const { Cluster } = await loadIoredis()
   const login = password === undefined ? {} : username === '' ? { password } : { username, password }
   const cluster = new Cluster(addresses, {
     enableOfflineQueue: false,
@@ -194,12 +190,4 @@ export function openCluster({ url, tls, timeout }: RedisTarget): OpenedCluster {
     },
   })
   return cluster
-}
-
-function loadPackage(): IoredisPackage {
-  try {
-    return createRequire(import.meta.url)('ioredis') as IoredisPackage
-  } catch (cause) {
-    throw new TypeError('a Redis Cluster needs the package "ioredis" (npm install ioredis)', { cause })
-  }
 }

@@ -32,6 +32,8 @@ const background = new AsyncResource('FallbackCacheBackground')
 /** How long `close` tries to append pending invalidations, in ms; a program may end before its first connection. */
 const patience = 1_000
 const firstPatience = 5_000
+/** How long requests wait for the package of the Redis client to be loaded, in ms. */
+const longestLoading = 1_000
 
 /** How long Redis was lost. */
 export interface OutageStats {
@@ -234,6 +236,8 @@ export class Coherence {
   async waitForStart(): Promise<void> {
     const { starting } = this
     if (starting === undefined) return
+    // The package of the client is loaded once, when the process starts, and is not part of the wait for Redis.
+    if (this.#port.loading !== undefined) await settledWithin(this.#clock, this.#port.loading, longestLoading)
     await settledWithin(this.#clock, starting, this.#settings.redisTimeout)
     if (this.starting !== undefined && this.breaker.state === 'closed') this.#failUnconnected()
   }
@@ -361,12 +365,13 @@ export class Coherence {
 
   /**
    * Appends pending invalidations to the log if that takes at most a second, or five if Redis was never connected, then
-   * stops. Warns of those that are lost.
+   * stops. Does not try with a client that will not connect by itself. Warns of those that are lost.
    */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#drain(this.#follower.head === undefined ? firstPatience : patience)
+    const isHopeless = this.#port.obstacle !== undefined
+    if (!isHopeless) await this.#drain(this.#follower.head === undefined ? firstPatience : patience)
     const { pending } = this.#journal.stats()
     if (pending > 0) this.#reports.untold(pending, this.#settings.journalFile !== undefined)
     this.#link.close()

@@ -1,11 +1,12 @@
-import type { EventEmitter } from 'node:events'
-import { createRequire } from 'node:module'
 import type { ConnectionOptions } from 'node:tls'
 import { pause, systemClock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import { bareError } from './bare-error.js'
-import { askBeforeConnecting, type Connecting, type GiveCredentials } from './credentials.js'
+import { askBeforeConnecting, type GiveCredentials } from './credentials.js'
+import type { Ioredis } from './ioredis-package.js'
+import { LatePort } from './late-port.js'
 import { literalPattern } from './literal-pattern.js'
+import { loadIoredis } from './load-ioredis.js'
 import { ReconnectPauses } from './reconnect-pauses.js'
 import {
   type IoredisClusterLike,
@@ -143,11 +144,14 @@ export class IoredisPort implements RedisPort {
  * Opens an ioredis client for a URL and returns the port over it. The options are the only combination known to settle
  * every promise: no offline queue, no retry of commands in flight, and a timeout for silent sockets.
  *
- * @throws TypeError if the package `ioredis` is not installed or the URL cannot be parsed
+ * @throws TypeError if the URL cannot be parsed, or the package `ioredis` is not installed
  */
-export function openIoredis(text: string, { tls, credentials }: ConnectionSecrets): IoredisPort {
+export function openIoredis(text: string, secrets: ConnectionSecrets): RedisPort {
   const url = readRedisUrl(text)
-  const { Redis } = loadIoredis()
+  return new LatePort(loadIoredis().then((ioredis) => clientFor(url, secrets, ioredis)))
+}
+
+function clientFor(url: RedisUrl, { tls, credentials }: ConnectionSecrets, { Redis }: Ioredis): IoredisPort {
   const pauses = new ReconnectPauses()
   const client = new Redis({
     ...safeOptions,
@@ -193,20 +197,6 @@ function addressOptions({ addresses, master, isSecure }: RedisUrl, own: Connecti
 function loginOptions({ username, password }: RedisUrl): object {
   if (password === undefined) return {}
   return username === '' ? { password } : { username, password }
-}
-
-interface Ioredis {
-  readonly Redis: new (...args: readonly unknown[]) => IoredisLike & Connecting & EventEmitter
-}
-
-function loadIoredis(): Ioredis {
-  try {
-    return createRequire(import.meta.url)('ioredis') as Ioredis
-  } catch (cause) {
-    throw new TypeError('a redis URL needs the package "ioredis" (npm install ioredis), or pass your own client', {
-      cause,
-    })
-  }
 }
 
 /**

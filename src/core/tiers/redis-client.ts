@@ -10,6 +10,8 @@ export type RedisArgument = string | Buffer
 export interface RedisPort {
   /** Sends one command. `key` determines the node in a cluster. */
   send(key: string, command: readonly [string, ...RedisArgument[]]): Promise<unknown>
+  /** Resolves when the package of the client is loaded, or cannot be; `undefined` if there is nothing to load. */
+  readonly loading?: Promise<void> | undefined
   /** Whether a command sent now would be written to an open connection. */
   isReady(): boolean
   /** True for a cluster, where a command with several keys may fail. */

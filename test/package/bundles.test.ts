@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { build, type Format } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RedisServer } from '../support/redis-server.js'
+
+const execute = promisify(execFile)
+
+// Takes dist/ as it is; `npm run build` comes first.
+const PROGRAM = `
+async function main() {
+const cache = new FallbackCache()
+await cache.set('k', 'from memory')
+const said = { memory: await cache.get('k') }
+const url = process.env.REDIS_URL
+try {
+  const shared = new FallbackCache({ redis: url, redisTimeout: '5s' })
+  said.durable = (await shared.invalidatePrefix('k')).durable
+  said.problem = shared.stats().redisError
+  await shared.close()
+} catch (error) {
+  said.thrown = error.message
+}
+console.log(JSON.stringify(said))
+}
+main()
+`
+const HEAD = {
+  ESM: `import { FallbackCache } from 'fallback-cache'\n${PROGRAM}`,
+  CommonJS: `const { FallbackCache } = require('fallback-cache')\n${PROGRAM}`,
+}
+
+const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)`
+
+const KINDS = [
+  { from: 'ESM', format: 'esm', file: 'bundle.mjs' },
+  { from: 'ESM', format: 'cjs', file: 'bundle.cjs' },
+  { from: 'CommonJS', format: 'cjs', file: 'bundle.cjs' },
+] as const
+
+describe.each(KINDS)('a bundle of $from, as $format', ({ from, format, file }) => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'fallback-cache-bundle-')))
+  const run = async (name: string, url: string) => {
+    const env = { ...process.env, REDIS_URL: url }
+    const { stdout, stderr } = await execute(process.execPath, [join(folder, name)], { cwd: folder, env })
+    return { ...(JSON.parse(stdout) as object), stderr }
+  }
+
+  beforeAll(() => {
+    // A project with this package and its dependencies, and without ioredis.
+    mkdirSync(join(folder, 'node_modules/@lukeed'), { recursive: true })
+    mkdirSync(join(folder, 'node_modules/fallback-cache'))
+    for (const part of ['dist', 'package.json'])
+      symlinkSync(resolve(part), join(folder, 'node_modules/fallback-cache', part))
+    for (const name of ['lru-cache', '@lukeed/ms'])
+      symlinkSync(resolve('node_modules', name), join(folder, 'node_modules', name))
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('is made without ioredis, runs in memory, and names the remedy for a Redis URL', async () => {
+    await bundle(from, format, { folder, file, isBeside: false })
+    rmSync(join(folder, 'node_modules'), { recursive: true })
+    const said = await run(file, 'redis://127.0.0.1:1')
+    const remedy = expect.stringMatching(
+      /a redis URL needs the package "ioredis": npm install ioredis \(before a bundle/,
+    )
+    expect(said).toMatchObject({ memory: 'from memory' })
+    // Only require tells at once; an import tells when it fails, and then memory answers alone.
+    if (from === 'CommonJS') expect(said).toMatchObject({ thrown: remedy })
+    else expect(said).toMatchObject({ durable: false, problem: remedy, stderr: remedy })
+  })
+
+  it('throws for a wrong Redis URL', async () => {
+    const said = await run(file, 'redis://host:port')
+    expect(said).toMatchObject({ thrown: expect.stringContaining('redis must be a URL such as') })
+  })
+
+  it('that contains ioredis uses the Redis of a URL', async () => {
+    const server = await RedisServer.start()
+    try {
+      await bundle(from, format, { folder, file: `with-${file}`, isBeside: true })
+      expect(await run(`with-${file}`, server.url)).toEqual({ memory: 'from memory', durable: true, stderr: '' })
+    } finally {
+      await server.stop()
+    }
+  })
+})
+
+/** @param isBeside whether the bundler finds the packages of this repository, or only those of the project */
+async function bundle(
+  from: keyof typeof HEAD,
+  format: Format,
+  { folder, file, isBeside }: { folder: string; file: string; isBeside: boolean },
+): Promise<void> {
+  const { warnings } = await build({
+    stdin: { contents: HEAD[from], resolveDir: isBeside ? process.cwd() : folder, loader: 'js' },
+    outfile: join(folder, file),
+    bundle: true,
+    platform: 'node',
+    format,
+    preserveSymlinks: !isBeside,
+    // For ioredis, as for Express: esbuild leaves their require() of modules of Node.js as it is.
+    banner: format === 'esm' ? { js: REQUIRE } : {},
+    // That of this repository leads to src/.
+    tsconfigRaw: {},
+    logLevel: 'silent',
+  })
+  const problems = warnings.filter(({ text }) => !/import\.meta/.test(text)).map(({ text }) => text)
+  expect(problems).toEqual([])
+}
