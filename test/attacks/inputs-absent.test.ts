@@ -90,6 +90,77 @@ describe.each([
     }
   })
 
+  it.each<[string, string, (site: Express) => void]>([
+    [
+      'a URL is rewritten to one that takes a full parser',
+      '/other',
+      (site) =>
+        site.use((req, _res, next) => {
+          req.url = '/sub/page?a b'
+          next()
+        }),
+    ],
+    [
+      'a package has put a parsed URL of its own on the request',
+      '/sub/page',
+      (site) =>
+        site.use((req, _res, next) => {
+          Object.assign(req, { _parsedUrl: { raw: req.url, pathname: req.url } })
+          next()
+        }),
+    ],
+    [
+      'a URL is rewritten',
+      '/other',
+      (site) =>
+        site.use((req, _res, next) => {
+          req.url = '/sub/page'
+          next()
+        }),
+    ],
+  ])('sees what a sub-application reads after %s', async (_what, path, mount) => {
+    const get = await visit(
+      app((site) => {
+        mount(site)
+        const sub = make()
+        sub.get('/page', (req, res) => void res.send(`for ${Reflect.get(req, 'tenant')}`))
+        site.use('/sub', sub)
+      }),
+      path,
+    )
+    await isTold(get)
+  })
+
+  it('leaves the parsed URL as it is without the cache', async () => {
+    const site = (isCached: boolean) => {
+      const parsed: unknown[] = []
+      const note = (req: Request, next?: () => void) => {
+        const { pathname, query, search, path, href } = Reflect.get(req, '_parsedUrl')
+        parsed.push({ pathname, query, search, path, href, text: req.query })
+        next?.()
+      }
+      const mount = (to: Express) => {
+        const router = make.Router()
+        router.get('/page', (req, res) => {
+          note(req)
+          res.send('page')
+        })
+        to.use((req, _res, next) => note(req, next))
+        to.use('/sub', router, (req, _res, next) => note(req, next))
+      }
+      const plain = make()
+      if (!isCached) mount(plain)
+      return { parsed, handle: isCached ? app(mount) : plain }
+    }
+    const [cached, plain] = [site(true), site(false)]
+    for (const { handle } of [cached, plain]) {
+      for (const path of ['/sub/page?a=1&b=2', '/sub/page', '/sub?c', '/sub/none', '/sub/page?%20#a']) {
+        await (await visit(handle, path))()
+      }
+    }
+    expect(cached.parsed).toEqual(plain.parsed)
+  })
+
   it('tells them apart in front of the application too', async () => {
     const cached = fallbackCache({ ttl: 60 })
     const site = app(

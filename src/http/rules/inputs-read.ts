@@ -90,6 +90,11 @@ export class InputsRead {
     this.counted = counted
   }
 
+  /** Whether the run is watched, even if reads are not recorded right now. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
   /** Whether reads are currently recorded. */
   get isCounting(): boolean {
     return this.#isOpen && this.#pauses === 0
@@ -184,7 +189,7 @@ export class InputsRead {
     this.#pauses -= 1
   }
 
-  /** Registers a function that stops the watching; called by {@link close}. */
+  /** Registers a function that stops the watching. {@link close} calls the last one first: each finds what it has left. */
   onClose(stop: () => void): void {
     this.#closers.push(stop)
   }
@@ -193,7 +198,7 @@ export class InputsRead {
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    for (const stop of this.#closers) stop()
+    for (let at = this.#closers.length - 1; at >= 0; at -= 1) this.#closers[at]?.()
   }
 
   /** Copies the set on write: most runs read nothing significant, so the shared empty set suffices. */

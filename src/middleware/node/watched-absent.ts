@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type InputsRead, isNeutralName } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
+import { LiveUrl, PARSED_URL, type ParsedRequestUrl, type UrlUser } from './live-url.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 import { isAskedOfAll } from './watched-fields.js'
 
@@ -17,12 +18,14 @@ type Holder = object & { readonly app?: unknown }
  * @param known - properties that are not inputs
  */
 export function watchAbsent(prefix: 'req' | 'ctx', holder: Holder, known: ReadonlySet<string>, inputs: InputsRead) {
+  const isOfExpress = prefix === 'req' && typeof holder.app === 'function'
+  const parsed = isOfExpress ? LiveUrl.of(holder) : undefined
   arm(prefix, holder, known)
   inputs.onClose(() => {
     const original = ORIGINALS.get(Object.getPrototypeOf(holder))
     if (original !== undefined) Object.setPrototypeOf(holder, original)
   })
-  if (prefix === 'req' && typeof holder.app === 'function') keepArmed(holder, known, inputs)
+  if (isOfExpress) keepArmed(holder, parsed, known, inputs)
 }
 
 const PROXIES = { req: new WeakMap<object, object>(), ctx: new WeakMap<object, object>() }
@@ -35,7 +38,7 @@ function arm(prefix: 'req' | 'ctx', holder: object, known: ReadonlySet<string>):
   if (ORIGINALS.has(prototype)) return
   let proxy = PROXIES[prefix].get(prototype)
   if (proxy === undefined) {
-    proxy = new Proxy(prototype, new AbsentReads(prefix, known))
+    proxy = new Proxy(prototype, new AbsentReads(prefix, known, prototype))
     PROXIES[prefix].set(prototype, proxy)
     ORIGINALS.set(proxy, prototype)
   }
@@ -46,33 +49,60 @@ function arm(prefix: 'req' | 'ctx', holder: object, known: ReadonlySet<string>):
  * Express replaces the prototype when a request enters a sub-application and when it leaves it, and its router reads
  * the parsed URL before each handler that follows.
  */
-function keepArmed(request: object, known: ReadonlySet<string>, inputs: InputsRead): void {
-  const kept = new KeptUrl(request, known)
-  layAccessor(request, PARSED_URL, kept, true)
-  inputs.onClose(() => {
-    if (!isLaid(request, PARSED_URL, kept)) return
-    Object.defineProperty(request, PARSED_URL, {
-      value: kept.parsed,
-      writable: true,
-      enumerable: true,
-      configurable: true,
+function keepArmed(request: object, live: LiveUrl | undefined, known: ReadonlySet<string>, inputs: InputsRead): void {
+  const arming = new Arming(known, inputs)
+  if (live === undefined) {
+    arming.replaced(request)
+    return
+  }
+  live.begin(arming)
+  inputs.onClose(() => live.end(arming))
+}
+
+/** Replaces the prototype again for one run. */
+class Arming implements UrlUser {
+  readonly #known: ReadonlySet<string>
+  readonly #inputs: InputsRead
+
+  constructor(known: ReadonlySet<string>, inputs: InputsRead) {
+    this.#known = known
+    this.#inputs = inputs
+  }
+
+  used(request: object): void {
+    arm('req', request, this.#known)
+  }
+
+  /** Lays an accessor over the parsed URL, for URLs whose parsed form cannot be replaced by a live one. */
+  replaced(request: object): void {
+    const inputs = this.#inputs
+    const kept = new KeptUrl(request, this)
+    layAccessor(request, PARSED_URL, kept, true)
+    inputs.onClose(() => {
+      if (!isLaid(request, PARSED_URL, kept)) return
+      Object.defineProperty(request, PARSED_URL, {
+        value: kept.parsed,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      })
     })
-  })
+  }
 }
 
 class KeptUrl implements OwnAccessor {
   parsed: unknown
   readonly #request: object
-  readonly #known: ReadonlySet<string>
+  readonly #user: UrlUser
 
-  constructor(request: object, known: ReadonlySet<string>) {
-    this.parsed = Reflect.get(request, PARSED_URL)
+  constructor(request: ParsedRequestUrl, user: UrlUser) {
+    this.parsed = request[PARSED_URL]
     this.#request = request
-    this.#known = known
+    this.#user = user
   }
 
   get(): unknown {
-    arm('req', this.#request, this.#known)
+    this.#user.used(this.#request)
     return this.parsed
   }
 
@@ -81,21 +111,22 @@ class KeptUrl implements OwnAccessor {
   }
 }
 
-/** Where the package parseurl, which Express and connect use, keeps a parsed URL. */
-const PARSED_URL = '_parsedUrl'
-
 class AbsentReads implements ProxyHandler<object> {
   readonly #prefix: 'req' | 'ctx'
   readonly #known: ReadonlySet<string>
+  readonly #isOfExpress: boolean
 
-  constructor(prefix: 'req' | 'ctx', known: ReadonlySet<string>) {
+  constructor(prefix: 'req' | 'ctx', known: ReadonlySet<string>, prototype: object) {
     this.#prefix = prefix
     this.#known = known
+    this.#isOfExpress = prefix === 'req' && typeof Reflect.get(prototype, 'app') === 'function'
   }
 
   get(target: object, name: string | symbol, receiver: object): unknown {
+    // Express reads `app` before it lets a sub-application replace the prototype.
+    if (this.#isOfExpress && typeof name === 'string' && name !== PARSED_URL) this.#keepArmed(receiver)
     const value: unknown = Reflect.get(target, name, receiver)
-    if (value === undefined && typeof name === 'string' && !(name in target)) this.#note(name, receiver)
+    if (value === undefined && typeof name === 'string' && !this.#known.has(name)) this.#note(target, name, receiver)
     return value
   }
 
@@ -104,8 +135,16 @@ class AbsentReads implements ProxyHandler<object> {
     return target
   }
 
-  #note(name: string, receiver: object): void {
-    if (this.#known.has(name) || isNeutralName(name) || OF_STREAMS.has(name) || isAskedOfAll(name)) return
+  /** Another package may have put a parsed URL of its own in place of the live one. */
+  #keepArmed(request: ParsedRequestUrl): void {
+    if (request[PARSED_URL] instanceof LiveUrl) return
+    if (Object.getOwnPropertyDescriptor(request, PARSED_URL)?.writable !== true) return
+    const { inputs } = scopeOf(request)?.recording ?? {}
+    if (inputs?.isOpen === true) new Arming(this.#known, inputs).replaced(request)
+  }
+
+  #note(target: object, name: string, receiver: object): void {
+    if (isNeutralName(name) || OF_STREAMS.has(name) || isAskedOfAll(name) || name in target) return
     const request = this.#prefix === 'req' ? receiver : (receiver as { readonly req: IncomingMessage }).req
     const scope = scopeOf(request)
     // A refresh has a scope before it passes the middleware in front of the cache, whose reads do not count.
