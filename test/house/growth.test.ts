@@ -51,7 +51,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/rules/groups.ts #origins': 'origins of groups',
   'http/rules/credentials.ts FIELD_NAMES': 'names of fields kept for repeated requests',
   'http/rules/plain-fields.ts NAMES': 'names of fields kept for repeated requests',
-  'http/store/route-fields.ts LOWER': 'names of fields kept for repeated requests',
+  'http/syntax/lower-case.ts LOWER': 'names of fields kept for repeated requests',
   'http/syntax/accept-encoding.ts SEEN': 'values of fields kept for repeated requests',
   'http/syntax/cache-control.ts PARSED': 'values of fields kept for repeated requests',
   'http/syntax/cache-status.ts SERIALIZED': 'values of fields kept for repeated requests',

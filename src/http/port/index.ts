@@ -10,6 +10,7 @@ export { isNeutralResponseField, RESPONSE_FIELD } from '../rules/neutral-respons
 export { ANSWERED, otherOrigin } from '../rules/origin.js'
 export { isPlainField } from '../rules/plain-fields.js'
 export { emptyFields } from '../syntax/fields.js'
+export { lowerCase } from '../syntax/lower-case.js'
 export { pathOf } from '../syntax/target.js'
 export type {
   DetachedRun,

@@ -8,6 +8,7 @@ import {
   fieldValue,
   listMembers,
 } from '../syntax/fields.js'
+import { lowerCase } from '../syntax/lower-case.js'
 
 /**
  * Header fields that the route added or changed, separated from those that outer middleware had set for this client.
@@ -84,19 +85,6 @@ const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ['etag', 'ETag'],
   ['date', 'Date'],
 ])
-
-/** Converts a name to lower case, with cached results because applications use few names. */
-function lowerCase(name: string): string {
-  const known = LOWER.get(name)
-  if (known !== undefined) return known
-  const lower = name.toLowerCase()
-  // Bounded, because behind a proxy other servers choose the names.
-  if (LOWER.size >= 1_000) LOWER.clear()
-  if (name.length <= 64) LOWER.set(name, lower)
-  return lower
-}
-
-const LOWER = new Map<string, string>()
 
 /** Converts fields to a flat list, with the names as the route wrote them where known. */
 export function toFieldList(fields: Fields, names?: ReadonlyMap<string, string>): FieldList {
