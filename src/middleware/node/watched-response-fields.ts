@@ -1,12 +1,10 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { InputsRead } from '../../http/port/index.js'
+import { type InputsRead, lowerCase } from '../../http/port/index.js'
 import type { OuterFields } from './outer-fields.js'
 import { watchedRecord } from './watched-fields.js'
 
 /** The methods of a response by which handlers read its fields. Names alone are listed to remove fields. */
-const METHODS = ['getHeader', 'hasHeader', 'getHeaders'] as const
-
-type Methods = Pick<ServerResponse, (typeof METHODS)[number]>
+type Methods = Pick<ServerResponse, 'getHeader' | 'hasHeader' | 'getHeaders'>
 
 /** The property under which a response stores its watch. */
 const FIELDS = Symbol('fallback-cache.fields')
@@ -24,7 +22,7 @@ export class ResponseFieldsWatch {
   readonly #before: Methods
   readonly #own: Methods
   /** Fields to which frameworks append: a read counts unless they are set afterwards. */
-  readonly #appended = new Set<string>()
+  #appended: Set<string> | undefined
 
   constructor(response: ServerResponse, outer: OuterFields, inputs: InputsRead) {
     this.#response = response
@@ -35,9 +33,13 @@ export class ResponseFieldsWatch {
     this.#before = { getHeader, hasHeader, getHeaders }
     const watched = response as Watched
     // Another watch exists if another cache has handled the request before.
-    this.#own = watched[FIELDS] === undefined ? SHARED : methodsOf(this)
+    const own = watched[FIELDS] === undefined ? SHARED : methodsOf(this)
     watched[FIELDS] ??= this
-    Object.assign(response, this.#own)
+    this.#own = own
+    // A statement for each name, because V8 does not optimize accesses with a varying name.
+    response.getHeader = own.getHeader
+    response.hasHeader = own.hasHeader
+    response.getHeaders = own.getHeaders
   }
 
   getHeader(name: string): ReturnType<Methods['getHeader']> {
@@ -58,20 +60,27 @@ export class ResponseFieldsWatch {
 
   /** Restores the methods. Called before the head is recorded. */
   stop(): void {
-    for (const name of this.#appended) if (!this.#outer.isSet(name)) this.#inputs.responseField(name)
-    for (const method of METHODS) {
-      if (this.#response[method] === this.#own[method]) this.#response[method] = this.#before[method] as never
-    }
+    for (const name of this.#appended ?? NONE) if (!this.#outer.isSet(name)) this.#inputs.responseField(name)
+    const [response, own, before] = [this.#response, this.#own, this.#before]
+    if (response.getHeader === own.getHeader) response.getHeader = before.getHeader
+    if (response.hasHeader === own.hasHeader) response.hasHeader = before.hasHeader
+    if (response.getHeaders === own.getHeaders) response.getHeaders = before.getHeaders
   }
 
   #read(name: unknown): void {
     if (!this.#inputs.isCounting || typeof name !== 'string') return
-    const lower = name.toLowerCase()
+    const lower = lowerCase(name)
     if (this.#outer.isSet(lower)) return
-    if (!APPENDED.has(lower)) this.#inputs.responseField(lower)
-    else this.#appended.add(lower)
+    if (!APPENDED.has(lower)) {
+      this.#inputs.responseField(lower)
+      return
+    }
+    this.#appended ??= new Set()
+    this.#appended.add(lower)
   }
 }
+
+const NONE: readonly string[] = Object.freeze([])
 
 const APPENDED: ReadonlySet<string> = new Set(['link', 'set-cookie'])
 
