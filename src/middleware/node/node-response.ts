@@ -109,7 +109,11 @@ function apply(headers: IncomingHttpHeaders, name: string, value: string | strin
 
 /** The user found by authentication middleware: `req.user` (passport), `req.auth` (JWT) or `res.locals.user`. */
 export function userOf(request: NodeRequest, response: ServerResponse | undefined): unknown {
-  const { auth } = request
+  return userAmong(request.user, request.auth, response)
+}
+
+/** Like {@link userOf}, with the values of the request. */
+export function userAmong(user: unknown, auth: unknown, response: ServerResponse | undefined): unknown {
   const hasClaims = typeof auth === 'object' && auth !== null && Object.keys(auth).length > 0
-  return request.user || (hasClaims ? auth : undefined) || (response as NodeResponse | undefined)?.locals?.user
+  return user || (hasClaims ? auth : undefined) || (response as NodeResponse | undefined)?.locals?.user
 }

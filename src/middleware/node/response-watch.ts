@@ -5,8 +5,9 @@ import { knownFields, layFields } from '../node-internals/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
-import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userOf } from './node-response.js'
+import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userAmong } from './node-response.js'
 import { OuterFields } from './outer-fields.js'
+import { inheritedBy } from './watched-absent.js'
 import { ResponseFieldsWatch } from './watched-response-fields.js'
 import { inWireText } from './wire-text.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
@@ -68,11 +69,17 @@ export class ResponseWatch implements ResponseHead {
   }
 
   get user(): unknown {
-    return userOf(this.#request, this.#response)
+    const request = this.#request
+    const inherited = inheritedBy(request)
+    // A read of what is absent would call the Proxy of a watched request.
+    const user = Object.hasOwn(request, 'user') || 'user' in inherited ? request.user : undefined
+    const auth = Object.hasOwn(request, 'auth') || 'auth' in inherited ? request.auth : undefined
+    return userAmong(user, auth, this.#response)
   }
 
   get session(): unknown {
-    return this.#request.session
+    const request = this.#request
+    return Object.hasOwn(request, 'session') || 'session' in inheritedBy(request) ? request.session : undefined
   }
 
   field(name: string): FieldValue | undefined {

@@ -33,6 +33,12 @@ const PROXIES = { req: new WeakMap<object, object>(), ctx: new WeakMap<object, o
 /** The prototypes behind the Proxies. */
 const ORIGINALS = new WeakMap<object, object>()
 
+/** Where a watched object inherits from; found without calling the Proxy. */
+export function inheritedBy(holder: object): object {
+  const prototype: object = Object.getPrototypeOf(holder)
+  return ORIGINALS.get(prototype) ?? prototype
+}
+
 function arm(prefix: 'req' | 'ctx', holder: object, known: ReadonlySet<string>): void {
   const prototype: object = Object.getPrototypeOf(holder)
   if (ORIGINALS.has(prototype)) return
