@@ -11,6 +11,15 @@ const ASSIGNED = [...PARSED, 'session'] as const
 
 type AssignedName = (typeof ASSIGNED)[number]
 
+type Parsed = IncomingMessage & { [Name in (typeof PARSED)[number]]?: unknown }
+
+interface WatchedValue {
+  readonly own: unknown
+  readonly watched: unknown
+}
+
+const NO_VALUES: ReadonlyMap<AssignedName, WatchedValue> = new Map()
+
 /**
  * Records which cookies of a request are read. A read of the Cookie field counts as reading all cookies, unless the
  * same turn shows who read it: cookie-parser assigns `req.cookies`, whose entries are watched instead; express-session
@@ -20,7 +29,7 @@ export class CookieWatch implements RecordReader {
   readonly #request: IncomingMessage
   readonly #inputs: InputsRead
   /** The original and the watched value of each property. */
-  readonly #values = new Map<AssignedName, { readonly own: unknown; readonly watched: unknown }>()
+  #values: ReadonlyMap<AssignedName, WatchedValue> = NO_VALUES
   #hasAccessors = false
   /** The cookies recorded before the current turn's read of the Cookie field, in case the reader is a parser. */
   #before: { readonly every: boolean; readonly names: number } | undefined
@@ -32,13 +41,22 @@ export class CookieWatch implements RecordReader {
 
   /** Watches the cookies that a parser in front of the cache has stored. */
   watchParsed(): void {
-    for (const name of PARSED) {
-      const own: unknown = Reflect.get(this.#request, name)
-      if (typeof own !== 'object' || own === null) continue
-      const watched = watchedRecord(own, this)
-      this.#values.set(name, { own, watched })
-      Reflect.set(this.#request, name, watched)
-    }
+    const request: Parsed = this.#request
+    const cookies = this.#watched('cookies', request.cookies)
+    if (cookies !== undefined) request.cookies = cookies
+    const signed = this.#watched('signedCookies', request.signedCookies)
+    if (signed !== undefined) request.signedCookies = signed
+  }
+
+  #watched(name: AssignedName, own: unknown): object | undefined {
+    if (typeof own !== 'object' || own === null) return undefined
+    const watched = watchedRecord(own, this)
+    this.#keep(name, { own, watched })
+    return watched
+  }
+
+  #keep(name: AssignedName, value: WatchedValue): void {
+    this.#values = new Map(this.#values).set(name, value)
   }
 
   /** Records a read of the Cookie field. */
@@ -63,6 +81,7 @@ export class CookieWatch implements RecordReader {
   }
 
   uninstall(): void {
+    if (!this.#hasAccessors && this.#values === NO_VALUES) return
     const request = this.#request
     for (const name of ASSIGNED) {
       const value = this.#values.get(name)
@@ -97,7 +116,7 @@ export class CookieWatch implements RecordReader {
     // A parser assigns the same object again after replacing its entries.
     if (known !== undefined && known.watched === value) return
     const isRecord = name !== 'session' && typeof value === 'object' && value !== null
-    this.#values.set(name, { own: value, watched: isRecord ? watchedRecord(value, this) : value })
+    this.#keep(name, { own: value, watched: isRecord ? watchedRecord(value, this) : value })
   }
 
   /** A session that express-session assigns in the same turn is new: no cookie referred to an existing session. */

@@ -212,20 +212,33 @@ function isSame(names: readonly string[], others: readonly string[]): boolean {
  * @param parent - the response or the context
  */
 function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: InputsRead): InputRecord {
-  const own: unknown = Reflect.get(parent, prefix)
+  const own = heldBy(parent, prefix)
   if (typeof own !== 'object' || own === null) return NOTHING
   const before = valuesOf(own)
   const watched = watchedRecord(own, new HolderWatch(prefix, before, inputs))
+  // The property may be fixed.
   Reflect.set(parent, prefix, watched)
   inputs.onClose(() => {
-    if (Reflect.get(parent, prefix) === watched) Reflect.set(parent, prefix, own)
+    if (heldBy(parent, prefix) === watched) Reflect.set(parent, prefix, own)
   })
   return before
 }
 
+/** What a response has as its locals, or a context as its state. */
+interface Holding {
+  readonly locals?: unknown
+  readonly state?: unknown
+}
+
+function heldBy(parent: Holding, prefix: 'locals' | 'state'): unknown {
+  // A separate expression for each name, because V8 does not optimize accesses with a varying name.
+  return prefix === 'locals' ? parent.locals : parent.state
+}
+
 /** All own values, those of hidden properties and of getters too. */
 function valuesOf(own: object): InputRecord {
-  return Object.fromEntries(Object.getOwnPropertyNames(own).map((name) => [name, ownValue(own, name)]))
+  const names = Object.getOwnPropertyNames(own)
+  return names.length === 0 ? NOTHING : Object.fromEntries(names.map((name) => [name, ownValue(own, name)]))
 }
 
 /** The value of a property; nothing if its getter throws, which only the handler is to see. */

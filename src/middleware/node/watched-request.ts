@@ -21,25 +21,28 @@ class RequestWatch implements RecordReader {
   readonly #request: IncomingMessage
   readonly #inputs: InputsRead
   readonly #cookies: CookieWatch
-  /** The replaced properties: name, original value, watched value. */
-  readonly #replaced: [name: WatchedName, own: unknown, watched: unknown][] = []
+  readonly #own: Pick<IncomingMessage, 'headers' | 'rawHeaders'>
+  readonly #headers: object
+  readonly #rawHeaders: object
+  #headersDistinct: object | undefined
 
   constructor(request: IncomingMessage, inputs: InputsRead) {
     this.#request = request
     this.#inputs = inputs
     this.#cookies = new CookieWatch(request, inputs)
+    const { headers, rawHeaders } = request
+    this.#own = { headers, rawHeaders }
+    this.#headers = watchedRecord(headers, this)
+    this.#rawHeaders = watchedList(rawHeaders, this)
   }
 
   install(): void {
-    const { headers, rawHeaders } = this.#request
-    this.#replace('headers', headers, watchedRecord(headers, this))
-    this.#replace('rawHeaders', rawHeaders, watchedList(rawHeaders, this))
-    if ('headersDistinct' in this.#request) {
-      this.#replace(
-        'headersDistinct',
-        undefined,
-        watchedLater(() => this.#distinctFields(rawHeaders), this),
-      )
+    const request = this.#request
+    put(request, 'headers', this.#headers)
+    put(request, 'rawHeaders', this.#rawHeaders)
+    if ('headersDistinct' in request) {
+      this.#headersDistinct = watchedLater(() => this.#distinctFields(this.#own.rawHeaders), this)
+      put(request, 'headersDistinct', this.#headersDistinct)
     }
     this.#cookies.watchParsed()
     this.#inputs.onClose(() => this.#uninstall())
@@ -54,19 +57,13 @@ class RequestWatch implements RecordReader {
     this.#inputs.allFields()
   }
 
-  #replace(name: WatchedName, own: unknown, watched: unknown): void {
-    put(this.#request, name, watched)
-    this.#replaced.push([name, own, watched])
-  }
-
+  /** Restores each property, unless the application has replaced it since. */
   #uninstall(): void {
-    const request = this.#request
-    for (const [name, own, watched] of this.#replaced) {
-      // The application may have replaced the property since.
-      if (request[name] !== watched) continue
-      if (request.httpVersionMajor > 1) Reflect.deleteProperty(request, name)
-      else put(request, name, own)
-    }
+    const [request, own] = [this.#request, this.#own]
+    if (request.headers === this.#headers) putBack(request, 'headers', own.headers)
+    if (request.rawHeaders === this.#rawHeaders) putBack(request, 'rawHeaders', own.rawHeaders)
+    const distinct = this.#headersDistinct
+    if (distinct !== undefined && request.headersDistinct === distinct) putBack(request, 'headersDistinct', undefined)
     this.#cookies.uninstall()
   }
 
@@ -97,4 +94,9 @@ function put(request: IncomingMessage, name: WatchedName, value: unknown): void 
   if (name === 'headers') fields.headers = value
   else if (name === 'rawHeaders') fields.rawHeaders = value
   else fields.headersDistinct = value
+}
+
+function putBack(request: IncomingMessage, name: WatchedName, own: unknown): void {
+  if (request.httpVersionMajor > 1) Reflect.deleteProperty(request, name)
+  else put(request, name, own)
 }
