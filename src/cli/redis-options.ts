@@ -4,6 +4,7 @@ import { OpenedRedis, type RedisTarget } from '../inspect/index.js'
 import type { Arguments, OptionSpec } from './arguments.js'
 import type { Surroundings } from './command.js'
 import { CommandFailure, UsageError } from './errors.js'
+import { redisInfo } from './redis-info.js'
 import { withoutLogins } from './terminal.js'
 
 /** The options of the commands that look into a Redis. */
@@ -44,6 +45,7 @@ export async function withRedis<T>(
   given: Arguments,
   { env, signal }: Surroundings,
   run: (redis: OpenedRedis, target: RedisTarget) => Promise<T>,
+  isAnyNodeMeant = false,
 ): Promise<T> {
   const target = redisTarget(given, env)
   const redis = await OpenedRedis.open(target).catch((thrown: unknown) => {
@@ -53,6 +55,8 @@ export async function withRedis<T>(
   const end = () => void redis.close()
   signal.addEventListener('abort', end, { once: true })
   try {
+    // One node of a cluster would show a part of the entries as if they were all.
+    if (!isAnyNodeMeant && !target.isCluster && (await isClusterNode(redis))) throw new UsageError(NODE)
     return await run(redis, target)
   } catch (thrown) {
     throw thrown instanceof Error && thrown.name === 'CacheError' ? unusable(target, thrown) : thrown
@@ -81,6 +85,12 @@ function unusable(target: RedisTarget, thrown: unknown): Error {
   )
 }
 
+const NODE = 'This is a node of a Redis Cluster: add --cluster'
+
+async function isClusterNode(redis: OpenedRedis): Promise<boolean> {
+  return (await redisInfo(redis, 'cluster')).get('cluster_enabled') === '1'
+}
+
 const MISSING =
   'the package "ioredis" connects to Redis, and is not installed: npm install ioredis. Outside of a project: npx -p fallback-cache -p ioredis fallback-cache …'
 
@@ -88,7 +98,7 @@ const MISSING =
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/NOAUTH|WRONGPASS|invalid password/, 'The URL has to carry a user and a password that this Redis knows'],
   [/NOPERM/, 'This user may not do that: docs/redis.md lists the permissions, and doctor says which are missing'],
-  [/MOVED|CROSSSLOT|CLUSTERDOWN/, 'This is a node of a Redis Cluster: add --cluster'],
+  [/MOVED|CROSSSLOT|CLUSTERDOWN/, NODE],
   [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|Unknown RESP type/, 'Is that the address of a Redis?'],
   [/refresh slots cache/, 'Is that a node of a Redis Cluster?'],
   [/wrong version number|packet length too long|SSL|Parse error|Protocol error/i, 'Is it redis:// or rediss://?'],

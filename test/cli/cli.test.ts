@@ -171,12 +171,16 @@ describe('keys', () => {
     else expect({ code, err }).toEqual({ code: 130, err: expect.stringMatching(/there is more: --cursor r0-\d+\n$/) })
   })
 
-  it('says what is no log, and what is no Redis', async () => {
+  it('says what is no log, what is no Redis, and what is a part of one', async () => {
     await server.command('RPUSH', 'odd:{fallback-cache}:head', 'x')
     const [odd, http] = await Promise.all([
       cli('keys', '--key-prefix', 'odd:'),
       run(['keys', '--redis', url.replace('http:', 'redis:'), '--timeout', '2']),
     ])
+    const node = await RedisServer.start({ args: ['--cluster-enabled', 'yes'] })
+    const part = await run(['keys', '--redis', node.url])
+    await node.stop()
+    expect(part).toMatchObject({ code: 2, out: '', err: expect.stringContaining('add --cluster') })
     expect(odd).toMatchObject({ code: 1, err: expect.stringContaining('odd:{fallback-cache}:head is no log') })
     expect(http).toMatchObject({ code: 1, err: expect.stringContaining('Is that the address of a Redis?') })
   })

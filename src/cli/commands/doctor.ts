@@ -18,24 +18,29 @@ export const doctorCommand: Command = {
   ],
   failsIf: 'there is a warning or an error, or Redis failed',
   run: (given, around) =>
-    withRedis(given, around, async (redis, target) => {
-      const { terminal } = around
-      const address = dashboardAddress(given)
-      const findings = [
-        ...(await examine(redis)),
-        ...(address === undefined ? [] : (await dashboardProcesses(address)).map(processFinding)),
-      ]
-      const isWell = findings.every(({ level }) => level === 'ok' || level === 'note')
-      if (given.has('json')) await terminal.json({ redis: maskedUrl(target.url), isWell, findings })
-      else {
-        await terminal.print(`${terminal.style('bold', visible(maskedUrl(target.url)))}\n`)
-        for (const { level, name, text } of findings) {
-          const style = level === 'ok' ? 'green' : level === 'note' ? 'dim' : level === 'error' ? 'red' : 'yellow'
-          await terminal.print(`${terminal.style(style, level.padEnd(7))}  ${name.padEnd(12)}  ${visible(text)}`)
+    withRedis(
+      given,
+      around,
+      async (redis, target) => {
+        const { terminal } = around
+        const address = dashboardAddress(given)
+        const findings = [
+          ...(await examine(redis)),
+          ...(address === undefined ? [] : (await dashboardProcesses(address)).map(processFinding)),
+        ]
+        const isWell = findings.every(({ level }) => level === 'ok' || level === 'note')
+        if (given.has('json')) await terminal.json({ redis: maskedUrl(target.url), isWell, findings })
+        else {
+          await terminal.print(`${terminal.style('bold', visible(maskedUrl(target.url)))}\n`)
+          for (const { level, name, text } of findings) {
+            const style = level === 'ok' ? 'green' : level === 'note' ? 'dim' : level === 'error' ? 'red' : 'yellow'
+            await terminal.print(`${terminal.style(style, level.padEnd(7))}  ${name.padEnd(12)}  ${visible(text)}`)
+          }
         }
-      }
-      return isWell ? 0 : 1
-    }),
+        return isWell ? 0 : 1
+      },
+      true,
+    ),
 }
 
 async function examine(redis: OpenedRedis): Promise<readonly Finding[]> {
