@@ -10,6 +10,7 @@ export const SECTIONS = [
       'docs/getting-started-express.md',
       'docs/getting-started-koa.md',
       'docs/introduction.md',
+      'docs/migration.md',
       'docs/questions.md',
     ],
   },
