@@ -75,7 +75,7 @@ export default defineConfig([
         name: 'the-library-beside',
         // It uses the library as it was built above.
         resolveId: (source: string) => {
-          const [, name] = /^(?:\.\.\/)+(index|inspect\/index)\.js$/.exec(source) ?? []
+          const [, name] = /^(?:\.\.\/)+(index|inspect\/index|middleware\/express)\.js$/.exec(source) ?? []
           return name === undefined ? undefined : { id: `../${name}.mjs`, external: true }
         },
       },

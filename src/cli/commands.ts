@@ -44,6 +44,10 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
     summary: 'examine a Redis: server, permissions, latency, prefixes, log',
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },
+  ui: {
+    summary: 'serve the dashboard of an application on this machine',
+    load: async () => (await import('./commands/ui.js')).uiCommand,
+  },
   verify: {
     summary: 'check an application for stale answers over HTTP',
     load: async () => (await import('./commands/verify.js')).verifyCommand,

@@ -9,10 +9,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisCommands } from '../../scripts/redis-commands.mjs'
 import { NEEDED_COMMANDS } from '../../src/inspect/index.js'
 import { fallbackCache } from '../../src/middleware/express.js'
+import { ask } from '../../src/testing/ask.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { Worker } from '../support/worker.js'
-import { type Ended, jsonLines, run } from './command-line.js'
+import { type Ended, jsonLines, run, start } from './command-line.js'
 
 const PREFIX = 'ops:'
 
@@ -249,5 +250,28 @@ describe('warm and explain', () => {
     expect(jsonLines(secret.out)).toMatchObject([{ cacheStatus: { isHit: false, parameters: { detail: 'private' } } }])
     expect(secret.out).toContain('The response says private')
     expect(silent).toMatchObject({ code: 1, err: expect.stringContaining('has no Cache-Status of fallback-cache') })
+  })
+})
+
+describe('ui', () => {
+  it('serves the dashboard at its own address only, with the processes that tell of themselves', async () => {
+    const child = start(['ui', '--port', '0', '--json'], {
+      FALLBACK_CACHE_REDIS: server.url,
+      FALLBACK_CACHE_KEY_PREFIX: PREFIX,
+      NODE_ENV: 'production',
+    })
+    const [line] = child.stdout === null ? [''] : await once(child.stdout, 'data')
+    const address = String(jsonLines(String(line))[0]?.url)
+    expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/__cache\/$/)
+    const overview = (await (await fetch(`${address}api/overview`)).json()) as {
+      readOnly: boolean
+      processes: unknown[]
+    }
+    expect(overview).toMatchObject({ readOnly: true, processes: [{ pid: child.pid }] })
+    const foreign = await ask(new URL(`${address}api/overview`), { method: 'GET', headers: { host: 'evil.example' } })
+    expect(foreign.status).toBe(403)
+    const ending = once(child, 'exit')
+    child.kill('SIGINT')
+    expect(await ending).toEqual([0, null])
   })
 })
