@@ -39,6 +39,9 @@ export interface Others {
 /** How long a reading serves several pages, in ms. */
 const READ_EVERY = 1500
 
+/** How long reports are kept after the last page, in ms. */
+const KEPT_FOR = 30_000
+
 /** Wall clocks that differ by less than this, in ms, are left as they are. */
 const SAME_CLOCK = 1000
 
@@ -48,6 +51,8 @@ export class Fleet {
   readonly #report: () => ProcessReport
   #reading: Promise<Others | undefined> | undefined
   #readAt = Number.NEGATIVE_INFINITY
+  /** The reports of the last reading. */
+  #known: ReadonlyMap<string, Known> = new Map()
 
   constructor(board: Board, report: () => ProcessReport) {
     this.#board = board
@@ -56,6 +61,7 @@ export class Fleet {
 
   /** Writes the report of this process, if one of them reads it. Never rejects. */
   async tell(): Promise<void> {
+    this.#forget()
     try {
       if (!(await this.#board.isWanted())) return
       const text = reportText(this.#report(), this.#board.longestText)
@@ -75,20 +81,45 @@ export class Fleet {
     return this.#reading
   }
 
+  /** Lets the reports go, half a minute after the last page. */
+  #forget(): void {
+    if (performance.now() - this.#readAt < KEPT_FOR) return
+    this.#reading = undefined
+    this.#known = new Map()
+  }
+
+  /** Reads a report, unless it is the one of the last time. Lets other work through: many reports take a while. */
+  async #reportOf(id: string, at: number, text: string | undefined): Promise<ProcessReport | undefined> {
+    const before = this.#known.get(id)
+    if (before?.at === at) return before.report
+    await new Promise((resolve) => setImmediate(resolve))
+    return text === undefined ? undefined : readReport(id, text)
+  }
+
   async #read(): Promise<Others | undefined> {
     const reading = await this.#board.read()
     if (reading === undefined) return undefined
     const ownOffset = reading.now - Date.now()
     const others = reading.processes.filter(({ id }) => id !== this.#board.self)
-    const processes = others.flatMap(({ id, at, text }) => {
-      const report = text === undefined ? undefined : readReport(id, text)
-      if (report === undefined) return []
+    const processes: OtherProcess[] = []
+    const known = new Map<string, Known>()
+    for (const { id, at, text } of others) {
+      const report = await this.#reportOf(id, at, text)
+      known.set(id, { at, report })
+      if (report === undefined) continue
       const age = Math.max(0, (reading.now - at) / 1000)
-      return [{ ...recentOf(onClock(report, at - report.at - ownOffset)), age }]
-    })
+      processes.push({ ...recentOf(onClock(report, at - report.at - ownOffset)), age })
+    }
+    this.#known = known
     const isFull = reading.processes.length >= this.#board.mostProcesses
     return { processes, unreadable: others.length - processes.length, isFull }
   }
+}
+
+/** A report that was read before, by the moment when it was written. */
+interface Known {
+  readonly at: number
+  readonly report: ProcessReport | undefined
 }
 
 /** A report with its moments on the clock of this process. */

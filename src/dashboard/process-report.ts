@@ -71,26 +71,39 @@ export function shownStats(stats: CacheStats): ShownStats {
 }
 
 /**
- * A report as text of at most `longest` bytes: routes with few requests are left out until it fits. `undefined` if it
+ * A report as text of at most `longest` bytes, with as many of the busiest routes as there is room for. `undefined` if it
  * does not fit without any.
  */
 export function reportText(report: ProcessReport, longest: number): string | undefined {
   const { traffic } = report.stats
-  const busiest = traffic.routes
-    .filter(({ requests, handler }) => handler.count > 0 || Object.values(requests).some((by) => sumOf(by) > 0))
-    .sort((one, other) => weightOf(other) - weightOf(one))
-  for (let most = Math.min(busiest.length, MOST_ROUTES); ; most = Math.floor(most / 2)) {
-    const routes = busiest.slice(0, most)
-    const said = JSON.stringify({
+  const textWith = (routes: readonly RouteStats[]): string =>
+    JSON.stringify({
       form: FORM,
       ...report,
       stats: { ...report.stats, redisError: report.stats.redisError?.slice(0, 300), traffic: { ...traffic, routes } },
       samples: samplesAsRows(report.samples),
       moments: report.moments.slice(-MOST_MOMENTS),
     })
-    if (Buffer.byteLength(said) <= longest) return said
-    if (most === 0) return undefined
+  const none = textWith([])
+  let room = longest - Buffer.byteLength(none)
+  if (room < 0) return undefined
+  const routes: RouteStats[] = []
+  for (const route of busiestOf(traffic.routes)) {
+    room -= Buffer.byteLength(JSON.stringify(route)) + 1
+    if (room < 0) break
+    routes.push(route)
   }
+  return textWith(routes)
+}
+
+/** The routes that were requested, those with the most requests first. */
+function busiestOf(routes: readonly RouteStats[]): readonly RouteStats[] {
+  return routes
+    .map((route) => ({ route, weight: weightOf(route) }))
+    .filter(({ route, weight }) => weight > 0 || route.handler.count > 0)
+    .sort((one, other) => other.weight - one.weight)
+    .slice(0, MOST_ROUTES)
+    .map(({ route }) => route)
 }
 
 /**

@@ -44,17 +44,24 @@ export function toldNumbers<Name extends string>(value: unknown, names: readonly
 }
 
 /** Numbers by any names. */
-export function toldCounts(value: unknown): Readonly<Record<string, number>> {
-  const told = Object.entries(toldRecord(value))
-  if (told.length > MOST_NAMES) throw new TypeError('too many names')
-  return Object.fromEntries(told.map(([name, count]) => [toldText(name, LONGEST_NAME), toldNumber(count)]))
+export function toldCounts(value: unknown, isName: (name: string) => boolean = isShort): Record<string, number> {
+  const told = toldRecord(value)
+  const names = Object.keys(told)
+  if (names.length > MOST_NAMES || !names.every(isName)) throw new TypeError('no such names')
+  return Object.fromEntries(names.map((name) => [name, toldNumber(told[name])]))
 }
 
 /** Numbers by the bounds of buckets. */
-export function toldBuckets(value: unknown): Readonly<Record<string, number>> {
-  const told = toldCounts(value)
-  if (Object.keys(told).some((bound) => !/^(?:[\d.]{1,12}|Infinity)$/.test(bound))) throw new TypeError('no bounds')
-  return told
+export function toldBuckets(value: unknown): Record<string, number> {
+  return toldCounts(value, isBound)
+}
+
+function isShort(name: string): boolean {
+  return name.length <= LONGEST_NAME
+}
+
+function isBound(name: string): boolean {
+  return name.length <= 12 && (name === 'Infinity' || Number(name) > 0)
 }
 
 /** The fields of a sample in a row, before its state and its buckets. */
@@ -91,16 +98,18 @@ export function samplesAsRows(samples: readonly Sample[]): readonly unknown[] {
 
 /** Reads the rows of {@link samplesAsRows}, to be called with each in their order. */
 export function sampleOfRow(): (row: unknown) => Sample {
-  let sum: Readonly<Record<string, number>> = {}
+  let sum: Record<string, number> = {}
   return (row) => {
     const cells = toldList(row, COLUMNS.length + 3, (cell) => cell)
     const [connected, circuit, grown] = cells.slice(COLUMNS.length)
     const more = toldBuckets(grown)
-    sum = { ...sum, ...Object.fromEntries(Object.entries(more).map(([bound, by]) => [bound, (sum[bound] ?? 0) + by])) }
+    sum = { ...sum }
+    for (const [bound, by] of Object.entries(more)) sum[bound] = (sum[bound] ?? 0) + by
+    if (Object.keys(sum).length > MOST_NAMES) throw new TypeError('too many buckets')
     const numbers = Object.fromEntries(COLUMNS.map((name, index) => [name, toldNumber(cells[index])]))
     return {
       ...(numbers as Record<(typeof COLUMNS)[number], number>),
-      handlerBuckets: toldBuckets(sum),
+      handlerBuckets: sum,
       connected: toldNumber(connected) === 1,
       circuit: toldWord(CIRCUITS[toldNumber(circuit)], CIRCUITS),
     }
