@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { fault, handlers, Pair } from './handlers.js'
+import { asked, fault, handlers, Pair } from './handlers.js'
 
 /** Plays random handlers, and stops at the first fault, made as small as it gets. */
 export async function fuzzHandlers(
@@ -8,8 +8,8 @@ export async function fuzzHandlers(
 ): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly faults: readonly string[] }> {
   const pair = await new Pair().open()
   const counts = { handlers: 0, stored: 0 }
-  const property = fc.asyncProperty(handlers, async (acts) => {
-    const played = await pair.play(acts)
+  const property = fc.asyncProperty(handlers, asked, async (acts, by) => {
+    const played = await pair.play(acts, by)
     counts.handlers += 1
     if (played.next.isHit) counts.stored += 1
     const found = fault(played)

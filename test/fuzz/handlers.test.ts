@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { fuzzVisitors } from './fuzz-visitors.js'
-import { fault, handlers, Pair } from './handlers.js'
+import { asked, fault, handlers, Pair } from './handlers.js'
 
 describe('a handler, whatever the order of its calls', () => {
   const pairs: Promise<Pair>[] = []
@@ -13,8 +13,8 @@ describe('a handler, whatever the order of its calls', () => {
     const opening = new Pair().open()
     pairs.push(opening)
     const pair = await opening
-    const property = fc.asyncProperty(handlers, async (acts) => {
-      expect(fault(await pair.play(acts))).toBeUndefined()
+    const property = fc.asyncProperty(handlers, asked, async (acts, by) => {
+      expect(fault(await pair.play(acts, by))).toBeUndefined()
     })
     await fc.assert(property, { numRuns: 300, interruptAfterTimeLimit: 15_000 })
   }, 30_000)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import express from 'express'
 import fc from 'fast-check'
 import { fallbackCache } from '../../src/middleware/express.js'
 
@@ -77,16 +78,30 @@ export interface Seen {
   readonly outcomes: readonly string[]
 }
 
-/** Two servers for one handler at a time: with the cache in front of it, and without. */
+/** How a handler is asked, and in which framework. */
+export interface Asked {
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly host: 'node:http' | 'Express'
+}
+
+/** Handlers are asked by GET in most cases. */
+export const asked: fc.Arbitrary<Asked> = fc.record({
+  method: fc.constantFrom('GET', 'GET', 'GET', 'HEAD', 'POST'),
+  host: fc.constantFrom('node:http', 'Express'),
+})
+
+/** Two servers of each framework for one handler at a time: with the cache in front of it, and without. */
 export class Pair {
   #acts: readonly Act[] = []
   #outcomes: string[] = []
   #path = 0
   #running: Promise<void> | undefined
-  readonly #cached = fallbackCache({ ttl: 60, inputs: false })
+  readonly #cached = fallbackCache({ ttl: 60 })
   readonly #servers = [
     createServer((_req, res) => this.#start(res)),
     createServer(((req, res) => this.#cached(req, res, () => this.#start(res))) as RequestListener),
+    createServer(express().use((_req, res) => this.#start(res))),
+    createServer(express().use(this.#cached, (_req, res) => this.#start(res))),
   ]
 
   async open(): Promise<this> {
@@ -102,19 +117,26 @@ export class Pair {
     await this.#cached.close()
   }
 
-  /** Has a handler answer: without the cache, on a miss, and once more. */
-  async play(acts: readonly Act[]): Promise<{ readonly plain: Seen; readonly miss: Seen; readonly next: Seen }> {
+  /** Has a handler answer: without the cache, on a miss, and once more; by HEAD after a GET has stored the response. */
+  async play(
+    acts: readonly Act[],
+    { method, host }: Asked,
+  ): Promise<{ readonly plain: Seen; readonly miss: Seen; readonly next: Seen }> {
     this.#acts = acts
     this.#path += 1
-    const [plain = 0, cached = 0] = this.#servers.map((server) => (server.address() as AddressInfo).port)
-    return { plain: await this.#ask(plain), miss: await this.#ask(cached), next: await this.#ask(cached) }
+    const ports = this.#servers.map((server) => (server.address() as AddressInfo).port)
+    const [plain = 0, cached = 0] = host === 'Express' ? ports.slice(2) : ports
+    const seen = { plain: await this.#ask(plain, method), miss: await this.#ask(cached, method) }
+    if (method === 'HEAD') await this.#ask(cached, 'GET')
+    return { ...seen, next: await this.#ask(cached, method) }
   }
 
-  async #ask(port: number): Promise<Seen> {
+  async #ask(port: number, method: Asked['method']): Promise<Seen> {
     this.#outcomes = []
-    const bytes = await bytesOf(port, `/${this.#path}`)
+    const bytes = await bytesOf(port, method, `/${this.#path}`)
     await this.#running
-    return { ...read(bytes), outcomes: this.#outcomes }
+    const seen = read(bytes)
+    return { ...seen, isWhole: seen.isWhole || method === 'HEAD', outcomes: this.#outcomes }
   }
 
   #start(res: ServerResponse): void {
@@ -172,7 +194,7 @@ function perform(act: Act, res: ServerResponse): void {
   }
 }
 
-function bytesOf(port: number, path: string): Promise<string> {
+function bytesOf(port: number, method: string, path: string): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     const socket = connect(port, '127.0.0.1')
@@ -181,7 +203,8 @@ function bytesOf(port: number, path: string): Promise<string> {
       .on('data', (chunk) => chunks.push(chunk))
       .on('close', done)
       .on('error', () => {})
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: fuzz.test\r\nConnection: close\r\n\r\n`)
+    const length = method === 'POST' ? 'Content-Length: 0\r\n' : ''
+    socket.write(`${method} ${path} HTTP/1.1\r\nHost: fuzz.test\r\n${length}Connection: close\r\n\r\n`)
   })
 }
 
