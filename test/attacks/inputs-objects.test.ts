@@ -33,6 +33,21 @@ const EXPRESS_PLACES: Readonly<
     (_, res, thing) => Object.assign(res.locals, { thing }),
     (_, res) => ({ ...res.locals }).thing,
   ],
+  'req.body.thing': [
+    (req, _, thing) => Object.assign(req, { body: { thing } }),
+    (req) => (req.body as { thing: unknown }).thing,
+  ],
+  'req.query.thing': [
+    (req, _, thing) =>
+      Object.defineProperty(req, 'query', { value: { ...req.query, thing }, writable: true, configurable: true }),
+    (req) => req.query.thing,
+  ],
+  'res.locals.thing, inherited': [
+    (_, res, thing) => {
+      res.locals = Object.create({ thing })
+    },
+    (_, res) => res.locals.thing,
+  ],
   'req.thing, a getter': [
     (req, _, thing) => Object.defineProperty(req, 'thing', { get: () => thing, configurable: true }),
     (req) => Reflect.get(req, 'thing'),
@@ -51,6 +66,17 @@ const KOA_PLACES: Readonly<
   'ctx.request.thing': [
     (ctx, thing) => Object.assign(ctx.request, { thing }),
     (ctx) => Reflect.get(ctx.request, 'thing'),
+  ],
+  'ctx.request.body.thing': [
+    (ctx, thing) => Object.assign(ctx.request, { body: { thing } }),
+    (ctx) => (Reflect.get(ctx.request, 'body') as { thing: unknown }).thing,
+  ],
+  'ctx.query.thing': [(ctx, thing) => Object.assign(ctx.query, { thing }), (ctx) => ctx.query.thing],
+  'ctx.state.thing, inherited': [
+    (ctx, thing) => {
+      ctx.state = Object.create({ thing })
+    },
+    (ctx) => ctx.state.thing,
   ],
   'ctx.req.thing': [(ctx, thing) => Object.assign(ctx.req, { thing }), (ctx) => Reflect.get(ctx.req, 'thing')],
 }
@@ -132,7 +158,7 @@ const NOT_COMPARED: Readonly<Record<string, [Leave, Read]>> = {
 
 const VISITORS = ['ann', 'bob', 'ann', 'cat', 'bob', 'ann', 'dan', 'cat']
 
-describe.each(hosts)('at %s', (_place, start) => {
+describe.each(hosts)('at %s', (place, start) => {
   it.each(Object.entries(COMPARED))('%s selects the response by its content', async (_what, [leave, read]) => {
     const get = await start(leave, read)
     for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
@@ -147,7 +173,10 @@ describe.each(hosts)('at %s', (_place, start) => {
     },
   )
 
-  it('an object for each tenant selects the response', async () => {
+  // What is put where a body or a query is can be compared, or the request bypasses the cache.
+  const isKept = !/body|query/.test(place)
+
+  it.runIf(isKept)('an object for each tenant selects the response', async () => {
     const tenants = new Map(['ann', 'bob', 'cat', 'dan'].map((who) => [who, new Device(who)]))
     const get = await start(
       (who) => tenants.get(who),
@@ -157,7 +186,7 @@ describe.each(hosts)('at %s', (_place, start) => {
     expect((await get('bob')).isHit).toBe(true)
   })
 
-  it('a service that all requests share costs no hit', async () => {
+  it.runIf(isKept)('a service that all requests share costs no hit', async () => {
     const service = new Device('all')
     const get = await start(
       () => service,

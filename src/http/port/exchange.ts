@@ -118,7 +118,7 @@ export interface RequestHead extends Filling {
    * {@link url} by more than the mount path.
    */
   readonly rewritten?: string | undefined
-  /** Whether a body follows that no field announces, as HTTP/2 permits. */
+  /** Whether a body follows that no field announces, as HTTP/2 permits, or middleware in front has put one on the request. */
   readonly hasBody?: boolean | undefined
   /** `http` or `https`, as resolved by the framework (`trust proxy`). */
   readonly protocol: string

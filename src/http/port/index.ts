@@ -6,7 +6,7 @@
 export { filledText, isNeutralName, isPlainValue, isTelling } from '../rules/filled-inputs.js'
 export type { AddressExcuse, InputsRead } from '../rules/inputs-read.js'
 export { tokenOf } from '../rules/met-objects.js'
-export { isNeutralResponseField, RESPONSE_FIELD } from '../rules/neutral-response-fields.js'
+export { isOfOneRun, RESPONSE_FIELD } from '../rules/neutral-response-fields.js'
 export { ANSWERED, otherOrigin } from '../rules/origin.js'
 export { isPlainField } from '../rules/plain-fields.js'
 export { emptyFields } from '../syntax/fields.js'

@@ -76,7 +76,8 @@ export class Nested<Context extends object> {
 
 /** Whether middleware in front has changed the request since the decision was made ahead of it. */
 export function isAnother({ request, user, session }: Exchange, { head }: Ahead): boolean {
-  if (request.rewritten !== undefined || request.begun !== undefined || isLoggedIn(user, session)) return true
+  if (request.rewritten !== undefined || request.begun !== undefined || request.hasBody === true) return true
+  if (isLoggedIn(user, session)) return true
   if (request.originalMethod !== undefined && request.originalMethod !== head.method) return true
   return AHEAD.some((part) => request[part] !== head[part])
 }

@@ -169,8 +169,9 @@ export class InputsRead {
     if (!this.isCounting) return
     const input = `${RESPONSE_FIELD}${name}`
     if (!NEUTRAL_RESPONSE_FIELDS.has(name)) this.filled(input, !this.counted.has(input))
-    else if (REFLECTED_RESPONSE_FIELDS.has(name) && !this.neutral.has(input)) {
-      this.neutral = new Set(this.neutral).add(input)
+    if (name !== '*' && !REFLECTED_RESPONSE_FIELDS.has(name)) return
+    for (const one of name === '*' ? REFLECTED_RESPONSE_FIELDS : [name]) {
+      if (this.fieldsBefore[one] !== undefined) this.neutral = new Set(this.neutral).add(`${RESPONSE_FIELD}${one}`)
     }
   }
 

@@ -48,9 +48,11 @@ export const REFLECTED_RESPONSE_FIELDS: ReadonlySet<string> = new Set([
   'x-request-id',
 ])
 
-/** Whether reading a response field has no consequence; by its lower-case name. */
-export function isNeutralResponseField(name: string): boolean {
-  return NEUTRAL_RESPONSE_FIELDS.has(name)
+/** Whether a response field has another value for each run, by its lower-case name: a list of all fields is compared without. */
+export function isOfOneRun(name: string): boolean {
+  return (
+    REFLECTED_RESPONSE_FIELDS.has(name) || /^(?:x-)?ratelimit|^server-timing$|^x-(?:response-time|runtime)$/.test(name)
+  )
 }
 
 /** The prefix of inputs that are fields which middleware in front has set on the response: `response:x-lang`. */

@@ -14,7 +14,8 @@ export const REASONS = {
     'The request carries a cookie that looks like a session, and the response does not say that it may be shared.',
   target:
     'The request target is an absolute URI or has a fragment; or Host is not a plain host with or without a port, or differs from :authority; or the protocol is neither http nor https.',
-  'request-body': 'The request has a body. The response may depend on it, and it is not part of the key.',
+  'request-body':
+    'The request has a body, or middleware in front of the cache has put one on it. The response may depend on it, and it is not part of the key.',
   'request-too-large': 'The body of the QUERY is larger than 64 KiB, the limit for content in a key.',
   'request-consumed':
     'Middleware in front of the cache has read the body of the QUERY and kept no copy of its bytes as rawBody, so the cache cannot make its key.',

@@ -15,6 +15,7 @@ import type {
 } from '../../http/port/index.js'
 import type { RequestDescription } from '../../http/protocol/index.js'
 import {
+  addedContent,
   begunAnswer,
   changeFields,
   described,
@@ -104,11 +105,21 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get rewritten(): string | undefined {
     const { url, baseUrl = '' } = this.context
-    return rewrittenUrl(this.url, url, baseUrl)
+    const rewritten = rewrittenUrl(this.url, url, baseUrl)
+    const added = this.#added
+    return typeof added === 'string' ? JSON.stringify([rewritten ?? this.url, added]) : rewritten
   }
 
   get hasBody(): boolean {
-    return streamsBody(this.context)
+    return streamsBody(this.context) || this.#added === false
+  }
+
+  get #added(): string | undefined | false {
+    const { context } = this
+    // The getter of Express 5 parses the URL, so that nothing that is added to its result stays.
+    const query = Object.hasOwn(context, 'query') ? context.query : undefined
+    const hasNoContent = context.method === 'GET' || context.method === 'HEAD'
+    return addedContent(hasNoContent ? context.body : undefined, query, context.url ?? '')
   }
 
   get protocol(): string {

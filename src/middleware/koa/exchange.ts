@@ -14,6 +14,7 @@ import type {
 } from '../../http/port/index.js'
 import type { RequestDescription } from '../../http/protocol/index.js'
 import {
+  addedContent,
   begunKoaAnswer,
   changeFields,
   described,
@@ -193,7 +194,14 @@ class KoaRequestHead implements RequestHead {
   }
 
   get hasBody(): boolean {
-    return streamsBody(this.#ctx.req)
+    return streamsBody(this.#ctx.req) || this.#added === false
+  }
+
+  get #added(): string | undefined | false {
+    const { request, url } = this.#ctx
+    const { body } = request as { readonly body?: unknown }
+    const hasNoContent = this.method === 'GET' || this.method === 'HEAD'
+    return addedContent(hasNoContent ? body : undefined, parsedQuery(request), url)
   }
 
   get rewritten(): string | undefined {
@@ -201,7 +209,9 @@ class KoaRequestHead implements RequestHead {
     const { mountPath = '' } = this.#ctx as { readonly mountPath?: string }
     const url = rewrittenUrl(this.url, this.#ctx.url, mountPath === '/' ? '' : mountPath)
     const path = reroutedPath(this.#ctx as object)
-    return path === undefined ? url : JSON.stringify([url ?? this.url, path])
+    const added = this.#added
+    if (path === undefined && typeof added !== 'string') return url
+    return JSON.stringify([url ?? this.url, path, added])
   }
 
   get protocol(): string {
@@ -231,6 +241,12 @@ class KoaRequestHead implements RequestHead {
   get otherOrigin(): string | undefined {
     return otherOriginOf(this.#ctx.req, this.protocol, this.host)
   }
+}
+
+/** The query that middleware in front has had parsed, and may have added to; `undefined` if it has not. */
+function parsedQuery(request: object): unknown {
+  const { _querycache: parsed } = request as { readonly _querycache?: Readonly<Record<string, unknown>> }
+  return parsed === undefined ? undefined : parsed[(request as { readonly querystring: string }).querystring]
 }
 
 /** Records what the handlers set on the context, and prepares it for Koa to send. */

@@ -4,7 +4,7 @@ import type { InputsRead } from '../../http/port/index.js'
 import {
   filledText,
   isNeutralName,
-  isNeutralResponseField,
+  isOfOneRun,
   isPlainValue,
   isTelling,
   RESPONSE_FIELD,
@@ -55,7 +55,7 @@ function responseFieldText(
   all: () => Readonly<OutgoingHttpHeaders>,
 ): string | null | undefined {
   if (name !== '*') return filledText(typeof value === 'number' ? String(value) : value)
-  const fields = Object.entries(all()).filter(([field]) => !isNeutralResponseField(field))
+  const fields = Object.entries(all()).filter(([field]) => !isOfOneRun(field))
   return filledText(Object.fromEntries(fields.map(([field, one]) => [field, String(one)])))
 }
 
@@ -214,8 +214,9 @@ function isSame(names: readonly string[], others: readonly string[]): boolean {
 function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: InputsRead): InputRecord {
   const own = heldBy(parent, prefix)
   if (typeof own !== 'object' || own === null) return NOTHING
-  const before = valuesOf(own)
-  const watched = watchedRecord(own, new HolderWatch(prefix, before, inputs))
+  // What is inherited is added when it is read.
+  const before = inherits(own) ? { ...valuesOf(own) } : valuesOf(own)
+  const watched = watchedRecord(own, new HolderWatch(prefix, own, before, inputs))
   // The property may be fixed.
   Reflect.set(parent, prefix, watched)
   inputs.onClose(() => {
@@ -239,6 +240,12 @@ function heldBy(parent: Holding, prefix: 'locals' | 'state'): unknown {
 function valuesOf(own: object): InputRecord {
   const names = Object.getOwnPropertyNames(own)
   return names.length === 0 ? NOTHING : Object.fromEntries(names.map((name) => [name, ownValue(own, name)]))
+}
+
+/** Whether an object has properties of a class or of defaults. */
+function inherits(own: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(own)
+  return prototype !== null && prototype !== Object.prototype
 }
 
 /** The value of a property; nothing if its getter throws, which only the handler is to see. */
@@ -344,20 +351,25 @@ const KNOWN: Readonly<Record<Place, ReadonlySet<string>>> = {
 /** Records reads of values that existed when the run began. */
 class HolderWatch implements RecordReader {
   readonly #prefix: string
-  readonly #before: InputRecord
+  readonly #own: object
+  readonly #before: Record<string, unknown>
   readonly #inputs: InputsRead
   #written: Set<string> | undefined
   #functions: Map<() => unknown, unknown> | undefined
   #isAll = false
 
-  constructor(prefix: string, before: InputRecord, inputs: InputsRead) {
+  constructor(prefix: string, own: object, before: Record<string, unknown>, inputs: InputsRead) {
     this.#prefix = prefix
+    this.#own = own
     this.#before = before
     this.#inputs = inputs
   }
 
   one(name: string): void {
     if (!this.#inputs.isCounting || isNeutralName(name) || this.#written?.has(name) === true) return
+    if (!Object.hasOwn(this.#before, name) && inherits(this.#own) && name in this.#own) {
+      this.#before[name] = ownValue(this.#own, name)
+    }
     const value = this.#before[name]
     const input = `${this.#prefix}:${name}`
     const isPlain = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
