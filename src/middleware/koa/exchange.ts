@@ -162,8 +162,9 @@ function isContext(asked: Context | RequestDescription): asked is Context {
 
 function describedContext(description: RequestDescription): Context {
   const request = described(description)
-  const res = { getHeader: () => undefined }
-  const context: object = { state: {}, header: request.headers, request, req: request, res, ...request }
+  // A response as Koa begins it.
+  const res = { statusCode: 404, statusMessage: '', getHeader: () => undefined }
+  const context: object = { state: {}, header: request.headers, request, response: {}, req: request, res, ...request }
   // Not all of a context: the properties that this file and the functions in the options read.
   return context as Context
 }
@@ -302,10 +303,10 @@ async function finish(body: KoaBody, recording: Recording): Promise<void> {
   else recording.abort('aborted')
 }
 
-/** Ends the response to which middleware in front, such as koa-compress, was still passing on a stream that failed. */
 // Captured at load time, because a test runner's fake timers would never fire.
 const { setImmediate } = timers
 
+/** Ends the response to which middleware in front, such as koa-compress, was still passing on a stream that failed. */
 function breakOff(ctx: Context, copy: unknown, error: Error): void {
   const { res } = ctx
   if (ctx.body === copy || res.writableEnded) return
