@@ -39,12 +39,8 @@ process.on('message', (question: Question) => {
   // A whole collection that gives the room for young objects back as well: it is V8's, however much is kept.
   if (question === 'usage after gc') globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   if (question === 'watch delay') watchDelay()
-  if (question === 'begin counting') {
-    // Else the first full collection, of what starting has left, is counted for one candidate and not for another.
-    globalThis.gc?.()
-    // What counts instructions looks out for this call.
-    getPriority()
-  }
+  // What counts instructions looks out for this call.
+  if (question === 'begin counting') getPriority()
   const { user, system } = process.cpuUsage()
   const usage: Usage = {
     pid: process.pid,

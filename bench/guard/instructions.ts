@@ -34,7 +34,7 @@ export async function instructionsFor(
   // The candidate calls it when it is told to begin: the only way to tell callgrind from within node.
   const zero = `--zero-before=${beginning}`
   // One thread, and the same seeds: what is compiled when is then the same in each run.
-  const flags = ['--expose-gc', '--single-threaded', '--predictable-gc-schedule', '--hash-seed=1', '--random-seed=1']
+  const flags = ['--single-threaded', '--predictable-gc-schedule', '--hash-seed=1', '--random-seed=1']
   const server = await Started.run({ ...defaults, candidate, isBare: true }, [...valgrind, zero, node, ...flags])
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ask = (path: string) => asked({ port: server.port, host: '127.0.0.1', path, agent, method })
