@@ -209,6 +209,27 @@ const setFields = (res: Response | Context['res'], who: string) => {
   res.setHeader('Set-Cookie', `visit=${who}`)
 }
 
+it('a refresh is made for the host that an application further in, which trusts proxies, has made the page for', async () => {
+  const clock = new ManualClock(Date.now())
+  const cached = fallbackCache({ ttl: 60, staleWhileRevalidate: 300, clock })
+  open.push(() => cached.close())
+  const inner = express5().set('trust proxy', 'loopback')
+  let runs = 0
+  inner.get('/', (req, res) => {
+    runs += 1
+    res.send(`for ${req.hostname}`)
+  })
+  const running = await listen(express5().use(cached).use('/page', inner))
+  open.push(() => running.close())
+  const get = async (fields: Record<string, string>) => (await ask(running.port, '/page', { fields })).text
+  const both = async () => [await get({ host: 'a.test', 'x-forwarded-host': 'b.test' }), await get({ host: 'a.test' })]
+  expect(await both()).toEqual(['for b.test', 'for a.test'])
+  clock.advance(70_000)
+  expect(await both()).toEqual(['for b.test', 'for a.test'])
+  await expect.poll(() => runs).toBe(4)
+  expect(await both()).toEqual(['for b.test', 'for a.test'])
+})
+
 describe('a handler that reads response fields which middleware in front has set for some visitors', () => {
   const caches = <Cache extends { close(): Promise<void> }>(cached: Cache): Cache => {
     open.push(() => cached.close())

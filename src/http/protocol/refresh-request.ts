@@ -29,7 +29,9 @@ function carriedFields(request: RequestHead, { selecting, isNamed }: Carrying): 
   const { headers } = request
   const names = isNamed ? Object.keys(headers).filter((name) => !NEVER.has(name) && !name.startsWith(':')) : selecting
   const content = request.method === 'QUERY' ? CONTENT_FIELDS : []
-  for (const name of [...names, ...content, 'host']) {
+  // They are part of the key then, because a handler may trust proxies where the application does not.
+  const origin = request.otherOrigin === undefined ? [] : FORWARDED_FIELDS
+  for (const name of [...names, ...content, ...origin, 'host']) {
     const value = headers[name]
     if (value !== undefined) carried[name] = value
   }
@@ -53,6 +55,8 @@ function selectingCookies(field: string | undefined, selecting: SelectingFields)
 const USER_AGENT = 'fallback-cache'
 
 const CONTENT_FIELDS = ['content-type', 'content-encoding', 'content-language', 'content-location'] as const
+
+const FORWARDED_FIELDS = ['x-forwarded-host', 'x-forwarded-proto'] as const
 
 const NEVER: ReadonlySet<string> = new Set([
   ...CONDITIONAL_FIELDS,

@@ -50,7 +50,8 @@ class Detached implements DetachedRun {
     const forwarded = forwardedFields(request, head)
     this.#server = server
     // The fields only differ behind a trusted proxy; the application must then see the proxy's address to trust it.
-    this.#socket = new NoSocket(request, Object.keys(forwarded).length > 0)
+    const isForwarded = Object.keys(forwarded).length > 0 || FORWARDED.some((name) => head.headers[name] !== undefined)
+    this.#socket = new NoSocket(request, isForwarded)
     const fields = { ...forwarded, ...head.headers, ...(content && { 'content-length': String(content.length) }) }
     this.#request = requestWith(repeated, fields, this.#socket)
   }
@@ -82,6 +83,8 @@ class Detached implements DetachedRun {
     this.#socket.destroy()
   }
 }
+
+const FORWARDED = ['x-forwarded-host', 'x-forwarded-proto'] as const
 
 /**
  * The X-Forwarded-* fields with which the application resolves the same protocol and host as for the client's request.
