@@ -50,7 +50,15 @@ export const SECTIONS = [
   },
   {
     title: 'Reference',
-    pages: ['docs/options.md', 'docs/reasons.md', 'docs/errors.md', 'CHANGELOG.md', 'SECURITY.md', 'CONTRIBUTING.md'],
+    pages: [
+      'docs/options.md',
+      'docs/reasons.md',
+      'docs/errors.md',
+      'docs/compatibility.md',
+      'CHANGELOG.md',
+      'SECURITY.md',
+      'CONTRIBUTING.md',
+    ],
   },
   {
     title: 'Understand',
