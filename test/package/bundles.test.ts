@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { build, type Format } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RedisServer } from '../support/redis-server.js'
@@ -111,3 +112,32 @@ async function bundle(
   const problems = warnings.filter(({ text }) => !/import\.meta/.test(text)).map(({ text }) => text)
   expect(problems).toEqual([])
 }
+
+describe('what every user of an entry loads', () => {
+  // Minified and gzipped, dependencies included; what is loaded on demand is not. Raise a figure only with a reason.
+  it.each([
+    ['express', 140],
+    ['koa', 140],
+  ])('fallback-cache/%s is at most %i kB', async (name, limit) => {
+    const { outputFiles, metafile } = await build({
+      entryPoints: [`dist/middleware/${name}.mjs`],
+      outdir: 'out',
+      write: false,
+      metafile: true,
+      bundle: true,
+      splitting: true,
+      minify: true,
+      platform: 'node',
+      format: 'esm',
+      external: ['ioredis'],
+      logLevel: 'silent',
+    })
+    const files = new Map(outputFiles.map(({ path, contents }) => [relative(process.cwd(), path), contents]))
+    const loaded = new Set([`out/${name}.js`])
+    for (const file of loaded)
+      for (const { path, kind } of metafile.outputs[file]?.imports ?? [])
+        if (kind === 'import-statement' && files.has(path)) loaded.add(path)
+    const bytes = gzipSync(Buffer.concat(Array.from(loaded, (file) => files.get(file) ?? new Uint8Array()))).length
+    expect(Math.ceil(bytes / 1000)).toBeLessThanOrEqual(limit)
+  })
+})
