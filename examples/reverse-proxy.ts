@@ -151,7 +151,8 @@ function appended(list: string | string[] | undefined, member: string): string {
 function copyHead(incoming: IncomingMessage, response: ServerResponse): void {
   const { statusCode = 0, statusMessage = '', headers, rawHeaders, httpVersion } = incoming
   const coding = headers['transfer-encoding'] ?? 'chunked'
-  if (statusCode < 200 || coding.toLowerCase() !== 'chunked') throw new RangeError('a response that cannot be sent')
+  if (httpVersion === '0.9' || statusCode < 200 || coding.toLowerCase() !== 'chunked')
+    throw new RangeError('a response that cannot be sent')
   http.validateHeaderValue('Reason-Phrase', statusMessage)
   const removed = hopByHop(headers)
   for (let at = 0; at < rawHeaders.length; at += 2) {
