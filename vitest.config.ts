@@ -16,9 +16,9 @@ const OTHER_FRAMEWORKS =
 /** Where a single command of Redis that misses its deadline of 50 ms is one too many: two files at a time. */
 const DEADLINES = ['test/coherence/*.test.ts', 'test/core/{redis,clients,connections}.test.ts']
 
-/** What mostly waits: for a Redis that is cut off, elects another master or loads, for an example to start. One counts its process's heap. */
+/** What mostly waits: for a Redis that is cut off, elects another master or loads, for an example to start. One counts its process's heap, one loads `domain`. */
 const WAITING = [
-  'test/middleware/young-garbage.test.ts',
+  'test/middleware/{domain,young-garbage}.test.ts',
   'test/coherence/{cluster,sentinel,soak}.test.ts',
   'test/examples/*.test.ts',
   'test/faults/*.test.ts',

@@ -1,4 +1,5 @@
 import { type InputsRead, isPlainValue, isTelling } from '../../http/port/index.js'
+import { isReadByEmit } from './emitter-domain.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 
 /** A property that middleware added. */
@@ -49,6 +50,7 @@ class WatchedProperty implements OwnAccessor {
 
 /** Records that a value was read which middleware has set; for a function only if its name is telling. */
 export function noteRead(input: string, name: string, value: unknown, inputs: InputsRead): void {
+  if (isReadByEmit(name, value)) return
   const isCounted = inputs.counted.has(input)
   if (isAbsent(value) || (isPlainValue(value) && !isCounted)) inputs.filled(input, true)
   else if (isCounted || isTelling(name)) inputs.filled(input, false)
