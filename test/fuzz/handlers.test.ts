@@ -21,12 +21,19 @@ describe('a handler, whatever the order of its calls', () => {
 })
 
 describe('npm run fuzz -- visitors', () => {
-  it.each([1, Date.now() % 2 ** 31])(
-    'finds no visitor who gets anything else than without the cache (seed %i)',
+  it('finds no visitor who gets anything else than without the cache (seed 1), and enough who have hits', async () => {
+    const { counts, faults } = await fuzzVisitors(60, 1)
+    expect(faults).toEqual([])
+    expect(counts.hits).toBeGreaterThan(5)
+  }, 60_000)
+
+  // How many of so few visitors have a hit is left to chance.
+  it.each([Date.now() % 2 ** 31])(
+    'finds none with another seed each time (seed %i)',
     async (seed) => {
       const { counts, faults } = await fuzzVisitors(60, seed)
       expect(faults).toEqual([])
-      expect(counts.hits).toBeGreaterThan(5)
+      expect(counts.visits).toBeGreaterThan(60)
     },
     60_000,
   )
