@@ -3,6 +3,9 @@ import { inspect } from 'node:util'
 /** An object with inputs of a request, such as its fields or its cookies. */
 export type InputRecord = Record<string, unknown>
 
+/** The record of every object without values. */
+export const NO_VALUES: InputRecord = Object.freeze({})
+
 /** Callbacks for accesses to a watched object. */
 export interface RecordReader {
   /** An entry was read, or its existence was checked. */

@@ -1,0 +1,113 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { isNeutralName } from '../../http/port/index.js'
+
+/** An object on which middleware sets properties. */
+export type Place = 'req' | 'res' | 'ctx' | 'request'
+
+/** The names that frameworks do not add themselves, and that are not neutral. */
+export function addedNames(prefix: Place, names: readonly string[]): readonly string[] {
+  const last = LAST[prefix]
+  // Most objects have the same properties in the same order.
+  if (last !== undefined && isSame(names, last.names)) return last.added
+  const added = names.filter((name) => !KNOWN_NAMES[prefix].has(name) && !isNeutralName(name))
+  LAST[prefix] = { names, added }
+  return added
+}
+
+const LAST: Partial<Record<Place, { readonly names: readonly string[]; readonly added: readonly string[] }>> = {}
+
+function isSame(names: readonly string[], others: readonly string[]): boolean {
+  if (names.length !== others.length) return false
+  for (let at = 0; at < names.length; at += 1) if (names[at] !== others[at]) return false
+  return true
+}
+
+/**
+ * Properties that Node.js and Express add to each request, and those of parsers and authentication, which have separate
+ * rules.
+ */
+const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
+  ...Object.getOwnPropertyNames(new IncomingMessage(new Socket())),
+  'app',
+  'auth',
+  'baseUrl',
+  'body',
+  'connection',
+  'cookies',
+  'file',
+  'files',
+  'headers',
+  'headersDistinct',
+  'next',
+  'originalUrl',
+  'params',
+  'path',
+  'query',
+  'rawBody',
+  'rawHeaders',
+  'res',
+  'route',
+  'secret',
+  'session',
+  'signedCookies',
+  'url',
+])
+
+/** Properties that Koa and its routers add to each context. */
+const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
+  'app',
+  'body',
+  'captures',
+  'cookies',
+  'disableBodyParser',
+  'fallbackCache',
+  'matched',
+  'mountPath',
+  'newRouterPath',
+  'originalUrl',
+  'params',
+  'req',
+  'request',
+  'res',
+  'respond',
+  'response',
+  'router',
+  'routerName',
+  'routerPath',
+  'session',
+  'state',
+])
+
+/** Properties that Node.js, frameworks and parsers add to each response, or to each request of Koa. */
+const KNOWN_OF_RESPONSE: ReadonlySet<string> = new Set([
+  ...Object.getOwnPropertyNames(new ServerResponse(new IncomingMessage(new Socket()))),
+  ...['app', 'fallbackCache', 'locals', 'req', 'statusCode', 'statusMessage', 'writable'],
+])
+const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([
+  ...[
+    'accept',
+    'app',
+    'body',
+    'ctx',
+    'files',
+    'ip',
+    'ips',
+    'memoizedURL',
+    'originalUrl',
+    'rawBody',
+    'req',
+    'res',
+    'response',
+  ],
+  // Observed by rules of their own.
+  ...['host', 'hostname', 'href', 'protocol', 'query', 'querystring', 'search', 'URL', 'url'],
+])
+
+/** Properties that are not inputs, of each kind of object. */
+export const KNOWN_NAMES: Readonly<Record<Place, ReadonlySet<string>>> = {
+  req: KNOWN_OF_REQUEST,
+  res: KNOWN_OF_RESPONSE,
+  ctx: KNOWN_OF_CONTEXT,
+  request: KNOWN_OF_KOA_REQUEST,
+}

@@ -1,0 +1,98 @@
+import type { InputsRead } from '../../http/port/index.js'
+import { isNeutralName, isPlainValue } from '../../http/port/index.js'
+import { ownValue } from './filled-values.js'
+import { type InputRecord, NO_VALUES, type RecordReader, watchedRecord } from './watched-fields.js'
+import { isAbsent, noteRead, watchedFunction } from './watched-property.js'
+
+/**
+ * Records all reads of `res.locals` or `ctx.state`, those of absent properties too.
+ *
+ * @param parent - the response or the context
+ */
+export function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: InputsRead): InputRecord {
+  const own = heldBy(parent, prefix)
+  if (typeof own !== 'object' || own === null) return NO_VALUES
+  // What is inherited is added when it is read.
+  const before = inherits(own) ? { ...valuesOf(own) } : valuesOf(own)
+  const watched = watchedRecord(own, new HolderWatch(prefix, own, before, inputs))
+  // The property may be fixed.
+  Reflect.set(parent, prefix, watched)
+  inputs.onClose(() => {
+    if (heldBy(parent, prefix) === watched) Reflect.set(parent, prefix, own)
+  })
+  return before
+}
+
+/** What a response has as its locals, or a context as its state. */
+interface Holding {
+  readonly locals?: unknown
+  readonly state?: unknown
+}
+
+function heldBy(parent: Holding, prefix: 'locals' | 'state'): unknown {
+  // A separate expression for each name, because V8 does not optimize accesses with a varying name.
+  return prefix === 'locals' ? parent.locals : parent.state
+}
+
+/** All own values, those of hidden properties and of getters too. */
+function valuesOf(own: object): InputRecord {
+  const names = Object.getOwnPropertyNames(own)
+  return names.length === 0 ? NO_VALUES : Object.fromEntries(names.map((name) => [name, ownValue(own, name)]))
+}
+
+/** Whether an object has properties of a class or of defaults. */
+function inherits(own: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(own)
+  return prototype !== null && prototype !== Object.prototype
+}
+
+/** Records reads of values that existed when the run began. */
+class HolderWatch implements RecordReader {
+  readonly #prefix: string
+  readonly #own: object
+  readonly #before: Record<string, unknown>
+  readonly #inputs: InputsRead
+  #written: Set<string> | undefined
+  #functions: Map<() => unknown, unknown> | undefined
+  #isAll = false
+
+  constructor(prefix: string, own: object, before: Record<string, unknown>, inputs: InputsRead) {
+    this.#prefix = prefix
+    this.#own = own
+    this.#before = before
+    this.#inputs = inputs
+  }
+
+  one(name: string): void {
+    if (!this.#inputs.isCounting || isNeutralName(name) || this.#written?.has(name) === true) return
+    if (!Object.hasOwn(this.#before, name) && inherits(this.#own) && name in this.#own) {
+      this.#before[name] = ownValue(this.#own, name)
+    }
+    const value = this.#before[name]
+    const input = `${this.#prefix}:${name}`
+    const isPlain = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
+    if (!isPlain || !this.#isAll) noteRead(input, name, value, this.#inputs)
+  }
+
+  all(): void {
+    if (!this.#inputs.isCounting || this.#isAll) return
+    this.#isAll = true
+    this.#inputs.filled(`${this.#prefix}:*`, true)
+  }
+
+  handOut(name: string, value: () => unknown): unknown {
+    const isOfFront = Object.hasOwn(this.#before, name) && this.#before[name] === value
+    if (!this.#inputs.isCounting || !isOfFront || isNeutralName(name)) return value
+    this.#functions ??= new Map()
+    const known = this.#functions.get(value)
+    if (known !== undefined) return known
+    const watched = watchedFunction(value, () => this.#inputs.filled(`${this.#prefix}:${name}`, false))
+    this.#functions.set(value, watched)
+    return watched
+  }
+
+  written(name: string): void {
+    this.#written ??= new Set()
+    this.#written.add(name)
+  }
+}
