@@ -28,6 +28,7 @@ import {
   keepContent,
   layFields,
   lineOf,
+  NO_OUTER_FIELDS,
   OuterFields,
   otherOriginOf,
   type ParsedRequest,
@@ -124,7 +125,7 @@ export class KoaExchange implements Exchange<Context> {
     } catch (error) {
       const instead = recording.fail(error)
       if (instead === undefined || ctx.headerSent) throw error
-      return replyInstead(ctx, outer?.values ?? NONE, instead)
+      return replyInstead(ctx, outer?.values ?? NO_OUTER_FIELDS, instead)
     } finally {
       restore()
       fields?.stop()
@@ -276,14 +277,12 @@ function passOn(
   { fields, instead, record }: Onward,
 ): void | Promise<void> {
   if (instead !== undefined) {
-    const answer = () => replyInstead(ctx, outer?.values ?? NONE, instead)
+    const answer = () => replyInstead(ctx, outer?.values ?? NO_OUTER_FIELDS, instead)
     return record ? finish(body, recording).then(answer) : answer()
   }
   layFields(ctx.res, fields)
   if (record) watch(ctx, body, recording)
 }
-
-const NONE: OuterFields['values'] = Object.freeze({})
 
 const UNKNOWN: KoaBody = { kind: 'unanswered' }
 

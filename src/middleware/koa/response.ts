@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../../http/port/index.js'
 import type { OuterFields } from '../node/index.js'
-import { fieldOf, inWireText, knownFields, layFields } from '../node/index.js'
+import { fieldOf, inWireText, knownFields, layFields, NO_OUTER_FIELDS } from '../node/index.js'
 import { type Answered, hasNoContent, messageOf } from './body.js'
 
 /** The properties of a Koa context that form a response. */
@@ -98,7 +98,7 @@ export class KoaResponseHead implements ResponseHead {
    */
   constructor(ctx: KoaAnswer, outer: OuterFields | undefined, isUnanswered = false, body?: Buffer | string) {
     this.isUnanswered = isUnanswered
-    this.outer = outer?.values ?? NONE
+    this.outer = outer?.values ?? NO_OUTER_FIELDS
     this.#outerFields = outer
     this.#ctx = ctx
     this.#text = body
@@ -166,8 +166,6 @@ export class KoaResponseHead implements ResponseHead {
     return name === 'content-length' ? String(Buffer.byteLength(this.#message)) : undefined
   }
 }
-
-const NONE: ResponseHead['outer'] = Object.freeze({})
 
 const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-encoding'])
 

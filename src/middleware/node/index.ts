@@ -19,7 +19,7 @@ export {
   userOf,
 } from './node-response.js'
 export { isEncrypted, otherOriginOf } from './origin-fields.js'
-export { OuterFields, outerFieldOf } from './outer-fields.js'
+export { NO_OUTER_FIELDS, OuterFields, outerFieldOf } from './outer-fields.js'
 export { keepContent, type ParsedRequest, readContent } from './request-content.js'
 export { drain, tee } from './tee.js'
 export { watchEndings } from './trailers.js'

@@ -33,6 +33,9 @@ export class OuterFields {
   }
 }
 
+/** The fields of outer middleware if there are none, or if they do not matter. */
+export const NO_OUTER_FIELDS: OuterFields['values'] = Object.freeze({})
+
 /** A field that outer middleware has set, as visible in front of the application. */
 export function outerFieldOf(response: ServerResponse, name: string): FieldValue | undefined {
   const { [OUTER]: outer } = response as { readonly [OUTER]?: OuterFields }

@@ -6,7 +6,7 @@ import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
 import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userAmong } from './node-response.js'
-import { OuterFields } from './outer-fields.js'
+import { NO_OUTER_FIELDS, OuterFields } from './outer-fields.js'
 import { inheritedBy } from './watched-absent.js'
 import { ResponseFieldsWatch } from './watched-response-fields.js'
 import { inWireText } from './wire-text.js'
@@ -53,7 +53,7 @@ export class ResponseWatch implements ResponseHead {
     this.#destroy = response.destroy
     const isRecorded = recording.wants === 'response'
     this.#outerFields = isRecorded ? new OuterFields(response) : undefined
-    this.outer = this.#outerFields?.values ?? NONE
+    this.outer = this.#outerFields?.values ?? NO_OUTER_FIELDS
     const { inputs } = recording
     this.#fieldsWatch = this.#outerFields && inputs && new ResponseFieldsWatch(response, this.#outerFields, inputs)
   }
@@ -345,8 +345,6 @@ export class ResponseWatch implements ResponseHead {
 }
 
 const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
-
-const NONE: ResponseHead['outer'] = Object.freeze({})
 
 /** The arguments for `end`, with a small Buffer converted to a string if `end` is Node.js's own; see {@link SMALL}. */
 function inOnePiece(method: unknown, args: unknown[]): unknown[] {
