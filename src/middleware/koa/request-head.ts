@@ -1,0 +1,91 @@
+import type { Context } from 'koa'
+import type { RequestHead } from '../../http/port/index.js'
+import {
+  addedContent,
+  begunKoaAnswer,
+  filledIn,
+  otherOriginOf,
+  rewrittenUrl,
+  socketOf,
+  streamsBody,
+} from '../node/index.js'
+import { reroutedPath } from './route-pattern.js'
+
+/** The head of a Koa request; properties that are expensive to compute are computed on access. */
+export class KoaRequestHead implements RequestHead {
+  readonly method: string
+  readonly url: string
+  readonly headers: RequestHead['headers']
+  readonly #ctx: Context
+  readonly #ignored: ReadonlySet<string> | undefined
+  #protocol: string | undefined
+  #host: string | undefined
+
+  constructor(ctx: Context, ignored: ReadonlySet<string> | undefined) {
+    this.#ignored = ignored
+    this.method = ctx.method
+    this.url = ctx.originalUrl
+    this.headers = ctx.req.headers
+    this.#ctx = ctx
+  }
+
+  /** Set by koa-methodoverride and similar middleware. */
+  get originalMethod(): string | undefined {
+    return (this.#ctx.req as { readonly originalMethod?: string }).originalMethod
+  }
+
+  get hasBody(): boolean {
+    return streamsBody(this.#ctx.req) || this.#added === false
+  }
+
+  get #added(): string | undefined | false {
+    const { request, url } = this.#ctx
+    const { body } = request as { readonly body?: unknown }
+    const hasNoContent = this.method === 'GET' || this.method === 'HEAD'
+    return addedContent(hasNoContent ? body : undefined, parsedQuery(request), url)
+  }
+
+  get rewritten(): string | undefined {
+    // koa-mount sets its mount path, except for nested mounts.
+    const { mountPath = '' } = this.#ctx as { readonly mountPath?: string }
+    const url = rewrittenUrl(this.url, this.#ctx.url, mountPath === '/' ? '' : mountPath)
+    const path = reroutedPath(this.#ctx as object)
+    const added = this.#added
+    if (path === undefined && typeof added !== 'string') return url
+    return JSON.stringify([url ?? this.url, path, added])
+  }
+
+  get protocol(): string {
+    // Koa's getter throws without a connection; a request without a plain origin passes by the cache.
+    this.#protocol ??= socketOf(this.#ctx.req) === null ? '' : this.#ctx.protocol
+    return this.#protocol
+  }
+
+  get host(): string {
+    this.#host ??= this.#ctx.host
+    return this.#host
+  }
+
+  get begun(): string | undefined {
+    return begunKoaAnswer(this.#ctx)
+  }
+
+  filled(input: string): string | null | undefined {
+    const ctx = this.#ctx
+    return filledIn(
+      { req: ctx.req, ctx, request: ctx.request, state: ctx.state, response: ctx.res },
+      input,
+      this.#ignored,
+    )
+  }
+
+  get otherOrigin(): string | undefined {
+    return otherOriginOf(this.#ctx.req, this.protocol, this.host)
+  }
+}
+
+/** The query that middleware in front has had parsed, and may have added to; `undefined` if it has not. */
+function parsedQuery(request: object): unknown {
+  const { _querycache: parsed } = request as { readonly _querycache?: Readonly<Record<string, unknown>> }
+  return parsed === undefined ? undefined : parsed[(request as { readonly querystring: string }).querystring]
+}
