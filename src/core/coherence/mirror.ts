@@ -1,28 +1,7 @@
-import { AgedMap } from './aged-map.js'
-import { type Cover, foldCase, prefixName, tagName } from './cover.js'
-import { PrefixMap } from './prefix-map.js'
+import type { AgedMap } from './aged-map.js'
+import type { Cover } from './cover.js'
 import { type ReadEntry, RetiredKeys, type Settlement } from './retired-keys.js'
-
-/** The newest invalidation of one kind, hard or soft, of one key, prefix or tag. */
-interface Standing {
-  /** Position in this process's local sequence; later is larger. */
-  sequence: number
-  /** Position in the shared log, in the life given by `life`; 0 if it has none. */
-  position: number
-  /** The life of the log, as a local number. */
-  life: number
-  /** Number of invalidations of this process that have no position in the log yet. */
-  pending: number
-  /** The round in which `pending` was counted; after {@link Mirror.settleAll} it is 0. */
-  round: number
-  /** The newest sequence of this process's own invalidations. */
-  own: number
-}
-
-/** The newest hard invalidation of a key, prefix or tag, and the newest soft one, if it was invalidated softly. */
-interface Slot extends Standing {
-  soft: Standing | undefined
-}
+import { type NewestInvalidation, noInvalidation, type Slot, Slots } from './slots.js'
 
 /** Usage of the mirror. */
 export interface MirrorStats {
@@ -38,9 +17,6 @@ export interface Recorded {
   readonly covers: readonly Cover[]
   readonly sequence: number
 }
-
-/** Estimated overhead of a slot in bytes: objects, map nodes, order. */
-const slotOverhead = 160
 
 /** Maximum number of records checked by one call that frees memory, so that no call takes long. */
 const mostSteps = 64
@@ -68,23 +44,13 @@ export class Mirror {
   #softSequence = 0
   #softPosition = 0
   #softPending = 0
-  #bytes = 0
   #folds = 0
   #life = 0
-  readonly #floor: Slot = newSlot(0)
-  readonly #all: Slot = newSlot(0)
-  /** Records of single keys, recent and older ones; see {@link Mirror.ageKeys}. */
-  #keys = new AgedMap<Slot>()
-  #olderKeys = new AgedMap<Slot>()
-  #olderKeyBytes = 0
-  #keyBytes = 0
+  readonly #slots = new Slots()
   /** Records of single keys that have no position in the log yet. */
   #waitingKeys = new Map<string, Slot>()
   /** Counts the calls of {@link Mirror.settleAll}. */
   #round = 0
-  readonly #tags = new AgedMap<Slot>()
-  readonly #prefixes = new PrefixMap<Slot>()
-  readonly #foldedPrefixes = new PrefixMap<Slot>()
   readonly #maxBytes: number
   /** Keys retired by requests: another kind of record, with a limit of its own. */
   readonly retired: RetiredKeys
@@ -104,7 +70,7 @@ export class Mirror {
     const sequence = ++this.#sequence
     if (position !== undefined) this.#reach(covers, position)
     for (const cover of covers) {
-      const slot = this.#renewed(cover)
+      const slot = this.#slots.renew(cover)
       const standing = this.#standing(slot, cover)
       standing.sequence = sequence
       if (cover.soft === true) this.#softSequence = sequence
@@ -115,7 +81,7 @@ export class Mirror {
         this.#countPending(cover, 1)
         if (cover.kind === 'key') this.#waitingKeys.set(cover.key, slot)
       } else this.#place(standing, position)
-      if (this.#bytes > this.#maxBytes) this.#fold()
+      if (this.#slots.bytes > this.#maxBytes) this.#fold()
     }
     return { covers, sequence }
   }
@@ -147,7 +113,7 @@ export class Mirror {
   /** Sets the position of an invalidation that was waiting for it. */
   settle(recorded: Recorded, position: number): void {
     for (const cover of recorded.covers) {
-      const slot = this.#known(cover)
+      const slot = this.#slots.find(cover)
       const standing = cover.soft === true ? slot?.soft : slot
       if (standing === undefined || !this.#isWaiting(standing)) continue
       standing.pending--
@@ -156,7 +122,7 @@ export class Mirror {
     }
     this.place(recorded.covers, position)
     // Waiting records cannot be folded, so the limit is checked now.
-    if (this.#bytes > this.#maxBytes) this.#fold()
+    if (this.#slots.bytes > this.#maxBytes) this.#fold()
   }
 
   /**
@@ -173,27 +139,27 @@ export class Mirror {
   place(covers: readonly Cover[], position: number): void {
     this.#reach(covers, position)
     for (const cover of covers) {
-      this.#place(this.#standing(this.#known(cover) ?? this.#renewed(cover), cover), position)
+      this.#place(this.#standing(this.#slots.find(cover) ?? this.#slots.renew(cover), cover), position)
     }
   }
 
   /** Whether an invalidation that covers this key or these tags was learned after `sequence`. */
   coversSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
-    return this.#some(key, tags, (slot) => slot.sequence > sequence) || this.retired.coversSince(key, sequence)
+    return this.#slots.some(key, tags, (slot) => slot.sequence > sequence) || this.retired.coversSince(key, sequence)
   }
 
   /** Whether this process issued an invalidation, hard or soft, that covers this key or these tags after `sequence`. */
   issuedSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#sequence) return false
     const isOwn = (slot: Slot): boolean => slot.own > sequence || (slot.soft?.own ?? 0) > sequence
-    return this.#some(key, tags, isOwn) || this.retired.coversSince(key, sequence)
+    return this.#slots.some(key, tags, isOwn) || this.retired.coversSince(key, sequence)
   }
 
   /** Whether a soft invalidation that covers this key or these tags was learned after `sequence`. */
   softensSince(key: string, tags: readonly string[], sequence: number): boolean {
     if (sequence >= this.#softSequence) return false
-    return this.#some(key, tags, ({ soft }) => soft !== undefined && soft.sequence > sequence)
+    return this.#slots.some(key, tags, ({ soft }) => soft !== undefined && soft.sequence > sequence)
   }
 
   /** Whether a soft invalidation that covers this key or these tags has a position after `position`, or none yet. */
@@ -201,14 +167,14 @@ export class Mirror {
     if (position >= this.#softPosition && this.#softPending === 0) return false
     const isNewer = ({ soft }: Slot) =>
       soft !== undefined && (this.#isWaiting(soft) || this.#positionOf(soft) > position)
-    return this.#some(key, tags, isNewer)
+    return this.#slots.some(key, tags, isNewer)
   }
 
   /** Whether an invalidation that covers this key or these tags has a position after `position`, or none yet. */
   coversAfter(key: string, tags: readonly string[], position: number, read?: ReadEntry): boolean {
     if (this.retired.coversAfter(key, position, read)) return true
     if (position >= this.#position && this.#pending === 0) return false
-    return this.#some(key, tags, (slot) => this.#isWaiting(slot) || this.#positionOf(slot) > position)
+    return this.#slots.some(key, tags, (slot) => this.#isWaiting(slot) || this.#positionOf(slot) > position)
   }
 
   /**
@@ -217,7 +183,7 @@ export class Mirror {
    */
   newestCovering(key: string, tags: readonly string[]): number {
     let newest = 0
-    this.#some(key, tags, (slot) => {
+    this.#slots.some(key, tags, (slot) => {
       const position = this.#positionOf(slot)
       if (position > newest) newest = position
       return false
@@ -227,20 +193,18 @@ export class Mirror {
 
   /** Like {@link coversAfter} without tags, but ignores records of this exact key. */
   coversOtherwise(key: string, position: number): boolean {
-    const isNewer = (slot: Slot): boolean => this.#positionOf(slot) > position
-    if (isNewer(this.#floor) || isNewer(this.#all) || this.#prefixes.some(key, isNewer)) return true
-    return this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), isNewer)
+    return this.#slots.someOfMany(key, (slot) => this.#positionOf(slot) > position)
   }
 
   /** Invalidates all entries stamped before this position, because the records needed to judge them are gone. */
   raiseFloor(position: number): void {
-    this.#place(this.#floor, position)
+    this.#place(this.#slots.floor, position)
     if (position > this.#position) this.#position = position
   }
 
   /** Invalidates all results that this process has made or judged so far. */
   forgetEverything(): void {
-    this.#floor.sequence = ++this.#sequence
+    this.#slots.floor.sequence = ++this.#sequence
   }
 
   /** Starts a new life of the log: positions start over, and known records are kept. */
@@ -257,56 +221,32 @@ export class Mirror {
    * in progress. It is called so rarely that no result can be in progress for that long.
    */
   ageKeys(): void {
-    this.#bytes -= this.#olderKeyBytes
-    const { size } = this.#olderKeys
-    const older = this.#olderKeys
-    this.#olderKeys = this.#keys
-    this.#olderKeyBytes = this.#keyBytes
-    this.#keys = new AgedMap()
-    this.#keyBytes = 0
-    if (size === 0) return
-    for (const [key, slot] of this.#waitingKeys) {
-      if (older.get(key) === slot) this.#makeKey(key, slot)
-    }
+    this.#slots.ageKeys(this.#waitingKeys)
   }
 
   stats(): MirrorStats {
-    const keys = this.#keys.size + this.#olderKeys.size
-    const records = keys + this.#tags.size + this.#prefixes.size + this.#foldedPrefixes.size
-    return { records, bytes: this.#bytes, maxBytes: this.#maxBytes, folds: this.#folds }
+    const { size, bytes } = this.#slots
+    return { records: size, bytes, maxBytes: this.#maxBytes, folds: this.#folds }
   }
 
-  #some(key: string, tags: readonly string[], newer: (slot: Slot) => boolean): boolean {
-    if (newer(this.#floor) || newer(this.#all)) return true
-    const exact = this.#keys.get(key) ?? this.#olderKeys.get(key)
-    if (exact !== undefined && newer(exact)) return true
-    if (this.#prefixes.some(key, newer)) return true
-    if (this.#foldedPrefixes.size > 0 && this.#foldedPrefixes.some(foldCase(key), newer)) return true
-    for (const tag of tags) {
-      const slot = this.#tags.get(tagName(tag))
-      if (slot !== undefined && newer(slot)) return true
-    }
-    return false
-  }
-
-  #isWaiting({ pending, round }: Standing): boolean {
+  #isWaiting({ pending, round }: NewestInvalidation): boolean {
     return pending > 0 && round === this.#round
   }
 
-  #positionOf(standing: Standing): number {
+  #positionOf(standing: NewestInvalidation): number {
     return standing.life === this.#life ? standing.position : 0
   }
 
-  #place(standing: Standing, position: number): void {
+  #place(standing: NewestInvalidation, position: number): void {
     if (position <= this.#positionOf(standing)) return
     standing.life = this.#life
     standing.position = position
   }
 
   /** The part of a slot that a cover changes. */
-  #standing(slot: Slot, { soft }: Cover): Standing {
+  #standing(slot: Slot, { soft }: Cover): NewestInvalidation {
     if (soft !== true) return slot
-    slot.soft ??= newStanding(this.#life)
+    slot.soft ??= noInvalidation()
     return slot.soft
   }
 
@@ -320,75 +260,12 @@ export class Mirror {
     else this.#pending += by
   }
 
-  /** The slot of a cover; `undefined` if there is none. */
-  #known(cover: Cover): Slot | undefined {
-    switch (cover.kind) {
-      case 'key':
-        return this.#keys.get(cover.key) ?? this.#olderKeys.get(cover.key)
-      case 'tag':
-        return this.#tags.get(tagName(cover.tag))
-      case 'prefix':
-        return cover.ignoreCase ? this.#foldedPrefixes.get(prefixName(cover)) : this.#prefixes.get(prefixName(cover))
-      case 'all':
-        return this.#all
-    }
-  }
-
-  /** The slot of a cover, moved to the end of its map as the newest one. */
-  #renewed(cover: Cover): Slot {
-    switch (cover.kind) {
-      case 'key':
-        return this.#renewKey(cover.key)
-      case 'tag':
-        return this.#renew(this.#tags, tagName(cover.tag))
-      case 'prefix':
-        return cover.ignoreCase
-          ? this.#renew(this.#foldedPrefixes, prefixName(cover))
-          : this.#renew(this.#prefixes, prefixName(cover))
-      case 'all':
-        return this.#all
-    }
-  }
-
-  #renewKey(key: string): Slot {
-    const recent = this.#keys.get(key)
-    if (recent !== undefined) {
-      this.#keys.set(key, recent)
-      return recent
-    }
-    const older = this.#olderKeys.get(key)
-    if (older !== undefined) this.#takeKey(this.#olderKeys, key)
-    return this.#makeKey(key, older ?? newSlot(this.#life))
-  }
-
-  #makeKey(key: string, slot: Slot): Slot {
-    this.#keys.set(key, slot)
-    this.#keyBytes += slotBytes(key)
-    this.#bytes += slotBytes(key)
-    return slot
-  }
-
-  #takeKey(from: AgedMap<Slot>, key: string): void {
-    from.delete(key)
-    this.#bytes -= slotBytes(key)
-    if (from === this.#keys) this.#keyBytes -= slotBytes(key)
-    else this.#olderKeyBytes -= slotBytes(key)
-  }
-
-  #renew(slots: AgedMap<Slot>, name: string): Slot {
-    const known = slots.get(name)
-    if (known === undefined) this.#bytes += slotBytes(name)
-    const slot = known ?? newSlot(this.#life)
-    slots.set(name, slot)
-    return slot
-  }
-
   /** Folds the oldest records until the size is within the limit, but checks at most `mostSteps` records. */
   #fold(): void {
     let isFolded = false
     const turned = new Map<AgedMap<Slot>, number>()
-    for (let step = 0; step < mostSteps && this.#bytes > this.#maxBytes; step++) {
-      const [slots, name, slot] = this.#oldest(turned) ?? []
+    for (let step = 0; step < mostSteps && this.#slots.bytes > this.#maxBytes; step++) {
+      const [slots, name, slot] = this.#slots.oldest(turned) ?? []
       if (slots === undefined || name === undefined || slot === undefined) break
       if (this.#isWaiting(slot) || (slot.soft !== undefined && this.#isWaiting(slot.soft))) {
         // A record without a position cannot be folded: it moves to the end of its map.
@@ -403,50 +280,17 @@ export class Mirror {
   }
 
   #foldOne(slots: AgedMap<Slot>, name: string, slot: Slot): void {
-    this.#foldInto(this.#floor, slot)
+    this.#foldInto(this.#slots.floor, slot)
     if (slot.soft !== undefined) {
-      this.#floor.soft ??= newStanding(this.#life)
-      this.#foldInto(this.#floor.soft, slot.soft)
+      this.#slots.floor.soft ??= noInvalidation()
+      this.#foldInto(this.#slots.floor.soft, slot.soft)
     }
-    if (slots === this.#keys || slots === this.#olderKeys) this.#takeKey(slots, name)
-    else {
-      slots.delete(name)
-      this.#bytes -= slotBytes(name)
-    }
+    this.#slots.delete(slots, name)
   }
 
-  #foldInto(floor: Standing, standing: Standing): void {
+  #foldInto(floor: NewestInvalidation, standing: NewestInvalidation): void {
     if (standing.sequence > floor.sequence) floor.sequence = standing.sequence
     if (standing.own > floor.own) floor.own = standing.own
     this.#place(floor, this.#positionOf(standing))
   }
-
-  /** @param turned - number of records moved to the end of each map; if all were moved, all of them wait */
-  #oldest(turned: ReadonlyMap<AgedMap<Slot>, number>): readonly [AgedMap<Slot>, string, Slot] | undefined {
-    let oldest: readonly [AgedMap<Slot>, string, Slot] | undefined
-    for (const slots of [this.#olderKeys, this.#keys, this.#tags, this.#prefixes, this.#foldedPrefixes]) {
-      if ((turned.get(slots) ?? 0) >= slots.size) continue
-      const first = slots.oldest()
-      if (first !== undefined && (oldest === undefined || newestIn(first[1]) < newestIn(oldest[2]))) {
-        oldest = [slots, ...first]
-      }
-    }
-    return oldest
-  }
-}
-
-function newStanding(life: number): Standing {
-  return { sequence: 0, position: 0, life, pending: 0, round: 0, own: 0 }
-}
-
-function newSlot(life: number): Slot {
-  return { ...newStanding(life), soft: undefined }
-}
-
-function newestIn({ sequence, soft }: Slot): number {
-  return soft === undefined ? sequence : Math.max(sequence, soft.sequence)
-}
-
-function slotBytes(name: string): number {
-  return slotOverhead + 2 * name.length
 }
