@@ -1,21 +1,18 @@
-import { INVALIDATIONS, isTraced, STORES } from './channels.js'
+import { isTraced, STORES } from './channels.js'
 import type { Clock } from './clock.js'
 import type { LogStats, OutageStats } from './coherence/coherence.js'
-import { processName } from './coherence/confirmations.js'
-import { type Cover, coverText, inParts } from './coherence/cover.js'
-import { countCovered } from './coherence/covered-entries.js'
+import type { Cover } from './coherence/cover.js'
 import type { InspectedTiers } from './coherence/inspected-tiers.js'
+import { type HowToInvalidate, Invalidator, keyRecordsFor } from './coherence/invalidator.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
 import { Mirror, type MirrorStats } from './coherence/mirror.js'
 import type { BoardStats, ProcessBoard } from './coherence/process-board.js'
 import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
-import { newTombstoneId, type RetirementStats } from './coherence/retirement.js'
-import { tombstoneGrace } from './coherence/shared-log.js'
+import type { RetirementStats } from './coherence/retirement.js'
 import { openSharedStore, type SharedStore } from './coherence/shared-store.js'
 import type { Turn } from './coherence/shared-turns.js'
 import type { TakenIds } from './coherence/taken-ids.js'
-import { tellInvalidation } from './coherence/tell-invalidation.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
 import { type Content, type Entry, makeEntryId, type NewEntry, wholeMoments } from './entry.js'
@@ -26,7 +23,6 @@ import type { CoreSettings } from './options.js'
 import type { Invalidation } from './receipt.js'
 import type { Stamp } from './stamp.js'
 import { entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
-import { decodeFrame, isTombstone } from './tiers/wire-frame.js'
 
 /** The reason why a result was not stored. */
 export type Refused = 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
@@ -86,11 +82,7 @@ export class EntryStore {
   readonly #memory: JudgedMemory
   readonly #mirror: Mirror
   readonly #shared: SharedStore | undefined
-  /** How long invalidation records of single keys are kept, in ms: as long as their tombstones in Redis. */
-  readonly #keyRecordsFor: number
-  /** The name of this process, without Redis. */
-  readonly #ownName = processName(newTombstoneId())
-  #agedAt: number
+  readonly #invalidator: Invalidator
   /** True after {@link close}, and from the start if the cache is disabled: nothing is found and nothing is stored. */
   #closed: boolean
 
@@ -101,17 +93,16 @@ export class EntryStore {
     this.#clock = settings.clock
     this.#counters = counters
     this.#events = events
-    this.#keyRecordsFor = settings.maxHandlerTime + tombstoneGrace
-    const retired = new RetiredKeys(() => settings.clock.monotonic(), this.#keyRecordsFor)
+    const retired = new RetiredKeys(() => settings.clock.monotonic(), keyRecordsFor(settings))
     this.#mirror = new Mirror(settings.maxMirrorBytes, retired)
-    this.#agedAt = settings.clock.monotonic()
     const tier = new MemoryTier(settings.maxEntries, settings.maxBytes, (key, reason) => {
       counters.evictions++
       events.tell('evict', { key, reason })
     })
     this.#memory = new JudgedMemory(tier, this.#mirror, settings.clock, events)
     const own = { settings, counters, events, mirror: this.#mirror, memory: this.#memory }
-    this.#shared = openSharedStore(own, { onRecords: (covers) => this.#dropKeys(covers) })
+    this.#shared = openSharedStore(own, { onRecords: (covers) => this.#invalidator.dropKeys(covers) })
+    this.#invalidator = new Invalidator(own, this.#shared)
   }
 
   get isClosed(): boolean {
@@ -176,7 +167,7 @@ export class EntryStore {
   /** Whether an invalidation since `mark` covers this key or these tags. */
   isInvalidated(key: string, tags: readonly string[], mark: RunMark): boolean {
     // Records of single keys expire, so for a mark this old they can no longer be checked.
-    if (this.#clock.monotonic() - mark.startedAt > this.#keyRecordsFor) return true
+    if (this.#clock.monotonic() - mark.startedAt > keyRecordsFor(this.#settings)) return true
     return this.#isOvertaken(key, tags, mark)
   }
 
@@ -257,57 +248,19 @@ export class EntryStore {
     return shared.turns.take(key, shared.coherence.stamp, { look, isOvertaken, patience })
   }
 
-  /**
-   * Invalidates the covered entries: in this process before the method returns, in all processes once it resolves with
-   * `durable`. A dry run only counts them.
-   */
-  async invalidate(covers: readonly Cover[], how: HowToInvalidate = NO_MORE): Promise<Invalidation> {
-    const at = this.#clock.now()
-    const texts = covers.map(coverText)
-    if (how.dryRun) {
-      const counted = await this.#count(covers)
-      return { durable: false, covers: texts, at, position: undefined, confirmedBy: undefined, counted }
-    }
-    const { durable, position, confirmedBy } = await this.#issue(covers, how.confirm)
-    return { durable, covers: texts, at, position, confirmedBy, counted: undefined }
+  /** See {@link Invalidator.invalidate}. */
+  invalidate(covers: readonly Cover[], how?: HowToInvalidate): Promise<Invalidation> {
+    return this.#invalidator.invalidate(covers, how)
   }
 
-  /** Invalidates one key. `existed`: whether either tier had a usable entry. */
-  async delete(key: string): Promise<{ readonly existed: boolean; readonly durable: boolean }> {
-    const inMemory = this.#memory.find(key, false) !== undefined
-    const { existed, durable } = await this.#issue([{ kind: 'key', key }], false)
-    const inRedis = existed.some((head) => this.#shared?.reader.wasUsable(key, head) === true)
-    return { existed: inMemory || inRedis, durable }
+  /** See {@link Invalidator.delete}. */
+  delete(key: string): Promise<{ readonly existed: boolean; readonly durable: boolean }> {
+    return this.#invalidator.delete(key)
   }
 
-  /**
-   * Invalidates keys because a request with an unsafe method succeeded (RFC 9111, section 4.4), together with the keys
-   * derived from them (see {@link derivedKey}). Takes effect in this process before the method returns, within bounds.
-   * In Redis only the named keys are invalidated, and only for as long as a handler may run: clients determine their
-   * number, so no permanent record is kept.
-   *
-   * Resolves when Redis was told, or will not be for now, with the entries without a body that existed. Never rejects.
-   */
-  async retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
-    const ids = new Map<string, string>()
-    for (const key of keys) {
-      const id = newTombstoneId()
-      ids.set(key, id)
-      this.#mirror.retire(key, id)
-      this.#memory.tier.delete(key)
-    }
-    const bodiless = new Map<string, Entry>()
-    if (ids.size === 0) return bodiless
-    this.#counters.retired += ids.size
-    const covers = Array.from(ids.keys(), (key): Cover => ({ kind: 'key', key }))
-    tellInvalidation(this.#events, covers, 'local')
-    if (this.#shared === undefined) return bodiless
-    for (const [key, bytes] of await this.#shared.retirement.send(ids)) {
-      const framed = decodeFrame(bytes)
-      if (framed === undefined || isTombstone(framed) || framed.entry.body.length > 0) continue
-      bodiless.set(key, framed.entry)
-    }
-    return bodiless
+  /** See {@link Invalidator.retire}. */
+  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+    return this.#invalidator.retire(keys)
   }
 
   /** The tiers, for a look at what is stored. */
@@ -401,74 +354,7 @@ export class EntryStore {
     const write = async () => (await this.#shared?.writer.write(key, slot, isAssigned)) ?? false
     return STORES.tracePromise(write, { keyPrefix: this.#settings.keyPrefix, key, tags, size: body.length })
   }
-
-  async #count(covers: readonly Cover[]) {
-    const { keyPrefix } = this.#settings
-    const shared = this.#shared
-    const redis = shared && {
-      port: shared.port,
-      tier: shared.coherence.tier,
-      keyPrefix,
-      incarnation: shared.coherence.stamp.incarnation,
-    }
-    return countCovered(covers, this.#memory.tier, redis)
-  }
-
-  async #issue(covers: readonly Cover[], confirms: boolean): Promise<Issue> {
-    const self = confirms ? [this.#shared?.coherence.processName ?? this.#ownName] : undefined
-    const alone = { position: undefined, existed: [], confirmedBy: self }
-    if (covers.length === 0) return { durable: true, ...alone }
-    if (!isTraced(INVALIDATIONS)) return this.#issueSome(covers, confirms, alone)
-    const message = { keyPrefix: this.#settings.keyPrefix, covers: covers.map(coverText) }
-    let issue: Issue = { durable: false, ...alone }
-    await INVALIDATIONS.tracePromise(async () => {
-      issue = await this.#issueSome(covers, confirms, alone)
-      return { durable: issue.durable }
-    }, message)
-    return issue
-  }
-
-  async #issueSome(covers: readonly Cover[], confirms: boolean, alone: Omit<Issue, 'durable'>): Promise<Issue> {
-    this.#counters.invalidations++
-    // Recorded before anything is awaited: from here on this process never serves a covered entry.
-    const shared = this.#shared
-    const recorded = inParts(covers).map((part) => this.#mirror.record(part, shared === undefined ? 0 : undefined))
-    this.#dropKeys(covers)
-    tellInvalidation(this.#events, covers, 'local')
-    if (shared === undefined) return { durable: true, ...alone }
-    const told = await Promise.all(recorded.map((part) => shared.coherence.issue(part, confirms)))
-    const known = told.filter((part) => part !== undefined)
-    if (known.length < recorded.length) return { durable: false, ...alone }
-    if (covers.some((cover) => cover.kind !== 'key' && cover.soft !== true)) shared.sweep.soon()
-    const position = Math.max(...known.map((part) => part.position))
-    // A process that is missing in one part has not applied all of it.
-    const [first, ...others] = known.map(({ confirmedBy }) => confirmedBy)
-    const confirmedBy = first?.filter((name) => others.every((names) => names?.includes(name) === true))
-    return { durable: true, position, existed: known.flatMap(({ existed }) => existed), confirmedBy }
-  }
-
-  #dropKeys(covers: readonly Cover[]): void {
-    const now = this.#clock.monotonic()
-    if (now - this.#agedAt > this.#keyRecordsFor) {
-      this.#agedAt = now
-      this.#mirror.ageKeys()
-    }
-    for (const cover of covers) if (cover.kind === 'key') this.#memory.tier.delete(cover.key)
-  }
 }
-
-/** An issued invalidation, and the first bytes of the frames that its exact keys had in Redis. */
-interface Issue extends Pick<Invalidation, 'durable' | 'position' | 'confirmedBy'> {
-  readonly existed: readonly Buffer[]
-}
-
-/** What is done for an invalidation besides carrying it out, or in its place. */
-interface HowToInvalidate {
-  readonly dryRun: boolean
-  readonly confirm: boolean
-}
-
-const NO_MORE: HowToInvalidate = { dryRun: false, confirm: false }
 
 /** The outcome of putting an entry into memory. */
 type Put =
