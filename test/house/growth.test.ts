@@ -29,7 +29,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/journal.ts #recent': 'invalidations of the last minute',
   'core/coherence/knowledge.ts #records': 'invalidations of the last minute',
   'core/coherence/knowledge.ts #past': 'lives of the log',
-  'core/coherence/follower.ts #notes': 'lives of the log',
+  'core/coherence/met-notes.ts #notes': 'lives of the log',
   'core/coherence/retired-keys.ts #records': 'keys that requests invalidated',
   'core/coherence/retirement.ts #unsent': 'tombstones that Redis does not have yet',
   'core/coherence/write-back.ts #failed': 'entries to be written to Redis again',

@@ -4,11 +4,11 @@ import type { Stamp } from '../stamp.js'
 import type { Cover } from './cover.js'
 import { type Head, headAt, readHead } from './head.js'
 import type { Issued, Journal } from './journal.js'
-import type { Knowledge, KnownRecord } from './knowledge.js'
+import type { Knowledge } from './knowledge.js'
 import type { LogParts } from './log-parts.js'
-import { decisive, type MetNote, mostNotes } from './met-note.js'
+import { type MetNote, MetNotes, type Origin } from './met-notes.js'
 import type { Mirror } from './mirror.js'
-import { type Nonces, noLife, readNote } from './nonces.js'
+import { type Nonces, noLife } from './nonces.js'
 import type { CoverMark, LogPage, LogRecord, LogState, SharedLog } from './shared-log.js'
 
 /** Callbacks of a {@link Follower}. */
@@ -36,19 +36,6 @@ export interface LogReader {
   readonly marksFrom: (from: number) => Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }>
 }
 
-/** The knowledge that a process brings from a previous life of the log. */
-export interface Origin {
-  readonly life: string
-  readonly from: number
-  readonly upTo: number
-  /**
-   * How long the record at `from` has been known, or, without a life, how long the process has run; in ms, at `leftAt`.
-   */
-  readonly age: number
-  readonly leftAt: number
-  readonly records: readonly KnownRecord[]
-}
-
 /** Number of records per reply when catching up. */
 const pageSize = 1000
 /** Maximum number of records since its start that a new process reads; if there are more, it discards its entries. */
@@ -71,6 +58,7 @@ export class Follower {
   readonly #knowledge: Knowledge
   readonly #clock: Clock
   readonly #duties: FollowerDuties
+  readonly #notes: MetNotes
   readonly #startedAt: number
   #head: Head | undefined
   /** When the head last changed, in monotonic ms. */
@@ -80,13 +68,6 @@ export class Follower {
    * lost it.
    */
   #unseen: { readonly position: number; readonly nonce: string; readonly takenAt: number } | undefined
-  /** The previous life from which entries in memory remain; `undefined` if there are none. */
-  #origin: Origin | undefined
-  /** Notes of this life read since it was entered. */
-  #notes: MetNote[] = []
-  #notesMet = 0
-  /** The Redis clock in epoch µs, and the monotonic time in ms when it was read. */
-  #redisTime = { at: 0, monotonic: 0 }
   #confirmedAt = Number.NEGATIVE_INFINITY
   #catchingUp: Promise<void> | undefined
 
@@ -98,6 +79,7 @@ export class Follower {
     this.#knowledge = knowledge
     this.#clock = clock
     this.#duties = duties
+    this.#notes = new MetNotes(clock)
     this.#startedAt = clock.monotonic()
   }
 
@@ -123,12 +105,12 @@ export class Follower {
 
   /** The notes of other processes in this life of the log that this process has read. */
   get notes(): readonly MetNote[] {
-    return this.#notes
+    return this.#notes.ofThisLife
   }
 
   /** Number of notes this process has read, in all lives. */
   get notesMet(): number {
-    return this.#notesMet
+    return this.#notes.count
   }
 
   /** The knowledge that this process would bring to another life of the log. */
@@ -215,7 +197,7 @@ export class Follower {
    * @param holdsEntries - whether it has made entries; if not, at most one page of records is read
    */
   async join(state: LogState, holdsEntries: boolean, reader: LogReader): Promise<void> {
-    this.#meetLife(state, this.origin)
+    this.#notes.enter(state, this.origin)
     this.#mirror.startOver()
     await this.#placeMarks(state, reader)
     await this.#readSinceStart(state, holdsEntries ? mostRead : 0, reader)
@@ -226,7 +208,7 @@ export class Follower {
 
   /** Follows another life of the log that contains the last record applied here, and continues from there. */
   async goOn(state: LogState, known: Head, origin: Origin, reader: LogReader): Promise<void> {
-    this.#meetLife(state, origin)
+    this.#notes.enter(state, origin)
     this.#unseen = undefined
     this.#knowledge.rename(state.head.incarnation)
     this.#moveTo(headAt(known, state.head))
@@ -235,7 +217,7 @@ export class Follower {
 
   /** Follows another life of the log from its first record, because each of them may cover entries in memory. */
   async startOver(state: LogState, origin: Origin | undefined, reader: LogReader): Promise<void> {
-    this.#meetLife(state, origin)
+    this.#notes.enter(state, origin)
     this.#unseen = undefined
     this.#mirror.startOver()
     await this.#applyMarks(state, reader)
@@ -269,7 +251,7 @@ export class Follower {
 
   /** Invalidates all results stored or judged so far, because records that may cover them cannot be read. */
   forget(): void {
-    this.#origin = undefined
+    this.#notes.forgetOrigin()
     this.#mirror.forgetEverything()
     this.#duties.onForget()
   }
@@ -324,7 +306,7 @@ export class Follower {
 
   /** Adds a record of another process to the mirror. */
   #take({ position, nonce, covers }: LogRecord): void {
-    this.#readNote(position, nonce)
+    if (this.#notes.meet(nonce, position, this.#head?.born ?? 0)) this.forget()
     if (covers.length === 0) return
     this.#knowledge.add(position, nonce, covers)
     this.#mirror.record(covers, position)
@@ -337,38 +319,6 @@ export class Follower {
     if (unseen === undefined || record.position < unseen.position) return
     if (record.nonce !== unseen.nonce) throw new CacheError('log-broken', 'the invalidation log lost a record')
     this.#unseen = undefined
-  }
-
-  /**
-   * Reads a note: another process states what it has appended to this life of the log, and so which records cannot be
-   * repeated.
-   */
-  #readNote(position: number, nonce: string): void {
-    const note = readNote(nonce)
-    if (note === undefined) return
-    const metAt = this.#clock.monotonic()
-    const redisNow = this.#redisTime.at + (metAt - this.#redisTime.monotonic) * 1000
-    const writtenAgo = Math.max(0, (redisNow - position) / 1000)
-    const met: MetNote = { ...note, metAt, writtenAgo, number: this.#notesMet + 1 }
-    const isOfThisLife = position >= (this.#head?.born ?? 0)
-    if (isOfThisLife) this.#keepNote(met)
-    const origin = this.#origin
-    if (origin === undefined) return
-    // A note of a previous life was meant for processes joining that life, but its loss is one to all who were not there.
-    const concerns = isOfThisLife || origin.life === noLife || origin.life === note.life
-    if (concerns && misses(origin, met)) this.forget()
-  }
-
-  #keepNote(note: MetNote): void {
-    this.#notesMet = note.number
-    this.#notes.push(note)
-    if (this.#notes.length > mostNotes) this.#notes = decisive(this.#notes)
-  }
-
-  #meetLife(state: LogState, origin: Origin | undefined): void {
-    this.#origin = origin
-    this.#notes = []
-    this.#redisTime = { at: state.time, monotonic: this.#clock.monotonic() }
   }
 
   async #readSinceStart(state: LogState, most: number, reader: LogReader): Promise<void> {
@@ -413,15 +363,6 @@ export class Follower {
 }
 
 const nowhere: Stamp = { incarnation: '-', position: 0 }
-
-/** Whether a process with that origin has missed a record that the writer of a note can no longer repeat. */
-function misses(origin: Origin, note: MetNote): boolean {
-  if (note.life === noLife) return false
-  // All its entries were made here since this process started.
-  if (origin.life === noLife)
-    return note.from > 0 && note.age + note.writtenAgo <= origin.age + note.metAt - origin.leftAt
-  return note.life !== origin.life || origin.upTo < note.from
-}
 
 async function readMarks(reader: LogReader, take: (mark: CoverMark) => void): Promise<void> {
   for (let from = 0; ; ) {

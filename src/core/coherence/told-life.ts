@@ -1,6 +1,5 @@
-import type { Origin } from './follower.js'
 import type { KnownRecord } from './knowledge.js'
-import type { MetNote } from './met-note.js'
+import type { MetNote, Origin } from './met-notes.js'
 import { type Note, noLife } from './nonces.js'
 
 /**

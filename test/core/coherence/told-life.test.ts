@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Origin } from '../../../src/core/coherence/follower.js'
-import { decisive, type MetNote, mostNotes } from '../../../src/core/coherence/met-note.js'
+import { decisive, type MetNote, mostNotes, type Origin } from '../../../src/core/coherence/met-notes.js'
 import { noLife } from '../../../src/core/coherence/nonces.js'
 import { ToldLife } from '../../../src/core/coherence/told-life.js'
 
