@@ -1,4 +1,4 @@
-import type { CacheStats } from '../index.js'
+import type { ProcessReport } from '../dashboard/process-report.js'
 import type { Arguments, OptionSpec } from './arguments.js'
 import { CommandFailure, UsageError } from './errors.js'
 import { isHttpUrl, readFields } from './http-options.js'
@@ -15,12 +15,8 @@ export interface DashboardAddress {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** One process of an application. */
-export interface ToldProcess {
-  readonly host: string
-  readonly pid: number
-  readonly stats: CacheStats
-}
+/** One process of an application, as its dashboard tells of it. */
+export type ToldProcess = Pick<ProcessReport, 'host' | 'pid' | 'stats'>
 
 /** One event of a process. */
 export interface ToldEvent {

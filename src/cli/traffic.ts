@@ -1,6 +1,9 @@
 import type { ToldProcess } from './dashboard-client.js'
 import { bytesText } from './figures.js'
 
+/** Requests by their result. */
+type Requests = ToldProcess['stats']['traffic']['requests']
+
 /** What was counted for a route, in all processes. */
 export interface RouteCount {
   readonly route: string
@@ -15,13 +18,11 @@ export interface RouteCount {
 export function routeCounts(processes: readonly ToldProcess[]): readonly RouteCount[] {
   const routes = new Map<string, RouteCount>()
   for (const { stats } of processes) {
-    for (const { route, requests, handler, savedSeconds, servedBytes } of stats.traffic?.routes ?? []) {
+    for (const { route, requests, handler, savedSeconds, servedBytes } of stats.traffic.routes) {
       const none = { route, requests: 0, hits: 0, handlerRuns: 0, savedSeconds: 0, servedBytes: 0 }
       const count = routes.get(route) ?? none
-      const { hit, stale, collapsed, revalidated, miss, bypass } = requests
-      const hits = hit.memory + hit.redis + stale.memory + stale.redis + stale.origin + collapsed.memory
-      count.hits += hits
-      count.requests += hits + revalidated.origin + miss.origin + bypass.origin
+      count.hits += hitCount(requests)
+      count.requests += requestCount(requests)
       count.handlerRuns += handler.count
       count.savedSeconds += savedSeconds
       count.servedBytes += servedBytes
@@ -29,6 +30,17 @@ export function routeCounts(processes: readonly ToldProcess[]): readonly RouteCo
     }
   }
   return [...routes.values()].sort((one, other) => other.requests - one.requests)
+}
+
+/** Requests that the cache has answered. */
+export function hitCount({ hit, stale, collapsed }: Requests): number {
+  return hit.memory + hit.redis + stale.memory + stale.redis + stale.origin + collapsed.memory
+}
+
+/** All requests. */
+export function requestCount(requests: Requests): number {
+  const { revalidated, miss, bypass } = requests
+  return hitCount(requests) + revalidated.origin + miss.origin + bypass.origin
 }
 
 /** Rows of a table of routes, with a head. */

@@ -180,7 +180,7 @@ describe('tail, stats, top and doctor', () => {
       { isComplete: true, classes: expect.arrayContaining([expect.objectContaining({ name: 'shop:/products' })]) },
     ])
     expect(top.out).toMatch(/ shop:\/products$/m)
-    expect(traffic.out).toContain(`/${process.pid}  connected`)
+    expect(traffic.out).toMatch(new RegExp(`/${process.pid} {2}connected {2}\\d+\\.\\d % hits {2}`))
     expect(traffic.out).toMatch(/ \/products\/:id$/m)
     expect(refused).toMatchObject({
       code: 1,

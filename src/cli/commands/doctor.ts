@@ -64,9 +64,9 @@ async function asPermitted(name: string, look: () => Promise<readonly Finding[]>
 }
 
 function processFinding({ host, pid, stats }: ToldProcess): Finding {
-  const { connected, redisError, pendingInvalidations, pendingWrites, outage } = stats
+  const { connected, redisError, pendingInvalidations, pendingWrites } = stats
   const pending = `${pendingInvalidations} invalidations and ${pendingWrites} entries wait for Redis`
   const text = connected ? `connected, ${pending}` : `NOT connected (${redisError ?? 'no error'}), ${pending}`
-  const isWell = connected && pendingInvalidations === 0 && (outage?.currentSeconds ?? null) === null
+  const isWell = connected && pendingInvalidations === 0
   return { level: isWell ? 'ok' : 'warning', name: 'process', text: `${host}/${pid}: ${text}` }
 }

@@ -8,7 +8,7 @@ import { type Inventory, takeInventory } from '../inventory.js'
 import { redisInfo, serverName } from '../redis-info.js'
 import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
-import { routeCounts, routeRows, shareText } from '../traffic.js'
+import { hitCount, requestCount, routeCounts, routeRows, shareText } from '../traffic.js'
 
 /** Classes and routes that are printed. */
 const MOST_SHOWN = 20
@@ -84,8 +84,9 @@ async function tellTraffic(
   const routes = routeCounts(processes)
   if (given.has('json')) return terminal.json({ processes, routes })
   const rows = processes.map(({ host, pid, stats }) => {
-    const { connected, hitRatio, entries, memoryBytes, pendingInvalidations } = stats
-    const ratio = hitRatio === null ? 'no request yet' : `${shareText(hitRatio, 1)} hits`
+    const { connected, entries, memoryBytes, pendingInvalidations, traffic } = stats
+    const requests = requestCount(traffic.requests)
+    const ratio = requests === 0 ? 'no request yet' : `${shareText(hitCount(traffic.requests), requests)} hits`
     const state = connected ? 'connected' : 'NOT connected'
     return [
       `${host}/${pid}`,
