@@ -13,7 +13,8 @@ const PAGE = 'docs/compatibility.md'
 const CONTRACT = 'test/middleware/contract-'
 
 /**
- * One row: tests of this repository (`files`, of which `only` those names), or a program that runs a framework.
+ * One row: tests of this repository (`files`, of which `only` those names), or a program that runs a framework or a bundler.
+ * `install` names packages, with spaces between them.
  *
  * @typedef {{
  *   readonly name: string
@@ -22,12 +23,15 @@ const CONTRACT = 'test/middleware/contract-'
  *   readonly node?: string
  *   readonly env?: Readonly<Record<string, string>>
  *   readonly framework?: string
+ *   readonly bundler?: string
  *   readonly install?: string
  *   readonly runtime?: { readonly install: string, readonly binary: string, readonly args: readonly string[] }
  * }} Row
  */
 
 const CLIENTS = ['url', 'ioredis 6', 'ioredis 5', 'iovalkey', 'node-redis 6', 'node-redis 5', 'node-redis 4']
+
+const ROLLUP = 'rollup@4 @rollup/plugin-node-resolve@16 @rollup/plugin-commonjs@29 @rollup/plugin-json@6'
 
 /** @type {readonly Row[]} */
 export const ROWS = [
@@ -68,6 +72,8 @@ export const ROWS = [
     env: { ALL_COMPILERS: '1' },
   },
   { name: 'esbuild, to ESM and CommonJS', files: ['test/package/bundles.test.ts'] },
+  { name: 'Rollup 4, to ESM and CommonJS', bundler: 'rollup', install: ROLLUP },
+  { name: 'webpack 5, to ESM and CommonJS', bundler: 'webpack', install: 'webpack@5' },
 ]
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2))
@@ -107,18 +113,21 @@ async function runTests({ only, node, env = {} }, files) {
 }
 
 /** @param {Row} row */
-async function runProgram({ framework = '', install, runtime, node, env }) {
+async function runProgram({ framework = '', bundler, install, runtime, node, env }) {
   const folder = install === undefined ? '.' : await installed(install)
   const binary = runtime === undefined ? await provideNode(node ?? current()) : await binaryOf(runtime)
   if (folder === undefined || binary === undefined) return 'not available'
-  const args = [...(runtime?.args ?? []), 'scripts/compat-program.mjs', framework, folder]
-  const { status, stderr } = spawnSync(binary, args, {
+  const program =
+    bundler === undefined ? ['scripts/compat-program.mjs', framework] : ['scripts/compat-bundle.mjs', bundler]
+  const args = [...(runtime?.args ?? []), ...program, folder]
+  const { status, signal, stderr } = spawnSync(binary, args, {
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 300_000,
     env: { ...process.env, ...env },
   })
-  if (status === 0) return 'passed (a hit, and an invalidation)'
-  console.log(stderr)
+  if (status === 0)
+    return `passed (${bundler === undefined ? 'a hit, and an invalidation' : 'with ioredis, and without'})`
+  console.log(signal === null ? stderr : `${stderr}\nended by ${signal}: it may have taken more than five minutes`)
   return 'failed'
 }
 
@@ -127,7 +136,7 @@ async function installed(spec) {
   const folder = resolve('.cache/compat', spec.replaceAll(/\W+/g, '-'))
   if (existsSync(join(folder, 'node_modules'))) return folder
   const args = ['install', '--prefix', folder, '--no-save', '--no-package-lock', '--ignore-scripts', '--loglevel=error']
-  await npmBeside([...args, '--no-audit', '--no-fund', spec], { stdio: ['ignore', 'ignore', 'inherit'] })
+  await npmBeside([...args, '--no-audit', '--no-fund', ...spec.split(' ')], { stdio: ['ignore', 'ignore', 'inherit'] })
   return existsSync(join(folder, 'node_modules')) ? folder : undefined
 }
 

@@ -28,7 +28,7 @@ async function importIoredis(): Promise<Ioredis> {
 /** False in a bundle, where the packages on disk say nothing about those in the bundle. */
 function isInstalled(): boolean {
   try {
-    const own = import.meta.resolve('fallback-cache/package.json')
+    const own = located('fallback-cache/package.json')
     return import.meta.url.startsWith(new URL('.', own).href)
   } catch {
     return false
@@ -38,9 +38,14 @@ function isInstalled(): boolean {
 /** The reason why `ioredis` cannot be found; `undefined` if it can. */
 function absenceOfIoredis(): unknown {
   try {
-    import.meta.resolve('ioredis')
+    located('ioredis')
     return undefined
   } catch (thrown) {
     return thrown
   }
+}
+
+/** Takes the name as a parameter: webpack looks for a literal one itself, and makes no bundle where it finds nothing. */
+function located(name: string): string {
+  return import.meta.resolve(name)
 }
