@@ -127,6 +127,10 @@ const OF_KOA: InFront<Context> = {
   'a body of bytes': (ctx, who) => {
     if (who !== '') ctx.body = Buffer.from(who)
   },
+  'no content': (ctx, who) => {
+    if (who === 'ann') ctx.status = 204
+    else ctx.body = null
+  },
 }
 
 describe.each([
@@ -141,7 +145,8 @@ describe.each([
     })
     if (cached !== undefined) site.use(cached)
     site.use((ctx) => {
-      ctx.body ??= 'a page'
+      if (ctx.status === 204) ctx.status = 200
+      else ctx.body ??= 'a page'
     })
     return site
   }

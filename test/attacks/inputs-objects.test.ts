@@ -140,9 +140,45 @@ const COMPARED: Readonly<Record<string, [Leave, Read]>> = {
   'a plain object': [(who) => ({ name: who }), (thing: { name: string }) => thing.name],
   'an object in an object': [(who) => ({ of: { name: who } }), (thing: { of: { name: string } }) => thing.of.name],
   'a list': [(who) => [who], (thing: string[]) => thing[0]],
-  'an object with toJSON': [
-    (who) => Object.assign(new Device(who), { toJSON: () => who }),
-    (thing: Device) => thing.name,
+  'an object with a date and a URL': [
+    (who) => ({ at: new Date(`${who.length + 2000}-01-01`), of: new URL(`http://${who}.example`) }),
+    (thing: { of: URL }) => thing.of.hostname.split('.')[0],
+  ],
+}
+
+/** Objects whose JSON is the same for all, or is that of another one. */
+const ALIKE: Readonly<Record<string, [Leave, Read]>> = {
+  'an object that ends earlier': [
+    (who) => (who === 'ann' ? { a: { b: 1 }, c: 2 } : { a: { b: 1, c: 2 } }),
+    (thing: { c?: number }) => (thing.c === 2 ? 'ann' : 'other'),
+  ],
+  'a list that ends earlier': [
+    (who) => (who === 'ann' ? [[1], 2] : [[1, 2]]),
+    (thing: unknown[]) => (thing.length === 2 ? 'ann' : 'other'),
+  ],
+  'a hidden property': [
+    (who) => Object.defineProperty({}, 'name', { value: who === 'ann' ? 'ann' : 'other' }),
+    (thing: { name: string }) => thing.name,
+  ],
+  'a property under a symbol': [
+    (who) => ({ [Symbol.for('name')]: who === 'ann' ? 'ann' : 'other' }),
+    (thing: object) => Reflect.get(thing, Symbol.for('name')),
+  ],
+  'a list with a hole and a property': [
+    (who) => Object.assign(new Array(1), { name: who === 'ann' ? 'ann' : 'other' }),
+    (thing: { name: string }) => thing.name,
+  ],
+  'a date, and a text of it': [
+    (who) => (who === 'ann' ? [new Date(0)] : [new Date(0).toJSON()]),
+    ([thing]: unknown[]) => (typeof thing === 'object' ? 'ann' : 'other'),
+  ],
+  'a toJSON that omits the name': [
+    (who) => ({ name: who === 'ann' ? 'ann' : 'other', toJSON: () => ({ of: 'all' }) }),
+    (thing: { name: string }) => thing.name,
+  ],
+  'a toJSON that returns what another one has': [
+    (who) => (who === 'ann' ? { of: 'all' } : Object.assign(new Device('other'), { toJSON: () => ({ of: 'all' }) })),
+    (thing: { name?: string }) => thing.name ?? 'ann',
   ],
 }
 
@@ -156,6 +192,9 @@ const NOT_COMPARED: Readonly<Record<string, [Leave, Read]>> = {
   ],
 }
 
+/** One for each way in which objects are compared. */
+const PLACES_OF_ALIKE: ReadonlySet<string> = new Set(['req.thing', 'req.body.thing', 'ctx.state.thing'])
+
 const VISITORS = ['ann', 'bob', 'ann', 'cat', 'bob', 'ann', 'dan', 'cat']
 
 describe.each(hosts)('at %s', (place, start) => {
@@ -164,6 +203,14 @@ describe.each(hosts)('at %s', (place, start) => {
     for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
     expect((await get('ann')).isHit).toBe(true)
   })
+
+  it.runIf(PLACES_OF_ALIKE.has(place)).each(Object.entries(ALIKE))(
+    '%s reaches no other visitor',
+    async (_what, [leave, read]) => {
+      const get = await start(leave, read)
+      for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who === 'ann' ? 'ann' : 'other'}`)
+    },
+  )
 
   it.each(Object.entries(NOT_COMPARED))(
     '%s, another one for each request, reaches no other visitor',
@@ -207,6 +254,22 @@ describe.each(hosts)('at %s', (place, start) => {
     )
     expect([(await get('ann')).text, (await get('bob')).text]).toEqual(['for visit 0', 'for visit 1'])
   })
+})
+
+it('an object with a toJSON of its own is compared by it if vary names the object', async () => {
+  const cached = fallbackCache({ ttl: 60, vary: ['req:thing'] })
+  open.push(() => cached.close())
+  const app = express()
+  app.use((req, _res, next) => {
+    const who = req.get('x-who') ?? ''
+    Object.assign(req, { thing: Object.assign(new Device(who), { toJSON: () => ({ who }) }) })
+    next()
+  })
+  app.use(cached)
+  app.get('/page', (req, res) => void res.send(`for ${Reflect.get(req, 'thing').name}`))
+  const get = await visiting(app)
+  for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
+  expect((await get('ann')).isHit).toBe(true)
 })
 
 it('a warning tells of an object that nearly every request makes anew, and inputs.ignore lets it be', async () => {

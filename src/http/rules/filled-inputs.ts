@@ -15,11 +15,14 @@ const FILLED = /^(?:req|res|ctx|request|locals|state|response):./
  * Converts a value set by middleware to text, so that two texts are equal exactly if the values are. `null` for
  * `undefined` and `null`, which handlers treat alike. `undefined` if the value cannot be converted, such as a function
  * or an object with hidden state.
+ *
+ * @param trustsJson - whether the result of a `toJSON` method of the application stands for its object, of which it may
+ *   omit something
  */
-export function filledText(value: unknown): string | null | undefined {
+export function filledText(value: unknown, trustsJson = false): string | null | undefined {
   if (value === undefined || value === null) return null
   try {
-    const text = textOf(value, { depth: MAX_DEPTH, left: MAX_VALUES })
+    const text = textOf(value, { depth: MAX_DEPTH, left: MAX_VALUES, trustsJson })
     // Long texts are hashed, so that tokens are not readable in the store.
     return text === undefined || text.length <= SHORT ? text : createHash('sha256').update(text).digest('base64url')
   } catch {
@@ -60,6 +63,7 @@ const MAX_VALUES = 1_000
 
 interface Budget {
   readonly depth: number
+  readonly trustsJson: boolean
   left: number
 }
 
@@ -76,30 +80,58 @@ function textOfObject(value: object, budget: Budget): string | undefined {
   const depth = budget.depth - 1
   if (depth < 0) return undefined
   const within = (one: unknown) => {
-    const inner = { depth, left: budget.left }
+    const inner = { ...budget, depth }
     const text = textOf(one, inner)
     budget.left = inner.left
     return text
   }
-  if (Array.isArray(value)) return joined('[', value, within)
-  const { toJSON } = value as { readonly toJSON?: unknown }
-  if (typeof toJSON === 'function') return within(toJSON.call(value))
   const prototype: unknown = Object.getPrototypeOf(value)
+  const kind = TOLD_BY_JSON.get(prototype)
+  const { toJSON } = value as { readonly toJSON?: unknown }
+  if (typeof toJSON === 'function') {
+    if (kind === undefined ? !budget.trustsJson : !showsAll(value, 0)) return undefined
+    const text = within(toJSON.call(value))
+    return text === undefined ? undefined : `${kind ?? 'JSON'}${text}`
+  }
+  if (Array.isArray(value)) {
+    return prototype === Array.prototype && isDense(value) ? joined('[]', value, within) : undefined
+  }
   if (prototype !== Object.prototype && prototype !== null) return undefined
-  return joined('{', Object.entries(value).sort(byName), ([name, one]) => {
+  const entries = Object.entries(value)
+  if (!showsAll(value, entries.length)) return undefined
+  return joined('{}', entries.sort(byName), ([name, one]) => {
     const text = within(one)
     return text === undefined ? undefined : `${JSON.stringify(name)}:${text}`
   })
 }
 
-function joined<Part>(open: string, parts: readonly Part[], textOfPart: (part: Part) => string | undefined) {
+/** Objects whose `toJSON` says all that they hold, by their prototypes, and what distinguishes them from its result. */
+const TOLD_BY_JSON: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [Date.prototype, 'Date'],
+  [URL.prototype, 'URL'],
+])
+
+/** Whether an object has so many properties, so that none is hidden or under a symbol. */
+function showsAll(value: object, count: number): boolean {
+  return Reflect.ownKeys(value).length === count
+}
+
+/** Whether a list has no holes, and no properties beside its elements. */
+function isDense(list: readonly unknown[]): boolean {
+  const { length } = list
+  const names = Reflect.ownKeys(list)
+  // Those of the elements come first, in ascending order.
+  return names.length === length + 1 && (length === 0 || names[length - 1] === String(length - 1))
+}
+
+function joined<Part>(brackets: '[]' | '{}', parts: readonly Part[], textOfPart: (part: Part) => string | undefined) {
   const texts: string[] = []
   for (const part of parts) {
     const text = textOfPart(part)
     if (text === undefined) return undefined
     texts.push(text)
   }
-  return `${open}${texts.join()}`
+  return `${brackets[0]}${texts.join()}${brackets[1]}`
 }
 
 function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {

@@ -159,7 +159,9 @@ export class InputsRead {
   /** Records a read of an object whose name does not tell whether it identifies the user: it selects the response. */
   filledObject(input: string, value: object): void {
     if (!this.isCounting || this.objectTexts.has(input)) return
-    const text = filledText(value) ?? meetObject(this.metNames, input, value)
+    let text = filledText(value)
+    // A toJSON of the application may omit what the handler reads: only `vary` makes it stand for its object.
+    if (text === undefined && filledText(value, true) === undefined) text = meetObject(this.metNames, input, value)
     this.objectTexts = new Map(this.objectTexts).set(input, text ?? undefined)
     this.filled(input, typeof text === 'string')
   }

@@ -21,13 +21,19 @@ interface BegunContext {
   readonly response: object
 }
 
+/** Private flags of a response of Koa, the same in 2 and 3. */
+interface Explicit {
+  readonly _explicitStatus?: boolean
+  readonly _explicitNullBody?: boolean
+}
+
 /** Like {@link begunAnswer}, for a Koa context; `ANSWERED` if there is a body that cannot be compared. */
 export function begunKoaAnswer({ res, response, body }: BegunContext): string | undefined {
-  const isSet = (response as { readonly _explicitStatus?: boolean })._explicitStatus === true
+  const { _explicitStatus: isSet = false, _explicitNullBody: isEmpty = false } = response as Explicit
   const type = res.getHeader('content-type')
   // Koa begins with 404.
   if (!isSet && res.statusCode === 404 && type === undefined) return undefined
   const text = filledText(body)
   if (text === undefined || Buffer.isBuffer(body)) return ANSWERED
-  return JSON.stringify([isSet, res.statusCode, 'stream' in res ? '' : res.statusMessage, type, text])
+  return JSON.stringify([isSet, res.statusCode, 'stream' in res ? '' : res.statusMessage, type, text, isEmpty])
 }

@@ -34,7 +34,7 @@ export function filledIn(
   if (holder === undefined) return null
   if (name === '*') return plainValues(prefix, holder, ignored)
   const value = ownValue(holder, name)
-  return filledText(value) ?? (isAbsent(value) ? null : tokenOf(value))
+  return filledText(value, true) ?? (isAbsent(value) ? null : tokenOf(value))
 }
 
 /** The text of a response field, or of all that may differ between visitors (`*`). */
