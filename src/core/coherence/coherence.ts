@@ -20,6 +20,7 @@ import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
 import type { Recorded } from './mirror.js'
 import { Nonces } from './nonces.js'
+import { type OutageStats, Outages } from './outages.js'
 import { Recovery } from './recovery.js'
 import { RedisReports, redisCodeOf } from './redis-reports.js'
 import { ServerCheck } from './server-check.js'
@@ -34,14 +35,6 @@ const patience = 1_000
 const firstPatience = 5_000
 /** How long requests wait for the package of the Redis client to be loaded, in ms. */
 const longestLoading = 1_000
-
-/** How long Redis was lost. */
-export interface OutageStats {
-  /** Duration of all outages, the current one included, in seconds; how many there were is `counters.outages`. */
-  readonly seconds: number
-  /** Duration of the current outage, in seconds; `null` if there is none. */
-  readonly currentSeconds: number | null
-}
 
 /** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
 export interface Confirmed extends Told {
@@ -94,6 +87,7 @@ export class Coherence {
   readonly #knowledge: Knowledge
   readonly #nonces = new Nonces()
   readonly #confirmations: Confirmations
+  readonly #outages: Outages
   readonly #port: RedisPort
   readonly #clock: Clock
   readonly #settings: CoreSettings
@@ -103,10 +97,6 @@ export class Coherence {
   /** The client's last connection error; `undefined` while it has a connection. */
   #connectionError: Error | undefined
   #isSuspect = false
-  /** When the current outage began, in monotonic ms; `undefined` if there is none. */
-  #lostSince: number | undefined
-  /** Duration of all past outages, in ms. */
-  #lostFor = 0
   #closed = false
 
   constructor(parts: CoherenceParts, duties: CoherenceDuties) {
@@ -118,6 +108,7 @@ export class Coherence {
     this.#counters = counters
     this.#events = events
     this.#duties = duties
+    this.#outages = new Outages(clock)
     this.#reports = new RedisReports(parts)
     this.breaker = new CircuitBreaker(settings.circuitBreaker.threshold, (from, to) => {
       events.tell('circuit', { from, to })
@@ -345,13 +336,9 @@ export class Coherence {
     return { ...this.#journal.stats(), ...this.#knowledge.size }
   }
 
-  /** How long Redis was lost, in all and now. */
+  /** See {@link Outages.stats}. */
   outageStats(): OutageStats {
-    const current = this.#lostSince === undefined ? undefined : this.#clock.monotonic() - this.#lostSince
-    return {
-      seconds: (this.#lostFor + (current ?? 0)) / 1000,
-      currentSeconds: current === undefined ? null : current / 1000,
-    }
+    return this.#outages.stats()
   }
 
   /** How far this process has read the log. */
@@ -438,7 +425,7 @@ export class Coherence {
 
   #onLost(cause: Error | undefined): void {
     this.#counters.outages++
-    this.#lostSince ??= this.#clock.monotonic()
+    this.#outages.begin()
     // Under load, requests may give up before a healthy Redis is connected: wait before logging, unless the client
     // reports an error.
     if (this.#follower.head === undefined && this.#connectionError === undefined) {
@@ -453,8 +440,7 @@ export class Coherence {
 
   #onConnected(milliseconds: number): void {
     this.#connectionError = undefined
-    if (this.#lostSince !== undefined) this.#lostFor += this.#clock.monotonic() - this.#lostSince
-    this.#lostSince = undefined
+    this.#outages.end()
     this.#port.settle()
     const writeBack = this.#duties.onConnected()
     this.#reports.recovered({ seconds: milliseconds / 1000, replayed: this.#recovery.replayed, writeBack })
