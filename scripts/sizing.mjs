@@ -36,7 +36,7 @@ export function sizing({ entries, body, processes, requests, writes, logs }) {
   const mostMarks = constant('shared-log', 'mostMarks')
   const page = constant('sweep', 'pageSize')
   const pause = constant('sweep', 'pause')
-  const mirrored = Math.floor(MIRROR.bytes / (constant('mirror', 'slotOverhead') + 2 * MIRROR.name))
+  const mirrored = Math.floor(MIRROR.bytes / (constant('slots', 'slotOverhead') + 2 * MIRROR.name))
   const memory = entries * (OVER_BODY.share * body + OVER_BODY.bytes)
   return [
     ['Redis: memory for entries', bytes(memory), 'entries × (1.25 × body + 600)'],
