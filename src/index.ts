@@ -1,4 +1,5 @@
 export { buildKey, type KeyParams } from './core/build-key.js'
+export type { CacheStats } from './core/cache-stats.js'
 export type { HandlerMessage, InvalidateMessage, RequestMessage, StoreMessage } from './core/channels.js'
 export type { Clock, Timer } from './core/clock.js'
 export type { LogStats } from './core/coherence/coherence.js'
@@ -13,7 +14,6 @@ export { CacheError, type CacheErrorCode } from './core/errors.js'
 export type { CacheEvents, Invalidated, Tier } from './core/events.js'
 export {
   type AssignOptions,
-  type CacheStats,
   type CoveredCount,
   FallbackCache,
   type InvalidateOptions,

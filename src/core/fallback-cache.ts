@@ -1,13 +1,7 @@
 import { brand, tellVersion } from './brand.js'
 import { buildKey } from './build-key.js'
-import type { LogStats } from './coherence/coherence.js'
-import type { JournalStats, KnownStats } from './coherence/journal.js'
-import type { MirrorStats } from './coherence/mirror.js'
-import type { OutageStats } from './coherence/outages.js'
-import type { BoardStats } from './coherence/process-board.js'
-import type { RetiredStats } from './coherence/retired-keys.js'
-import type { RetirementStats } from './coherence/retirement.js'
-import { type Counters, newCounters } from './counters.js'
+import { type CacheStats, cacheStats } from './cache-stats.js'
+import { newCounters } from './counters.js'
 import { startDebugLog } from './debug-log.js'
 import { type Duration, positiveDuration } from './duration.js'
 import { CacheEngine, ENGINE } from './engine.js'
@@ -21,12 +15,11 @@ import {
   readPrefixOptions,
 } from './invalidate-options.js'
 import { type InvalidationMark, OpaqueMark, type RunMark } from './mark.js'
-import { Meters, type TrafficStats } from './meters.js'
+import { Meters } from './meters.js'
 import { rejectUnknownOptions, shown } from './option-checks.js'
 import { type KnownOption, TAGS_NAMES, TTL_NAMES } from './option-hints.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
 import type { Invalidation } from './receipt.js'
-import type { RecordingStats } from './recordings.js'
 import { type ValueLifetime, ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
@@ -50,66 +43,6 @@ export interface AssignOptions extends SetOptions {
    * cache, or anything else, is a TypeError.
    */
   readonly since?: InvalidationMark | undefined
-}
-
-/** The result of {@link FallbackCache.stats}. */
-export interface CacheStats {
-  /** `'redis'` if Redis is configured. */
-  readonly backend: 'redis' | 'memory'
-  /** Entries in memory, including expired ones that were not requested since. */
-  readonly entries: number
-  readonly maxEntries: number
-  /** Seconds since the entry that will be evicted next was stored; `null` if memory is empty. */
-  readonly oldestAgeSeconds: number | null
-  /** The same as `entries`, under the name that the Python package uses when Redis is configured. */
-  readonly memoryEntries: number
-  readonly memoryBytes: number
-  readonly maxBytes: number
-  /** Response bodies that are being recorded: their number, and their bytes, which are not part of `memoryBytes`. */
-  readonly recordings: RecordingStats
-  /** Requests that wait for the handler of another request. */
-  readonly waiting: number
-  /** Stale responses that are being revalidated in the background. */
-  readonly refreshing: number
-  readonly keyPrefix: string
-  readonly circuitBreakerState: 'closed' | 'open' | 'half_open'
-  readonly circuitBreakerFailureCount: number
-  /** False while Redis is configured but not trusted. */
-  readonly connected: boolean
-  /**
-   * Why Redis cannot be used, or which commands it refuses: a message from Redis, which begins with an error code
-   * (`READONLY`, `OOM`, `NOPERM`, `NOAUTH`, `LOADING`, …), or from its client. `undefined` if there is no error, and
-   * before the first connection attempt.
-   */
-  readonly redisError: string | undefined
-  /** Invalidations that were not sent to Redis and the other processes yet. */
-  readonly pendingInvalidations: number
-  /** Entries whose write to Redis failed and will be retried; at most 1,024 and twice `entries`. */
-  readonly pendingWrites: number
-  /** Operations waiting for Redis, including those given up; requests make at most `maxInFlight`. */
-  readonly commandsInFlight: number
-  /** Computations of {@link FallbackCache.getOrSet} in progress. */
-  readonly computing: number
-  /** Usage of the mirror of invalidations. */
-  readonly mirror: MirrorStats
-  /** Usage of the journal of invalidations issued by this process; `undefined` without Redis. */
-  readonly journal: (JournalStats & KnownStats) | undefined
-  /**
-   * Keys recently invalidated by requests with unsafe methods; the values about Redis are only present if Redis is
-   * configured.
-   */
-  readonly retired: RetiredStats & Partial<RetirementStats>
-  /** What a dashboard of this process holds of other processes; `undefined` without Redis. */
-  readonly processes: BoardStats | undefined
-  /** How long Redis was lost. */
-  readonly outage: OutageStats
-  /** How far this process has read the log of invalidations; `undefined` without Redis. */
-  readonly log: LogStats | undefined
-  /** The share of lookups that were answered from memory or Redis, 0 to 1; `null` before the first lookup. */
-  readonly hitRatio: number | null
-  /** Requests by result, handler time and time saved, in all and by route. */
-  readonly traffic: TrafficStats
-  readonly counters: Readonly<Counters>
 }
 
 /**
@@ -251,42 +184,7 @@ export class FallbackCache {
 
   /** Statistics: memory usage, the state of Redis, and the counters. */
   stats(): CacheStats {
-    const { memory, oldestStoredAt, mirror, journal, retired, outage, log, board, ...redis } = this.#entries.stats()
-    const { clock, counters, gauges, meters, recordings } = this.#engine
-    return {
-      backend: this.#entries.isShared ? 'redis' : 'memory',
-      entries: memory.entries,
-      maxEntries: memory.maxEntries,
-      oldestAgeSeconds: oldestStoredAt === undefined ? null : (clock.now() - oldestStoredAt) / 1000,
-      memoryEntries: memory.entries,
-      memoryBytes: memory.bytes,
-      maxBytes: memory.maxBytes,
-      recordings: recordings.stats(),
-      waiting: gauges.waiting,
-      refreshing: gauges.refreshing,
-      keyPrefix: this.#settings.keyPrefix,
-      circuitBreakerState: redis.circuitState,
-      circuitBreakerFailureCount: redis.circuitFailures,
-      connected: redis.isConnected,
-      redisError: redis.redisError,
-      pendingInvalidations: journal?.pending ?? 0,
-      pendingWrites: redis.pendingWrites,
-      commandsInFlight: redis.commandsInFlight,
-      computing: this.#values.computing,
-      mirror,
-      journal,
-      retired,
-      processes: board,
-      outage,
-      log,
-      hitRatio: hitRatio(counters),
-      traffic: meters.stats(),
-      counters: {
-        ...counters,
-        refused: { ...counters.refused },
-        redisErrors: { ...counters.redisErrors },
-      },
-    }
+    return cacheStats({ settings: this.#settings, entries: this.#entries, values: this.#values, engine: this.#engine })
   }
 
   /**
@@ -389,8 +287,3 @@ export function engineOf(cache: FallbackCache): CacheEngine {
 
 brand(FallbackCache, 'cache')
 tellVersion(FallbackCache)
-
-function hitRatio({ memoryHits, redisHits, misses }: Counters): number | null {
-  const hits = memoryHits + redisHits
-  return hits + misses === 0 ? null : hits / (hits + misses)
-}

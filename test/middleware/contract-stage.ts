@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach } from 'vitest'
-import type { CacheStats } from '../../src/core/fallback-cache.js'
+import type { CacheStats } from '../../src/core/cache-stats.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { type Ask, ask, type Got } from './hosts/client.js'
 import type { CacheFace, CommonOptions, Host, Route, Site } from './hosts/host.js'

@@ -1,4 +1,5 @@
-import type { CacheStats, FallbackCache, InvalidateOptions, Invalidation } from '../../core/fallback-cache.js'
+import type { CacheStats } from '../../core/cache-stats.js'
+import type { FallbackCache, InvalidateOptions, Invalidation } from '../../core/fallback-cache.js'
 import type { Invalidate } from '../store/named-paths.js'
 import type { Policy } from './policy.js'
 import type { ResponseCache } from './response-cache.js'
