@@ -8,7 +8,7 @@ export default defineConfig({
     exclude: [
       ...testsWithRedis(),
       // Seconds of processor time each, to show that nothing blocks the event loop.
-      'test/core/coherence/blocking.test.ts',
+      'test/**/*.latency.test.ts',
       'test/core/recordings.test.ts',
       'test/http/hostile.test.ts',
     ],
