@@ -47,7 +47,7 @@ export interface CacheStats {
   readonly pendingInvalidations: number
   /** Entries whose write to Redis failed and will be retried; at most 1,024 and twice `entries`. */
   readonly pendingWrites: number
-  /** Operations waiting for Redis, including those given up; requests make at most `maxInFlight`. */
+  /** Operations waiting for Redis, including those given up; requests make at most `maxInFlight`, invalidations 16. */
   readonly commandsInFlight: number
   /** Computations of `getOrSet` in progress. */
   readonly computing: number

@@ -531,6 +531,20 @@ describe('starting and ending', () => {
   })
 })
 
+describe('a burst of invalidations', () => {
+  it('reaches the log, more of them than commands may wait for Redis', async () => {
+    const cache = make({ maxInFlight: 2 })
+    await connected(cache)
+    const receipts = await Promise.all(
+      Array.from({ length: 100 }, (_, n) =>
+        n % 2 === 0 ? cache.invalidatePrefix(`item:${n}`) : cache.invalidateTags([`t${n}`]),
+      ),
+    )
+    expect(receipts.filter(({ durable }) => durable)).toHaveLength(100)
+    expect(cache.stats()).toMatchObject({ connected: true, pendingInvalidations: 0, counters: { outages: 0 } })
+  })
+})
+
 describe('set after an invalidation by another process', () => {
   it('is seen by everybody, though this process had not heard of the invalidation', async () => {
     const [a, b] = [make(), make()]

@@ -6,6 +6,7 @@ import type { GuardedEmitter } from '../events.js'
 import type { CoreSettings } from '../options.js'
 import type { Stamp } from '../stamp.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
+import { Lanes } from '../tiers/lanes.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { Refusals } from '../tiers/refusals.js'
@@ -29,6 +30,9 @@ import { tellInvalidation } from './tell-invalidation.js'
 
 /** The async context of background work: the one in which this module was loaded. */
 const background = new AsyncResource('FallbackCacheBackground')
+
+/** Limits for invalidations that are to be appended to the log: a burst is sent as fast as it is acknowledged. */
+const appending = { running: 16, waiting: 100_000, patience: 5_000 }
 
 /** How long `close` tries to append pending invalidations, in ms; a program may end before its first connection. */
 const patience = 1_000
@@ -86,6 +90,7 @@ export class Coherence {
   readonly #journal: Journal
   readonly #knowledge: Knowledge
   readonly #nonces = new Nonces()
+  readonly #appends: Lanes
   readonly #confirmations: Confirmations
   readonly #outages: Outages
   readonly #port: RedisPort
@@ -128,6 +133,7 @@ export class Coherence {
       onOutOfStep: (failure) => this.#onOutOfStep(failure),
     })
     this.#check = new ServerCheck(parts, this.tier)
+    this.#appends = new Lanes(clock, appending)
     const nonces = this.#nonces
     this.#confirmations = new Confirmations(parts, this.tier, nonces.id)
     this.#knowledge = new Knowledge(clock, settings.maxJournalBytes)
@@ -293,13 +299,9 @@ export class Coherence {
 
   async #tell(issued: Issued): Promise<Told | undefined> {
     await this.waitForStart()
-    const { head } = this.#follower
-    if (!this.isConnected || head === undefined) {
-      this.noteUnavailable()
-      return undefined
-    }
     try {
-      const told = await this.tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
+      const told = await this.#appends.run(() => this.#append(issued))
+      if (told === undefined) return undefined
       // Other processes have appended records before it: read them, so that the next stamp is not older than this
       // record.
       if (this.#follower.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
@@ -310,6 +312,16 @@ export class Coherence {
       this.#link.lookSoon()
       return undefined
     }
+  }
+
+  /** Appends an invalidation to the log, unless Redis cannot be used now. */
+  async #append(issued: Issued): Promise<Told | undefined> {
+    const { head } = this.#follower
+    if (this.isConnected && head !== undefined) {
+      return this.tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
+    }
+    this.noteUnavailable()
+    return undefined
   }
 
   /**

@@ -79,7 +79,8 @@ export class RedisTier {
       this.#breaker.fail(failure)
       return this.#skip(failure)
     }
-    if (this.#inFlight >= this.#limits.maxInFlight) {
+    // Invalidations have a limit of their own (`Lanes`): after one that is not sent, Redis could not be trusted.
+    if (purpose !== 'invalidate' && this.#inFlight >= this.#limits.maxInFlight) {
       return this.#skip(new CacheError('redis-busy', 'too many commands wait for Redis'))
     }
     return this.#bounded(operation, purpose)
