@@ -13,20 +13,19 @@ export type { Duration } from './core/duration.js'
 export { CacheError, type CacheErrorCode } from './core/errors.js'
 export type { CacheEvents, Invalidated, Tier } from './core/events.js'
 export {
-  type AssignOptions,
   type CoveredCount,
   FallbackCache,
   type InvalidateOptions,
   type Invalidation,
   type InvalidationMark,
   type PrefixOptions,
-  type SetOptions,
 } from './core/fallback-cache.js'
 export type { DurationStats } from './core/histogram.js'
 export type { Logger } from './core/logger.js'
 export type { AnswerTier, MeterStats, RequestResult, RequestStats, RouteStats, TrafficStats } from './core/meters.js'
 export type { CircuitBreakerOptions, FallbackCacheOptions } from './core/options.js'
 export type { RecordingStats } from './core/recordings.js'
+export type { AssignOptions, SetOptions } from './core/set-options.js'
 export type { Credentials } from './core/tiers/credentials.js'
 export { isBackgroundRefresh } from './http/port/refresh-mark.js'
 export type {

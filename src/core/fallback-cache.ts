@@ -3,7 +3,7 @@ import { buildKey } from './build-key.js'
 import { type CacheStats, cacheStats } from './cache-stats.js'
 import { newCounters } from './counters.js'
 import { startDebugLog } from './debug-log.js'
-import { type Duration, positiveDuration } from './duration.js'
+import type { Duration } from './duration.js'
 import { CacheEngine, ENGINE } from './engine.js'
 import { EntryStore } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
@@ -14,36 +14,19 @@ import {
   readKeyOptions,
   readPrefixOptions,
 } from './invalidate-options.js'
+import { checkKey, checkList } from './key-checks.js'
 import { type InvalidationMark, OpaqueMark, type RunMark } from './mark.js'
 import { Meters } from './meters.js'
-import { rejectUnknownOptions, shown } from './option-checks.js'
-import { type KnownOption, TAGS_NAMES, TTL_NAMES } from './option-hints.js'
+import { shown } from './option-checks.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
 import type { Invalidation } from './receipt.js'
-import { type ValueLifetime, ValueStore } from './value-store.js'
+import { type AssignOptions, isOptions, readAssignOptions, readSetOptions, type SetOptions } from './set-options.js'
+import { ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
 export type { InvalidateOptions, PrefixOptions } from './invalidate-options.js'
 export type { InvalidationMark } from './mark.js'
 export type { CoveredCount, Invalidation } from './receipt.js'
-
-/** The lifetime and the tags of a value. */
-export interface SetOptions {
-  /** Lifetime in seconds or as a duration text, greater than 0. @defaultValue `defaultTtl` */
-  readonly ttl?: Duration | undefined
-  /** The tags by which {@link FallbackCache.invalidateTags} can match it. */
-  readonly tags?: readonly string[] | undefined
-}
-
-/** {@link SetOptions}, plus a mark for a value that took time to make. */
-export interface AssignOptions extends SetOptions {
-  /**
-   * A mark taken with {@link FallbackCache.mark} before the value was read or computed: the value is not stored if any
-   * process has invalidated it since. Without a mark the value counts as new at the call of `set`. A mark of another
-   * cache, or anything else, is a TypeError.
-   */
-  readonly since?: InvalidationMark | undefined
-}
 
 /**
  * A cache for values of any type: Redis first, memory as the fallback.
@@ -104,7 +87,7 @@ export class FallbackCache {
    */
   async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {
     checkKey(key)
-    const checked = this.#readSetOptions(options, ASSIGN_OPTIONS)
+    const checked = readAssignOptions(options, this.#settings)
     const since = this.#readMark(isOptions(options) ? options.since : undefined)
     const entry = this.#values.entryOf(value, checked)
     if (since === undefined) await this.#entries.assign(key, entry)
@@ -124,7 +107,7 @@ export class FallbackCache {
    */
   async getOrSet<T>(key: string, compute: () => T | Promise<T>, options?: Duration | SetOptions): Promise<T> {
     checkCompute(compute)
-    const checked = this.#readSetOptions(options)
+    const checked = readSetOptions(options, this.#settings)
     checkKey(key)
     if (this.#engine.inactive === 'disabled') return compute()
     const known = await this.#values.read(key, true)
@@ -234,30 +217,6 @@ export class FallbackCache {
       throw new TypeError(`since must be a mark that mark() of this cache gave, got ${shown(since)}`)
     return mark
   }
-
-  #readSetOptions(given: Duration | SetOptions | undefined, known = SET_OPTIONS): ValueLifetime {
-    const options: SetOptions = isOptions(given) ? given : { ttl: given }
-    rejectUnknownOptions(options, known, 'set')
-    const lifetime = options.ttl === undefined ? this.#settings.defaultTtl : positiveDuration(options.ttl, 'ttl') * 1000
-    return { lifetime, tags: options.tags === undefined ? [] : [...checkList(options.tags, 'tags')] }
-  }
-}
-
-const SET_OPTIONS = { ttl: { otherNames: TTL_NAMES }, tags: { otherNames: TAGS_NAMES } } satisfies Record<
-  keyof SetOptions,
-  KnownOption
->
-const ASSIGN_OPTIONS = { ...SET_OPTIONS, since: {} } satisfies Record<keyof AssignOptions, KnownOption>
-
-/**
- * Matches a lone surrogate: it has no UTF-8 encoding, so Redis could not distinguish it from any other lone surrogate.
- */
-const halfPair = /\p{Surrogate}/u
-
-function checkKey(key: string): string {
-  if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${shown(key)}`)
-  if (halfPair.test(key)) throw new TypeError(`a key must be well-formed Unicode, got ${shown(key)}`)
-  return key
 }
 
 function checkCompute(compute: unknown): void {
@@ -265,19 +224,6 @@ function checkCompute(compute: unknown): void {
   throw new TypeError(
     `getOrSet needs a function that computes the value as its second argument, got ${shown(compute)}: write getOrSet(key, () => load(), options)`,
   )
-}
-
-function isOptions<T extends object>(given: T | Duration | undefined): given is T {
-  return typeof given === 'object' && given !== null
-}
-
-function checkList(list: readonly string[], name: string): readonly string[] {
-  if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
-    throw new TypeError(`${name} must be an array of strings, got ${shown(list)}`)
-  }
-  const broken = list.find((item) => halfPair.test(item))
-  if (broken !== undefined) throw new TypeError(`${name} must be well-formed Unicode, got ${shown(broken)}`)
-  return list
 }
 
 /** The engine of a cache, of this copy of the package or another. Internal to the package. */

@@ -1,0 +1,23 @@
+import { shown } from './option-checks.js'
+
+/** Checks a key given by the user. @throws TypeError */
+export function checkKey(key: string): string {
+  if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${shown(key)}`)
+  if (halfPair.test(key)) throw new TypeError(`a key must be well-formed Unicode, got ${shown(key)}`)
+  return key
+}
+
+/** Checks a list of prefixes or tags given by the user. @throws TypeError */
+export function checkList(list: readonly string[], name: string): readonly string[] {
+  if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
+    throw new TypeError(`${name} must be an array of strings, got ${shown(list)}`)
+  }
+  const broken = list.find((item) => halfPair.test(item))
+  if (broken !== undefined) throw new TypeError(`${name} must be well-formed Unicode, got ${shown(broken)}`)
+  return list
+}
+
+/**
+ * Matches a lone surrogate: it has no UTF-8 encoding, so Redis could not distinguish it from any other lone surrogate.
+ */
+const halfPair = /\p{Surrogate}/u
