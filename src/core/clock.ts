@@ -88,3 +88,13 @@ export const systemClock: Clock = {
     setImmediate(run)
   },
 }
+
+const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]
+
+/** Checks the `clock` option. @throws TypeError */
+export function readClock(clock: Clock | undefined): Clock {
+  if (typeof clock !== 'object' || clock === null || !clockMethods.every((name) => typeof clock[name] === 'function')) {
+    throw new TypeError('clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn')
+  }
+  return clock
+}

@@ -51,3 +51,17 @@ export function notify(logger: Logger | undefined, message: string, details: obj
   if (logger === undefined) process.emitWarning(message, 'FallbackCacheWarning')
   else new GuardedLogger(logger).warn(details, `fallback-cache: ${message}`)
 }
+
+/** Checks the `logger` option. @throws TypeError */
+export function readLogger(logger: Logger | undefined): Logger | undefined {
+  if (logger === undefined) return undefined
+  if (
+    typeof logger !== 'object' ||
+    logger === null ||
+    typeof logger.info !== 'function' ||
+    typeof logger.warn !== 'function'
+  ) {
+    throw new TypeError('logger must have the methods info and warn')
+  }
+  return new GuardedLogger(logger)
+}

@@ -1,7 +1,7 @@
-import { type ConnectionOptions, createSecureContext } from 'node:tls'
-import { type Clock, systemClock } from './clock.js'
+import type { ConnectionOptions } from 'node:tls'
+import { type Clock, readClock, systemClock } from './clock.js'
 import { type Duration, parseDuration, positiveDuration, positiveMilliseconds, timerDuration } from './duration.js'
-import { GuardedLogger, type Logger, notify } from './logger.js'
+import { type Logger, notify, readLogger } from './logger.js'
 import { noteLongLifetime } from './long-lifetime.js'
 import { callable, flag, given, numberWithin, oneOf, positiveInteger, shown, text } from './option-checks.js'
 import { TTL_NAMES } from './option-hints.js'
@@ -9,7 +9,7 @@ import { namesOf, type OptionTable, readOptions, type Settings } from './option-
 import { SleepAwareClock } from './sleep-aware-clock.js'
 import { type Credentials, readCredentials } from './tiers/credentials.js'
 import type { RedisClient } from './tiers/redis-client.js'
-import { readRedisUrl } from './tiers/redis-url.js'
+import { readRedis, readTls } from './tiers/redis-option.js'
 
 /** Options of the circuit breaker. */
 export interface CircuitBreakerOptions {
@@ -264,36 +264,6 @@ const LONGEST_PREFIX = 256
 /** In characters; the maximum of common file systems. */
 const LONGEST_PATH = 4096
 
-/**
- * Validates TLS options, so that unreadable certificates are reported at construction and not at the first connection.
- */
-function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
-  if (tls === undefined) return undefined
-  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
-    throw new TypeError(`tls must be an object such as { ca, cert, key }, got ${shown(tls)}`)
-  }
-  if (typeof redis !== 'string' || !readRedisUrl(redis).isSecure) {
-    throw new TypeError('tls is for a rediss:// URL: your own client has its own TLS options, and redis:// has no TLS')
-  }
-  const options: ConnectionOptions = { ...tls }
-  for (const name of ['ca', 'cert', 'key'] as const) {
-    for (const one of [options[name]].flat()) {
-      if (typeof one === 'string' && !one.includes('-----BEGIN ')) {
-        throw new TypeError(`tls.${name} must be the text of a PEM file, not its path: readFileSync(path)`)
-      }
-    }
-  }
-  try {
-    createSecureContext(options)
-  } catch (thrown) {
-    // The original error may contain the unreadable key material, so it is not attached as the cause.
-    throw new TypeError(
-      `tls cannot be read: ${thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'see ca, cert and key'}`,
-    )
-  }
-  return options
-}
-
 function readJournalFile(journalFile: unknown): string | undefined {
   if (journalFile === undefined) return undefined
   const path = text(journalFile, 'journalFile', LONGEST_PATH)
@@ -301,40 +271,6 @@ function readJournalFile(journalFile: unknown): string | undefined {
     throw new TypeError(`journalFile must be the path of a file, got ${shown(path)}`)
   }
   return path
-}
-
-function readRedis(redis: unknown): string | RedisClient | undefined {
-  if (redis === undefined) return undefined
-  if (typeof redis === 'string') {
-    readRedisUrl(redis)
-    return redis
-  }
-  if (redis === null || typeof redis !== 'object') {
-    throw new TypeError(`redis must be a redis:// or rediss:// URL or a client, got ${shown(redis)}`)
-  }
-  return redis as RedisClient
-}
-
-function readLogger(logger: Logger | undefined): Logger | undefined {
-  if (logger === undefined) return undefined
-  if (
-    typeof logger !== 'object' ||
-    logger === null ||
-    typeof logger.info !== 'function' ||
-    typeof logger.warn !== 'function'
-  ) {
-    throw new TypeError('logger must have the methods info and warn')
-  }
-  return new GuardedLogger(logger)
-}
-
-const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]
-
-function readClock(clock: Clock | undefined): Clock {
-  if (typeof clock !== 'object' || clock === null || !clockMethods.every((name) => typeof clock[name] === 'function')) {
-    throw new TypeError('clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn')
-  }
-  return clock
 }
 
 function parseJson(data: string | Buffer): unknown {
