@@ -34,7 +34,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/retired-keys.ts #records': 'keys that requests invalidated',
   'core/coherence/retirement.ts #unsent': 'tombstones that Redis does not have yet',
   'core/coherence/write-back.ts #failed': 'entries to be written to Redis again',
-  'core/coherence/shared-entries.ts #followers': 'commands that wait for Redis',
+  'core/coherence/batched-reads.ts #followers': 'commands that wait for Redis',
   'core/coherence/entry-reader.ts #turn': 'commands that wait for Redis',
   'core/coherence/redis-reports.ts #said': 'kinds of errors of Redis',
   'core/tiers/refusals.ts #active': 'kinds of errors of Redis',

@@ -5,11 +5,12 @@ import type { Absence, Found } from '../found.js'
 import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../tiers/wire-frame.js'
+import type { Held, Read } from './batched-reads.js'
 import type { Coherence } from './coherence.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
-import type { Held, Read, SharedEntries } from './shared-entries.js'
+import type { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
 
 /** Looks up entries if Redis is configured: decides which tier answers, and whether its entry may be used. */
