@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { ProcessReport } from '../dashboard/process-report.js'
 import type { Arguments, OptionSpec } from './arguments.js'
 import { CommandFailure, UsageError } from './errors.js'
@@ -25,8 +26,11 @@ export interface ToldEvent {
   readonly text: string
 }
 
-/** Time for an answer, in ms. */
+/** Time for an answer, in ms; its size, in bytes. */
 const TIMEOUT = 10_000
+const LARGEST = 64 * 1024 * 1024
+/** Time from an answer with events to the next request for them, in ms. */
+const ASK_AGAIN = 1000
 
 /** Which dashboard is meant; `undefined` if none is named. @throws UsageError */
 export function dashboardAddress(given: Arguments): DashboardAddress | undefined {
@@ -39,9 +43,12 @@ export function dashboardAddress(given: Arguments): DashboardAddress | undefined
 }
 
 /** The processes that a dashboard shows. @throws CommandFailure */
-export async function dashboardProcesses(address: DashboardAddress): Promise<readonly ToldProcess[]> {
-  const response = await asked(address, 'api/overview', AbortSignal.timeout(TIMEOUT))
-  const told: unknown = await response.json().catch(() => undefined)
+export async function dashboardProcesses(
+  address: DashboardAddress,
+  signal: AbortSignal,
+): Promise<readonly ToldProcess[]> {
+  const response = await asked(address, 'api/overview', AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]))
+  const told = await jsonOf(response).catch(() => undefined)
   const { processes } = Object(told) as { readonly processes?: readonly Partial<ToldProcess>[] }
   if (!Array.isArray(processes)) throw notADashboard(address)
   return processes.filter((one): one is ToldProcess => typeof one?.stats === 'object' && one.stats !== null)
@@ -50,13 +57,32 @@ export async function dashboardProcesses(address: DashboardAddress): Promise<rea
 /** The events of a process as they happen. @throws CommandFailure */
 export async function* dashboardEvents(address: DashboardAddress, signal: AbortSignal): AsyncGenerator<ToldEvent> {
   while (!signal.aborted) {
-    const response = await asked(address, 'api/events', signal)
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(new Error(`no answer within ${TIMEOUT / 1000} s`)), TIMEOUT)
+    const response = await asked(address, 'api/events', AbortSignal.any([signal, late.signal])).finally(() => {
+      clearTimeout(timer)
+    })
+    const answeredAt = performance.now()
     if (response.body === null || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
       throw notADashboard(address)
     }
     // It ends every ten minutes, and is then asked again.
     yield* eventsIn(response.body, signal)
+    const early = answeredAt + ASK_AGAIN - performance.now()
+    if (early > 0) await pause(early, undefined, { signal }).catch(() => {})
   }
+}
+
+/** @throws Error for what is no JSON or too large */
+async function jsonOf({ body }: Response): Promise<unknown> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > LARGEST) throw new Error('too large')
+    chunks.push(chunk)
+  }
+  return JSON.parse(Buffer.concat(chunks).toString())
 }
 
 /** A line of a stream of events is cut here, so that no server can fill the memory. In characters. */

@@ -9,6 +9,8 @@ import { Terminal, visible, withoutLogins } from './terminal.js'
 
 const terminal = new Terminal(process.stdout, process.stderr, process.env)
 const interrupted = new AbortController()
+/** Time that a command has to end by itself after Ctrl-C, in ms. */
+const LAST_MOMENTS = 2000
 
 // What reads our output may stop reading: `fallback-cache keys | head`.
 for (const stream of [process.stdout, process.stderr]) {
@@ -18,6 +20,7 @@ process.on('SIGINT', () => {
   // The second one does not wait for what the first one ends.
   if (interrupted.signal.aborted) process.exit(130)
   interrupted.abort()
+  setTimeout(() => process.exit(130), LAST_MOMENTS).unref()
 })
 
 runCommandLine(process.argv.slice(2)).then(

@@ -13,7 +13,7 @@ import { ask } from '../../src/testing/ask.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { Worker } from '../support/worker.js'
-import { type Ended, jsonLines, run, start } from './command-line.js'
+import { type Ended, ended, jsonLines, run, start } from './command-line.js'
 
 const PREFIX = 'ops:'
 
@@ -186,6 +186,34 @@ describe('tail, stats, top and doctor', () => {
       code: 1,
       err: expect.stringContaining('does --header give what authorize() asks for?'),
     })
+  })
+
+  it('end at the first Ctrl-C where an address hangs, and do not flood one that ends each answer', async () => {
+    const askedAt: number[] = []
+    const hostile = createServer((req, res) => {
+      if (!req.url?.endsWith('/api/events')) return
+      askedAt.push(performance.now())
+      res.writeHead(200, { 'content-type': 'text/event-stream' }).end()
+    }).listen(0, '127.0.0.1')
+    await once(hostile, 'listening')
+    const address = `http://127.0.0.1:${(hostile.address() as AddressInfo).port}`
+    const hangs = [
+      ['stats', '--url', address],
+      ['verify', '--read', '/', '--write', 'PUT /{n}', '--seconds', '60', address],
+    ]
+    for (const args of hangs) {
+      const child = start(args)
+      const [ending] = [ended(child), await once(hostile, 'request')]
+      child.kill('SIGINT')
+      expect(await ending).toMatchObject({ code: 130 })
+    }
+    const tail = start(['tail', '--url', address])
+    await until('asked twice', () => askedAt.length === 2)
+    tail.kill('SIGINT')
+    expect((await ended(tail)).code).toBe(0)
+    expect((askedAt[1] ?? 0) - (askedAt[0] ?? 0)).toBeGreaterThan(900)
+    hostile.closeAllConnections()
+    hostile.close()
   })
 
   it('examine a Redis, and find what is wrong with it', async () => {

@@ -22,11 +22,11 @@ export const doctorCommand: Command = {
       given,
       around,
       async (redis, target) => {
-        const { terminal } = around
+        const { terminal, signal } = around
         const address = dashboardAddress(given)
         const findings = [
           ...(await examine(redis)),
-          ...(address === undefined ? [] : (await dashboardProcesses(address)).map(processFinding)),
+          ...(address === undefined ? [] : (await dashboardProcesses(address, signal)).map(processFinding)),
         ]
         const isWell = findings.every(({ level }) => level === 'ok' || level === 'note')
         if (given.has('json')) await terminal.json({ redis: maskedUrl(target.url), isWell, findings })

@@ -67,6 +67,7 @@ async function list(
   const [prefix = ''] = given.positionals
   let cursor = given.text('cursor')
   let listed = 0
+  let isWhole = false
   const others = new Set<string>()
   if (form === 'table') await terminal.print(terminal.style('bold', HEADER))
   do {
@@ -85,7 +86,8 @@ async function list(
     listed += entries.length
     if (others.size < MOST_OTHERS) for (const other of page.otherPrefixes) others.add(other)
     cursor = page.cursor
-  } while (cursor !== undefined && listed < limit && !signal.aborted)
+    isWhole = cursor === undefined
+  } while (!isWhole && listed < limit && !signal.aborted)
   if (form === 'json') await terminal.json({ cursor: cursor ?? null })
   else if (cursor !== undefined) terminal.note(`${listed} listed, and there is more: --cursor ${cursor}`)
   if (others.size > 0) {
@@ -93,7 +95,8 @@ async function list(
       `there are keys of other applications, with a keyPrefix: --key-prefix ${[...others].map(visible).join(', ')}`,
     )
   }
-  return signal.aborted ? 130 : 0
+  // Ctrl-C may come when the last page is there: nothing was interrupted.
+  return signal.aborted && !isWhole ? 130 : 0
 }
 
 const HEADER = 'STATE        KIND         STATUS     AGE    LEFT     SIZE  KEY'

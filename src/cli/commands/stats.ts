@@ -31,7 +31,7 @@ export const statsCommand: Command = {
   async run(given, around) {
     const address = dashboardAddress(given)
     if (address !== undefined) {
-      await tellTraffic(await dashboardProcesses(address), given, around)
+      await tellTraffic(await dashboardProcesses(address, around.signal), given, around)
       return 0
     }
     const limit = given.number('limit', 50_000, [0, Number.MAX_SAFE_INTEGER])

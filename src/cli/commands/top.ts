@@ -78,7 +78,10 @@ async function again(
 ): Promise<ExitCode> {
   for (;;) {
     if (!given.has('once') && !given.has('json')) terminal.clear()
-    await show()
+    await show().catch((thrown: unknown) => {
+      // Ctrl-C is how it ends, also in the middle of a view.
+      if (!signal.aborted || given.has('once')) throw thrown
+    })
     if (given.has('once')) return 0
     await pause(every, undefined, { signal }).catch(() => {})
     if (signal.aborted) return 0
@@ -90,11 +93,11 @@ function busiest(
   address: DashboardAddress,
   rows: number,
   given: Arguments,
-  { terminal }: Surroundings,
+  { terminal, signal }: Surroundings,
 ): () => Promise<void> {
   let before: ReadonlyMap<string, RouteCount> = new Map()
   return async () => {
-    const now = routeCounts(await dashboardProcesses(address))
+    const now = routeCounts(await dashboardProcesses(address, signal))
     const since = now.map((one) => difference(one, before.get(one.route))).sort((a, b) => b.requests - a.requests)
     before = new Map(now.map((one) => [one.route, one]))
     if (given.has('json')) return terminal.json({ routes: since.slice(0, rows) })
