@@ -42,7 +42,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/protocol/reports.ts TOLD': 'messages sent once',
   'http/protocol/flights.ts #flights': 'requests that wait for a handler',
   'http/protocol/body-collector.ts #chunks': 'recordings in progress',
-  'http/store/variants.ts #variants': 'variants that a process knows of',
+  'http/store/known-variants.ts #keys': 'variants that a process knows of',
   'http/store/no-vary-search-index.ts #rules': 'rules of No-Vary-Search',
   'http/store/recently-refused.ts #until': 'keys of responses that were refused',
   'http/store/recently-refused.ts #refusals': 'keys of responses that were refused',

@@ -78,8 +78,8 @@ export class ResponseWriter {
   refuses(of: RecordedRequest, recorded: RecordedHead): Reason | undefined {
     const { responses, reports } = this.parts
     const { variants } = responses
-    if (!variants.hasRoom(recorded)) return 'too-many-variants'
-    if (!variants.isGivenUp(recorded)) return undefined
+    if (!variants.known.hasRoom(recorded)) return 'too-many-variants'
+    if (!variants.known.isGivenUp(recorded)) return undefined
     const { observed } = recorded
     reports.warn('given-up', () => givenUp(pathOf(of.request.url), observed))
     return 'too-many-variants'

@@ -47,7 +47,7 @@ export class UriKeys {
 
   /** A storage key, and those of its variants that this process knows. */
   withVariants({ text }: Pick<PrimaryKey, 'text'>): readonly string[] {
-    return [text, ...this.#variants.keysBeside(text)]
+    return [text, ...this.#variants.known.keysBeside(text)]
   }
 
   /** The storage keys for the stored No-Vary-Search rule of a URI's path, if this process does not know the rule. */

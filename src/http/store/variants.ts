@@ -6,12 +6,12 @@ import type { Refused } from '../../core/entry-store.js'
 import type { Found } from '../../core/found.js'
 import type { RunMark } from '../../core/mark.js'
 import type { RequestHead } from '../port/exchange.js'
-import { isUntold, MAX_SELECTING, matchesSelecting, selectingValues, variantText } from '../rules/vary.js'
+import { isUntold, matchesSelecting, selectingValues, variantText } from '../rules/vary.js'
+import { HASH_LENGTH, KnownVariants, NO_TAGS, noteFound } from './known-variants.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 import { headText, markerText, readStored, type VariantMarker } from './stored-text.js'
-import { VariantYield } from './variant-yield.js'
 
 /** The result of a lookup for a request. */
 export interface FoundVariant {
@@ -43,32 +43,6 @@ export interface RecordedFor {
   readonly mark: RunMark
 }
 
-/** What this process knows about the variants of one primary key. */
-interface KnownVariants {
-  readonly names: readonly string[]
-  /** The latest time at which one of them may still be used. */
-  readonly deleteAt: number
-  /** When each of them expires, by the end of its key. */
-  readonly counted: ReadonlyMap<string, number>
-  /** Variants that were found since the last one was removed. */
-  readonly used: Set<string>
-  /** Whether storing them is worthwhile. */
-  readonly yield: VariantYield
-  /** The tags of the counted variants: an invalidation of one of these resets the count. */
-  readonly tags: readonly string[]
-  /** Invalidations after this mark may cover the variants. */
-  readonly mark: RunMark
-}
-
-/** Maximum number of tags per key whose invalidation resets the count of variants. */
-const MAX_TAGS = 256
-
-/** Maximum number of primary keys whose selecting fields are remembered. */
-const MEMORY = 10_000
-
-/** Longer keys are not remembered, because clients choose the length of a path. */
-const MAX_LENGTH = 1_024
-
 /** The methods of the core that are used here. */
 type Core = Pick<CacheEngine, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clock' | 'retire'>
 
@@ -78,40 +52,38 @@ type Core = Pick<CacheEngine, 'find' | 'store' | 'mark' | 'isInvalidated' | 'clo
  */
 export class Variants {
   readonly #cache: Core
-  readonly #variants = new Map<string, KnownVariants>()
+  /** What this process knows of them. */
+  readonly known: KnownVariants
 
-  constructor(cache: Core) {
+  constructor(cache: Core, known = new KnownVariants(cache)) {
     this.#cache = cache
+    this.known = known
   }
 
   /** A copy with another lookup function that starts with the same knowledge; what it learns is discarded with it. */
   lookingBy(find: CacheEngine['find']): Variants {
     const cache = this.#cache
-    const copy = new Variants({
+    const copied: Core = {
       find,
       store: (...args) => cache.store(...args),
       mark: () => cache.mark(),
       isInvalidated: (...args) => cache.isInvalidated(...args),
       clock: cache.clock,
       retire: async () => NOTHING_RETIRED,
-    })
-    for (const [key, known] of this.#variants) copy.#variants.set(key, known)
-    return copy
+    }
+    return new Variants(copied, this.known.copyFor(copied))
   }
 
   /** Finds the response that a request selects; synchronous if the core answers synchronously. */
   find(key: PrimaryKey, request: RequestHead): FoundVariant | Promise<FoundVariant> {
-    const variants = this.#variants.get(key.text)
+    const variants = this.known.get(key.text)
     if (variants === undefined) return this.#findPrimary(key, request)
     const storageKey = variantKey(key, variants.names, request)
     if (isUntold(variants.names, request)) return untold(storageKey)
     return this.#then(this.#cache.find(storageKey), (found) => {
       const stored = responseOf(found, key, request)
       if (stored !== undefined) {
-        if (variants.counted.size > 0) {
-          variants.used.add(endOf(storageKey))
-          variants.yield.find()
-        }
+        noteFound(variants, storageKey)
         return { storageKey, found, stored, varies: true }
       }
       // Another process may have stored it under other selecting fields.
@@ -119,18 +91,12 @@ export class Variants {
     })
   }
 
-  /** The storage keys of the variants of a primary key that this process knows. */
-  keysBeside(text: string): readonly string[] {
-    return Array.from(this.#variants.get(text)?.counted.keys() ?? [], (end) => derivedKey(text, end))
-  }
-
   /** Stores a response under its primary key, or beside the variants that are there. */
   keep(recorded: RecordedHead, head: StoredHead, body: Buffer, { request, mark }: RecordedFor): Kept {
     const { key } = recorded
     const { receivedAt: storedAt, staleAt, deleteAt, tags } = recorded
-    const known = this.#variants.get(key.text)
     const { names, storageKey } = this.#keyToStore(key, request, head.selecting)
-    if (!this.hasRoom(recorded) || this.isGivenUp(recorded)) return { refusal: 'too-many-variants' }
+    if (!this.known.hasRoom(recorded) || this.known.isGivenUp(recorded)) return { refusal: 'too-many-variants' }
     const meta = headText(head)
     const { entry, reason, written } = this.#cache.store(
       storageKey,
@@ -139,18 +105,7 @@ export class Variants {
     )
     if (entry === undefined) return { refusal: reason ?? 'too-large' }
     if (names.length > 0) {
-      const last = Math.max(deleteAt, known?.deleteAt ?? 0)
-      const among = this.#countedAmong(key, names, mark)
-      const isCounted = recorded.maxVariants !== undefined
-      const counted = isCounted ? this.#counting(among.counted, storageKey, recorded) : NONE
-      const all = isCounted ? [...new Set([...among.tags, ...tags])].slice(0, MAX_TAGS) : NO_TAGS
-      const used = known?.used ?? new Set()
-      const variantYield = known?.yield ?? new VariantYield()
-      if (recorded.observed.length > 0 && isCounted && !among.counted.has(endOf(storageKey))) {
-        variantYield.store(this.#cache.clock.monotonic())
-      }
-      const now = this.#cache.mark()
-      this.#remember(key.text, { names, deleteAt: last, counted, used, yield: variantYield, tags: all, mark: now })
+      const { deleteAt: last, counted, tags: all } = this.known.stored(recorded, names, storageKey, mark)
       const text = markerText({ identity: key.identity, selecting: names, counted })
       const marker = { storedAt, staleAt: last, deleteAt: last, tags: all, meta: text, body: NO_BODY }
       this.#cache.store(key.text, marker, mark)
@@ -165,65 +120,8 @@ export class Variants {
     return storageKey !== key.text && this.#cache.isInvalidated(key.text, NO_TAGS, mark)
   }
 
-  /**
-   * Whether a response may be stored as a variant: it has no selecting inputs, or their number stays within the limit.
-   */
-  hasRoom({ key, maxVariants, stored: { selecting } }: RecordedHead): boolean {
-    if (maxVariants === undefined || selecting.length === 0) return true
-    const known = this.#variants.get(key.text)?.names
-    const more = known === undefined ? selecting : selecting.filter((name) => !known.includes(name))
-    return more.length === 0 || (known?.length ?? 0) + more.length <= MAX_SELECTING
-  }
-
-  /** Whether the observed inputs have a new value in nearly every run, so that stored variants are not found. */
-  isGivenUp({ key, observed }: RecordedHead): boolean {
-    if (observed.length === 0) return false
-    return this.#variants.get(key.text)?.yield.isGivenUp(this.#cache.clock.monotonic()) === true
-  }
-
-  /**
-   * Adds a variant to the counted ones. Beyond the limit it replaces the oldest variant that no request has found
-   * recently.
-   */
-  #counting(
-    others: ReadonlyMap<string, number>,
-    storageKey: string,
-    { key, deleteAt, maxVariants = Number.POSITIVE_INFINITY }: RecordedHead,
-  ): ReadonlyMap<string, number> {
-    const own = endOf(storageKey)
-    const counted = new Map(others)
-    counted.delete(own)
-    const used = this.#variants.get(key.text)?.used
-    const gone: string[] = []
-    while (counted.size >= maxVariants) {
-      let victim = [...counted.keys()].find((end) => used?.has(end) !== true)
-      if (victim === undefined) {
-        used?.clear()
-        victim = counted.keys().next().value
-      }
-      if (victim === undefined) break
-      counted.delete(victim)
-      gone.push(`${key.text}:${victim}`)
-    }
-    if (gone.length > 0) void this.#cache.retire(gone)
-    return counted.set(own, Math.ceil(deleteAt))
-  }
-
-  /**
-   * The usable variants by these names that this process knows. None are returned after an invalidation of one of their
-   * tags, because counting too few is better than counting removed ones.
-   */
-  #countedAmong(key: PrimaryKey, names: readonly string[], mark: RunMark): Pick<KnownVariants, 'counted' | 'tags'> {
-    const known = this.#variants.get(key.text)
-    if (known === undefined || known.counted.size === 0 || !isSame(known.names, names)) return NOTHING_COUNTED
-    const isInvalidated = (since: RunMark) => this.#cache.isInvalidated(key.text, known.tags, since)
-    if (isInvalidated(known.mark) || isInvalidated(mark)) return NOTHING_COUNTED
-    const now = this.#cache.clock.now()
-    return { counted: new Map([...known.counted].filter(([, deleteAt]) => deleteAt > now)), tags: known.tags }
-  }
-
   #keyToStore(key: PrimaryKey, request: RequestHead, selecting: readonly string[]) {
-    const known = this.#variants.get(key.text)
+    const known = this.known.get(key.text)
     if (known === undefined && selecting.length === 0) return { names: selecting, storageKey: key.text }
     const names = [...new Set([...(known?.names ?? []), ...selecting])].sort()
     return { names, storageKey: names.length === 0 ? key.text : variantKey(key, names, request) }
@@ -251,19 +149,8 @@ export class Variants {
   }
 
   #findVariant(key: PrimaryKey, request: RequestHead, marker: VariantMarker, entry: Entry | undefined) {
-    const { selecting: names, counted } = marker
-    const mark = this.#cache.mark()
-    const own = this.#countedAmong(key, names, mark)
-    this.#remember(key.text, {
-      names,
-      deleteAt: entry?.deleteAt ?? 0,
-      // If two processes store at the same time, the marker contains the variants of only one of them.
-      counted: own.counted.size === 0 ? counted : new Map([...own.counted, ...counted]),
-      used: this.#variants.get(key.text)?.used ?? new Set(),
-      yield: this.#variants.get(key.text)?.yield ?? new VariantYield(),
-      tags: [...new Set([...own.tags, ...(entry?.tags ?? [])])].slice(0, MAX_TAGS),
-      mark,
-    })
+    const { selecting: names } = marker
+    this.known.learn(key, marker, entry)
     const storageKey = variantKey(key, names, request)
     if (isUntold(names, request)) return untold(storageKey)
     return this.#then(this.#cache.find(storageKey), (found): FoundVariant => {
@@ -273,7 +160,7 @@ export class Variants {
   }
 
   #keyFor(key: PrimaryKey, request: RequestHead): string {
-    const variants = this.#variants.get(key.text)
+    const variants = this.known.get(key.text)
     return variants === undefined ? key.text : variantKey(key, variants.names, request)
   }
 
@@ -282,12 +169,6 @@ export class Variants {
     go: (found: Found | undefined) => FoundVariant | Promise<FoundVariant>,
   ): FoundVariant | Promise<FoundVariant> {
     return found instanceof Promise ? found.then(go) : go(found)
-  }
-
-  #remember(key: string, variants: KnownVariants): void {
-    if (key.length > MAX_LENGTH) return
-    if (this.#variants.size >= MEMORY) this.#variants.clear()
-    this.#variants.set(key, variants)
   }
 }
 
@@ -300,21 +181,6 @@ export function keysOfMarker(key: string, entry: Entry): readonly string[] {
 
 const NOTHING_RETIRED: ReadonlyMap<string, Entry> = new Map()
 const NO_BODY = Buffer.alloc(0)
-const NO_TAGS: readonly string[] = Object.freeze([])
-const NONE: ReadonlyMap<string, number> = new Map()
-const NOTHING_COUNTED = { counted: NONE, tags: NO_TAGS }
-
-function isSame(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((name, at) => name === other[at])
-}
-
-/** The end of a variant's key, which identifies it among the variants of a primary key. */
-function endOf(storageKey: string): string {
-  return storageKey.slice(-HASH_LENGTH)
-}
-
-const HASH_LENGTH = 12
-
 /**
  * The response in an entry, if the request selects it. Compares the full identity, because the hash in a key is too
  * short to be unique.
