@@ -64,7 +64,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'observe/prometheus.ts registered': 'caches of a registry',
   'adapters/nestjs.ts #byOptions': 'options of decorated handlers',
   'http/rules/met-objects.ts TOKENS': 'objects that middleware in front has set',
-  'middleware/node-internals/prepared-head.ts joinedOnes': 'answers prepared as bytes',
+  'middleware/node-internals/prepared-reply.ts joinedOnes': 'answers prepared as bytes',
   'middleware/node/own-accessors.ts FUNCTIONS': 'accessors of observed names',
 }
 

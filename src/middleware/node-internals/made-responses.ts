@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isOfNode } from './prepared-head.js'
+import { isOfNode } from './untouched-response.js'
 
 /** How long an inspected response is representative of the server's others, in milliseconds. */
 const KNOWN_FOR = 1000
