@@ -12,7 +12,7 @@ const filters = args.filter((argument) => !(argument in SERVERS))
 const NEED_REDIS = ['test/core', 'test/coherence', 'test/faults', 'test/attacks/redis', 'test/middleware/contract']
 
 installDependencies()
-process.env.CURRENT_FRAMEWORKS = '1'
+process.env.HOSTS = 'express-front,koa'
 /** @type {string[]} */
 const table = []
 for (const name of names.length > 0 ? names : Object.keys(SERVERS)) {

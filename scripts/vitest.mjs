@@ -8,9 +8,14 @@ export const LIBRARY = ['--project=deadlines', '--project=library', '--project=w
 
 /**
  * `node` is the binary. With `isBeside`, what it prints is shown at the end: other runs print at the same time. `priority`
- * is that of the operating system, 0 unless told.
+ * is that of the operating system, 0 unless told. `hosts` are those that the contract is run on, all unless told.
  *
- * @typedef {{ readonly node?: string, readonly isBeside?: boolean, readonly priority?: number }} How
+ * @typedef {{
+ *   readonly node?: string
+ *   readonly isBeside?: boolean
+ *   readonly priority?: number
+ *   readonly hosts?: readonly string[]
+ * }} How
  */
 
 /**
@@ -65,9 +70,13 @@ export function prioritize(pid, priority) {
  * @param {readonly string[]} args
  * @returns {Promise<number>}
  */
-function run({ node = process.execPath, isBeside = false, priority = 0 }, args) {
+function run({ node = process.execPath, isBeside = false, priority = 0, hosts }, args) {
   // The processes that a test starts find the same node first.
-  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` }
+  const env = {
+    ...process.env,
+    PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`,
+    ...(hosts && { HOSTS: hosts.join(',') }),
+  }
   return new Promise((resolve, reject) => {
     const child = spawn(node, args, {
       stdio: ['ignore', isBeside ? 'pipe' : 'inherit', isBeside ? 'pipe' : 'inherit'],
