@@ -1,4 +1,5 @@
 import type { Exchange, Recording } from '../port/exchange.js'
+import type { InputsRead } from '../rules/inputs-read.js'
 import { isCached } from './decision.js'
 import type { Standpoint } from './explain.js'
 import { PassThrough } from './pass-through.js'
@@ -89,3 +90,22 @@ export function isOtherRefresh({ request }: Exchange, recording: Recording): boo
 }
 
 const AHEAD = ['method', 'url', 'protocol', 'host', 'otherOrigin'] as const
+
+/** Makes a decision without recording the values it reads as inputs of the run that the request is part of. */
+export function unwatched<Outcome>(
+  inputs: InputsRead,
+  decide: () => Outcome | Promise<Outcome>,
+): Outcome | Promise<Outcome> {
+  inputs.pause()
+  try {
+    const decision = decide()
+    if (!(decision instanceof Promise)) {
+      inputs.resume()
+      return decision
+    }
+    return decision.finally(() => inputs.resume())
+  } catch (thrown) {
+    inputs.resume()
+    throw thrown
+  }
+}

@@ -2,12 +2,9 @@ import { HANDLERS, isTraced } from '../../core/channels.js'
 import type { CacheEngine } from '../../core/engine.js'
 import type { Exchange, Reply, RequestHead } from '../port/exchange.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
-import type { InputsRead } from '../rules/inputs-read.js'
 import { isForSeveral, mayReuse, requestControl } from '../rules/reusable.js'
 import type { Invalidations } from '../store/invalidations.js'
-import { representationFor } from '../store/representation.js'
 import type { StoredResponse } from '../store/stored-response.js'
-import { answerFromStore } from './answer.js'
 import {
   type DecidedBy,
   type Decision,
@@ -23,8 +20,9 @@ import type { Explanation } from './explanation.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, NOTHING } from './handler-runs.js'
 import { HandlerTrace } from './handler-trace.js'
+import { Hits } from './hits.js'
 import type { Lookup } from './lookup.js'
-import { isAnother, isOtherRefresh, Nested } from './nested.js'
+import { isAnother, isOtherRefresh, Nested, unwatched } from './nested.js'
 import { PassThrough, Unrecorded } from './pass-through.js'
 import { Passes } from './passes.js'
 import { type Policy, storageScopeOf } from './policy.js'
@@ -34,7 +32,6 @@ import type { Reports } from './reports.js'
 import { ResponseRecorder } from './response-recorder.js'
 import { ResponseWriter } from './response-writer.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
-import { withServerTiming } from './server-timing.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
 type Outcome = Reply | Forwarding | typeof INSIDE | typeof NOTHING
@@ -58,10 +55,10 @@ export class ResponseCache<Context extends object> {
   readonly #policy: Policy<Context>
   readonly #parts: ProtocolParts<Context>
   readonly #reports: Reports
-  readonly #writer: ResponseWriter
   readonly #scopes: Scopes
   readonly #nested: Nested<Context>
   readonly #passes: Passes<Context>
+  readonly #hits: Hits<Context>
   readonly #runs: HandlerRuns<Context>
   readonly #by: DecidedBy<Context>
 
@@ -73,11 +70,12 @@ export class ResponseCache<Context extends object> {
     this.#policy = policy
     this.#parts = parts
     this.#reports = parts.reports
-    this.#writer = new ResponseWriter(parts)
+    const writer = new ResponseWriter(parts)
     this.#scopes = new Scopes(this, storageScopeOf(policy))
     this.#nested = new Nested(policy, this.#scopes)
     this.#passes = new Passes(parts, this.#scopes)
-    this.#runs = new HandlerRuns(parts, this.#scopes, this.#writer)
+    this.#hits = new Hits(parts, writer)
+    this.#runs = new HandlerRuns(parts, this.#scopes, writer)
     const find = (lookup: Lookup<Context>) => responses.find(lookup)
     this.#by = { policy, cache, keys, find, runs: this.#runs.flights }
   }
@@ -187,7 +185,7 @@ export class ResponseCache<Context extends object> {
   }
 
   #hit(hit: Hit<Context>): Outcome | Promise<Outcome> {
-    const { lookup, found, stored, now, refresh } = hit
+    const { lookup, found, stored, refresh } = hit
     if (refresh !== undefined) {
       const look = () => this.#lookForNewer(lookup, stored)
       const isUnderWay = this.#runs.refresh(lookup, found.storageKey, stored, look)
@@ -195,21 +193,7 @@ export class ResponseCache<Context extends object> {
         return this.#carryOut(lookup.exchange, missed(lookup, found, 'outlived', this.#by))
       }
     }
-    const tier = found.found?.tier ?? 'memory'
-    const { cacheStatus, precompress } = this.#policy
-    this.#parts.keys.found(lookup.key)
-    if (precompress !== undefined && precompress.length > 0) {
-      this.#writer.precompressor.afterHit(found.storageKey, stored, now)
-    }
-    const key = cacheStatus === 'debug' ? lookup.key.text : undefined
-    const shown = representationFor(stored, lookup.request, now)
-    if (shown.isEncoded) this.cache.counters.precompressedHits += 1
-    const whole = shown.asHit(now, cacheStatus === false ? undefined : tier, key)
-    const reply = answerFromStore(lookup, { stored: shown, whole, now })
-    this.#reports.hit(hit, reply)
-    if (cacheStatus !== 'debug') return reply
-    const result = now >= stored.staleAt ? 'stale' : 'hit'
-    return withServerTiming(lookup.exchange, reply, { result, detail: tier, handler: stored.cost })
+    return this.#hits.answer(hit)
   }
 
   #miss(decision: Miss<Context>): Outcome | Promise<Outcome> {
@@ -299,21 +283,5 @@ export class ResponseCache<Context extends object> {
     if (recording instanceof ResponseRecorder) this.#runs.adopt(recording, exchange)
     else if (recording instanceof PassThrough && recording.tally !== undefined) recording.tally.exchange = exchange
     return new Forwarding(recording, ahead?.changes)
-  }
-}
-
-/** Makes a decision without recording the values it reads as inputs of the run. */
-function unwatched(inputs: InputsRead, decide: () => Outcome | Promise<Outcome>): Outcome | Promise<Outcome> {
-  inputs.pause()
-  try {
-    const decision = decide()
-    if (!(decision instanceof Promise)) {
-      inputs.resume()
-      return decision
-    }
-    return decision.finally(() => inputs.resume())
-  } catch (thrown) {
-    inputs.resume()
-    throw thrown
   }
 }
