@@ -1,4 +1,4 @@
-import type { RequestHead } from '../../src/http/port/exchange.js'
+import type { RequestHead } from '../../src/http/port/request-head.js'
 import { namedPaths } from '../../src/http/store/named-paths.js'
 import { PrimaryKeys, prefixesOfPath } from '../../src/http/store/primary-key.js'
 import type { Trial } from './trial.js'

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import querystring from 'node:querystring'
 import { isDeepStrictEqual } from 'node:util'
-import type { RequestHead } from '../../src/http/port/exchange.js'
+import type { RequestHead } from '../../src/http/port/request-head.js'
 import { PrimaryKeys } from '../../src/http/store/primary-key.js'
 import { parseNoVarySearch } from '../../src/http/syntax/no-vary-search.js'
 import type { Random } from '../simulation/random.js'

@@ -1,4 +1,6 @@
-import type { Exchange, Reply, RequestHead } from '../port/exchange.js'
+import type { Exchange } from '../port/exchange.js'
+import type { Reply } from '../port/reply.js'
+import type { RequestHead } from '../port/request-head.js'
 import { asksForWhole, isNotModified, isRangeApplicable, notModifiedFields } from '../rules/conditional.js'
 import { uniteVary } from '../rules/vary.js'
 import { toFieldList } from '../store/route-fields.js'

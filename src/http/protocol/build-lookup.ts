@@ -1,6 +1,7 @@
 import { shown } from '../../core/option-checks.js'
-import type { Exchange, RequestHead } from '../port/exchange.js'
+import type { Exchange } from '../port/exchange.js'
 import { contentDigest, MAX_CONTENT, type RequestContent, UNKNOWN_CONTENT } from '../port/request-content.js'
+import type { RequestHead } from '../port/request-head.js'
 import { ANSWERED, CONTRADICTORY } from '../rules/origin.js'
 import type { Reason } from '../rules/reasons.js'
 import { requestControl } from '../rules/reusable.js'

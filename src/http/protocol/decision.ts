@@ -1,5 +1,6 @@
 import type { CacheEngine } from '../../core/engine.js'
-import type { Exchange, RequestHead } from '../port/exchange.js'
+import type { Exchange } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import type { Reason } from '../rules/reasons.js'
 import { mayReuse } from '../rules/reusable.js'
 import { refuseRequest } from '../rules/storable.js'

@@ -1,4 +1,5 @@
-import type { FieldChanges, RequestHead } from '../port/exchange.js'
+import type { FieldChanges } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { isSecretField } from '../rules/credentials.js'
 import { selectingValues } from '../rules/vary.js'
 import { keyParts } from '../store/primary-key.js'

@@ -1,4 +1,5 @@
-import type { FieldChanges, RequestHead } from '../port/exchange.js'
+import type { FieldChanges } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { preconditions, SELECTIVE_FIELDS, VALIDATING_FIELDS } from '../rules/conditional.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import type { StoredResponse } from '../store/stored-response.js'

@@ -1,4 +1,4 @@
-import type { Reply } from '../port/exchange.js'
+import type { Reply } from '../port/reply.js'
 import { representationFor } from '../store/representation.js'
 import { answerFromStore } from './answer.js'
 import type { Hit } from './decision.js'

@@ -1,4 +1,4 @@
-import type { RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import type { InputsDecision } from '../rules/storable-inputs.js'

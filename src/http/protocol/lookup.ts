@@ -1,4 +1,5 @@
-import type { Exchange, RequestHead } from '../port/exchange.js'
+import type { Exchange } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { credentialsOf, unservedCredential } from '../rules/credentials.js'
 import type { Reason } from '../rules/reasons.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'

@@ -1,4 +1,5 @@
-import type { Exchange, Recording } from '../port/exchange.js'
+import type { Exchange } from '../port/exchange.js'
+import type { Recording } from '../port/recording.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import { isCached } from './decision.js'
 import type { Standpoint } from './explain.js'

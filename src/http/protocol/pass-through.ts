@@ -1,5 +1,7 @@
 import { brand } from '../../core/brand.js'
-import type { Onward, Recording, Reply, RequestHead, ResponseHead } from '../port/exchange.js'
+import type { Onward, Recording, ResponseHead } from '../port/recording.js'
+import type { Reply } from '../port/reply.js'
+import type { RequestHead } from '../port/request-head.js'
 import type { ResponseHandle } from '../port/response-handle.js'
 import { invalidatedGroups } from '../rules/groups.js'
 import { invalidatedTargets, isSafe } from '../rules/invalidation.js'

@@ -1,4 +1,5 @@
-import type { Exchange, Reply } from '../port/exchange.js'
+import type { Exchange } from '../port/exchange.js'
+import type { Reply } from '../port/reply.js'
 import { ResponseNotes } from '../port/response-notes.js'
 import type { Reason } from '../rules/reasons.js'
 import type { Invalidations } from '../store/invalidations.js'

@@ -1,4 +1,4 @@
-import type { ResponseHead } from '../port/exchange.js'
+import type { ResponseHead } from '../port/recording.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
 
 /** Whether there is a logged-in user, or a session that contains data. */

@@ -1,5 +1,6 @@
 import { brand } from '../../core/brand.js'
-import type { Onward, Recording, Reply, ResponseHead } from '../port/exchange.js'
+import type { Onward, Recording, ResponseHead } from '../port/recording.js'
+import type { Reply } from '../port/reply.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import { targetUri } from '../rules/invalidation.js'
 import type { Reason } from '../rules/reasons.js'

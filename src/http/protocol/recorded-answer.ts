@@ -1,4 +1,5 @@
-import type { Reply, ResponseHead } from '../port/exchange.js'
+import type { ResponseHead } from '../port/recording.js'
+import type { Reply } from '../port/reply.js'
 import { uniteVary } from '../rules/vary.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import { toFieldList } from '../store/route-fields.js'

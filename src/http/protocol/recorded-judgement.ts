@@ -1,4 +1,4 @@
-import type { ResponseHead } from '../port/exchange.js'
+import type { ResponseHead } from '../port/recording.js'
 import type { ResponseNotes } from '../port/response-notes.js'
 import { isEndless } from '../rules/endless-types.js'
 import type { InputsRead } from '../rules/inputs-read.js'

@@ -1,6 +1,7 @@
 import type { RunMark } from '../../core/mark.js'
-import type { Reply, RequestHead } from '../port/exchange.js'
 import type { FinishedResponse } from '../port/finished-response.js'
+import type { Reply } from '../port/reply.js'
+import type { RequestHead } from '../port/request-head.js'
 import type { TagField } from '../rules/emitted-tags.js'
 import type { InputsPolicy } from '../rules/inputs-policy.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'

@@ -1,4 +1,4 @@
-import type { RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { CONDITIONAL_FIELDS } from '../rules/conditional.js'
 import { cookieValue } from '../rules/cookie-values.js'
 import { COOKIE, type SelectingFields } from '../rules/vary.js'

@@ -1,4 +1,5 @@
-import type { Onward, Reply, ResponseHead } from '../port/exchange.js'
+import type { Onward, ResponseHead } from '../port/recording.js'
+import type { Reply } from '../port/reply.js'
 import type { Reason } from '../rules/reasons.js'
 import { isConfirmedBy, isConfirmedByHead, isFreshenedBy } from '../rules/stored-fields.js'
 import { encodingsToMake } from '../store/encodings.js'

@@ -1,5 +1,6 @@
 import type { CacheEngine } from '../../core/engine.js'
-import type { Reply, RequestHead } from '../port/exchange.js'
+import type { Reply } from '../port/reply.js'
+import type { RequestHead } from '../port/request-head.js'
 import { isForSeveral, mayReuseOnError } from '../rules/reusable.js'
 import { representationFor } from '../store/representation.js'
 import { CACHE_NAME, type StoredResponse } from '../store/stored-response.js'

@@ -1,5 +1,7 @@
 import { sharedSymbol } from '../../core/brand.js'
-import type { Exchange, FieldChanges, Recording, RequestHead } from '../port/exchange.js'
+import type { Exchange, FieldChanges } from '../port/exchange.js'
+import type { Recording } from '../port/recording.js'
+import type { RequestHead } from '../port/request-head.js'
 import type { Invalidations } from '../store/invalidations.js'
 import type { Explanation } from './explanation.js'
 

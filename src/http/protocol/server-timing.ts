@@ -1,4 +1,5 @@
-import type { Exchange, Reply } from '../port/exchange.js'
+import type { Exchange } from '../port/exchange.js'
+import type { Reply } from '../port/reply.js'
 import { type FieldList, type FieldValue, fieldValue } from '../syntax/fields.js'
 
 /** What a developer sees of the cache in the timings of the browser: only sent with `cacheStatus: 'debug'`. */

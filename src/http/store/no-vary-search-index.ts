@@ -1,7 +1,7 @@
 import type { CacheEngine } from '../../core/engine.js'
 import type { Found } from '../../core/found.js'
 import type { RunMark } from '../../core/mark.js'
-import type { RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
 import { parseNoVarySearch, type SearchRule } from '../syntax/no-vary-search.js'
 import type { KeyedRequest, PrimaryKey, PrimaryKeys } from './primary-key.js'

@@ -1,5 +1,5 @@
 import { buildKey, type KeyParams } from '../../core/build-key.js'
-import type { RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { isPlainOrigin } from '../rules/origin.js'
 import type { SearchRule } from '../syntax/no-vary-search.js'
 import { pathOf } from '../syntax/target.js'

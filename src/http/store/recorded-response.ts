@@ -1,4 +1,5 @@
-import type { RequestHead, ResponseHead } from '../port/exchange.js'
+import type { ResponseHead } from '../port/recording.js'
+import type { RequestHead } from '../port/request-head.js'
 import { emittedTags, type TagField } from '../rules/emitted-tags.js'
 import { isGroupTag, responseTags } from '../rules/groups.js'
 import type { Storable } from '../rules/storable.js'

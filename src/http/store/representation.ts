@@ -1,5 +1,5 @@
 import { entryWith } from '../../core/entry.js'
-import type { RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { isRangeApplicable } from '../rules/conditional.js'
 import { uniteVary } from '../rules/vary.js'
 import { acceptsIdentity, IDENTITY, preferredCoding } from '../syntax/accept-encoding.js'

@@ -1,4 +1,4 @@
-import type { ResponseHead } from '../port/exchange.js'
+import type { ResponseHead } from '../port/recording.js'
 import {
   emptyFields,
   type FieldList,

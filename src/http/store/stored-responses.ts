@@ -1,5 +1,5 @@
 import type { CacheEngine } from '../../core/engine.js'
-import type { RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import { type FoundUnder, NoVarySearchIndex, type SearchKeys } from './no-vary-search-index.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'

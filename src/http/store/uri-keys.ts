@@ -1,5 +1,5 @@
 import type { CacheEngine } from '../../core/engine.js'
-import type { RequestHead } from '../port/exchange.js'
+import type { RequestHead } from '../port/request-head.js'
 import type { Target } from '../rules/invalidation.js'
 import { pathOf } from '../syntax/target.js'
 import type { NoVarySearchIndex } from './no-vary-search-index.js'

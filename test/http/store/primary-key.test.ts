@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildKey } from '../../../src/core/build-key.js'
-import type { RequestHead } from '../../../src/http/port/exchange.js'
+import type { RequestHead } from '../../../src/http/port/request-head.js'
 import { type KeyPolicy, PrimaryKeys, prefixesOfPath } from '../../../src/http/store/primary-key.js'
 import { parseNoVarySearch } from '../../../src/http/syntax/no-vary-search.js'
 

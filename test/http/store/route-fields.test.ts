@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ResponseHead } from '../../../src/http/port/exchange.js'
+import type { ResponseHead } from '../../../src/http/port/recording.js'
 import { NO_NAMES, PER_RUN_FIELDS, routeFields } from '../../../src/http/store/route-fields.js'
 import type { FieldValue } from '../../../src/http/syntax/fields.js'
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Reply } from '../../../src/http/port/exchange.js'
+import type { Reply } from '../../../src/http/port/reply.js'
 import { sendReply } from '../../../src/middleware/node/node-response.js'
 import { sendPrepared, sendPreparedOver } from '../../../src/middleware/node-internals/prepared-head.js'
 
