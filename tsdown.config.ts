@@ -15,6 +15,13 @@ const PUBLIC = [
   'src/testing/check-coherence.ts',
 ]
 
+const ENTRY_POINTS = new Set(PUBLIC.map((file) => resolve(file)))
+
+/** What rolldown tells of a module whose chunk is asked for. */
+interface ChunkingContext {
+  getModuleInfo(id: string): { readonly importers: readonly string[] } | null
+}
+
 const COMMON = {
   platform: 'node',
   target: 'node20.19',
@@ -50,11 +57,12 @@ export default defineConfig([
     // What a comment says to users is in the declarations.
     outputOptions: {
       comments: false,
-      // By the order of the sources, in which the core imports none of the others: chunks that require each other do not load.
+      // What every user loads, by the order of the sources, in which the core imports none of the others: chunks that
+      // require each other do not load. What is loaded on demand is left to chunks of its own, which import these.
       codeSplitting: {
         groups: [
-          { name: 'core', test: (id) => isSource(id) && /\/src\/(core\/|http\/port\/refresh-mark)/.test(id) },
-          { name: 'http', test: (id) => isSource(id) && /\/src\/(http|middleware\/[\w-]+)\//.test(id) },
+          { name: nameOf('core', /\/src\/(core\/|http\/port\/refresh-mark)/) },
+          { name: nameOf('http', /\/src\/(http|middleware\/[\w-]+)\//) },
         ],
       },
     },
@@ -82,6 +90,18 @@ export default defineConfig([
     ],
   },
 ])
+
+/** Names a chunk for the sources in a folder that an entry point imports, and no chunk for those loaded on demand. */
+function nameOf(name: string, folder: RegExp): (id: string, context: ChunkingContext) => string | null {
+  return (id, context) => (isSource(id) && folder.test(id) && isAlwaysLoaded(id, context) ? name : null)
+}
+
+function isAlwaysLoaded(id: string, context: ChunkingContext, seen = new Set<string>()): boolean {
+  if (seen.has(id)) return false
+  seen.add(id)
+  if (ENTRY_POINTS.has(id)) return true
+  return context.getModuleInfo(id)?.importers.some((importer) => isAlwaysLoaded(importer, context, seen)) === true
+}
 
 /** False for the declarations, which are bundled in the same run. */
 function isSource(id: string): boolean {

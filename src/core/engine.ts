@@ -81,8 +81,8 @@ export class CacheEngine {
   }
 
   /** See {@link EntryStore.board}. */
-  get board(): ProcessBoard | undefined {
-    return this.#entries.board
+  board(): Promise<ProcessBoard | undefined> {
+    return this.#entries.board()
   }
 
   /** See {@link EntryStore.takenIds}. */

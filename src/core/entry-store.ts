@@ -11,7 +11,7 @@ import type { OutageStats } from './coherence/outages.js'
 import type { BoardStats, ProcessBoard } from './coherence/process-board.js'
 import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
 import type { RetirementStats } from './coherence/retirement.js'
-import { openSharedStore, type SharedStore } from './coherence/shared-store.js'
+import { SharedAccess } from './coherence/shared-access.js'
 import type { Turn } from './coherence/shared-turns.js'
 import type { TakenIds } from './coherence/taken-ids.js'
 import type { Counters } from './counters.js'
@@ -82,7 +82,7 @@ export class EntryStore {
   readonly #events: GuardedEmitter
   readonly #memory: JudgedMemory
   readonly #mirror: Mirror
-  readonly #shared: SharedStore | undefined
+  readonly #shared: SharedAccess
   readonly #invalidator: Invalidator
   /** True after {@link close}, and from the start if the cache is disabled: nothing is found and nothing is stored. */
   #closed: boolean
@@ -102,7 +102,7 @@ export class EntryStore {
     })
     this.#memory = new JudgedMemory(tier, this.#mirror, settings.clock, events)
     const own = { settings, counters, events, mirror: this.#mirror, memory: this.#memory }
-    this.#shared = openSharedStore(own, { onRecords: (covers) => this.#invalidator.dropKeys(covers) })
+    this.#shared = new SharedAccess(own, { onRecords: (covers) => this.#invalidator.dropKeys(covers) })
     this.#invalidator = new Invalidator(own, this.#shared)
   }
 
@@ -112,25 +112,26 @@ export class EntryStore {
 
   /** Whether Redis is configured. */
   get isShared(): boolean {
-    return this.#shared !== undefined
+    return this.#shared.isConfigured
   }
 
   /** Where processes tell of themselves; `undefined` without Redis. */
-  get board(): ProcessBoard | undefined {
-    return this.#shared?.board
+  async board(): Promise<ProcessBoard | undefined> {
+    return (await this.#shared.opened())?.board
   }
 
-  /** Ids that are taken among all processes; `undefined` without Redis. */
+  /** Ids that are taken among all processes; `undefined` without Redis, and until its code is loaded. */
   get takenIds(): TakenIds | undefined {
-    return this.#shared?.takenIds
+    return this.#shared.store?.takenIds
   }
 
   /**
    * False if the last command sent to Redis was not answered in time, or there is no connection. True without Redis.
    */
   get isAnswering(): boolean {
-    const coherence = this.#shared?.coherence
-    return coherence === undefined || (coherence.isConnected && coherence.breaker.failures === 0)
+    const coherence = this.#shared.store?.coherence
+    if (coherence === undefined) return !this.isShared
+    return coherence.isConnected && coherence.breaker.failures === 0
   }
 
   /**
@@ -142,7 +143,10 @@ export class EntryStore {
    * rejects.
    */
   find(key: string): Found | undefined | Promise<Found | undefined> {
-    return this.#shared === undefined ? this.#memory.find(key, false) : this.#shared.reader.find(key)
+    const { store } = this.#shared
+    if (store !== undefined) return store.reader.find(key)
+    if (this.#shared.isLoading) return this.#findOnceOpened(key)
+    return this.isShared ? this.#findAlone(key) : this.#memory.find(key, false)
   }
 
   /**
@@ -150,7 +154,8 @@ export class EntryStore {
    * Redis is not kept in memory. Never rejects.
    */
   async peek(key: string): Promise<Found | Absence> {
-    return this.#shared === undefined ? this.#memory.peek(key, false) : this.#shared.reader.peek(key)
+    const store = this.#shared.store ?? (await this.#shared.opened())
+    return store === undefined ? this.#memory.peek(key, this.isShared) : store.reader.peek(key)
   }
 
   /**
@@ -160,7 +165,7 @@ export class EntryStore {
   mark(): RunMark {
     return {
       sequence: this.#mirror.sequence,
-      stamp: this.#shared?.coherence.stamp ?? nowhere,
+      stamp: this.#shared.store?.coherence.stamp ?? nowhere,
       startedAt: this.#clock.monotonic(),
     }
   }
@@ -196,7 +201,8 @@ export class EntryStore {
   async assign(key: string, entry: NewEntry): Promise<void> {
     const put = this.#put(key, entry, this.mark())
     if (!('slot' in put)) return
-    const advanced = this.#shared === undefined ? put.slot : await this.#shared.writer.advance(key, put.slot)
+    const store = this.#shared.store ?? (await this.#shared.opened())
+    const advanced = store === undefined ? put.slot : await store.writer.advance(key, put.slot)
     if (advanced !== undefined) await this.#write(key, advanced, true)
   }
 
@@ -215,14 +221,14 @@ export class EntryStore {
     const slot = this.#memory.slotOf(key, was)
     if (made === undefined || slot === undefined) return false
     const { storedAt, staleAt, deleteAt, tags } = was
-    const id = this.#shared === undefined ? undefined : makeEntryId(made.body.length)
+    const id = this.isShared ? makeEntryId(made.body.length) : undefined
     const entry: Entry = { storedAt, staleAt, deleteAt, tags, meta: made.meta, body: made.body, id, memo: undefined }
     if (entrySize(key, entry) > this.#settings.maxBytes) return false
     const fitsRedis = entry.body.length <= this.#settings.maxRedisBytes
-    if (this.#shared !== undefined && !fitsRedis && was.body.length <= this.#settings.maxRedisBytes) return false
+    if (this.isShared && !fitsRedis && was.body.length <= this.#settings.maxRedisBytes) return false
     const amended: MemorySlot = { ...slot, entry }
     this.#memory.tier.put(key, amended)
-    if (this.#shared !== undefined && fitsRedis) await this.#shared.writer.amend(key, was, amended)
+    if (fitsRedis) await this.#shared.store?.writer.amend(key, was, amended)
     return true
   }
 
@@ -241,7 +247,7 @@ export class EntryStore {
     tags: readonly string[] = [],
     patience?: number,
   ): undefined | Promise<Turn<T>> {
-    const shared = this.#shared
+    const shared = this.#shared.store
     // The last command failed or timed out: do not make a request wait for Redis twice.
     if (shared?.turns === undefined || !this.isAnswering) return undefined
     const isOvertaken = ({ incarnation, position }: Stamp): boolean =>
@@ -267,8 +273,9 @@ export class EntryStore {
   /** The tiers, for a look at what is stored. */
   inspected(): InspectedTiers {
     const memory = this.#memory
-    if (this.#shared?.coherence.isConnected !== true) return { memory, redis: undefined }
-    const { port, coherence } = this.#shared
+    const { store } = this.#shared
+    if (store?.coherence.isConnected !== true) return { memory, redis: undefined }
+    const { port, coherence } = store
     const { keyPrefix } = this.#settings
     const { incarnation } = coherence.stamp
     // A look that takes too long must not open the circuit breaker.
@@ -277,7 +284,8 @@ export class EntryStore {
   }
 
   stats(): EntryStoreStats {
-    const coherence = this.#shared?.coherence
+    const { store, failure } = this.#shared
+    const coherence = store?.coherence
     return {
       memory: this.#memory.tier.stats(),
       oldestStoredAt: this.#memory.tier.oldest()?.entry.storedAt,
@@ -285,14 +293,14 @@ export class EntryStore {
       journal: coherence?.stats(),
       outage: coherence?.outageStats() ?? NO_OUTAGE,
       log: coherence?.logStats(),
-      pendingWrites: this.#shared?.writer.pending ?? 0,
-      retired: this.#shared?.retirement.stats() ?? this.#mirror.retired.stats(),
+      pendingWrites: store?.writer.pending ?? 0,
+      retired: store?.retirement.stats() ?? this.#mirror.retired.stats(),
       commandsInFlight: coherence?.tier.inFlight ?? 0,
-      isConnected: coherence === undefined || coherence.isConnected,
-      redisError: coherence?.redisError,
+      isConnected: coherence === undefined ? !this.isShared : coherence.isConnected,
+      redisError: coherence === undefined ? failure?.message : coherence.redisError,
       circuitState: coherence?.breaker.state ?? 'closed',
       circuitFailures: coherence?.breaker.failures ?? 0,
-      board: this.#shared?.board.stats(),
+      board: store?.board.stats(),
     }
   }
 
@@ -300,9 +308,7 @@ export class EntryStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#shared?.writer.stop()
-    await this.#shared?.sweep.stop()
-    await this.#shared?.coherence.close()
+    await this.#shared.close()
     this.#memory.tier.clear()
   }
 
@@ -319,7 +325,7 @@ export class EntryStore {
       tags,
       meta: entry.meta ?? '',
       body: entry.body,
-      id: this.#shared === undefined ? undefined : makeEntryId(entry.body.length),
+      id: this.isShared ? makeEntryId(entry.body.length) : undefined,
       memo: undefined,
     }
     const slot: MemorySlot = {
@@ -350,10 +356,36 @@ export class EntryStore {
 
   /** Writes an entry that memory has to Redis, if there is one. */
   #write(key: string, slot: MemorySlot, isAssigned = false): Promise<boolean> | undefined {
-    if (!isTraced(STORES)) return this.#shared?.writer.write(key, slot, isAssigned)
+    if (!isTraced(STORES)) return this.#writeToRedis(key, slot, isAssigned)
     const { tags, body } = slot.entry
-    const write = async () => (await this.#shared?.writer.write(key, slot, isAssigned)) ?? false
+    const write = async () => (await this.#writeToRedis(key, slot, isAssigned)) ?? false
     return STORES.tracePromise(write, { keyPrefix: this.#settings.keyPrefix, key, tags, size: body.length })
+  }
+
+  #writeToRedis(key: string, slot: MemorySlot, isAssigned: boolean): Promise<boolean> | undefined {
+    const { store, isLoading } = this.#shared
+    if (store !== undefined) return store.writer.write(key, slot, isAssigned)
+    return isLoading ? this.#writeOnceOpened(key, slot, isAssigned) : undefined
+  }
+
+  /** If it takes too long, the entry is written with all others when Redis is first connected. */
+  async #writeOnceOpened(key: string, slot: MemorySlot, isAssigned: boolean): Promise<boolean> {
+    const store = await this.#shared.opened()
+    return (await store?.writer.write(key, slot, isAssigned)) ?? false
+  }
+
+  async #findOnceOpened(key: string): Promise<Found | undefined> {
+    const store = await this.#shared.opened()
+    return store === undefined ? this.#findAlone(key) : store.reader.find(key)
+  }
+
+  /** Finds in memory although Redis is configured, because its code is not there. */
+  #findAlone(key: string): Found | undefined {
+    this.#counters.redisSkipped++
+    const knownAt = this.#memory.tier.peek(key)?.knownAt
+    const isConfirmed =
+      knownAt !== undefined && this.#clock.monotonic() - knownAt <= this.#settings.maxStaleWhileDisconnected
+    return isConfirmed ? this.#memory.find(key, true) : undefined
   }
 }
 

@@ -32,8 +32,8 @@ export interface DashboardSettings<Request> {
 /** What a dashboard shows: the cache of a middleware, with its invalidations. */
 export interface Watched {
   readonly cache: FallbackCache
-  /** Where its processes tell of themselves; `undefined` without Redis. */
-  readonly board: Board | undefined
+  /** Where its processes tell of themselves; resolves to `undefined` without Redis. */
+  board(): Promise<Board | undefined>
   stats(): CacheStats
   invalidate(path: string, options: InvalidateOptions): Promise<Invalidation>
   invalidateTags(tags: readonly string[], options: InvalidateOptions): Promise<Invalidation>
@@ -60,12 +60,11 @@ export class Dashboard<Request> {
   readonly #sampling: NodeJS.Timeout
   #samples = 0
 
-  constructor(watched: Watched, settings: DashboardSettings<Request>) {
+  constructor(watched: Watched, board: Board | undefined, settings: DashboardSettings<Request>) {
     this.#watched = watched
     this.#settings = settings
     this.#tail = new Tail(watched.cache)
     this.#entries = new Entries(inspectorOf(watched.cache))
-    const { board } = watched
     this.#id = board?.self ?? `${hostname()}/${process.pid}/${randomUUID()}`
     if (board !== undefined) this.#fleet = new Fleet(board, () => this.#report(this.#history.outline))
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_EVERY).unref()

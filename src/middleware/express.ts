@@ -107,7 +107,7 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         return new ExplainedExpressExchange(request, ignored)
       }),
     dashboard: (given: DashboardOptions<Request> = {}) =>
-      expressDashboard({ ...controls, board: policy.engine.board }, given),
+      expressDashboard({ ...controls, board: () => policy.engine.board() }, given),
     purgeEndpoint: (given: PurgeOptions) => expressPurge(purgedBy(responses, policy), given),
     with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
   })

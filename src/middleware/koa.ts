@@ -100,7 +100,8 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         checkExplained(asked, 'koa')
         return new ExplainedKoaExchange(asked, ignored)
       }),
-    dashboard: (given: KoaDashboardOptions = {}) => koaDashboard({ ...controls, board: policy.engine.board }, given),
+    dashboard: (given: KoaDashboardOptions = {}) =>
+      koaDashboard({ ...controls, board: () => policy.engine.board() }, given),
     purgeEndpoint: (given: KoaPurgeOptions) => koaPurge(purgedBy(responses, policy), given),
     with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
   })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -113,11 +113,33 @@ async function bundle(
   expect(problems).toEqual([])
 }
 
+describe.each(['cjs', 'mjs'])('an installation without the code for Redis, in %s', (kind) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-incomplete-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('answers from memory, and says why', async () => {
+    cpSync('dist', join(folder, 'dist'), { recursive: true })
+    symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
+    for (const file of readdirSync(join(folder, 'dist'))) {
+      if (file.startsWith('shared-store-')) rmSync(join(folder, 'dist', file))
+    }
+    const head = kind === 'cjs' ? "const { FallbackCache } = require('./dist/index.cjs')" : ESM_HEAD
+    writeFileSync(join(folder, `program.${kind}`), head + PROGRAM)
+    const env = { ...process.env, REDIS_URL: 'redis://127.0.0.1:1' }
+    const { stdout, stderr } = await execute(process.execPath, [join(folder, `program.${kind}`)], { env })
+    const problem = expect.stringMatching(/cannot find module.*shared-store/i)
+    expect(JSON.parse(stdout)).toEqual({ memory: 'from memory', durable: false, problem })
+    expect(stderr).toMatch(/memory answers alone: the code for Redis cannot be loaded \(cannot find module/i)
+  })
+})
+
+const ESM_HEAD = "import { FallbackCache } from './dist/index.mjs'"
+
 describe('what every user of an entry loads', () => {
   // Minified and gzipped, dependencies included; what is loaded on demand is not. Raise a figure only with a reason.
   it.each([
-    ['express', 140],
-    ['koa', 140],
+    ['express', 115],
+    ['koa', 115],
   ])('fallback-cache/%s is at most %i kB', async (name, limit) => {
     const { always } = await weigh(`dist/middleware/${name}.mjs`)
     expect(Math.ceil(always.gzipped / 1000)).toBeLessThanOrEqual(limit)

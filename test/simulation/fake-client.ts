@@ -1,10 +1,14 @@
 import { EventEmitter } from 'node:events'
+import { loadSharedStore } from '../../src/core/coherence/shared-access.js'
 import type { IoredisLike, RedisArgument } from '../../src/core/tiers/redis-client.js'
 import type { FakeRedis } from './fake-redis.js'
 import { type Reply, Status } from './keyspace.js'
 import { Connection, type Sent, type Weather } from './network.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
+
+// Code cannot be loaded in virtual time.
+await loadSharedStore()
 
 /** What a client does with commands it has no connection for, and with those that lost theirs. */
 export interface ClientHabits {

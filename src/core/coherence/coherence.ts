@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks'
+import { background } from '../background.js'
 import { type Clock, pause, settledWithin } from '../clock.js'
 import type { Counters } from '../counters.js'
 import { asError, CacheError } from '../errors.js'
@@ -7,6 +7,7 @@ import type { CoreSettings } from '../options.js'
 import type { Stamp } from '../stamp.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
 import { Lanes } from '../tiers/lanes.js'
+import { longestLoading } from '../tiers/late-port.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { Refusals } from '../tiers/refusals.js'
@@ -28,17 +29,12 @@ import { ServerCheck } from './server-check.js'
 import { type LogState, SharedLog } from './shared-log.js'
 import { tellInvalidation } from './tell-invalidation.js'
 
-/** The async context of background work: the one in which this module was loaded. */
-const background = new AsyncResource('FallbackCacheBackground')
-
 /** Limits for invalidations that are to be appended to the log: a burst is sent as fast as it is acknowledged. */
 const appending = { running: 16, waiting: 100_000, patience: 5_000 }
 
 /** How long `close` tries to append pending invalidations, in ms; a program may end before its first connection. */
 const patience = 1_000
 const firstPatience = 5_000
-/** How long requests wait for the package of the Redis client to be loaded, in ms. */
-const longestLoading = 1_000
 
 /** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
 export interface Confirmed extends Told {
@@ -187,9 +183,13 @@ export class Coherence {
     }
   }
 
-  /** Starts to listen to the client, and to connect. */
-  open(): void {
-    this.#port.watch(
+  /**
+   * Starts to listen to the client, and to connect.
+   *
+   * @param watch - listens to the client, like {@link RedisPort.watch}
+   */
+  open(watch: RedisPort['watch']): void {
+    watch(
       () => {
         this.#connectionError = undefined
         this.#check.step.reconnected()

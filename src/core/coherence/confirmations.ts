@@ -1,10 +1,9 @@
-import { hostname } from 'node:os'
 import { type Clock, pause } from '../clock.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { Script } from '../tiers/script.js'
 import type { CoherenceParts } from './coherence-parts.js'
-import { ownName } from './names.js'
+import { ownName, processName } from './names.js'
 
 /** Ends the name of a record whose readers are asked to confirm that they have applied it. */
 const asks = '-asks'
@@ -76,9 +75,4 @@ export class Confirmations {
 /** The name of a record that asks for confirmation. */
 export function asking(nonce: string): string {
   return nonce + asks
-}
-
-/** The name of this process: host, pid, and an id of its cache. */
-export function processName(id: string): string {
-  return `${hostname()}/${process.pid}/${id}`
 }

@@ -5,16 +5,14 @@ import type { Entry } from '../entry.js'
 import type { GuardedEmitter } from '../events.js'
 import type { CoreSettings } from '../options.js'
 import type { Invalidation } from '../receipt.js'
-import { decodeFrame, isTombstone } from '../tiers/wire-frame.js'
-import { processName } from './confirmations.js'
 import { type Cover, coverText, inParts } from './cover.js'
 import { countCovered } from './covered-entries.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
-import { newTombstoneId } from './retirement.js'
-import { tombstoneGrace } from './shared-log.js'
-import type { SharedStore } from './shared-store.js'
+import { processName } from './names.js'
+import type { SharedAccess } from './shared-access.js'
 import { tellInvalidation } from './tell-invalidation.js'
+import { newTombstoneId, tombstoneGrace } from './tombstones.js'
 
 /** How long invalidation records of single keys are kept, in ms: as long as their tombstones in Redis. */
 export function keyRecordsFor({ maxHandlerTime }: CoreSettings): number {
@@ -38,13 +36,13 @@ export class Invalidator {
   readonly #events: GuardedEmitter
   readonly #memory: JudgedMemory
   readonly #mirror: Mirror
-  readonly #shared: SharedStore | undefined
+  readonly #shared: SharedAccess
   /** The name of this process, without Redis. */
   readonly #ownName = processName(newTombstoneId())
   /** When records of single keys were last removed, in monotonic ms. */
   #agedAt: number
 
-  constructor({ settings, counters, events, mirror, memory }: OwnParts, shared: SharedStore | undefined) {
+  constructor({ settings, counters, events, mirror, memory }: OwnParts, shared: SharedAccess) {
     this.#settings = settings
     this.#clock = settings.clock
     this.#counters = counters
@@ -74,7 +72,7 @@ export class Invalidator {
   async delete(key: string): Promise<{ readonly existed: boolean; readonly durable: boolean }> {
     const inMemory = this.#memory.find(key, false) !== undefined
     const { existed, durable } = await this.#issue([{ kind: 'key', key }], false)
-    const inRedis = existed.some((head) => this.#shared?.reader.wasUsable(key, head) === true)
+    const inRedis = existed.some((head) => this.#shared.store?.reader.wasUsable(key, head) === true)
     return { existed: inMemory || inRedis, durable }
   }
 
@@ -94,18 +92,14 @@ export class Invalidator {
       this.#mirror.retire(key, id)
       this.#memory.tier.delete(key)
     }
-    const bodiless = new Map<string, Entry>()
-    if (ids.size === 0) return bodiless
+    if (ids.size === 0) return NO_ENTRIES
     this.#counters.retired += ids.size
     const covers = Array.from(ids.keys(), (key): Cover => ({ kind: 'key', key }))
     tellInvalidation(this.#events, covers, 'local')
-    if (this.#shared === undefined) return bodiless
-    for (const [key, bytes] of await this.#shared.retirement.send(ids)) {
-      const framed = decodeFrame(bytes)
-      if (framed === undefined || isTombstone(framed) || framed.entry.body.length > 0) continue
-      bodiless.set(key, framed.entry)
-    }
-    return bodiless
+    const store = this.#shared.store ?? (await this.#shared.opened())
+    if (store !== undefined) return store.retirement.send(ids)
+    this.#shared.whenOpened(({ retirement }) => void retirement.send(ids))
+    return NO_ENTRIES
   }
 
   /** Removes single keys from memory, and from time to time their old records. */
@@ -119,19 +113,12 @@ export class Invalidator {
   }
 
   async #count(covers: readonly Cover[]) {
-    const { keyPrefix } = this.#settings
-    const shared = this.#shared
-    const redis = shared && {
-      port: shared.port,
-      tier: shared.coherence.tier,
-      keyPrefix,
-      incarnation: shared.coherence.stamp.incarnation,
-    }
-    return countCovered(covers, this.#memory.tier, redis)
+    const store = this.#shared.store ?? (await this.#shared.opened())
+    return countCovered(covers, this.#memory.tier, store?.count)
   }
 
   async #issue(covers: readonly Cover[], confirms: boolean): Promise<Issue> {
-    const self = confirms ? [this.#shared?.coherence.processName ?? this.#ownName] : undefined
+    const self = confirms ? [this.#shared.store?.coherence.processName ?? this.#ownName] : undefined
     const alone = { position: undefined, existed: [], confirmedBy: self }
     if (covers.length === 0) return { durable: true, ...alone }
     if (!isTraced(INVALIDATIONS)) return this.#issueSome(covers, confirms, alone)
@@ -147,11 +134,18 @@ export class Invalidator {
   async #issueSome(covers: readonly Cover[], confirms: boolean, alone: Omit<Issue, 'durable'>): Promise<Issue> {
     this.#counters.invalidations++
     // Recorded before anything is awaited: from here on this process never serves a covered entry.
-    const shared = this.#shared
-    const recorded = inParts(covers).map((part) => this.#mirror.record(part, shared === undefined ? 0 : undefined))
+    const { isConfigured } = this.#shared
+    const recorded = inParts(covers).map((part) => this.#mirror.record(part, isConfigured ? undefined : 0))
     this.dropKeys(covers)
     tellInvalidation(this.#events, covers, 'local')
-    if (shared === undefined) return { durable: true, ...alone }
+    if (!isConfigured) return { durable: true, ...alone }
+    const shared = this.#shared.store ?? (await this.#shared.opened())
+    if (shared === undefined) {
+      this.#shared.whenOpened(({ coherence }) => {
+        for (const part of recorded) void coherence.issue(part, false)
+      })
+      return { durable: false, ...alone }
+    }
     const told = await Promise.all(recorded.map((part) => shared.coherence.issue(part, confirms)))
     const known = told.filter((part) => part !== undefined)
     if (known.length < recorded.length) return { durable: false, ...alone }
@@ -175,4 +169,5 @@ export interface HowToInvalidate {
   readonly confirm: boolean
 }
 
+const NO_ENTRIES: ReadonlyMap<string, Entry> = new Map()
 const NO_MORE: HowToInvalidate = { dryRun: false, confirm: false }

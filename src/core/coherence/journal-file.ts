@@ -1,25 +1,12 @@
-import {
-  appendFileSync,
-  closeSync,
-  copyFileSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
-import { shown } from '../option-checks.js'
+import { appendFileSync, copyFileSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Cover, coverText, parseCover } from './cover.js'
+import { checkJournalFile, largestFile } from './journal-file-check.js'
 
 /** An invalidation as stored in the file. */
 export interface FiledInvalidation {
   readonly nonce: string
   readonly covers: readonly Cover[]
 }
-
-/** Maximum file size in bytes; a journal is much smaller, so a larger file is something else. */
-const largestFile = 64 * 1024 * 1024
 
 /**
  * Bytes of completed lines tolerated, in addition to the size of the pending ones, before the file is rewritten.
@@ -54,32 +41,17 @@ export class JournalFile {
   /**
    * @param onFault - called if the file cannot be written
    * @param onShared - called once if another process writes to the file
-   * @throws TypeError if the file cannot be opened for reading and appending
+   * @throws TypeError if the file is not usable; see {@link checkJournalFile}
    */
   constructor(path: string, onFault: (error: unknown) => void, onShared: (path: string) => void) {
     this.#path = path
     this.#onFault = onFault
     this.#onShared = onShared
-    try {
-      closeSync(openSync(path, 'a+', 0o600))
-    } catch (cause) {
-      throw new TypeError(`journalFile must be a file that can be written, got ${JSON.stringify(path)}`, { cause })
-    }
+    checkJournalFile(path)
   }
 
-  /**
-   * Reads the invalidations that an earlier process left, oldest first.
-   *
-   * @throws TypeError if it is no regular file, or too large to be a journal
-   */
+  /** Reads the invalidations that an earlier process left, oldest first. */
   read(): readonly FiledInvalidation[] {
-    const found = statSync(this.#path)
-    // A device or a pipe may have no end.
-    if (!found.isFile()) throw new TypeError(`journalFile must be a file, got ${shown(this.#path)}`)
-    const { size } = found
-    if (size > largestFile) {
-      throw new TypeError(`journalFile must be a journal of this library, got ${shown(this.#path)} of ${size} bytes`)
-    }
     const bytes = readFileSync(this.#path)
     this.#size = bytes.length
     const { waiting, isDamaged, isCut } = readLines(bytes)

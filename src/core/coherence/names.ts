@@ -1,3 +1,5 @@
+import { hostname } from 'node:os'
+
 /** Begins all internal names of the library; the braces assign them to the same cluster slot. */
 const own = '{fallback-cache}:'
 
@@ -17,4 +19,9 @@ export function entryName(keyPrefix: string, key: string): string {
 /** The key of an entry from its name in Redis. */
 export function entryKey(keyPrefix: string, name: string): string {
   return name.slice(keyPrefix.length).replaceAll(`${own}:`, own)
+}
+
+/** The name of this process: host, pid, and an id of its cache. */
+export function processName(id: string): string {
+  return `${hostname()}/${process.pid}/${id}`
 }

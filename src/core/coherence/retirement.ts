@@ -1,10 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.js'
+import type { Entry } from '../entry.js'
+import { decodeFrame, isTombstone } from '../tiers/wire-frame.js'
 import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
 import type { RetiredStats } from './retired-keys.js'
 import type { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
+import { newTombstoneId } from './tombstones.js'
 
 /** Maximum number of tombstones sent together. */
 const atOnce = 64
@@ -78,21 +80,21 @@ export class Retirement {
   /**
    * Leaves tombstones at keys that were retired here, with these ids. Never rejects.
    *
-   * @returns the first bytes of the previous values; all of an entry without a body
+   * @returns the entries without a body that were there
    */
-  async send(tombstones: ReadonlyMap<string, string>): Promise<readonly (readonly [string, Buffer])[]> {
+  async send(tombstones: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Entry>> {
     await this.#coherence.waitForStart()
     const all = Array.from(tombstones, ([key, id]) => [key, { id, occasion: 'at once' }] as const)
     for (const [key, { id }] of all.splice(mostOfOne)) this.#mirror.retired.giveUp(key, id)
     if (!this.#coherence.isConnected) {
       this.#coherence.noteUnavailable()
       for (const [key, { id }] of all) this.#keep(key, { id, occasion: 'late' })
-      return []
+      return new Map()
     }
     for (const [key] of all) this.#drop(key)
     const existed = await this.#leave(all)
     if (this.#unsent.size > 0) this.#plan()
-    return existed
+    return bodilessOf(existed)
   }
 
   /**
@@ -142,7 +144,11 @@ export class Retirement {
     this.#isResuming = false
   }
 
-  /** Sends tombstones, and keeps those that failed. Never rejects. */
+  /**
+   * Sends tombstones, and keeps those that failed. Never rejects.
+   *
+   * @returns the first bytes of the previous values; all of an entry without a body
+   */
   async #leave(tombstones: readonly (readonly [string, Unsent])[]): Promise<readonly (readonly [string, Buffer])[]> {
     const { stamp } = this.#coherence
     const sent = tombstones.map(([key, { id, occasion }]) => {
@@ -200,9 +206,14 @@ export function tombstoneLifetime({ maxHandlerTime }: { readonly maxHandlerTime:
   return maxHandlerTime + retiredGrace
 }
 
-/** A unique id for a tombstone. */
-export function newTombstoneId(): string {
-  return randomBytes(8).toString('hex')
+function bodilessOf(existed: readonly (readonly [string, Buffer])[]): ReadonlyMap<string, Entry> {
+  const bodiless = new Map<string, Entry>()
+  for (const [key, bytes] of existed) {
+    const framed = decodeFrame(bytes)
+    if (framed === undefined || isTombstone(framed) || framed.entry.body.length > 0) continue
+    bodiless.set(key, framed.entry)
+  }
+  return bodiless
 }
 
 function bytesOf(key: string): number {

@@ -14,6 +14,7 @@ import {
   vouchScript,
 } from './log-scripts.js'
 import { entryName, ownName } from './names.js'
+import { tombstoneGrace } from './tombstones.js'
 
 /** One invalidation in the log. */
 export interface LogRecord {
@@ -58,10 +59,6 @@ export type Appended =
 const longestLog = 12_000
 /** Maximum number of prefixes and tags kept for new processes; beyond it, the oldest are folded into the floor. */
 const mostMarks = 10_000
-/**
- * How long the tombstone of an exact invalidation rejects late stores, in addition to the longest handler time, in ms.
- */
-export const tombstoneGrace = 60_000
 /**
  * Maximum bytes of records and of marks per reply, so that it arrives within the deadline of a command even over a slow
  * link. A reply has at least more marks than one record has covers, so that a page ends after all marks with the same

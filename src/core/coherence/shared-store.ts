@@ -1,8 +1,8 @@
-import { shown } from '../option-checks.js'
-import { openPort } from '../tiers/open-port.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { Coherence, type CoherenceDuties } from './coherence.js'
 import type { CoherenceParts } from './coherence-parts.js'
+import type { Counted, Meet } from './covered-entries.js'
+import { countInRedis } from './covered-in-redis.js'
 import { EntryReader } from './entry-reader.js'
 import { EntryWriter } from './entry-writer.js'
 import type { JudgedMemory } from './judged-memory.js'
@@ -28,51 +28,44 @@ export interface SharedStore {
   readonly turns: SharedTurns | undefined
   readonly board: ProcessBoard
   readonly takenIds: TakenIds
+  /** Counts the entries in Redis that an invalidation would cover. */
+  count(meet: Meet): Promise<Counted>
+  /** Sends pending invalidations to Redis, for a limited time, and stops. */
+  close(): Promise<void>
 }
 
-/** The parts of any cache. */
-interface OwnParts extends Omit<CoherenceParts, 'port'> {
+/** The parts of a cache that has a client. */
+export interface OpenParts extends CoherenceParts {
   readonly memory: JudgedMemory
+  /** Listens to the client, like {@link RedisPort.watch}. */
+  readonly watch: RedisPort['watch']
 }
 
-/**
- * Opens the shared store, and begins to connect. Returns `undefined` if no Redis is configured, or the cache is
- * disabled.
- *
- * @throws TypeError if the `redis` option is a client of an unsupported type, or does not fit `keyPrefix`
- */
+/** Opens the shared store, and begins to connect. */
 export function openSharedStore(
-  own: OwnParts,
+  { watch, ...own }: OpenParts,
   { onRecords }: Pick<CoherenceDuties, 'onRecords'>,
-): SharedStore | undefined {
-  const { settings, memory, events } = own
-  const { enabled, redis, keyPrefix, singleFlightLease } = settings
-  if (redis === undefined || !enabled) return undefined
-  const port = openPort(redis, settings)
-  if (port.isCluster && /^[^{]*\{\}/.test(port.keyPrefix + keyPrefix)) {
-    throw new TypeError(`keyPrefix must not begin an empty hash tag in a cluster, got ${shown(keyPrefix)}`)
-  }
-  const coherence: Coherence = new Coherence(
-    { ...own, port },
-    {
-      onRecords,
-      onForget: () => {
-        const heldEntries = memory.tier.stats().entries > 0
-        memory.tier.clear()
-        if (heldEntries) tellInvalidation(events, [{ kind: 'all' }], 'log')
-      },
-      onConnected: () => {
-        retirement.resume()
-        return writer.startWriteBack()
-      },
-      holdsEntries: () => memory.tier.stats().entries > 0,
+): SharedStore {
+  const { port, settings, memory, events } = own
+  const { keyPrefix, singleFlightLease } = settings
+  const coherence: Coherence = new Coherence(own, {
+    onRecords,
+    onForget: () => {
+      const heldEntries = memory.tier.stats().entries > 0
+      memory.tier.clear()
+      if (heldEntries) tellInvalidation(events, [{ kind: 'all' }], 'log')
     },
-  )
+    onConnected: () => {
+      retirement.resume()
+      return writer.startWriteBack()
+    },
+    holdsEntries: () => memory.tier.stats().entries > 0,
+  })
   const entries = new SharedEntries({ port, settings }, coherence.tier, (head, askedAt) =>
     coherence.follow(head, askedAt),
   )
   const ownership = new Ownership({ port, settings }, coherence.tier)
-  const parts: SharedParts = { ...own, port, coherence, entries, ownership }
+  const parts: SharedParts = { ...own, coherence, entries, ownership }
   const writer: EntryWriter = new EntryWriter(parts)
   const reader = new EntryReader(parts)
   const retirement: Retirement = new Retirement(parts)
@@ -80,6 +73,13 @@ export function openSharedStore(
   const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
   const board = new ProcessBoard(parts)
   const takenIds = new TakenIds(parts)
-  coherence.open()
-  return { port, coherence, reader, writer, retirement, sweep, turns, board, takenIds }
+  coherence.open(watch)
+  const count = (meet: Meet): Promise<Counted> =>
+    countInRedis({ port, tier: coherence.tier, keyPrefix, incarnation: coherence.stamp.incarnation }, meet)
+  const close = async (): Promise<void> => {
+    writer.stop()
+    await sweep.stop()
+    await coherence.close()
+  }
+  return { port, coherence, reader, writer, retirement, sweep, turns, board, takenIds, count, close }
 }

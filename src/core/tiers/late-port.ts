@@ -1,6 +1,9 @@
 import { asError } from '../errors.js'
 import type { RedisArgument, RedisPort, ScanPage } from './redis-client.js'
 
+/** How long requests wait for code that is being loaded, in ms: once, when a process starts. */
+export const longestLoading = 1_000
+
 /**
  * The {@link RedisPort} over a client whose package is being loaded. Until then, and if that fails, it behaves like a
  * client without a connection.

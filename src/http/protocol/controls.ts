@@ -58,7 +58,7 @@ export function purgedBy<Context extends object>(
   return {
     cache,
     clock: engine.clock,
-    sharedIds: engine.takenIds,
+    sharedIds: () => engine.takenIds,
     invalidatePaths: (paths: readonly string[], options: InvalidateOptions) =>
       invalidations.invalidatePaths(paths, options),
     invalidateAll: (options: InvalidateOptions) => invalidations.invalidate(options),

@@ -24,7 +24,7 @@ async function load<Request>(
 ): Promise<Dashboard<Request> | undefined> {
   try {
     const loaded = await import('../../dashboard/dashboard.js')
-    return new loaded.Dashboard(watched, settings)
+    return new loaded.Dashboard(watched, await watched.board(), settings)
   } catch (error) {
     process.emitWarning(error instanceof Error ? error : String(error), 'FallbackCacheWarning')
     return undefined

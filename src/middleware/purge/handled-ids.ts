@@ -23,12 +23,15 @@ const HANDLED_FOR = 15_000
 export class HandledIds {
   readonly #clock: Clock
   readonly #keptFor: number
-  readonly #shared: SharedIds | undefined
+  readonly #shared: () => SharedIds | undefined
   /** By the moment when they were met, the oldest first. */
   readonly #met = new Map<string, { readonly at: number; how: Handling }>()
 
-  /** @param keptFor - in ms */
-  constructor(clock: Clock, keptFor: number, shared: SharedIds | undefined) {
+  /**
+   * @param keptFor - in ms
+   * @param shared - returns `undefined` without Redis, and until its code is loaded
+   */
+  constructor(clock: Clock, keptFor: number, shared: () => SharedIds | undefined) {
     this.#clock = clock
     this.#keptFor = keptFor
     this.#shared = shared
@@ -46,7 +49,7 @@ export class HandledIds {
     if (this.#met.size >= MOST_IDS) return 'full'
     const own: { readonly at: number; how: Handling } = { at: now, how: 'begun' }
     this.#met.set(id, own)
-    const taken = (await this.#shared?.take(id, HANDLED_FOR)) ?? 'taken'
+    const taken = (await this.#shared()?.take(id, HANDLED_FOR)) ?? 'taken'
     if (taken === 'done') own.how = 'done'
     // Another process is at work: whether it succeeds is not known yet.
     if (taken === 'begun') this.#met.delete(id)
@@ -57,12 +60,12 @@ export class HandledIds {
   async finish(id: string): Promise<void> {
     const own = this.#met.get(id)
     if (own !== undefined) own.how = 'done'
-    await this.#shared?.finish(id, this.#keptFor)
+    await this.#shared()?.finish(id, this.#keptFor)
   }
 
   /** Forgets an id, because its message was not handled. */
   async release(id: string): Promise<void> {
     this.#met.delete(id)
-    await this.#shared?.release(id)
+    await this.#shared()?.release(id)
   }
 }

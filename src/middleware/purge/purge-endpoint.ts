@@ -13,7 +13,7 @@ export interface Purged {
   readonly cache: FallbackCache
   readonly clock: Clock
   /** `undefined` without Redis. */
-  readonly sharedIds: SharedIds | undefined
+  readonly sharedIds: () => SharedIds | undefined
   invalidatePaths(paths: readonly string[], options: InvalidateOptions): Promise<Invalidation>
   invalidateAll(options: InvalidateOptions): Promise<Invalidation>
   invalidateTags(tags: readonly string[], options: InvalidateOptions): Promise<Invalidation>

@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient, createCluster } from 'redis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { freePort } from '../support/free-port.js'
+import { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+type Library = typeof import('../../src/index.js')
+type Cache = InstanceType<Library['FallbackCache']>
+
+/** The first cache of a process that has Redis: it is used before the code for Redis is loaded. */
+describe('a cache whose code for Redis is being loaded', () => {
+  let server: RedisServer
+  let other: Cache
+  let library: Library
+  const closing: Cache[] = []
+
+  beforeAll(async () => {
+    server = await RedisServer.start()
+    const { FallbackCache } = await import('../../src/index.js')
+    other = new FallbackCache({ redis: server.url, redisTimeout: '2s' })
+    await until('connected', () => other.stats().connected)
+  })
+  afterAll(async () => {
+    await other.close()
+    await server.stop()
+  })
+  beforeEach(async () => {
+    await other.clear()
+    vi.resetModules()
+    library = await import('../../src/index.js')
+    // The cache does not know that it is there; the import takes no second, even while the machine is busy.
+    await import('../../src/core/coherence/shared-store.js')
+  })
+  afterEach(async () => void (await Promise.all(closing.splice(0).map((cache) => cache.close()))))
+
+  function first(options: ConstructorParameters<Library['FallbackCache']>[0] = {}): Cache {
+    const cache = new library.FallbackCache({ redis: server.url, redisTimeout: '2s', ...options })
+    closing.push(cache)
+    return cache
+  }
+
+  it('reads from Redis and writes to it', async () => {
+    await other.set('known', 'by another')
+    const cache = first()
+    expect(cache.stats()).toMatchObject({ backend: 'redis', connected: false, redisError: undefined })
+    const [known] = await Promise.all([cache.get('known'), cache.set('new', 'by this one')])
+    expect(known).toBe('by another')
+    expect(await other.get('new')).toBe('by this one')
+    expect(cache.stats()).toMatchObject({ connected: true, counters: { redisHits: 1, redisSkipped: 0 } })
+  })
+
+  it('computes once for all, and serves a hit from memory', async () => {
+    const cache = first()
+    expect(await cache.getOrSet('made', () => 'once')).toBe('once')
+    expect(await cache.getOrSet('made', () => 'twice')).toBe('once')
+    expect(await other.get('made')).toBe('once')
+  })
+
+  it('invalidates in every process', async () => {
+    await other.set('a:1', 'old')
+    expect(await first().invalidatePrefix('a:')).toMatchObject({ durable: true })
+    expect(await other.get('a:1')).toBeNull()
+  })
+
+  it('sends what it has invalidated, also if it is closed at once', async () => {
+    await other.set('b:1', 'old')
+    const cache = first()
+    void cache.invalidatePrefix('b:')
+    await cache.close()
+    expect(await other.get('b:1')).toBeNull()
+  })
+
+  it('hears an error of the client of the application, which would end the process', async () => {
+    const client = createClient({ url: `redis://127.0.0.1:${await freePort()}` })
+    const cache = first({ redis: client })
+    expect(() => client.emit('error', new Error('said too early'))).not.toThrow()
+    await until('the error is shown', () => cache.stats().redisError === 'said too early')
+  })
+
+  it('throws for what can be seen at construction', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-late-'))
+    expect(() => first({ journalFile: folder })).toThrow('journalFile must be a file that can be written')
+    rmSync(folder, { recursive: true })
+    expect(() => first({ redis: {} as never })).toThrow('redis must be a URL, or a client of ioredis')
+    const cluster = createCluster({ rootNodes: [{ url: server.url }] })
+    expect(() => first({ redis: cluster, keyPrefix: '{}a' })).toThrow('must not begin an empty hash tag')
+  })
+})
