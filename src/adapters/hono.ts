@@ -94,13 +94,20 @@ async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Prom
   const { incoming, outgoing } = c.env
   showFields(c)
   await next()
-  // The pattern of the route, for `stats().traffic.routes`.
-  const route = { path: routePath(c, -1) }
-  Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route })
+  Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route: { path: patternOf(c) } })
   // Fields that middleware in front of the cache has set and the route has removed.
   for (const name of outgoing.getHeaderNames()) if (!c.res.headers.has(name)) outgoing.removeHeader(name)
   sendHeadLate(outgoing as ServerResponse)
   endLate(outgoing as ServerResponse, isGone)
+}
+
+/** The pattern of the route, for `stats().traffic.routes`; `undefined` if the application uses another copy of Hono than this file. */
+function patternOf(c: Context<HonoEnv>): string | undefined {
+  try {
+    return routePath(c, -1)
+  } catch {
+    return undefined
+  }
 }
 
 /** If a body fails, node-server ends the response with the error's text and then destroys it: that is not a regular end. */

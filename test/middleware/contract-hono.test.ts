@@ -1,4 +1,31 @@
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { expect, it } from 'vitest'
+import { fallbackCache } from '../../src/adapters/hono.js'
 import { frameworkContract } from './contract.js'
+import { ask } from './hosts/client.js'
 import { hono } from './hosts/hono.js'
 
 frameworkContract('Hono', hono)
+
+it('works with an application that has required Hono, while the adapter has imported it', async () => {
+  const { Hono } = createRequire(import.meta.url)('hono') as typeof import('hono')
+  const app = new Hono()
+  // The types of both copies are the same.
+  app.use(fallbackCache({ ttl: 60 }) as never)
+  app.get('/page', (c) => c.text('page'))
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  try {
+    const { port } = server.address() as AddressInfo
+    const seen = [await ask(port, '/page', {}), await ask(port, '/page', {})]
+    expect(seen.map(({ status, text, cacheStatus }) => [status, text, cacheStatus.hit])).toEqual([
+      [200, 'page', false],
+      [200, 'page', true],
+    ])
+  } finally {
+    server.close()
+  }
+})
