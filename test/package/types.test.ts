@@ -65,6 +65,12 @@ describe.each(PROJECTS)('the declarations, beside the types of $types', ({ packa
     })
   })
 
+  // The default of `module: commonjs` up to TypeScript 5.9, which TypeScript 7 does not have.
+  it.runIf(ONE === BOTH)('hold in CommonJS without moduleResolution (TypeScript 5.9)', async () => {
+    const files = sources.map((source) => `${source}.cts`)
+    await compile('TypeScript 5.9', { module: 'commonjs' }, files)
+  })
+
   async function compile(compiler: keyof typeof COMPILERS, options: object, files: readonly string[]): Promise<void> {
     writeFileSync(inProject('tsconfig.json'), JSON.stringify({ compilerOptions: { ...STRICT, ...options }, files }))
     await project.run(process.execPath, [COMPILERS[compiler], '-p', '.'])
