@@ -4,6 +4,8 @@ import type { Command } from './command.js'
 interface LazyCommand {
   readonly summary: string
   readonly load: () => Promise<Command>
+  /** What other tools call it: an error about such a name names the command. */
+  readonly elsewhere?: readonly string[]
 }
 
 /** The commands, in the order of the help. */
@@ -19,10 +21,12 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
   tail: {
     summary: 'print invalidations, or the events of a process, as they happen',
     load: async () => (await import('./commands/tail.js')).tailCommand,
+    elsewhere: ['monitor', 'watch', 'log', 'logs'],
   },
   keys: {
     summary: 'list what is stored in Redis',
     load: async () => (await import('./commands/keys.js')).keysCommand,
+    elsewhere: ['list', 'ls', 'scan'],
   },
   get: {
     summary: 'show one entry',
@@ -35,6 +39,7 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
   invalidate: {
     summary: 'invalidate paths, prefixes, tags or everything, in every process',
     load: async () => (await import('./commands/invalidate.js')).invalidateCommand,
+    elsewhere: ['purge', 'clear', 'flush', 'flushall', 'ban', 'delete', 'del', 'rm'],
   },
   warm: {
     summary: 'request URLs, or those of a sitemap, so that they are stored',
@@ -43,10 +48,12 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
   doctor: {
     summary: 'examine a Redis: server, permissions, latency, prefixes, log',
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
+    elsewhere: ['check', 'ping', 'status', 'info'],
   },
   ui: {
     summary: 'serve the dashboard of an application on this machine',
     load: async () => (await import('./commands/ui.js')).uiCommand,
+    elsewhere: ['dashboard', 'serve'],
   },
   verify: {
     summary: 'check an application for stale answers over HTTP',

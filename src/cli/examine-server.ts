@@ -1,5 +1,5 @@
 import type { OpenedRedis } from '../inspect/index.js'
-import { bytesText, durationText } from './figures.js'
+import { bytesText, countText, durationText } from './figures.js'
 import { redisInfo, serverName, whatIsPermitted } from './redis-info.js'
 
 /** Something that was found out about a Redis. */
@@ -36,7 +36,11 @@ export async function serverFindings(redis: OpenedRedis): Promise<readonly Findi
 function roleFinding(replication: ReadonlyMap<string, string> | undefined): Finding {
   const role = replication?.get('role')
   if (role === 'master') {
-    return { level: 'ok', name: 'role', text: `master with ${replication?.get('connected_slaves') ?? 0} replicas` }
+    return {
+      level: 'ok',
+      name: 'role',
+      text: `master with ${countText(Number(replication?.get('connected_slaves') ?? 0), 'replica', 'replicas')}`,
+    }
   }
   const text = `${role ?? 'unknown'}: a replica refuses writes, and is not used; give the address of the master`
   return { level: 'error', name: 'role', text }

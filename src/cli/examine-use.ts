@@ -1,6 +1,6 @@
 import { NEEDED_COMMANDS, type OpenedRedis, readRecords } from '../inspect/index.js'
 import type { Finding } from './examine-server.js'
-import { durationText } from './figures.js'
+import { countText, durationText } from './figures.js'
 import { redisNumber, whatIsPermitted } from './redis-info.js'
 
 const ROUNDS = 50
@@ -83,7 +83,11 @@ export async function prefixFindings(redis: OpenedRedis): Promise<readonly Findi
   const rest = isComplete ? '' : `; not all keys were looked at`
   const found: Finding[] = [
     colliding.length === 0
-      ? { level: 'ok', name: 'prefix', text: `${own}, and ${others.length} others in this database${rest}` }
+      ? {
+          level: 'ok',
+          name: 'prefix',
+          text: `${own}, and ${countText(others.length, 'other', 'others')} in this database${rest}`,
+        }
       : {
           level: 'warning',
           name: 'prefix',

@@ -23,6 +23,11 @@ export function durationText(ms: number): string {
   return `${sign}${Math.round(seconds / 86_400)} d`
 }
 
+/** A number of things: `1 entry`, `3 entries`. */
+export function countText(number: number, one: string, several: string): string {
+  return `${number} ${number === 1 ? one : several}`
+}
+
 /** Lines of a table, columns aligned; the last column is not padded. @param alignment - `r` or `l` for each column */
 export function tableLines(rows: readonly (readonly string[])[], alignment: string): readonly string[] {
   const widths = Array.from(alignment, (_, column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)))

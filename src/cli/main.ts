@@ -44,12 +44,18 @@ async function runCommandLine([name, ...args]: readonly string[]): Promise<ExitC
   }
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (entry === undefined) {
-    const meant = nearestName(name, Object.keys(COMMANDS))
+    const meant = commandMeant(name)
     const hint = meant === undefined ? '' : `; is "${meant}" meant?`
     terminal.note(`fallback-cache: there is no command "${visible(name)}"${hint}\nfallback-cache --help lists them`)
     return 2
   }
   return runCommand(name, entry.summary, await entry.load(), args)
+}
+
+/** The command that another tool calls so, or whose name is nearest. */
+function commandMeant(name: string): string | undefined {
+  const same = Object.entries(COMMANDS).find(([, { elsewhere }]) => elsewhere?.includes(name.toLowerCase()))
+  return same?.[0] ?? nearestName(name, Object.keys(COMMANDS))
 }
 
 async function runCommand(name: string, summary: string, command: Command, args: readonly string[]): Promise<ExitCode> {

@@ -69,6 +69,7 @@ describe('the command line', () => {
     expect(nothing).toMatchObject({ code: 2, out: help.out })
     expect(wrong).toMatchObject({ code: 2, out: '' })
     expect(wrong.err).toContain('there is no command "kyes"; is "keys" meant?')
+    expect((await run(['purge'])).err).toContain('there is no command "purge"; is "invalidate" meant?')
   })
 
   it('says which Redis it needs, and shows the login of none', async () => {

@@ -3,6 +3,7 @@ import type { Command } from '../command.js'
 import { DASHBOARD_OPTIONS, dashboardAddress, dashboardProcesses, type ToldProcess } from '../dashboard-client.js'
 import { type Finding, serverFindings } from '../examine-server.js'
 import { latencyFindings, logFindings, permissionFindings, prefixFindings } from '../examine-use.js'
+import { countText } from '../figures.js'
 import { maskedUrl, REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
 
@@ -65,7 +66,7 @@ async function asPermitted(name: string, look: () => Promise<readonly Finding[]>
 
 function processFinding({ host, pid, stats }: ToldProcess): Finding {
   const { connected, redisError, pendingInvalidations, pendingWrites } = stats
-  const pending = `${pendingInvalidations} invalidations and ${pendingWrites} entries wait for Redis`
+  const pending = `${countText(pendingInvalidations, 'invalidation', 'invalidations')} and ${countText(pendingWrites, 'entry', 'entries')} wait for Redis`
   const text = connected ? `connected, ${pending}` : `NOT connected (${redisError ?? 'no error'}), ${pending}`
   const isWell = connected && pendingInvalidations === 0
   return { level: isWell ? 'ok' : 'warning', name: 'process', text: `${host}/${pid}: ${text}` }

@@ -6,7 +6,7 @@ import type { Arguments } from '../arguments.js'
 import type { Command, Surroundings } from '../command.js'
 import { coverWords } from '../covers.js'
 import { CommandFailure, UsageError } from '../errors.js'
-import { durationText, tableLines } from '../figures.js'
+import { countText, durationText, tableLines } from '../figures.js'
 import { isHttpUrl, readFields } from '../http-options.js'
 import { withCache } from '../operator-cache.js'
 import { type PurgeList, readPurgeList } from '../purge-list.js'
@@ -86,7 +86,9 @@ async function fileLines(given: Arguments): Promise<readonly string[]> {
 async function isAgreed(cache: FallbackCache, given: Arguments, { terminal, signal }: Surroundings): Promise<boolean> {
   const { counted } = await cache.clear({ dryRun: true })
   const most = counted?.isComplete === false ? 'more than ' : ''
-  terminal.note(`This covers ${most}${counted?.redis ?? 0} entries in Redis, and the memory of every process.`)
+  terminal.note(
+    `This covers ${most}${countText(counted?.redis ?? 0, 'entry', 'entries')} in Redis, and the memory of every process.`,
+  )
   if (!given.has('soft'))
     terminal.note('Each of them is made again by its next request, at once; with --soft it is not.')
   const reader = createInterface({ input: process.stdin, output: process.stderr })
@@ -139,7 +141,7 @@ function receiptRows({ durable, covers, position, confirmedBy, counted }: Invali
     const isMore = counted.isComplete ? '' : ', at least: the count ended at its limit'
     return [
       ...shown,
-      ['would cover', `${counted.redis} entries in Redis${isMore}`],
+      ['would cover', `${countText(counted.redis, 'entry', 'entries')} in Redis${isMore}`],
       ...counted.sample.map((key): [string, string] => ['such as', key]),
     ]
   }
@@ -149,7 +151,9 @@ function receiptRows({ durable, covers, position, confirmedBy, counted }: Invali
     ...shown,
     ['durable', durable ? 'yes: no process answers from before' : 'NO: Redis did not take it'],
     ['position', position === undefined ? 'none' : `${position}, ${new Date(position / 1000).toISOString()}`],
-    ...(others === undefined ? [] : [['confirmed by', `${others.length} processes`] as [string, string]]),
+    ...(others === undefined
+      ? []
+      : [['confirmed by', countText(others.length, 'process', 'processes')] as [string, string]]),
     ...(others ?? []).map((name): [string, string] => ['', name]),
   ]
 }

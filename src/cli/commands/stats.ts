@@ -3,7 +3,7 @@ import type { Arguments } from '../arguments.js'
 import type { Command, Surroundings } from '../command.js'
 import { DASHBOARD_OPTIONS, dashboardAddress, dashboardProcesses, type ToldProcess } from '../dashboard-client.js'
 import { logFindings } from '../examine-use.js'
-import { bytesText, tableLines } from '../figures.js'
+import { bytesText, countText, tableLines } from '../figures.js'
 import { type Inventory, takeInventory } from '../inventory.js'
 import { redisInfo, serverName } from '../redis-info.js'
 import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
@@ -92,7 +92,7 @@ async function tellTraffic(
       `${host}/${pid}`,
       state,
       ratio,
-      `${entries} entries in memory`,
+      `${countText(entries, 'entry', 'entries')} in memory`,
       bytesText(memoryBytes),
       `${pendingInvalidations} pending`,
     ]

@@ -3,7 +3,7 @@ import { Inspector } from '../../inspect/index.js'
 import type { Arguments } from '../arguments.js'
 import type { Command, ExitCode, Surroundings } from '../command.js'
 import { DASHBOARD_OPTIONS, type DashboardAddress, dashboardAddress, dashboardProcesses } from '../dashboard-client.js'
-import { bytesText, tableLines } from '../figures.js'
+import { bytesText, countText, tableLines } from '../figures.js'
 import { takeInventory } from '../inventory.js'
 import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
@@ -44,7 +44,7 @@ export const topCommand: Command = {
         if (given.has('json')) return around.terminal.json({ entries, bytes, isComplete, classes: sorted, largest })
         await around.terminal.print(
           [
-            `${entries} entries${isComplete ? '' : ' and more'}, ${bytesText(bytes)}`,
+            `${countText(entries, 'entry', 'entries')}${isComplete ? '' : ' and more'}, ${bytesText(bytes)}`,
             '',
             ...tableLines(
               [
