@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url'
 import { fallbackCache } from 'fallback-cache/express'
 
 // node scripts/compat-program.mjs FRAMEWORK [FOLDER]: whether the built middleware works in a framework that is installed in a
-// folder. Ends with an error if it does not. `npm run compat` runs it.
+// folder. Ends with an error if it does not. INPUTS=false: with `inputs: false`; STORES=nothing: whether every answer is right and
+// none is stored. `npm run compat` runs it.
 
 /** @typedef {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse, next: (error?: unknown) => void) => void} Handler */
 
@@ -26,18 +27,67 @@ const SERVERS = {
     server.post('/page', handler)
     return server.server
   },
+  hono: async () => {
+    const [{ Hono }, { createAdaptorServer }, { fallbackCache }] = await Promise.all([
+      import('hono'),
+      import('@hono/node-server'),
+      import('fallback-cache/hono'),
+    ])
+    const app = new Hono()
+    app.use(fallbackCache(OPTIONS))
+    /** @param {any} c */
+    const answered = (c) => {
+      const made = answerOf(c.req.method)
+      return c.body(made.body ?? null, made.status, { 'Content-Type': 'application/json' })
+    }
+    app.get('/page', answered)
+    app.post('/page', answered)
+    return /** @type {import('node:http').Server} */ (createAdaptorServer({ fetch: app.fetch }))
+  },
+  'nestjs-fastify': async (load) => {
+    const [{ Controller, Get, HttpCode, Module, Post }, { NestFactory }, { FastifyAdapter }, { fallbackCache }] =
+      await Promise.all([
+        load('@nestjs/common'),
+        load('@nestjs/core'),
+        load('@nestjs/platform-fastify'),
+        import('fallback-cache/fastify'),
+      ])
+    class Pages {
+      show() {
+        return answerOf('GET').body
+      }
+      change() {}
+    }
+    Controller('page')(Pages)
+    const get = Object.getOwnPropertyDescriptor(Pages.prototype, 'show')
+    const post = Object.getOwnPropertyDescriptor(Pages.prototype, 'change')
+    Get()(Pages.prototype, 'show', get)
+    Post()(Pages.prototype, 'change', post)
+    HttpCode(204)(Pages.prototype, 'change', post)
+    class App {}
+    Module({ controllers: [Pages] })(App)
+    const app = await NestFactory.create(App, new FastifyAdapter(), { logger: ['error'] })
+    await app.register(fallbackCache(OPTIONS))
+    await app.init()
+    await app.getHttpAdapter().getInstance().ready()
+    return app.getHttpServer()
+  },
 }
+
+/** @type {import('fallback-cache/express').MiddlewareOptions} */
+const OPTIONS = { ttl: 60, ...(process.env.INPUTS === 'false' ? { inputs: false } : {}) }
 
 const open = SERVERS[framework]
 if (open === undefined) throw new Error(`no such framework: ${framework}`)
 
 let runs = 0
-const cached = fallbackCache({ ttl: 60, ...(process.env.INPUTS === 'false' ? { inputs: false } : {}) })
+const cached = fallbackCache(OPTIONS)
 const server = await open(load, cached, (request, response, next) => {
+  const { status, body } = answerOf(request.method)
   // Not chained: restify has methods of its own under these names.
-  response.statusCode = request.method === 'POST' ? 204 : 200
+  response.statusCode = status
   response.setHeader('Content-Type', 'application/json')
-  response.end(request.method === 'POST' ? undefined : JSON.stringify({ run: ++runs }))
+  response.end(body)
   if (framework === 'restify') next()
 })
 await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
@@ -46,10 +96,18 @@ const port = typeof address === 'object' ? address?.port : undefined
 
 const seen = [await ask('GET'), await ask('GET'), await ask('POST'), await ask('GET')]
 const told = seen.map(({ status, text, hit }) => `${status} ${text} ${hit}`).join(', ')
-const wanted = '200 {"run":1} false, 200 {"run":1} true, 204  false, 200 {"run":2} false'
+const wanted =
+  process.env.STORES === 'nothing'
+    ? '200 {"run":1} false, 200 {"run":2} false, 204  false, 200 {"run":3} false'
+    : '200 {"run":1} false, 200 {"run":1} true, 204  false, 200 {"run":2} false'
 if (told !== wanted) throw new Error(`answered: ${told}\nwanted: ${wanted}`)
 console.log('works')
 process.exit(0)
+
+/** What the handler answers; a GET counts its runs. @param {string | undefined} method */
+function answerOf(method) {
+  return method === 'POST' ? { status: 204, body: undefined } : { status: 200, body: JSON.stringify({ run: ++runs }) }
+}
 
 /** @param {string} method */
 async function ask(method) {

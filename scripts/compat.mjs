@@ -31,6 +31,8 @@ const CONTRACT = 'test/middleware/contract-'
 
 const CLIENTS = ['url', 'ioredis 6', 'ioredis 5', 'iovalkey', 'node-redis 6', 'node-redis 5', 'node-redis 4']
 
+const BUN = bin('@oven/bun-linux-x64', 'bin/bun', [])
+
 const ROLLUP = 'rollup@4 @rollup/plugin-node-resolve@16 @rollup/plugin-commonjs@29 @rollup/plugin-json@6'
 
 /** @type {readonly Row[]} */
@@ -42,6 +44,11 @@ export const ROWS = [
   { name: 'Fastify 5', files: [`${CONTRACT}fastify.test.ts`] },
   { name: 'Hono 4 on Node.js', files: [`${CONTRACT}hono.test.ts`] },
   { name: 'NestJS 12 on Express', files: ['test/examples/nestjs.test.ts'] },
+  {
+    name: 'NestJS 12 on Fastify, the plugin',
+    framework: 'nestjs-fastify',
+    install: '@nestjs/common@12 @nestjs/core@12 @nestjs/platform-fastify@12 reflect-metadata rxjs@7',
+  },
   { name: 'node:http', files: [`${CONTRACT}node.test.ts`] },
   { name: 'node:http2', files: ['test/middleware/http2.test.ts'] },
   { name: 'node:http, the built package', framework: 'node:http' },
@@ -58,11 +65,13 @@ export const ROWS = [
     files: [`${CONTRACT}express.test.ts`, `${CONTRACT}koa.test.ts`],
     node,
   })),
-  { name: 'Bun, with Express 5', framework: 'express', runtime: bin('@oven/bun-linux-x64', 'bin/bun', []) },
+  { name: 'Bun, with Express 5', framework: 'express', runtime: BUN, env: { STORES: 'nothing' } },
+  { name: 'Bun, with Express 5 and `inputs: false`', framework: 'express', runtime: BUN, env: { INPUTS: 'false' } },
+  { name: 'Bun, with Hono 4 on @hono/node-server', framework: 'hono', runtime: BUN, env: { STORES: 'nothing' } },
   {
-    name: 'Bun, with Express 5 and `inputs: false`',
-    framework: 'express',
-    runtime: bin('@oven/bun-linux-x64', 'bin/bun', []),
+    name: 'Bun, with Hono 4 on @hono/node-server and `inputs: false`',
+    framework: 'hono',
+    runtime: BUN,
     env: { INPUTS: 'false' },
   },
   { name: 'Deno, with Express 5', framework: 'express', runtime: bin('@deno/linux-x64-glibc', 'deno', ['run', '-A']) },
@@ -125,10 +134,15 @@ async function runProgram({ framework = '', bundler, install, runtime, node, env
     timeout: 300_000,
     env: { ...process.env, ...env },
   })
-  if (status === 0)
-    return `passed (${bundler === undefined ? 'a hit, and an invalidation' : 'with ioredis, and without'})`
+  if (status === 0) return resultOf(bundler, env)
   console.log(signal === null ? stderr : `${stderr}\nended by ${signal}: it may have taken more than five minutes`)
   return 'failed'
+}
+
+/** The result of a program that has ended well. @param {Row['bundler']} bundler @param {Row['env']} env */
+function resultOf(bundler, env) {
+  if (env?.STORES === 'nothing') return 'every answer is right, and nothing is stored'
+  return `passed (${bundler === undefined ? 'a hit, and an invalidation' : 'with ioredis, and without'})`
 }
 
 /** Installs packages into a folder of their own. @param {string} spec @returns {Promise<string | undefined>} */
