@@ -48,13 +48,16 @@ const showProduct = async (req: Request, res: Response) => { res.json(await find
 void [makeReport, runQuery, whoAsks, findProduct, saveProduct, nameRequest, showProduct]
 `
 
+/** What programs take from their environment. */
+const ENVIRONMENT = { OPERATOR_PASSWORD: 'of the operators', PURGE_SECRET: 'a secret of the purge' }
+
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const programs = PAGES.flatMap((page) =>
   programsOf(readFileSync(`${root}${page}`, 'utf8')).map(({ code, extension }, index) => ({
     name: `${page.replace(/^.*\/|\.md$/g, '').toLowerCase()}-${index + 1}${extension}`,
     code,
     isTyped: extension === '.ts',
-    isServer: /\.listen\(3000\)|port: 3000/.test(code),
+    isServer: /\.listen\((process\.env\.PORT \?\? )?3000\)|port: 3000/.test(code),
     // One compares two processes over one Redis; others only show how to subscribe to a channel.
     isRun: !/checkCoherence|node:diagnostics_channel/.test(code),
   })),
@@ -98,7 +101,7 @@ describe('the programs of the documentation', () => {
   for (const { name, code, isServer } of programs.filter(({ isRun }) => isRun)) {
     if (!isServer) {
       it(`${name} runs to its end`, async () => {
-        const example = new ExampleProcess(`.readme/${name}`)
+        const example = new ExampleProcess(`.readme/${name}`, ENVIRONMENT)
         const { code: exitCode, output } = await example.ended()
         expect(output).toMatch(/^closed$|would be: /m)
         expect(exitCode).toBe(0)
@@ -106,7 +109,7 @@ describe('the programs of the documentation', () => {
       continue
     }
     it(`${name} answers from the cache the second time`, async () => {
-      const example = new ExampleProcess(`.readme/${name}`)
+      const example = new ExampleProcess(`.readme/${name}`, ENVIRONMENT)
       const port = (await example.printed(/port (\d+)/)).slice(5)
       const path = pathIn(code)
       const headers = code.includes("'x-api-key'") ? { 'x-api-key': 'key-1' } : {}
@@ -123,6 +126,7 @@ describe('the programs of the documentation', () => {
       await checkWrites(port, code)
       await checkReplica(port, code)
       await checkMetrics(port, code)
+      await checkDashboard(port, code)
       await checkErrors(port, code)
       await checkTenants(port, code)
       await checkRoles(port, code)
@@ -144,7 +148,10 @@ function onAnyPort(code: string, isTyped: boolean): string {
   const self = isTyped ? 'this: any' : ''
   return code
     .replaceAll("'./adapters/", "'../adapters/")
-    .replace('.listen(3000)', `.listen(0, function (${self}) { console.log('port ' + (this ?? {}).address?.().port) })`)
+    .replace(
+      /\.listen\((process\.env\.PORT \?\? )?3000\)/,
+      `.listen(0, function (${self}) { console.log('port ' + (this ?? {}).address?.().port) })`,
+    )
     .replace('await app.listen({ port: 3000 })', "console.log('port ' + new URL(await app.listen({ port: 0 })).port)")
     .replace('port: 3000 })', "port: 0 }, ({ port }) => console.log('port ' + port))")
 }
@@ -182,6 +189,16 @@ async function checkMetrics(port: string, code: string): Promise<void> {
   for (const labels of ['result="hit",tier="memory"', 'result="miss",tier="origin"']) {
     expect(text).toContain(`fallback_cache_requests_total{cache="default",${labels},route="/report"} 1\n`)
   }
+}
+
+/** The dashboard: for all on this machine, or for those who know the password. */
+async function checkDashboard(port: string, code: string): Promise<void> {
+  if (!code.includes('/__cache')) return
+  const ask = async (headers: Record<string, string>) =>
+    (await fetch(`http://localhost:${port}/__cache/`, { headers })).status
+  const authorization = `Basic ${btoa(`operator:${ENVIRONMENT.OPERATOR_PASSWORD}`)}`
+  expect(await ask({})).toBe(code.includes('OPERATOR_PASSWORD') ? 401 : 200)
+  expect(await ask({ authorization })).toBe(200)
 }
 
 /** The program with tenants: each has its own page, and is invalidated alone. */

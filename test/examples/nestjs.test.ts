@@ -1,3 +1,4 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ask, type Got } from '../middleware/hosts/client.js'
 import { ExampleProcess } from './example-process.js'
@@ -79,4 +80,34 @@ describe('examples/nestjs', () => {
   it('prints no error meanwhile', () => {
     expect(example.output).not.toMatch(/error/i)
   })
+})
+
+describe('the program of docs/frameworks.md', () => {
+  it('stores a response, and makes it again after an invalidation', async () => {
+    const folder = 'examples/nestjs/.readme'
+    const [, program = ''] = /```typescript\n([\s\S]*?)```/.exec(readFileSync('docs/frameworks.md', 'utf8')) ?? []
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(
+      `${folder}/main.ts`,
+      program.replace('await app.listen(3000)', "console.log('port:', (await app.listen(0)).address().port)"),
+    )
+    const shown = new ExampleProcess('nestjs/.readme/main.ts')
+    try {
+      const at = Number(/\d+/.exec(await shown.printed(/port: \d+/, 60_000))?.[0])
+      const seen: unknown[] = []
+      for (const method of ['GET', 'GET', 'PUT', 'GET']) {
+        const { status, cacheStatus } = await ask(at, '/products/1', { method })
+        seen.push([method, status, cacheStatus.hit])
+      }
+      expect(seen).toEqual([
+        ['GET', 200, false],
+        ['GET', 200, true],
+        ['PUT', 200, false],
+        ['GET', 200, false],
+      ])
+    } finally {
+      await shown.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }, 70_000)
 })
