@@ -92,6 +92,20 @@ describe('what Redis refuses', () => {
     expect(cache.stats().redisError).toMatch(/^NOPERM /)
   })
 
+  it('NOPERM on invalidating: over when the permission is back, though nothing else is invalidated', async () => {
+    const cache = await connected()
+    await server.command('ACL', 'SETUSER', 'default', '-xadd')
+    expect(await cache.invalidateTags(['t'])).toMatchObject({ durable: false })
+    expect(cache.stats().redisError).toMatch(/permission|can't run/)
+    await server.command('ACL', 'SETUSER', 'default', '+xadd')
+    await until('the end is told', async () => {
+      await cache.get('k')
+      const { connected, redisError, pendingInvalidations } = cache.stats()
+      return connected && redisError === undefined && pendingInvalidations === 0
+    })
+    expect(lines.map(({ level, details }) => [level, details.code ?? details.kind])).toContainEqual(['info', 'NOPERM'])
+  })
+
   it('READONLY: one line, no flapping, few connections, and back when it is a master again', async () => {
     const cache = await connected()
     await cache.set('k', 1)

@@ -454,6 +454,7 @@ export class Coherence {
     this.#connectionError = undefined
     this.#outages.end()
     this.#port.settle()
+    this.#refusals.recovered()
     const writeBack = this.#duties.onConnected()
     this.#reports.recovered({ seconds: milliseconds / 1000, replayed: this.#recovery.replayed, writeBack })
     // Invalidations issued while the recovery was completing.

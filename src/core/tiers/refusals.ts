@@ -84,11 +84,18 @@ export class Refusals {
     this.#onBegin(refusal)
   }
 
+  /** Records that the invalidations that were refused have reached the log, in a recovery. */
+  recovered(): void {
+    for (const { purposes } of this.#active.values()) purposes.delete('invalidate')
+  }
+
   /** Records that a command succeeded, which may end refusals. */
   worked(purpose: Purpose): void {
     const now = this.#clock.monotonic()
     for (const [code, active] of this.#active) {
-      if (now - active.lastAt < quietFor || !active.purposes.delete(purpose) || active.purposes.size > 0) continue
+      if (now - active.lastAt < quietFor) continue
+      active.purposes.delete(purpose)
+      if (active.purposes.size > 0) continue
       this.#active.delete(code)
       this.#onEnd(active.refusal)
     }

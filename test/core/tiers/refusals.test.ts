@@ -13,7 +13,7 @@ function make() {
     ({ code }) => void told.push(`begin ${code}`),
     ({ code }) => void told.push(`end ${code}`),
   )
-  const refuse = (message: string, purpose: 'read' | 'store'): void => {
+  const refuse = (message: string, purpose: 'read' | 'store' | 'invalidate'): void => {
     const error = new Error(message)
     refusals.begin(refusals.count(error), error, purpose)
   }
@@ -52,6 +52,25 @@ describe('Refusals', () => {
     expect(told).toEqual(['begin NOPERM'])
     refusals.worked('store')
     expect(told).toEqual(['begin NOPERM', 'end NOPERM'])
+  })
+
+  it('ends a refused invalidation when a recovery has made up for it, at the next command that works', () => {
+    const { clock, told, refusals, refuse } = make()
+    refuse('NOPERM no', 'invalidate')
+    refusals.recovered()
+    refusals.worked('read')
+    expect(told).toEqual(['begin NOPERM'])
+    clock.advance(2000)
+    refusals.worked('read')
+    expect(told).toEqual(['begin NOPERM', 'end NOPERM'])
+    refuse('NOPERM no', 'invalidate')
+    refuse('NOPERM no', 'store')
+    refusals.recovered()
+    clock.advance(2000)
+    refusals.worked('read')
+    expect(refusals.first).toMatchObject({ code: 'NOPERM' })
+    refusals.worked('store')
+    expect(refusals.isAny).toBe(false)
   })
 
   it('counts by code, with a bound on codes that anybody may make up', () => {
