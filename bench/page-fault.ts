@@ -3,7 +3,7 @@ const pages = 16_384
 
 /**
  * Microseconds of processor time for each page that the kernel gives a process when it first writes to it. A quarter of one on bare metal, more
- * than ten on some virtual machines: there, whatever stores something in fresh memory looks dear.
+ * than ten on some virtual machines: there, all that stores something in fresh memory looks dear.
  */
 export function costOfPageFault(): number {
   const memory = Buffer.allocUnsafeSlow(pages * pageSize)

@@ -20,7 +20,7 @@ export type Measured = Map<string, number>
 /** One thing that is measured. */
 export interface Scenario {
   readonly name: string
-  /** In a sentence, for whoever reads the table. */
+  /** In a sentence, for the reader of the table. */
   readonly about: string
   readonly needsRedis?: boolean
   /** Whether `--short` tries it. */

@@ -196,7 +196,7 @@ function outages(): readonly Goal[] {
 
 function processes(): readonly Goal[] {
   const growth = (name: string): Figure => ratio(`processes: ${name}: 4: cpu`, `processes: ${name}: 1: cpu`)
-  // Several on one core find its caches full of each other, whatever they do: those by hand, too.
+  // Several on one core find its caches full of each other: those by hand, too.
   const grown = (framework: string): Figure =>
     ratio(growth(`ours ${framework}, redis-first`), growth(`${framework} by hand, redis`))
   const delay = (name: string): Figure => difference(`processes: ${name}: 1: delay`, 'processes: raw: 1: delay')

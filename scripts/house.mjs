@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import ts from 'typescript'
 
-// npm run house: the structure of src in figures. What has a limit is held to it by test/house/structure.test.ts.
+// npm run house: the structure of src in figures, and unclear words everywhere. test/house/structure.test.ts holds the limits.
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -23,7 +23,10 @@ const UNCLEAR_WORDS = /\b(nobody|somebody|whoever|whatever|anew|meanwhile)\b/gi
  * @typedef {{ from: string, to: string, files: string }} Arrow
  */
 
-/** The figures of the sources under `src`. */
+/** Folders of code besides src, and of pages: their words are counted too. */
+const TEXTS = ['test', 'bench', 'examples', 'scripts', 'site', 'docs', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+
+/** The figures of the sources under `src`, and the unclear words of all texts. */
 export function measure(root = ROOT) {
   const files = sources(join(root, 'src')).map((path) => read(root, path))
   return {
@@ -34,7 +37,7 @@ export function measure(root = ROOT) {
     casts: files.flatMap(casts),
     arrows: files.flatMap((source) => arrows(root, source)),
     sameNames: sameNames(files),
-    unclearWords: files.flatMap(unclearWords),
+    unclearWords: [...files, ...TEXTS.flatMap((place) => texts(root, place))].flatMap(unclearWords),
   }
 }
 
@@ -143,7 +146,21 @@ function declaredNames(statement) {
   return name === undefined ? [] : [name.getText()]
 }
 
-/** @param {Source} source @returns {Place[]} */
+/** @param {string} root @param {string} place a folder or a file @returns {{ file: string, text: string }[]} */
+function texts(root, place) {
+  const path = join(root, place)
+  const names = statSync(path).isFile() ? [''] : readdirSync(path, { recursive: true, encoding: 'utf8' })
+  return (
+    names
+      .map((name) => join(place, name))
+      .filter((file) => /\.(ts|[mc]?js|md|html)$/.test(file) && !/node_modules|test\/vectors|\/dist\//.test(file))
+      // The list of these words.
+      .filter((file) => file !== 'scripts/house.mjs')
+      .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }))
+  )
+}
+
+/** @param {{ file: string, text: string }} source @returns {Place[]} */
 function unclearWords({ file, text }) {
   return text
     .split('\n')

@@ -193,7 +193,7 @@ function summary({ passed, failed, skipped }) {
 }
 
 /**
- * What failed is said once more at the end, where nobody has to look for it.
+ * What failed is said once more at the end, where it is easy to find.
  *
  * @param {import('./vitest.mjs').Counts} counts
  * @returns {never}

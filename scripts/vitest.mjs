@@ -25,7 +25,7 @@ export const LIBRARY = ['--project=deadlines', '--project=library', '--project=w
  */
 
 /**
- * Runs vitest and shows what it prints. Whatever goes wrong without a failed test (a file that does not load, an error
+ * Runs vitest and shows what it prints. All that goes wrong without a failed test (a file that does not load, an error
  * outside the tests, a crash) counts as one failed.
  *
  * @param {readonly string[]} args

@@ -11,7 +11,7 @@ const express = () => import('./express.js')
 const koa = () => import('./koa.js')
 const front = () => import('./front.js')
 
-/** What can be measured, by name. A scenario leaves out what it names and nobody has made. */
+/** What can be measured, by name. A scenario leaves out what it names and does not exist. */
 export const catalog: Readonly<Record<string, Entry>> = {
   raw: { open: async () => (await import('./raw.js')).raw, runs: 0 },
   origin: { open: async () => (await import('./raw.js')).origin, runs: 2 },

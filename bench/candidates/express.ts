@@ -79,7 +79,7 @@ export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { ski
 /** This library in memory, keeping compressed forms beside what the handler made. */
 export const oursPrecompressed: Open = (setup, handler) => ours(setup, handler, { precompress: ['br', 'gzip'] })
 
-/** This library in memory behind what compresses each answer anew. */
+/** This library in memory behind what compresses each answer again. */
 export const oursCompressed: Open = ({ maxEntries }, handler) => {
   const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30 })
   return { listener: application(handler, compression(), cached) }
@@ -122,7 +122,7 @@ export const routeCacheMemory: Open = async (_setup, handler) => {
 export const cacheableResponseMemory: Open = async (_setup, handler) => {
   const { default: cacheableResponse } = await import('cacheable-response')
   const answer = cacheableResponse({
-    // Else a page with less than an hour left would be made anew at every request.
+    // Else a page with less than an hour left would be made again at every request.
     staleTtl: false,
     get: async ({ req }) => ({
       data: JSON.stringify(await handler.page((req.url ?? '').slice(6).split('?')[0] ?? '')),

@@ -29,7 +29,7 @@ interface Inner {
 
 const dateLength = 'Thu, 01 Jan 1970 00:00:00 GMT'.length
 
-/** The same with head and body in one Buffer, in which only the date is written anew, once a second. */
+/** The same with head and body in one Buffer, in which only the date is written again, once a second. */
 export const handWrittenAtOnce: Open = (_setup, handler) => {
   const kept = new Map<string, { readonly bytes: Buffer; readonly dateAt: number; second: number }>()
   const app = application(handler)

@@ -107,7 +107,7 @@ export const curves: readonly Scenario[] = [
   },
   {
     name: 'latency-by-load',
-    about: 'p50 and p99 of a hit, with and without Redis, by requests per second that come whatever the server does',
+    about: 'p50 and p99 of a hit, with and without Redis, by requests per second that come also if the server is slow',
     async run(around) {
       const names = [
         'raw',

@@ -13,7 +13,7 @@ const calm = 4000
 /** How long an answer takes while requests come at a rate of their own, whether or not the last one is answered. */
 export const latency: Scenario = {
   name: 'latency',
-  about: 'one key, 1 KB, at so many requests per second whatever the server does; each counts from when it was due',
+  about: 'one key, 1 KB, at so many requests per second, also if the server is slow; each counts from when it was due',
   isInShort: true,
   async run(around) {
     const memory = ['raw', 'ours express', 'ours koa']

@@ -26,7 +26,7 @@ function more(around: Surroundings): Surroundings {
 export const misses: readonly Scenario[] = [
   {
     name: 'miss',
-    about: 'a key that nobody has asked for before, 1 KB: the handler runs, the answer is stored',
+    about: 'a key that was never asked for, 1 KB: the handler runs, the answer is stored',
     isInShort: true,
     run: (around) => {
       const peers = ['apicache', 'apicache-plus', 'route-cache', 'cacheable-response']

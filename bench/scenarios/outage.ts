@@ -6,7 +6,7 @@ import { printTable, quantile, shown } from '../table.js'
 /** Requests at one time. */
 const atOnce = 20
 
-/** Nobody waits longer than that for an answer here, ms. */
+/** No request waits longer than that for an answer here, ms. */
 const patience = 3000
 
 /** What requests wait for while Redis is gone: the first ones, and those behind the circuit breaker. */
@@ -71,12 +71,12 @@ async function during(
     // Until the breaker has made up its mind.
     for (let at = 0; at < 10; at++) await waitOf(server, `/page/then-${at}`)
     const later: number[] = []
-    const meanwhile: number[] = []
+    const plainWaits: number[] = []
     for (let at = 0; at < (around.isShort ? 50 : 2000); at++) {
       later.push(await waitOf(server, `/page/later-${at}`))
-      meanwhile.push(await waitOf(plain, `/page/later-${at}`))
+      plainWaits.push(await waitOf(plain, `/page/later-${at}`))
     }
-    return { first, p50: quantile(later, 0.5), p99: quantile(later, 0.99), plainP99: quantile(meanwhile, 0.99) }
+    return { first, p50: quantile(later, 0.5), p99: quantile(later, 0.99), plainP99: quantile(plainWaits, 0.99) }
   } finally {
     await Promise.all([server.stop(), plain.stop()])
     if (redis.frozen) redis.resume()

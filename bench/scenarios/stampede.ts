@@ -10,7 +10,7 @@ const handlerTime = 200
 /** One site, whichever process answers: the port of the process would be part of its name. */
 const host = 'bench.test'
 
-/** How often the handler runs when many ask for a page that nobody has, and how long they wait. */
+/** How often the handler runs when many ask for a page that is not stored, and how long they wait. */
 export const stampede: Scenario = {
   name: 'stampede',
   about: `500 requests at one time for a key that is not there; the handler takes ${handlerTime} ms`,

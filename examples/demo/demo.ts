@@ -142,7 +142,7 @@ export class Demo extends EventEmitter<DemoEvents> {
     else if (redis === 'external') this.#say('plain', 'this Redis is not ours to take down')
     else if (action === 'restart') {
       await redis.restart()
-      this.#say('good', `started anew and empty, pid ${redis.pid}`)
+      this.#say('good', `started again and empty, pid ${redis.pid}`)
     } else if (redis.state === 'down') {
       this.#say('plain', 'Redis is down: restart it first')
     } else if (action === 'kill') {

@@ -121,7 +121,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Whatever ends this process, SIGKILL included, ends the server: a shell waits for the end of its standard input. */
+/** The end of this process, by SIGKILL too, ends the server: a shell waits for the end of its standard input. */
 function endWithThisProcess(child: ChildProcess): void {
   const script = 'read -r _; kill -9 "$0"'
   const watch = spawn('sh', ['-c', script, String(child.pid)], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })

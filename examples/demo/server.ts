@@ -35,7 +35,7 @@ const cache = new FallbackCache({
   keyPrefix: 'demo:',
   maxEntries: 5000,
   ...(process.env.DEMO_TIMEOUT && { redisTimeout: Number(process.env.DEMO_TIMEOUT) }),
-  // One process is all there is, so nobody else can invalidate while it is cut off.
+  // One process is all there is, so no other process can invalidate while it is cut off.
   maxStaleWhileDisconnected: '1h',
 })
 const atlas = new Atlas(Number(process.env.DEMO_PLACES) || undefined)

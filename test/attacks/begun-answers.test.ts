@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close()
 })
 
-/** Serves one page with the cache and one without. A visitor gets the same of both, whoever came before. */
+/** Serves one page with the cache and one without. A visitor gets the same from both, after any other visitor. */
 async function pair(handle: Parameters<typeof listen>[0], plain: Parameters<typeof listen>[0]) {
   const running = await Promise.all([listen(handle), listen(plain)])
   open.push(...running.map((one) => () => one.close()))
@@ -27,7 +27,7 @@ async function pair(handle: Parameters<typeof listen>[0], plain: Parameters<type
     )
     const seen = ({ status, statusText, field, text }: Awaited<ReturnType<typeof ask>>) =>
       [status, statusText, field('content-type'), text].join(' ')
-    if (cached === undefined || without === undefined) throw new Error('nobody asked')
+    if (cached === undefined || without === undefined) throw new Error('no request was made')
     expect(seen(cached)).toBe(seen(without))
     return cached.cacheStatus
   }

@@ -80,7 +80,7 @@ describe.each([
     ]
     const account: Application = ({ headers }) => ({ body: `account of ${headers.cookie ?? 'a guest'}` })
     for (const target of targets) {
-      it(`${target} keeps its page to its user, whatever the cookie is called`, async () => {
+      it(`${target} keeps its page to its user, with any name of the cookie`, async () => {
         const get = await start(account)
         expect(await get(target, 'Cookie: warenkorb=ann')).toContain('account of warenkorb=ann')
         expect(await get(target)).toContain('account of a guest')

@@ -446,7 +446,7 @@ describe('a collision of the short hash of a key', () => {
 })
 
 describe('HTTP/2', () => {
-  it('keeps users apart, whatever pieces their cookies come in', async () => {
+  it('keeps users apart, however their cookies are split', async () => {
     const { cache } = core()
     const cached = fallbackCache({ cache, ttl: 60 })
     const server = createHttp2Server((req, res) => {

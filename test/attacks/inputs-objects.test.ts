@@ -272,7 +272,7 @@ it('an object with a toJSON of its own is compared by it if vary names the objec
   expect((await get('ann')).isHit).toBe(true)
 })
 
-it('a warning tells of an object that nearly every request makes anew, and inputs.ignore lets it be', async () => {
+it('a warning tells of an object that nearly every request makes again, and inputs.ignore lets it be', async () => {
   const warned: string[] = []
   const note = (warning: Error) => warned.push(warning.message)
   process.on('warning', note)

@@ -44,7 +44,7 @@ describe.each([
   }
   for (const [place, around] of Object.entries(places)) {
     for (const [way, read] of Object.entries(WAYS)) {
-      it(`are nobody else's, parsed ${place} and read ${way}`, async () => {
+      it(`are for one user only, parsed ${place} and read ${way}`, async () => {
         const answer: RequestHandler = (req, res) => void res.send(`for ${read(req)}`)
         const who = ['ann', 'bob', undefined, 'ann']
         const got = await play([...around(cookieParser('secret')), answer], make, who)
@@ -56,7 +56,7 @@ describe.each([
       })
     }
 
-    it(`keep nothing from the cache that nobody reads, parsed ${place}`, async () => {
+    it(`keep nothing from the cache that no handler reads, parsed ${place}`, async () => {
       let runs = 0
       const answer: RequestHandler = (_req, res) => void res.send(`run ${++runs}`)
       const got = await play([...around(cookieParser('secret')), answer], make, ['ann', 'bob', undefined])

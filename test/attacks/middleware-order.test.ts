@@ -70,7 +70,7 @@ describe.each(Object.entries(middlewares))('%s', (_name, { use, page }) => {
     'in front of the cache': (app, cached) => app.use(use, cached),
     'behind the cache': (app, cached) => app.use(cached, use),
   }
-  it.each(Object.entries(places))('%s shows nobody the page of another', async (_place, mount) => {
+  it.each(Object.entries(places))('%s shows no user the page of another', async (_place, mount) => {
     const cached = fallbackCache({ ttl: 60 })
     const app = express()
     mount(app, cached as RequestHandler)

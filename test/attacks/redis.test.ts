@@ -8,7 +8,7 @@ import { koa } from '../middleware/hosts/koa.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
-/** Somebody else writes to Redis what only this library should: the worst is a miss. */
+/** Another program writes to Redis what only this library should: the worst is a miss. */
 function attacks<M extends CacheFace>(host: Host<M>, server: () => RedisServer): void {
   const stage = useStage(host)
 
@@ -38,7 +38,7 @@ function attacks<M extends CacheFace>(host: Host<M>, server: () => RedisServer):
     return reader.get('/page', fields)
   }
 
-  it('an entry that nobody touched is used', async () => {
+  it('an entry that was not touched is used', async () => {
     expect((await poisoned(() => undefined)).cacheStatus.hit).toBe(true)
   })
 
@@ -77,7 +77,7 @@ function attacks<M extends CacheFace>(host: Host<M>, server: () => RedisServer):
     })
   }
 
-  it('a meta with __proto__ changes nobody', async () => {
+  it('a meta with __proto__ changes no object', async () => {
     const got = await poisoned((meta) =>
       JSON.stringify(meta)
         .replace('{', '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},')

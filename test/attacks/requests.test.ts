@@ -48,7 +48,7 @@ function attacks<M extends CacheFace>(host: Host<M>): void {
     ['Content-Length', ['Content-Length: 3', '', 'q=2']],
     ['chunks', ['Transfer-Encoding: chunked', '', '3', 'q=2', '0', '', '']],
   ] as const) {
-    it(`a body of a GET (${title}) reaches the handler, and its answer reaches nobody else`, async () => {
+    it(`a body of a GET (${title}) reaches the handler, and its answer reaches no other client`, async () => {
       const client = await stage.page(({ run }) => ({ body: `run ${run}` }))
       const text = ['GET /page HTTP/1.1', 'Host: a.example', 'Connection: close', ...fields].join('\r\n')
       expect(await raw(client.port, text)).toContain('run 1')
@@ -58,7 +58,7 @@ function attacks<M extends CacheFace>(host: Host<M>): void {
     })
   }
 
-  it('a body that never comes keeps nobody waiting', async () => {
+  it('a body that never comes keeps no other request waiting', async () => {
     const client = await stage.page(({ run, fields }) =>
       fields['content-length'] === undefined ? { body: `run ${run}` } : new Promise(() => {}),
     )

@@ -6,7 +6,7 @@ import { express, express4 } from '../middleware/hosts/express.js'
 import type { CacheFace, CommonOptions, Host } from '../middleware/hosts/host.js'
 import { koa, koa2 } from '../middleware/hosts/koa.js'
 
-/** What makes a page somebody's own, and how it could reach somebody else. */
+/** What makes a page one user's own, and how it could reach another user. */
 function attacks<M extends CacheFace>(host: Host<M>, proxy: (options: CommonOptions) => M): void {
   const stage = useStage(host)
 
@@ -106,7 +106,7 @@ function attacks<M extends CacheFace>(host: Host<M>, proxy: (options: CommonOpti
   })
 
   for (const user of [{ id: 'alice' }, ['alice'], Symbol('alice'), true, Number.NaN, () => 'alice']) {
-    it(`the user option does not take ${typeof user} ${String(user)} for the name of somebody`, async () => {
+    it(`the user option does not take ${typeof user} ${String(user)} for the name of a user`, async () => {
       const client = await stage.page(({ fields }) => ({ body: `page of ${fields.authorization}` }), {
         ttl: 60,
         user: () => user as unknown as string,
@@ -117,7 +117,7 @@ function attacks<M extends CacheFace>(host: Host<M>, proxy: (options: CommonOpti
     })
   }
   for (const user of [undefined, null, '', false]) {
-    it(`the user option takes ${JSON.stringify(user)} for nobody`, async () => {
+    it(`the user option takes ${JSON.stringify(user)} for no user`, async () => {
       const client = await stage.page(({ fields }) => ({ body: `page of ${fields.authorization}` }), {
         ttl: 60,
         user: () => user as unknown as string,
@@ -152,15 +152,15 @@ function attacks<M extends CacheFace>(host: Host<M>, proxy: (options: CommonOpti
 
   it('the key option tells numbers apart, and undefined and null from nothing', async () => {
     let key: unknown
-    const client = await stage.page(() => ({ body: `page of ${key ?? 'nobody'}` }), {
+    const client = await stage.page(() => ({ body: `page of ${key ?? 'no user'}` }), {
       ttl: 60,
       key: () => key as string,
     })
     for (const [next, text] of [
       [7, 'page of 7'],
       [8, 'page of 8'],
-      [undefined, 'page of nobody'],
-      [null, 'page of nobody'],
+      [undefined, 'page of no user'],
+      [null, 'page of no user'],
       [7, 'page of 7'],
     ]) {
       key = next
@@ -216,25 +216,25 @@ function attacks<M extends CacheFace>(host: Host<M>, proxy: (options: CommonOpti
     })
   }
 
-  it('a visitor who is logged in keeps nobody from a fresh page', async () => {
+  it('a visitor who is logged in keeps no other visitor from a fresh page', async () => {
     const client = await stage.page(
       ({ run, fields }) => ({
         fields: {
           'cache-control': fields.authorization ? 'private' : 'public, max-age=10, stale-while-revalidate=600',
         },
-        body: `run ${run} for ${fields.authorization ?? 'nobody'}`,
+        body: `run ${run} for ${fields.authorization ?? 'guest'}`,
       }),
       { ttl: 60 },
     )
     await client.get('/page')
     stage.clock.advance(11_000)
-    expect((await client.get('/page', { authorization: 'Bearer alice' })).text).toBe('run 1 for nobody')
+    expect((await client.get('/page', { authorization: 'Bearer alice' })).text).toBe('run 1 for guest')
     await client.get('/other')
     const texts = new Set<string>()
     for (let count = 0; count < 20; count += 1) texts.add((await client.get('/page')).text)
     // The refresh that she sets off carries nothing of hers.
-    expect(texts).toContain('run 2 for nobody')
-    expect([...texts].every((text) => text.endsWith('for nobody'))).toBe(true)
+    expect(texts).toContain('run 2 for guest')
+    expect([...texts].every((text) => text.endsWith('for guest'))).toBe(true)
   })
 
   it('a cookie that the handler sets reaches a client whose copy is still right', async () => {

@@ -141,16 +141,16 @@ describe('invalidate', () => {
   it('asks before everything, and does not begin a log where none is', async () => {
     const [all, stranger, pattern, nothing] = await Promise.all([
       cli('invalidate', '--all'),
-      cli('invalidate', '--all', '--yes', '--key-prefix', 'nobody:'),
+      cli('invalidate', '--all', '--yes', '--key-prefix', 'absent:'),
       cli('invalidate', '--path', '/products/:id'),
       cli('invalidate'),
     ])
     expect(all).toMatchObject({ code: 2, err: expect.stringContaining('add --yes') })
     expect(stranger).toMatchObject({
       code: 1,
-      err: expect.stringContaining('no application with the keyPrefix "nobody:"'),
+      err: expect.stringContaining('no application with the keyPrefix "absent:"'),
     })
-    expect(await server.command('KEYS', 'nobody:*')).toEqual([])
+    expect(await server.command('KEYS', 'absent:*')).toEqual([])
     expect(pattern).toMatchObject({ code: 2, err: expect.stringContaining('there are none') })
     expect(nothing).toMatchObject({
       code: 2,

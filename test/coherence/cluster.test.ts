@@ -16,7 +16,7 @@ const KINDS = ['ioredis 6 cluster', 'ioredis 5 cluster', 'iovalkey cluster', 'no
 
 /**
  * What an ioredis or iovalkey cluster needs so that it leaves a frozen master; with its defaults it waits for that node
- * for ever, whoever uses it. node-redis 6 has nothing of the kind that would let it connect again.
+ * for ever, in any application. node-redis 6 has nothing of the kind that would let it connect again.
  */
 const OPTIONS = {
   enableOfflineQueue: false,

@@ -183,5 +183,5 @@ async function quartileTime(fleet: Fleet, name: string): Promise<number> {
 /** Has a process that never ends hold the lease of sweeps: what is counted then is the invalidation alone. */
 async function forbidSweeps(fleet: Fleet): Promise<void> {
   const [prefix] = (await fleet.logKey()).match(/^.*\}/) ?? ['']
-  await fleet.server.command('SET', `${prefix}:sweep`, 'somebody else')
+  await fleet.server.command('SET', `${prefix}:sweep`, 'another program')
 }

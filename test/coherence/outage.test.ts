@@ -118,7 +118,7 @@ describe.each(READ_MODES)('through an outage, %s', (read) => {
     await until('counted', async () => (await fleet.a.stats()).counters.writtenBack > 0)
   })
 
-  it('C5, scenario 9: not when another process invalidated it meanwhile', async () => {
+  it('C5, scenario 9: not when another process invalidated it since', async () => {
     await fleet.cutOff(fleet.a)
     await fleet.a.set('k', 'value')
     await fleet.c.invalidateKey('k')
@@ -185,7 +185,7 @@ describe.each(READ_MODES)('through an outage, %s', (read) => {
     await own.a.set('k', 'new')
     await own.grace()
     const answer = await own.b.find('k')
-    // Whatever it has is an old copy then, and it must say so.
+    // It has an old copy then, and must say so.
     if (answer) expect(answer).toMatchObject({ tier: 'memory', disconnected: true })
     expect(await own.b.invalidateKey('x')).toMatchObject({ durable: false })
     await own.server.command('ACL', 'SETUSER', 'b', 'allkeys')
@@ -227,7 +227,7 @@ describe.each(READ_MODES)('through an outage, %s', (read) => {
     await fleet.heal(fleet.b)
     await fleet.grace()
     expect(await fleet.b.get('k')).toBe(null)
-    // Whoever finds the log broken answers nothing until it has found its place again.
+    // A process that finds the log broken answers nothing until it has found its place again.
     await until('a log that goes on', async () => (await fleet.a.invalidateKey('k')).durable)
     await fleet.a.set('k', 'new')
     await until('all agree', async () => (await fleet.answers('k')).every((answer) => answer === 'new'))
@@ -443,7 +443,7 @@ describe('the end of a process', () => {
 })
 
 describe('the breaker', () => {
-  it('scenario 16: opens on a hang, and lets one probe through, which is nobody’s request', async () => {
+  it('scenario 16: opens on a hang, and lets one probe through, which is no user’s request', async () => {
     const fleet = await Fleet.start(hosts, {
       read: 'redis-first',
       cache: { circuitBreaker: { threshold: 3, cooldown: 1 }, redisTimeout: 50 },

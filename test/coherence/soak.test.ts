@@ -257,11 +257,11 @@ describe('the judge of the soak test', () => {
     const history = historyOf([set, hit, { type: 'cleared', by: 'B1', at: 195 }, miss], [lost])
     const [violation] = check(history).violations
     expect(violation && violationText(history, violation).split('\n')).toEqual([
-      'C6, 0.2 s: A1 stored A1:3, nobody invalidated it, and 180.0 ms later it was gone',
+      'C6, 0.2 s: A1 stored A1:3, no process invalidated it, and 180.0 ms later it was gone',
       '    -191.0  A1 stores A1:3, +10.0',
       '     -51.0  >>> redis: killed (A B)',
       '     -41.0  <<< redis: killed (A B)',
-      '      -6.0  B1 drops the values that nobody invalidates',
+      '      -6.0  B1 drops the values that no process invalidates',
       '      -1.0  A1 gets no A1:3, +1.0',
     ])
   })

@@ -148,7 +148,7 @@ describe('FallbackCache.amend with Redis', () => {
     for (const cache of [a, b]) expect(await found(cache, 'k')).toBeUndefined()
   })
 
-  it('gives way to what another process stored meanwhile', async () => {
+  it('gives way to what another process has stored since', async () => {
     const [a, b] = await two()
     const was = await stored(a, 'k', content('old'))
     await new Promise((resolve) => setTimeout(resolve, 2))
@@ -200,7 +200,7 @@ describe('FallbackCache.amend with Redis', () => {
     ['its prefix', (cache: FallbackCache) => cache.invalidatePrefix('a:')],
     ['everything', (cache: FallbackCache) => cache.clear()],
   ] as const) {
-    it(`brings nothing back in any process when another one invalidates ${what} meanwhile`, async () => {
+    it(`brings nothing back in any process when another one invalidates ${what} during it`, async () => {
       const [a, b] = await two()
       const was = await stored(a, 'a:k', content('old'))
       await engineOf(a).amend('a:k', was, async () => {

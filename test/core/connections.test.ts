@@ -101,7 +101,7 @@ describe('a key prefix of the client itself', () => {
     const redis = new Cluster([...cluster.addresses], { keyPrefix: 'mine:' })
     await useAll({ redis, keyPrefix: 'page:' })
     redis.disconnect()
-    // Reads go to masters, whatever other commands of the application do.
+    // Reads go to masters, also if other commands of the application do not.
     const far = new Cluster([...cluster.addresses], { scaleReads: 'slave' })
     await useAll({ redis: far, keyPrefix: 'far:' })
     far.disconnect()

@@ -36,7 +36,7 @@ describe('shortened', () => {
 })
 
 describe('isDueEarly', () => {
-  it('never asks with a beta of 0, or when nobody knows what the entry cost', () => {
+  it('never asks with a beta of 0, or when the cost of the entry is unknown', () => {
     expect(isDueEarly({ staleAt: 1000, cost: 1e9 }, 0, 999, () => 0.999)).toBe(false)
     expect(isDueEarly({ staleAt: 1000, cost: 0 }, 1, 999, () => 0.999)).toBe(false)
   })

@@ -10,7 +10,7 @@ function make(options: FallbackCacheOptions = {}): { cache: FallbackCache; clock
   return { clock, cache: new FallbackCache({ clock, ...options }) }
 }
 
-/** Whatever happens, in order: the name of the event and its payload. */
+/** All events, in order: the name of the event and its payload. */
 function record(cache: FallbackCache, ...names: (keyof CacheEvents)[]): unknown[] {
   const told: unknown[] = []
   for (const name of names) cache.on(name, (payload) => told.push([name, payload]))
@@ -80,7 +80,7 @@ describe('FallbackCache in memory', () => {
     expect(await alive()).toEqual([])
   })
 
-  it('starts the lifetime anew when a key is set again', async () => {
+  it('starts a new lifetime when a key is set again', async () => {
     const { cache, clock } = make()
     await cache.set('k', 1, 10)
     clock.advance(9_000)
@@ -141,7 +141,7 @@ describe('FallbackCache in memory', () => {
     expect(await cache.get('k')).toBe(2)
   })
 
-  it('keeps a mark usable for as long as it is held, whatever is done to it', async () => {
+  it('keeps a mark usable for as long as it is held, also if the caller tries to change it', async () => {
     const { cache } = make()
     const since = cache.mark()
     expect(Object.assign.bind(undefined, since, { sequence: 1 })).toThrow(TypeError)
@@ -565,7 +565,7 @@ describe('getOrSet', () => {
     expect(await cache.get('k')).toBeNull()
   })
 
-  it('makes a value anew before its end, in the background, when asked to', async () => {
+  it('makes a value again before its end, in the background, when asked to', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.999_999)
     const { cache, clock } = make({ earlyRefresh: 100 })
     let runs = 0
@@ -621,7 +621,7 @@ describe('stats', () => {
     expect(cache.stats().oldestAgeSeconds).toBe(1)
   })
 
-  it('is a picture of the moment, which nobody can paint on', async () => {
+  it('is a snapshot, which cannot change the cache', async () => {
     const { cache } = make()
     const before = cache.stats()
     ;(before.counters.refused as Record<string, number>).mine = 1

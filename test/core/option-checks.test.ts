@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { record, rejectUnknownOptions } from '../../src/core/option-checks.js'
 
 describe('rejectUnknownOptions', () => {
-  it('names the owner and the nearest name, whatever the letter case', () => {
+  it('names the owner and the nearest name, in any letter case', () => {
     expect(() => rejectUnknownOptions({ TAGS: 1 }, { ttl: {}, tags: {} }, 'set')).toThrow(
       new TypeError('unknown option "TAGS" of set; did you mean "tags"?'),
     )

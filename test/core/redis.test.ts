@@ -87,7 +87,7 @@ describe('a large value that memory holds', () => {
     }
   })
 
-  it('is read anew once another process has stored another one', async () => {
+  it('is read again once another process has stored another one', async () => {
     const [a, b] = [make(), make()]
     await connected(a, b)
     await a.set('k', large)
@@ -110,7 +110,7 @@ describe('a large value that memory holds', () => {
     }
   })
 
-  it('answers when Redis has lost it, and when somebody else has put something of another kind there', async () => {
+  it('answers when Redis has lost it, and when another program has put something of another kind there', async () => {
     const cache = make()
     await connected(cache)
     await cache.set('k', large)
@@ -143,7 +143,7 @@ async function fill(cache: FallbackCache, count: number): Promise<void> {
 }
 
 describe('FallbackCache and the rest of the database', () => {
-  it('touches nothing that is not its own, whatever it is told to clear', async () => {
+  it('touches nothing that is not its own, for any prefix that it is told to clear', async () => {
     await server.command('SET', 'other', 'text')
     await server.command('SET', 'shop', 'text')
     await server.command('SET', 'shopping:list', 'text')
@@ -322,7 +322,7 @@ describe('FallbackCache and what it finds in Redis', () => {
     expect((await server.commandCounts()).get).toBeUndefined()
   })
 
-  it('mends a log whose head somebody overwrote', async () => {
+  it('mends a log whose head another program overwrote', async () => {
     const cache = make()
     await cache.set('k', 1)
     await server.command('SET', '{fallback-cache}:head', 'hello')
@@ -604,7 +604,7 @@ describe('a Redis that is slow to connect at the start', () => {
     return lines
   }
 
-  it('alarms nobody when it is there within a second, though requests gave up on it', async () => {
+  it('logs nothing when it is there within a second, though requests gave up on it', async () => {
     const proxy = await ChaosProxy.start({ port: server.port })
     proxy.hold()
     setTimeout(() => void proxy.restore(), 200)
@@ -646,7 +646,7 @@ describe('an outage', () => {
     await connected(cache)
   })
 
-  it('names the failure of a connection: nobody listens', async () => {
+  it('names the failure of a connection: nothing listens there', async () => {
     const causes: (Error | undefined)[] = []
     const cache = make({ redis: `redis://127.0.0.1:${await freePort()}` })
     cache.on('outage', ({ cause }) => causes.push(cause))

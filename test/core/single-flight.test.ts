@@ -22,7 +22,7 @@ const always = (): boolean => true
 const never = (): boolean => false
 
 describe('SingleFlight', () => {
-  it('runs once for all who ask meanwhile, and again for who asks afterwards', async () => {
+  it('runs once for all callers that ask during the run, and again for a caller that asks afterwards', async () => {
     const flights = new SingleFlight<number>(systemClock, 60_000)
     const { promise, resolve } = later<number>()
     let runs = 0
@@ -100,7 +100,7 @@ describe('SingleFlight', () => {
     ).resolves.toEqual({ result: 5, isShared: false })
   })
 
-  it('hands the mark of the running flight to whoever wants to join', async () => {
+  it('hands the mark of the running flight to a caller that wants to join', async () => {
     const flights = new SingleFlight<number>(systemClock, 60_000)
     const { promise, resolve } = later<number>()
     const first = flights.join(

@@ -26,7 +26,7 @@ describe('SleepAwareClock', () => {
     expect(clock.monotonic() - before).toBe(HOUR + 1000)
   })
 
-  it('never goes back, whatever happens to the wall clock', () => {
+  it('never goes back, also if the wall clock does', () => {
     const { machine, clock } = make()
     let before = clock.monotonic()
     for (const step of [-HOUR, HOUR, 100, -100, -5 * HOUR, 2 * HOUR]) {

@@ -20,7 +20,7 @@ function decoded(got: Got): string {
 const accepting = (get: Client, coding: string | undefined, fields = {}) =>
   get('/', { fields: coding === undefined ? fields : { ...fields, 'accept-encoding': coding } })
 
-/** Whoever has asked first: each client gets a coding that it accepts, and the same text. */
+/** In any order of requests: each client gets a coding that it accepts, and the same text. */
 async function sendsWhatIsAccepted(get: Client, first: string | undefined): Promise<void> {
   await accepting(get, first)
   for (let round = 0; round < 2; round++) {

@@ -143,7 +143,7 @@ const requests: Readonly<Record<string, Fields>> = {
   'If-None-Match before a range': { range: 'bytes=2-4', 'if-none-match': '*' },
 }
 
-/** Of the cache and of the connection; errors have the words of whoever answers. */
+/** Of the cache and of the connection; errors have the words of the program that answers. */
 const OWN = new Set(['age', 'cache-status', 'connection', 'date', 'keep-alive', 'accept-ranges', 'transfer-encoding'])
 
 /** Status, body and fields; the entity tag only where the handler gave one. */

@@ -15,7 +15,7 @@ const from = (get: Client, origin: string | undefined) =>
   get('/', origin === undefined ? {} : { fields: { Origin: origin } })
 const allowed = (got: Got) => got.field('access-control-allow-origin')
 
-/** Whoever asks first, and whatever is stored then: each origin is told what it would be told without a cache. */
+/** In any order of requests, and with any stored response: each origin is told what it would be told without a cache. */
 async function allowsEachItsOwn(get: Client, first: string | undefined): Promise<void> {
   await from(get, first)
   for (let round = 0; round < 2; round++) {
@@ -62,7 +62,7 @@ describe.each(expresses)('cors in %s', (_, createApplication) => {
       await answersPreflights(await site(place))
     })
 
-    it(`reflects whoever asks, with the cache ${place}`, async () => {
+    it(`reflects the origin that asks, with the cache ${place}`, async () => {
       const get = await site(place, cors({ origin: true }))
       for (const origin of [A, B, A, B]) expect(allowed(await from(get, origin))).toBe(origin)
     })

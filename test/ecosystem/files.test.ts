@@ -46,7 +46,7 @@ describe.each(expresses)('files in %s', (version, createApplication) => {
         'a range of another version': { range: 'bytes=4-8', 'if-range': '"other"' },
       }
       for (const [first, fields] of Object.entries(firsts)) {
-        it(`come whole to those who ask after somebody has asked for ${first}`, async () => {
+        it(`come whole after a request for ${first}`, async () => {
           const get = await site(true)
           const got = await get('/small.txt', { fields })
           if (got.status === 200) expect(got.text).toBe(small)
@@ -103,7 +103,7 @@ describe.each(expresses)('files in %s', (version, createApplication) => {
         'another version': { 'if-match': '"other"' },
         'what has not changed since long ago': { 'if-unmodified-since': 'Fri, 01 Jan 2010 00:00:00 GMT' },
       })) {
-        it(`come whole in the proxy preset after somebody has asked for ${what}`, async () => {
+        it(`come whole in the proxy preset after a request for ${what}`, async () => {
           const app = createApplication()
           app.use(stage.express({ preset: 'proxy', ttl: 60 }), (_req, res, next) => {
             res.set('Cache-Control', 'max-age=60')

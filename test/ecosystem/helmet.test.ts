@@ -11,7 +11,7 @@ const stage = useStage()
 
 type Locals = ServerResponse & { locals: { nonce?: string } }
 
-/** As helmet's documentation makes a nonce: anew for each request, for the policy and for the page. */
+/** As helmet's documentation makes a nonce: another for each request, for the policy and for the page. */
 const nonces: RequestHandler = (_req, res, next) => {
   res.locals.nonce = randomBytes(16).toString('hex')
   next()

@@ -153,7 +153,7 @@ describe.each(koas)('@koa/router and koa-mount in %s', (_, createApplication) =>
     },
   )
 
-  it('answer other methods by allowedMethods(), whatever is stored', async () => {
+  it('answer other methods by allowedMethods(), with any stored response', async () => {
     const router = new Router()
     router.get('/', handler)
     const app = createApplication()

@@ -5,7 +5,7 @@ import { type Client, cookiesOf, expresses, useStage } from './stage.js'
 
 const stage = useStage()
 
-/** A strategy as passport-custom makes them: whoever names themselves is believed. */
+/** A strategy as passport-custom makes them: any name is believed. */
 class ByField extends passport.Strategy {
   override readonly name = 'by-field'
   readonly field: string
@@ -30,7 +30,7 @@ function authenticator(field: string): passport.Authenticator {
   return own
 }
 
-const nameOf = (user: Express.User | undefined) => (user as { readonly name?: string } | undefined)?.name ?? 'nobody'
+const nameOf = (user: Express.User | undefined) => (user as { readonly name?: string } | undefined)?.name ?? 'guest'
 
 async function keepsApart(get: Client, alice: Parameters<Client>[1], bob: Parameters<Client>[1]): Promise<void> {
   for (let round = 0; round < 2; round++) {
@@ -76,7 +76,7 @@ describe.each(expresses)('passport in %s', (_, createApplication) => {
       const alice = await login('alice')
       await keepsApart(get, alice, await login('bob'))
       expect((await get('/shop', alice)).text).toBe('shop for alice')
-      expect((await get('/shop')).text).toBe('shop for nobody')
+      expect((await get('/shop')).text).toBe('shop for guest')
       expect((await get('/shop')).cacheStatus.hit).toBe(true)
       if (place === 'below' || name === 'connect.sid') expect((await get('/shop', alice)).text).toBe('shop for alice')
       await get('/logout', { method: 'POST', ...alice })

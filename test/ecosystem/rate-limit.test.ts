@@ -30,7 +30,7 @@ describe.each(expresses)('express-rate-limit in %s', (_, createApplication) => {
       expect(counts).toEqual(['99', '98', '97'])
     })
 
-    it(`behind the cache counts misses, and a hit tells nobody what remained for another (${title})`, async () => {
+    it(`behind the cache counts misses, and a hit does not tell what remained for another client (${title})`, async () => {
       const get = await site('above', fields)
       expect(remaining((await get('/')).field(name))).toBe('99')
       const hit = await get('/')

@@ -28,7 +28,7 @@ const page = (run: number) => `run ${run} ${'compressible '.repeat(400)}`
 const fields = { 'accept-encoding': 'gzip', origin: 'https://a.example' }
 const textOf = (got: Got) => (got.field('content-encoding') === 'gzip' ? gunzipSync(got.body) : got.body).toString()
 
-/** Out of date, the page is sent once more and made anew for nobody: through everything in front of the cache. */
+/** Out of date, the page is sent once more and made again without a client: through everything in front of the cache. */
 async function refreshesBehindAll(get: Client, lines: readonly string[]): Promise<void> {
   expect(textOf(await get('/page', { fields }))).toBe(page(1))
   stage.clock.advance(61_000)

@@ -14,7 +14,7 @@ declare module 'express-session' {
   }
 }
 
-/** The names of a session cookie: the usual one, and one that nobody can tell for what it is. */
+/** The names of a session cookie: the usual one, and one that is not recognizable. */
 const names = ['connect.sid', 'v']
 
 describe.each(expresses)('express-session in %s', (_, createApplication) => {

@@ -83,7 +83,7 @@ describe.each(expresses)('request bodies in %s', (version, createApplication) =>
       const bytes = randomBytes(2 ** 20)
       expect((await post(url, bytes, { 'content-type': 'application/octet-stream' })).text).toBe(hash(bytes))
     }
-    // An answer that depends on a body is nobody else's, whatever the method.
+    // An answer that depends on a body is for its request only, with any method.
     const fields = { 'content-type': 'application/json', 'content-length': '7' }
     expect(JSON.parse((await get('/echo', { fields, body: '{"a":1}' })).text).body).toEqual({ a: 1 })
     expect(JSON.parse((await get('/echo')).text).body ?? {}).toEqual({})

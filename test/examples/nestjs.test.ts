@@ -18,7 +18,7 @@ const get = (path: string, key: string | undefined, options: Parameters<typeof a
 const put = (path: string) => get(path, 'secret', { method: 'PUT' })
 
 describe('examples/nestjs', () => {
-  it('answers whoever the guard lets pass from the cache, and nobody else', async () => {
+  it('answers users whom the guard lets pass from the cache, and no others', async () => {
     const miss = await get('/products/1', 'secret')
     expect([miss.status, miss.cacheStatus.stored, miss.cacheStatus.ttl]).toEqual([200, true, 300])
     for (const key of ['secret', 'other']) {
@@ -50,7 +50,7 @@ describe('examples/nestjs', () => {
     expect(new Set(all.map((got) => got.text)).size).toBe(1)
   })
 
-  it('answers anew after a write, and not after a write that failed', async () => {
+  it('answers with new data after a write, and not after a write that failed', async () => {
     const before = await get('/products/1', 'secret')
     expect((await put('/products/1?price=-1')).status).toBe(404)
     expect((await get('/products/1', 'secret')).cacheStatus.hit).toBe(true)
@@ -60,7 +60,7 @@ describe('examples/nestjs', () => {
     expect(after.text).not.toBe(before.text)
   })
 
-  it('answers anew after an invalidation through the injected interceptor', async () => {
+  it('answers with new data after an invalidation through the injected interceptor', async () => {
     await get('/products/1', 'secret')
     expect((await get('/products/1', 'secret')).cacheStatus.hit).toBe(true)
     const imported = await get('/products/imported', 'secret', { method: 'POST' })
@@ -77,7 +77,7 @@ describe('examples/nestjs', () => {
     }
   })
 
-  it('prints no error meanwhile', () => {
+  it('prints no error', () => {
     expect(example.output).not.toMatch(/error/i)
   })
 })

@@ -270,7 +270,7 @@ describe('the reverse proxy and an origin that', () => {
     expect(got).toMatch(/\r\n\r\nbody$/)
   })
 
-  it('sends two answers to one request has the first one taken, and the second reaches nobody', async () => {
+  it('sends two answers to one request has the first one taken, and the second reaches no client', async () => {
     const second = 'HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 4\r\n\r\nevil'
     for (const wait of [0, 30]) {
       answer = (text, socket) => {

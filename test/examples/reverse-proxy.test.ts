@@ -85,7 +85,7 @@ describe('examples/reverse-proxy.ts', () => {
   })
 
   it.each(['GET', 'DELETE', 'POST'])(
-    'sends a body of %s on as a body, whatever fields Connection names',
+    'sends a body of %s on as a body, for any fields that Connection names',
     async (method) => {
       const seen: unknown[] = []
       answer = async (req, res) => {
@@ -213,7 +213,7 @@ describe('examples/reverse-proxy.ts', () => {
     ])
   })
 
-  it('lets nobody have a response stored for the first of two User-Agents that was made for the second', async () => {
+  it('does not store a response for the first of two User-Agents that was made for the second', async () => {
     answer = (req, res) => {
       const agents = req.rawHeaders.filter((_, at) => req.rawHeaders[at - 1]?.toLowerCase() === 'user-agent')
       res.writeHead(200, { 'Cache-Control': 'max-age=60', Vary: 'User-Agent' }).end(`for ${agents.at(-1)}`)

@@ -9,7 +9,7 @@ afterEach(async () => {
 })
 
 describe.each(['express', 'koa', 'node-http'])('examples/%s.ts', (name) => {
-  it('answers the second request from the cache, and anew after a write', async () => {
+  it('answers the second request from the cache, and with new data after a write', async () => {
     const example = new ExampleProcess(`${name}.ts`, { PORT: '0', REDIS_URL: undefined })
     running.push(example)
     const port = /\d+/.exec(await example.printed(/port: \d+/))?.[0]

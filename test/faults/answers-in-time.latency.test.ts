@@ -13,7 +13,7 @@ const RECOVERY = 5_000
 const KNOWN = 20
 
 /**
- * A client that is never usable again, whoever uses it: node-redis 4 keeps half a reply of a lost connection in its
+ * A client that is never usable again, in any application: node-redis 4 keeps half a reply of a lost connection in its
  * decoder. Requests are answered all the same, from memory; only a new client helps.
  */
 function canBeLost(kind: ClientKind, fault: string): boolean {

@@ -25,7 +25,7 @@ describe.each(CLIENT_KINDS)('with %s and a Redis that freezes under load', (kind
     await server?.stop()
   })
 
-  it('gives the client at most 200 commands, memory grows by little, and nobody waits', async () => {
+  it('gives the client at most 200 commands, memory grows by little, and no request waits', async () => {
     const options = { known: 50, unknownEvery: 3, setEvery: 2 } as const
     await worker.load({ ...options, duration: 500, rate: 2_000 })
     server.freeze()

@@ -167,7 +167,7 @@ describe('what Redis refuses', () => {
     expect(cache.stats().redisError).toBeUndefined()
   }, 40_000)
 
-  it('a node-redis client that nobody connected: the remedy in the stats and the log', async () => {
+  it('a node-redis client that the application did not connect: the remedy in the stats and the log', async () => {
     const client = createClient({ url: server.url })
     client.on('error', () => {})
     const cache = open({ redis: client })

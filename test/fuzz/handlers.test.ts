@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { fuzzVisitors } from './fuzz-visitors.js'
 import { asked, fault, handlers, Pair } from './handlers.js'
 
-describe('a handler, whatever the order of its calls', () => {
+describe('a handler, with its calls in any order', () => {
   const pairs: Promise<Pair>[] = []
   afterAll(async () => {
     for (const pair of pairs) await (await pair).close()

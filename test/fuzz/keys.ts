@@ -20,7 +20,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   paths: fuzzPaths,
 }
 
-/** Random pairs of requests: whatever the key takes for one, the real parsers must not tell apart. */
+/** Random pairs of requests: those that the key treats as one, the real parsers must not tell apart. */
 export function fuzzKeys(cases: number, seed: number) {
   const counts: Record<string, Count> = {}
   const faults: string[] = []

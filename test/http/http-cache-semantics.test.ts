@@ -234,7 +234,7 @@ const disagreements: readonly Disagreement[] = [
     when: ({ response }) => response.age !== undefined && !/^[0-9]+$/.test(response.age),
   },
   {
-    why: 'A date has one of three formats (RFC 9110, 5.6.7): they read whatever Date.parse does.',
+    why: 'A date has one of three formats (RFC 9110, 5.6.7): they read all that Date.parse does.',
     reuses: 'they',
     example: { response: { expires: '2050-01-01' } },
     when: ({ response }) => response.expires === '2050-01-01',

@@ -88,7 +88,7 @@ export function conditionalContract<M extends CacheFace>(host: Host<M>): void {
   })
 
   describe('a conditional request to an empty cache', () => {
-    it('fills it with the whole answer, whatever the client already has', async () => {
+    it('fills it with the whole answer, also if the client already has it', async () => {
       const seen: unknown[] = []
       const client = await stage.page((call) => {
         seen.push(call.fields['if-none-match'], call.fields['if-modified-since'])

@@ -158,7 +158,7 @@ export function faultsContract<M extends CacheFace>(host: Host<M>): void {
       expect([got.status, got.text]).toEqual([200, 'run 2'])
     })
 
-    it('of a route that nobody has is a 404, as without a cache', async () => {
+    it('of a route that does not exist is a 404, as without a cache', async () => {
       const client = await stage.page(() => ({ body: 'page' }))
       for (let i = 0; i < 2; i++) {
         const got = await client.get('/nowhere')

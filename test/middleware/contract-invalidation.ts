@@ -324,7 +324,7 @@ export function invalidationContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.get('/slow')).text).toBe('run 2')
     })
 
-    it('takes nothing else out of use, however many there are and whatever their URLs', async () => {
+    it('takes nothing else out of use, however many there are and for any URLs', async () => {
       const { cached, client } = await shop({ ttl: 60 }, [
         { path: '/:any', method: 'POST', answer: () => ({ status: 303, fields: { location: '/login' } }) },
       ])

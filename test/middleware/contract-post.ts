@@ -90,7 +90,7 @@ export function postContract<M extends CacheFace>(host: Host<M>): void {
       expect(cached.stats().counters.refused).toEqual({ 'content-location': 4, private: 1 })
     })
 
-    it('is not stored for everybody when somebody with credentials sent it', async () => {
+    it('is not stored for all users if a request with credentials got it', async () => {
       const { client, send } = await site(({ fields }) => ({ fields: FOR_GET, body: `of ${fields.authorization}` }))
       expect((await send({ authorization: 'Basic YTpi' })).cacheStatus.detail).toBe('authorization')
       expect((await client.get('/page')).text).toBe('get 1 ')
@@ -142,7 +142,7 @@ export function postContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.get('/page')).text).toBe('get 1 ')
     })
 
-    it('is kept out by another POST that succeeds meanwhile, and keeps out a GET that began before', async () => {
+    it('is kept out by another POST that succeeds during its run, and keeps out a GET that began before', async () => {
       const gates = [gate(), gate()]
       const started = [gate(), gate()]
       const { client, send } = await site(async ({ run }) => {
@@ -225,7 +225,7 @@ export function postContract<M extends CacheFace>(host: Host<M>): void {
     })
 
     it.skipIf(host.nests === false)(
-      'is stored by a route whose own middleware says so, whatever the one around it says',
+      'is stored by a route whose own middleware says so, also if the one around it does not',
       async () => {
         const outer = stage.cached({ ttl: 60 })
         const client = await stage.serve({

@@ -188,7 +188,7 @@ export function precompressContract<M extends CacheFace>(host: Host<M>): void {
     const modified = 'Wed, 01 Jan 2020 00:00:00 GMT'
     const page = () => encodedPage(() => text({ etag: '"a"', 'last-modified': modified, 'accept-ranges': 'bytes' }))
 
-    it('gives a part of the bytes without a coding, whatever else the client takes', async () => {
+    it('gives a part of the bytes without a coding, also if the client accepts others', async () => {
       const { get } = await page()
       const got = await get({ ...BROWSER, range: 'bytes=10-19' })
       expect([got.status, got.text, got.field('etag')]).toEqual([206, TEXT.slice(10, 20), '"a"'])

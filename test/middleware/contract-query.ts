@@ -65,7 +65,7 @@ export function queryContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.ask('/page', { method: 'HEAD' })).cacheStatus.hit).toBe(true)
     })
 
-    it('gives a body of many chunks to the handler, in whatever pieces it came', async () => {
+    it('gives a body of many chunks to the handler, however it was split', async () => {
       const { client } = await site()
       const body = 'é'.repeat(30_000)
       for (const hit of [false, true]) {
@@ -157,7 +157,7 @@ export function queryContract<M extends CacheFace>(host: Host<M>): void {
       expect((await query('a')).text).toBe('QUERY 3: a')
     })
 
-    it('invalidates nothing, whatever Location and Content-Location say', async () => {
+    it('invalidates nothing, also not the URLs of Location and Content-Location', async () => {
       const { client, query } = await site(QUERYING, ({ method, run }) => ({
         fields: method === 'QUERY' ? { location: '/page', 'content-location': '/page' } : {},
         body: `${method} ${run}`,

@@ -144,7 +144,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
     })
 
     describe('and a POST whose answer is stored', () => {
-      // A process that has been cut off may serve what others have invalidated meanwhile: a busy machine is not to look like that.
+      // A process that has been cut off may serve what others have invalidated since: a busy machine must not look like that.
       const shared = () => ({ ...options(), redisTimeout: 5_000, methods: ['GET', 'HEAD', 'POST'] as const })
       const fields = { 'cache-control': 'max-age=60', 'content-location': '/page', 'cache-tag': 'page' }
       const pair = async (wait: () => Promise<void> = async () => {}) => {
@@ -185,7 +185,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
         ['a tag', (b: B) => b.invalidateTags(['page'])],
         ['the key alone', (b: B) => b.cache.invalidatePrefix('/page:')],
       ] as const) {
-        it(`is kept out by ${what} that the other one invalidates meanwhile`, async () => {
+        it(`is kept out by ${what} that the other one invalidates during its run`, async () => {
           const started = gate()
           const goOn = gate()
           const { b, one, other } = await pair(async () => {
@@ -294,7 +294,7 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
         expect((await client.get('/bytes', host)).status).toBe(200)
       }
       await server.restart()
-      // What was stored meanwhile is written back.
+      // What was stored during the outage is written back.
       await expect.poll(() => keys('/bytes:'), { timeout: 8_000 }).toBe(1)
     })
 

@@ -33,7 +33,7 @@ export function refusalsContract<M extends CacheFace>(host: Host<M>): void {
       })
     }
 
-    it('is not seen in cookies that identify nobody', async () => {
+    it('is not seen in cookies that identify no user', async () => {
       const client = await stage.page(({ run }) => ({ body: `run ${run}` }))
       await client.get('/page', { cookie: '_ga=GA1.2.3; theme=dark; consent=yes' })
       expect((await client.get('/page', { cookie: '_ga=GA1.2.4' })).text).toBe('run 1')

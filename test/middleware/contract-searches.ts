@@ -98,7 +98,7 @@ export function searchesContract<M extends CacheFace>(host: Host<M>): void {
       expect(await get('/page?c')).toBe('1 ')
     })
 
-    it('is invalidated with its path, whatever the query', async () => {
+    it('is invalidated with its path, for every query', async () => {
       const { cached, get } = await site(() => 'params=("utm")')
       await get('/page?id=1&utm=a')
       await cached.invalidate('/page')

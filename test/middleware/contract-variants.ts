@@ -44,7 +44,7 @@ export function variantsContract<M extends CacheFace>(host: Host<M>): void {
       expect(cached.stats().entries).toBeLessThan(20)
     })
 
-    it('counts for each query anew', async () => {
+    it('counts for each query separately', async () => {
       const { client } = await plans()
       for (const plan of ['a', 'b', 'c']) await ask(client, plan)
       for (const plan of ['c', 'd']) expect((await ask(client, plan, '/page?a=1')).cacheStatus.stored).toBe(true)
@@ -67,7 +67,7 @@ export function variantsContract<M extends CacheFace>(host: Host<M>): void {
       ['a tag', (cached: M) => cached.invalidateTags(['plan-a'])],
       ['everything', (cached: M) => cached.cache.clear()],
     ] as const) {
-      it(`counts anew when ${what} was invalidated`, async () => {
+      it(`starts counting again when ${what} was invalidated`, async () => {
         const { cached, client } = await plans()
         for (const plan of ['a', 'b', 'c']) await ask(client, plan)
         await invalidate(cached)

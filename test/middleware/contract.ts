@@ -21,7 +21,7 @@ import { variantsContract } from './contract-variants.js'
 import type { CacheFace, Host } from './hosts/host.js'
 
 /**
- * What a user of any adapter sees, whatever the framework: the one suite that every adapter is held to, over real
+ * What a user of any adapter sees, in every framework: the one suite that every adapter is held to, over real
  * sockets.
  */
 export function adapterContract<M extends CacheFace>(name: string, host: Host<M>): void {

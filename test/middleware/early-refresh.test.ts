@@ -24,7 +24,7 @@ describe('earlyRefresh', () => {
     return { clock, server, runs: () => runs, get: () => request(server).get('/page') }
   }
 
-  it('makes a response again in the background before it is stale, and answers with the old one meanwhile', async () => {
+  it('makes a response again in the background before it is stale, and answers with the old one until then', async () => {
     // ln(1 - 0.99) = -4.6: nine seconds before the end is early enough.
     vi.spyOn(Math, 'random').mockReturnValue(0.99)
     const { clock, server, runs, get } = appOf(1)

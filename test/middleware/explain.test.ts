@@ -481,7 +481,7 @@ describe('explain', () => {
       expect(await other.explain({ url: url('/page') })).toMatchObject({ outcome: 'hit', tier: 'redis' })
       expect(other.stats().entries).toBe(0)
       const [key = ''] = (await server.command('KEYS', '/page*')) as string[]
-      await server.command('SET', key, 'of somebody else')
+      await server.command('SET', key, 'of another program')
       expect(await other.explain({ url: url('/page') })).toMatchObject({ reason: 'uri-miss', absence: 'unreadable' })
       expect(other.stats().counters.foreignEntries).toBe(0)
       await cached.invalidate()

@@ -428,7 +428,7 @@ for (const [name, createApplication] of [
         ])
       })
 
-      it('repeats nobody what outer middleware made for one client', async () => {
+      it('does not repeat what outer middleware made for one client', async () => {
         let id = 0
         const outer: RequestHandler = (req, res, next) => {
           id += 1
@@ -535,7 +535,7 @@ for (const [name, createApplication] of [
         expect(runs).toBe(2)
       })
 
-      it('keeps nobody waiting, when the handler stops with it', async () => {
+      it('keeps no request waiting, when the handler stops with it', async () => {
         let runs = 0
         const client = await page((_req, res) => {
           runs += 1
@@ -606,7 +606,7 @@ for (const [name, createApplication] of [
     })
 
     describe('a refresh in the background', () => {
-      it('runs the whole application for nobody, in no request’s async context', async () => {
+      it('runs the whole application without a client, in no request’s async context', async () => {
         const storage = new AsyncLocalStorage<string>()
         const seen: unknown[] = []
         const closed: string[] = []

@@ -243,7 +243,7 @@ describe.each([
       for (let i = 0; i < 2; i++) expect((await get('/')).text).toBe('data: 1\n\n')
     })
 
-    it('keep nobody waiting', async () => {
+    it('keep no request waiting', async () => {
       let running = 0
       const { opened, open } = gate()
       const get = await page(async (ctx) => {
@@ -405,7 +405,7 @@ describe.each([
       expect(runs).toBe(2)
     })
 
-    it('repeats nobody a session cookie, and stores nothing that was made for a session', async () => {
+    it('repeats no session cookie, and stores nothing that was made for a session', async () => {
       const app = new Application()
       app.keys = ['key']
       app.use(session({ key: 'visit' }, app))
@@ -606,7 +606,7 @@ describe.each([
       await get()
       const hit = await get()
       expect([hit.body, hit.fields['x-of-route'], hit.fields.age]).toEqual(['shop.example 1', 'yes', '0'])
-      // Koa 2 never ends the answer to HEAD over HTTP/2, whatever is in front.
+      // Koa 2 never ends the answer to HEAD over HTTP/2, with or without the cache.
       if (Application === Koa) expect((await get('HEAD')).body).toBe('')
       clock.advance(70_000)
       expect((await get()).body).toBe('shop.example 1')

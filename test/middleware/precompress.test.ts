@@ -300,7 +300,7 @@ describe('precompress in several processes', () => {
     expect([got.cacheStatus.hit, decoded(got)]).toEqual([false, `2 ${TEXT}`])
   })
 
-  it('is made up for by whoever has a hit, when the process that stored it did not come to it', async () => {
+  it('is made up for by a process that has a hit, when the process that stored it did not come to it', async () => {
     const [a, b] = [await process(['br']), await process(['br'])]
     await a.get('/page')
     await areMade(a, 1)

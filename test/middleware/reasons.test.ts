@@ -119,7 +119,7 @@ function reading(read: (fields: IncomingHttpHeaders) => string | undefined): Pro
 }
 
 /** Something happens between the head and the end of a body. */
-function meanwhile(happens: (play: { stage: Stage<CacheFace>; cached: CacheFace }) => unknown): Provoke {
+function duringRun(happens: (play: { stage: Stage<CacheFace>; cached: CacheFace }) => unknown): Provoke {
   return async ({ stage, cached }) => {
     const middleware = cached()
     const { opened, open } = gate()
@@ -337,14 +337,14 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
     )
     return { cached: sent.cached }
   },
-  invalidated: meanwhile(({ cached }) => cached.invalidate('/page')),
+  invalidated: duringRun(({ cached }) => cached.invalidate('/page')),
   'too-many-variants': answering({ fields: { vary: Array.from({ length: 17 }, (_, at) => `X-Plan-${at}`).join() } }),
   'too-slow': async (play) =>
-    meanwhile(({ stage }) => stage.clock.advance(61_000))({
+    duringRun(({ stage }) => stage.clock.advance(61_000))({
       ...play,
       cached: () => play.cached({ ttl: 3600 }),
     }),
-  expired: meanwhile(({ stage }) => stage.clock.advance(60_000)),
+  expired: duringRun(({ stage }) => stage.clock.advance(60_000)),
 }
 
 /** What the middlewares of the running test have told, by cache. */

@@ -53,7 +53,7 @@ describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
       await expect(keys).rejects.toThrow('npx -p fallback-cache -p ioredis')
     })
 
-    it('finds ioredis, and answers though nobody runs that Redis', async () => {
+    it('finds ioredis, and answers though that Redis does not run', async () => {
       await project.install(['ioredis'])
       expect(JSON.parse(await project.run(process.execPath, [file], env))).toEqual(ANSWERED)
     })

@@ -82,7 +82,7 @@ const rules: readonly BrokenRule[] = [
     first: 1,
   },
   {
-    rule: 'nobody joins a flight that is older than an invalidation',
+    rule: 'no caller joins a flight that is older than an invalidation',
     break: () => {
       const join = SingleFlight.prototype.join
       vi.spyOn(SingleFlight.prototype, 'join').mockImplementation(function (this: SingleFlight<unknown>, ...args) {

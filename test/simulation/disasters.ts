@@ -228,7 +228,7 @@ export class Disasters {
     })
   }
 
-  /** A backup is put in the place of what Redis has, whatever other runs there were since it was taken. */
+  /** A backup is put in the place of what Redis has, also after other runs of Redis since it was taken. */
   #restoreBackup(age: number, downFor: number): void {
     const keyspace = this.#redis.snapshot()
     const takenAt = this.#scheduler.now

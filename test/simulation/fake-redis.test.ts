@@ -38,7 +38,7 @@ describe('FakeRedis', () => {
   })
 
   it.each([1, 2, 3, 4, 5, 6, 7, 8])(
-    'answers as a redis-server does, whatever the library asks (seed %i)',
+    'answers as a redis-server does, to all that the library asks (seed %i)',
     async (seed) => {
       await client.callBuffer('FLUSHALL')
       const real = await transcript(seed, client)

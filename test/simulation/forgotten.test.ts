@@ -14,7 +14,7 @@ afterEach(() => {
 describe('a process that was cut off for longer than invalidations are remembered', () => {
   it.each([
     { what: 'an invalidation that is still remembered', invalidatesLater: false },
-    { what: 'an invalidation that nobody remembers any more', invalidatesLater: true },
+    { what: 'an invalidation that no process remembers any more', invalidatesLater: true },
   ])('serves nothing that $what covered, once Redis came back empty (C1, C8)', async ({ invalidatesLater }) => {
     const scheduler = new Scheduler()
     const redis = new FakeRedis(scheduler)

@@ -81,7 +81,7 @@ export interface Reading {
 export interface Result {
   readonly value: Value | undefined
   readonly tier: 'memory' | 'redis'
-  /** `undefined`: nobody said, and something did go wrong meanwhile. */
+  /** `undefined`: not known, and something did go wrong in between. */
   readonly isConnected: boolean | undefined
   readonly hadTrouble: boolean
   /** Whether it was given as stale. */
@@ -215,7 +215,7 @@ export class History {
     this.mayForget()
   }
 
-  /** Redis is another run: nobody can tell any more that somebody had emptied it. */
+  /** Redis is another run: it can no longer be told that an operator had emptied it. */
   restarted(): void {
     this.#flushedAt = undefined
     this.#restartedAt = this.moment().tick

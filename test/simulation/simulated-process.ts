@@ -255,7 +255,7 @@ export class SimulatedProcess implements Witness {
     if (durable && !this.isDead) this.#history.acknowledge(issued)
   }
 
-  /** `get` does not say whether Redis was asked: it was, if nothing went wrong meanwhile. */
+  /** `get` does not say whether Redis was asked: it was, if nothing went wrong in between. */
   #judgeUnsure(reading: Reading, value: Value | undefined, wasConnected: boolean, troubles: string): void {
     const isSure = wasConnected && this.isConnected && troubles === this.#troubles()
     this.#history.judge(reading, { value, tier: 'memory', isConnected: isSure || undefined, hadTrouble: !isSure })

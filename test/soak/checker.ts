@@ -144,7 +144,7 @@ class Checker {
       const set = sets.findLast(({ key, endAt }) => key === read.key && endAt <= read.startAt)
       if (set === undefined || read.isFound || !read.isConnected) continue
       if (this.#mayBeFlushed(set, reads, read.endAt) || this.#mayBeCleared(set, read.endAt)) continue
-      const text = `${read.by} stored ${read.key}, nobody invalidated it, and ${ago(read, set.endAt)} later it was gone`
+      const text = `${read.by} stored ${read.key}, no process invalidated it, and ${ago(read, set.endAt)} later it was gone`
       this.#violateQuietly('C6', text, set, read.endAt)
     }
     const { alive, disasters, quietInRedis, askedAt } = this.#history

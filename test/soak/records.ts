@@ -66,7 +66,7 @@ export interface LinkChange {
   readonly owed: number
 }
 
-/** A value that nobody ever invalidates was stored. */
+/** A value that no process ever invalidates was stored. */
 export interface QuietSet {
   readonly type: 'quiet-set'
   readonly by: string
@@ -86,7 +86,7 @@ export interface QuietRead {
   readonly isConnected: boolean
 }
 
-/** Everything was invalidated in the cache of a process for values that nobody invalidates: by a record, or as it missed some. */
+/** Everything was invalidated in the cache of a process for values that no process invalidates: by a record, or as it missed some. */
 export interface Cleared {
   readonly type: 'cleared'
   readonly by: string

@@ -10,7 +10,7 @@ export function reportText(history: History, verdict: Verdict): string {
     violations.filter((violation) => violation.promise === promise).length,
   ])
   return [
-    `reads        ${reads} (${percent(connectedReads, reads)} connected), ${quietReads} of values that nobody invalidates`,
+    `reads        ${reads} (${percent(connectedReads, reads)} connected), ${quietReads} of values that no process invalidates`,
     `writes       ${writes} (${percent(durableWrites, writes)} durable at once)`,
     `disasters    ${history.disasters.length}`,
     `handler runs ${runs} for ${requests} requests: ${percent(requests - runs, requests)} saved`,
@@ -63,7 +63,7 @@ function traceLine(record: SoakRecord, resource: string | undefined, run: string
       return `${record.by} gets no ${record.key}, +${took(record)}${record.isConnected ? '' : ', cut off'}`
     }
     case 'cleared':
-      return `${record.by} drops the values that nobody invalidates`
+      return `${record.by} drops the values that no process invalidates`
     default:
       return undefined
   }

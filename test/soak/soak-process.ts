@@ -43,7 +43,7 @@ export type FromProcess =
 
 /** Requests that are under way at one time. */
 const LOOPS = 6
-/** How many values of its own each process keeps that nobody invalidates. */
+/** How many values of its own each process keeps and no process invalidates. */
 const QUIET = 4
 /** Seconds; longer than any run of a process. */
 const QUIET_TTL = 3_600
@@ -90,7 +90,7 @@ async function run(setup: SoakSetup): Promise<void> {
     maxStaleWhileDisconnected: setup.maxStale,
     circuitBreaker: { threshold: 5, cooldown: 1 },
     maxEntries: 1000,
-    // Outages are what this is about: nobody needs to be told.
+    // Outages are what this is about: no warning is needed.
     logger: { info: () => {}, warn: () => {} },
   }
   const cache = new FallbackCache({ ...common, keyPrefix: setup.keyPrefix, defaultTtl: 30 })
@@ -175,7 +175,7 @@ async function run(setup: SoakSetup): Promise<void> {
     return await ask<Versioned>('GET', resource)
   }
 
-  /** Reads the database first, then takes its time: what is invalidated meanwhile must not be undone by its end. */
+  /** Reads the database first, then takes its time: its end must not undo an invalidation in between. */
   async function handle(resource: string): Promise<Versioned> {
     const startAt = moment()
     const run = `${name}.${++runs}`
@@ -223,7 +223,7 @@ async function run(setup: SoakSetup): Promise<void> {
     return cover.kind === 'all' ? cache.clear() : cached.invalidate(cover.name)
   }
 
-  /** Values that nobody invalidates: whatever becomes of Redis, the process that stored one has it. */
+  /** Values that no process invalidates: the process that stored one has it, also if Redis loses it. */
   async function keepQuietly(random: Random): Promise<void> {
     const mine: Connection = observe(quiet, () => {})
     const keys = Array.from({ length: QUIET }, (_, index) => `${name}:${index}`)

@@ -46,7 +46,7 @@ export type ClientSetup =
 /** A client as the `redis` option takes it, and what the tests want to know about it. */
 export interface OpenClient {
   readonly redis: string | RedisClient
-  /** Commands that the client holds: not answered, or waiting for a connection. `undefined` where nobody can tell. */
+  /** Commands that the client holds: not answered, or waiting for a connection. `undefined` if that is unknown. */
   pending(): number | undefined
   /** Connects a lazy client, as its owner would. */
   connect(): void
@@ -156,7 +156,7 @@ function fromCluster(client: Cluster | Cluster5 | ValkeyCluster): OpenClient {
   }
 }
 
-/** The queues are not part of the types; they are what fills up when nobody limits the commands in flight. */
+/** The queues are not part of the types; they are what fills up without a limit on the commands in flight. */
 function queueLength(client: object, name: 'commandQueue' | 'offlineQueue'): number {
   const queue: unknown = (client as Record<string, unknown>)[name]
   return typeof queue === 'object' && queue !== null && 'length' in queue ? Number(queue.length) : 0

@@ -75,7 +75,7 @@ export class RedisCluster {
     const rows = (await this.#answering().command('CLUSTER', 'SLOTS')) as [number, number, [string, number, string]][]
     const row = rows.find(([from, to]) => slot >= from && slot <= to)
     const node = this.nodes.find(({ port }) => port === row?.[2][1])
-    if (!node) throw new Error(`nobody holds slot ${slot}`)
+    if (!node) throw new Error(`no node has slot ${slot}`)
     return node
   }
 

@@ -15,7 +15,7 @@ const COMMON_PLACES = [
  * The redis-server (or valkey-server) binary that the tests start their private servers from. Looked for in this
  * order: `FALLBACK_CACHE_TEST_REDIS` and `REDIS_SERVER_BIN` (each the path of a binary), `PATH`, the places where
  * package managers put it. A URL in `FALLBACK_CACHE_TEST_REDIS` is passed over: these tests freeze and kill the
- * server, which cannot be done to somebody else's.
+ * server, which cannot be done to the server of another program.
  *
  * @throws Error with the line that installs it, when there is none.
  */

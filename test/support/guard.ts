@@ -23,7 +23,7 @@ const children = new Map<number, ChildProcess>()
 const directories = new Set<string>()
 let watchdog: ChildProcess | undefined
 
-/** Sees to it that `child` dies with this process, whatever ends this process. */
+/** Sees to it that `child` dies with this process, however this process ends. */
 export function guardProcess(child: ChildProcess): void {
   const { pid } = child
   if (pid === undefined) return

@@ -10,7 +10,7 @@ export interface LoadOptions {
   readonly rate?: number
   /** How many keys that were set before are asked for (`known:0` …, each with its own name as the value). @defaultValue 20 */
   readonly known?: number
-  /** One in so many requests asks for a key that nobody ever set; 0 for none. @defaultValue 5 */
+  /** One in so many requests asks for a key that was never set; 0 for none. @defaultValue 5 */
   readonly unknownEvery?: number
   /** One in so many requests sets a known key (to its own name, so that answers stay checkable); 0 for none. @defaultValue 7 */
   readonly setEvery?: number
@@ -29,7 +29,7 @@ export interface LoadReport {
   /** Of the last quarter of the requests only. */
   readonly lateWorst: number
   readonly lateP50: number
-  /** The most commands that the client held at one time; `undefined` where nobody can tell. */
+  /** The most commands that the client held at one time; `undefined` if that is unknown. */
   readonly mostPending: number | undefined
   /** The longest time that the event loop stood still; already subtracted above. */
   readonly longestStall: number

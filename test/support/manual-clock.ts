@@ -48,7 +48,7 @@ export class ManualClock implements Clock {
     return this.#alarms.size
   }
 
-  /** Moves both clocks on and fires, in order, every timer that falls due on the way, also those set meanwhile. */
+  /** Moves both clocks on and fires, in order, every timer that falls due on the way, also those set by them. */
   advance(ms: number): void {
     const end = this.#monotonic + ms
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) this.#fire(next)

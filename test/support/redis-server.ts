@@ -106,7 +106,7 @@ export class RedisServer {
     await this.#endClient()
     if (child.exitCode !== null || child.signalCode !== null) return
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    // Where nothing else goes on, nobody else waits for the end of it.
+    // Nothing else goes on, so no test waits for the end of it.
     child.ref()
     child.kill('SIGKILL')
     await gone

@@ -24,7 +24,7 @@ describe('Worker', () => {
     expect(await worker.getOrSet('k', 'other')).toEqual({ value: 'slow', ran: false })
   })
 
-  it('reports what was thrown, also by nobody in particular', async () => {
+  it('reports what was thrown, also outside of a call', async () => {
     worker = await Worker.start()
     await expect(worker.set('k', 'v', { ttl: -1 })).rejects.toThrow('ttl')
     expect(await worker.troubles()).toEqual([])

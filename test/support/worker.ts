@@ -73,7 +73,7 @@ export class Worker {
     return this.call('refresh', key, value, options)
   }
 
-  /** Resolves once somebody waits at the gate: the slow handler has started. */
+  /** Resolves once a caller waits at the gate: the slow handler has started. */
   atGate(gate: string): Promise<void> {
     return this.call('atGate', gate)
   }

@@ -51,7 +51,7 @@ describe('checkCoherence', () => {
     expect((await checkCoherence({ ...options, grace: 65 })).stale).toBe(0)
   })
 
-  it('binds nobody by a write that was not acknowledged', async () => {
+  it('expects nothing of a write that was not acknowledged', async () => {
     const report = await checkCoherence({ urls: ['it'], read: () => 0, write: () => undefined, seconds: 0.1 })
     expect(report).toMatchObject({ writes: 0, stale: 0, failed: 0 })
   })

@@ -186,7 +186,7 @@ export const directiveRules = [
       const got = await t.reuses({ fields: { 'Cache-Control': 'max-age=60', 'Set-Cookie': ['a=1', 'b=2'] } })
       assert.equal(got.field('set-cookie'), 'a=1, b=2')
     },
-    { application: 'nobody gets the cookie of another, unless the route says storeSetCookie' },
+    { application: 'no user gets the cookie of another, unless the route says storeSetCookie' },
   ),
 ]
 

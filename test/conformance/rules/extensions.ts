@@ -50,7 +50,7 @@ export const extensionRules = [
     t.setUp({ methods: ['GET', 'QUERY'] })
     await t.forwards({ fields: { ...FRESH, 'Content-Location': '/page' } }, { first: QUERY, second: {} })
   }),
-  swr('MAY', 'send a stale response at once and revalidate it meanwhile', async (t) => {
+  swr('MAY', 'send a stale response at once and revalidate it in the background', async (t) => {
     t.answer(({ run }) => ({
       fields: { 'Cache-Control': 'max-age=10, stale-while-revalidate=60', 'X-Run': String(run) },
     }))
@@ -133,7 +133,7 @@ export const extensionRules = [
       if (got.status === 504) assert.equal(got.field('cache-status'), undefined)
     },
     {
-      proxy: 'whoever asks for a stored response only is told why there is none; neither hit nor fwd is claimed',
+      proxy: 'a client that asks for a stored response only is told why there is none; neither hit nor fwd is claimed',
     },
   ),
   statusField('MUST', 'name this cache by a token or a string', async (t) => {

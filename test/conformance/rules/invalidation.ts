@@ -104,7 +104,7 @@ export const invalidationRules = [
   }),
 ]
 
-/** Whether /page has to be made anew after an answer to another request. */
+/** Whether /page has to be made again after an answer to another request. */
 async function isInvalidated(
   t: Trial,
   method: string,

@@ -53,7 +53,7 @@ export const rangeRules = [
     const many = Array.from({ length: 200 }, () => '0-1').join(',')
     assert.equal((await ask(t, { Range: `bytes=${many}` })).status, 200)
   }),
-  range('SHOULD', 'give nobody more than the whole for overlapping ranges', async (t) => {
+  range('SHOULD', 'give no client more than the whole for overlapping ranges', async (t) => {
     const got = await ask(t, { Range: 'bytes=0-8,1-9,0-9' })
     assert.deepEqual(statusAndText(got), [206, '0123456789'])
   }),

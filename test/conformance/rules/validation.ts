@@ -258,7 +258,7 @@ export const validationRules = [
     const got = await t.get()
     assert.deepEqual([got.field('x-run'), got.text, t.calls.length], ['2', 'same', 2])
   }),
-  head('MUST', 'replace the fields that HEAD brings, keep the others, and take the lifetime anew', async (t) => {
+  head('MUST', 'replace the fields that HEAD brings, keep the others, and begin a new lifetime', async (t) => {
     t.answer(({ run }) => ({
       fields: { ...SHORT, ETag: '"a"', ...(run === 1 ? { 'X-Old': 'kept', 'X-Both': '1' } : { 'X-Both': '2' }) },
       body: 'same',

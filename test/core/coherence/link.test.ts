@@ -148,7 +148,7 @@ describe('Link', () => {
     expect(link.state).toBe('connected')
   })
 
-  it('tells of one loss and one return, whatever happens in between, and how long it was', async () => {
+  it('tells of one loss and one return, with other events in between, and how long it was', async () => {
     const { link, state, told, clock } = make()
     await link.lookNow()
     told.length = 0

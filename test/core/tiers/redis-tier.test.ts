@@ -33,7 +33,7 @@ describe('RedisTier', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it('answers at the deadline, whatever the client does, and counts a failure', async () => {
+  it('answers at the deadline, also if the client does not, and counts a failure', async () => {
     const { tier, clock, counters, breaker } = make()
     const run = tier.run(never)
     clock.advance(49)
@@ -59,7 +59,7 @@ describe('RedisTier', () => {
     expect(breaker.failures).toBe(1)
   })
 
-  it('swallows a late error: nobody is left to hear it', async () => {
+  it('swallows a late error: no caller is left to get it', async () => {
     const { tier, clock, late, breaker } = make()
     let fail: (error: Error) => void = () => {}
     const run = tier.run(() => new Promise((_, reject) => (fail = reject)))
@@ -146,7 +146,7 @@ describe('RedisTier', () => {
     expect(breaker.failures).toBe(failures)
   })
 
-  it('turns whatever a client throws into a CacheError, at once or later', async () => {
+  it('turns all that a client throws into a CacheError, at once or later', async () => {
     const { tier } = make()
     const thrower = (): Promise<never> => {
       throw new TypeError('misuse')
@@ -156,7 +156,7 @@ describe('RedisTier', () => {
     await expect(tier.run(() => Promise.reject(undefined))).rejects.toThrow(CacheError)
   })
 
-  it('starts the count of failures anew with every answer, an error reply too', async () => {
+  it('starts a new count of failures with every answer, an error reply too', async () => {
     const { tier, breaker } = make()
     breaker.fail()
     await tier.run(async () => 1)

@@ -42,7 +42,7 @@ describe('Slabs', () => {
     expect(slabs.allocated).toBe(0)
   })
 
-  it('leaves a view as it is, whatever becomes of its entry', () => {
+  it('leaves a view as it is when its entry goes', () => {
     const slabs = new Slabs()
     const packed = slabs.pack(entry('a page for one reader'))
     const { body } = packed
@@ -72,7 +72,7 @@ describe('Slabs', () => {
     expect(packed.memo).toBeUndefined()
   })
 
-  it('wastes little room, in whatever order entries come and go, and mixes nothing up', () => {
+  it('wastes little room, in any order in which entries come and go, and mixes nothing up', () => {
     const step = fc.record({ key: fc.nat(400), size: fc.nat(9_000), remove: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { minLength: 500, maxLength: 3000 }), (steps) => {

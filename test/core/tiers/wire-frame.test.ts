@@ -133,7 +133,7 @@ describe('decodeFrame', () => {
     })
   }
 
-  it('gives back what encodeFrame was given, whatever that is', () => {
+  it('gives back what encodeFrame was given, for any entry', () => {
     const moment = fc.nat({ max: 8_640_000_000_000_000 })
     const entry = fc.record({
       tags: fc.array(fc.string({ unit: 'binary', maxLength: 10 }), { maxLength: 5 }),
@@ -157,7 +157,7 @@ describe('decodeFrame', () => {
     )
   })
 
-  it('never throws, whatever the bytes', () => {
+  it('never throws, for any bytes', () => {
     const word = fc.oneof(fc.constant(frameMagic), fc.nat().map(String), fc.string({ maxLength: 20 }))
     const almost = fc
       .tuple(fc.array(word, { maxLength: 11 }), fc.uint8Array({ maxLength: 60 }))

@@ -6,7 +6,7 @@ describe('contentDigest', () => {
   const json = { 'content-type': 'application/json' }
   const digest = contentDigest(body, json)
 
-  it('is the same for the same bytes and fields, whatever other fields there are', () => {
+  it('is the same for the same bytes and fields, also if other fields differ', () => {
     expect(contentDigest(Buffer.from(body), { ...json, accept: 'text/html', 'content-length': '7' })).toBe(digest)
     expect(digest).toMatch(/^[0-9a-f]{64}$/)
   })

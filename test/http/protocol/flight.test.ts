@@ -22,7 +22,7 @@ describe('Flight', () => {
     expect(landings()).toBe(1)
   })
 
-  it('keeps nobody waiting beyond its limit, and leaves no timer behind', async () => {
+  it('keeps no request waiting beyond its limit, and leaves no timer behind', async () => {
     const { clock, flight } = take()
     const waiting = flight.wait()
     expect(flight.isOverdue).toBe(false)

@@ -3,7 +3,7 @@ import { isLoggedIn } from '../../../src/http/protocol/personal.js'
 
 describe('isLoggedIn', () => {
   const cases: readonly (readonly [string, unknown, unknown, boolean])[] = [
-    ['nobody', undefined, undefined, false],
+    ['no user', undefined, undefined, false],
     ['a user', { id: 1 }, undefined, true],
     ['passport without a user', false, undefined, false],
     ['a user that is null', null, null, false],

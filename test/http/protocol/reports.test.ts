@@ -21,7 +21,7 @@ async function told(part: string): Promise<readonly string[]> {
 }
 
 describe('warnings', () => {
-  it('come once for each cache and kind, whatever the names, routes and middlewares', async () => {
+  it('come once for each cache and kind, for any number of names, routes and middlewares', async () => {
     for (let caches = 1; caches <= 2; caches++) {
       const cached = fallbackCache({ ttl: 60 })
       const app = express()

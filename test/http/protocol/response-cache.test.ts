@@ -108,7 +108,7 @@ describe('ResponseCache', () => {
     expect((await get('/page')).field('x-run')).toBe('2')
   })
 
-  it('goes by the request as it came, whatever the application does to its fields', async () => {
+  it('goes by the request as it came, also if the application changes its fields', async () => {
     const { get, runs } = await site({ ttl: 60 }, (req, res) => {
       delete req.headers.authorization
       delete req.headers.cookie

@@ -90,7 +90,7 @@ describe('mayReuse', () => {
     expect(mayReuse(stored('max-age=60, must-revalidate', route), undefined, at(61))).toBe('stale')
   })
 
-  it('RFC 9111, 4.2.4: never sends a stale response that forbids it, whatever the request says', () => {
+  it('RFC 9111, 4.2.4: never sends a stale response that forbids it, also if the request allows it', () => {
     const wish = fc.constantFrom(
       'max-stale',
       'max-stale=99999',

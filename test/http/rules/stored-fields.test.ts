@@ -46,7 +46,7 @@ describe('storedFields', () => {
     expect(stored({ 'x-b': '2', 'x-a': '1' }, 'no-cache="X-B"')).toEqual({ date, 'x-a': '1' })
   })
 
-  it('RFC 9111, 4: leaves out Age, which every use calculates anew', () => {
+  it('RFC 9111, 4: leaves out Age, which every use calculates again', () => {
     expect(stored({ age: '60' })).toEqual({ date })
   })
 
@@ -106,7 +106,7 @@ describe('updatedFields', () => {
     expect(updated({ 'x-b': '1', 'x-c': '2', connection: 'x-c' }, 'private="x-b"')).toEqual(before)
   })
 
-  it('RFC 9111, 4.3.4: dates the response anew', () => {
+  it('RFC 9111, 4.3.4: gives the response a new date', () => {
     const newer = formatHttpDate(receivedAt - 1000)
     expect(updated({ date: newer }).date).toBe(newer)
     expect(updatedFields(before, {}, NO_DIRECTIVES, receivedAt).date).toBe(formatHttpDate(receivedAt))

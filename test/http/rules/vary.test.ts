@@ -38,7 +38,7 @@ describe('selectingFields', () => {
   it.each<[string, Fields, readonly string[], boolean, readonly string[] | '*']>([
     ['takes Vary at its word', { vary: 'Origin, Accept-Encoding' }, [], false, ['accept-encoding', 'origin']],
     ['adds the names of the route', { vary: 'X-B' }, ['x-a', 'x-b'], false, ['x-a', 'x-b']],
-    ['is * whatever the route says', { vary: 'X-A, *' }, ['x-a'], false, '*'],
+    ['is * for any Vary of the route', { vary: 'X-A, *' }, ['x-a'], false, '*'],
     ['joins repeated lines', { vary: ['X-A', 'X-B'] }, [], true, ['x-a', 'x-b']],
   ])('%s', (_title, stored, routeVary, exact, expected) => {
     expect(selectingFields(stored, routeVary, exact)).toEqual(expected)
@@ -60,7 +60,7 @@ describe('selectingFields', () => {
       ['accept-encoding'],
     ],
     ['keeps a name of the route that had no say', {}, ['origin'], false, 'Origin', ['origin']],
-    ['is * whatever the route says', { vary: 'X-A' }, ['x-a'], false, '*', '*'],
+    ['is * for any Vary of the route', { vary: 'X-A' }, ['x-a'], false, '*', '*'],
   ])('of what outer middleware announces: %s', (_title, stored, routeVary, exact, outerVary, expected) => {
     expect(selectingFields(stored, routeVary, exact, outerVary)).toEqual(expected)
   })

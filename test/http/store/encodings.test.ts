@@ -54,7 +54,7 @@ describe('encodings', () => {
     ],
     [['br', Number.MAX_SAFE_INTEGER, '']],
   ]
-  it.each(garbage.map((one) => [JSON.stringify(one), one]))('are none that somebody else wrote: %s', (_text, one) => {
+  it.each(garbage.map((one) => [JSON.stringify(one), one]))('are none that another program wrote: %s', (_text, one) => {
     expect(readEncodings(one, 10)).toBeUndefined()
   })
 
@@ -69,7 +69,7 @@ describe('encodings', () => {
     expect(areToBeMade(wanted)).toBe(true)
   })
 
-  it('are no longer to be made when they are there, or nobody here can', () => {
+  it('are no longer to be made when they are there, or cannot be made here', () => {
     expect(areToBeMade(undefined)).toBe(false)
     expect(areToBeMade([])).toBe(false)
     expect(areToBeMade([encodingOf('br', Buffer.from('a'))])).toBe(false)

@@ -15,7 +15,7 @@ function keyOf(url: string, more: Partial<KeyPolicy & RequestHead> & { extra?: s
 }
 
 describe('PrimaryKeys', () => {
-  it('makes the key that buildKey makes of a path without a query, whatever origin came before', () => {
+  it('makes the key that buildKey makes of a path without a query, after a request to another origin', () => {
     for (const host of ['a.example', 'b.example', 'b.example', 'a.example']) {
       for (const [path, group] of [
         ['/a', ''],

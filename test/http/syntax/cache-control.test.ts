@@ -46,7 +46,7 @@ const read: readonly [string, string, Partial<CacheControl>][] = [
   ['5.2.2.6 reads no-transform', 'no-transform', { noTransform: true }],
   ['5.2.2.5 honours no-store with an argument', 'no-store=false', { noStore: true }],
   ['5.2.2.9 does not grant public with an argument', 'public=0', {}],
-  ['RFC 8246, 2 reads immutable, with whatever argument', 'immutable=0', { immutable: true }],
+  ['RFC 8246, 2 reads immutable, with any argument', 'immutable=0', { immutable: true }],
   [
     'RFC 5861 reads both windows',
     'stale-while-revalidate=5, stale-if-error=6',
@@ -101,13 +101,13 @@ describe('parseCacheControl', () => {
     expect(parseCacheControl('')).toBe(NO_DIRECTIVES)
   })
 
-  it('gives the same object for the same text, and nobody can change it', () => {
+  it('gives the same object for the same text, which cannot be changed', () => {
     const control = parseCacheControl('max-age=61')
     expect(parseCacheControl('max-age=61')).toBe(control)
     expect(Object.isFrozen(control)).toBe(true)
   })
 
-  it('never throws, whatever it reads', () => {
+  it('never throws, for any text', () => {
     fc.assert(fc.property(fc.oneof(fc.string(), hostile), (value) => Boolean(parseCacheControl(value))))
   })
 
@@ -137,7 +137,7 @@ describe('parseCacheControl', () => {
     )
   })
 
-  it('keeps a restriction, whatever garbage stands around it in other members', () => {
+  it('keeps a restriction between other members that are garbage', () => {
     fc.assert(
       fc.property(hostile, hostile, fc.constantFrom('no-store', 'private', 'no-cache'), (before, after, name) => {
         const closed = (text: string) => text.replaceAll('"', '')

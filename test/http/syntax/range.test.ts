@@ -124,7 +124,7 @@ describe('partialContent', () => {
 })
 
 describe('rangeNotSatisfiable', () => {
-  it('RFC 9110, 15.5.17: tells the length, and lets nobody keep it', () => {
+  it('RFC 9110, 15.5.17: tells the length, and lets no cache store it', () => {
     const fields = {
       'content-type': 'a/b',
       'content-length': '10',

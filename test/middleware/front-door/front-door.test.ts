@@ -198,7 +198,7 @@ describe.each(frameworks)('serve, for %s', (name, build) => {
     expect(statuses).toEqual(['200', 'hit', '200', 'fwd=uri-miss', '200', 'hit', '304', 'hit', '200', 'hit'])
   })
 
-  it('finds what the middleware has stored, whatever a trusted proxy says', async () => {
+  it('finds what the middleware has stored, for any fields of a trusted proxy', async () => {
     const built = await build({ trustProxy: true })
     const said = [
       {},
@@ -565,7 +565,7 @@ describe('what stands before the cache', () => {
     expect(warnings).toEqual([expect.stringContaining('guard stands before the cache')])
   })
 
-  it('may answer instead: whoever waited for the handler goes on', async () => {
+  it('may answer instead: requests that waited for the handler go on', async () => {
     const first = gate()
     let asked = 0
     const limit: RequestHandler = async (_req, res, next) => {
@@ -584,7 +584,7 @@ describe('what stands before the cache', () => {
     expect((await ask(port, '/page')).cacheStatus.hit).toBe(true)
   })
 
-  it('may make another request of it, which is decided upon anew', async () => {
+  it('may make another request of it, which is decided upon again', async () => {
     const rewrite: RequestHandler = (req, _res, next) => {
       if (req.headers['user-agent'] === 'phone') req.url = '/phone'
       next()
@@ -668,7 +668,7 @@ describe('what stands before the cache', () => {
     }
   })
 
-  it('may sign somebody in, whose page is nobody else\u2019s', async () => {
+  it('may log a user in, whose page no other user gets', async () => {
     const signIn: RequestHandler = (req, _res, next) => {
       if (req.headers['x-name'] !== undefined) Object.assign(req, { user: req.headers['x-name'] })
       next()

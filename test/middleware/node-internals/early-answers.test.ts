@@ -160,7 +160,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     ['a POST', `${get('/', 'Content-Length: 2\r\n', 'POST / HTTP/1.1')}hi`],
     ['an expectation', `${get('/', 'Expect: 100-continue\r\n')}`],
     ['another expectation', get('/', 'Expect: miracles\r\n')],
-    ['an upgrade that nobody makes', get('/', 'Connection: keep-alive\r\nUpgrade: other\r\n')],
+    ['an upgrade that the server does not make', get('/', 'Connection: keep-alive\r\nUpgrade: other\r\n')],
     ['no host', 'GET / HTTP/1.1\r\n\r\n'],
     ['two hosts', get('/', 'Host: there\r\n')],
     ['HTTP/1.0', get('/', '', 'GET / HTTP/1.0')],
@@ -208,7 +208,7 @@ describe.each(['express', 'koa'] as const)('in front of %s', (host) => {
     ['subscribes to the start of requests', () => subscribe('http.server.request.start')],
     ['subscribes to the end of responses', () => subscribe('http.server.response.finish')],
     ['observes the performance of http', () => observeHttp()],
-  ])('makes a response for every hit as soon as somebody %s', async (_what, watch) => {
+  ])('makes a response for every hit as soon as other code %s', async (_what, watch) => {
     const door = await build(host)
     await bytesInTurn(door.port, [get(), get()])
     await watch(door)

@@ -123,7 +123,7 @@ it.each<[string, Record<string, string | number>, boolean]>([
 
 it.each([
   [
-    'somebody watches the end',
+    'a listener watches the end',
     (response: ServerResponse) => Object.assign(response, { end: response.end.bind(response) }),
   ],
   ['a field is set', (response: ServerResponse) => response.setHeader('X-Outer', '1')],
