@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
+import { nearestName } from '../core/nearest-name.js'
 import { UsageError } from './errors.js'
-import { nearestName } from './nearest-name.js'
 
 /** An option of a command. */
 export interface OptionSpec {

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
+import { nearestName } from '../core/nearest-name.js'
 import { Arguments } from './arguments.js'
 import type { Command, ExitCode } from './command.js'
 import { COMMANDS } from './commands.js'
 import { CommandFailure, UsageError } from './errors.js'
 import { commandHelp, generalHelp } from './help.js'
-import { nearestName } from './nearest-name.js'
 import { Terminal, visible, withoutLogins } from './terminal.js'
 
 const terminal = new Terminal(process.stdout, process.stderr, process.env)

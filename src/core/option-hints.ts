@@ -1,3 +1,5 @@
+import { nearestName } from './nearest-name.js'
+
 /** The properties of an option that hints use. */
 export interface KnownOption {
   /** Its names in other caches and clients, separated by spaces. */
@@ -11,7 +13,7 @@ export interface KnownOption {
 export function meantOption(name: string, known: Readonly<Record<string, KnownOption>>): string | undefined {
   const lower = name.toLowerCase()
   const names = Object.keys(known)
-  return names.find((one) => isCalled(lower, known[one])) ?? nearest(lower, names)
+  return names.find((one) => isCalled(lower, known[one])) ?? nearestName(name, names)
 }
 
 function isCalled(lower: string, option: KnownOption | undefined): boolean {
@@ -23,35 +25,3 @@ export const TTL_NAMES = 'ttl maxAge age expire expires expiration expiry expire
 
 /** Names of tags in other libraries. */
 export const TAGS_NAMES = 'tag surrogateKey surrogateKeys'
-
-/** The known name with the fewest edits, if they are few for its length; otherwise a name that contains it. */
-function nearest(lower: string, known: readonly string[]): string | undefined {
-  let found: string | undefined
-  if (lower.length > LONGEST) return undefined
-  let fewest = Math.max(lower.length < 8 ? 2 : 3, Math.floor(lower.length / 3)) + 1
-  for (const candidate of known) {
-    const edits = editDistance(lower, candidate.toLowerCase())
-    if (edits < fewest) {
-      fewest = edits
-      found = candidate
-    }
-  }
-  if (found !== undefined || lower.length < 3) return found
-  return known.find((candidate) => candidate.toLowerCase().includes(lower))
-}
-
-/** Longer names are not typos, and would be slow to compare. */
-const LONGEST = 40
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replace = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(replace, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
-    }
-    previous = current
-  }
-  return previous[b.length] ?? 0
-}
