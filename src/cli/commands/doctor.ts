@@ -9,8 +9,10 @@ import { visible } from '../terminal.js'
 
 export const doctorCommand: Command = {
   synopsis: '[options]',
-  description:
-    'Examines a Redis: version, role and topology, eviction, clock, latency, permissions of this user (ACL DRYRUN), other prefixes and applications in the same database, the log of invalidations and its marks. Writes nothing. What only processes know (invalidations that wait for Redis, whether they are connected) is asked from a dashboard, if --url names one.',
+  description: [
+    'Examines a Redis, and writes nothing: version, role and topology, eviction, clock, latency, the permissions of this user (ACL DRYRUN), other prefixes and applications in the same database, and the log of invalidations with its marks.',
+    'With --url it also asks a dashboard for what only processes know: invalidations that wait for Redis, and whether the processes are connected.',
+  ].join('\n\n'),
   options: { ...DASHBOARD_OPTIONS, ...REDIS_OPTIONS },
   arity: [0, 0],
   examples: [

@@ -21,8 +21,10 @@ const TELLING = [
 
 export const explainCommand: Command = {
   synopsis: '<url> [options]',
-  description:
-    "Sends the request, and says in words what the cache says of the answer in Cache-Status. It is a real request: it counts, runs the handler if nothing is stored, and its answer may be stored. The application must send the field, as it does unless the option cacheStatus is false; with cacheStatus: 'debug' it also names the key, which get shows. What would happen without a request is the answer of cached.explain() within the application.",
+  description: [
+    "Sends the request, and explains the Cache-Status of the response. The application must send that field, as it does unless the option cacheStatus is false; with cacheStatus: 'debug' the field also contains the key, which the command get takes.",
+    'This is a real request: it is counted, runs the handler if nothing is stored, and its response may be stored. To explain a request without making it, call cached.explain() in the application.',
+  ].join('\n\n'),
   options: {
     header: { value: 'name: value', isList: true, text: 'sent with the request, such as the cookie of a user' },
     method: { value: 'name', text: 'GET, HEAD, … Default: GET' },

@@ -8,8 +8,10 @@ import { visible } from '../terminal.js'
 
 export const getCommand: Command = {
   synopsis: '<key> … [options]',
-  description:
-    'Shows entries in Redis: state, times, tags, and of a response its URL, status, header fields, encoded forms, and the names of the inputs that select it. Values of inputs (cookies, header fields, users) are never shown, and the body only if it is asked for. Keys are those that keys prints, and "key" in Cache-Status with cacheStatus: \'debug\'.',
+  description: [
+    'Shows entries in Redis: state, times and tags; of a response also its URL, status, header fields, encoded forms, and the names of the inputs that select it.',
+    "Values of inputs (cookies, header fields, users) are never shown, and the body only with --body. The command keys prints the keys, and so does Cache-Status with cacheStatus: 'debug'.",
+  ].join('\n\n'),
   options: {
     body: { text: 'print the body alone, as the handler sent it; with --json, as base64 in the property body' },
     ...REDIS_OPTIONS,

@@ -20,7 +20,7 @@ const MOST_SHOWN = 20
 export const invalidateCommand: Command = {
   synopsis: '--path <path> | --prefix <text> | --tag <name> | --file <file> | --all [options]',
   description:
-    'Invalidates in every process of the application, waits until the invalidation is durable, and prints the receipt: what it covers, its position in the log, and the processes that have applied it within a second and a half. Processes that have not confirmed apply it before their next answer.',
+    'Invalidates entries in every process of the application, waits until the invalidation is durable, and prints the receipt: what it covers, its position in the log, and the processes that have applied it within a second and a half. Processes that have not confirmed apply it before their next answer.',
   options: {
     path: { value: 'path', isList: true, text: 'the responses of a path and of all paths below it, with all queries' },
     prefix: { value: 'text', isList: true, text: 'the entries whose keys begin with this text' },

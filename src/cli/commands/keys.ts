@@ -15,7 +15,10 @@ const MOST_OTHERS = 10
 
 export const keysCommand: Command = {
   synopsis: '[prefix] [options]',
-  description: `Lists entries in Redis: state, kind, status, age, remaining freshness lifetime, size, key. The states are ${STATES.join(', ')}; the kinds ${KINDS.join(', ')}. The list has no order. It reads, and changes nothing: SCAN in small steps, and the first bytes of each entry. Where it stops it prints the cursor with which it goes on; an entry that is stored throughout is never left out.`,
+  description: [
+    `Lists entries in Redis, in no order: state, kind, status, age, remaining freshness lifetime, size, key. The states are ${STATES.join(', ')}; the kinds ${KINDS.join(', ')}.`,
+    'It changes nothing: it reads with SCAN in small steps, and the first bytes of each entry. When it stops, it prints the cursor to continue with. An entry that is stored throughout is never left out.',
+  ].join('\n\n'),
   options: {
     limit: { value: 'n', text: 'stop after the page that has the n-th entry; 0: list all. Default: 100' },
     cursor: { value: 'text', text: 'go on where an earlier list stopped' },

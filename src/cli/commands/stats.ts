@@ -15,8 +15,10 @@ const MOST_SHOWN = 20
 
 export const statsCommand: Command = {
   synopsis: '[options]',
-  description:
-    'Counts what Redis holds for an application: entries by state, kind and class (group and first segment of the path), their bytes, the memory of the server, the log of invalidations. Redis does not know of hits and misses: with --url it prints the traffic of the processes behind a dashboard instead.',
+  description: [
+    'Counts what Redis stores for an application: entries by state, kind and class (group and first segment of the path), their bytes, the memory of the server, and the log of invalidations.',
+    'Redis does not record hits and misses: with --url the command prints the traffic of the processes behind a dashboard instead.',
+  ].join('\n\n'),
   options: {
     limit: { value: 'n', text: 'count at most this many entries; 0: all. Default: 50000' },
     ...DASHBOARD_OPTIONS,

@@ -14,7 +14,7 @@ const LOOK_EVERY = 500
 export const tailCommand: Command = {
   synopsis: '[options]',
   description:
-    'Prints invalidations as they happen, from the log in Redis: those of every process. The log does not say who invalidated, and knows nothing of hits and misses: with --url it prints the events of one process (hits, misses, stores, evictions, outages, …) as its dashboard tells them. Ends with Ctrl-C.',
+    'Prints the invalidations of every process as they are added to the log in Redis. The log does not contain who invalidated, nor hits and misses: with --url the command prints the events of one process (hits, misses, stores, evictions, outages, …), from its dashboard. Ends with Ctrl-C.',
   options: {
     lines: { value: 'n', short: 'n', text: 'begin with the last n invalidations, at most 1000. Default: 10' },
     once: { short: '1', text: 'end after these' },

@@ -12,7 +12,7 @@ import { type RouteCount, routeCounts, routeRows } from '../traffic.js'
 export const topCommand: Command = {
   synopsis: '[options]',
   description:
-    'Prints again and again: with --url the busiest routes of the processes behind a dashboard, counted since the view before (the first view: since the processes began); without it, the classes that take most in Redis, and the largest entries. Ends with Ctrl-C. It counts at most 50000 entries for one view.',
+    'With --url, prints the busiest routes of the processes behind a dashboard, counted since the previous view (in the first view, since the processes began). Without it, prints the classes that take most memory in Redis, and the largest entries; each view counts at most 50000 entries. Repeats until Ctrl-C.',
   options: {
     sort: { value: 'bytes|entries', text: 'the order of classes. Default: bytes' },
     rows: { value: 'n', text: 'rows of each table. Default: 15' },

@@ -15,7 +15,7 @@ const PATH = '/__cache'
 export const uiCommand: Command = {
   synopsis: '[options]',
   description:
-    'Serves the dashboard of an application on this machine, at 127.0.0.1 only: entries, invalidations, and what processes with a dashboard of their own tell of themselves. It takes part in the coherence as one more process, which answers no requests. Ends with Ctrl-C.',
+    'Serves the dashboard of an application on this machine, at 127.0.0.1 only: entries, invalidations, and the reports of processes that have a dashboard. The command follows the log of invalidations as a process of the application does, but answers no requests. Ends with Ctrl-C.',
   options: {
     port: { value: 'n', text: 'Default: 7070; 0 takes a free one' },
     group: { value: 'name', text: 'the option group of the middleware whose paths it invalidates. Default: none' },

@@ -8,19 +8,21 @@ import { visible } from '../terminal.js'
 
 export const verifyCommand: Command = {
   synopsis: '--read <path> --write "<method> <path or URL>" [options] <base URL> …',
-  description:
-    'Checks for stale answers over HTTP: writes again and again, reads from each base URL at the same time, and counts the answers that are older than an acknowledged write. Knows nothing of this cache: any application, and any cache, can be checked. Without {n} in the write, its answer has to carry the number as well.',
+  description: [
+    'Checks for stale answers over HTTP: repeats a write, reads from each base URL at the same time, and counts the answers that are older than an acknowledged write. It can check any application and any cache.',
+    'If the write has no {n}, its answer must contain the version too.',
+  ].join('\n\n'),
   options: {
-    read: { value: 'path', text: 'what to ask each base URL for' },
-    write: { value: 'method path', text: 'how to change it: "PUT /stock/{n}"; a path is sent to the first base URL' },
-    body: { value: 'text', text: 'of the write; {n} there or in its URL becomes a number that grows' },
-    property: { value: 'name.name', text: 'where the number is in a JSON answer. Default: version' },
-    field: { value: 'name', text: 'the header field of the answer that has it, instead' },
+    read: { value: 'path', text: 'the path to read at each base URL' },
+    write: { value: 'method path', text: 'the write, such as "PUT /stock/{n}"; a path is sent to the first base URL' },
+    body: { value: 'text', text: 'body of the write; {n} in it or in the URL becomes the version, a growing number' },
+    property: { value: 'name.name', text: 'where a JSON answer contains the version. Default: version' },
+    field: { value: 'name', text: 'header field of the answer that contains it, instead' },
     header: { value: 'name: value', isList: true, text: 'sent with every request' },
-    seconds: { value: 'n', text: 'how long. Default: 10' },
+    seconds: { value: 'n', text: 'duration of the check. Default: 10' },
     concurrency: { value: 'n', text: 'readers for each base URL. Default: 4' },
     'write-every': { value: 'ms', text: 'pause between writes. Default: 200' },
-    grace: { value: 'ms', text: 'what an answer may lag behind. Default: 0' },
+    grace: { value: 'ms', text: 'delay after a write during which an answer may be old. Default: 0' },
   },
   arity: [1, 100],
   examples: [

@@ -12,7 +12,7 @@ import { requestAll, type WarmingCounts, type WarmTarget } from '../warmer.js'
 export const warmCommand: Command = {
   synopsis: '<URL> … | --file <file> | --sitemap <URL> [options]',
   description:
-    'Requests each URL once, and counts from Cache-Status what was stored, what was there already, and what was not stored and why. These are requests like those of users: with the header fields of --header, and none of their own.',
+    'Requests each URL once, and counts from Cache-Status what was stored, what was stored before, and what was not stored and why. The requests have the header fields of --header, and no others.',
   options: {
     file: { value: 'file', text: 'URLs, or paths for --to, one on each line; - reads standard input' },
     sitemap: { value: 'url', isList: true, text: 'the URLs of a sitemap, and of those that it names' },
