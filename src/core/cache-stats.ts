@@ -53,18 +53,18 @@ export interface CacheStats {
   readonly computing: number
   /** Usage of the mirror of invalidations. */
   readonly mirror: MirrorStats
-  /** Usage of the journal of invalidations issued by this process; `undefined` without Redis. */
+  /** Usage of the journal of invalidations issued by this process; `undefined` without Redis, and until its code is loaded. */
   readonly journal: (JournalStats & KnownStats) | undefined
   /**
    * Keys recently invalidated by requests with unsafe methods; the values about Redis are only present if Redis is
    * configured.
    */
   readonly retired: RetiredStats & Partial<RetirementStats>
-  /** What a dashboard of this process holds of other processes; `undefined` without Redis. */
+  /** What a dashboard of this process holds of other processes; like `journal` without Redis. */
   readonly processes: BoardStats | undefined
   /** How long Redis was lost. */
   readonly outage: OutageStats
-  /** How far this process has read the log of invalidations; `undefined` without Redis. */
+  /** How far this process has read the log of invalidations; like `journal` without Redis. */
   readonly log: LogStats | undefined
   /** The share of lookups that were answered from memory or Redis, 0 to 1; `null` before the first lookup. */
   readonly hitRatio: number | null

@@ -46,10 +46,10 @@ export interface EntryStoreStats {
   /** When the entry that will be evicted next was stored, in epoch ms. */
   readonly oldestStoredAt: number | undefined
   readonly mirror: MirrorStats
-  /** `undefined` without Redis. */
+  /** `undefined` without Redis, and until its code is loaded. */
   readonly journal: (JournalStats & KnownStats) | undefined
   readonly outage: OutageStats
-  /** `undefined` without Redis. */
+  /** `undefined` without Redis, and until its code is loaded. */
   readonly log: LogStats | undefined
   /** Entries whose write to Redis failed and will be retried. */
   readonly pendingWrites: number
@@ -61,7 +61,7 @@ export interface EntryStoreStats {
   readonly redisError: string | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
   readonly circuitFailures: number
-  /** `undefined` without Redis. */
+  /** `undefined` without Redis, and until its code is loaded. */
   readonly board: BoardStats | undefined
 }
 

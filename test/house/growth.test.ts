@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadSharedStore } from '../../src/core/coherence/shared-access.js'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import { RedisServer } from '../support/redis-server.js'
 
@@ -123,6 +124,7 @@ describe('what grows', () => {
     let cache: FallbackCache
     beforeAll(async () => {
       server = await RedisServer.start()
+      await loadSharedStore()
       cache = new FallbackCache({ redis: server.url })
     })
     afterAll(async () => {
