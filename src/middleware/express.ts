@@ -21,7 +21,7 @@ import {
   matchingPrototypes,
   recognizable,
 } from './front-door/index.js'
-import { checkExplained, checkIsCalled, misplaced } from './node/index.js'
+import { checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
 
 declare global {
   namespace Express {
@@ -80,6 +80,7 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
 export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
   checkIsCalled(options, rest)
   const policy = readPolicy(options)
+  supportsPrepared()
   const responses = new ResponseCache(policy)
   const ignored = policy.inputs?.ignored
   const middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void => {

@@ -19,7 +19,7 @@ import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/applica
 import { type KoaDashboardOptions, koaDashboard } from './koa/dashboard.js'
 import { ExplainedKoaExchange, KoaExchange } from './koa/exchange.js'
 import { type KoaPurgeOptions, koaPurge } from './koa/purge.js'
-import { checkExplained, checkIsCalled, misplaced } from './node/index.js'
+import { checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
 
 declare module 'koa' {
   interface ExtendableContext {
@@ -76,6 +76,7 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
 export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
   checkIsCalled(options, rest)
   const policy = readPolicy(options)
+  supportsPrepared()
   const responses = new ResponseCache(policy)
   const ignored = policy.inputs?.ignored
   const middleware: Middleware = (ctx, next) => {
