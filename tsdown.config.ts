@@ -15,12 +15,13 @@ const PUBLIC = [
   'src/testing/check-coherence.ts',
 ]
 
-const ENTRY_POINTS = new Set(PUBLIC.map((file) => resolve(file)))
-
 /** What rolldown tells of a module whose chunk is asked for. */
 interface ChunkingContext {
   getModuleInfo(id: string): { readonly importers: readonly string[] } | null
 }
+
+/** Those that need `src/http`; the main entry point needs little of it. */
+const MIDDLEWARES = PUBLIC.filter((file) => file.startsWith('src/middleware/'))
 
 const COMMON = {
   platform: 'node',
@@ -61,8 +62,8 @@ export default defineConfig([
       // require each other do not load. What is loaded on demand is left to chunks of its own, which import these.
       codeSplitting: {
         groups: [
-          { name: nameOf('core', /\/src\/(core\/|http\/port\/refresh-mark)/) },
-          { name: nameOf('http', /\/src\/(http|middleware\/[\w-]+)\//) },
+          { name: nameOf('core', PUBLIC, /\/src\/(core\/|http\/port\/refresh-mark)/) },
+          { name: nameOf('http', MIDDLEWARES, /\/src\/(http|middleware\/[\w-]+)\//) },
         ],
       },
     },
@@ -91,16 +92,23 @@ export default defineConfig([
   },
 ])
 
-/** Names a chunk for the sources in a folder that an entry point imports, and no chunk for those loaded on demand. */
-function nameOf(name: string, folder: RegExp): (id: string, context: ChunkingContext) => string | null {
-  return (id, context) => (isSource(id) && folder.test(id) && isAlwaysLoaded(id, context) ? name : null)
-}
+/** Names a chunk for the sources in a folder that entry points import, and no chunk for those loaded on demand. */
+function nameOf(name: string, entries: readonly string[], folder: RegExp) {
+  const roots = entries.map((file) => resolve(file))
+  const known = new Map<string, boolean>()
+  return (id: string, context: ChunkingContext): string | null =>
+    isSource(id) && folder.test(id) && isImported(id, context) ? name : null
 
-function isAlwaysLoaded(id: string, context: ChunkingContext, seen = new Set<string>()): boolean {
-  if (seen.has(id)) return false
-  seen.add(id)
-  if (ENTRY_POINTS.has(id)) return true
-  return context.getModuleInfo(id)?.importers.some((importer) => isAlwaysLoaded(importer, context, seen)) === true
+  function isImported(id: string, context: ChunkingContext): boolean {
+    const found = known.get(id)
+    if (found !== undefined) return found
+    known.set(id, roots.includes(id))
+    known.set(
+      id,
+      roots.includes(id) || context.getModuleInfo(id)?.importers.some((one) => isImported(one, context)) === true,
+    )
+    return known.get(id) === true
+  }
 }
 
 /** False for the declarations, which are bundled in the same run. */

@@ -44,7 +44,7 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
    * Explains what the cache would do with a request, and why, without running, counting or changing anything.
    * `String()` of the result is a short readable text. Outside a request, pass a description: `{ url:
    * 'https://shop.example/products/1', headers }`. Never rejects: for an invalid argument, the explanation is a `fault`
-   * that shows the correct call.
+   * that shows the correct call. The first call loads its code; only if that is missing, the promise rejects.
    */
   explain(request: Context | RequestDescription): Promise<Explanation>
   /**

@@ -17,7 +17,6 @@ import {
   type MissReason,
   missed,
 } from './decision.js'
-import { explain } from './explain.js'
 import type { Explanation } from './explanation.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, NOTHING } from './handler-runs.js'
@@ -108,15 +107,16 @@ export class ResponseCache<Context extends object> {
   }
 
   /**
-   * Explains what {@link handle} would do with the request of an exchange. Never rejects, even if the exchange cannot
-   * be made.
+   * Explains what {@link handle} would do with the request of an exchange. Does not reject if the exchange cannot be
+   * made; only if the code, which the first call loads, is missing.
    *
    * @param cacheStatus - whether Cache-Status is sent, which the nested middleware decides if it joins a recording
    */
-  explain(
+  async explain(
     exchange: () => Exchange<Context>,
     { cacheStatus }: Pick<Policy<Context>, 'cacheStatus'> = this.#policy,
   ): Promise<Explanation> {
+    const { explain } = await import('./explain.js')
     return explain(exchange, {
       ...this.#parts,
       policy: { ...this.#policy, cacheStatus },
