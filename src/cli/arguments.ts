@@ -12,7 +12,7 @@ export interface OptionSpec {
   readonly text: string
 }
 
-/** What a command takes. */
+/** The options and arguments that a command accepts. */
 interface Taken {
   readonly options: Readonly<Record<string, OptionSpec>>
   readonly arity: readonly [least: number, most: number]
@@ -69,7 +69,7 @@ export class Arguments {
     throw new UsageError(`--${name} must be a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}, got ${text}`)
   }
 
-  /** One of some words. @throws UsageError */
+  /** The value of an option that must be one of these words. @throws UsageError */
   word<Word extends string>(name: string, words: readonly Word[]): Word | undefined {
     const text = this.text(name)
     if (text === undefined) return undefined
@@ -108,7 +108,7 @@ function unknownOption(thrown: unknown): string | undefined {
   return /'(--?)?([^']+)'/.exec(thrown.message)?.[2]
 }
 
-/** Without the advice on `--`, which is about positional arguments. */
+/** The first sentence of a message of `parseArgs`: the others advise on `--`, which does not apply here. */
 function firstSentence(message: string): string {
   return message.split(/\.\s/, 1)[0] ?? message
 }

@@ -1,4 +1,4 @@
-/** What `fallback-cache` said of one response in Cache-Status (RFC 9211). */
+/** The member of `fallback-cache` in Cache-Status (RFC 9211). */
 export interface ToldStatus {
   readonly isHit: boolean
   readonly parameters: Readonly<Record<string, string>>

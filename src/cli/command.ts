@@ -1,10 +1,10 @@
 import type { Arguments, OptionSpec } from './arguments.js'
 import type { Terminal } from './terminal.js'
 
-/** How a command ends: done; something was found or failed; used wrongly. 130: interrupted by Ctrl-C. */
+/** The exit status of a command: 0: done; 1: a check or an operation failed; 2: wrong usage; 130: interrupted by Ctrl-C. */
 export type ExitCode = 0 | 1 | 2 | 130
 
-/** What a command works with besides its arguments. */
+/** The environment that a command runs in. */
 export interface Surroundings {
   readonly terminal: Terminal
   readonly env: Readonly<Record<string, string | undefined>>
@@ -12,17 +12,17 @@ export interface Surroundings {
   readonly signal: AbortSignal
 }
 
-/** A command, with what its help says. */
+/** A command, with the text of its help. */
 export interface Command {
-  /** What follows its name: `[prefix] [options]`. */
+  /** The arguments after its name: `[prefix] [options]`. */
   readonly synopsis: string
   readonly description: string
   readonly options: Readonly<Record<string, OptionSpec>>
-  /** How many arguments it takes besides options, at least and at most. */
+  /** Minimum and maximum number of arguments besides options. */
   readonly arity: readonly [least: number, most: number]
-  /** Command lines, each with what it is for. */
+  /** Example command lines, each with its purpose. */
   readonly examples: readonly (readonly [what: string, line: string])[]
-  /** When it ends with 1. */
+  /** The condition under which its exit status is 1. */
   readonly failsIf: string
   /** @throws UsageError, CommandFailure */
   run(given: Arguments, around: Surroundings): Promise<ExitCode>

@@ -4,18 +4,18 @@ import type { Command } from './command.js'
 interface LazyCommand {
   readonly summary: string
   readonly load: () => Promise<Command>
-  /** What other tools call it: an error about such a name names the command. */
+  /** Its names in other tools: an error about an unknown command suggests it for them. */
   readonly elsewhere?: readonly string[]
 }
 
 /** The commands, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
   stats: {
-    summary: 'what Redis holds for an application, by class, and the traffic of its processes',
+    summary: 'count what Redis stores for an application, or show the traffic of its processes',
     load: async () => (await import('./commands/stats.js')).statsCommand,
   },
   top: {
-    summary: 'the largest classes and entries, or the busiest routes, again and again',
+    summary: 'show the largest classes and entries, or the busiest routes, until Ctrl-C',
     load: async () => (await import('./commands/top.js')).topCommand,
   },
   tail: {
@@ -24,7 +24,7 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
     elsewhere: ['monitor', 'watch', 'log', 'logs'],
   },
   keys: {
-    summary: 'list what is stored in Redis',
+    summary: 'list the entries in Redis',
     load: async () => (await import('./commands/keys.js')).keysCommand,
     elsewhere: ['list', 'ls', 'scan'],
   },
@@ -33,7 +33,7 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
     load: async () => (await import('./commands/get.js')).getCommand,
   },
   explain: {
-    summary: 'ask a URL, and say in words what the cache did',
+    summary: 'request a URL, and explain what the cache did',
     load: async () => (await import('./commands/explain.js')).explainCommand,
   },
   invalidate: {

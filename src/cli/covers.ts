@@ -1,4 +1,4 @@
-/** A cover of the log for people: `prefix shop:/products/1:, softly`. */
+/** A cover of the log in readable form: `prefix shop:/products/1:, softly`. */
 export function coverWords(cover: string): string {
   const isSoft = cover.startsWith('s')
   const hard = isSoft ? cover.slice(1) : cover

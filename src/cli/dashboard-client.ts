@@ -10,13 +10,13 @@ export const DASHBOARD_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   header: { value: 'name: value', isList: true, text: 'sent with each request, for authorize() of the dashboard' },
 }
 
-/** A dashboard, and what identifies the operator to it. */
+/** The address of a dashboard, and the header fields that authorize the operator. */
 export interface DashboardAddress {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** One process of an application, as its dashboard tells of it. */
+/** One process of an application, as its dashboard reports it. */
 export type ToldProcess = Pick<ProcessReport, 'host' | 'pid' | 'stats'>
 
 /** One event of a process. */
@@ -26,13 +26,13 @@ export interface ToldEvent {
   readonly text: string
 }
 
-/** Time for an answer, in ms; its size, in bytes. */
+/** Maximum time for an answer, in ms; maximum size of an answer, in bytes. */
 const TIMEOUT = 10_000
 const LARGEST = 64 * 1024 * 1024
-/** Time from an answer with events to the next request for them, in ms. */
+/** Pause between the end of a stream of events and the next request for it, in ms. */
 const ASK_AGAIN = 1000
 
-/** Which dashboard is meant; `undefined` if none is named. @throws UsageError */
+/** The dashboard that `--url` and `--header` name; `undefined` without `--url`. @throws UsageError */
 export function dashboardAddress(given: Arguments): DashboardAddress | undefined {
   const text = given.text('url')
   if (text === undefined) return undefined
@@ -66,14 +66,14 @@ export async function* dashboardEvents(address: DashboardAddress, signal: AbortS
     if (response.body === null || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
       throw notADashboard(address)
     }
-    // It ends every ten minutes, and is then asked again.
+    // The server ends a stream after ten minutes: it is then requested again.
     yield* eventsIn(response.body, signal)
     const early = answeredAt + ASK_AGAIN - performance.now()
     if (early > 0) await pause(early, undefined, { signal }).catch(() => {})
   }
 }
 
-/** @throws Error for what is no JSON or too large */
+/** @throws Error if the answer is not JSON, or too large */
 async function jsonOf({ body }: Response): Promise<unknown> {
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -85,7 +85,7 @@ async function jsonOf({ body }: Response): Promise<unknown> {
   return JSON.parse(Buffer.concat(chunks).toString())
 }
 
-/** A line of a stream of events is cut here, so that no server can fill the memory. In characters. */
+/** Maximum length of a line in a stream of events, in characters: longer lines are cut, to limit memory. */
 const LONGEST_LINE = 1_000_000
 
 async function* eventsIn(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<ToldEvent> {
@@ -127,7 +127,7 @@ async function asked({ url, headers }: DashboardAddress, path: string, signal: A
   throw new CommandFailure(`${target.origin}${target.pathname} answered with ${response.status}${why}`)
 }
 
-/** The cause, where `fetch` says only that it failed. */
+/** The message of the cause, because that of `fetch` only says that it failed. */
 function wordsOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown)
   return thrown.cause instanceof Error && thrown.cause.message !== '' ? thrown.cause.message : thrown.message

@@ -2,15 +2,15 @@ import type { OpenedRedis } from '../inspect/index.js'
 import { bytesText, countText, durationText } from './figures.js'
 import { redisInfo, serverName, whatIsPermitted } from './redis-info.js'
 
-/** Something that was found out about a Redis. */
+/** One result of examining a Redis. */
 export interface Finding {
   readonly level: 'ok' | 'note' | 'warning' | 'error'
   readonly name: string
-  /** What it is; for a warning or an error also what to do. */
+  /** The finding; for a warning or an error also the remedy. */
   readonly text: string
 }
 
-/** Difference of the clocks of Redis and of this machine that is worth a word, in ms. */
+/** Difference between the clocks of Redis and this machine that is reported, in ms. */
 const LARGE_DIFFERENCE = 5_000
 
 /** Version, role, topology, eviction and clock of a server. */

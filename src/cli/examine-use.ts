@@ -41,7 +41,7 @@ const TRIALS: Readonly<Record<string, readonly string[]>> = {
 /** Arguments of commands that do not begin with a key. */
 const WITHOUT_KEY: Readonly<Record<string, readonly string[]>> = { info: [], scan: ['0'], select: ['0'], time: [] }
 
-/** Which commands that the library sends this user may not send. Nothing is carried out. */
+/** Checks which commands of the library this user may not send. No command is carried out. */
 export async function permissionFindings(redis: OpenedRedis): Promise<readonly Finding[]> {
   const key = redis.ownName('head')
   const user = await redis.send(key, ['ACL', 'WHOAMI']).catch(whatIsPermitted)
@@ -70,7 +70,7 @@ function argumentsFor(command: string, key: string): readonly string[] {
   return command === 'eval' || command === 'evalsha' ? ['return 1', '1', key] : [key, ...(TRIALS[command] ?? [])]
 }
 
-/** Keys that are looked at for other prefixes. */
+/** Number of keys that are searched for other prefixes. */
 const MOST_KEYS = 200_000
 
 /** Other applications in the same database. */

@@ -1,4 +1,4 @@
-/** A size for people: `4.6 kB`. */
+/** A size in readable form: `4.6 kB`. */
 export function bytesText(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`
   let value = bytes
@@ -12,7 +12,7 @@ export function bytesText(bytes: number): string {
 
 const UNITS = ['k', 'M', 'G', 'T', 'P']
 
-/** A duration for people: `12 s`, `4 min`, `2.5 h`. @param ms - negative ones are shown with a minus sign */
+/** A duration in readable form: `12 s`, `4 min`, `2.5 h`. @param ms - negative ones are shown with a minus sign */
 export function durationText(ms: number): string {
   const seconds = Math.abs(ms) / 1000
   const sign = ms < 0 && seconds >= 0.5 ? '-' : ''

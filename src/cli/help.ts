@@ -1,7 +1,7 @@
 import { COMMON_OPTIONS, type OptionSpec } from './arguments.js'
 import type { Command } from './command.js'
 
-/** Where a described option begins, and how wide the text is. In characters. */
+/** The indentation of each section, and the width of the text in characters. */
 const INDENT = '  '
 const WIDTH = 100
 

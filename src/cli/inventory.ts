@@ -7,7 +7,7 @@ export interface ClassCount {
   bytes: number
 }
 
-/** What a Redis holds, counted. */
+/** The entries in Redis, counted. */
 export interface Inventory {
   readonly entries: number
   readonly bytes: number
@@ -21,7 +21,7 @@ export interface Inventory {
   readonly isComplete: boolean
 }
 
-/** Classes that are counted one by one; in characters, the longest name. */
+/** Maximum number of classes that are counted separately; maximum length of their names in characters. */
 const MOST_CLASSES = 500
 const LONGEST_NAME = 80
 const MOST_LARGEST = 20

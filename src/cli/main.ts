@@ -12,12 +12,12 @@ const interrupted = new AbortController()
 /** Time that a command has to end by itself after Ctrl-C, in ms. */
 const LAST_MOMENTS = 2000
 
-// What reads our output may stop reading: `fallback-cache keys | head`.
+// The reader of the output may close it: `fallback-cache keys | head`.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' || code === 'EOF' ? 0 : 1))
 }
 process.on('SIGINT', () => {
-  // The second one does not wait for what the first one ends.
+  // A second Ctrl-C does not wait for the command to end.
   if (interrupted.signal.aborted) process.exit(130)
   interrupted.abort()
   setTimeout(() => process.exit(130), LAST_MOMENTS).unref()
@@ -52,7 +52,7 @@ async function runCommandLine([name, ...args]: readonly string[]): Promise<ExitC
   return runCommand(name, entry.summary, await entry.load(), args)
 }
 
-/** The command that another tool calls so, or whose name is nearest. */
+/** The command that has this name in another tool, or whose name is nearest. */
 function commandMeant(name: string): string | undefined {
   const same = Object.entries(COMMANDS).find(([, { elsewhere }]) => elsewhere?.includes(name.toLowerCase()))
   return same?.[0] ?? nearestName(name, Object.keys(COMMANDS))
@@ -81,7 +81,7 @@ async function runCommand(name: string, summary: string, command: Command, args:
   }
 }
 
-/** What may be shown of an error. */
+/** The part of an error that may be shown. */
 function messageOf(thrown: unknown): string {
   return withoutLogins(visible(thrown instanceof Error ? thrown.message : String(thrown)))
 }

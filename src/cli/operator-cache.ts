@@ -41,7 +41,7 @@ export function withCache<T>(
   })
 }
 
-/** Its messages are about an application; what fails here is said by the command. */
+/** Logs nothing: the messages of a cache are for an application, and the command reports its own failures. */
 const SILENT = { info: () => {}, warn: () => {} }
 
 /** A cache that joins an unused Redis would begin a log there: of the wrong server, or under the wrong prefix. */

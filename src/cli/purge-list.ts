@@ -3,19 +3,19 @@ import type { Arguments } from './arguments.js'
 import { UsageError } from './errors.js'
 import { isHttpUrl } from './http-options.js'
 
-/** What is to be invalidated. */
+/** The entries to invalidate. */
 export interface PurgeList {
-  /** Prefixes of keys of paths, compared without regard to letter case. */
+  /** Prefixes of the keys of paths, compared case-insensitively. */
   readonly paths: readonly string[]
   readonly prefixes: readonly string[]
   readonly tags: readonly string[]
   readonly isAll: boolean
 }
 
-/** More names are better one tag or one prefix. */
+/** Maximum number of names: for more, one tag or prefix is better. */
 const MOST_NAMES = 10_000
 
-/** Reads what is to be invalidated. @throws UsageError */
+/** Reads the entries to invalidate from the arguments. @throws UsageError */
 export function readPurgeList(given: Arguments, lines: readonly string[]): PurgeList {
   const named = [
     ...given.texts('path').map((path) => `path ${path}`),

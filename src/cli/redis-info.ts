@@ -1,13 +1,13 @@
 import type { OpenedRedis } from '../inspect/index.js'
 
-/** The values of a section of INFO, by name. Empty if the user may not ask. */
+/** The values of a section of INFO, by name. Empty if the user lacks the permission. */
 export async function redisInfo(redis: OpenedRedis, section: string): Promise<ReadonlyMap<string, string>> {
   const reply = await redis.send(redis.ownName('head'), ['INFO', section]).catch(whatIsPermitted)
   const lines = String(reply ?? '').split('\r\n')
   return new Map(lines.map((line) => [line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1)]))
 }
 
-/** A number that Redis answers; `undefined` if the user may not ask, or the key is of another type. */
+/** A number from Redis; `undefined` if the user lacks the permission, or the key is of another type. */
 export async function redisNumber(
   redis: OpenedRedis,
   command: readonly [string, ...string[]],
@@ -16,13 +16,13 @@ export async function redisNumber(
   return reply === undefined || reply === null ? undefined : Number(String(reply))
 }
 
-/** Passes over what this user may not do, and what this server does not know. */
+/** Ignores errors about missing permissions and unknown commands. */
 export function whatIsPermitted(thrown: unknown): undefined {
   if (thrown instanceof Error && /NOPERM|WRONGTYPE|unknown (sub)?command|ERR /i.test(thrown.message)) return undefined
   throw thrown
 }
 
-/** `Redis 7.2.4` or `Valkey 8.0.1`; `undefined` if the user may not ask. */
+/** `Redis 7.2.4` or `Valkey 8.0.1`; `undefined` if the user lacks the permission for INFO. */
 export function serverName(info: ReadonlyMap<string, string>): string | undefined {
   const valkey = info.get('valkey_version')
   const redis = info.get('redis_version')

@@ -7,11 +7,11 @@ import { CommandFailure, UsageError } from './errors.js'
 import { redisInfo } from './redis-info.js'
 import { withoutLogins } from './terminal.js'
 
-/** The options of the commands that look into a Redis. */
+/** The options of the commands that read from Redis. */
 export const REDIS_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   redis: {
     value: 'url',
-    text: 'the Redis, as in the option redis of the library: redis://, rediss://, redis-sentinel://, rediss-sentinel://. Default: FALLBACK_CACHE_REDIS, then REDIS_URL, which other users of the machine cannot read as they can a command line',
+    text: 'the Redis, as in the option redis of the library: redis://, rediss://, redis-sentinel://, rediss-sentinel://. Default: FALLBACK_CACHE_REDIS, then REDIS_URL. Use these for passwords: other users of the machine can read a command line',
   },
   'key-prefix': {
     value: 'text',
@@ -26,7 +26,7 @@ export const REDIS_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   timeout: { value: 'seconds', text: 'how long to wait for the connection, and for each answer. Default: 5' },
 }
 
-/** Which Redis is meant. @throws UsageError */
+/** The Redis that the options or the environment name. @throws UsageError */
 function redisTarget(given: Arguments, env: Surroundings['env']): RedisTarget {
   const url = given.text('redis') || env.FALLBACK_CACHE_REDIS || env.REDIS_URL
   if (url === undefined || url === '')
@@ -66,7 +66,7 @@ export async function withRedis<T>(
   }
 }
 
-/** A URL of Redis that may be shown: without its login. */
+/** A URL of Redis without its login, to be shown. */
 export function maskedUrl(url: string): string {
   const shown = withoutLogins(url.trim())
   return /^[a-z][a-z\d+.-]*:\/\//i.test(shown) ? shown : 'the given address'
@@ -75,7 +75,7 @@ export function maskedUrl(url: string): string {
 function unusable(target: RedisTarget, thrown: unknown): Error {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   if (thrown instanceof TypeError || thrown instanceof RangeError) {
-    // Of the library, which says how a URL is written and shows no part of it; or a package is missing.
+    // A message of the library about the URL, which contains no part of it, or about a missing package.
     const isMissing = message.includes('npm install')
     return isMissing ? new CommandFailure(MISSING) : new UsageError(message)
   }
@@ -94,7 +94,7 @@ async function isClusterNode(redis: OpenedRedis): Promise<boolean> {
 const MISSING =
   'the package "ioredis" connects to Redis, and is not installed: npm install ioredis. Outside of a project: npx -p fallback-cache -p ioredis fallback-cache …'
 
-/** What to do about answers of Redis. */
+/** The remedies for errors of Redis. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/NOAUTH|WRONGPASS|invalid password/, 'The URL has to carry a user and a password that this Redis knows'],
   [/NOPERM/, 'This user may not do that: docs/redis.md lists the permissions, and doctor says which are missing'],

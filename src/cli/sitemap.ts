@@ -2,11 +2,11 @@ import { gunzipSync } from 'node:zlib'
 import { CommandFailure } from './errors.js'
 import { isHttpUrl } from './http-options.js'
 
-/** Bytes of a sitemap, as in the protocol of sitemaps.org; sitemaps that one index may name; URLs in all. */
+/** Maximum bytes of a sitemap, as at sitemaps.org; maximum number of sitemaps in an index; maximum number of URLs. */
 const LARGEST = 50 * 1024 * 1024
 const MOST_SITEMAPS = 500
 const MOST_URLS = 1_000_000
-/** Time for a sitemap, in ms. */
+/** Maximum time for a sitemap, in ms. */
 const TIMEOUT = 30_000
 
 /** The URLs of a sitemap, and of the sitemaps that it names. @throws CommandFailure */

@@ -12,7 +12,7 @@ const CODES: Readonly<Record<Style, readonly [number, number]>> = {
 }
 
 /**
- * Standard output and standard error. What is printed of keys, paths and values has gone through `visible` first: a
+ * Standard output and standard error. Keys, paths and values go through `visible` before they are printed: a
  * client can put escape sequences into a URL.
  */
 export class Terminal {
@@ -62,7 +62,7 @@ export class Terminal {
     if (this.showsProgress) this.#err.write(`\r\x1b[2K${text}`)
   }
 
-  /** Clears the terminal, for a view that is printed again and again. */
+  /** Clears the terminal, for a view that is refreshed. */
   clear(): void {
     if (this.isTty) this.#out.write('\x1b[H\x1b[2J')
   }
@@ -73,7 +73,7 @@ export class Terminal {
   }
 }
 
-/** Control characters, direction marks, halves of pairs: what can move a cursor, or hide or turn text. */
+/** Control characters, direction marks and lone surrogates: they can move a cursor, or hide or reorder text. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu
 
 /** A text with characters that a terminal would act on replaced: `\u{1b}`. */
@@ -102,7 +102,7 @@ function jsonText(value: unknown): string {
   )
 }
 
-/** Numbers that JSON has no form for are `null`; bytes are base64. */
+/** Converts numbers that JSON cannot represent to `null`, and bytes to base64. */
 function plain(_name: string, value: unknown): unknown {
   const isBytes = typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer'
   return isBytes && 'data' in value && Array.isArray(value.data) ? Buffer.from(value.data).toString('base64') : value

@@ -4,7 +4,7 @@ import { bytesText } from './figures.js'
 /** Requests by their result. */
 type Requests = ToldProcess['stats']['traffic']['requests']
 
-/** What was counted for a route, in all processes. */
+/** The counts of one route, in all processes. */
 export interface RouteCount {
   readonly route: string
   requests: number
@@ -32,18 +32,18 @@ export function routeCounts(processes: readonly ToldProcess[]): readonly RouteCo
   return [...routes.values()].sort((one, other) => other.requests - one.requests)
 }
 
-/** Requests that the cache has answered. */
+/** Number of requests that the cache has answered. */
 export function hitCount({ hit, stale, collapsed }: Requests): number {
   return hit.memory + hit.redis + stale.memory + stale.redis + stale.origin + collapsed.memory
 }
 
-/** All requests. */
+/** Number of all requests. */
 export function requestCount(requests: Requests): number {
   const { revalidated, miss, bypass } = requests
   return hitCount(requests) + revalidated.origin + miss.origin + bypass.origin
 }
 
-/** Rows of a table of routes, with a head. */
+/** Rows of a table of routes, with a header row. */
 export function routeRows(routes: readonly RouteCount[]): readonly (readonly string[])[] {
   const head = ['REQUESTS', 'HITS', 'HANDLER RUNS', 'SAVED', 'SERVED', 'ROUTE']
   return [
@@ -59,7 +59,7 @@ export function routeRows(routes: readonly RouteCount[]): readonly (readonly str
   ]
 }
 
-/** A share as per cent; empty if there is nothing to share. */
+/** A share in per cent; empty if it is not a number. */
 export function shareText(part: number, all: number): string {
   return all === 0 ? '' : `${((100 * part) / all).toFixed(1)} %`
 }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ask } from '../testing/ask.js'
 
-/** What a URL answered after an invalidation. */
+/** Whether the answer of a URL was made after an invalidation. */
 export interface VerifiedUrl {
   readonly url: string
   /** `old`: made before the invalidation; `unclear`: within the same second. */

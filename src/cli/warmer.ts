@@ -3,23 +3,23 @@ import { request as requestHttps } from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ownStatus } from './cache-status-field.js'
 
-/** A URL, and the Host that is sent to it, if it is another one. */
+/** A URL to request, and the value of Host if it differs from that of the URL. */
 export interface WarmTarget {
   readonly url: string
   readonly host: string | undefined
 }
 
-/** How the requests are sent. */
+/** The rate and the limits of the requests. */
 export interface WarmingPace {
   readonly concurrency: number
-  /** Requests in a second, in all. */
+  /** Requests per second, in all. */
   readonly rate: number
   readonly headers: Readonly<Record<string, string>>
-  /** Time for a whole answer, in ms. */
+  /** Maximum time for a whole answer, in ms. */
   readonly timeout: number
 }
 
-/** What came of them. */
+/** The results of the requests. */
 export interface WarmingCounts {
   readonly urls: number
   done: number
@@ -100,7 +100,7 @@ function fail(counts: WarmingCounts, text: string): void {
   if (counts.failures.length < MOST_FAILURES) counts.failures.push(text)
 }
 
-/** Reads the whole answer, which is stored only then, and keeps nothing of its body. */
+/** Reads the whole answer, because only a complete response is stored, and discards its body. */
 function answerTo(
   { url, host }: WarmTarget,
   { headers, timeout }: WarmingPace,

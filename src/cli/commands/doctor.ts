@@ -7,6 +7,7 @@ import { countText } from '../figures.js'
 import { maskedUrl, REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
 
+/** `fallback-cache doctor`: examine a Redis: server, permissions, latency, prefixes, log. */
 export const doctorCommand: Command = {
   synopsis: '[options]',
   description: [
@@ -56,7 +57,7 @@ async function examine(redis: OpenedRedis): Promise<readonly Finding[]> {
   ]
 }
 
-/** What this user may not look at is a finding, too. */
+/** Reports a missing permission as a finding, too. */
 async function asPermitted(name: string, look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
     return await look()

@@ -7,7 +7,7 @@ import { tableLines } from '../figures.js'
 import { isHttpUrl, readFields } from '../http-options.js'
 import { visible } from '../terminal.js'
 
-/** Fields that decide about caching, or are telling. */
+/** Fields that affect caching, or that help to explain it. */
 const TELLING = [
   'age',
   'cache-control',
@@ -19,6 +19,7 @@ const TELLING = [
   'server-timing',
 ]
 
+/** `fallback-cache explain`: request a URL, and explain what the cache did. */
 export const explainCommand: Command = {
   synopsis: '<url> [options]',
   description: [

@@ -6,6 +6,7 @@ import { bytesText, durationText, tableLines } from '../figures.js'
 import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
 
+/** `fallback-cache get`: show one entry. */
 export const getCommand: Command = {
   synopsis: '<key> … [options]',
   description: [
@@ -49,7 +50,7 @@ async function show(entry: InspectedEntry, given: Arguments, { terminal }: Surro
   if (body === undefined) throw new CommandFailure(`the entry is ${entry.kind}, and has no body`)
   if (!terminal.isTty) return terminal.printBytes(body)
   if (body.includes(0)) throw new CommandFailure('the body is binary: write it into a file (> file)')
-  // A page may contain what a terminal acts on.
+  // A page may contain characters that a terminal would act on.
   await terminal.print(body.toString().split('\n').map(visible).join('\n'))
 }
 

@@ -14,9 +14,10 @@ import { REDIS_OPTIONS } from '../redis-options.js'
 import { visible } from '../terminal.js'
 import { type VerifiedUrl, verifyUrl } from '../verified-url.js'
 
-/** Covers that are printed. */
+/** Maximum number of covers that are printed. */
 const MOST_SHOWN = 20
 
+/** `fallback-cache invalidate`: invalidate paths, prefixes, tags or everything, in every process. */
 export const invalidateCommand: Command = {
   synopsis: '--path <path> | --prefix <text> | --tag <name> | --file <file> | --all [options]',
   description:
@@ -82,7 +83,7 @@ async function fileLines(given: Arguments): Promise<readonly string[]> {
   return text.replace(/^\ufeff/, '').split(/\r?\n/)
 }
 
-/** Shows what everything is, and asks. */
+/** Shows how much `--all` covers, and asks for a confirmation. */
 async function isAgreed(cache: FallbackCache, given: Arguments, { terminal, signal }: Surroundings): Promise<boolean> {
   const { counted } = await cache.clear({ dryRun: true })
   const most = counted?.isComplete === false ? 'more than ' : ''

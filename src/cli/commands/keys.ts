@@ -9,10 +9,11 @@ import { visible } from '../terminal.js'
 const STATES: readonly EntryState[] = ['fresh', 'stale', 'softened', 'invalidated', 'expired', 'other-life', 'none']
 const KINDS: readonly EntryKind[] = ['response', 'value', 'variants', 'search-rule', 'tombstone', 'unreadable']
 
-/** Entries of one page; prefixes that are named if there are no entries. */
+/** Number of entries per page; maximum number of other prefixes that are named if there are no entries. */
 const PAGE = 500
 const MOST_OTHERS = 10
 
+/** `fallback-cache keys`: list the entries in Redis. */
 export const keysCommand: Command = {
   synopsis: '[prefix] [options]',
   description: [
@@ -76,7 +77,7 @@ async function list(
   do {
     const query = { prefix, cursor, limit: Math.min(PAGE, limit - listed), tier: 'redis' as const }
     const page = await inspector.page(query).catch((thrown: unknown) => {
-      // Ctrl-C ends the connection: the list can go on where this page began.
+      // Ctrl-C ends the connection: the list can be continued at the start of this page.
       if (signal.aborted) return undefined
       throw thrown instanceof RangeError ? new UsageError(thrown.message) : thrown
     })
@@ -98,7 +99,7 @@ async function list(
       `there are keys of other applications, with a keyPrefix: --key-prefix ${[...others].map(visible).join(', ')}`,
     )
   }
-  // Ctrl-C may come when the last page is there: nothing was interrupted.
+  // Ctrl-C after the last page has interrupted nothing.
   return signal.aborted && !isWhole ? 130 : 0
 }
 

@@ -10,9 +10,10 @@ import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
 import { hitCount, requestCount, routeCounts, routeRows, shareText } from '../traffic.js'
 
-/** Classes and routes that are printed. */
+/** Maximum number of classes and of routes that are printed. */
 const MOST_SHOWN = 20
 
+/** `fallback-cache stats`: count what Redis stores for an application, or show the traffic of its processes. */
 export const statsCommand: Command = {
   synopsis: '[options]',
   description: [

@@ -8,16 +8,17 @@ import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
 
 const PAGE = 200
-/** Between two looks at the log, in ms. */
+/** Pause between two reads of the log, in ms. */
 const LOOK_EVERY = 500
 
+/** `fallback-cache tail`: print invalidations, or the events of a process, as they happen. */
 export const tailCommand: Command = {
   synopsis: '[options]',
   description:
     'Prints the invalidations of every process as they are added to the log in Redis. The log does not contain who invalidated, nor hits and misses: with --url the command prints the events of one process (hits, misses, stores, evictions, outages, …), from its dashboard. Ends with Ctrl-C.',
   options: {
     lines: { value: 'n', short: 'n', text: 'begin with the last n invalidations, at most 1000. Default: 10' },
-    once: { short: '1', text: 'end after these' },
+    once: { short: '1', text: 'print only these, and end' },
     ...DASHBOARD_OPTIONS,
     ...REDIS_OPTIONS,
   },
@@ -53,14 +54,14 @@ export const tailCommand: Command = {
   },
 }
 
-/** The last records of the log, and, unless these are all that is wanted, those that come. */
+/** The last records of the log and, without `--once`, those that follow. */
 async function* records(
   redis: OpenedRedis,
   lines: number,
   isOnce: boolean,
   { signal }: Surroundings,
 ): AsyncGenerator<ReadableRecord> {
-  // One record covers nothing, as each log begins with; the newest is read to know where the log ends.
+  // A log begins with a record that covers nothing. The newest record is read to find the end of the log.
   const last = await readRecords(redis, { count: lines + 1 })
   const shown = last.filter(({ covers }) => covers.length > 0)
   yield* lines === 0 ? [] : shown.slice(-lines)

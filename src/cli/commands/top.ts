@@ -9,6 +9,7 @@ import { REDIS_OPTIONS, withRedis } from '../redis-options.js'
 import { visible } from '../terminal.js'
 import { type RouteCount, routeCounts, routeRows } from '../traffic.js'
 
+/** `fallback-cache top`: show the largest classes and entries, or the busiest routes, until Ctrl-C. */
 export const topCommand: Command = {
   synopsis: '[options]',
   description:
@@ -69,7 +70,7 @@ export const topCommand: Command = {
   },
 }
 
-/** Shows a view again and again. */
+/** Refreshes a view until Ctrl-C. */
 async function again(
   every: number,
   given: Arguments,
@@ -79,7 +80,7 @@ async function again(
   for (;;) {
     if (!given.has('once') && !given.has('json')) terminal.clear()
     await show().catch((thrown: unknown) => {
-      // Ctrl-C is how it ends, also in the middle of a view.
+      // Ctrl-C is the regular end, also while a view is being made.
       if (!signal.aborted || given.has('once')) throw thrown
     })
     if (given.has('once')) return 0

@@ -12,6 +12,7 @@ import { visible } from '../terminal.js'
 
 const PATH = '/__cache'
 
+/** `fallback-cache ui`: serve the dashboard of an application on this machine. */
 export const uiCommand: Command = {
   synopsis: '[options]',
   description:
@@ -35,7 +36,7 @@ async function serve(cache: FallbackCache, given: Arguments, { terminal, signal 
   const cached = fallbackCache({ cache, ttl: 1, group: given.text('group') ?? '' })
   let hosts: readonly string[] = []
   const dashboard = cached.dashboard({
-    // A page of another site that lets its own name point here sends that name.
+    // DNS rebinding: a page of another site whose name points here sends that name.
     authorize: ({ headers: { host } }) => host !== undefined && hosts.includes(host),
     readOnly: !given.has('write'),
   })

@@ -6,6 +6,7 @@ import { UsageError } from '../errors.js'
 import { readBaseUrls, readFields } from '../http-options.js'
 import { visible } from '../terminal.js'
 
+/** `fallback-cache verify`: check an application for stale answers over HTTP. */
 export const verifyCommand: Command = {
   synopsis: '--read <path> --write "<method> <path or URL>" [options] <base URL> …',
   description: [

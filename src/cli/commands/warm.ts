@@ -9,6 +9,7 @@ import { sitemapUrls } from '../sitemap.js'
 import { visible } from '../terminal.js'
 import { requestAll, type WarmingCounts, type WarmTarget } from '../warmer.js'
 
+/** `fallback-cache warm`: request URLs, or those of a sitemap, so that they are stored. */
 export const warmCommand: Command = {
   synopsis: '<URL> … | --file <file> | --sitemap <URL> [options]',
   description:
@@ -46,7 +47,7 @@ export const warmCommand: Command = {
   },
 }
 
-/** What is requested. @throws UsageError */
+/** The targets that the arguments name. @throws UsageError */
 async function targets(
   given: Arguments,
   to: string | undefined,
@@ -84,7 +85,7 @@ async function fileLines(given: Arguments): Promise<readonly string[]> {
   return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
 }
 
-/** At most every tenth of a second, and at the end. */
+/** Calls `show` at most every tenth of a second, and at the end. */
 function throttled(show: (counts: WarmingCounts) => void): (counts: WarmingCounts) => void {
   let shownAt = Number.NEGATIVE_INFINITY
   return (counts) => {
