@@ -482,6 +482,15 @@ describe('starting and ending', () => {
     await proxy.close()
   })
 
+  it('waits for the acknowledgement of what was invalidated just before it is closed', async () => {
+    const cache = make()
+    await connected(cache)
+    const told = Promise.all([cache.invalidateTags(['a']), cache.invalidatePrefix('b:'), cache.clear()])
+    await cache.close()
+    expect(cache.stats().pendingInvalidations).toBe(0)
+    for (const receipt of await told) expect(receipt).toMatchObject({ durable: true })
+  })
+
   it('warns of invalidations that are lost when it is closed', async () => {
     const proxy = await ChaosProxy.start({ port: server.port })
     const said: unknown[] = []

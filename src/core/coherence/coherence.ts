@@ -383,7 +383,8 @@ export class Coherence {
     const end = this.#clock.monotonic() + limit
     for (let left = limit; this.#journal.stats().pending > 0 && left > 0; left = end - this.#clock.monotonic()) {
       await settledWithin(this.#clock, this.#link.lookNow(), left)
-      if (!this.isConnected) await pause(this.#clock, 50)
+      // Those that were sent are pending until Redis has answered.
+      await pause(this.#clock, this.isConnected ? 5 : 50)
     }
   }
 
