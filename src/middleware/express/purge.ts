@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type PurgeAnswer, type Purged, PurgeEndpoint, type PurgeOptions } from '../purge/index.js'
+import { type PurgeAnswer, PurgeDoor, type Purged, type PurgeOptions } from '../purge/index.js'
 
 export type { PurgeOptions } from '../purge/index.js'
 
 /** A handler of Express, to be mounted below a path. */
 export type ExpressPurge = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
 
-/** Creates the purge endpoint for Express. @throws as {@link PurgeEndpoint} */
+/** Creates the purge endpoint for Express. @throws as {@link PurgeDoor} */
 export function expressPurge(purged: Purged, options: PurgeOptions): ExpressPurge {
-  const endpoint = new PurgeEndpoint(purged, options)
+  const door = new PurgeDoor(purged, options)
   let isSaid = false
   return (request, response, next) => {
     const { baseUrl, route } = request as { readonly baseUrl?: string; readonly route?: unknown }
@@ -22,7 +22,7 @@ export function expressPurge(purged: Purged, options: PurgeOptions): ExpressPurg
       // Middleware in front may have answered already, such as one that limits the time.
       if (!response.headersSent && !response.destroyed) response.writeHead(status, headers).end(body)
     }
-    endpoint
+    door
       .answer(request, request as { readonly body?: unknown })
       .then(send)
       .catch(next)

@@ -1,5 +1,5 @@
 import type { Middleware } from 'koa'
-import { type Purged, PurgeEndpoint, type PurgeOptions } from '../purge/index.js'
+import { PurgeDoor, type Purged, type PurgeOptions } from '../purge/index.js'
 import { checkedPath } from './checked-path.js'
 import { koaRoute } from './route-pattern.js'
 
@@ -12,15 +12,15 @@ export interface KoaPurgeOptions extends PurgeOptions {
 /**
  * Creates the purge endpoint for Koa.
  *
- * @throws as {@link PurgeEndpoint}; TypeError for a path that does not begin with a slash, or ends with one
+ * @throws as {@link PurgeDoor}; TypeError for a path that does not begin with a slash, or ends with one
  */
 export function koaPurge(purged: Purged, given: KoaPurgeOptions): Middleware {
   const { path = '/__purge', ...options } = given
   checkedPath(path, '/__purge')
-  const endpoint = new PurgeEndpoint(purged, options)
+  const door = new PurgeDoor(purged, options)
   return async (ctx, next) => {
     if (!isMounted(ctx as object) && ctx.path !== path) return next()
-    const answer = await endpoint.answer(ctx.req, ctx.request as { readonly body?: unknown })
+    const answer = await door.answer(ctx.req, ctx.request as { readonly body?: unknown })
     ctx.status = answer.status
     ctx.body = answer.body
     ctx.set(answer.headers)

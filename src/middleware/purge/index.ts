@@ -1,2 +1,3 @@
-export { type PurgeAnswer, type Purged, PurgeEndpoint } from './purge-endpoint.js'
+export { PurgeDoor } from './door.js'
+export type { PurgeAnswer, Purged } from './purge-endpoint.js'
 export type { PurgeOptions } from './purge-options.js'

@@ -4,7 +4,7 @@ import type { FallbackCache, InvalidateOptions, Invalidation } from '../../core/
 import { together } from '../../core/receipt.js'
 import { type ParsedRequest, readContent } from '../node/index.js'
 import { HandledIds, type SharedIds } from './handled-ids.js'
-import { type PurgeOptions, type PurgeSettings, readPurgeOptions } from './purge-options.js'
+import type { PurgeSettings } from './purge-options.js'
 import { type PurgeOrder, readPurgeOrder } from './purge-order.js'
 import { isSigned, readSignedHead } from './signature.js'
 
@@ -39,12 +39,11 @@ export class PurgeEndpoint {
   readonly #ids: HandledIds
   #isSaid = false
 
-  /** @throws TypeError or RangeError for an invalid option */
-  constructor(purged: Purged, options: PurgeOptions) {
+  constructor(purged: Purged, settings: PurgeSettings) {
     this.#purged = purged
-    this.#settings = readPurgeOptions(options)
+    this.#settings = settings
     // From as early to as late as a message is accepted, and a minute for clocks of processes that differ.
-    const keptFor = (2 * this.#settings.tolerance + 60) * 1000
+    const keptFor = (2 * settings.tolerance + 60) * 1000
     this.#ids = new HandledIds(purged.clock, keptFor, purged.sharedIds)
   }
 
