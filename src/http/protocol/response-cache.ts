@@ -112,17 +112,20 @@ export class ResponseCache<Context extends object> {
    *
    * @param cacheStatus - whether Cache-Status is sent, which the nested middleware decides if it joins a recording
    */
-  async explain(
+  explain(
     exchange: () => Exchange<Context>,
     { cacheStatus }: Pick<Policy<Context>, 'cacheStatus'> = this.#policy,
   ): Promise<Explanation> {
-    const { explain } = await import('./explain.js')
-    return explain(exchange, {
+    const of = {
       ...this.#parts,
       policy: { ...this.#policy, cacheStatus },
       flights: this.#runs.flights,
-      standpointFor: (raw, method) => this.#nested.standpointFor(raw, method),
-    })
+      standpointFor: (raw: object, method: string) => this.#nested.standpointFor(raw, method),
+    }
+    // At once if possible: the request that it explains goes on.
+    return explaining === undefined
+      ? loadExplaining().then(({ explain }) => explain(exchange, of))
+      : explaining.explain(exchange, of)
   }
 
   #decideSafely(exchange: Exchange<Context>): Outcome | Promise<Outcome> {
@@ -286,4 +289,11 @@ export class ResponseCache<Context extends object> {
     else if (recording instanceof PassThrough && recording.tally !== undefined) recording.tally.exchange = exchange
     return new Forwarding(recording, ahead?.changes)
   }
+}
+
+let explaining: typeof import('./explain.js') | undefined
+
+async function loadExplaining(): Promise<typeof import('./explain.js')> {
+  explaining ??= await import('./explain.js')
+  return explaining
 }
