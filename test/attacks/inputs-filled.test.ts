@@ -19,7 +19,7 @@ async function visit(handle: Parameters<typeof listen>[0]) {
   const running = await listen(handle)
   open.push(() => running.close())
   return async (who?: string) => {
-    const got = await ask(running.port, '/page', { fields: who === undefined ? {} : { 'x-who': who } })
+    const got = await ask(running.port, '/page?u=1', { fields: who === undefined ? {} : { 'x-who': who } })
     return { text: got.text, status: String(got.field('cache-status')), isHit: got.cacheStatus.hit === true }
   }
 }
@@ -31,6 +31,8 @@ async function isTold(get: Awaited<ReturnType<typeof visit>>) {
     for (const other of ['ann', 'bob', 'cat']) if (other !== who) expect(text).not.toContain(other)
   }
 }
+
+const LANG = Symbol('language')
 
 const EXPRESS_PLACES: Readonly<
   Record<
@@ -116,6 +118,67 @@ const EXPRESS_PLACES: Readonly<
   'res.locals.lang, a getter': {
     fill: (_, res, who) => Object.defineProperty(res.locals, 'lang', { get: () => who, configurable: true }),
     read: (_, res) => res.locals.lang,
+  },
+  'req._tenant': {
+    fill: (req, _, who) => Object.assign(req, { _tenant: who }),
+    read: (req) => Reflect.get(req, '_tenant'),
+  },
+  'res._theme': {
+    fill: (_, res, who) => Object.assign(res, { _theme: who }),
+    read: (_, res) => Reflect.get(res, '_theme'),
+  },
+  'res.locals._csrf': {
+    fill: (_, res, who) => {
+      res.locals._csrf = who
+    },
+    read: (_, res) => res.locals._csrf,
+  },
+  'res.locals, by a symbol': {
+    fill: (_, res, who) => {
+      Reflect.set(res.locals, LANG, who)
+    },
+    read: (_, res) => Reflect.get(res.locals, LANG),
+  },
+  'req.sessionID': {
+    fill: (req, _, who) => Object.assign(req, { sessionID: who }),
+    read: (req) => Reflect.get(req, 'sessionID'),
+  },
+  'req.rateLimit': {
+    fill: (req, _, who) => Object.assign(req, { rateLimit: { key: who } }),
+    read: (req) => Reflect.get(req, 'rateLimit').key,
+  },
+  'req.rawBody of a GET': {
+    fill: (req, _, who) => Object.assign(req, { rawBody: who }),
+    read: (req) => Reflect.get(req, 'rawBody'),
+  },
+  'req.baseUrl': {
+    fill: (req, _, who) => {
+      req.baseUrl = `/${who}`
+    },
+    read: (req) => req.baseUrl,
+  },
+  'req.query, with another value than in the URL': {
+    fill: (req, _, who) => {
+      const query = { u: who ?? '1' }
+      Object.defineProperty(req, 'query', { value: query, configurable: true, writable: true })
+    },
+    read: (req) => req.query.u,
+  },
+  'req.cookies that the Cookie field does not have': {
+    fill: (req, _, who) => {
+      req.cookies = { theme: who }
+    },
+    read: (req) => req.cookies.theme,
+  },
+  'req.signedCookies that the Cookie field does not have': {
+    fill: (req, _, who) => {
+      req.signedCookies = who === undefined ? {} : { theme: who }
+    },
+    read: (req) => req.signedCookies.theme,
+  },
+  'the names of response fields': {
+    fill: (_, res, who) => who !== undefined && res.setHeader(`x-${who}`, '1'),
+    read: (_, res) => res.getHeaderNames().join(),
   },
   'req.t, a function': {
     fill: (req, _, who) => Object.assign(req, { t: (text: string) => `${text} ${who}` }),
@@ -307,6 +370,38 @@ const KOA_PLACES: Readonly<
   'ctx.state.lang, hidden': {
     fill: (ctx, who) => Object.defineProperty(ctx.state, 'lang', { value: who, configurable: true }),
     read: (ctx) => ctx.state.lang,
+  },
+  'ctx.user': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.user = { id: who }
+    },
+    read: (ctx) => ctx.user?.id,
+  },
+  'ctx.req.user': {
+    fill: (ctx, who) => who !== undefined && Object.assign(ctx.req, { user: who }),
+    read: (ctx) => Reflect.get(ctx.req, 'user'),
+  },
+  'ctx.res.theme': {
+    fill: (ctx, who) => Object.assign(ctx.res, { theme: who }),
+    read: (ctx) => Reflect.get(ctx.res, 'theme'),
+  },
+  'ctx.state._csrf': {
+    fill: (ctx, who) => {
+      ctx.state._csrf = who
+    },
+    read: (ctx) => ctx.state._csrf,
+  },
+  'ctx.params that are not in the URL': {
+    fill: (ctx, who) => {
+      if (who !== undefined) Object.assign(ctx, { params: { lang: who } })
+    },
+    read: (ctx) => Reflect.get(ctx, 'params')?.lang,
+  },
+  'ctx.query, with another value than in the URL': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.query.u = who
+    },
+    read: (ctx) => ctx.query.u,
   },
   'ctx.state.org, an object': {
     fill: (ctx, who) => {

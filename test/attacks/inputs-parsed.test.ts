@@ -107,3 +107,16 @@ describe.each([
     }
   })
 })
+
+it('cookies that a parser in front has decoded are those of the client in each form that it reads', async () => {
+  let runs = 0
+  const cached = fallbackCache({ ttl: 60 })
+  const app = express5()
+  app.use(cookieParser('secret'), cached, (_req, res) => void res.send(`run ${++runs}`))
+  const running = await listen(app)
+  for (const cookie of ['_ga=1', 'a=b%20c', 'a="b c"', 'a=j%3A%7B%22b%22%3A%5B1%5D%7D', 'a=%E0%A4%A', 'a=1; a=2']) {
+    expect((await ask(running.port, '/', { fields: { cookie } })).text).toBe('run 1')
+  }
+  await running.close()
+  await cached.close()
+})

@@ -181,3 +181,28 @@ describe.each(Object.entries(servers))('in %s', (name, start) => {
     }
   })
 })
+
+it('no page contains the identifier that middleware in front has taken from another request', async () => {
+  const cached = fallbackCache({ ttl: 60 })
+  const app = express5()
+  app.use((req, res, next) => {
+    Object.assign(req, { id: req.get('x-request-id') })
+    res.locals.reqId = req.get('x-request-id')
+    next()
+  })
+  app.use(cached)
+  app.get('/req', (req, res) => void res.send(`id ${Reflect.get(req, 'id')}`))
+  app.get('/locals', (_req, res) => void res.send(JSON.stringify({ ...res.locals })))
+  app.get('/unused', (req, res) => void res.send(`id of ${String(Reflect.get(req, 'id')).length} characters`))
+  const port = await serve(cached, app)
+  for (const path of ['/req', '/locals']) {
+    const got = []
+    for (const id of ['request-1', 'request-2']) got.push(await ask(port, path, { fields: { 'x-request-id': id } }))
+    expect(got.map(({ text }) => /request-\d/.exec(text)?.[0])).toEqual(['request-1', 'request-2'])
+    expect(got[0]?.field('cache-status')).toMatch(/detail=reflected$/)
+  }
+  for (const end of ['1', '2']) {
+    const got = await ask(port, '/unused', { fields: { 'x-request-id': ID + end } })
+    expect(got.cacheStatus.hit).toBe(end === '2')
+  }
+})

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { NEUTRAL_NAMES, TELLING_NAMES } from './filled-names.js'
+import { IDENTIFIER_NAMES, NEUTRAL_NAMES, TELLING_NAMES } from './filled-names.js'
 
 /**
  * Whether a selecting input is a value that middleware in front of the cache has set: `req:tenant`, `ctx:tenant`,
@@ -46,12 +46,16 @@ export function isTelling(name: string): boolean {
   return TELLING_NAMES.has(name.toLowerCase())
 }
 
-/**
- * Whether a name indicates a value without influence on the response: request identifiers, loggers, private data of
- * middleware.
- */
+/** Whether a name indicates a value without influence on the response: loggers, private data of packages and tracers. */
 export function isNeutralName(name: string): boolean {
-  return name.startsWith('_') ? !TELLING_NAMES.has(name) : NEUTRAL_NAMES.has(name)
+  if (NEUTRAL_NAMES.has(name)) return true
+  // on-finished, tracers and APM agents
+  return name.startsWith('__') && !TELLING_NAMES.has(name)
+}
+
+/** Whether a name indicates an identifier of the request, which only matters if the response contains it. */
+export function isIdentifierName(name: string): boolean {
+  return IDENTIFIER_NAMES.has(name)
 }
 
 /** Maximum length of a text that is not hashed, in characters. */

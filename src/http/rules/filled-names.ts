@@ -39,6 +39,7 @@ export const TELLING_NAMES: ReadonlySet<string> = new Set([
   't',
   'team',
   'tenant',
+  'user',
   'useragent',
   'usercontext',
   'userinfo',
@@ -47,23 +48,41 @@ export const TELLING_NAMES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Names of values that have no influence on a response, or whose influence is observed elsewhere: request identifiers,
- * loggers, functions that render templates, private data of middleware.
- * `user` has a separate rule.
+ * Names of values that have no influence on a response, or whose influence is observed elsewhere: loggers, functions that
+ * render templates, what Node.js, frameworks and their middleware keep for themselves. `user` has a separate rule.
  */
 export const NEUTRAL_NAMES: ReadonlySet<string> = new Set([
-  'id',
   'log',
-  'rateLimit',
   'sessionStore',
-  'sessionID',
+  'originalMethod',
+  'user',
+  'render',
+  'compress',
+  '_accept',
+  '_body',
+  '_eventLog',
+  '_locals',
+  '_matchedRoute',
+  '_matchedRouteName',
+  '_parsedOriginalUrl',
+  '_parsedUrl',
+  '_passport',
+  '_querycache',
+  '_remoteAddress',
+  '_responseTime',
+  '_routeBlacklists',
+  '_routeWhitelists',
+  '_sessionManager',
+  '_startAt',
+  '_startTime',
+])
+
+/** Names of identifiers of one request: a response made from one is only not stored if it contains the value. */
+export const IDENTIFIER_NAMES: ReadonlySet<string> = new Set([
+  'id',
   'requestId',
   'reqId',
   'correlationId',
   'traceId',
   'spanId',
-  'originalMethod',
-  'user',
-  'render',
-  'compress',
 ])

@@ -64,6 +64,8 @@ export class InputsRead {
   readonly counted: ReadonlySet<string>
   /** Neutral fields that were read and that a response may repeat, in lower case. */
   neutral: ReadonlySet<string> = NONE
+  /** The values of identifiers that middleware in front has set and that were read, by the names in `neutral`. */
+  identifiers: ReadonlyMap<string, string> = NO_IDENTIFIERS
   /** Where in the code all fields were read, for a warning; `undefined` if unknown. */
   place: string | undefined
   /** Incremented by each new read. */
@@ -177,6 +179,13 @@ export class InputsRead {
     }
   }
 
+  /** Records a read of an identifier of the request, such as `req.id`, which middleware in front has set. */
+  identifier(input: string, value: unknown): void {
+    if (!this.isCounting || value === undefined || this.identifiers.has(input)) return
+    this.identifiers = new Map(this.identifiers).set(input, String(value))
+    this.neutral = new Set(this.neutral).add(input)
+  }
+
   /** Restores an earlier state of the recorded cookies: a parser has read them, and its result is watched instead. */
   forgetCookies(every: boolean, names: number): void {
     this.everyCookie = every
@@ -227,6 +236,7 @@ type Kind = 'fields' | 'cookies' | 'parameters' | 'filledValues' | 'filledObject
 
 const NONE: ReadonlySet<string> = new Set()
 const NO_TEXTS: InputsRead['objectTexts'] = new Map()
+const NO_IDENTIFIERS: InputsRead['identifiers'] = new Map()
 const NO_FIELDS: InputsRead['fieldsBefore'] = Object.freeze({})
 
 /** Hidden from handlers, and read for every response by Express; a body may contain its own entity tag. */

@@ -75,9 +75,9 @@ const MOST_SEARCHED = 2 ** 24
 
 const NONE: readonly UnkeyedText[] = Object.freeze([])
 
-/** The value of a response field that middleware in front has set; `undefined` for other inputs. */
-function neutralText({ fieldsBefore }: InputsRead, input: string): string | undefined {
-  if (!input.startsWith(RESPONSE_FIELD)) return undefined
+/** The value of an identifier or a response field that middleware in front has set; `undefined` for other inputs. */
+function neutralText({ fieldsBefore, identifiers }: InputsRead, input: string): string | undefined {
+  if (!input.startsWith(RESPONSE_FIELD)) return identifiers.get(input)
   const value = fieldsBefore[input.slice(RESPONSE_FIELD.length)]
   return typeof value === 'object' ? value.join(', ') : String(value ?? '')
 }

@@ -23,12 +23,14 @@ import {
   detachedRun,
   fieldOf,
   filledIn,
+  HANDLER,
   isClosed,
   isEncrypted,
   keepContent,
   lineOf,
   type NodeRequest,
   otherOriginOf,
+  type ParsedContent,
   readContent,
   rewrittenUrl,
   sendPreparedOver,
@@ -105,7 +107,9 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get rewritten(): string | undefined {
     const { url, baseUrl = '' } = this.context
-    const rewritten = rewrittenUrl(this.url, url, baseUrl)
+    // No mount leaves the URL as it is, or has a path that the URL does not have.
+    const isOwnBase = baseUrl !== '' && (url === this.url || !this.url.startsWith(baseUrl))
+    const rewritten = isOwnBase ? `${baseUrl} ${url}` : rewrittenUrl(this.url, url, baseUrl)
     const added = this.#added
     return typeof added === 'string' ? JSON.stringify([rewritten ?? this.url, added]) : rewritten
   }
@@ -115,11 +119,24 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get #added(): string | undefined | false {
-    const { context } = this
+    const { method, url = '', headers, app, body, cookies, signedCookies } = this.context
+    const { rawBody, file, files, params, version, [HANDLER]: handler } = this.context as ParsedContent
     // The getter of Express 5 parses the URL, so that nothing that is added to its result stays.
-    const query = Object.hasOwn(context, 'query') ? context.query : undefined
-    const hasNoContent = context.method === 'GET' || context.method === 'HEAD'
-    return addedContent(hasNoContent ? context.body : undefined, query, context.url ?? '')
+    const query = Object.hasOwn(this.context, 'query') ? this.context.query : undefined
+    const parseQuery: unknown = query === undefined ? undefined : app?.get('query parser fn')
+    return addedContent(
+      // Express derives parameters from the URL for each layer.
+      {
+        ...{ body, rawBody, file, files, query, cookies, signedCookies, version, [HANDLER]: handler },
+        params: app === undefined ? params : undefined,
+      },
+      {
+        method,
+        url,
+        cookie: headers.cookie,
+        ...(typeof parseQuery === 'function' && { parseQuery: parseQuery as () => object }),
+      },
+    )
   }
 
   get protocol(): string {

@@ -32,7 +32,7 @@ import {
 import { recordAnswer } from './answer-recording.js'
 import { isOutermost } from './outermost.js'
 import { KoaRequestHead } from './request-head.js'
-import { reply, replyInstead, sessionOf } from './response.js'
+import { reply, replyInstead, sessionOf, userOfContext } from './response.js'
 import { koaRoute } from './route-pattern.js'
 import { watchContext } from './watched-context.js'
 
@@ -58,7 +58,7 @@ export class KoaExchange implements Exchange<Context> {
   }
 
   get user(): unknown {
-    return this.context.state.user
+    return userOfContext(this.context)
   }
 
   get session(): unknown {

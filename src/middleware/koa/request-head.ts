@@ -1,3 +1,4 @@
+import { parse as parseQuery } from 'node:querystring'
 import type { Context } from 'koa'
 import type { RequestHead } from '../../http/port/index.js'
 import {
@@ -5,6 +6,7 @@ import {
   begunKoaAnswer,
   filledIn,
   otherOriginOf,
+  type ParsedContent,
   rewrittenUrl,
   socketOf,
   streamsBody,
@@ -39,10 +41,12 @@ export class KoaRequestHead implements RequestHead {
   }
 
   get #added(): string | undefined | false {
-    const { request, url } = this.#ctx
-    const { body } = request as { readonly body?: unknown }
-    const hasNoContent = this.method === 'GET' || this.method === 'HEAD'
-    return addedContent(hasNoContent ? body : undefined, parsedQuery(request), url)
+    const { request, url, params } = this.#ctx as Context & { readonly params?: unknown }
+    const { body, rawBody, files } = request as ParsedContent
+    return addedContent(
+      { body, rawBody, files, params, query: parsedQuery(request) },
+      { method: this.method, url, cookie: undefined, parseQuery },
+    )
   }
 
   get rewritten(): string | undefined {
@@ -73,7 +77,7 @@ export class KoaRequestHead implements RequestHead {
   filled(input: string): string | null | undefined {
     const ctx = this.#ctx
     return filledIn(
-      { req: ctx.req, ctx, request: ctx.request, state: ctx.state, response: ctx.res },
+      { req: ctx.req, res: ctx.res, ctx, request: ctx.request, state: ctx.state, response: ctx.res },
       input,
       this.#ignored,
     )

@@ -120,7 +120,7 @@ export class KoaResponseHead implements ResponseHead {
   }
 
   get user(): unknown {
-    return this.#ctx.state.user
+    return userOfContext(this.#ctx)
   }
 
   get session(): unknown {
@@ -171,7 +171,7 @@ const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-enco
 
 /** All field names in their original case, which HTTP/2 responses do not keep. */
 function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): string[] {
-  return res.getRawHeaderNames?.() ?? res.getHeaderNames()
+  return res.getRawHeaderNames?.() ?? Object.getPrototypeOf(res).getHeaderNames.call(res)
 }
 
 /** The session of a context. koa-session adds its own properties to the session, and omits them in `toJSON()`. */
@@ -179,4 +179,9 @@ export function sessionOf(ctx: object): unknown {
   const session: unknown = Reflect.get(ctx, 'session')
   const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON
   return typeof toJson === 'function' ? toJson.call(session) : session
+}
+
+/** The user of a context; middleware of Express, used through koa-connect, sets it on the request of Node.js. */
+export function userOfContext(ctx: { readonly state: { readonly user?: unknown }; readonly req: object }): unknown {
+  return ctx.state.user ?? (ctx.req as { readonly user?: unknown }).user
 }

@@ -1,30 +1,104 @@
+import { parse } from 'node:querystring'
 import { filledText } from '../../http/port/index.js'
+import { addedCookies, type ParsedCookies } from './added-cookies.js'
+
+/** Where parsers put what a request has sent, and where middleware in front may have put something else. */
+export interface ParsedContent extends ParsedCookies {
+  readonly body?: unknown
+  readonly rawBody?: unknown
+  readonly file?: unknown
+  readonly files?: unknown
+  readonly query?: unknown
+  readonly params?: unknown
+  /** The version of an API that a package has found in the request, and by which the route was chosen. */
+  readonly version?: unknown
+  /** The handler, if the router has chosen it by more than the URL. */
+  readonly [HANDLER]?: unknown
+}
+
+/** The property by which an adapter names the handler of a request. */
+export const HANDLER: unique symbol = Symbol.for('fallback-cache.handler') as never
+
+/** A request, by which it is judged what middleware in front has added. */
+export interface SentRequest {
+  readonly method: string | undefined
+  /** Path and query. */
+  readonly url: string
+  /** The `Cookie` field. */
+  readonly cookie: string | undefined
+  /** How the framework parses a query, by default as `node:querystring` does. */
+  parseQuery?(query: string): object
+}
 
 /**
- * The parsed body and the parsed query as text, where middleware in front has put something on the request that the
- * client has not sent: a body on a GET, or more parameters than the URL has. `undefined` if it has not; `false` if it
- * cannot be compared.
- *
- * @param body - `undefined` for methods whose requests have content
+ * What middleware in front has put on the request that the client has not sent, as text: a body on a GET, parameters
+ * that are not in the URL, cookies that are not in the Cookie field. `undefined` if it has not; `false` if it cannot be
+ * compared.
  */
-export function addedContent(body: unknown, query: unknown, url: string): string | undefined | false {
-  const hasBody = body !== undefined && body !== null && !isEmpty(body)
-  const hasMore = typeof query === 'object' && query !== null && hasMoreThan(url, query)
-  if (!hasBody && !hasMore) return undefined
-  const texts = [hasBody ? filledText(body) : null, hasMore ? filledText(query) : null]
-  return texts.includes(undefined) ? false : JSON.stringify(texts)
+export function addedContent(parsed: ParsedContent, request: SentRequest): string | undefined | false {
+  const { query, params } = parsed
+  const added: unknown[] = request.method === 'GET' || request.method === 'HEAD' ? contentOf(parsed) : []
+  if (isRecord(query) && isOtherQuery(query, request)) added.push('query', { ...query })
+  if (isRecord(params) && isOtherPath(params, request.url)) added.push('params', { ...params })
+  if (typeof parsed.version === 'string') added.push('version', parsed.version)
+  if (parsed[HANDLER] !== undefined) added.push('handler', parsed[HANDLER])
+  const cookies = addedCookies(parsed, request.cookie)
+  if (cookies !== undefined) added.push('cookies', cookies)
+  if (added.length === 0) return undefined
+  return filledText(added) ?? false
 }
 
-/** Whether a parsed body is that of a request without content. */
-function isEmpty(body: unknown): boolean {
-  if (typeof body !== 'object' || body === null) return body === ''
-  for (const _name in body) return false
-  return Object.getPrototypeOf(body) === Object.prototype || Object.getPrototypeOf(body) === null
+/** What a request without content has nevertheless. */
+function contentOf({ body, rawBody, file, files }: ParsedContent): unknown[] {
+  const added: unknown[] = []
+  if (!isEmpty(body)) added.push('body', body)
+  if (!isEmpty(rawBody)) added.push('rawBody', rawBody)
+  if (!isEmpty(file)) added.push('file', file)
+  if (!isEmpty(files)) added.push('files', files)
+  return added
 }
 
-function hasMoreThan(url: string, query: object): boolean {
-  const parsed = Object.keys(query).length
-  if (parsed === 0) return false
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+/** Whether a parsed value is that of a request without content. */
+function isEmpty(value: unknown): boolean {
+  if (!isRecord(value)) return value === undefined || value === null || value === ''
+  for (const _name in value) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || prototype === Array.prototype
+}
+
+/** Whether a parsed query is another one than that of the URL. */
+function isOtherQuery(query: Readonly<Record<string, unknown>>, { url, parseQuery = parse }: SentRequest): boolean {
   const start = url.indexOf('?')
-  return parsed > (start < 0 ? 0 : url.slice(start).split('&').length)
+  const names = Object.keys(query)
+  if (start < 0) return names.length > 0
+  const text = url.slice(start + 1)
+  const pairs = text.split('&')
+  // Parsing again is left to queries that need decoding.
+  if (names.length === pairs.length && names.every((name) => pairs.includes(`${name}=${String(query[name])}`))) {
+    return false
+  }
+  return filledText({ ...parseQuery(text) }) !== filledText({ ...query })
+}
+
+/** Whether a parameter of the path is no part of it. */
+function isOtherPath(params: Readonly<Record<string, unknown>>, url: string): boolean {
+  const names = Object.keys(params)
+  if (names.length === 0) return false
+  const path = `${url.split('?', 1)[0]}/`
+  return names.some((name) => !isWithin(path, params[name]))
+}
+
+function isWithin(path: string, value: unknown): boolean {
+  if (value === undefined || value === null || value === '') return true
+  if (typeof value !== 'string') return false
+  if (path.includes(`/${value}/`)) return true
+  try {
+    return decodeURIComponent(path).includes(`/${value}/`)
+  } catch {
+    return false
+  }
 }

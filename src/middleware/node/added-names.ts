@@ -10,9 +10,14 @@ export function addedNames(prefix: Place, names: readonly string[]): readonly st
   const last = LAST[prefix]
   // Most objects have the same properties in the same order.
   if (last !== undefined && isSame(names, last.names)) return last.added
-  const added = names.filter((name) => !KNOWN_NAMES[prefix].has(name) && !isNeutralName(name))
+  const added = names.filter((name) => !KNOWN_NAMES[prefix].has(name) && !isNeutralIn(prefix, name))
   LAST[prefix] = { names, added }
   return added
+}
+
+/** Whether a name is neutral on an object: the rule for logged-in users only knows some places. */
+export function isNeutralIn(prefix: Place, name: string): boolean {
+  return isNeutralName(name) && (name !== 'user' || prefix === 'req')
 }
 
 const LAST: Partial<Record<Place, { readonly names: readonly string[]; readonly added: readonly string[] }>> = {}
@@ -23,12 +28,21 @@ function isSame(names: readonly string[], others: readonly string[]): boolean {
   return true
 }
 
+/** The private names of Node.js, of its own properties and of inherited ones, which streams and emitters redefine. */
+function namesOfNode(made: object): readonly string[] {
+  const names = Object.getOwnPropertyNames(made)
+  for (let holder = made; holder !== null; holder = Object.getPrototypeOf(holder)) {
+    names.push(...Object.getOwnPropertyNames(holder).filter((name) => name.startsWith('_')))
+  }
+  return names
+}
+
 /**
  * Properties that Node.js and Express add to each request, and those of parsers and authentication, which have separate
  * rules.
  */
 const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
-  ...Object.getOwnPropertyNames(new IncomingMessage(new Socket())),
+  ...namesOfNode(new IncomingMessage(new Socket())),
   'app',
   'auth',
   'baseUrl',
@@ -81,7 +95,7 @@ const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
 
 /** Properties that Node.js, frameworks and parsers add to each response, or to each request of Koa. */
 const KNOWN_OF_RESPONSE: ReadonlySet<string> = new Set([
-  ...Object.getOwnPropertyNames(new ServerResponse(new IncomingMessage(new Socket()))),
+  ...namesOfNode(new ServerResponse(new IncomingMessage(new Socket()))),
   ...['app', 'fallbackCache', 'locals', 'req', 'statusCode', 'statusMessage', 'writable'],
 ])
 const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([

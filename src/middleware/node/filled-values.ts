@@ -1,6 +1,14 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
-import { filledText, isNeutralName, isOfOneRun, isPlainValue, RESPONSE_FIELD, tokenOf } from '../../http/port/index.js'
+import {
+  filledText,
+  isIdentifierName,
+  isNeutralName,
+  isOfOneRun,
+  isPlainValue,
+  RESPONSE_FIELD,
+  tokenOf,
+} from '../../http/port/index.js'
 import { isAbsent } from './watched-property.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
@@ -51,9 +59,13 @@ function responseFieldText(
 /** All plain values of an object as one text, with the names of the others, which count when they are read. */
 function plainValues(prefix: string, holder: object, ignored: ReadonlySet<string>): string | null | undefined {
   const counted = Object.entries(holder).filter(
-    ([name, value]) => !isAbsent(value) && !isNeutralName(name) && !ignored.has(`${prefix}:${name}`),
+    ([name, value]) => !isAbsent(value) && isCountedAmongAll(name) && !ignored.has(`${prefix}:${name}`),
   )
   return filledText(Object.fromEntries(counted.map(([name, value]) => [name, isPlainValue(value) ? value : null])))
+}
+
+function isCountedAmongAll(name: string): boolean {
+  return !isNeutralName(name) && !isIdentifierName(name)
 }
 
 const NONE_IGNORED: ReadonlySet<string> = new Set()

@@ -76,8 +76,10 @@ export function rewrittenUrl(original: string, url: string | undefined, base: st
   return rest === url || (rest !== undefined && !rest.startsWith('/') && `/${rest}` === url) ? undefined : url
 }
 
-/** Whether an HTTP/2 request has a body. */
+/** Whether an HTTP/2 request has a body, or the connection of a request is handed to another protocol. */
 export function streamsBody(request: IncomingMessage): boolean {
+  // Set by Node.js before it emits 'upgrade'; without a listener for that it is an ordinary request.
+  if ((request as { readonly upgrade?: unknown }).upgrade === true) return true
   if (request.httpVersionMajor < 2) return false
   const { stream } = request as { readonly stream?: { readonly endAfterHeaders?: boolean } }
   return stream?.endAfterHeaders === false

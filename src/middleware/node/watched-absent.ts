@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { type InputsRead, isNeutralName } from '../../http/port/index.js'
+import { type InputsRead, isIdentifierName } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
+import { isNeutralIn } from './added-names.js'
 import { LiveUrl, PARSED_URL, type ParsedRequestUrl, type UrlUser } from './live-url.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 import { isAskedOfAll } from './watched-fields.js'
@@ -150,7 +151,14 @@ class AbsentReads implements ProxyHandler<object> {
   }
 
   #note(target: object, name: string, receiver: object): void {
-    if (isNeutralName(name) || OF_STREAMS.has(name) || isAskedOfAll(name) || name in target) return
+    if (
+      isNeutralIn(this.#prefix, name) ||
+      isIdentifierName(name) ||
+      OF_STREAMS.has(name) ||
+      isAskedOfAll(name) ||
+      name in target
+    )
+      return
     const request = this.#prefix === 'req' ? receiver : (receiver as { readonly req: IncomingMessage }).req
     const scope = scopeOf(request)
     // A refresh has a scope before it passes the middleware in front of the cache, whose reads do not count.

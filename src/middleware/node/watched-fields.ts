@@ -12,6 +12,8 @@ export interface RecordReader {
   one(name: string): void
   /** The object was listed, copied or serialized. */
   all(): void
+  /** An entry under a symbol was read. */
+  symbol?(name: symbol): void
   /** An entry was set or deleted. */
   written?(name: string): void
   /** An entry that is a function is handed out; the result is handed out in its place. */
@@ -67,6 +69,7 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     if (typeof name === 'string') this.#note(name)
     else if (name === PRINTED) return this[PRINTED]
     else if (name === inspect.custom) return undefined
+    else if (!WELL_KNOWN.has(name)) this.#reader.symbol?.(name)
     const value = this.#record[name as string]
     if (typeof value !== 'function' || typeof name !== 'string' || this.#reader.handOut === undefined) return value
     return this.#reader.handOut(name, value as () => unknown)
@@ -125,6 +128,11 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
 }
 
 const OBJECT: object = Object.prototype
+
+/** Symbols that the language looks for on objects. */
+const WELL_KNOWN: ReadonlySet<unknown> = new Set(
+  Object.getOwnPropertyNames(Symbol).map((name) => Reflect.get(Symbol, name) as unknown),
+)
 
 /** Whether serializers and other packages look for a property of this name on every object. */
 export function isAskedOfAll(name: string): boolean {

@@ -31,9 +31,10 @@ export function watchFilledContext(
   inputs: InputsRead,
 ): void {
   const { request } = ctx
-  const live = { req: ctx.req, ctx, request, state: ctx.state, response: ctx.res }
+  const live = { req: ctx.req, res: ctx.res, ctx, request, state: ctx.state, response: ctx.res }
   tell(inputs, live, {
     req: watchProperties('req', ctx.req, inputs),
+    res: watchAddedNames('res', ctx.res, inputs),
     ctx: watchProperties('ctx', ctx, inputs),
     request: watchAddedNames('request', request, inputs),
     state: watchHolder('state', ctx, inputs),

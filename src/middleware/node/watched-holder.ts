@@ -1,5 +1,5 @@
 import type { InputsRead } from '../../http/port/index.js'
-import { isNeutralName, isPlainValue } from '../../http/port/index.js'
+import { isIdentifierName, isNeutralName, isPlainValue } from '../../http/port/index.js'
 import { ownValue } from './filled-values.js'
 import { type InputRecord, NO_VALUES, type RecordReader, watchedRecord } from './watched-fields.js'
 import { isAbsent, noteRead, watchedFunction } from './watched-property.js'
@@ -71,13 +71,21 @@ class HolderWatch implements RecordReader {
     const value = this.#before[name]
     const input = `${this.#prefix}:${name}`
     const isPlain = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
-    if (!isPlain || !this.#isAll) noteRead(input, name, value, this.#inputs)
+    if (!isPlain || !this.#isAll || isIdentifierName(name)) noteRead(input, name, value, this.#inputs)
   }
 
   all(): void {
     if (!this.#inputs.isCounting || this.#isAll) return
     this.#isAll = true
     this.#inputs.filled(`${this.#prefix}:*`, true)
+  }
+
+  /** Symbols have no name by which another request could be compared. */
+  symbol(name: symbol): void {
+    const known = Symbol.keyFor(name)
+    if (this.#inputs.isCounting && known?.startsWith('nodejs.') !== true) {
+      this.#inputs.filled(`${this.#prefix}:${String(name)}`, false)
+    }
   }
 
   handOut(name: string, value: () => unknown): unknown {

@@ -1,4 +1,4 @@
-import { type InputsRead, isPlainValue, isTelling } from '../../http/port/index.js'
+import { type InputsRead, isIdentifierName, isPlainValue, isTelling } from '../../http/port/index.js'
 import { isReadByEmit } from './emitter-domain.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 
@@ -52,7 +52,8 @@ class WatchedProperty implements OwnAccessor {
 export function noteRead(input: string, name: string, value: unknown, inputs: InputsRead): void {
   if (isReadByEmit(name, value)) return
   const isCounted = inputs.counted.has(input)
-  if (isAbsent(value) || (isPlainValue(value) && !isCounted)) inputs.filled(input, true)
+  if (isIdentifierName(name) && !isCounted && typeof value !== 'object') inputs.identifier(input, value)
+  else if (isAbsent(value) || (isPlainValue(value) && !isCounted)) inputs.filled(input, true)
   else if (isCounted || isTelling(name)) inputs.filled(input, false)
   else if (typeof value === 'object') inputs.filledObject(input, value)
 }

@@ -3,8 +3,8 @@ import { type InputsRead, lowerCase } from '../../http/port/index.js'
 import type { OuterFields } from './outer-fields.js'
 import { watchedRecord } from './watched-fields.js'
 
-/** The methods of a response by which handlers read its fields. Names alone are listed to remove fields. */
-type Methods = Pick<ServerResponse, 'getHeader' | 'hasHeader' | 'getHeaders'>
+/** The methods of a response by which handlers read its fields. */
+type Methods = Pick<ServerResponse, 'getHeader' | 'hasHeader' | 'getHeaders' | 'getHeaderNames'>
 
 /** The property under which a response stores its watch. */
 const FIELDS = Symbol('fallback-cache.fields')
@@ -29,8 +29,8 @@ export class ResponseFieldsWatch {
     this.#outer = outer
     this.#inputs = inputs
     inputs.fieldsBefore = outer.values
-    const { getHeader, hasHeader, getHeaders } = response
-    this.#before = { getHeader, hasHeader, getHeaders }
+    const { getHeader, hasHeader, getHeaders, getHeaderNames } = response
+    this.#before = { getHeader, hasHeader, getHeaders, getHeaderNames }
     const watched = response as Watched
     // Another watch exists if another cache has handled the request before.
     const own = watched[FIELDS] === undefined ? SHARED : methodsOf(this)
@@ -40,6 +40,7 @@ export class ResponseFieldsWatch {
     response.getHeader = own.getHeader
     response.hasHeader = own.hasHeader
     response.getHeaders = own.getHeaders
+    response.getHeaderNames = own.getHeaderNames
   }
 
   getHeader(name: string): ReturnType<Methods['getHeader']> {
@@ -58,6 +59,11 @@ export class ResponseFieldsWatch {
     return watchedRecord(fields, { one: (name) => this.#read(name), all: () => this.#inputs.responseField('*') })
   }
 
+  getHeaderNames(): string[] {
+    this.#inputs.responseField('*')
+    return this.#before.getHeaderNames.call(this.#response)
+  }
+
   /** Restores the methods. Called before the head is recorded. */
   stop(): void {
     for (const name of this.#appended ?? NONE) if (!this.#outer.isSet(name)) this.#inputs.responseField(name)
@@ -65,6 +71,7 @@ export class ResponseFieldsWatch {
     if (response.getHeader === own.getHeader) response.getHeader = before.getHeader
     if (response.hasHeader === own.hasHeader) response.hasHeader = before.hasHeader
     if (response.getHeaders === own.getHeaders) response.getHeaders = before.getHeaders
+    if (response.getHeaderNames === own.getHeaderNames) response.getHeaderNames = before.getHeaderNames
   }
 
   #read(name: unknown): void {
@@ -95,6 +102,9 @@ const SHARED: Methods & ThisType<Watched> = {
   getHeaders() {
     return this[FIELDS]?.getHeaders() ?? {}
   },
+  getHeaderNames() {
+    return this[FIELDS]?.getHeaderNames() ?? []
+  },
 }
 
 function methodsOf(watch: ResponseFieldsWatch): Methods {
@@ -102,5 +112,6 @@ function methodsOf(watch: ResponseFieldsWatch): Methods {
     getHeader: (name) => watch.getHeader(name),
     hasHeader: (name) => watch.hasHeader(name),
     getHeaders: () => watch.getHeaders(),
+    getHeaderNames: () => watch.getHeaderNames(),
   }
 }
