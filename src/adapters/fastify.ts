@@ -11,7 +11,8 @@ import {
   type FallbackCacheMiddleware,
   type MiddlewareOptions,
 } from '../middleware/express.js'
-import { ignoreUnchanged, sendHeadLate } from './late-head.js'
+import { ignoreUnchanged, namesOfFields, sendHeadLate } from './late-head.js'
+import { areShown, readThroughCache, reportAbsent, shownValue, showParsed, showValues } from './shown-values.js'
 
 /** The options of {@link fallbackCache}; functions in them are called with the request of Node.js (`request.raw`). */
 export type FastifyCacheOptions = MiddlewareOptions
@@ -84,13 +85,17 @@ function hooksOf(cached: FallbackCacheMiddleware): FastifyCacheHooks {
   return {
     onRequest(request, reply, done) {
       layFields(reply)
-      cached(request.raw, reply.raw, (error) => done(error as Error | undefined))
+      const inFront = areShown(reply.raw) ? undefined : showRequest(request, reply)
+      cached(request.raw, reply.raw, (error) => {
+        if (error === undefined && inFront !== undefined) observeRequest(request, reply, inFront)
+        done(error as Error | undefined)
+      })
     },
     onSend(request, reply, payload, done) {
       // The pattern of the route, for `stats().traffic.routes`.
       Object.assign(request.raw, loggedIn(request), { route: { path: request.routeOptions.url } })
       // Fields that hooks in front of the cache have set and the route has removed.
-      for (const name of reply.raw.getHeaderNames()) if (!reply.hasHeader(name)) reply.raw.removeHeader(name)
+      for (const name of namesOfFields(reply.raw)) if (!reply.hasHeader(name)) reply.raw.removeHeader(name)
       ignoreUnchanged(reply.raw)
       if (typeof payload === 'string' || Buffer.isBuffer(payload)) sendHeadLate(reply.raw)
       done(null, payload)
@@ -103,6 +108,49 @@ function layFields(reply: FastifyReply): void {
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) reply.raw.setHeader(name, value)
   }
+}
+
+/** The names of what hooks in front of the cache have set on the request and on the reply. */
+interface SetInFront {
+  readonly onRequest: readonly string[]
+  readonly onReply: readonly string[]
+}
+
+/** Properties that Fastify sets itself, and those of plugins that are shown where Express has them. */
+const KNOWN_OF_REQUEST = new Set(['id', 'params', 'raw', 'query', 'log', 'body', 'cookies', 'session', 'user'])
+const KNOWN_OF_REPLY = new Set(['raw', 'request', 'log', 'server', 'context'])
+
+/** Where Fastify keeps what was assigned to `request.headers`; it reads the property for each access to the fields. */
+const OTHER_FIELDS = 'additionalHeaders'
+
+/** What a name of the reply begins with among the values that the cache observes. */
+const OF_REPLY = 'reply.'
+
+/** Shows the cache the request as hooks in front of it have left it: see `showValues`. */
+function showRequest(request: FastifyRequest, reply: FastifyReply): SetInFront {
+  const onRequest = Object.keys(request).filter((name) => !KNOWN_OF_REQUEST.has(name))
+  const onReply = Object.keys(reply).filter((name) => !KNOWN_OF_REPLY.has(name))
+  showValues(
+    reply.raw,
+    Object.fromEntries([
+      ...onRequest.map((name) => [name, Reflect.get(request, name) as unknown]),
+      ...onReply.map((name) => [OF_REPLY + name, Reflect.get(reply, name) as unknown]),
+    ]),
+  )
+  const { query, params, body, cookies } = request as FastifyRequest & { readonly cookies?: unknown }
+  showParsed(request.raw, { query, params, body, cookies, ...loggedIn(request) })
+  return { onRequest, onReply }
+}
+
+/** Lets reads of the request and of the reply go through what the cache observes. */
+function observeRequest(request: FastifyRequest, reply: FastifyReply, { onRequest, onReply }: SetInFront): void {
+  const { raw } = reply
+  readThroughCache(request, onRequest, (name) => shownValue(raw, name))
+  readThroughCache(reply, onReply, (name) => shownValue(raw, OF_REPLY + name))
+  const parsed = ['query', 'cookies'].filter((name) => Object.hasOwn(request, name))
+  readThroughCache(request, parsed, (name) => Reflect.get(request.raw, name))
+  reportAbsent(request, (name) => KNOWN_OF_REQUEST.has(name) || name === OTHER_FIELDS || shownValue(raw, name))
+  reportAbsent(reply, (name) => shownValue(raw, OF_REPLY + name))
 }
 
 /** The properties that authentication and session plugins add to a request. */

@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { parse } from 'node:querystring'
 import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, MiddlewareHandler, Next } from 'hono'
@@ -9,7 +10,8 @@ import {
   type FallbackCacheMiddleware,
   type MiddlewareOptions,
 } from '../middleware/express.js'
-import { sendHeadLate } from './late-head.js'
+import { namesOfFields, sendHeadLate } from './late-head.js'
+import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
 
 /** The options of {@link fallbackCache}; functions in them are called with the request of Node.js (`c.env.incoming`). */
 export type HonoCacheOptions = MiddlewareOptions
@@ -54,6 +56,7 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     const { incoming, outgoing } = nodeOf(c)
     for (const [name, value] of c.res.headers) outgoing.appendHeader(name, value)
     forgetResponse(c)
+    const inFront = areShown(outgoing as ServerResponse) ? undefined : showVariables(c)
     let isGone = false
     const goesOn = await new Promise<boolean>((resolve, reject) => {
       outgoing.once('close', () => {
@@ -62,8 +65,12 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
       })
       cached(incoming as never, outgoing as never, (error) => (error === undefined ? resolve(true) : reject(error)))
     })
-    if (goesOn) return run(c, next, () => isGone)
-    return RESPONSE_ALREADY_SENT
+    if (!goesOn) return RESPONSE_ALREADY_SENT
+    if (inFront !== undefined) {
+      observeVariables(c, inFront)
+      observeQuery(c)
+    }
+    return run(c, next, () => isGone)
   }
   const { cache, invalidate, invalidateTags, stats, close } = cached
   return Object.assign(middleware, {
@@ -78,6 +85,69 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
         'env' in request ? (nodeOf(request as Context<HonoEnv>).incoming as never) : (request as RequestDescription),
       ),
   })
+}
+
+/** Variables with a rule of their own. */
+const OF_LOGGED_IN = new Set(['user', 'session'])
+
+type Variables = Readonly<Record<string, unknown>>
+
+/** Shows the cache the variables that middleware in front of it has set: see `showValues`. */
+function showVariables(c: Context<HonoEnv>): Variables {
+  const variables: Variables = { ...c.var }
+  showValues(c.env.outgoing as ServerResponse, { ...variables })
+  const { user, session } = variables
+  const incoming = c.env.incoming as IncomingMessage
+  showParsed(incoming, { query: parse(incoming.url?.split('?', 2)[1] ?? ''), user, session })
+  return variables
+}
+
+/** Lets reads of the variables that middleware in front of the cache has set go through what the cache observes. */
+function observeVariables(c: Context<HonoEnv>, before: Variables): void {
+  const outgoing = c.env.outgoing as ServerResponse
+  const get = c.get.bind(c) as (name: string) => unknown
+  const observed = (name: string) => {
+    const value = get(name)
+    const isOfFront = value === undefined || (Object.hasOwn(before, name) && before[name] === value)
+    return isOfFront && !OF_LOGGED_IN.has(name) ? shownValue(outgoing, name) : value
+  }
+  c.get = observed as typeof c.get
+  const { var: variables } = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(c)) as {
+    readonly var: { get(): object }
+  }
+  Object.defineProperty(c, 'var', {
+    get: () => observedRecord(variables.get.call(c), observed, () => readShownValues(outgoing)),
+  })
+}
+
+/** A record whose entries are read by a function, and which calls another one when it is listed. */
+function observedRecord(record: object, read: (name: string) => unknown, listed: () => void): object {
+  return new Proxy(record, {
+    get: (target, name) => (typeof name === 'string' ? read(name) : Reflect.get(target, name)),
+    has(target, name) {
+      if (typeof name === 'string') read(name)
+      return name in target
+    },
+    ownKeys(target) {
+      listed()
+      return Reflect.ownKeys(target)
+    },
+  })
+}
+
+/** Hono parses the parameters from the URL; the cache observes those of `incoming.query`. */
+function observeQuery(c: Context<HonoEnv>): void {
+  const { query: shown } = c.env.incoming as { readonly query?: object }
+  const { query, queries } = c.req
+  const note = (name: string | undefined) => {
+    if (name === undefined) list(shown ?? {})
+    else Reflect.get(shown ?? {}, name)
+  }
+  const noting = (method: (name: string) => unknown) => (name: string) => {
+    note(name)
+    return method.call(c.req, name)
+  }
+  Object.assign(c.req, { query: noting(query as never), queries: noting(queries as never) })
 }
 
 /** @throws TypeError if the application does not run on `@hono/node-server` */
@@ -96,7 +166,8 @@ async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Prom
   await next()
   Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route: { path: patternOf(c) } })
   // Fields that middleware in front of the cache has set and the route has removed.
-  for (const name of outgoing.getHeaderNames()) if (!c.res.headers.has(name)) outgoing.removeHeader(name)
+  for (const name of namesOfFields(outgoing as ServerResponse))
+    if (!c.res.headers.has(name)) outgoing.removeHeader(name)
   sendHeadLate(outgoing as ServerResponse)
   endLate(outgoing as ServerResponse, isGone)
 }

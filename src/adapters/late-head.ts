@@ -38,6 +38,11 @@ function setChanged(response: ServerResponse, fields: OutgoingHttpHeaders | unde
   }
 }
 
+/** The names of the fields of a response, which is no read of them: the cache observes the response's own method. */
+export function namesOfFields(response: ServerResponse): readonly string[] {
+  return Object.getPrototypeOf(response).getHeaderNames.call(response)
+}
+
 /** A field that is compared and not used: the cache observes the response's own method. */
 function fieldOf(response: ServerResponse, name: string): unknown {
   return Object.getPrototypeOf(response).getHeader.call(response, name)

@@ -12,6 +12,7 @@ import type { Request, Response } from 'express'
 import { Observable } from 'rxjs'
 import { FallbackCache, type FallbackCacheOptions, type InvalidateOptions, type Invalidation } from '../index.js'
 import { type FallbackCacheMiddleware, fallbackCache } from '../middleware/express.js'
+import { list } from './shown-values.js'
 
 /** The options of one handler: those of the middleware, except for the cache itself, which all handlers share. */
 export type CachedOptions = Parameters<FallbackCacheMiddleware['with']>[0]
@@ -104,10 +105,13 @@ export class FallbackCacheInterceptor implements NestInterceptor {
     ])
     if (options === undefined && (request.method === 'GET' || request.method === 'HEAD')) return handler.handle()
     checkIsExpress(request)
+    const version: unknown = this.#reflector.getAllAndOverride(VERSION, [context.getHandler(), context.getClass()])
+    if (version !== undefined) Reflect.set(request, HANDLER, `${context.getClass().name}.${context.getHandler().name}`)
     const cached = options === undefined ? this.cached : this.#with(options)
     // On a hit the response is sent, and Nest, which receives no value, sends none.
     return new Observable((subscriber) => {
       cached(request, http.getResponse<Response>(), (error) => {
+        if (hasOwnProviders(request)) list(request.headers)
         if (error === undefined) subscriber.add(handler.handle().subscribe(subscriber))
         else subscriber.error(error)
       })
@@ -131,6 +135,17 @@ export class FallbackCacheInterceptor implements NestInterceptor {
     this.#byOptions.set(options, made)
     return made
   }
+}
+
+/** Where Nest keeps what `@Version` says: a handler is then chosen by more than the URL, such as a field. */
+const VERSION = '__version__'
+
+/** See `HANDLER` of `src/middleware/node`. */
+const HANDLER = Symbol.for('fallback-cache.handler')
+
+/** Whether Nest has made providers for this request alone, before the cache: their constructors may have read anything. */
+function hasOwnProviders(request: Request): boolean {
+  return Object.getOwnPropertySymbols(request).some(({ description }) => description === 'REQUEST_CONTEXT_ID')
 }
 
 /** @throws TypeError for a request of Fastify, which keeps that of Node.js in `raw` */

@@ -1,6 +1,19 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
+import {
+  Controller,
+  type ControllerOptions,
+  Get,
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+  type Type,
+  VERSION_NEUTRAL,
+  VersioningType,
+} from '@nestjs/common'
+import { NestFactory, REQUEST } from '@nestjs/core'
 import express from 'express'
 import createFastify from 'fastify'
 import { Hono } from 'hono'
@@ -11,6 +24,7 @@ import Negotiator from 'negotiator'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fallbackCache as fastifyCache } from '../../src/adapters/fastify.js'
 import { type HonoEnv, fallbackCache as honoCache } from '../../src/adapters/hono.js'
+import { Cached, FallbackCacheModule } from '../../src/adapters/nestjs.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { ask } from '../middleware/hosts/client.js'
@@ -206,4 +220,173 @@ describe('what a framework keeps of a request', () => {
     for (const own of ['a', 'b']) seen.add((await ask(port, '/page', { fields: { cookie: `form=${own}` } })).text)
     expect(seen.size).toBe(5)
   })
+})
+
+/** What hooks and middleware in front of the cache set for a visitor, and handlers read. */
+const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
+  ...Object.fromEntries(
+    Object.entries<[(request: never, reply: never, who: string) => void, (request: never, reply: never) => unknown]>({
+      'request.lang of Fastify': [
+        (request: Settable, _, who) => set(request, 'lang', who),
+        (request: Settable) => request.lang,
+      ],
+      'request.query of Fastify': [
+        (request: Settable, _, who) => set(request.query, 'u', who),
+        (request: Settable) => request.query.u,
+      ],
+      'request.params of Fastify': [
+        (request: Settable, _, who) => set(request.params, 'u', who),
+        (request: Settable) => request.params.u,
+      ],
+      'request.user of Fastify': [
+        (request: Settable, _, who) => set(request, 'user', who),
+        (request: Settable) => request.user,
+      ],
+      'reply.locals of Fastify': [
+        (_, reply: Settable, who) => set(reply, 'locals', { lang: who }),
+        (_, reply: Settable) => (reply.locals as { lang?: unknown } | undefined)?.lang,
+      ],
+    }).map(([name, [fill, read]]) => [
+      name,
+      async () => {
+        const app = createFastify()
+        app.addHook('onRequest', async (request, reply) => {
+          const who = request.headers['x-who']
+          if (typeof who === 'string') fill(request as never, reply as never, who)
+        })
+        await app.register(keep(fastifyCache(OPTIONS)))
+        app.get('/page', async (request, reply) => `for ${read(request as never, reply as never)}`)
+        await app.ready()
+        open.push(() => app.close())
+        return app.routing.bind(app) as unknown as RequestListener
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries<(c: { get(name: string): unknown; var: Record<string, unknown> }) => unknown>({
+      "c.get('lang') of Hono": (c) => c.get('lang'),
+      'c.var.lang of Hono': (c) => c.var.lang,
+      'c.var of Hono, spread': (c) => ({ ...c.var }).lang,
+      "c.get('user') of Hono": (c) => c.get('user'),
+      "c.get('say') of Hono, a function": (c) => (c.get('say') as (() => unknown) | undefined)?.(),
+    }).map(([name, read]) => [
+      name,
+      async () => {
+        const app = new Hono<HonoEnv>()
+        app.use(async (c, next) => {
+          const who = c.req.header('x-who')
+          if (who !== undefined) {
+            for (const variable of ['lang', 'user'] as const)
+              if (name.includes(variable)) c.set(variable as 'user', who)
+            c.set('say' as 'user', () => who)
+          }
+          if (name.includes('spread') && who !== undefined) c.set('lang' as 'user', who)
+          await next()
+        })
+        app.use(keep(honoCache(OPTIONS)))
+        app.get('/page', (c) => c.text(`for ${read(c as never)}`))
+        return getRequestListener(app.fetch as never)
+      },
+    ]),
+  ),
+}
+
+interface Settable {
+  readonly query: Record<string, unknown>
+  readonly params: Record<string, unknown>
+  readonly lang?: unknown
+  readonly user?: unknown
+  readonly locals?: unknown
+}
+
+function set(holder: object, name: string, value: unknown): void {
+  Reflect.set(holder, name, value)
+}
+
+it.each(Object.keys(SET_IN_FRONT))('a page that was made from %s is for no other visitor', async (name) => {
+  const port = await portOf(await (SET_IN_FRONT[name] as (typeof SET_IN_FRONT)[string])())
+  for (const who of [undefined, 'ann', 'bob', undefined, 'ann']) {
+    const got = await ask(port, '/page', { fields: who === undefined ? {} : { 'x-who': who } })
+    expect(got.text).toBe(`for ${who}`)
+  }
+})
+
+it.each(['Fastify', 'Hono'])('%s: parameters that the option query leaves out are observed', async (host) => {
+  const options = { ...OPTIONS, query: ['a'] }
+  const fastify = async () => {
+    const app = createFastify()
+    await app.register(keep(fastifyCache(options)))
+    app.get('/page', async (request) => `for ${(request.query as Record<string, unknown>).b}`)
+    await app.ready()
+    open.push(() => app.close())
+    return app.routing.bind(app) as unknown as RequestListener
+  }
+  const hono = () => {
+    const app = new Hono<HonoEnv>()
+    app.use(keep(honoCache(options)))
+    app.get('/page', (c) => c.text(`for ${c.req.query('b')}`))
+    return getRequestListener(app.fetch as never)
+  }
+  const port = await portOf(host === 'Hono' ? hono() : await fastify())
+  for (const b of ['ann', 'bob']) expect((await ask(port, `/page?b=${b}`)).text).toBe(`for ${b}`)
+  expect((await ask(port, '/page')).text).toBe('for undefined')
+})
+
+describe('NestJS', () => {
+  /** Decorates the method `show` of a controller. */
+  const controller = (type: new (...args: never[]) => { show(): string }, options: ControllerOptions) => {
+    Controller(options)(type)
+    const method = Object.getOwnPropertyDescriptor(type.prototype, 'show') as PropertyDescriptor
+    for (const decorate of [Get(), Cached({ ttl: 60 })]) decorate(type.prototype, 'show', method)
+    return type
+  }
+  const start = async (controllers: Type[], providers: Type[]) => {
+    class Application {}
+    Module({ imports: [FallbackCacheModule.forRoot()], controllers, providers })(Application)
+    const app = await NestFactory.create(Application, { logger: false })
+    app.enableVersioning({ type: VersioningType.HEADER, header: 'x-version' })
+    await app.listen(0, '127.0.0.1')
+    open.push(() => app.close())
+    return (app.getHttpServer().address() as AddressInfo).port
+  }
+
+  it('hands no page to a visitor for whom another handler, or other providers, were chosen in front', async () => {
+    class Visitor {
+      readonly who: unknown
+      constructor(request: { readonly headers: Record<string, unknown> }) {
+        this.who = request.headers['x-who']
+      }
+    }
+    Injectable({ scope: Scope.REQUEST })(Visitor)
+    Inject(REQUEST)(Visitor, undefined, 0)
+    class Page {
+      readonly visitor: Visitor
+      constructor(visitor: Visitor) {
+        this.visitor = visitor
+      }
+      show(): string {
+        return `for ${this.visitor.who}`
+      }
+    }
+    Inject(Visitor)(Page, undefined, 0)
+    const versions = ['1', '2'].map((version) => {
+      class Versioned {
+        show(): string {
+          return `version ${version}`
+        }
+      }
+      Object.defineProperty(Versioned, 'name', { value: `Version${version}` })
+      return controller(Versioned, { path: 'page', version })
+    })
+    const port = await start([controller(Page, { path: 'scoped', version: VERSION_NEUTRAL }), ...versions], [Visitor])
+    for (const version of ['1', '2', '1', '2']) {
+      const got = await ask(port, '/page', { fields: { 'x-version': version } })
+      expect(got.text).toBe(`version ${version}`)
+    }
+    expect((await ask(port, '/page', { fields: { 'x-version': '1' } })).cacheStatus.hit).toBe(true)
+    for (const who of ['ann', 'bob']) {
+      const got = await ask(port, '/scoped', { fields: { 'x-who': who } })
+      expect([got.text, got.cacheStatus.detail]).toEqual([`for ${who}`, 'fields-read'])
+    }
+  }, 30_000)
 })
