@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { npm } from './install-dependencies.mjs'
 
-// Packs dist/ as it would be published, and has publint and "Are the types wrong?" judge the tarball.
+// Packs dist/ (or the package in the folder PACKAGE_FOLDER) as it would be published, and has publint and "Are the types wrong?" judge the tarball.
 // Every way in which TypeScript resolves is judged, `node10` included: it knows no `exports`, and reads `typesVersions`.
 
 const FOLDER = '.cache/package'
@@ -10,7 +10,10 @@ const TARBALL = `${FOLDER}/fallback-cache.tgz`
 
 rmSync(FOLDER, { recursive: true, force: true })
 mkdirSync(FOLDER, { recursive: true })
-const packed = npm(['pack', '--ignore-scripts', '--silent', '--pack-destination', FOLDER], { encoding: 'utf8' })
+const packed = npm(
+  ['pack', process.env.PACKAGE_FOLDER ?? '.', '--ignore-scripts', '--silent', '--pack-destination', FOLDER],
+  { encoding: 'utf8' },
+)
 const file = String(packed.stdout).trim().split('\n').at(-1)
 if (packed.status !== 0 || !file) {
   console.error(`npm pack failed: ${packed.stderr}`)

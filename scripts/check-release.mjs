@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-// node scripts/check-release.mjs v1.2.3 owner/name: exits with 1, and says why, unless package.json may be published from that repository.
+// node scripts/check-release.mjs v1.2.3 owner/name [latest|next]: exits with 1, and says why, unless package.json may be published
+// from that repository under that tag of npm.
 
-const [tag = '', repository = ''] = process.argv.slice(2)
+const [tag = '', repository = '', distTag = ''] = process.argv.slice(2)
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const changelog = readFileSync(new URL('../CHANGELOG.md', import.meta.url), 'utf8')
 const owners = readFileSync(new URL('../.github/CODEOWNERS', import.meta.url), 'utf8')
@@ -11,6 +12,11 @@ const problems = []
 if (tag !== `v${manifest.version}`) problems.push(`The tag is ${tag || 'missing'}, the version ${manifest.version}.`)
 if (!changelog.includes(`\n## ${manifest.version}`))
   problems.push(`CHANGELOG.md has no section "## ${manifest.version}".`)
+const isCandidate = manifest.version.includes('-')
+if (distTag !== '' && (distTag === 'next') !== isCandidate)
+  problems.push(
+    `${manifest.version} must be published as "${isCandidate ? 'next' : 'latest'}": mark the release ${isCandidate ? '' : 'not '}as a pre-release.`,
+  )
 const address = repository === '' ? undefined : `github.com/${repository}`
 for (const field of ['repository', 'homepage', 'bugs']) {
   const text = JSON.stringify(manifest[field] ?? '')

@@ -27,6 +27,31 @@ const SERVERS = {
     server.post('/page', handler)
     return server.server
   },
+  koa: async (load) => {
+    const [Koa, { fallbackCache }] = await Promise.all([load('koa'), import('fallback-cache/koa')])
+    const app = new Koa()
+    app.use(fallbackCache(OPTIONS_OF_KOA))
+    app.use((/** @type {any} */ ctx) => {
+      const { status, body } = answerOf(ctx.method)
+      if (body !== undefined) ctx.body = body
+      ctx.status = status
+    })
+    return createServer(app.callback())
+  },
+  fastify: async (load) => {
+    const [fastify, { fallbackCache }] = await Promise.all([load('fastify'), import('fallback-cache/fastify')])
+    const app = fastify()
+    app.register(fallbackCache(OPTIONS))
+    /** @param {any} request @param {any} reply */
+    const answered = (request, reply) => {
+      const { status, body } = answerOf(request.method)
+      reply.code(status).type('application/json').send(body)
+    }
+    app.get('/page', answered)
+    app.post('/page', answered)
+    await app.ready()
+    return app.server
+  },
   hono: async () => {
     const [{ Hono }, { createAdaptorServer }, { fallbackCache }] = await Promise.all([
       import('hono'),
@@ -44,28 +69,20 @@ const SERVERS = {
     app.post('/page', answered)
     return /** @type {import('node:http').Server} */ (createAdaptorServer({ fetch: app.fetch }))
   },
+  nestjs: async (load) => {
+    const { Cached, FallbackCacheModule } = await import('fallback-cache/nestjs')
+    const { NestFactory } = await load('@nestjs/core')
+    const { App, Pages } = await nestModule(load, [FallbackCacheModule.forRoot()])
+    decorate(Pages, 'show', Cached(OPTIONS))
+    const app = await NestFactory.create(App, { logger: ['error'] })
+    await app.init()
+    return app.getHttpServer()
+  },
   'nestjs-fastify': async (load) => {
-    const [{ Controller, Get, HttpCode, Module, Post }, { NestFactory }, { FastifyAdapter }, { fallbackCache }] =
-      await Promise.all([
-        load('@nestjs/common'),
-        load('@nestjs/core'),
-        load('@nestjs/platform-fastify'),
-        import('fallback-cache/fastify'),
-      ])
-    class Pages {
-      show() {
-        return answerOf('GET').body
-      }
-      change() {}
-    }
-    Controller('page')(Pages)
-    const get = Object.getOwnPropertyDescriptor(Pages.prototype, 'show')
-    const post = Object.getOwnPropertyDescriptor(Pages.prototype, 'change')
-    Get()(Pages.prototype, 'show', get)
-    Post()(Pages.prototype, 'change', post)
-    HttpCode(204)(Pages.prototype, 'change', post)
-    class App {}
-    Module({ controllers: [Pages] })(App)
+    const { fallbackCache } = await import('fallback-cache/fastify')
+    const { NestFactory } = await load('@nestjs/core')
+    const { FastifyAdapter } = await load('@nestjs/platform-fastify')
+    const { App } = await nestModule(load, [])
     const app = await NestFactory.create(App, new FastifyAdapter(), { logger: ['error'] })
     await app.register(fallbackCache(OPTIONS))
     await app.init()
@@ -73,6 +90,9 @@ const SERVERS = {
     return app.getHttpServer()
   },
 }
+
+/** @type {import('fallback-cache/koa').MiddlewareOptions} */
+const OPTIONS_OF_KOA = { ttl: 60 }
 
 /** @type {import('fallback-cache/express').MiddlewareOptions} */
 const OPTIONS = { ttl: 60, ...(process.env.INPUTS === 'false' ? { inputs: false } : {}) }
@@ -103,6 +123,29 @@ const wanted =
 if (told !== wanted) throw new Error(`answered: ${told}\nwanted: ${wanted}`)
 console.log('works')
 process.exit(0)
+
+/** A module of NestJS with a controller of the page, without the syntax of decorators. @param {(name: string) => Promise<any>} load @param {readonly unknown[]} imports */
+async function nestModule(load, imports) {
+  const { Controller, Get, HttpCode, Module, Post } = await load('@nestjs/common')
+  class Pages {
+    show() {
+      return answerOf('GET').body
+    }
+    change() {}
+  }
+  Controller('page')(Pages)
+  decorate(Pages, 'show', Get())
+  decorate(Pages, 'change', Post())
+  decorate(Pages, 'change', HttpCode(204))
+  class App {}
+  Module({ imports, controllers: [Pages] })(App)
+  return { App, Pages }
+}
+
+/** @param {{ readonly prototype: object }} of @param {string} method @param {(...target: any[]) => unknown} decorator */
+function decorate({ prototype }, method, decorator) {
+  decorator(prototype, method, Object.getOwnPropertyDescriptor(prototype, method))
+}
 
 /** What the handler answers; a GET counts its runs. @param {string | undefined} method */
 function answerOf(method) {

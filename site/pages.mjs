@@ -55,6 +55,7 @@ export const SECTIONS = [
       'docs/reasons.md',
       'docs/errors.md',
       'docs/compatibility.md',
+      'docs/releases.md',
       'CHANGELOG.md',
       'SECURITY.md',
       'CONTRIBUTING.md',

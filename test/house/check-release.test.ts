@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { withRelease } from '../../scripts/cut-changelog.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'check-release-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -58,5 +59,36 @@ describe('the check before a release', () => {
     expect(isFit).toBe(false)
     expect(said).toMatch(/"homepage" does not name github.com\/other\/name/)
     expect(said).toMatch(/The tag is v999\.0\.0/)
+  })
+
+  it('refuses a candidate as latest, and a version as next', async () => {
+    const [candidate, ordinary] = [`${version}-rc.0`, version]
+    const asCandidate = JSON.parse(at('github.com/owner/name')['package.json'])
+    const files = { ...at('github.com/owner/name'), 'CHANGELOG.md': `# Changelog\n\n## ${candidate}\n` }
+    files['package.json'] = JSON.stringify({ ...asCandidate, version: candidate })
+    const latest = await check(files, `v${candidate}`, 'owner/name', 'latest')
+    expect(latest).toMatchObject({ isFit: false, said: expect.stringMatching(/must be published as "next"/) })
+    expect((await check(files, `v${candidate}`, 'owner/name', 'next')).isFit).toBe(true)
+    const next = await check(at('github.com/owner/name'), `v${ordinary}`, 'owner/name', 'next')
+    expect(next).toMatchObject({ isFit: false, said: expect.stringMatching(/must be published as "latest"/) })
+  })
+})
+
+describe('npm version', () => {
+  const text = '# Changelog\n\n## Unreleased\n\n### Added\n\n- `a` costs $& less\n\n## 0.1.0 (2026-01-02)\n\n- b\n'
+
+  it('makes what is unreleased the section of the version', () => {
+    expect(withRelease(text, '0.2.0', '2026-02-03')).toBe(
+      text.replace('## Unreleased\n', () => '## Unreleased\n\n## 0.2.0 (2026-02-03)\n'),
+    )
+  })
+
+  it('says that there are no changes, and makes no section twice', () => {
+    const cut = withRelease(text, '0.2.0-rc.0', '2026-02-03')
+    expect(withRelease(cut, '0.2.0', '2026-02-04')).toContain(
+      '## Unreleased\n\n## 0.2.0 (2026-02-04)\n\nNo changes.\n\n## 0.2.0-rc.0 (2026-02-03)\n',
+    )
+    expect(() => withRelease(cut, '0.2.0-rc.0', '2026-02-04')).toThrow('has a section 0.2.0-rc.0 already')
+    expect(() => withRelease('# Changelog\n', '0.2.0', '2026-02-04')).toThrow('no section "## Unreleased"')
   })
 })

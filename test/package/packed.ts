@@ -9,13 +9,17 @@ const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as 
   devDependencies: Record<string, string>
 }
 
-/** The tarball that `npm publish` would send, made from dist/ as it is; `npm run build` comes first. */
+/**
+ * The tarball that `npm publish` would send, made from dist/ as it is; `npm run build` comes first. The script of the release
+ * gives PACKAGE_FOLDER, a copy with another version.
+ */
 export async function pack(
   folder: string,
 ): Promise<{ readonly tarball: string; readonly files: readonly PackedFile[] }> {
   if (!existsSync('dist/index.mjs')) throw new Error('There is no dist/: run npm run build first')
   mkdirSync(folder, { recursive: true })
-  const { stdout } = await execute('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder])
+  const source = process.env.PACKAGE_FOLDER ?? '.'
+  const { stdout } = await execute('npm', ['pack', source, '--ignore-scripts', '--json', '--pack-destination', folder])
   const [packed] = JSON.parse(stdout) as [{ filename: string; files: PackedFile[] }]
   return { tarball: join(folder, packed.filename), files: packed.files }
 }
