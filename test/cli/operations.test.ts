@@ -237,7 +237,12 @@ describe('tail, stats, top and doctor', () => {
     )
     await server.command('SET', 'o{fallback-cache}:head', 'x')
     await server.command('CONFIG', 'SET', 'maxmemory', '1gb')
-    const weak = await cli('doctor', '--redis', server.url.replace('://', '://weak:weak@'))
+    await server.command('ACL', 'SETUSER', 'blind', 'on', '>blind', '~*', '+@all', '-info')
+    const [weak, blind] = await Promise.all([
+      cli('doctor', '--redis', server.url.replace('://', '://weak:weak@')),
+      cli('stats', '--redis', server.url.replace('://', '://blind:blind@')),
+    ])
+    expect(blind).toMatchObject({ code: 0, out: expect.stringMatching(/^server +unknown: INFO is not permitted/) })
     expect(weak.out).toMatch(/^error +permissions +user weak: not \+del \+eval/m)
     expect(weak.out).toMatch(/^warning +eviction +noeviction/m)
     expect(weak.out).not.toContain('weak@')

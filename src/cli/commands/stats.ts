@@ -63,8 +63,14 @@ async function tellInventory(
     return terminal.json({ server: serverName(server), usedMemory, ...counts, classes, log: log?.text })
   }
   const more = found.isComplete ? '' : ' (the count ended at its limit: there is more)'
+  const used = memory.get('used_memory')
   const rows = [
-    ['server', `${serverName(server) ?? 'unknown'}, ${bytesText(Number(memory.get('used_memory') ?? 0))} used in all`],
+    [
+      'server',
+      used === undefined
+        ? 'unknown: INFO is not permitted to this user'
+        : `${serverName(server) ?? 'unknown'}, ${bytesText(Number(used))} used in all`,
+    ],
     ['entries', `${found.entries}, ${bytesText(found.bytes)}${more}`],
     ['by state', countsText(found.byState)],
     ['by kind', countsText(found.byKind)],
