@@ -1,8 +1,8 @@
 import type { InspectedRedis, InspectedTiers } from '../core/coherence/inspected-tiers.js'
 import { engineOf, type FallbackCache } from '../core/fallback-cache.js'
 import type { EntrySummary, InspectedEntry } from './inspected-entry.js'
-import { MemoryShelf } from './memory-shelf.js'
-import { RedisShelf } from './redis-shelf.js'
+import { MemoryEntries } from './memory-entries.js'
+import { RedisEntries } from './redis-entries.js'
 
 /** Which entries are listed. */
 export interface PageQuery {
@@ -54,7 +54,7 @@ export class Inspector {
     const from = readCursor(cursor)
     const wanted = from?.tier ?? tier ?? (redis === undefined ? 'memory' : 'redis')
     if (wanted === 'memory') {
-      const page = memory && new MemoryShelf(memory).page(prefix, limit, from?.at)
+      const page = memory && new MemoryEntries(memory).page(prefix, limit, from?.at)
       return page === undefined ? NONE : { ...page, cursor: page.cursor && `m${page.cursor}` }
     }
     return redis === undefined ? NONE : pageOfRedis(redis, { prefix, limit, cursor: from?.at })
@@ -69,8 +69,8 @@ export class Inspector {
   async entries(key: string, withBody = false): Promise<readonly InspectedEntry[]> {
     const { memory, redis } = this.#tiers()
     const found = [
-      memory && new MemoryShelf(memory).entry(key, withBody),
-      redis && (await new RedisShelf(redis).entry(key, withBody)),
+      memory && new MemoryEntries(memory).entry(key, withBody),
+      redis && (await new RedisEntries(redis).entry(key, withBody)),
     ]
     return found.filter((entry) => entry !== undefined)
   }
@@ -87,7 +87,7 @@ async function pageOfRedis(
   redis: InspectedRedis,
   { prefix, limit, cursor }: { readonly prefix: string; readonly limit: number; readonly cursor: string | undefined },
 ): Promise<EntryPage> {
-  const shelf = new RedisShelf(redis)
+  const stored = new RedisEntries(redis)
   const entries: EntrySummary[] = []
   const otherPrefixes: string[] = []
   let examined = 0
@@ -96,7 +96,7 @@ async function pageOfRedis(
     // Few keys may begin with the prefix: the more were looked at in vain, the more are looked at at once.
     const inVain = examined - 4 * entries.length
     const count = Math.min(LARGEST_COUNT, Math.max(10, limit - entries.length, inVain))
-    const page = await shelf.page(prefix, count, next)
+    const page = await stored.page(prefix, count, next)
     entries.push(...page.entries)
     otherPrefixes.push(...page.otherPrefixes)
     examined += count

@@ -12,7 +12,7 @@ import { loadIoredis } from '../core/tiers/load-ioredis.js'
 import { openPort } from '../core/tiers/open-port.js'
 import type { IoredisLike, RedisArgument, RedisPort } from '../core/tiers/redis-client.js'
 import { readRedisUrl } from '../core/tiers/redis-url.js'
-import { passOtherType } from './redis-shelf.js'
+import { passOtherType } from './redis-entries.js'
 
 /** A Redis that is looked at from outside of an application. */
 export interface RedisTarget {

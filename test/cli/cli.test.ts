@@ -64,7 +64,7 @@ describe('the command line', () => {
   it('names its commands, and the one that was meant', async () => {
     const [nothing, help, wrong] = await Promise.all([run([]), run(['--help']), run(['kyes'])])
     expect(help).toMatchObject({ code: 0, err: '' })
-    expect(help.out).toMatch(/^ {2}keys +list what is stored/m)
+    expect(help.out).toMatch(/^ {2}keys +list the entries/m)
     expect((await run(['keys', '--help'])).out).toContain('fallback-cache keys [prefix] [options]')
     expect(nothing).toMatchObject({ code: 2, out: help.out })
     expect(wrong).toMatchObject({ code: 2, out: '' })

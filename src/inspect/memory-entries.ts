@@ -2,10 +2,10 @@ import type { JudgedMemory } from '../core/coherence/judged-memory.js'
 import { byteSizes } from '../core/entry.js'
 import { contentOf, summaryOf } from './described.js'
 import type { EntryState, EntrySummary, InspectedEntry } from './inspected-entry.js'
-import type { NamesPage } from './redis-shelf.js'
+import type { NamesPage } from './redis-entries.js'
 
 /** The entries in the memory of this process. Changes nothing, not even the order in which they are evicted. */
-export class MemoryShelf {
+export class MemoryEntries {
   readonly #memory: JudgedMemory
 
   constructor(memory: JudgedMemory) {

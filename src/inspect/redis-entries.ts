@@ -28,7 +28,7 @@ const OWN = /\{fallback-cache\}:(?!:)/
 const HEAD = /^(.*)\{fallback-cache\}:head$/s
 
 /** The entries in Redis. Reads only; each command has a deadline. */
-export class RedisShelf {
+export class RedisEntries {
   readonly #redis: InspectedRedis
   constructor(redis: InspectedRedis) {
     this.#redis = redis
