@@ -6,20 +6,21 @@ import type { GuardedEmitter } from '../events.js'
 import type { CoreSettings } from '../options.js'
 import type { Stamp } from '../stamp.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
-import { Lanes } from '../tiers/lanes.js'
 import { longestLoading } from '../tiers/late-port.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { Refusals } from '../tiers/refusals.js'
 import type { CoherenceParts } from './coherence-parts.js'
-import { asking, Confirmations } from './confirmations.js'
+import { Confirmations } from './confirmations.js'
 import type { Cover } from './cover.js'
-import { Follower, type Told } from './follower.js'
+import { Follower } from './follower.js'
 import { Heartbeat } from './heartbeat.js'
-import { type Issued, Journal, type JournalStats, type KnownStats } from './journal.js'
+import { Journal, type JournalStats, type KnownStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
 import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
+import { type Confirmed, LogAppender } from './log-appender.js'
+import type { LogParts } from './log-parts.js'
 import type { Recorded } from './mirror.js'
 import { Nonces } from './nonces.js'
 import { type OutageStats, Outages } from './outages.js'
@@ -29,17 +30,9 @@ import { ServerCheck } from './server-check.js'
 import { type LogState, SharedLog } from './shared-log.js'
 import { tellInvalidation } from './tell-invalidation.js'
 
-/** Limits for invalidations that are to be appended to the log: a burst is sent as fast as it is acknowledged. */
-const appending = { running: 16, waiting: 100_000, patience: 5_000 }
-
 /** How long `close` tries to append pending invalidations, in ms; a program may end before its first connection. */
 const patience = 1_000
 const firstPatience = 5_000
-
-/** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
-export interface Confirmed extends Told {
-  readonly confirmedBy: readonly string[] | undefined
-}
 
 /** How far a process has read the log of invalidations. */
 export interface LogStats {
@@ -84,9 +77,8 @@ export class Coherence {
   readonly #follower: Follower
   readonly #recovery: Recovery
   readonly #journal: Journal
+  readonly #appender: LogAppender
   readonly #knowledge: Knowledge
-  readonly #nonces = new Nonces()
-  readonly #appends: Lanes
   readonly #confirmations: Confirmations
   readonly #outages: Outages
   readonly #port: RedisPort
@@ -129,8 +121,7 @@ export class Coherence {
       onOutOfStep: (failure) => this.#onOutOfStep(failure),
     })
     this.#check = new ServerCheck(parts, this.tier)
-    this.#appends = new Lanes(clock, appending)
-    const nonces = this.#nonces
+    const nonces = new Nonces()
     this.#confirmations = new Confirmations(parts, this.tier, nonces.id)
     this.#knowledge = new Knowledge(clock, settings.maxJournalBytes)
     this.#journal = new Journal({ mirror, nonces, clock }, settings.maxJournalBytes, this.#openFile())
@@ -154,7 +145,22 @@ export class Coherence {
       holdsEntries: duties.holdsEntries,
       onOpened: (state) => this.#onOpened(state),
     })
+    this.#appender = this.#newAppender(log)
     this.#link = this.#newLink()
+  }
+
+  #newAppender(log: LogParts): LogAppender {
+    const { tier } = this
+    const parts = { tier, follower: this.#follower, heartbeat: this.#heartbeat, confirmations: this.#confirmations }
+    return new LogAppender(log, parts, {
+      waitForStart: () => this.waitForStart(),
+      isConnected: () => this.isConnected,
+      onUnavailable: () => this.noteUnavailable(),
+      onFailed: (error) => {
+        this.#link.lose(error)
+        this.#link.lookSoon()
+      },
+    })
   }
 
   #newLink(): Link {
@@ -277,51 +283,14 @@ export class Coherence {
     return this.#follower.follow(text, askedAt)
   }
 
-  /**
-   * Appends an invalidation of this process to the log, and so announces it to all processes.
-   *
-   * @param confirms - whether to wait for other processes to confirm it
-   * @returns `undefined` if it will be appended later
-   */
-  async issue(recorded: Recorded, confirms: boolean): Promise<Confirmed | undefined> {
-    const nonce = this.#nonces.next()
-    const issued = this.#journal.add(recorded, confirms ? asking(nonce) : nonce)
-    const told = await this.#tell(issued)
-    if (told === undefined) this.#journal.keep(issued)
-    if (told === undefined || !confirms) return told && { ...told, confirmedBy: undefined }
-    return { ...told, confirmedBy: await this.#confirmations.of(issued.nonce) }
+  /** See {@link LogAppender.issue}. */
+  issue(recorded: Recorded, confirms: boolean): Promise<Confirmed | undefined> {
+    return this.#appender.issue(recorded, confirms)
   }
 
   /** The name of this process in confirmations. */
   get processName(): string {
     return this.#confirmations.self
-  }
-
-  async #tell(issued: Issued): Promise<Told | undefined> {
-    await this.waitForStart()
-    try {
-      const told = await this.#appends.run(() => this.#append(issued))
-      if (told === undefined) return undefined
-      // Other processes have appended records before it: read them, so that the next stamp is not older than this
-      // record.
-      if (this.#follower.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
-      return told
-    } catch (thrown) {
-      // Until the log has the record, Redis may return the entries that were just invalidated.
-      this.#link.lose(asError(thrown))
-      this.#link.lookSoon()
-      return undefined
-    }
-  }
-
-  /** Appends an invalidation to the log, unless Redis cannot be used now. */
-  async #append(issued: Issued): Promise<Told | undefined> {
-    const { head } = this.#follower
-    if (this.isConnected && head !== undefined) {
-      return this.tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
-    }
-    this.noteUnavailable()
-    return undefined
   }
 
   /**
@@ -459,7 +428,7 @@ export class Coherence {
     const writeBack = this.#duties.onConnected()
     this.#reports.recovered({ seconds: milliseconds / 1000, replayed: this.#recovery.replayed, writeBack })
     // Invalidations issued while the recovery was completing.
-    for (const issued of this.#journal.pending()) void this.#tell(issued)
+    for (const issued of this.#journal.pending()) void this.#appender.append(issued)
   }
 
   #onOpened({ evictionPolicy }: LogState): void {

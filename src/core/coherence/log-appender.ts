@@ -1,0 +1,104 @@
+import type { Clock } from '../clock.js'
+import { asError } from '../errors.js'
+import { Lanes } from '../tiers/lanes.js'
+import type { RedisTier } from '../tiers/redis-tier.js'
+import { asking, type Confirmations } from './confirmations.js'
+import type { Follower, Told } from './follower.js'
+import type { Heartbeat } from './heartbeat.js'
+import type { Issued, Journal } from './journal.js'
+import type { LogParts } from './log-parts.js'
+import type { Recorded } from './mirror.js'
+import type { Nonces } from './nonces.js'
+
+/** Limits for invalidations that are to be appended to the log: a burst is sent as fast as it is acknowledged. */
+const appending = { running: 16, waiting: 100_000, patience: 5_000 }
+
+/** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
+export interface Confirmed extends Told {
+  readonly confirmedBy: readonly string[] | undefined
+}
+
+/** The parts that appending needs. */
+interface AppendingParts {
+  readonly tier: RedisTier
+  readonly follower: Follower
+  readonly heartbeat: Heartbeat
+  readonly confirmations: Confirmations
+}
+
+/** What a {@link LogAppender} asks and tells its owner. */
+interface AppenderDuties {
+  readonly waitForStart: () => Promise<void>
+  readonly isConnected: () => boolean
+  /** Called if Redis cannot be used now. */
+  readonly onUnavailable: () => void
+  /** Called if the log may not have the record: until it does, Redis must not be trusted. */
+  readonly onFailed: (error: Error) => void
+}
+
+/** Appends the invalidations of this process to the log: at once if possible, otherwise they remain in the journal. */
+export class LogAppender {
+  readonly #journal: Journal
+  readonly #nonces: Nonces
+  readonly #clock: Clock
+  readonly #tier: RedisTier
+  readonly #follower: Follower
+  readonly #heartbeat: Heartbeat
+  readonly #confirmations: Confirmations
+  readonly #duties: AppenderDuties
+  readonly #lanes: Lanes
+
+  constructor({ journal, nonces, clock }: LogParts, parts: AppendingParts, duties: AppenderDuties) {
+    this.#journal = journal
+    this.#nonces = nonces
+    this.#clock = clock
+    this.#tier = parts.tier
+    this.#follower = parts.follower
+    this.#heartbeat = parts.heartbeat
+    this.#confirmations = parts.confirmations
+    this.#duties = duties
+    this.#lanes = new Lanes(clock, appending)
+  }
+
+  /**
+   * Appends an invalidation of this process to the log, and so announces it to all processes.
+   *
+   * @param confirms - whether to wait for other processes to confirm it
+   * @returns `undefined` if it will be appended later
+   */
+  async issue(recorded: Recorded, confirms: boolean): Promise<Confirmed | undefined> {
+    const nonce = this.#nonces.next()
+    const issued = this.#journal.add(recorded, confirms ? asking(nonce) : nonce)
+    const told = await this.append(issued)
+    if (told === undefined) this.#journal.keep(issued)
+    if (told === undefined || !confirms) return told && { ...told, confirmedBy: undefined }
+    return { ...told, confirmedBy: await this.#confirmations.of(issued.nonce) }
+  }
+
+  /** Appends an issued invalidation. Returns `undefined` if the log does not have it yet. Never rejects. */
+  async append(issued: Issued): Promise<Told | undefined> {
+    await this.#duties.waitForStart()
+    try {
+      const told = await this.#lanes.run(() => this.#appendNow(issued))
+      if (told === undefined) return undefined
+      // Other processes have appended records before it: read them, so that the next stamp is not older than this
+      // record.
+      if (this.#follower.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
+      return told
+    } catch (thrown) {
+      // Until the log has the record, Redis may return the entries that were just invalidated.
+      this.#duties.onFailed(asError(thrown))
+      return undefined
+    }
+  }
+
+  /** Appends an invalidation to the log, unless Redis cannot be used now. */
+  async #appendNow(issued: Issued): Promise<Told | undefined> {
+    const { head } = this.#follower
+    if (this.#duties.isConnected() && head !== undefined) {
+      return this.#tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
+    }
+    this.#duties.onUnavailable()
+    return undefined
+  }
+}
