@@ -11,7 +11,9 @@ declare module 'apicache' {
 declare module 'apicache-plus' {
   interface Apicache {
     middleware(duration: string): import('express').RequestHandler
-    newInstance(options: { readonly redisClient: import('ioredis').Redis }): Apicache
+    newInstance(options: { readonly redisClient?: import('ioredis').Redis }): Apicache
+    getKey(parts: { readonly method: string; readonly url: string; readonly params: object }): string
+    clear(target?: string): unknown
   }
   const apicache: Apicache
   export = apicache
@@ -37,6 +39,8 @@ declare module 'express-redis-cache' {
   const open: (options: { host: string; port: number; expire: number }) => {
     route(): import('express').RequestHandler
     on(event: string, listener: (error: unknown) => void): void
+    del(name: string, done: () => void): void
+    readonly client: { end(isFlushed: boolean): void }
   }
   export = open
 }
@@ -55,8 +59,8 @@ declare module 'cacheable-response' {
     readonly res: import('node:http').ServerResponse
   }
   const cacheableResponse: (options: {
-    staleTtl: false
-    get(exchange: Exchange): Promise<{ data: unknown; ttl: number }>
+    staleTtl?: false
+    get(exchange: Exchange): Promise<{ data: unknown; ttl?: number }>
     send(answer: Exchange & { readonly data: never }): void
   }) => (exchange: Exchange) => Promise<void>
   export = cacheableResponse

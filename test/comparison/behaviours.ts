@@ -155,7 +155,7 @@ async function withoutRejections(shows: () => Promise<boolean>): Promise<boolean
 /** A behaviour of a site whose handler is given. A peer that leaves a client without an answer does not have it. */
 function onSite(handler: Handler, shows: (site: Open) => Promise<boolean>): (peer: Peer) => Promise<boolean> {
   return async (peer) => {
-    const site = peer.open(handler)
+    const site = await peer.open(handler)
     sites += 1
     const running = await listen(site.listener)
     // Some peers keep what a broken request has left behind, under its URL, for as long as the process lives.
@@ -166,7 +166,7 @@ function onSite(handler: Handler, shows: (site: Open) => Promise<boolean>): (pee
         signal: AbortSignal.timeout(PATIENCE),
       })
     try {
-      return await shows({ get, clear: (path) => site.clear(unique(path)) })
+      return await shows({ get, clear: (path) => site.clear(unique(path), (query) => get(`${path}${query}`)) })
     } catch {
       return false
     } finally {

@@ -1,6 +1,6 @@
 import { BEHAVIOURS } from './behaviours.js'
 import { cellsOf } from './cells.js'
-import { PEERS } from './peers.js'
+import { closePeers, PEERS } from './peers.js'
 
 // npm run compare: prints the comparison in the README, as measured now.
 
@@ -8,4 +8,5 @@ console.log(`| | ${PEERS.map(({ name }) => name).join(' | ')} |\n|---|${'---|'.r
 for (const behaviour of Object.keys(BEHAVIOURS)) {
   console.log(`| [${behaviour}](test/comparison/behaviours.ts) | ${(await cellsOf(behaviour)).join(' | ')} |`)
 }
+await closePeers()
 process.exit(0)

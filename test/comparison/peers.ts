@@ -1,13 +1,17 @@
-import type { RequestListener } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import apicache from 'apicache'
+import apicachePlus from 'apicache-plus'
+import cacheableResponse from 'cacheable-response'
 import express, { type RequestHandler } from 'express'
+import redisCache from 'express-redis-cache'
 import { Redis } from 'ioredis'
 import Koa from 'koa'
 import koaCash from 'koa-cash'
 import routeCache from 'route-cache'
 import IoRedisStore from 'route-cache/ioRedisStore.js'
 import { fallbackCache } from '../../src/middleware/express.js'
+import { RedisServer } from '../support/redis-server.js'
 
 // The caches that are compared, each as its documentation says, in front of the same handler.
 
@@ -33,14 +37,14 @@ export type Handler = (asked: Asked) => Made | Promise<Made>
 
 export interface Site {
   readonly listener: RequestListener
-  /** Takes the page of a path out of the cache. */
-  clear(path: string): unknown
+  /** Takes the page of a path out of the cache. @param request requests that page, with a query */
+  clear(path: string, request: (query: string) => unknown): unknown
   close(): unknown
 }
 
 export interface Peer {
   readonly name: string
-  open(handler: Handler): Site
+  open(handler: Handler): Site | Promise<Site>
   /** Over a Redis that does not answer; `undefined` where the peer needs a client that this repository does not have. */
   readonly openWithoutRedis?: (handler: Handler) => Site
 }
@@ -63,9 +67,28 @@ export const PEERS: readonly Peer[] = [
     },
   },
   {
+    name: 'apicache-plus',
+    open: (handler) => apicachePlusCached(handler, undefined),
+    openWithoutRedis: (handler) => apicachePlusCached(handler, deadClient()),
+  },
+  {
     name: 'route-cache',
     open: (handler) => routeCached(handler, undefined),
     openWithoutRedis: (handler) => routeCached(handler, deadClient()),
+  },
+  {
+    // It stores nothing on Node.js 24 and later, which have no res._headers.
+    name: 'express-redis-cache',
+    open: async (handler) => redisCached(handler, (await ownRedis()).port),
+    openWithoutRedis: (handler) => redisCached(handler, CLOSED),
+  },
+  {
+    name: 'cacheable-response',
+    open(handler) {
+      // It has no call that clears, but makes a page again for a query of its own.
+      const clear = (_: string, request: (query: string) => unknown) => request('?force=true')
+      return { listener: onCacheableResponse(handler), clear, close: () => {} }
+    },
   },
   {
     name: 'koa-cash',
@@ -110,6 +133,33 @@ function routeCached(handler: Handler, client: Redis | undefined): Site {
   }
 }
 
+function apicachePlusCached(handler: Handler, redisClient: Redis | undefined): Site {
+  const cache = apicachePlus.newInstance(redisClient === undefined ? {} : { redisClient })
+  const clear = (url: string) => cache.clear(cache.getKey({ method: 'GET', url, params: {} }))
+  const listener = onExpress(handler, cache.middleware('1 minute'))
+  return { listener, clear, close: () => (redisClient === undefined ? cache.clear() : redisClient.disconnect()) }
+}
+
+function redisCached(handler: Handler, port: number): Site {
+  const cache = redisCache({ host: '127.0.0.1', port, expire: 60 })
+  cache.on('error', () => {})
+  const clear = (path: string) => new Promise<void>((resolve) => cache.del(path, resolve))
+  return { listener: onExpress(handler, cache.route()), clear, close: () => cache.client.end(false) }
+}
+
+let redis: Promise<RedisServer> | undefined
+
+/** The Redis of the peers that have no memory of their own. */
+function ownRedis(): Promise<RedisServer> {
+  redis ??= RedisServer.start()
+  return redis
+}
+
+/** Ends what the peers have used. */
+export async function closePeers(): Promise<void> {
+  await (await redis)?.stop()
+}
+
 /** The store that route-cache has unless another is given. */
 const routeCacheMemory = routeCache.cacheStore
 
@@ -134,6 +184,37 @@ function onExpress(handler: Handler, cache: RequestHandler): RequestListener {
         .on('error', () => res.destroy())
         .pipe(res)
   })
+  app.use(((_error, _req, res, _next) => {
+    if (!res.headersSent) res.status(500).end()
+  }) as express.ErrorRequestHandler)
+  return app
+}
+
+/** With `get` and `send`, as its documentation shows, in place of a handler. */
+function onCacheableResponse(handler: Handler): RequestListener {
+  let runs = 0
+  const app = express().disable('x-powered-by')
+  const cached = cacheableResponse({
+    get: async (exchange) => {
+      const req = exchange.req as express.Request
+      runs += 1
+      const field = (name: string) => req.get(name) ?? ''
+      const {
+        status = 200,
+        fields = {},
+        body,
+        breaks,
+      } = await handler({ path: req.path, host: req.host, field, run: runs })
+      if (breaks === true) throw new Error('the body breaks off')
+      return { data: { status, fields, body } }
+    },
+    send: ({ data, res }: { data: Made; res: ServerResponse }) =>
+      (res as express.Response)
+        .status(data.status ?? 200)
+        .set({ 'Content-Type': 'text/plain', ...data.fields })
+        .send(data.body),
+  })
+  app.use((req, res) => cached({ req, res }))
   app.use(((_error, _req, res, _next) => {
     if (!res.headersSent) res.status(500).end()
   }) as express.ErrorRequestHandler)
