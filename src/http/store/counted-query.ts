@@ -9,8 +9,10 @@ export type QueryPolicy = 'all' | 'sorted' | readonly string[]
  * @param query - with its question mark, or `''`
  */
 export function countedQuery(query: string, policy: QueryPolicy): string {
-  if (query.length <= 1) return ''
-  if (policy === 'all' || !isPlainQuery(query)) return query
+  // A handler that prints its URL shows a question mark without parameters as well.
+  if (policy === 'all' || query === '') return query
+  if (query === '?') return ''
+  if (!isPlainQuery(query)) return query
   const pairs = query
     .slice(1)
     .split('&')

@@ -121,6 +121,7 @@ describe('PrimaryKeys', () => {
         [`the order of ${one}`, keyOf(one, { query: 'sorted' }), keyOf(other, { query: 'sorted' })] as const,
     ),
     ['a second question mark', keyOf('/??x=1', { query: ['x'] }), keyOf('/??x=2', { query: ['x'] })],
+    ['an empty query and none', keyOf('/a'), keyOf('/a?')],
     ['an escaped slash', keyOf('/a/b'), keyOf('/a%2Fb')],
     ['the letters of an escape', keyOf('/a%2Fb'), keyOf('/a%2fb')],
     ['an escaped letter', keyOf('/%61%62'), keyOf('/%61b')],
@@ -136,7 +137,7 @@ describe('PrimaryKeys', () => {
 
   const same: readonly (readonly [string, ReturnType<typeof keyOf>, ReturnType<typeof keyOf>])[] = [
     ['GET and HEAD', keyOf('/a'), keyOf('/a', { method: 'HEAD' })],
-    ['an empty query and none', keyOf('/a'), keyOf('/a?')],
+    ['an empty query and none, of a list', keyOf('/a', { query: ['x'] }), keyOf('/a?', { query: ['x'] })],
     ['a sorted query', keyOf('/a?y=2&x=1', { query: 'sorted' }), keyOf('/a?x=1&y=2', { query: 'sorted' })],
     ['parameters that do not count', keyOf('/a?x=1&utm=2', { query: ['x'] }), keyOf('/a?x=1', { query: ['x'] })],
     [
