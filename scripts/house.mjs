@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** The folders of a part of src, in the order in which they may use each other: each those before it. `''` is the part's own files. */
 export const WINGS = {
-  http: ['syntax', 'rules', 'port', 'store', 'protocol'],
+  http: ['syntax', 'rules', 'port', 'store', 'shadow', 'protocol'],
   middleware: ['node-internals', 'node', 'front-door', 'dashboard', 'purge', 'koa', 'express', ''],
 }
 

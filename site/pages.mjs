@@ -30,6 +30,7 @@ export const SECTIONS = [
       'docs/serverless.md',
       'docs/front-door.md',
       'docs/testing-your-app.md',
+      'docs/shadow.md',
       'docs/explain.md',
     ],
   },

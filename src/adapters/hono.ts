@@ -25,7 +25,7 @@ export interface HonoEnv {
 /** A middleware for Hono on `@hono/node-server`, and the controls of its cache (`invalidate`, `stats` and others). */
 export interface HonoCache
   extends MiddlewareHandler<HonoEnv>,
-    Pick<FallbackCacheMiddleware, 'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'close'> {
+    Pick<FallbackCacheMiddleware, 'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'shadowReport' | 'close'> {
   /** The same cache with other options, for a single route. Options that are not given are unchanged. */
   with(options: Parameters<FallbackCacheMiddleware['with']>[0]): HonoCache
   /** Explains what the cache would do with a request, and why. See `explain` of `fallback-cache/express`. */
@@ -72,12 +72,13 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     }
     return run(c, next, () => isGone)
   }
-  const { cache, invalidate, invalidateTags, stats, close } = cached
+  const { cache, invalidate, invalidateTags, stats, shadowReport, close } = cached
   return Object.assign(middleware, {
     cache,
     invalidate,
     invalidateTags,
     stats,
+    shadowReport,
     close,
     with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) => honoCache(cached.with(refinement)),
     explain: (request: Context<HonoEnv> | RequestDescription) =>

@@ -11,6 +11,7 @@ import type { EntryStore } from './entry-store.js'
 import type { TrafficStats } from './meters.js'
 import type { CoreSettings } from './options.js'
 import type { RecordingStats } from './recordings.js'
+import type { ShadowStats } from './shadow-store.js'
 import type { ValueStore } from './value-store.js'
 
 /** The result of `FallbackCache.stats()`. */
@@ -60,6 +61,8 @@ export interface CacheStats {
    * configured.
    */
   readonly retired: RetiredStats & Partial<RetirementStats>
+  /** What the directory of shadow mode takes; `undefined` if no middleware of this cache is in shadow mode. */
+  readonly shadow: ShadowStats | undefined
   /** What a dashboard of this process holds of other processes; like `journal` without Redis. */
   readonly processes: BoardStats | undefined
   /** How long Redis was lost. */
@@ -83,7 +86,7 @@ interface MeasuredParts {
 
 /** The statistics of a cache at this moment. */
 export function cacheStats({ settings, entries, values, engine }: MeasuredParts): CacheStats {
-  const { memory, oldestStoredAt, mirror, journal, retired, outage, log, board, ...redis } = entries.stats()
+  const { memory, oldestStoredAt, mirror, journal, retired, outage, log, board, shadow, ...redis } = entries.stats()
   const { clock, counters, gauges, meters, recordings } = engine
   return {
     backend: entries.isShared ? 'redis' : 'memory',
@@ -108,6 +111,7 @@ export function cacheStats({ settings, entries, values, engine }: MeasuredParts)
     mirror,
     journal,
     retired,
+    shadow,
     processes: board,
     outage,
     log,

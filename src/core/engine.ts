@@ -4,7 +4,7 @@ import type { InspectedTiers } from './coherence/inspected-tiers.js'
 import type { ProcessBoard } from './coherence/process-board.js'
 import type { Turn } from './coherence/shared-turns.js'
 import type { TakenIds } from './coherence/taken-ids.js'
-import type { Counters } from './counters.js'
+import { type Counters, newCounters } from './counters.js'
 import { isDueEarly, type Recomputable } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
 import type { EntryStore, StoreResult } from './entry-store.js'
@@ -13,10 +13,11 @@ import type { Absence, Found } from './found.js'
 import { type Gauges, newGauges } from './gauges.js'
 import type { InvalidateSettings } from './invalidate-options.js'
 import type { RunMark } from './mark.js'
-import type { Meters } from './meters.js'
+import { Meters } from './meters.js'
 import type { CoreSettings } from './options.js'
 import type { Invalidation } from './receipt.js'
 import { Recordings } from './recordings.js'
+import { ShadowEvents, type ShadowHooks, type ShadowStats, ShadowStore, shadowSettings } from './shadow-store.js'
 
 /**
  * The property of a `FallbackCache` that holds its engine. A symbol shared by all copies of this package in a process,
@@ -28,6 +29,8 @@ export const ENGINE = sharedSymbol('engine')
 export interface Counts {
   readonly counters: Counters
   readonly meters: Meters
+  /** Omitted if the engine counts the bodies that it records by itself. */
+  readonly recordings?: Recordings
 }
 
 /**
@@ -48,12 +51,13 @@ export class CacheEngine {
   readonly #settings: CoreSettings
   readonly #events: GuardedEmitter
   readonly #entries: EntryStore
+  #shadow: CacheEngine | undefined
 
-  constructor(settings: CoreSettings, { counters, meters }: Counts, events: GuardedEmitter, entries: EntryStore) {
+  constructor(settings: CoreSettings, counts: Counts, events: GuardedEmitter, entries: EntryStore) {
     this.clock = settings.clock
-    this.counters = counters
-    this.meters = meters
-    this.recordings = new Recordings(settings.clock, settings.maxRecordingBytes)
+    this.counters = counts.counters
+    this.meters = counts.meters
+    this.recordings = counts.recordings ?? new Recordings(settings.clock, settings.maxRecordingBytes)
     this.#settings = settings
     this.#events = events
     this.#entries = entries
@@ -130,6 +134,22 @@ export class CacheEngine {
     )
   }
 
+  /**
+   * The engine of shadow mode, made at the first call: what is stored there is in a directory of its own, which follows
+   * the invalidations of this cache. It counts for itself, and of its events only faults are told.
+   *
+   * @param hooks - called for each entry that the directory takes, and for each that leaves it
+   */
+  shadow(hooks: ShadowHooks): CacheEngine {
+    if (this.#shadow !== undefined) return this.#shadow
+    const settings = shadowSettings(this.#settings)
+    const counts = { counters: newCounters(), meters: new Meters(), recordings: this.recordings }
+    const events = new ShadowEvents(this.#events, hooks)
+    const entries = new ShadowStore({ settings, counters: counts.counters, events }, this.#entries, hooks)
+    this.#shadow = new CacheEngine(settings, counts, events, entries)
+    return this.#shadow
+  }
+
   /** See {@link GuardedEmitter.isHeard}. */
   isHeard(event: keyof CacheEvents): boolean {
     return this.#events.isHeard(event)
@@ -148,6 +168,11 @@ export class CacheEngine {
   /** See {@link EntryStore.peek}. */
   peek(key: string): Promise<Found | Absence> {
     return this.#entries.peek(key)
+  }
+
+  /** What is in memory. */
+  memory(): ShadowStats {
+    return this.#entries.usage
   }
 
   /** See {@link EntryStore.inspected}. */

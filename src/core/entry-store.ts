@@ -23,7 +23,7 @@ import type { RunMark } from './mark.js'
 import type { CoreSettings } from './options.js'
 import type { Invalidation } from './receipt.js'
 import type { Stamp } from './stamp.js'
-import { entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
+import { type EvictionReason, entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
 
 /** The reason why a result was not stored. */
 export type Refused = 'invalidated' | 'too-slow' | 'too-large' | 'expired' | 'closed'
@@ -63,6 +63,8 @@ export interface EntryStoreStats {
   readonly circuitFailures: number
   /** `undefined` without Redis, and until its code is loaded. */
   readonly board: BoardStats | undefined
+  /** The memory of the store that follows; `undefined` without one. */
+  readonly shadow: Pick<MemoryStats, 'entries' | 'bytes' | 'maxBytes'> | undefined
 }
 
 const nowhere: Stamp = { incarnation: '-', position: 0 }
@@ -84,18 +86,23 @@ export class EntryStore {
   readonly #mirror: Mirror
   readonly #shared: SharedAccess
   readonly #invalidator: Invalidator
+  /** The store that follows the invalidations of this one. */
+  #follower: EntryStore | undefined
   /** True after {@link close}, and from the start if the cache is disabled: nothing is found and nothing is stored. */
   #closed: boolean
 
-  /** @throws TypeError if the `redis` option is a client of an unsupported type */
-  constructor(settings: CoreSettings, counters: Counters, events: GuardedEmitter) {
+  /**
+   * @param leader - a store whose invalidations cover the entries of this one too, and which does not know them otherwise
+   * @throws TypeError if the `redis` option is a client of an unsupported type
+   */
+  constructor(settings: CoreSettings, counters: Counters, events: GuardedEmitter, leader?: EntryStore) {
     this.#settings = settings
     this.#closed = !settings.enabled
     this.#clock = settings.clock
     this.#counters = counters
     this.#events = events
     const retired = new RetiredKeys(() => settings.clock.monotonic(), keyRecordsFor(settings))
-    this.#mirror = new Mirror(settings.maxMirrorBytes, retired)
+    this.#mirror = leader === undefined ? new Mirror(settings.maxMirrorBytes, retired) : leader.#mirror
     const tier = new MemoryTier(settings.maxEntries, settings.maxBytes, (key, reason) => {
       counters.evictions++
       events.tell('evict', { key, reason })
@@ -104,6 +111,7 @@ export class EntryStore {
     const own = { settings, counters, events, mirror: this.#mirror, memory: this.#memory }
     this.#shared = new SharedAccess(own, { onRecords: (covers) => this.#invalidator.dropKeys(covers) })
     this.#invalidator = new Invalidator(own, this.#shared)
+    if (leader !== undefined) leader.#lead(this)
   }
 
   get isClosed(): boolean {
@@ -283,6 +291,12 @@ export class EntryStore {
     return { memory, redis: { port, keyPrefix, incarnation, mirror: this.#mirror, run } }
   }
 
+  /** Usage of memory. */
+  get usage(): Pick<MemoryStats, 'entries' | 'bytes' | 'maxBytes'> {
+    const { entries, bytes, maxBytes } = this.#memory.tier.stats()
+    return { entries, bytes, maxBytes }
+  }
+
   stats(): EntryStoreStats {
     const { store, failure } = this.#shared
     const coherence = store?.coherence
@@ -301,6 +315,7 @@ export class EntryStore {
       circuitState: coherence?.breaker.state ?? 'closed',
       circuitFailures: coherence?.breaker.failures ?? 0,
       board: store?.board.stats(),
+      shadow: this.#follower === undefined ? undefined : this.#follower.usage,
     }
   }
 
@@ -310,6 +325,17 @@ export class EntryStore {
     this.#closed = true
     await this.#shared.close()
     this.#memory.tier.clear()
+    await this.#follower?.close()
+  }
+
+  /** Removes an entry from memory, of this process only. */
+  protected drop(key: string, reason: EvictionReason): void {
+    if (this.#memory.tier.delete(key)) this.#events.tell('evict', { key, reason })
+  }
+
+  #lead(follower: EntryStore): void {
+    this.#follower = follower
+    this.#invalidator.followedBy((key) => follower.drop(key, 'invalidated'))
   }
 
   #put(key: string, entry: NewEntry, mark: RunMark): Put {

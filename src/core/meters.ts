@@ -144,9 +144,13 @@ export class Meters {
     return meter
   }
 
+  /** The meters of all routes that were requested, and of unknown ones. */
+  get all(): readonly Meter[] {
+    return [this.unknown, ...this.#routes.values(), ...(this.#hasOthers ? [this.#others] : [])]
+  }
+
   stats(): TrafficStats {
-    const meters = [this.unknown, ...this.#routes.values(), ...(this.#hasOthers ? [this.#others] : [])]
-    const routes = meters.map((meter) => meter.stats())
+    const routes = this.all.map((meter) => meter.stats())
     return { ...added(routes), routes }
   }
 }

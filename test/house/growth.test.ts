@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadSharedStore } from '../../src/core/coherence/shared-access.js'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { fallbackCache } from '../../src/middleware/express.js'
 import { RedisServer } from '../support/redis-server.js'
 
 /** A row of the table of docs/reliability.md for each collection that outlives a call. */
@@ -44,6 +45,10 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/protocol/flights.ts #flights': 'requests that wait for a handler',
   'http/protocol/body-collector.ts #chunks': 'recordings in progress',
   'http/store/known-variants.ts #keys': 'variants that a process knows of',
+  'http/shadow/differences.ts #cases': 'directory of [shadow mode](shadow.md)',
+  'http/shadow/simulated-memory.ts #sizes': 'directory of [shadow mode](shadow.md)',
+  'http/shadow/shadow.ts #ledgers': 'requests counted by route',
+  'http/shadow/shadow.ts SHADOWS': 'directory of [shadow mode](shadow.md)',
   'http/store/no-vary-search-index.ts #rules': 'rules of No-Vary-Search',
   'http/store/recently-refused.ts #until': 'keys of responses that were refused',
   'http/store/recently-refused.ts #refusals': 'keys of responses that were refused',
@@ -126,6 +131,7 @@ describe('what grows', () => {
       server = await RedisServer.start()
       await loadSharedStore()
       cache = new FallbackCache({ redis: server.url })
+      fallbackCache({ cache, mode: 'shadow' })
     })
     afterAll(async () => {
       await cache.close()

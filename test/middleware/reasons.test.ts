@@ -26,6 +26,7 @@ interface MoreOptions {
   readonly preset?: 'proxy'
   readonly maxBytes?: number
   readonly enabled?: boolean
+  readonly mode?: 'shadow'
 }
 
 interface Play<M extends CacheFace> {
@@ -224,6 +225,7 @@ const provocations: Readonly<Record<Reason, Provoke>> = {
     return { got: await client.get('/page'), cached: middleware }
   },
   disabled: answering({}, { options: { enabled: false } }),
+  shadow: answering({}, { options: { mode: 'shadow' }, hidden: true }),
   'uri-miss': answering({}),
   'vary-miss': found(() => ({ fields: { vary: 'Accept-Language' } }), { fields: { 'accept-language': 'de' } }),
   outlived: found(() => ({ fields: { etag: '"a"' } }), { after: 61_000 }),

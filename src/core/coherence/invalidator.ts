@@ -41,6 +41,8 @@ export class Invalidator {
   readonly #ownName = processName(newTombstoneId())
   /** When records of single keys were last removed, in monotonic ms. */
   #agedAt: number
+  /** Removes a key from a store that follows the invalidations of this one. */
+  #dropThere: ((key: string) => void) | undefined
 
   constructor({ settings, counters, events, mirror, memory }: OwnParts, shared: SharedAccess) {
     this.#settings = settings
@@ -90,7 +92,7 @@ export class Invalidator {
       const id = newTombstoneId()
       ids.set(key, id)
       this.#mirror.retire(key, id)
-      this.#memory.tier.delete(key)
+      this.#drop(key)
     }
     if (ids.size === 0) return NO_ENTRIES
     this.#counters.retired += ids.size
@@ -109,7 +111,17 @@ export class Invalidator {
       this.#agedAt = now
       this.#mirror.ageKeys()
     }
-    for (const cover of covers) if (cover.kind === 'key') this.#memory.tier.delete(cover.key)
+    for (const cover of covers) if (cover.kind === 'key') this.#drop(cover.key)
+  }
+
+  /** Removes single keys from another store too, from now on. */
+  followedBy(drop: (key: string) => void): void {
+    this.#dropThere = drop
+  }
+
+  #drop(key: string): void {
+    this.#memory.tier.delete(key)
+    this.#dropThere?.(key)
   }
 
   async #count(covers: readonly Cover[]) {

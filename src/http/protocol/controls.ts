@@ -1,5 +1,6 @@
 import type { CacheStats } from '../../core/cache-stats.js'
 import type { FallbackCache, InvalidateOptions, Invalidation } from '../../core/fallback-cache.js'
+import type { ShadowReport } from '../shadow/shadow-report.js'
 import type { Invalidate } from '../store/named-paths.js'
 import type { Policy } from './policy.js'
 import type { ResponseCache } from './response-cache.js'
@@ -32,6 +33,8 @@ export interface CacheControls {
   invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>
   /** The statistics of the core. */
   stats(): CacheStats
+  /** What the cache would have done so far; `undefined` unless `mode` is `'shadow'`. */
+  shadowReport(): ShadowReport | undefined
   /** Closes the core, unless it was passed as an option. Requests continue without the cache. */
   close(): Promise<void>
 }
@@ -39,13 +42,14 @@ export interface CacheControls {
 /** Creates the controls of a protocol, to be added to a middleware. */
 export function controlsOf<Context extends object>(
   responses: ResponseCache<Context>,
-  { cache, ownsCache }: Pick<Policy<Context>, 'cache' | 'ownsCache'>,
+  { cache, ownsCache, shadow }: Pick<Policy<Context>, 'cache' | 'ownsCache' | 'shadow'>,
 ): CacheControls {
   return {
     cache,
     invalidate: responses.invalidations.invalidate,
     invalidateTags: (tags, options) => responses.invalidations.invalidateTags(tags, options),
     stats: () => cache.stats(),
+    shadowReport: () => shadow?.report(),
     close: () => (ownsCache ? cache.close() : Promise.resolve()),
   }
 }

@@ -117,9 +117,14 @@ export class HandlerRuns<Context extends object> {
     return exchange.isClosed
   }
 
-  /** Runs the handler for this request only, with the client's own conditions. */
-  alone(lookup: Lookup<Context>, miss: MissReason): Forwarding {
-    return this.#forward({ lookup, miss })
+  /**
+   * Runs the handler for this request only, with the client's own conditions.
+   *
+   * @param flight - a run that other requests may wait for, as whose end the response counts
+   * @param counts - whether the request is counted as one that the handler answers
+   */
+  alone(lookup: Lookup<Context>, miss: MissReason, flight?: Flight, counts = true): Forwarding {
+    return this.#forward({ lookup, miss, flight, isDetached: !counts })
   }
 
   /** Runs the handler for HEAD. Its response shows whether the stored response to GET is still valid. */

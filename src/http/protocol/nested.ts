@@ -37,6 +37,10 @@ export class Nested<Context extends object> {
     const isOwn = owner === this.#scopes.owner
     if (isAwaited && isOwn) return 'awaited'
     if (isAwaited || isOwn || bypass === 'skip' || bypass === 'fault') return 'silent'
+    // Shadow mode must not take a request from a cache, and an inner middleware does not see what an outer one answers.
+    if (this.#policy.shadow !== undefined && (bypass === 'shadow' || scope.storageScope[0] !== this.#policy.engine)) {
+      return 'silent'
+    }
     if (this.#looksForItself(scope)) return 'inner'
     if (recorderIn(recording) !== undefined) return 'joining'
     return bypass === 'method' && isCached(method, this.#policy) ? 'instead' : 'silent'

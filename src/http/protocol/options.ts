@@ -23,6 +23,14 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    */
   readonly cache?: FallbackCache | undefined
   /**
+   * `'shadow'` tries the cache out: every request reaches its handler, nothing is stored and no answer is changed, and
+   * `shadowReport()` says what the cache would have done: hits, time saved, what it would not have stored and why, and
+   * which of its answers would have been stale or another visitor's (docs/shadow.md). Invalidations are carried out.
+   *
+   * @defaultValue `'normal'`
+   */
+  readonly mode?: 'normal' | 'shadow' | undefined
+  /**
    * The freshness lifetime of responses that state none. A lifetime stated with `Cache-Control: s-maxage`, `max-age`, a
    * targeted field or `Expires` takes precedence. Without `ttl`, responses that state no lifetime are not stored. It
    * only applies on the server and is not sent to browsers. Applies to the statuses 200, 203, 204, 300, 301 and 308.
@@ -229,5 +237,5 @@ export interface EndlessTypesOptions {
 /** Options that a derived middleware may set: all except those that configure or share the core. */
 export type RefiningOptions<Context extends object = object> = Omit<
   FallbackCacheMiddlewareOptions<Context>,
-  keyof FallbackCacheOptions | 'cache'
+  keyof FallbackCacheOptions | 'cache' | 'mode'
 >

@@ -34,6 +34,7 @@ export type OwnTable = { readonly [Name in OwnName]: OptionTable<AnyOptions>[Nam
 
 const PRESETS = ['application', 'proxy'] as const
 export type Preset = (typeof PRESETS)[number]
+const MODES = ['normal', 'shadow'] as const
 const COOKIES = ['named', 'observed'] as const
 
 /**
@@ -42,6 +43,7 @@ const COOKIES = ['named', 'observed'] as const
  */
 export const OWN_OPTIONS = {
   cache: { scope: 'core', read: readCore },
+  mode: { scope: 'core', default: 'normal', read: (value, name) => oneOf(value, MODES, name) },
   ttl: { read: readTtl, otherNames: TTL_NAMES },
   statusTtl: { default: {}, read: readStatusTtl, otherNames: 'status statuses statusCode statusCodes' },
   group: { default: '', read: readGroup },

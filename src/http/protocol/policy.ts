@@ -9,6 +9,7 @@ import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsPolicy } from '../rules/inputs-policy.js'
 import { APPLICATION_STORAGE, PROXY_STORAGE, type StoragePolicy } from '../rules/storage-policy.js'
 import { MAX_SELECTING } from '../rules/vary.js'
+import { type Shadow, shadowOf } from '../shadow/shadow.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import type { AnyOptions } from './option-readers.js'
 import type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'
@@ -19,6 +20,8 @@ export interface Policy<Context extends object> {
   readonly cache: FallbackCache
   /** The internal interface of `cache`, used by the protocol. */
   readonly engine: CacheEngine
+  /** What shadow mode needs; `undefined` in normal mode. */
+  readonly shadow: Shadow | undefined
   /** Whether `cache` was created for this middleware, which then closes it. */
   readonly ownsCache: boolean
   readonly storage: StoragePolicy
@@ -96,8 +99,16 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     answersHead: methods.answersHead,
     obeysClient: obeyClient,
     // Last, because a core created before an invalid option is found would keep its connection open.
-    ...readCache(options),
+    ...inMode(settings.mode, readCache(options)),
   }
+}
+
+/** In shadow mode, fingerprints are stored in place of responses, and nothing is added to an answer. */
+function inMode(mode: 'normal' | 'shadow', own: ReturnType<typeof readCache>) {
+  if (mode === 'normal') return { ...own, shadow: undefined }
+  const shadow = shadowOf(own.engine)
+  const silent = { cacheStatus: false, emitTags: undefined, precompress: undefined } as const
+  return { ...own, engine: shadow.engine, shadow, ...silent }
 }
 
 /**
@@ -113,7 +124,7 @@ export function refined<Context extends object>(
   record(refinement, 'options of with()')
   rejectCoreOptions(refinement)
   const own = Object.fromEntries(refiningNames.map((name) => [name, options[name]]))
-  return { ...own, ...refinement, cache }
+  return { ...own, ...refinement, cache, mode: options.mode }
 }
 
 /** @throws TypeError for an option of {@link FallbackCache}, or one of the middlewares with the scope `'core'` */
@@ -131,7 +142,7 @@ function rejectCoreOptions(refinement: object): void {
 /** The storage scope of a middleware: middlewares with equal parts find each other's stored responses. */
 export function storageScopeOf<Context extends object>(policy: Policy<Context>): readonly unknown[] {
   const query = Array.isArray(policy.query) ? policy.query.join('&') : policy.query
-  return [policy.cache, policy.group, query, policy.noVarySearch, policy.key, policy.user]
+  return [policy.engine, policy.group, query, policy.noVarySearch, policy.key, policy.user]
 }
 
 function presetOf({ preset }: AnyOptions): Preset {

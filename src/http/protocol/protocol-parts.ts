@@ -1,4 +1,5 @@
 import type { CacheEngine } from '../../core/engine.js'
+import { ShadowResponses } from '../shadow/shadow.js'
 import { Invalidations } from '../store/invalidations.js'
 import { PrimaryKeys } from '../store/primary-key.js'
 import { RecentlyRefused } from '../store/recently-refused.js'
@@ -6,6 +7,7 @@ import { StoredResponses } from '../store/stored-responses.js'
 import { UriKeys } from '../store/uri-keys.js'
 import type { Policy } from './policy.js'
 import { Reports } from './reports.js'
+import { ShadowReports } from './shadow-reports.js'
 
 /** The objects that the parts of one middleware's protocol share. */
 export interface ProtocolParts<Context extends object> {
@@ -23,9 +25,10 @@ export interface ProtocolParts<Context extends object> {
 export function protocolParts<Context extends object>(policy: Policy<Context>): ProtocolParts<Context> {
   const { engine: cache, group, noVarySearch } = policy
   const keys = new PrimaryKeys(policy)
-  const responses = new StoredResponses(cache)
+  const { shadow } = policy
+  const responses = shadow === undefined ? new StoredResponses(cache) : new ShadowResponses(cache)
   const { variants, searchIndex } = responses
-  const uriKeys = new UriKeys(cache, keys, variants, noVarySearch ? searchIndex : undefined)
+  const uriKeys = new UriKeys(shadow?.real ?? cache, keys, variants, noVarySearch ? searchIndex : undefined)
   return {
     cache,
     policy,
@@ -33,6 +36,6 @@ export function protocolParts<Context extends object>(policy: Policy<Context>): 
     responses,
     invalidations: new Invalidations(policy.cache, group, uriKeys),
     recentlyRefused: new RecentlyRefused(cache.clock),
-    reports: new Reports(cache),
+    reports: shadow === undefined ? new Reports(cache) : new ShadowReports(shadow),
   }
 }

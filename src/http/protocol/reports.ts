@@ -24,7 +24,7 @@ export type WarningKind =
   | 'logged-in'
 
 /** A request that went on to the handler. */
-interface Forwarded {
+export interface Forwarded {
   readonly result: RequestResult
   readonly reason: Reason
   /** Counts the requests of its route. */

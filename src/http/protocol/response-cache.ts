@@ -33,6 +33,7 @@ import type { Reports } from './reports.js'
 import { ResponseRecorder } from './response-recorder.js'
 import { ResponseWriter } from './response-writer.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
+import { ShadowRuns } from './shadow-runs.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
 type Outcome = Reply | Forwarding | typeof INSIDE | typeof NOTHING
@@ -62,6 +63,8 @@ export class ResponseCache<Context extends object> {
   readonly #hits: Hits<Context>
   readonly #runs: HandlerRuns<Context>
   readonly #by: DecidedBy<Context>
+  /** Carries decisions out in shadow mode; `undefined` in normal mode. */
+  readonly #shadow: ShadowRuns<Context> | undefined
 
   constructor(policy: Policy<Context>) {
     const parts = protocolParts(policy)
@@ -78,16 +81,20 @@ export class ResponseCache<Context extends object> {
     this.#hits = new Hits(parts, writer)
     this.#runs = new HandlerRuns(parts, this.#scopes, writer)
     const find = (lookup: Lookup<Context>) => responses.find(lookup)
+    const [scopes, passes, runs] = [this.#scopes, this.#passes, this.#runs]
+    this.#shadow = policy.shadow && new ShadowRuns(policy.shadow, { parts, scopes, passes, runs })
     this.#by = { policy, cache, keys, find, runs: this.#runs.flights }
   }
 
   /**
-   * Whether option functions run for every request, or values set by middleware select responses, so that no decision
-   * can be made before the framework has the request.
+   * Whether option functions run for every request, values set by middleware select responses, or the cache is in shadow
+   * mode, so that no decision can be made before the framework has the request.
    */
   get asksAboutRequests(): boolean {
-    const { skip, key, user, vary } = this.#policy
-    return skip !== undefined || key !== undefined || user !== undefined || vary.some(isFilledInput)
+    const { skip, key, user, vary, shadow } = this.#policy
+    return (
+      shadow !== undefined || skip !== undefined || key !== undefined || user !== undefined || vary.some(isFilledInput)
+    )
   }
 
   /** Whether the decision about a request can be made before the framework has it: no option function runs for it. */
@@ -174,6 +181,7 @@ export class ResponseCache<Context extends object> {
   }
 
   #carryOut(exchange: Exchange<Context>, decision: Decision<Context>): Outcome | Promise<Outcome> {
+    if (this.#shadow !== undefined && decision.kind !== 'enter') return this.#shadow.carryOut(exchange, decision)
     switch (decision.kind) {
       case 'hit':
         return this.#hit(decision)

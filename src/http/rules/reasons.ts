@@ -27,6 +27,7 @@ export const REASONS = {
   fault: 'A part of the cache, or a function among its options, failed; the request continued without the cache.',
   closed: 'The cache is closed.',
   disabled: 'The option enabled is false, so the cache is switched off.',
+  shadow: 'The cache is in shadow mode: every request reaches its handler.',
   // The lookup
   'uri-miss': 'Nothing is stored for the request.',
   'vary-miss': 'The stored responses were made for other values of the fields that Vary names (RFC 9111, section 4.1).',
