@@ -1,4 +1,4 @@
-import { type ConnectionOptions, createSecureContext } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { pause, systemClock } from '../clock.js'
 import { callable, shown } from '../option-checks.js'
 import { readRedisUrl } from './redis-url.js'
@@ -106,7 +106,7 @@ function checked(given: unknown, isSecure: boolean): Credentials {
   if (!isSecure) throw new TypeError('tls is for a rediss:// URL')
   if (typeof tls !== 'object' || tls === null) throw new TypeError('tls must be an object such as { ca, cert, key }')
   try {
-    createSecureContext(tls)
+    process.getBuiltinModule('node:tls').createSecureContext(tls)
   } catch (thrown) {
     // The original error may contain the unreadable key material, so it is not attached as the cause.
     throw new TypeError(`tls cannot be read: ${thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''}`)

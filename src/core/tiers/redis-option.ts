@@ -1,4 +1,4 @@
-import { type ConnectionOptions, createSecureContext } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { shown } from '../option-checks.js'
 import type { RedisClient } from './redis-client.js'
 import { readRedisUrl } from './redis-url.js'
@@ -38,7 +38,8 @@ export function readTls(tls: unknown, redis: unknown): ConnectionOptions | undef
     }
   }
   try {
-    createSecureContext(options)
+    // Not an import, which would load it for every user.
+    process.getBuiltinModule('node:tls').createSecureContext(options)
   } catch (thrown) {
     // The original error may contain the unreadable key material, so it is not attached as the cause.
     throw new TypeError(

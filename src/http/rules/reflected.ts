@@ -1,5 +1,3 @@
-import * as zlib from 'node:zlib'
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { type Fields, fieldValue } from '../syntax/fields.js'
 import type { InputsPolicy } from './inputs-policy.js'
 import type { InputsRead } from './inputs-read.js'
@@ -118,7 +116,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 function decoded(coding: string | undefined, body: Buffer): Buffer | undefined {
   const name = coding?.trim().toLowerCase() ?? 'identity'
   if (name === 'identity' || name === '') return body
-  const decode = DECODERS.get(name)
+  decoders ??= newDecoders()
+  const decode = decoders.get(name)
   try {
     return decode?.(body, { maxOutputLength: LARGEST })
   } catch {
@@ -126,13 +125,21 @@ function decoded(coding: string | undefined, body: Buffer): Buffer | undefined {
   }
 }
 
-const zstd: unknown = Reflect.get(zlib, 'zstdDecompressSync')
+type Decoder = (body: Buffer, options: { readonly maxOutputLength: number }) => Buffer
 
-const DECODERS: ReadonlyMap<string, (body: Buffer, options: { readonly maxOutputLength: number }) => Buffer> = new Map([
-  ['gzip', gunzipSync],
-  ['x-gzip', gunzipSync],
-  ['deflate', inflateSync],
-  ['br', brotliDecompressSync],
+let decoders: ReadonlyMap<string, Decoder> | undefined
+
+function newDecoders(): ReadonlyMap<string, Decoder> {
+  // Not an import, which would load it for every user.
+  const zlib = process.getBuiltinModule('node:zlib')
+  const { brotliDecompressSync, gunzipSync, inflateSync } = zlib
   // Since Node.js 22.15.
-  ...(typeof zstd === 'function' ? ([['zstd', zstd as typeof gunzipSync]] as const) : []),
-])
+  const zstd: unknown = Reflect.get(zlib, 'zstdDecompressSync')
+  return new Map<string, Decoder>([
+    ['gzip', gunzipSync],
+    ['x-gzip', gunzipSync],
+    ['deflate', inflateSync],
+    ['br', brotliDecompressSync],
+    ...(typeof zstd === 'function' ? ([['zstd', zstd as Decoder]] as const) : []),
+  ])
+}
