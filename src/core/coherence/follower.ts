@@ -261,7 +261,7 @@ export class Follower {
     const { onLostTrack } = this.#duties
     if (text === undefined) return onLostTrack('the head of the invalidation log is gone')
     const ahead = readHead(text)
-    if (ahead === undefined) return onLostTrack('the head of the invalidation log is none')
+    if (ahead === undefined) return onLostTrack('the head of the invalidation log cannot be read')
     while (this.#head?.text !== text || this.#unseen !== undefined) {
       const known: Head | undefined = this.#head
       if (known === undefined || known.incarnation !== ahead.incarnation) {
