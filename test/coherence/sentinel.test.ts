@@ -12,6 +12,9 @@ beforeAll(async () => {
 })
 afterAll(() => hosts?.stop())
 
+/** On a slow machine the first attempt after a failover may miss its deadline; the next comes after this, in seconds. */
+const COOLDOWN = { cooldown: 2 }
+
 /** What a client needs so that it finds the new master soon; see the operations guide. */
 const OPTIONS = { maxRetriesPerRequest: 0, enableOfflineQueue: false, socketTimeout: 2_000, failoverDetector: true }
 
@@ -27,7 +30,9 @@ describe.each(READ_MODES)('on a Sentinel group, %s', (read) => {
       options: OPTIONS,
     }
     workers = await Promise.all(
-      hosts.workers.map((host) => host.sibling({ client, cache: { read, lease: 0.2, redisTimeout: REDIS_TIMEOUT } })),
+      hosts.workers.map((host) =>
+        host.sibling({ client, cache: { read, lease: 0.2, redisTimeout: REDIS_TIMEOUT, circuitBreaker: COOLDOWN } }),
+      ),
     )
     for (const worker of workers) await connected(worker)
   }, 60_000)
@@ -163,5 +168,12 @@ describe.each(READ_MODES)('on a Sentinel group, %s', (read) => {
 })
 
 async function connected(worker: Worker): Promise<void> {
-  await until('connected', async () => (await worker.stats()).connected, { timeout: 40_000 })
+  // The reason is what is said if it is not.
+  const reason = async (): Promise<string | undefined> => {
+    const { connected, redisError } = await worker.stats()
+    return connected ? 'connected' : redisError
+  }
+  await until('connected', async () => (await reason()) === 'connected', { timeout: 40_000 }).catch(async (thrown) => {
+    throw new Error(`${thrown instanceof Error ? thrown.message : thrown}: ${await reason()}`)
+  })
 }
