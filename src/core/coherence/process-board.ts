@@ -71,7 +71,7 @@ export interface BoardReading {
   readonly processes: readonly ProcessText[]
 }
 
-/** Usage of a {@link ProcessBoard} by the last reading; zero after half a minute without one. */
+/** Usage of a board of processes by the last reading; zero after half a minute without one. */
 export interface BoardStats {
   /** Processes whose texts were read. */
   readonly processes: number
