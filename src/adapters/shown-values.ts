@@ -11,12 +11,17 @@ type Showing = ServerResponse & { locals?: unknown }
  * compared on a hit, and reads of them are observed: see {@link readThroughCache}.
  */
 export function showValues(response: ServerResponse, values: Values): void {
-  ;(response as Showing).locals = values
+  SHOWN.add(response)
+  const showing: Showing = response
+  // Middleware of Express, used through a plugin, may have set values of its own.
+  showing.locals = typeof showing.locals === 'object' ? { ...showing.locals, ...values } : values
 }
+
+const SHOWN = new WeakSet<ServerResponse>()
 
 /** Whether {@link showValues} was called, by another cache of the same request. */
 export function areShown(response: ServerResponse): boolean {
-  return typeof (response as Showing).locals === 'object'
+  return SHOWN.has(response)
 }
 
 /** One of the values as the cache observes it, while it does. */
