@@ -78,8 +78,9 @@ function isOtherQuery(query: Readonly<Record<string, unknown>>, { url, parseQuer
   const text = url.slice(start + 1)
   const pairs = text.split('&')
   // Parsing again is left to queries that need decoding.
-  if (names.length === pairs.length && names.every((name) => pairs.includes(`${name}=${String(query[name])}`))) {
-    return false
+  if (names.length === pairs.length) {
+    const sent = new Set(pairs)
+    if (names.every((name) => sent.has(`${name}=${String(query[name])}`))) return false
   }
   return filledText({ ...parseQuery(text) }) !== filledText({ ...query })
 }

@@ -1,4 +1,4 @@
-import { cookieValue, filledText } from '../../http/port/index.js'
+import { filledText } from '../../http/port/index.js'
 
 /** Where cookie-parser puts the cookies of a request. */
 export interface ParsedCookies {
@@ -10,42 +10,60 @@ export interface ParsedCookies {
  * The parsed cookies that the Cookie field does not have, by name: middleware in front has set them, or another value;
  * `undefined` if there are none.
  */
-export function addedCookies(parsed: ParsedCookies, field: string | undefined): object | undefined {
-  const cookies = othersIn(parsed.cookies, field, isCookie)
-  const signed = othersIn(parsed.signedCookies, field, isSignedCookie)
-  return cookies === undefined && signed === undefined ? undefined : { cookies, signed }
+export function addedCookies({ cookies, signedCookies }: ParsedCookies, field: string | undefined): object | undefined {
+  if (!isFilled(cookies) && !isFilled(signedCookies)) return undefined
+  const sent = sentValues(field)
+  const plain = othersIn(cookies, sent, isCookie)
+  const signed = othersIn(signedCookies, sent, isSignedCookie)
+  return plain === undefined && signed === undefined ? undefined : { cookies: plain, signed }
+}
+
+type SentValues = ReadonlyMap<string, readonly string[]>
+
+/** The values in a Cookie field by name, as they were sent: a name may come more than once. */
+function sentValues(field = ''): SentValues {
+  const values = new Map<string, string[]>()
+  for (const part of field.split(';')) {
+    const equals = part.indexOf('=')
+    if (equals < 0) continue
+    const name = part.slice(0, equals).trim()
+    const known = values.get(name)
+    if (known === undefined) values.set(name, [part.slice(equals + 1).trim()])
+    else known.push(part.slice(equals + 1).trim())
+  }
+  return values
+}
+
+function isFilled(parsed: unknown): parsed is Readonly<Record<string, unknown>> {
+  if (typeof parsed !== 'object' || parsed === null) return false
+  for (const _name in parsed) return true
+  return false
 }
 
 type IsSent = (sent: string, value: unknown) => boolean
 
-function othersIn(parsed: unknown, field: string | undefined, isSent: IsSent): Record<string, unknown> | undefined {
-  if (typeof parsed !== 'object' || parsed === null) return undefined
+function othersIn(parsed: unknown, sent: SentValues, isSent: IsSent): Record<string, unknown> | undefined {
+  if (!isFilled(parsed)) return undefined
   let others: Record<string, unknown> | undefined
   for (const [name, value] of Object.entries(parsed)) {
-    const sent = cookieValue(field, name)
-    if (sent !== null && isSent(sent, value)) continue
+    if (sent.get(name)?.some((raw) => isSent(raw, value)) === true) continue
     others ??= {}
     others[name] = value
   }
   return others
 }
 
-/** Whether one of the parts of a Cookie field that may be this cookie has this value. */
-function isCookie(sent: string, value: unknown): boolean {
-  return sent.split(';').some((part) => {
-    const raw = part.slice(part.indexOf('=') + 1).trim()
-    if (raw === value) return true
-    const text = decoded(raw)
-    if (text === value) return true
-    return typeof value === 'object' && text.startsWith('j:') && filledText(jsonOf(text.slice(2))) === filledText(value)
-  })
+/** Whether a cookie that was sent with these bytes has this value. */
+function isCookie(raw: string, value: unknown): boolean {
+  if (raw === value) return true
+  const text = decoded(raw)
+  if (text === value) return true
+  return typeof value === 'object' && text.startsWith('j:') && filledText(jsonOf(text.slice(2))) === filledText(value)
 }
 
 /** A signed cookie with a wrong signature is `false`. */
-function isSignedCookie(sent: string, value: unknown): boolean {
-  if (value === false) return true
-  const start = typeof value === 'object' ? 's:j:' : `s:${String(value)}.`
-  return sent.split(';').some((part) => decoded(part.slice(part.indexOf('=') + 1).trim()).startsWith(start))
+function isSignedCookie(raw: string, value: unknown): boolean {
+  return value === false || decoded(raw).startsWith(typeof value === 'object' ? 's:j:' : `s:${String(value)}.`)
 }
 
 /** The value of a cookie without quotes and percent-encoding. */
