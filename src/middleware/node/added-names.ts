@@ -96,7 +96,7 @@ const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
 /** Properties that Node.js, frameworks and parsers add to each response, or to each request of Koa. */
 const KNOWN_OF_RESPONSE: ReadonlySet<string> = new Set([
   ...namesOfNode(new ServerResponse(new IncomingMessage(new Socket()))),
-  ...['app', 'fallbackCache', 'locals', 'req', 'statusCode', 'statusMessage', 'writable'],
+  ...['_maxRequestsPerSocket', 'app', 'fallbackCache', 'locals', 'req', 'statusCode', 'statusMessage', 'writable'],
 ])
 const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([
   ...[
