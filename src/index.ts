@@ -41,3 +41,4 @@ export type {
   RequestDescription,
 } from './http/protocol/explanation.js'
 export { REASONS, type Reason } from './http/rules/reasons.js'
+export type { ShadowFigures, ShadowReport, ShadowRoute } from './http/shadow/shadow-report.js'

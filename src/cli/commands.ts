@@ -45,6 +45,10 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
     summary: 'request URLs, or those of a sitemap, so that they are stored',
     load: async () => (await import('./commands/warm.js')).warmCommand,
   },
+  shadow: {
+    summary: 'what a cache in shadow mode would do for an application',
+    load: async () => (await import('./commands/shadow.js')).shadowCommand,
+  },
   doctor: {
     summary: 'examine a Redis: server, permissions, latency, prefixes, log',
     load: async () => (await import('./commands/doctor.js')).doctorCommand,

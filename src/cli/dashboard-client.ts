@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ProcessReport } from '../dashboard/process-report.js'
+import type { ShadowReport } from '../index.js'
 import type { Arguments, OptionSpec } from './arguments.js'
 import { CommandFailure, UsageError } from './errors.js'
 import { isHttpUrl, readFields } from './http-options.js'
@@ -19,6 +20,13 @@ export interface DashboardAddress {
 /** One process of an application, as its dashboard reports it. */
 export type ToldProcess = Pick<ProcessReport, 'host' | 'pid' | 'stats'>
 
+/** The report of a cache in shadow mode. */
+export interface ToldShadow {
+  /** The process that has told it. */
+  readonly process: string
+  readonly report: ShadowReport
+}
+
 /** One event of a process. */
 export interface ToldEvent {
   readonly at: number
@@ -33,10 +41,13 @@ const LARGEST = 64 * 1024 * 1024
 const ASK_AGAIN = 1000
 
 /** The dashboard that `--url` and `--header` name; `undefined` without `--url`. @throws UsageError */
-export function dashboardAddress(given: Arguments): DashboardAddress | undefined {
-  const text = given.text('url')
+export function dashboardAddress(given: Arguments, named?: string): DashboardAddress | undefined {
+  const text = named ?? given.text('url')
   if (text === undefined) return undefined
-  if (!isHttpUrl(text)) throw new UsageError(`--url must be like http://10.0.0.1:3000/__cache, got "${text}"`)
+  if (!isHttpUrl(text))
+    throw new UsageError(
+      `${named === undefined ? '--url' : 'the address'} must be like http://10.0.0.1:3000/__cache, got "${text}"`,
+    )
   const url = new URL(text)
   if (!url.pathname.endsWith('/')) url.pathname += '/'
   return { url, headers: readFields(given) }
@@ -52,6 +63,15 @@ export async function dashboardProcesses(
   const { processes } = Object(told) as { readonly processes?: readonly Partial<ToldProcess>[] }
   if (!Array.isArray(processes)) throw notADashboard(address)
   return processes.filter((one): one is ToldProcess => typeof one?.stats === 'object' && one.stats !== null)
+}
+
+/** What the cache of the process that answers would have done. @throws CommandFailure */
+export async function shadowReport(address: DashboardAddress): Promise<ToldShadow> {
+  const response = await asked(address, 'api/shadow', AbortSignal.timeout(TIMEOUT), NOT_IN_SHADOW)
+  const told: unknown = await response.json().catch(() => undefined)
+  const { process, report } = Object(told) as Partial<ToldShadow>
+  if (typeof process !== 'string' || !Array.isArray(report?.routes)) throw notADashboard(address)
+  return { process, report }
 }
 
 /** The events of a process as they happen. @throws CommandFailure */
@@ -116,12 +136,21 @@ function* eventsOf(data: string): Generator<ToldEvent> {
   }
 }
 
-async function asked({ url, headers }: DashboardAddress, path: string, signal: AbortSignal): Promise<Response> {
+const NOT_IN_SHADOW = "the cache is not in shadow mode: fallbackCache({ mode: 'shadow' })"
+
+/** @param ifAbsent - what an answer with 404 means */
+async function asked(
+  { url, headers }: DashboardAddress,
+  path: string,
+  signal: AbortSignal,
+  ifAbsent?: string,
+): Promise<Response> {
   const target = new URL(path, url)
   const response = await fetch(target, { headers, signal, redirect: 'error' }).catch((thrown: unknown) => {
     throw new CommandFailure(`${url.origin}${url.pathname}: ${wordsOf(thrown)}`)
   })
   if (response.ok) return response
+  if (response.status === 404 && ifAbsent !== undefined) throw new CommandFailure(ifAbsent)
   const why =
     response.status === 403 || response.status === 401 ? '; does --header give what authorize() asks for?' : ''
   throw new CommandFailure(`${target.origin}${target.pathname} answered with ${response.status}${why}`)

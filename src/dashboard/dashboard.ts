@@ -35,6 +35,8 @@ export interface Watched {
   /** Where its processes tell of themselves; resolves to `undefined` without Redis. */
   board(): Promise<Board | undefined>
   stats(): CacheStats
+  /** What the cache would have done; `undefined` if it is not in shadow mode. */
+  shadowReport(): object | undefined
   invalidate(path: string, options: InvalidateOptions): Promise<Invalidation>
   invalidateTags(tags: readonly string[], options: InvalidateOptions): Promise<Invalidation>
 }
@@ -97,6 +99,7 @@ export class Dashboard<Request> {
       return path === '/api/invalidate' ? this.#invalidate(request) : refusal(404, 'no such address')
     if (method !== 'GET' && method !== 'HEAD') return refusal(405, `${method} is not used here`)
     if (path === '/api/overview') return json(await this.#overview(request.query))
+    if (path === '/api/shadow') return this.#shadow()
     if (path === '/api/events') return method === 'HEAD' ? answer(200, 'text/event-stream', '') : this.#events()
     if (path.startsWith('/api/entr') || path === '/api/largest') return this.#inspect(path, request.query)
     return this.#files.answer(request) ?? refusal(404, 'no such address')
@@ -127,6 +130,13 @@ export class Dashboard<Request> {
         isFull: others?.isFull ?? false,
       },
     }
+  }
+
+  #shadow(): DashboardAnswer {
+    const report = this.#watched.shadowReport()
+    return report === undefined
+      ? refusal(404, "the cache is not in shadow mode: fallbackCache({ mode: 'shadow' })")
+      : json({ process: this.#id, report })
   }
 
   #report(samples: ProcessReport['samples']): ProcessReport {

@@ -70,6 +70,33 @@ async function body(path: string): Promise<string> {
   return (await fetch(url + path)).text()
 }
 
+describe('shadow', () => {
+  it('prints what a cache in shadow mode would have done, and says how to switch it on', async () => {
+    const shadowed = fallbackCache({ ttl: 60, mode: 'shadow' })
+    const app = express()
+    app.use('/__cache', shadowed.dashboard())
+    app.use(shadowed)
+    app.get('/page/:id', (_req, res) => void res.send('page'))
+    app.get('/own', (_req, res) => void res.set('Cache-Control', 'private').send('for one'))
+    const listening = createServer(app).listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const address = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`
+    for (const path of ['/page/1', '/page/1', '/page/2', '/own']) await fetch(address + path)
+    const { code, out } = await cli('shadow', `${address}/__cache`)
+    expect(code).toBe(0)
+    expect(out).toMatch(/^requests +4: 1 hits, 0 waiting, 3 misses, 0 bypassed$/m)
+    expect(out).toMatch(/^ +3 +33\.3 % +33\.3 % +33\.3 % +33\.3 % +0\.\d s +\/page\/:id$/m)
+    expect(out).toMatch(/^1 × private: .*\n {2}Remove private/m)
+    const [told] = jsonLines((await cli('shadow', `${address}/__cache`, '--json')).out) as [{ report: object }]
+    expect(told.report).toMatchObject({ all: { requests: 4, hits: 1, answers: { same: 1 } } })
+    const normal = await cli('shadow', `${url}/__cache`, '--header', 'x-operator: me')
+    expect([normal.code, normal.err]).toEqual([1, expect.stringContaining("mode: 'shadow'")])
+    listening.closeAllConnections()
+    listening.close()
+    await shadowed.close()
+  })
+})
+
 describe('invalidate', () => {
   it('takes effect in every process, and prints a receipt with those that have applied it', async () => {
     const before = await body('/products/1')
