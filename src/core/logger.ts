@@ -1,5 +1,4 @@
 import { textOf } from './errors.js'
-import { isThenable } from './thenable.js'
 
 /**
  * The destination of log messages; compatible with pino and `console`. Logs one line per state change, none per
@@ -33,7 +32,8 @@ export class GuardedLogger implements Logger {
   #log(level: 'info' | 'warn', details: object, message: string): void {
     try {
       const logged: unknown = this.#logger[level](details, message)
-      if (isThenable(logged)) Promise.resolve(logged).catch((thrown: unknown) => this.#fail(level, thrown))
+      // For what is no promise, this does nothing.
+      Promise.resolve(logged).catch((thrown: unknown) => this.#fail(level, thrown))
     } catch (thrown) {
       this.#fail(level, thrown)
     }
@@ -55,12 +55,8 @@ export function notify(logger: Logger | undefined, message: string, details: obj
 /** Checks the `logger` option. @throws TypeError */
 export function readLogger(logger: Logger | undefined): Logger | undefined {
   if (logger === undefined) return undefined
-  if (
-    typeof logger !== 'object' ||
-    logger === null ||
-    typeof logger.info !== 'function' ||
-    typeof logger.warn !== 'function'
-  ) {
+  // From JavaScript, it may be null or a text; a function with these methods is a logger too.
+  if (typeof logger?.info !== 'function' || typeof logger.warn !== 'function') {
     throw new TypeError('logger must have the methods info and warn')
   }
   return new GuardedLogger(logger)

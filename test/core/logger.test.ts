@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { GuardedLogger } from '../../src/core/logger.js'
+import { GuardedLogger, type Logger, notify, readLogger } from '../../src/core/logger.js'
 
 describe('GuardedLogger', () => {
   afterEach(() => vi.restoreAllMocks())
@@ -57,4 +57,55 @@ describe('GuardedLogger', () => {
       expect(warnings).toHaveBeenCalledWith(expect.stringContaining('logger.info failed'), 'FallbackCacheWarning')
     })
   }
+})
+
+describe('notify', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  it('warns through the logger, which says from whom it is', () => {
+    const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const logger = { info: vi.fn(), warn: vi.fn() }
+    notify(logger, 'redis is gone', { code: 'gone' })
+    notify(logger, 'and back')
+    expect(logger.warn.mock.calls).toEqual([
+      [{ code: 'gone' }, 'fallback-cache: redis is gone'],
+      [{}, 'fallback-cache: and back'],
+    ])
+    expect(logger.info).not.toHaveBeenCalled()
+    expect(warnings).not.toHaveBeenCalled()
+  })
+
+  it('warns through the process if there is no logger', () => {
+    const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    notify(undefined, 'redis is gone')
+    expect(warnings.mock.calls).toEqual([['redis is gone', 'FallbackCacheWarning']])
+  })
+})
+
+describe('readLogger', () => {
+  const methods = { info: () => {}, warn: () => {} }
+
+  it('leaves out what is not given', () => {
+    expect(readLogger(undefined)).toBeUndefined()
+  })
+
+  it.each([
+    ['an object', methods],
+    ['a function that has the methods', Object.assign(() => {}, methods)],
+  ])('guards %s', (_what, given) => {
+    expect(readLogger(given)).toBeInstanceOf(GuardedLogger)
+  })
+
+  it.each([
+    ['null', null],
+    ['a text', 'console'],
+    ['a function', () => {}],
+    ['no info', { warn: methods.warn }],
+    ['no warn', { info: methods.info }],
+    ['levels that are no methods', { info: true, warn: true }],
+  ])('refuses %s', (_what, given) => {
+    const read = (): unknown => readLogger(given as unknown as Logger)
+    expect(read).toThrow(TypeError)
+    expect(read).toThrow('logger must have the methods info and warn')
+  })
 })
