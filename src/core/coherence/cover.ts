@@ -31,7 +31,7 @@ export type Cover =
  * Formats a cover as text for the log, the journal and Redis: a letter for its kind, followed by the name; before it
  * `s` if it is soft.
  *
- * At most 1,026 characters, so that every record can be read in time. A longer key or prefix is truncated, and then
+ * At most 258 characters, so that every record can be read in time. A longer key or prefix is truncated, and then
  * covers everything that begins with the truncated text.
  */
 export function coverText(cover: Cover): string {
@@ -59,13 +59,12 @@ export function prefixName({ prefix, ignoreCase }: Cover & { kind: 'prefix' }): 
 
 /** Splits the covers of one invalidation into parts that each fit a record of limited size. */
 export function inParts(covers: readonly Cover[]): readonly (readonly Cover[])[] {
-  if (covers.length <= 1) return [covers]
   const parts: Cover[][] = []
   let part: Cover[] = []
   let bytes = 0
   for (const cover of covers) {
     const more = 3 + Buffer.byteLength(coverText(cover))
-    if (part.length === mostCovers || (part.length > 0 && bytes + more > largestRecord)) {
+    if (part.length === mostCovers || bytes + more > largestRecord) {
       parts.push(part)
       part = []
       bytes = 0
@@ -83,9 +82,7 @@ export function tagName(tag: string): string {
 
 /** Truncates a name without splitting a surrogate pair, because half of a pair has no UTF-8 form. */
 function beginOf(name: string): string {
-  if (name.length <= longestName) return name
-  const last = name.charCodeAt(longestName - 1)
-  return name.slice(0, last >= 0xd800 && last <= 0xdbff ? longestName - 1 : longestName)
+  return name.slice(0, longestName).replace(/[\ud800-\udbff]$/, '')
 }
 
 /**

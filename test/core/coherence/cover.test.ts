@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Cover, coverText, foldCase, inParts, isCovered, parseCover } from '../../../src/core/coherence/cover.js'
@@ -25,6 +26,7 @@ describe('parseCover', () => {
     expect(parseCover('')).toEqual({ kind: 'all' })
     expect(parseCover('sz:of a later version')).toEqual({ kind: 'all', soft: true })
     expect(parseCover('skey')).toEqual({ kind: 'key', key: 'ey' })
+    expect(parseCover('ssa')).toEqual({ kind: 'all' })
   })
 })
 
@@ -76,12 +78,17 @@ const anyCover: fc.Arbitrary<Cover> = fc.oneof(
   longName.map((tag) => ({ kind: 'tag' as const, tag })),
 )
 
+/** A prefix whose name has these characters after a number of others. */
+function prefixEnding(end: string, before = 255): Cover {
+  return { kind: 'prefix', prefix: 'a'.repeat(before) + end, ignoreCase: false }
+}
+
 describe('a name of any length', () => {
   it('makes a short text, which covers all that the name covers', () => {
     fc.assert(
       fc.property(anyCover, longName, fc.array(longName, { maxLength: 2 }), (cover, key, tags) => {
         const text = coverText(cover)
-        expect(text.length).toBeLessThanOrEqual(1_025)
+        expect(text.length).toBeLessThanOrEqual(258)
         // As it comes back out of Redis.
         const parsed = parseCover(Buffer.from(text).toString())
         if (isCovered(cover, key, tags)) expect(isCovered(parsed, key, tags)).toBe(true)
@@ -96,6 +103,26 @@ describe('a name of any length', () => {
     )
   })
 
+  it.each<[string, Cover, string]>([
+    ['a key that just fits', { kind: 'key', key: 'a'.repeat(256) }, `k${'a'.repeat(256)}`],
+    ['a longer key', { kind: 'key', key: 'a'.repeat(257) }, `p${'a'.repeat(256)}`],
+    ['a longer prefix', { kind: 'prefix', prefix: 'A'.repeat(257), ignoreCase: true }, `i${'a'.repeat(256)}`],
+    ['the first pair, cut in two', prefixEnding('\u{10000}'), `p${'a'.repeat(255)}`],
+    ['the last pair, cut in two', prefixEnding('\u{10ffff}'), `p${'a'.repeat(255)}`],
+    ['a whole pair before the cut', prefixEnding('\u{10000}b', 254), `p${'a'.repeat(254)}\u{10000}`],
+    ['a pair further on', prefixEnding('\u{10000}b', 256), `p${'a'.repeat(256)}`],
+    ['the last letter before the pairs', prefixEnding('\ud7ffb'), `p${'a'.repeat(255)}\ud7ff`],
+    ['a pair in the middle', { kind: 'prefix', prefix: 'a\u{10000}b', ignoreCase: false }, 'pa\u{10000}b'],
+    ['a tag that just fits', { kind: 'tag', tag: 'a'.repeat(256) }, `t${'a'.repeat(256)}`],
+    [
+      'a longer tag',
+      { kind: 'tag', tag: 'a'.repeat(257) },
+      `t#sha256:${createHash('sha256').update('a'.repeat(257)).digest('hex')}`,
+    ],
+  ])('is cut or digested where the limit is: %s', (_what, cover, text) => {
+    expect(coverText(cover)).toBe(text)
+  })
+
   it('is recorded together with others only as far as the record stays small', () => {
     fc.assert(
       fc.property(fc.array(anyCover, { maxLength: 60 }), (covers) => {
@@ -107,5 +134,29 @@ describe('a name of any length', () => {
         }
       }),
     )
+  })
+})
+
+describe('inParts', () => {
+  const keys = (count: number, length = 1): Cover[] =>
+    Array.from({ length: count }, () => ({ kind: 'key', key: 'k'.repeat(length) }))
+  const sizes = (covers: Cover[]): number[] => inParts(covers).map((part) => part.length)
+
+  it('makes one part of few covers, also of none', () => {
+    expect(inParts([])).toEqual([[]])
+    expect(inParts(keys(2))).toEqual([keys(2)])
+  })
+
+  it('puts at most 80 covers into a part', () => {
+    expect(sizes(keys(80))).toEqual([80])
+    expect(sizes(keys(161))).toEqual([80, 80, 1])
+  })
+
+  it('fills a part to 8,192 bytes, and each further part as well', () => {
+    // A key of 256 letters counts for 260 bytes: 31 of them leave 132, for a key of 128.
+    const full = [...keys(31, 256), ...keys(1, 128)]
+    expect(sizes(full)).toEqual([32])
+    expect(sizes([...full, ...full, ...keys(1)])).toEqual([32, 32, 1])
+    expect(sizes([...keys(31, 256), ...keys(1, 129)])).toEqual([31, 1])
   })
 })
