@@ -31,6 +31,11 @@ describe('parseCover', () => {
 })
 
 describe('foldCase', () => {
+  it('makes all forms of a letter one', () => {
+    expect(foldCase('ΟΔΟΣ Σ')).toBe('οδοσ σ')
+    expect(foldCase('οδος ς')).toBe('οδοσ σ')
+  })
+
   it('keeps a prefix a prefix', () => {
     // Lower-case sigma has another form at the end of a word: a prefix that ends in it must not lose longer keys.
     const letters = fc.string({ unit: fc.constantFrom('a', 'A', 'Σ', 'σ', 'ς', 'ß', 'İ', 'I', ' ', '/', 'Ж', '😀') })
