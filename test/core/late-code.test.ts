@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, createCluster } from 'redis'
@@ -78,6 +78,19 @@ describe('a cache whose code for Redis is being loaded', () => {
     const cache = first({ redis: client })
     expect(() => client.emit('error', new Error('said too early'))).not.toThrow()
     await until('the error is shown', () => cache.stats().redisError === 'said too early')
+  })
+
+  it('keeps what is set at once although an earlier process left invalidations', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-late-'))
+    const journalFile = join(folder, 'journal')
+    writeFileSync(journalFile, '{"n":"an-earlier-process-1","c":["pc:"]}\n')
+    await other.set('c:2', 'old')
+    const cache = first({ journalFile })
+    await Promise.all([cache.set('c:1', 'new'), cache.get('other')])
+    expect([await cache.get('c:1'), await cache.get('c:2')]).toEqual(['new', null])
+    expect([await other.get('c:1'), await other.get('c:2')]).toEqual(['new', null])
+    await cache.close()
+    rmSync(folder, { recursive: true })
   })
 
   it('throws for what can be seen at construction', () => {

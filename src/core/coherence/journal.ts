@@ -67,7 +67,7 @@ export class Journal {
     this.#clock = clock
     this.#maxBytes = maxBytes
     this.#file = file
-    for (const { nonce, covers } of file?.read() ?? []) this.#add({ nonce, recorded: mirror.record(covers, undefined) })
+    for (const { nonce, covers } of file?.read() ?? []) this.#add({ nonce, recorded: mirror.recordEarlier(covers) })
   }
 
   /**

@@ -67,23 +67,12 @@ export class Mirror {
 
   /** Records an invalidation. `position` is its position in the log; `undefined` if it has none yet. */
   record(covers: readonly Cover[], position: number | undefined): Recorded {
-    const sequence = ++this.#sequence
-    if (position !== undefined) this.#reach(covers, position)
-    for (const cover of covers) {
-      const slot = this.#slots.renew(cover)
-      const standing = this.#standing(slot, cover)
-      standing.sequence = sequence
-      if (cover.soft === true) this.#softSequence = sequence
-      if (position === undefined) {
-        standing.pending = this.#isWaiting(standing) ? standing.pending + 1 : 1
-        standing.round = this.#round
-        standing.own = sequence
-        this.#countPending(cover, 1)
-        if (cover.kind === 'key') this.#waitingKeys.set(cover.key, slot)
-      } else this.#place(standing, position)
-      if (this.#slots.bytes > this.#maxBytes) this.#fold()
-    }
-    return { covers, sequence }
+    return this.#record(covers, position, ++this.#sequence)
+  }
+
+  /** Records an invalidation of an earlier process: it is older than all that this one has made, and has no position. */
+  recordEarlier(covers: readonly Cover[]): Recorded {
+    return this.#record(covers, undefined, 0)
   }
 
   /** Records that a request of this process has retired a key; `id` is that of the tombstone not yet in Redis. */
@@ -227,6 +216,25 @@ export class Mirror {
   stats(): MirrorStats {
     const { size, bytes } = this.#slots
     return { records: size, bytes, maxBytes: this.#maxBytes, folds: this.#folds }
+  }
+
+  #record(covers: readonly Cover[], position: number | undefined, sequence: number): Recorded {
+    if (position !== undefined) this.#reach(covers, position)
+    for (const cover of covers) {
+      const slot = this.#slots.renew(cover)
+      const standing = this.#standing(slot, cover)
+      standing.sequence = Math.max(standing.sequence, sequence)
+      if (cover.soft === true) this.#softSequence = Math.max(this.#softSequence, sequence)
+      if (position === undefined) {
+        standing.pending = this.#isWaiting(standing) ? standing.pending + 1 : 1
+        standing.round = this.#round
+        standing.own = Math.max(standing.own, sequence)
+        this.#countPending(cover, 1)
+        if (cover.kind === 'key') this.#waitingKeys.set(cover.key, slot)
+      } else this.#place(standing, position)
+      if (this.#slots.bytes > this.#maxBytes) this.#fold()
+    }
+    return { covers, sequence }
   }
 
   #isWaiting({ pending, round }: NewestInvalidation): boolean {
