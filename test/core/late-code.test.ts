@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, createCluster } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../../src/core/clock.js'
+import { untilLoaded } from '../../src/core/tiers/late-port.js'
 import { freePort } from '../support/free-port.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -91,6 +93,36 @@ describe('a cache whose code for Redis is being loaded', () => {
     expect([await other.get('c:1'), await other.get('c:2')]).toEqual(['new', null])
     await cache.close()
     rmSync(folder, { recursive: true })
+  })
+
+  it('waits for the code also if the event loop is blocked for longer than the limit', async () => {
+    let isLoaded = false
+    const load = async () => {
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+      isLoaded = true
+    }
+    const waiting = untilLoaded(systemClock, load())
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1100)
+    await waiting
+    expect(isLoaded).toBe(true)
+  })
+
+  it('answers from memory within its bounds if the code cannot be loaded', async () => {
+    const log: string[] = []
+    const logger = { info: () => {}, warn: (_details: object, line: string) => void log.push(line) }
+    vi.resetModules()
+    vi.doMock('../../src/core/coherence/shared-store.js', () => {
+      throw new Error('it is gone')
+    })
+    library = await import('../../src/index.js')
+    const cache = first({ maxMirrorBytes: 65_536, logger })
+    expect(await cache.invalidatePrefix('first:')).toMatchObject({ durable: false })
+    vi.doUnmock('../../src/core/coherence/shared-store.js')
+    for (let item = 0; item < 1000; item++) await cache.invalidatePrefix(`item:${item}:`)
+    await cache.set('kept', 'in memory')
+    expect(await cache.get('kept')).toBe('in memory')
+    expect(cache.stats().mirror.bytes).toBeLessThanOrEqual(65_536)
+    expect(log).toEqual([expect.stringContaining('the code for Redis cannot be loaded')])
   })
 
   it('throws for what can be seen at construction', () => {

@@ -6,7 +6,7 @@ import type { GuardedEmitter } from '../events.js'
 import type { CoreSettings } from '../options.js'
 import type { Stamp } from '../stamp.js'
 import { CircuitBreaker } from '../tiers/circuit-breaker.js'
-import { longestLoading } from '../tiers/late-port.js'
+import { untilLoaded } from '../tiers/late-port.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { Refusals } from '../tiers/refusals.js'
@@ -240,7 +240,7 @@ export class Coherence {
     const { starting } = this
     if (starting === undefined) return
     // The package of the client is loaded once, when the process starts, and is not part of the wait for Redis.
-    if (this.#port.loading !== undefined) await settledWithin(this.#clock, this.#port.loading, longestLoading)
+    if (this.#port.loading !== undefined) await untilLoaded(this.#clock, this.#port.loading)
     await settledWithin(this.#clock, starting, this.#settings.redisTimeout)
     if (this.starting !== undefined && this.breaker.state === 'closed') this.#failUnconnected()
   }

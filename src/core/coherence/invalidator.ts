@@ -146,8 +146,9 @@ export class Invalidator {
   async #issueSome(covers: readonly Cover[], confirms: boolean, alone: Omit<Issue, 'durable'>): Promise<Issue> {
     this.#counters.invalidations++
     // Recorded before anything is awaited: from here on this process never serves a covered entry.
-    const { isConfigured } = this.#shared
-    const recorded = inParts(covers).map((part) => this.#mirror.record(part, isConfigured ? undefined : 0))
+    const { isConfigured, failure } = this.#shared
+    const position = isConfigured && failure === undefined ? undefined : 0
+    const recorded = inParts(covers).map((part) => this.#mirror.record(part, position))
     this.dropKeys(covers)
     tellInvalidation(this.#events, covers, 'local')
     if (!isConfigured) return { durable: true, ...alone }
@@ -162,11 +163,11 @@ export class Invalidator {
     const known = told.filter((part) => part !== undefined)
     if (known.length < recorded.length) return { durable: false, ...alone }
     if (covers.some((cover) => cover.kind !== 'key' && cover.soft !== true)) shared.sweep.soon()
-    const position = Math.max(...known.map((part) => part.position))
+    const last = Math.max(...known.map((part) => part.position))
     // A process that is missing in one part has not applied all of it.
     const [first, ...others] = known.map(({ confirmedBy }) => confirmedBy)
     const confirmedBy = first?.filter((name) => others.every((names) => names?.includes(name) === true))
-    return { durable: true, position, existed: known.flatMap(({ existed }) => existed), confirmedBy }
+    return { durable: true, position: last, existed: known.flatMap(({ existed }) => existed), confirmedBy }
   }
 }
 

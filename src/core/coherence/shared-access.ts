@@ -1,9 +1,8 @@
 import { background } from '../background.js'
-import { settledWithin } from '../clock.js'
 import { asError } from '../errors.js'
 import { notify } from '../logger.js'
 import { shown } from '../option-checks.js'
-import { longestLoading } from '../tiers/late-port.js'
+import { untilLoaded } from '../tiers/late-port.js'
 import { openPort } from '../tiers/open-port.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { CoherenceDuties } from './coherence.js'
@@ -73,9 +72,9 @@ export class SharedAccess {
     return this.#failure
   }
 
-  /** Waits for the shared store if it is being loaded; see {@link longestLoading}. Never rejects. */
+  /** Waits for the shared store if it is being loaded; see {@link untilLoaded}. Never rejects. */
   async opened(): Promise<SharedStore | undefined> {
-    if (this.#loading !== undefined) await settledWithin(this.#own.settings.clock, this.#loading, longestLoading)
+    if (this.#loading !== undefined) await untilLoaded(this.#own.settings.clock, this.#loading)
     return this.#store
   }
 
@@ -96,8 +95,10 @@ export class SharedAccess {
       const { openSharedStore } = await loadSharedStore()
       this.#store = openSharedStore(parts, duties)
     } catch (thrown) {
-      const { events, settings } = this.#own
+      const { events, mirror, settings } = this.#own
       this.#failure = asError(thrown)
+      // Records that wait for a position in the log are kept without a bound, and these would wait for ever.
+      mirror.settleAll()
       const why = `memory answers alone: the code for Redis cannot be loaded (${this.#failure.message})`
       notify(settings.logger, why)
       events.tell('fault', { error: this.#failure })

@@ -1,8 +1,25 @@
+import { type Clock, settledWithin } from '../clock.js'
 import { asError } from '../errors.js'
 import type { RedisArgument, RedisPort, ScanPage } from './redis-client.js'
 
 /** How long requests wait for code that is being loaded, in ms: once, when a process starts. */
-export const longestLoading = 1_000
+const longestLoading = 1_000
+const loadingSteps = 10
+
+/**
+ * Waits for code that is being loaded, at most one second. A time in which the event loop is blocked, as by a program
+ * that starts, hardly counts: nothing is loaded in it. Never rejects.
+ */
+export async function untilLoaded(clock: Clock, loading: Promise<unknown>): Promise<void> {
+  let isLoading = true
+  const settle = (): void => {
+    isLoading = false
+  }
+  loading.then(settle, settle)
+  for (let step = 0; isLoading && step < loadingSteps; step++) {
+    await settledWithin(clock, loading, longestLoading / loadingSteps)
+  }
+}
 
 /**
  * The {@link RedisPort} over a client whose package is being loaded. Until then, and if that fails, it behaves like a
