@@ -65,7 +65,7 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
       })
       cached(incoming as never, outgoing as never, (error) => (error === undefined ? resolve(true) : reject(error)))
     })
-    if (!goesOn) return RESPONSE_ALREADY_SENT
+    if (!goesOn) return c.req.method === 'HEAD' ? alreadySentHead() : RESPONSE_ALREADY_SENT
     if (inFront !== undefined) {
       observeVariables(c, inFront)
       observeQuery(c)
@@ -86,6 +86,16 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
         'env' in request ? (nodeOf(request as Context<HonoEnv>).incoming as never) : (request as RequestDescription),
       ),
   })
+}
+
+/**
+ * Hono answers HEAD with a copy of the response to GET. A copy of node-server's own lightweight responses would be sent
+ * once more, which breaks the connection: only of a response whose body was looked at does the copy say that it was sent.
+ */
+function alreadySentHead(): Response {
+  const response = new Response(null, RESPONSE_ALREADY_SENT)
+  void response.body?.cancel()
+  return response
 }
 
 /** Variables with a rule of their own. */

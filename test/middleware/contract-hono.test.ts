@@ -1,8 +1,9 @@
 import { once } from 'node:events'
+import { Agent } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { fallbackCache } from '../../src/adapters/hono.js'
 import { frameworkContract } from './contract.js'
 import { ask } from './hosts/client.js'
@@ -27,5 +28,38 @@ it('works with an application that has required Hono, while the adapter has impo
     ])
   } finally {
     server.close()
+  }
+})
+
+it('sends HEAD once, and keeps the connection', async () => {
+  const { Hono } = await import('hono')
+  const app = new Hono()
+  const cached = fallbackCache({ ttl: 60 })
+  app.use(cached as never)
+  app.get('/page', (c) => c.text('page'))
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const errors = vi.spyOn(console, 'error').mockImplementation(() => {})
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  let connections = 0
+  server.on('connection', () => {
+    connections += 1
+  })
+  try {
+    const { port } = server.address() as AddressInfo
+    const seen = []
+    for (const method of ['GET', 'HEAD', 'HEAD', 'GET']) seen.push(await ask(port, '/page', { method, agent }))
+    expect(seen.map(({ status, text, cacheStatus }) => [status, text, cacheStatus.hit])).toEqual([
+      [200, 'page', false],
+      [200, '', true],
+      [200, '', true],
+      [200, 'page', true],
+    ])
+    expect(errors.mock.calls).toEqual([])
+    expect(connections).toBe(1)
+  } finally {
+    agent.destroy()
+    server.close()
+    await cached.close()
   }
 })
