@@ -40,6 +40,7 @@ describe('the check before a release', () => {
   it('refuses a package without an address, a change log of the version, a tag and owners', async () => {
     const { isFit, said } = await check({
       'package.json': JSON.stringify({ version }),
+      'CHANGELOG.md': '# Changelog\n\n## Unreleased\n',
       '.github/CODEOWNERS': '# none\n',
     })
     expect(isFit).toBe(false)

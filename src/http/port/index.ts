@@ -3,7 +3,6 @@
  * `src/http`.
  */
 
-export { cookieValue } from '../rules/cookie-values.js'
 export { filledText, isIdentifierName, isNeutralName, isPlainValue, isTelling } from '../rules/filled-inputs.js'
 export type { AddressExcuse, InputsRead } from '../rules/inputs-read.js'
 export { tokenOf } from '../rules/met-objects.js'
