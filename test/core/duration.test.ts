@@ -16,6 +16,7 @@ describe('parseDuration', () => {
     ['250ms', 0.25],
     ['0s', 0],
     ['0.0 minutes', 0],
+    [' 00.00s ', 0],
   ])('reads %j as %d seconds', (given, seconds) => {
     expect(parseDuration(given, 'ttl')).toBe(seconds)
   })
@@ -29,6 +30,7 @@ describe('parseDuration', () => {
     ['m'],
     ['5 apples'],
     ['0 apples'],
+    ['0s!'],
     ['5m 3s'],
     ['∞'],
     [null],
