@@ -108,7 +108,7 @@ export class Doorway<Context extends object> {
 }
 
 const ASKS =
-  "the options skip, key, user and mode: 'shadow', and values of vary such as req:tenant, need the request as the framework makes it, so every request goes through the application"
+  'the options skip, key and user, shadow mode, and values of vary such as req:tenant need the request as the framework makes it, so every request goes through the application'
 
 function warn(obstacle: string | undefined): boolean {
   if (obstacle === undefined) return false
