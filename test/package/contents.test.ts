@@ -15,7 +15,7 @@ describe('the tarball', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('carries the compiled library, the texts and the examples that they name, and nothing else', () => {
-    const texts = /^([A-Z]+\.md|LICENSE|package\.json|docs\/(decisions\/)?(\w|-)+\.md|examples\/.+\.(ts|json|yml))$/
+    const texts = /^([A-Z]+\.md|LICENSE|package\.json|docs\/(\w|-)+\.md|examples\/.+\.(ts|json|yml))$/
     const built = /^dist\/(.+\.(d\.)?[cm][jt]s|dashboard\/page\/(icon\.svg|index\.html|page\.css|page\.js))$/
     const unexpected = files.filter(({ path }) => !built.test(path) && !texts.test(path))
     expect(unexpected).toEqual([])
@@ -27,9 +27,11 @@ describe('the tarball', () => {
   it('has what its texts link to', () => {
     const paths = files.map(({ path }) => path)
     // npm shows README.md with links into the repository, where its tests are.
-    const isTest = (target: string) => target.startsWith('test/') && existsSync(target)
+    // What is for those who change the code is in the repository only.
+    const isInRepository = (target: string) =>
+      /^(test\/|docs\/decisions\/|(CHANGELOG|CONTRIBUTING)\.md$)/.test(target) && existsSync(target)
     const isThere = (target: string) =>
-      isTest(target) || paths.some((path) => path === target || path.startsWith(`${target}/`))
+      isInRepository(target) || paths.some((path) => path === target || path.startsWith(`${target}/`))
     const dead = paths
       .filter((path) => path.endsWith('.md'))
       .flatMap((path) => linksOf(path).map((target) => join(dirname(path), target)))
