@@ -66,13 +66,15 @@ const hosts = others.length < HOSTS_ON_OTHERS.length ? {} : { hosts: HOSTS_HERE 
 // What only computes fills the time that the other tests spend waiting.
 const computing = lintAndBuild().then(compute)
 await tests(`Node.js ${process.version}`, LIBRARY, hosts)
+// Behind all others: it fills the time that the measurements of latency leave.
+const simulating = computing.then(simulate)
 // Of the files with deadlines, those of coherence are left out there.
 process.env.WORKERS = '3'
 await Promise.all(others.filter(({ major }) => major !== NEWEST).map(onOtherNode))
 await Promise.all(others.filter(({ major }) => major === NEWEST).map(onOtherNode))
 if (process.env.SKIP_REDIS !== '1') await leastPermissions()
 await tests('latency', ['--project=latency'])
-await computing
+await simulating
 
 finish(total)
 
@@ -91,11 +93,15 @@ async function leastPermissions() {
   delete process.env.REDIS_ACL
 }
 
-/** One process at a time. Of what takes long, the simulation is last and lowest: it disturbs no measurement of latency. */
+/** One process at a time. */
 async function compute(/** @type {boolean} */ isBuilt) {
   await types()
   if (isBuilt)
     await tests('the packed tarball', ['--project=package', '--maxWorkers=1'], { isBeside: true, priority: BEHIND })
+}
+
+/** At the lowest priority: it disturbs no measurement of latency. */
+async function simulate() {
   process.env.SEEDS ??= SEEDS
   await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], { isBeside: true, priority: LAST })
 }

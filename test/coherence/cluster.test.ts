@@ -99,8 +99,8 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
   it('processes read what others have written about themselves', async () => {
     const { redis, end } = await makeClient({ kind, nodes: cluster.addresses, options: {} })
     const caches = [1, 2].map(() => new FallbackCache({ redis, keyPrefix: 'shop:', redisTimeout: REDIS_TIMEOUT }))
-    const [one, two] = await Promise.all(caches.map((cache) => engineOf(cache).board()))
     await until('connected', () => caches.every((cache) => cache.stats().connected))
+    const [one, two] = await Promise.all(caches.map((cache) => engineOf(cache).board()))
     expect(await one?.isWanted()).toBe(false)
     expect((await two?.read())?.processes).toEqual([])
     expect([await one?.isWanted(), await one?.write('hello')]).toEqual([true, true])
