@@ -60,3 +60,30 @@ describe.each(CLIENT_KINDS)('a reply that never comes, with %s', (kind) => {
     }
   })
 })
+
+describe('a reply that no command waits for, with a URL', () => {
+  it.each(['$-1\r\n', '*-1\r\n', '$1\r\na\r\n', '-ERR late\r\n', '$-1\r\n$-1\r\n:1\r\n'])(
+    'drops the connection, and ends no process: %j',
+    async (surplus) => {
+      let added = ''
+      const proxy = await ReplyProxy.start(server.port, (reply) => {
+        const bytes = Buffer.concat([reply, Buffer.from(added)])
+        added = ''
+        return [bytes]
+      })
+      const cache = new FallbackCache({ redis: proxy.url, redisTimeout: 500 })
+      try {
+        await until('it is connected', () => cache.stats().connected)
+        await cache.set('k', 'value')
+        added = surplus
+        expect(await cache.get('k')).toBe('value')
+        await until('the connection is dropped', () => !cache.stats().connected)
+        await until('it is connected again', () => cache.stats().connected)
+        expect(await cache.get('k')).toBe('value')
+      } finally {
+        await cache.close()
+        await proxy.close()
+      }
+    },
+  )
+})

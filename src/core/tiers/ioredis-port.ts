@@ -18,6 +18,7 @@ import {
 } from './redis-client.js'
 import { type RedisUrl, readRedisUrl } from './redis-url.js'
 import { scanNode } from './scan-node.js'
+import { OUT_OF_STEP, reportSurplusReplies } from './surplus-replies.js'
 
 /** Connection settings that are not part of the URL. */
 export interface ConnectionSecrets {
@@ -98,7 +99,7 @@ export class IoredisPort implements RedisPort {
     this.#listen('close', onClose)
     this.#listen('error', (error: unknown) => {
       // Redis sent more replies than there were commands: each later reply would be matched to the wrong command.
-      const isOutOfStep = error instanceof Error && error.message.startsWith('Command queue state error')
+      const isOutOfStep = error instanceof Error && error.message.startsWith(OUT_OF_STEP)
       if (isOutOfStep) this.reset()
       onError(bareError(error))
     })
@@ -162,6 +163,7 @@ function clientFor(url: RedisUrl, { tls, credentials }: ConnectionSecrets, { Red
   })
   // On reconnect ioredis sends SELECT in a promise of its own; if Redis refuses, the rejection ends the process.
   Object.assign(client, { select: () => Promise.resolve('OK') })
+  reportSurplusReplies(client)
   if (credentials !== undefined) {
     // Emitting an error event without a listener would end the process.
     const tell = (error: Error) => client.listenerCount('error') > 0 && client.emit('error', error)

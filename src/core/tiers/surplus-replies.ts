@@ -1,0 +1,75 @@
+import type { EventEmitter } from 'node:events'
+
+/** The private parts of an ioredis client by which it finds the command of a reply. */
+interface Matching extends EventEmitter {
+  resetCommandQueue?: () => void
+  flushQueue?: (...args: unknown[]) => unknown
+  readonly commandQueue?: { shift: () => unknown }
+  readonly stream?: { prependListener: (event: string, listener: (data: Uint8Array) => void) => unknown }
+}
+
+/**
+ * Lets an ioredis client report each reply that no command waits for, as an `error` event. ioredis does so itself, except
+ * for a null reply: there it throws outside of any handler, and the process ends.
+ *
+ * A client without these private parts is left as it is.
+ */
+export function reportSurplusReplies(client: EventEmitter): void {
+  const matching: Matching = client
+  const { resetCommandQueue, flushQueue } = matching
+  if (typeof resetCommandQueue !== 'function' || typeof flushQueue !== 'function') return
+  const bytes: Bytes = { left: 0 }
+  // Called for each connection, before the client listens to it.
+  matching.resetCommandQueue = () => {
+    resetCommandQueue.call(client)
+    watchConnection(matching, bytes)
+  }
+  // Takes all commands that wait, when the bytes are no replies.
+  matching.flushQueue = (...args) => {
+    bytes.left = 0
+    return flushQueue.apply(client, args)
+  }
+}
+
+/** The bytes that a client reads at the moment. */
+interface Bytes {
+  /** How many replies they can still contain. */
+  left: number
+}
+
+function watchConnection(client: Matching, bytes: Bytes): void {
+  const { commandQueue, stream } = client
+  if (commandQueue === undefined || stream === undefined) return
+  const { shift } = commandQueue
+  commandQueue.shift = () => {
+    const item = shift.call(commandQueue)
+    if (item !== undefined || bytes.left === 0) return item
+    bytes.left -= 1
+    return surplusOf(client)
+  }
+  const { prependListener } = stream
+  stream.prependListener = (event, listener) => {
+    if (event !== 'data') return prependListener.call(stream, event, listener)
+    stream.prependListener = prependListener
+    return prependListener.call(stream, event, (data) => {
+      bytes.left = data.length
+      try {
+        listener(data)
+      } finally {
+        bytes.left = 0
+      }
+    })
+  }
+}
+
+/** What takes a reply in place of a command. */
+function surplusOf(client: EventEmitter): object {
+  const tell = (): void => {
+    // An error event without a listener would end the process.
+    if (client.listenerCount('error') > 0) client.emit('error', new Error(`${OUT_OF_STEP}: a reply without a command`))
+  }
+  return { command: { name: 'surplus', args: [], resolve: tell, reject: tell } }
+}
+
+/** Begins the message of ioredis about a reply without a command. */
+export const OUT_OF_STEP = 'Command queue state error'
