@@ -119,7 +119,7 @@ function observeVariables(c: Context<HonoEnv>, before: Variables): void {
   const get = c.get.bind(c) as (name: string) => unknown
   const observed = (name: string) => {
     const value = get(name)
-    const isOfFront = value === undefined || (Object.hasOwn(before, name) && before[name] === value)
+    const isOfFront = value === undefined || (Object.hasOwn(before, name) && Object.is(before[name], value))
     return isOfFront && !OF_LOGGED_IN.has(name) ? shownValue(outgoing, name) : value
   }
   c.get = observed as typeof c.get

@@ -268,6 +268,7 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
       'c.var.lang of Hono': (c) => c.var.lang,
       'c.var of Hono, spread': (c) => ({ ...c.var }).lang,
       "c.get('user') of Hono": (c) => c.get('user'),
+      "c.get('level') of Hono, no number for some": (c) => c.get('level') || undefined,
       "c.get('say') of Hono, a function": (c) => (c.get('say') as (() => unknown) | undefined)?.(),
     }).map(([name, read]) => [
       name,
@@ -275,6 +276,7 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
         const app = new Hono<HonoEnv>()
         app.use(async (c, next) => {
           const who = c.req.header('x-who')
+          c.set('level' as 'user', who ?? Number.NaN)
           if (who !== undefined) {
             for (const variable of ['lang', 'user'] as const)
               if (name.includes(variable)) c.set(variable as 'user', who)

@@ -75,6 +75,7 @@ function textOf(value: unknown, budget: Budget): string | undefined {
   budget.left -= 1
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'bigint') return `${value}n`
+  if (Object.is(value, -0)) return '-0'
   if (value === null || value === undefined || isPlainValue(value)) return String(value)
   if (typeof value !== 'object' || budget.left < 0) return undefined
   return textOfObject(value, budget)
@@ -98,11 +99,13 @@ function textOfObject(value: object, budget: Budget): string | undefined {
     return text === undefined ? undefined : `${kind ?? 'JSON'}${text}`
   }
   if (Array.isArray(value)) {
+    if (value.length > budget.left) return undefined
     return prototype === Array.prototype && isDense(value) ? joined('[]', value, within) : undefined
   }
   if (prototype !== Object.prototype && prototype !== null) return undefined
+  const names = Object.keys(value)
+  if (names.length > budget.left || !showsAll(value, names.length)) return undefined
   const entries = Object.entries(value)
-  if (!showsAll(value, entries.length)) return undefined
   return joined('{}', entries.sort(byName), ([name, one]) => {
     const text = within(one)
     return text === undefined ? undefined : `${JSON.stringify(name)}:${text}`

@@ -40,30 +40,34 @@ function isFilled(parsed: unknown): parsed is Readonly<Record<string, unknown>> 
   return false
 }
 
-type IsSent = (sent: string, value: unknown) => boolean
+/** Whether a cookie that was sent with these bytes has this value; the value of a JSON cookie comes as text too. */
+type IsSent = (sent: string, value: unknown, text: string | null | undefined) => boolean
 
 function othersIn(parsed: unknown, sent: SentValues, isSent: IsSent): Record<string, unknown> | undefined {
   if (!isFilled(parsed)) return undefined
-  let others: Record<string, unknown> | undefined
-  for (const [name, value] of Object.entries(parsed)) {
-    if (sent.get(name)?.some((raw) => isSent(raw, value)) === true) continue
-    others ??= {}
-    others[name] = value
-  }
-  return others
+  const others = Object.entries(parsed).filter(([name, value]) => {
+    // Once for all cookies of the name, whose number the client chooses.
+    const text = typeof value === 'object' ? filledText(value) : undefined
+    return sent.get(name)?.some((raw) => isSent(raw, value, text)) !== true
+  })
+  return others.length === 0 ? undefined : Object.fromEntries(others)
 }
 
-/** Whether a cookie that was sent with these bytes has this value. */
-function isCookie(raw: string, value: unknown): boolean {
-  if (raw === value) return true
-  const text = decoded(raw)
-  if (text === value) return true
-  return typeof value === 'object' && text.startsWith('j:') && filledText(jsonOf(text.slice(2))) === filledText(value)
+function isCookie(raw: string, value: unknown, text: string | null | undefined): boolean {
+  return raw === value || isValue(decoded(raw), value, text)
 }
 
 /** A signed cookie with a wrong signature is `false`. */
-function isSignedCookie(raw: string, value: unknown): boolean {
-  return value === false || decoded(raw).startsWith(typeof value === 'object' ? 's:j:' : `s:${String(value)}.`)
+function isSignedCookie(raw: string, value: unknown, text: string | null | undefined): boolean {
+  const sent = decoded(raw)
+  return value === false || (sent.startsWith('s:') && isValue(sent.slice(2, sent.lastIndexOf('.')), value, text))
+}
+
+function isValue(sent: string, value: unknown, text: string | null | undefined): boolean {
+  // A value without a text cannot be compared.
+  return (
+    sent === value || (typeof text === 'string' && sent.startsWith('j:') && filledText(jsonOf(sent.slice(2))) === text)
+  )
 }
 
 /** The value of a cookie without quotes and percent-encoding. */
