@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { engineOf } from '../../src/core/fallback-cache.js'
 import type { ShadowReport } from '../../src/http/protocol/index.js'
 import { shadowOf } from '../../src/http/shadow/shadow.js'
+import { SimulatedMemory } from '../../src/http/shadow/simulated-memory.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -289,6 +290,19 @@ describe('shadow mode', () => {
     expect(bytes).toBeLessThanOrEqual(maxBytes)
     expect(entries).toBeGreaterThan(1_000)
     expect(evicted).toBe(4_000 - entries)
+  })
+
+  it('simulates a memory that drops what was not used for the longest time, in time that its entries do not change', () => {
+    const memory = new SimulatedMemory(50_000)
+    const started = performance.now()
+    for (let at = 0; at < 50_000; at++) memory.put(`${at}`, 1)
+    for (let at = 0; at < 50_000; at++) memory.ask(`${at}`, 1)
+    for (let at = 0; at < 100_000; at++) memory.put(`other ${at}`, 1)
+    expect(['0', 'other 49999', 'other 50000'].map((key) => memory.ask(key, 1))).toEqual([false, false, false])
+    memory.put('large', 49_990)
+    expect(['other 99999', 'other 99990', 'large'].map((key) => memory.ask(key, 1))).toEqual([true, false, true])
+    // Four seconds, if each passes what has left.
+    expect(performance.now() - started).toBeLessThan(2_000)
   })
 
   describe('with Redis', () => {

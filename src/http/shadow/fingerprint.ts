@@ -52,10 +52,13 @@ export function packed({ content, visitor, size }: Fingerprint): Buffer {
 /** The fingerprint in the body of an entry; `undefined` if the body holds none, as that of a marker. */
 export function unpacked(bytes: Buffer): Fingerprint | undefined {
   if (bytes.length !== LENGTH) return undefined
+  const size = bytes.readDoubleLE(CONTENT + VISITOR)
+  // A marker may be as long.
+  if (!Number.isSafeInteger(size) || size < 0) return undefined
   return {
     content: bytes.toString('latin1', 0, CONTENT),
     visitor: bytes.toString('latin1', CONTENT, CONTENT + VISITOR),
-    size: bytes.readDoubleLE(CONTENT + VISITOR),
+    size,
   }
 }
 
