@@ -26,7 +26,7 @@ import { printTargets } from './targets.js'
 // npm run bench                     all scenarios, in less than half an hour
 // npm run bench -- hot-1k 304       these scenarios
 // npm run bench -- curves           the curves, drawn into docs/plots; or one of them: cpu-by-body-size, …
-// npm run bench -- --short          whether everything runs, in seconds; the numbers mean nothing
+// npm run bench -- --short          whether everything runs; the numbers mean nothing
 //
 //   --node=24   runs the candidates on that version (fetched when it is not here), or on /path/to/node
 //   --rounds=5   more rounds   --processes=3   more fresh processes

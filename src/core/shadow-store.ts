@@ -9,7 +9,7 @@ import type { CoreSettings } from './options.js'
 import type { Invalidation } from './receipt.js'
 import type { EvictionReason, MemoryStats } from './tiers/memory-tier.js'
 
-/** Bytes of the directory of shadow mode: about 20,000 fingerprints. */
+/** Bytes of the directory of shadow mode. */
 const DIRECTORY_BYTES = 16 * 2 ** 20
 
 /** Usage of the directory of shadow mode, which holds a fingerprint of each response that would be stored. */
