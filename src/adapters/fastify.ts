@@ -12,6 +12,7 @@ import {
   type MiddlewareOptions,
 } from '../middleware/express.js'
 import { ignoreUnchanged, namesOfFields, sendHeadLate } from './late-head.js'
+import { readGettersThroughCache, showGetters } from './shown-getters.js'
 import { areShown, readThroughCache, reportAbsent, shownValue, showParsed, showValues } from './shown-values.js'
 
 /** The options of {@link fallbackCache}; functions in them are called with the request of Node.js (`request.raw`). */
@@ -140,6 +141,8 @@ function showRequest(request: FastifyRequest, reply: FastifyReply): SetInFront {
   )
   const { query, params, body, cookies } = request as FastifyRequest & { readonly cookies?: unknown }
   showParsed(request.raw, { query, params, body, cookies, ...loggedIn(request) })
+  showGetters(request.raw, request, { known: KNOWN_OF_REQUEST, prefix: '' })
+  showGetters(request.raw, reply, { known: KNOWN_OF_REPLY, prefix: OF_REPLY })
   return { onRequest, onReply }
 }
 
@@ -150,6 +153,8 @@ function observeRequest(request: FastifyRequest, reply: FastifyReply, { onReques
   readThroughCache(reply, onReply, (name) => shownValue(raw, OF_REPLY + name))
   const parsed = ['query', 'cookies'].filter((name) => Object.hasOwn(request, name))
   readThroughCache(request, parsed, (name) => Reflect.get(request.raw, name))
+  readGettersThroughCache(request)
+  readGettersThroughCache(reply)
   reportAbsent(request, (name) => KNOWN_OF_REQUEST.has(name) || name === OTHER_FIELDS || shownValue(raw, name))
   reportAbsent(reply, (name) => shownValue(raw, OF_REPLY + name))
 }

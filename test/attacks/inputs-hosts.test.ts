@@ -242,6 +242,14 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
         (request: Settable, _, who) => set(request, 'user', who),
         (request: Settable) => request.user,
       ],
+      'request.tenant of Fastify, a getter': [
+        (request: Settable, _, who) => HIDDEN.set(request, who),
+        (request: Settable) => request.tenant,
+      ],
+      'reply.tenant of Fastify, a getter': [
+        (_, reply: Settable, who) => HIDDEN.set(reply, who),
+        (_, reply: Settable) => reply.tenant,
+      ],
       'reply.locals of Fastify': [
         (_, reply: Settable, who) => set(reply, 'locals', { lang: who }),
         (_, reply: Settable) => (reply.locals as { lang?: unknown } | undefined)?.lang,
@@ -250,6 +258,12 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
       name,
       async () => {
         const app = createFastify()
+        const tenant = {
+          getter(this: object) {
+            return HIDDEN.get(this)
+          },
+        }
+        app.decorateRequest('tenant', tenant).decorateReply('tenant', tenant)
         app.addHook('onRequest', async (request, reply) => {
           const who = request.headers['x-who']
           if (typeof who === 'string') fill(request as never, reply as never, who)
@@ -293,7 +307,11 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
   ),
 }
 
+/** What plugins keep behind a getter. */
+const HIDDEN = new WeakMap<object, unknown>()
+
 interface Settable {
+  readonly tenant?: unknown
   readonly query: Record<string, unknown>
   readonly params: Record<string, unknown>
   readonly lang?: unknown
