@@ -550,6 +550,30 @@ for (const [name, createApplication] of [
         await first
         expect((await waiting).text).toBe('second')
       })
+
+      it('keeps no request waiting, when it left before it reached the cache', async () => {
+        const { opened: arrived, open: arrive } = gate()
+        let runs = 0
+        const app = createApplication()
+        app.use((req, res, next) => {
+          if (req.get('x-slow') === undefined) return next()
+          res.once('close', () => setImmediate(next))
+          arrive()
+        })
+        app.use(cached())
+        app.get('/page', (_req, res) => {
+          runs += 1
+          if (!res.destroyed) res.send(`run ${runs}`)
+        })
+        const client = await serve(app)
+        const controller = new AbortController()
+        const first = client('/page', { fields: { 'x-slow': '1' }, signal: controller.signal }).catch(() => {})
+        await arrived
+        controller.abort()
+        await first
+        await soon(() => runs === 1)
+        expect((await client('/page')).text).toBe('run 2')
+      })
     })
 
     describe('an invalidation while a handler runs', () => {

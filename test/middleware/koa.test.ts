@@ -727,6 +727,33 @@ describe('fallbackCache in Koa 3', () => {
     await expect.poll(() => cancelled).toBe(true)
   })
 
+  it('keeps no request waiting for one whose client left before it reached the cache', async () => {
+    const { opened: arrived, open: arrive } = gate()
+    let runs = 0
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      if (ctx.get('x-slow') !== '') {
+        const left = once(ctx.res, 'close')
+        arrive()
+        await left
+      }
+      await next()
+    })
+    app.use(cached()).use(async (ctx) => {
+      runs += 1
+      if (ctx.res.destroyed) await new Promise(() => {})
+      ctx.body = `run ${runs}`
+    })
+    const get = await serve(app)
+    const leaving = new AbortController()
+    const first = get('/', { fields: { 'x-slow': '1' }, signal: leaving.signal }).catch(() => {})
+    await arrived
+    leaving.abort()
+    await first
+    await expect.poll(() => runs).toBe(1)
+    expect((await get('/')).text).toBe('run 2')
+  })
+
   it('keeps currentContext of an application with asyncLocalStorage', async () => {
     const app = new Koa({ asyncLocalStorage: true })
     app.use(cached()).use((ctx) => {

@@ -23,6 +23,7 @@ import {
   lineOf,
   NO_OUTER_FIELDS,
   OuterFields,
+  onceClosed,
   type ParsedRequest,
   ResponseFieldsWatch,
   readContent,
@@ -105,7 +106,7 @@ export class KoaExchange implements Exchange<Context> {
     const { inputs } = recording
     if (inputs !== undefined) watchContext(ctx, inputs)
     const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
-    if (isRecorded) ctx.res.once('close', () => recording.leave())
+    if (isRecorded) onceClosed(ctx.res, () => recording.leave())
     if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
     ctx.fallbackCache = recording.handle
     try {

@@ -20,6 +20,12 @@ export function isClosed(response: ServerResponse): boolean {
   return stream === undefined ? response.destroyed : stream.destroyed || stream.aborted
 }
 
+/** Calls a listener of `close`, also if the client left before: a handler that notices may never end the response. */
+export function onceClosed(response: ServerResponse, listener: () => void): void {
+  if (isClosed(response)) process.nextTick(() => listener.call(response))
+  else response.once('close', listener)
+}
+
 /**
  * The connection of a request; `null` if Node.js has taken it from the request, which it does when a handler stops to
  * read the body before its end (`break` in `for await`, `pipeline`, the `cancel` of a web stream).

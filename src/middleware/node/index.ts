@@ -3,7 +3,7 @@
 export { knownFields, layFields, sendPreparedOver, supportsPrepared } from '../node-internals/index.js'
 export { addedContent, HANDLER, type ParsedContent } from './added-content.js'
 export { begunAnswer, begunKoaAnswer } from './begun-answer.js'
-export { hasDeparted, isClosed, socketOf } from './departure.js'
+export { hasDeparted, isClosed, onceClosed, socketOf } from './departure.js'
 export { described, describedContent } from './described.js'
 export { detachedRun } from './detached.js'
 export { filledIn } from './filled-values.js'

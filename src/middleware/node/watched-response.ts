@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Recording, ResponseHead } from '../../http/port/index.js'
+import { onceClosed } from './departure.js'
 import type { NodeRequest } from './node-response.js'
 import { ResponseWatch } from './response-watch.js'
 import { watchEndings } from './trailers.js'
@@ -32,7 +33,7 @@ export function watchResponse(
   watchEndings(response, ['setTrailer', 'detachSocket'], recording)
   // Node.js does not call destroy() when a client disconnects, so a call means that the handler has given up.
   response.destroy = methods.destroy
-  response.once('close', methods.onClose)
+  onceClosed(response, methods.onClose)
   return watch.outer
 }
 
