@@ -1,12 +1,10 @@
-import { HANDLERS, isTraced } from '../../core/channels.js'
 import type { CacheEngine } from '../../core/engine.js'
 import type { Exchange } from '../port/exchange.js'
 import type { Reply } from '../port/reply.js'
 import type { RequestHead } from '../port/request-head.js'
-import { isFilledInput } from '../rules/filled-inputs.js'
-import { isForSeveral, mayReuse, requestControl } from '../rules/reusable.js'
+import { isForSeveral } from '../rules/reusable.js'
 import type { Invalidations } from '../store/invalidations.js'
-import type { StoredResponse } from '../store/stored-response.js'
+import { asksAboutRequests, mayDecideAhead } from './ahead.js'
 import {
   type DecidedBy,
   type Decision,
@@ -17,11 +15,12 @@ import {
   type MissReason,
   missed,
 } from './decision.js'
+import { explainLate } from './explain-late.js'
 import type { Explanation } from './explanation.js'
 import type { Flight } from './flight.js'
 import { Forwarding, HandlerRuns, NOTHING } from './handler-runs.js'
-import { HandlerTrace } from './handler-trace.js'
 import { Hits } from './hits.js'
+import { lookAgain, lookForNewer } from './look-again.js'
 import type { Lookup } from './lookup.js'
 import { isAnother, isOtherRefresh, Nested, unwatched } from './nested.js'
 import { PassThrough, Unrecorded } from './pass-through.js'
@@ -34,6 +33,7 @@ import { ResponseRecorder } from './response-recorder.js'
 import { ResponseWriter } from './response-writer.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
 import { ShadowRuns } from './shadow-runs.js'
+import { forwardTraced } from './traced-run.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
 type Outcome = Reply | Forwarding | typeof INSIDE | typeof NOTHING
@@ -91,16 +91,12 @@ export class ResponseCache<Context extends object> {
    * mode, so that no decision can be made before the framework has the request.
    */
   get asksAboutRequests(): boolean {
-    const { skip, key, user, vary, shadow } = this.#policy
-    return (
-      shadow !== undefined || skip !== undefined || key !== undefined || user !== undefined || vary.some(isFilledInput)
-    )
+    return asksAboutRequests(this.#policy)
   }
 
   /** Whether the decision about a request can be made before the framework has it: no option function runs for it. */
   mayDecideAhead(request: RequestHead): boolean {
-    if (this.asksAboutRequests) return false
-    return this.#policy.allowRefresh === undefined || request.isPlain === true || !requestControl(request.headers)
+    return mayDecideAhead(request, this.#policy)
   }
 
   /** Answers or forwards a request. Throws or rejects only with errors of the application. */
@@ -129,10 +125,7 @@ export class ResponseCache<Context extends object> {
       flights: this.#runs.flights,
       standpointFor: (raw: object, method: string) => this.#nested.standpointFor(raw, method),
     }
-    // At once if possible: the request that it explains goes on.
-    return explaining === undefined
-      ? loadExplaining().then(({ explain }) => explain(exchange, of))
-      : explaining.explain(exchange, of)
+    return explainLate(exchange, of)
   }
 
   #decideSafely(exchange: Exchange<Context>): Outcome | Promise<Outcome> {
@@ -148,7 +141,7 @@ export class ResponseCache<Context extends object> {
   }
 
   #deliver(exchange: Exchange<Context>, outcome: Outcome): void | Promise<void> {
-    if (outcome instanceof Forwarding) return this.#forward(exchange, outcome)
+    if (outcome instanceof Forwarding) return forwardTraced(exchange, outcome, this.cache.keyPrefix)
     if (outcome === INSIDE) return exchange.enter?.()
     if (outcome === NOTHING) return
     try {
@@ -156,16 +149,6 @@ export class ResponseCache<Context extends object> {
     } catch (thrown) {
       return exchange.forward(this.#passes.faulty(exchange, thrown).recording)
     }
-  }
-
-  #forward(exchange: Exchange<Context>, { recording, changes }: Forwarding): void | Promise<void> {
-    const recorder = isTraced(HANDLERS) ? recorderIn(recording) : undefined
-    // In front of the application, the same run is forwarded twice.
-    if (recorder === undefined || recorder.trace !== undefined) return exchange.forward(recording, changes)
-    const { key, tally } = recorder.of
-    const of = { keyPrefix: this.cache.keyPrefix, request: exchange.raw, key: key.text, reason: tally.reason }
-    recorder.trace = new HandlerTrace(of)
-    return recorder.trace.start(() => exchange.forward(recording, changes))
   }
 
   #decide(exchange: Exchange<Context>, nested: boolean): Outcome | Promise<Outcome> {
@@ -200,7 +183,7 @@ export class ResponseCache<Context extends object> {
   #hit(hit: Hit<Context>): Outcome | Promise<Outcome> {
     const { lookup, found, stored, refresh } = hit
     if (refresh !== undefined) {
-      const look = () => this.#lookForNewer(lookup, stored)
+      const look = () => lookForNewer(lookup, stored, this.#by)
       const isUnderWay = this.#runs.refresh(lookup, found.storageKey, stored, look)
       if (!isUnderWay && refresh === 'stale') {
         return this.#carryOut(lookup.exchange, missed(lookup, found, 'outlived', this.#by))
@@ -225,27 +208,13 @@ export class ResponseCache<Context extends object> {
       case 'wait':
         return this.#follow(lookup, miss, decision.flight)
       case 'run':
-        return this.#runs.lead(lookup, miss, () => this.#lookAgain(lookup))
+        return this.#runs.lead(lookup, miss, () => lookAgain(lookup, this.#by))
       case 'side-by-side':
         this.#runs.flights.noteSlowness(miss.storageKey)
         return this.#runs.alone(lookup, miss)
       default:
         return this.#runs.alone(lookup, miss)
     }
-  }
-
-  /** Looks up a fresh response that another process may have stored since the last lookup. */
-  async #lookAgain(lookup: Lookup<Context>): Promise<StoredResponse | undefined> {
-    const { stored, found } = await this.#by.find(lookup)
-    const now = this.cache.clock.now()
-    if (stored === undefined || found?.softened === true || !lookup.mayUse(stored, now)) return undefined
-    return mayReuse(stored, lookup.directives, now) === 'fresh' ? stored : undefined
-  }
-
-  /** Like {@link #lookAgain}, but for a response that is fresher than a known one. */
-  async #lookForNewer(lookup: Lookup<Context>, than: StoredResponse): Promise<StoredResponse | undefined> {
-    const stored = await this.#lookAgain(lookup)
-    return stored !== undefined && stored.staleAt > than.staleAt ? stored : undefined
   }
 
   #countMiss(lookup: Lookup<Context>, { storageKey, reason, stale, part }: MissReason): void {
@@ -297,11 +266,4 @@ export class ResponseCache<Context extends object> {
     else if (recording instanceof PassThrough && recording.tally !== undefined) recording.tally.exchange = exchange
     return new Forwarding(recording, ahead?.changes)
   }
-}
-
-let explaining: typeof import('./explain.js') | undefined
-
-async function loadExplaining(): Promise<typeof import('./explain.js')> {
-  explaining ??= await import('./explain.js')
-  return explaining
 }
