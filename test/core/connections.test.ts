@@ -10,8 +10,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { leastRules } from '../../scripts/redis-commands.mjs'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { ChaosProxy } from '../support/chaos-proxy.js'
 import { RedisCluster } from '../support/cluster.js'
-import { RedisServer } from '../support/redis-server.js'
+import { RedisServer, sentinelLogin } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
 const caches: FallbackCache[] = []
@@ -114,6 +115,58 @@ describe('a key prefix of the client itself', () => {
     }
     await cluster.stop()
   }, 60_000)
+})
+
+describe('news of a failover that comes while a client asks a Sentinel', () => {
+  let master: RedisServer
+  let sentinel: RedisServer
+  let proxy: ChaosProxy
+  beforeAll(async () => {
+    master = await RedisServer.start()
+    const config = () => [`sentinel monitor cache 127.0.0.1 ${master.port} 1`, ...sentinelLogin('cache')]
+    sentinel = await RedisServer.start({ role: 'sentinel', config })
+  })
+  afterAll(() => Promise.all([sentinel.stop(), master.stop()]))
+  beforeEach(async () => {
+    proxy = await ChaosProxy.start({ port: sentinel.port })
+    proxy.hold()
+  })
+  afterEach(() => proxy.close())
+
+  /** A client that waits for the answer of a Sentinel. */
+  async function asking<Client extends { readonly status: string }>(
+    open: (options: object) => Client,
+  ): Promise<Client> {
+    const sentinels = [{ host: '127.0.0.1', port: proxy.port }]
+    const client = open({ sentinels, name: 'cache', enableOfflineQueue: false, failoverDetector: true })
+    await until('it asks', () => client.status === 'connecting' && proxy.connections > 0)
+    return client
+  }
+
+  it.each<[string, (options: object) => Redis | Valkey]>([
+    ['ioredis 6', (options) => new Redis(options)],
+    ['ioredis 5', (options) => new Redis5(options) as unknown as Redis],
+    ['iovalkey', (options) => new Valkey(options)],
+  ])('ends the client of %s, which is connected again', async (_, open) => {
+    const client = await asking(open)
+    const cache = new FallbackCache({ redis: client, redisTimeout: 2000 })
+    caches.push(cache)
+    // All that the failover detector of an earlier connection does.
+    ;(client as unknown as { connector: { disconnect(): void } }).connector.disconnect()
+    await proxy.restore()
+    await until('connected', () => cache.stats().connected)
+    client.disconnect()
+  })
+
+  it('connects no client again that the application has ended', async () => {
+    const client = await asking((options) => new Redis(options))
+    const cache = new FallbackCache({ redis: client, redisTimeout: 2000 })
+    caches.push(cache)
+    client.disconnect()
+    await proxy.restore()
+    await until('it says so', () => cache.stats().redisError?.includes('the client was ended') === true)
+    expect(client.status).toBe('end')
+  })
 })
 
 describe('a client that could read from a replica', () => {

@@ -20,6 +20,11 @@ import { type RedisUrl, readRedisUrl } from './redis-url.js'
 import { scanNode } from './scan-node.js'
 import { OUT_OF_STEP, reportSurplusReplies } from './surplus-replies.js'
 
+/** The message of ioredis for an attempt to connect that was given up. */
+const CONNECTION_CLOSED = 'Connection is closed.'
+/** How long after such an attempt the next one begins, in ms. */
+const pauseBeforeRevival = 100
+
 /** Connection settings that are not part of the URL. */
 export interface ConnectionSecrets {
   readonly tls: ConnectionOptions | undefined
@@ -45,6 +50,9 @@ export class IoredisPort implements RedisPort {
   readonly #listeners: [string, (...args: unknown[]) => void][] = []
   /** The database that was in use at the first connection. */
   #database: number | undefined
+  /** Whether the client is about to be connected again, after an attempt that ended it. */
+  #isReviving = false
+  #isClosed = false
 
   constructor(client: IoredisLike, owned?: Owned) {
     this.#client = client
@@ -64,7 +72,7 @@ export class IoredisPort implements RedisPort {
   }
 
   get obstacle(): string | undefined {
-    if (this.#client.status === 'end') return 'the client was ended, by quit() or disconnect()'
+    if (this.#client.status === 'end' && !this.#isReviving) return 'the client was ended, by quit() or disconnect()'
     if (!this.#isElsewhere) return undefined
     return `the application has switched the client from database ${this.#database}: give the cache a client of its own`
   }
@@ -101,6 +109,7 @@ export class IoredisPort implements RedisPort {
       // Redis sent more replies than there were commands: each later reply would be matched to the wrong command.
       const isOutOfStep = error instanceof Error && error.message.startsWith(OUT_OF_STEP)
       if (isOutOfStep) this.reset()
+      if (this.#isEndedByItself(error)) void this.#revive()
       onError(bareError(error))
     })
   }
@@ -116,7 +125,9 @@ export class IoredisPort implements RedisPort {
   }
 
   reset(): void {
-    this.#client.disconnect(true)
+    // Without a connection there is nothing to drop, and an attempt to make one would end the client for good.
+    const { status } = this.#client
+    if (status === 'ready' || status === 'connect') this.#client.disconnect(true)
   }
 
   settle(): void {
@@ -124,6 +135,7 @@ export class IoredisPort implements RedisPort {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     if (this.#owned) {
       // quit() alone hangs on a frozen server, and reconnects a client that is not ready.
       if (this.isReady()) await Promise.race([this.#client.callBuffer('QUIT').catch(ignore), soon(200)])
@@ -133,6 +145,24 @@ export class IoredisPort implements RedisPort {
       // An owned client may still emit errors while it ends; without a listener they would end the process.
       if (event !== 'error' || !this.#owned) this.#client.off(event, listener)
     }
+  }
+
+  /**
+   * Whether the client is about to end although neither the application nor this package has ended it. ioredis and
+   * iovalkey do so if the news of a failover (`failoverDetector`) comes while they ask a Sentinel for the master. If the
+   * application ends a client, the client emits no such error.
+   */
+  #isEndedByItself(error: unknown): boolean {
+    if (this.isCluster || this.#client.status !== 'connecting') return false
+    return error instanceof Error && error.message === CONNECTION_CLOSED
+  }
+
+  /** Connects a client again that has ended by itself. */
+  async #revive(): Promise<void> {
+    this.#isReviving = true
+    await soon(pauseBeforeRevival)
+    this.#isReviving = false
+    if (!this.#isClosed && this.#client.status === 'end') this.#client.connect().catch(ignore)
   }
 
   #listen(event: string, listener: (...args: unknown[]) => void): void {
