@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { linkBuiltPackage } from './built-package.mjs'
 
 // node scripts/compat-bundle.mjs BUNDLER FOLDER: whether a bundler that is installed in a folder makes bundles of the built
 // package, with ioredis and without it, that run. Ends with an error if not. `npm run compat` runs it.
@@ -79,12 +80,7 @@ for (const isModule of [true, false]) for (const isBeside of [true, false]) awai
 async function check(isModule, isBeside) {
   const project = realpathSync(mkdtempSync(join(tmpdir(), 'fallback-cache-bundle-')))
   try {
-    mkdirSync(join(project, 'node_modules/@lukeed'), { recursive: true })
-    mkdirSync(join(project, 'node_modules/fallback-cache'))
-    for (const part of ['dist', 'package.json'])
-      symlinkSync(resolve(part), join(project, 'node_modules/fallback-cache', part))
-    for (const name of ['lru-cache', '@lukeed/ms'])
-      symlinkSync(resolve('node_modules', name), join(project, 'node_modules', name))
+    linkBuiltPackage(project)
     const input = join(project, 'program.mjs')
     const file = join(project, 'out', isModule ? 'bundle.mjs' : 'bundle.cjs')
     writeFileSync(input, PROGRAM)

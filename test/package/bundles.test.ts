@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build, type Format } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { linkBuiltPackage } from '../../scripts/built-package.mjs'
 import { weigh } from '../../scripts/size.mjs'
 import { RedisServer } from '../support/redis-server.js'
 
@@ -50,15 +51,7 @@ describe.each(KINDS)('a bundle of $from, as $format', ({ from, format, file }) =
     return { ...(JSON.parse(stdout) as object), stderr }
   }
 
-  beforeAll(() => {
-    // A project with this package and its dependencies, and without ioredis.
-    mkdirSync(join(folder, 'node_modules/@lukeed'), { recursive: true })
-    mkdirSync(join(folder, 'node_modules/fallback-cache'))
-    for (const part of ['dist', 'package.json'])
-      symlinkSync(resolve(part), join(folder, 'node_modules/fallback-cache', part))
-    for (const name of ['lru-cache', '@lukeed/ms'])
-      symlinkSync(resolve('node_modules', name), join(folder, 'node_modules', name))
-  })
+  beforeAll(() => linkBuiltPackage(folder))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('is made without ioredis, runs in memory, and names the remedy for a Redis URL', async () => {
