@@ -92,6 +92,25 @@ describe.each([
     },
   )
 
+  it.each([
+    ['getProtocol()', (socket: TLSSocket) => socket.getProtocol()],
+    ['getCipher()', (socket: TLSSocket) => socket.getCipher().version],
+  ])('hands no page for one version of TLS to a client that uses another, told by %s', async (_way, read) => {
+    const cached = fallbackCache({ ttl: 60 })
+    const listener = (req: IncomingMessage, res: ServerResponse) =>
+      cached(req, res, () => res.end(read(req.socket as TLSSocket)))
+    const server = create(pair('localhost'), listener as never)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    try {
+      expect(await get(port, { maxVersion: 'TLSv1.2' })).not.toContain('1.3')
+      expect(await get(port, {})).toContain('1.3')
+    } finally {
+      await new Promise((resolve) => server.close(resolve))
+      await cached.close()
+    }
+  })
+
   it('hands no page for one name of TLS to a client that asked for another', async () => {
     const cached = fallbackCache({ ttl: 60 })
     const listener = (req: IncomingMessage, res: ServerResponse) =>

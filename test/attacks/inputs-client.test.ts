@@ -38,6 +38,8 @@ const ADDRESS: Readonly<Record<string, (req: Request) => unknown>> = {
   'req.socket.remoteFamily': (req) => req.socket.remoteFamily,
   'req.socket.localPort': (req) => req.socket.localPort,
   'req.socket.localAddress': (req) => req.socket.localAddress,
+  'req.socket.address()': (req) => JSON.stringify(req.socket.address()),
+  'req.socket.bytesRead': (req) => req.socket.bytesRead,
 }
 
 describe.each([

@@ -101,7 +101,7 @@ describe('node:http2', () => {
       nodeListener((req) => {
         const socket: Socket & { readonly encrypted?: boolean } = req.socket
         socket.setTimeout(1000)
-        return [socket.bytesRead === undefined, socket.destroyed, socket.encrypted === undefined, 'server' in socket]
+        return [socket.readyState === undefined, socket.destroyed, socket.encrypted === undefined, 'server' in socket]
       }),
     )
     expect(await get()).toEqual({ body: 'for false,false,true,true', status: expect.stringContaining('stored') })

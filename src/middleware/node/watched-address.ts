@@ -55,8 +55,8 @@ function watchStream(request: IncomingMessage, inputs: InputsRead): void {
 }
 
 /**
- * Properties of a connection that identify the client: its address, its certificate and the verification result, and
- * the TLS server name.
+ * Properties of a connection that tell clients apart: addresses, the certificate and the verification result, what was
+ * agreed on in the handshake, and how many bytes the client has sent and got.
  */
 const ADDRESS: ReadonlySet<string | symbol> = new Set([
   'remoteAddress',
@@ -64,12 +64,26 @@ const ADDRESS: ReadonlySet<string | symbol> = new Set([
   'remoteFamily',
   'localAddress',
   'localPort',
+  'localFamily',
   'getPeerCertificate',
   'getPeerX509Certificate',
   'authorized',
   'authorizationError',
   'getSession',
   'servername',
+  'address',
+  'bytesRead',
+  'bytesWritten',
+  'alpnProtocol',
+  'exportKeyingMaterial',
+  'getCipher',
+  'getEphemeralKeyInfo',
+  'getFinished',
+  'getPeerFinished',
+  'getProtocol',
+  'getSharedSigalgs',
+  'getTLSTicket',
+  'isSessionReused',
 ])
 
 /** The inputs of all unanswered requests of a connection; with pipelining there may be several. */
