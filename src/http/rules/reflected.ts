@@ -27,7 +27,7 @@ export function unkeyedTexts(
   const texts: UnkeyedText[] = []
   for (const input of neutral) {
     const text = (neutralText(read, input) ?? fieldValue(request.headers, input))?.trim() ?? ''
-    if (text.length >= SHORTEST && !selecting.includes(input) && !ignored.has(input)) texts.push({ input, text })
+    if (!isOrdinary(input, text) && !selecting.includes(input) && !ignored.has(input)) texts.push({ input, text })
   }
   if (keyedParameters !== undefined) texts.push(...unkeyedPairs(request.url, keyedParameters, ignored))
   return texts
@@ -51,13 +51,37 @@ export function reflectedText(texts: readonly UnkeyedText[], fields: Fields, bod
   return texts.find(({ text }) =>
     spellings(text).some((one) => {
       left -= plain?.length ?? 0
-      return head.includes(one) || plain === undefined || left < 0 || plain.includes(one)
+      return isWithin(head, one) || plain === undefined || left < 0 || isWithin(plain, one)
     }),
   )
 }
 
-/** Minimum length of a value, in characters; shorter ones occur in many responses by chance. */
-const SHORTEST = 8
+/** Whether a value is one that many clients send, and that many responses contain by chance. */
+function isOrdinary(input: string, text: string): boolean {
+  return text === '' || input === 'content-length' || ORDINARY.has(text.toLowerCase())
+}
+
+const ORDINARY: ReadonlySet<string> = new Set(['chunked', 'close', 'deflate', 'gzip', 'h2c', 'upgrade'])
+
+/**
+ * Whether a text or a body contains a value. A short one is only found between other characters than letters and digits:
+ * many texts contain it by chance.
+ */
+function isWithin(whole: string | Buffer, text: string): boolean {
+  if (text.length >= SHORT_BELOW) return whole.includes(text)
+  const width = typeof whole === 'string' ? text.length : Buffer.byteLength(text)
+  for (let at = whole.indexOf(text); at >= 0; at = whole.indexOf(text, at + 1)) {
+    if (!isAlphanumeric(whole, at - 1) && !isAlphanumeric(whole, at + width)) return true
+  }
+  return false
+}
+
+const SHORT_BELOW = 8
+
+function isAlphanumeric(whole: string | Buffer, at: number): boolean {
+  const code = typeof whole === 'string' ? whole.charCodeAt(at) : (whole[at] ?? 0)
+  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
+}
 
 /** Maximum number of query parameters that are searched for. */
 const MOST_PAIRS = 32
@@ -87,7 +111,7 @@ function unkeyedPairs(url: string, keyed: readonly string[], ignored: ReadonlySe
   for (const text of url.slice(start + 1).split('&', MOST_PAIRS)) {
     const [name = ''] = text.split('=', 1)
     const input = `query:${name}`
-    if (text.length >= SHORTEST && !keyed.includes(name) && !ignored.has(input)) texts.push({ input, text })
+    if (text.includes('=') && !keyed.includes(name) && !ignored.has(input)) texts.push({ input, text })
   }
   return texts
 }
