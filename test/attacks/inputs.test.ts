@@ -8,6 +8,7 @@ import { fallbackCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
 import { ask } from '../middleware/hosts/client.js'
 import { listen } from '../middleware/hosts/listen.js'
+import { raw, lines as requestOf } from './raw.js'
 
 /** Names of cookies and fields that no list knows. */
 const COOKIES = [
@@ -135,6 +136,29 @@ describe.each([
       })
       await isTold({ handle: app.callback() }, '/page', (who) => ({ cookie: `x=1; ${name}=${who}; y=2` }))
     }
+  })
+})
+
+describe('lines that headers joins, or of which it drops all but the first', () => {
+  it.each(['user-agent', 'referer', 'host', 'x-org', 'set-cookie'])('are told apart for %s', async (name) => {
+    const app = express5().use(fallbackCache({ ttl: 60 }))
+    app.get('/', (req, res) => void res.json(req.headersDistinct[name] ?? []))
+    app.get('/lines', (req, res) => void res.json(req.headers[name] ?? 'none'))
+    const running = await listen(app)
+    const told = async (path: string, ...lines: string[]) => {
+      const fields = [...(name === 'host' ? [] : ['Host: x']), ...lines.map((line) => `${name}: ${line}`)]
+      const got = await raw(running.port, requestOf(`GET ${path} HTTP/1.1`, ...fields))
+      return { text: got.split('\r\n\r\n')[1] ?? '', isHit: got.includes('; hit') }
+    }
+    for (const lines of [['a'], ['a', 'b'], ['a, b'], ['a'], ['a', 'b']]) {
+      expect(JSON.parse((await told('/', ...lines)).text)).toEqual(lines)
+    }
+    expect((await told('/', 'a')).isHit).toBe(true)
+    if (name === 'set-cookie') {
+      for (const lines of [['a, b'], ['a', 'b']])
+        expect(JSON.parse((await told('/lines', ...lines)).text)).toEqual(lines)
+    }
+    await running.close()
   })
 })
 

@@ -1,5 +1,5 @@
 import type { RequestHead } from '../port/request-head.js'
-import { isFilledInput } from '../rules/filled-inputs.js'
+import { isFilledInput, LINES } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import type { InputsDecision } from '../rules/storable-inputs.js'
 import { hasField } from '../syntax/fields.js'
@@ -97,6 +97,7 @@ function objectRead(path: string, input: string): string {
 /** Formats an input as it is written in code. */
 function spelled(input: string): string {
   const [prefix, name] = input.split(/:(.*)/s)
+  if (prefix === 'lines') return `the lines of the request field ${name}`
   if (prefix === 'response') return name === '*' ? 'all response fields' : `the response field ${name}`
   const holder = {
     req: 'req',
@@ -110,6 +111,13 @@ function spelled(input: string): string {
 }
 
 function filledRead(path: string, input: string): string {
+  if (input.startsWith(LINES)) {
+    return (
+      `the handler of ${path} has read ${spelled(input)} (headersDistinct): the cache stores one response for each list of them. Read it from ` +
+      `"headers", or name "${input.slice(LINES.length)}" in inputs.ignore if the response does not depend on it. ` +
+      ONCE
+    )
+  }
   return (
     `the handler of ${path} has read ${spelled(input)}, which middleware in front of the cache has set: the cache stores one response for ` +
     `each of its values. Name "${input}" in the option "vary", or in inputs.ignore if the response does not depend on it. ` +

@@ -2,14 +2,21 @@ import { createHash } from 'node:crypto'
 import { IDENTIFIER_NAMES, NEUTRAL_NAMES, TELLING_NAMES } from './filled-names.js'
 
 /**
- * Whether a selecting input is a value that middleware in front of the cache has set: `req:tenant`, `ctx:tenant`,
- * `locals:lang`, `state:lang`, `response:x-lang`.
+ * Whether a selecting input is a value that an adapter provides: one that middleware in front of the cache has set
+ * (`req:tenant`, `ctx:tenant`, `locals:lang`, `state:lang`, `response:x-lang`), or the separate lines of a field
+ * (`lines:x-org`).
  */
 export function isFilledInput(name: string): boolean {
   return FILLED.test(name)
 }
 
-const FILLED = /^(?:req|res|ctx|request|locals|state|response):./
+const FILLED = /^(?:req|res|ctx|request|locals|state|response|lines):./
+
+/**
+ * The prefix of inputs that are the lines of a request field, which `headersDistinct` tells apart although `headers` has
+ * the same value for them.
+ */
+export const LINES = 'lines:'
 
 /**
  * Converts a value set by middleware to text, so that two texts are equal exactly if the values are. `null` for

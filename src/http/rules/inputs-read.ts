@@ -1,6 +1,6 @@
 import type { FieldValue } from '../syntax/fields.js'
 import { rootParameter } from '../syntax/parameters.js'
-import { filledText } from './filled-inputs.js'
+import { filledText, LINES } from './filled-inputs.js'
 import { meetObject } from './met-objects.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
 import { NEUTRAL_RESPONSE_FIELDS, REFLECTED_RESPONSE_FIELDS, RESPONSE_FIELD } from './neutral-response-fields.js'
@@ -112,6 +112,23 @@ export class InputsRead {
     }
     if (name === 'cookie') this.allCookies()
     else this.#add('fields', name)
+  }
+
+  /**
+   * Records a read of the separate lines of a field.
+   *
+   * @param name - in lower case
+   */
+  lines(name: string, lines: readonly string[] | undefined): void {
+    if (!this.isCounting) return
+    if (name === 'cookie' || NEUTRAL_FIELDS.has(name) || this.ignored.has(name)) {
+      this.field(name)
+      return
+    }
+    const input = LINES + name
+    const text = filledText(lines)
+    if (text !== null) this.objectTexts = new Map(this.objectTexts).set(input, text)
+    this.filled(input, true)
   }
 
   allFields(): void {

@@ -1,4 +1,4 @@
-import { type Fields, fieldValue, hasField, isToken, listMembers } from '../syntax/fields.js'
+import { type Fields, fieldLines, fieldValue, hasField, isToken, listMembers } from '../syntax/fields.js'
 import { cookieValue } from './cookie-values.js'
 import { isFilledInput } from './filled-inputs.js'
 
@@ -122,6 +122,8 @@ function affectsResponse(name: string, stored: Fields): boolean {
 function selectingValue(name: string, request: Fields, filling: Filling | undefined): string | null | undefined {
   if (isFilledInput(name)) return filling?.filled?.(name)
   if (name.startsWith(COOKIE)) return cookieValue(fieldValue(request, 'cookie'), name.slice(COOKIE.length))
+  // The only field of which Node.js hands on a list: no line contains a line break, but commas.
+  if (name === 'set-cookie') return hasField(request, name) ? fieldLines(request, name).join('\n') : null
   const value = fieldValue(request, name)
   return value === undefined ? null : normalise(name, value)
 }

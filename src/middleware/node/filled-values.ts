@@ -6,6 +6,7 @@ import {
   isNeutralName,
   isOfOneRun,
   isPlainValue,
+  LINES,
   RESPONSE_FIELD,
   tokenOf,
 } from '../../http/port/index.js'
@@ -29,6 +30,7 @@ export function filledIn(
   input: string,
   ignored: ReadonlySet<string> = NONE_IGNORED,
 ): string | null | undefined {
+  if (input.startsWith(LINES)) return filledText(linesOf(holders.req, input.slice(LINES.length)))
   const colon = input.indexOf(':')
   const prefix = input.slice(0, colon) as keyof FilledHolders
   const name = input.slice(colon + 1)
@@ -44,6 +46,15 @@ export function filledIn(
   const value = ownValue(holder, name)
   return filledText(value, true) ?? (isAbsent(value) ? null : tokenOf(value))
 }
+
+/** The lines of a request field as `headersDistinct` has them; `undefined` if there are none. */
+function linesOf(request: object | undefined, name: string): readonly string[] | undefined {
+  const { rawHeaders = NO_LINES } = (request ?? {}) as { readonly rawHeaders?: readonly string[] }
+  const lines = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
+  return lines.length === 0 ? undefined : lines
+}
+
+const NO_LINES: readonly string[] = Object.freeze([])
 
 /** The text of a response field, or of all that may differ between visitors (`*`). */
 function responseFieldText(

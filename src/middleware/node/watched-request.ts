@@ -41,7 +41,8 @@ class RequestWatch implements RecordReader {
     put(request, 'headers', this.#headers)
     put(request, 'rawHeaders', this.#rawHeaders)
     if ('headersDistinct' in request) {
-      this.#headersDistinct = watchedLater(() => this.#distinctFields(this.#own.rawHeaders), this)
+      const made = () => this.#distinctFields(this.#own.rawHeaders)
+      this.#headersDistinct = watchedLater(made, new LinesReader(this, made, this.#inputs))
       put(request, 'headersDistinct', this.#headersDistinct)
     }
     this.#cookies.watchParsed()
@@ -78,6 +79,28 @@ class RequestWatch implements RecordReader {
     put(request, 'headersDistinct', distinct)
     put(request, 'rawHeaders', watched)
     return made
+  }
+}
+
+/** Records which fields are read as separate lines. */
+class LinesReader implements RecordReader {
+  readonly #fields: RecordReader
+  readonly #made: () => object
+  readonly #inputs: InputsRead
+
+  constructor(fields: RecordReader, made: () => object, inputs: InputsRead) {
+    this.#fields = fields
+    this.#made = made
+    this.#inputs = inputs
+  }
+
+  one(name: string): void {
+    if (name === 'cookie') this.#fields.one(name)
+    else this.#inputs.lines(name, (this.#made() as NodeJS.Dict<string[]>)[name])
+  }
+
+  all(): void {
+    this.#fields.all()
   }
 }
 
