@@ -56,9 +56,10 @@ const rules: readonly BrokenRule[] = [
     break: () => {
       const since = SharedLog.prototype.since
       vi.spyOn(SharedLog.prototype, 'since').mockImplementation(async function (this: SharedLog, from, count) {
-        const { records, hasMore } = await since.call(this, from, count)
+        const page = await since.call(this, from, count)
+        const { records } = page
         const last = records.at(-1)
-        return { records: records.slice(0, 1).concat(records.length > 1 && last !== undefined ? [last] : []), hasMore }
+        return { ...page, records: records.slice(0, 1).concat(records.length > 1 && last !== undefined ? [last] : []) }
       })
     },
     options: { only: ['partition', 'connection broken'] },

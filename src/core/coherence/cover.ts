@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 
-/** Maximum length of a key or prefix in the log, in characters; longer ones are truncated to a prefix. */
+/** Maximum length of a key in the log, in characters; longer ones are truncated to a prefix. */
+const longestKey = 256
+/**
+ * Maximum size of a prefix or tag in the log, in bytes of UTF-8, so that all marks arrive in time at a new process. Longer
+ * prefixes are truncated, longer tags are replaced by their digest.
+ */
 const longestName = 256
+/** Maximum size of a character of a string in UTF-8, in bytes. */
+const widestCharacter = 3
 /** Maximum size of the names in one log record, in bytes. */
 const largestRecord = 8_192
 /**
@@ -9,8 +16,6 @@ const largestRecord = 8_192
  * same position.
  */
 const mostCovers = 80
-/** Maximum length of a tag in characters; longer ones are replaced by their digest. */
-const longestTag = 256
 
 /**
  * The set of entries that one invalidation covers: those with a key, with keys that start with a prefix, with a tag, or
@@ -31,8 +36,8 @@ export type Cover =
  * Formats a cover as text for the log, the journal and Redis: a letter for its kind, followed by the name; before it
  * `s` if it is soft.
  *
- * At most 258 characters, so that every record can be read in time. A longer key or prefix is truncated, and then
- * covers everything that begins with the truncated text.
+ * A longer key or prefix is truncated, so that every record can be read in time, and then covers everything that begins
+ * with the truncated text.
  */
 export function coverText(cover: Cover): string {
   return cover.soft === true ? `s${hardText(cover)}` : hardText(cover)
@@ -42,7 +47,7 @@ export function coverText(cover: Cover): string {
 export function hardText(cover: Cover): string {
   switch (cover.kind) {
     case 'key':
-      return cover.key.length > longestName ? `p${beginOf(cover.key)}` : `k${cover.key}`
+      return cover.key.length > longestKey ? `p${beginOf(cover.key)}` : `k${cover.key}`
     case 'prefix':
       return `${cover.ignoreCase ? 'i' : 'p'}${prefixName(cover)}`
     case 'tag':
@@ -63,7 +68,7 @@ export function inParts(covers: readonly Cover[]): readonly (readonly Cover[])[]
   let part: Cover[] = []
   let bytes = 0
   for (const cover of covers) {
-    const more = 3 + Buffer.byteLength(coverText(cover))
+    const more = 1 + Buffer.byteLength(JSON.stringify(coverText(cover)))
     if (part.length === mostCovers || bytes + more > largestRecord) {
       parts.push(part)
       part = []
@@ -77,13 +82,22 @@ export function inParts(covers: readonly Cover[]): readonly (readonly Cover[])[]
 
 /** The name of a tag: the tag itself, or its digest if it is long. */
 export function tagName(tag: string): string {
-  return tag.length <= longestTag ? tag : `#sha256:${createHash('sha256').update(tag).digest('hex')}`
+  return isShort(tag) || Buffer.byteLength(tag) <= longestName
+    ? tag
+    : `#sha256:${createHash('sha256').update(tag).digest('hex')}`
 }
 
-/** Truncates a name without splitting a surrogate pair, because half of a pair has no UTF-8 form. */
+/** Truncates a name to whole characters. */
 function beginOf(name: string): string {
-  return name.slice(0, longestName).replace(/[\ud800-\udbff]$/, '')
+  return isShort(name) ? name : name.slice(0, encoder.encodeInto(name, truncated).read)
 }
+
+function isShort(name: string): boolean {
+  return name.length * widestCharacter <= longestName
+}
+
+const encoder = new TextEncoder()
+const truncated = new Uint8Array(longestName)
 
 /**
  * Parses a cover from text. An unknown kind, from a later version, covers everything: too much rather than too little.

@@ -40,6 +40,8 @@ export interface LogReader {
 const pageSize = 1000
 /** Maximum number of records since its start that a new process reads; if there are more, it discards its entries. */
 const mostRead = 10_000
+/** Maximum size of those records, in bytes: so many arrive in time over a slow link. */
+const mostBytesRead = 2_500_000
 /**
  * Tolerated difference between the clocks of two servers, in ms; if it is larger, a new process may miss records since
  * its start.
@@ -328,16 +330,18 @@ export class Follower {
     const isTrimmed = oldest[0] === undefined || (oldest[0].covers.length > 0 && oldest[0].position > since)
     let from = since
     let count = 0
+    let size = 0
     for (let isOver = isTrimmed; !isOver; ) {
-      const { records, hasMore } = await reader.since(Math.floor(from), pageSize)
+      const { records, bytes, hasMore } = await reader.since(Math.floor(from), pageSize)
       for (const record of records) {
         if (record.position > state.head.position) break
         if (record.position >= from && !(count > 0 && record.position === from)) this.#take(record)
       }
       count += records.length
+      size += bytes
       from = records.at(-1)?.position ?? from
       isOver = !hasMore || from >= state.head.position || records.length <= 1
-      if (count > most && !isOver) return this.forget()
+      if ((count > most || size > mostBytesRead) && !isOver) return this.forget()
     }
     if (isTrimmed) this.forget()
   }

@@ -175,7 +175,7 @@ return { 1, text, setHead(head), existed }
 
 /**
  * Reads records from a position on, as many as fit a reply. KEYS: log. ARGV: position, maximum number, number of bytes
- * after which no record is added. Returns 1 if there may be more, and the records.
+ * after which no record is added. Returns 1 if there may be more, the records, and what is left of those bytes.
  */
 export const pageScript = new Script(`
 local start, left, bytes, records = ARGV[1] .. '-0', tonumber(ARGV[2]), tonumber(ARGV[3]), {}
@@ -186,11 +186,11 @@ while true do
     records[#records + 1] = page[index]
     bytes = bytes - 60
     for field = 2, 6, 2 do bytes = bytes - #(page[index][2][field] or '') end
-    if bytes <= 0 and #records > 1 then return { 1, records } end
+    if bytes <= 0 and #records > 1 then return { 1, records, bytes } end
   end
-  if #page < count then return { 0, records } end
+  if #page < count then return { 0, records, bytes } end
   left = left - count
-  if left <= 0 then return { 1, records } end
+  if left <= 0 then return { 1, records, bytes } end
   start = string.match(page[#page][1], '^%d+') .. '-1'
 end
 `)

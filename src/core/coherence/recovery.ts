@@ -10,6 +10,7 @@ import type { Knowledge } from './knowledge.js'
 import type { LogParts } from './log-parts.js'
 import type { Origin } from './met-notes.js'
 import type { Nonces } from './nonces.js'
+import { patientReader } from './patient-reader.js'
 import type { LogState, SharedLog } from './shared-log.js'
 import { ToldLife } from './told-life.js'
 
@@ -70,11 +71,7 @@ export class Recovery {
     this.#nonces = nonces
     this.#clock = clock
     this.#duties = duties
-    // Each page has its own deadline, because a long log takes several.
-    this.#reader = {
-      since: (from, count) => tier.probe(() => log.since(from, count)),
-      marksFrom: (from) => tier.probe(() => log.marksFrom(from)),
-    }
+    this.#reader = patientReader(tier, log)
   }
 
   /** Number of invalidations that the last recovery appended to the log. */

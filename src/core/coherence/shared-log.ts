@@ -39,6 +39,8 @@ export interface LogState {
 /** Some records of the log, and whether there may be more after them. */
 export interface LogPage {
   readonly records: readonly LogRecord[]
+  /** The size of the records in Redis, approximately. */
+  readonly bytes: number
   readonly hasMore: boolean
 }
 
@@ -66,7 +68,7 @@ const mostMarks = 10_000
  */
 const pageBytes = 24 * 1024
 const bytesOfMarks = 48 * 1024
-const fewestMarksAtOnce = 100
+const fewestMarksAtOnce = 81
 const mostMarksAtOnce = 500
 /** How long a process counts as present for processes of another protocol after its last command, in ms. */
 const presentFor = 60_000
@@ -127,10 +129,17 @@ export class SharedLog {
     return Number(reply) === 1
   }
 
-  /** The marks from a position on, in ascending order, as many as fit a reply. */
-  async marksFrom(position: number): Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }> {
+  /**
+   * The marks from a position on, in ascending order, as many as fit a reply.
+   *
+   * @param share - the part of the usual size that the reply may have
+   */
+  async marksFrom(
+    position: number,
+    share = 1,
+  ): Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }> {
     // Uses a script, because its reply has the same form in both Redis protocols.
-    const args = [position, mostMarksAtOnce, fewestMarksAtOnce, bytesOfMarks].map(String)
+    const args = [position, mostMarksAtOnce, fewestMarksAtOnce, bytesOfMarks * share].map(String)
     const [more, flat] = list(await marksScript.run(this.#port, [this.#marksKey], args))
     const marks = readMarks(list(flat)).filter(({ text }) => !text.startsWith('='))
     return { marks: marks.map(toMark), hasMore: Number(more) === 1 }
@@ -159,11 +168,19 @@ export class SharedLog {
     return { appended: true, head, previous: text(previous), existed: before.map(buffer) }
   }
 
-  /** The records from `position` on, inclusive, as many as fit a reply. */
-  async since(from: number, count: number): Promise<LogPage> {
-    const args = [String(from), String(count), String(pageBytes)]
-    const [more, records] = list(await pageScript.run(this.#port, [this.#logKey], args))
-    return { records: list(records).map(readRecord), hasMore: Number(more) === 1 }
+  /**
+   * The records from a position on, inclusive, as many as fit a reply.
+   *
+   * @param share - the part of the usual size that the reply may have
+   */
+  async since(from: number, count: number, share = 1): Promise<LogPage> {
+    const args = [from, count, pageBytes * share].map(String)
+    const [more, records, left] = list(await pageScript.run(this.#port, [this.#logKey], args))
+    return {
+      records: list(records).map(readRecord),
+      bytes: pageBytes * share - Number(left),
+      hasMore: Number(more) === 1,
+    }
   }
 
   #leaveTombstones(keys: readonly string[], head: Head): Promise<unknown[]> {

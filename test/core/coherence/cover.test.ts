@@ -93,6 +93,7 @@ describe('a name of any length', () => {
     fc.assert(
       fc.property(anyCover, longName, fc.array(longName, { maxLength: 2 }), (cover, key, tags) => {
         const text = coverText(cover)
+        if (cover.kind !== 'key') expect(Buffer.byteLength(text)).toBeLessThanOrEqual(258)
         expect(text.length).toBeLessThanOrEqual(258)
         // As it comes back out of Redis.
         const parsed = parseCover(Buffer.from(text).toString())
@@ -113,10 +114,19 @@ describe('a name of any length', () => {
     ['a longer key', { kind: 'key', key: 'a'.repeat(257) }, `p${'a'.repeat(256)}`],
     ['a longer prefix', { kind: 'prefix', prefix: 'A'.repeat(257), ignoreCase: true }, `i${'a'.repeat(256)}`],
     ['the first pair, cut in two', prefixEnding('\u{10000}'), `p${'a'.repeat(255)}`],
-    ['the last pair, cut in two', prefixEnding('\u{10ffff}'), `p${'a'.repeat(255)}`],
-    ['a whole pair before the cut', prefixEnding('\u{10000}b', 254), `p${'a'.repeat(254)}\u{10000}`],
+    ['the last pair, cut in two', prefixEnding('\u{10ffff}', 253), `p${'a'.repeat(253)}`],
+    ['a whole pair before the cut', prefixEnding('\u{10000}b', 252), `p${'a'.repeat(252)}\u{10000}`],
+    ['a letter of three bytes, cut in two', prefixEnding('漢', 254), `p${'a'.repeat(254)}`],
+    ['letters of three bytes', { kind: 'prefix', prefix: '漢'.repeat(86), ignoreCase: false }, `p${'漢'.repeat(85)}`],
+    ['a key of letters of three bytes', { kind: 'key', key: '漢'.repeat(256) }, `k${'漢'.repeat(256)}`],
+    ['a tag of letters that just fits', { kind: 'tag', tag: `${'漢'.repeat(85)}a` }, `t${'漢'.repeat(85)}a`],
+    [
+      'a longer tag of letters',
+      { kind: 'tag', tag: '漢'.repeat(86) },
+      `t#sha256:${createHash('sha256').update('漢'.repeat(86)).digest('hex')}`,
+    ],
     ['a pair further on', prefixEnding('\u{10000}b', 256), `p${'a'.repeat(256)}`],
-    ['the last letter before the pairs', prefixEnding('\ud7ffb'), `p${'a'.repeat(255)}\ud7ff`],
+    ['the last letter before the pairs', prefixEnding('\ud7ffb', 253), `p${'a'.repeat(253)}\ud7ff`],
     ['a pair in the middle', { kind: 'prefix', prefix: 'a\u{10000}b', ignoreCase: false }, 'pa\u{10000}b'],
     ['a tag that just fits', { kind: 'tag', tag: 'a'.repeat(256) }, `t${'a'.repeat(256)}`],
     [
@@ -135,7 +145,7 @@ describe('a name of any length', () => {
         expect(parts.flat()).toEqual(covers)
         for (const part of parts) {
           expect(part.length > 0 || covers.length === 0).toBe(true)
-          expect(Buffer.byteLength(JSON.stringify(part.map(coverText)))).toBeLessThan(17_000)
+          expect(Buffer.byteLength(JSON.stringify(part.map(coverText)))).toBeLessThan(8_192 + 800)
         }
       }),
     )
@@ -150,6 +160,11 @@ describe('inParts', () => {
   it('makes one part of few covers, also of none', () => {
     expect(inParts([])).toEqual([[]])
     expect(inParts(keys(2))).toEqual([keys(2)])
+  })
+
+  it('measures a name as it is written', () => {
+    const written = inParts(Array.from({ length: 40 }, () => ({ kind: 'tag', tag: '\u0001'.repeat(250) })))
+    for (const part of written) expect(JSON.stringify(part.map(coverText)).length).toBeLessThanOrEqual(8_192 + 2)
   })
 
   it('puts at most 80 covers into a part', () => {
