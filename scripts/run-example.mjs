@@ -4,12 +4,14 @@ import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { provideRedisServer } from './redis-server.mjs'
 
-// node scripts/run-example.mjs examples/demo/server.ts [arguments]: installs what is missing, then runs that file.
+// node scripts/run-example.mjs [--bundle] examples/demo/server.ts [arguments]: installs what is missing, then runs that file. With
+// --bundle as one file, which starts several times as fast: for a program of several processes.
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const [file, ...args] = process.argv.slice(2)
+const isBundled = process.argv[2] === '--bundle'
+const [file, ...args] = process.argv.slice(isBundled ? 3 : 2)
 if (!file) {
-  console.error('Usage: node scripts/run-example.mjs <file> [arguments]')
+  console.error('Usage: node scripts/run-example.mjs [--bundle] <file> [arguments]')
   process.exit(2)
 }
 
@@ -24,7 +26,10 @@ if (process.env.SKIP_REDIS !== '1') {
   else console.log('Going on without Redis: answers are cached in memory.')
 }
 
-const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], { stdio: 'inherit', env })
+const program = isBundled
+  ? ['--enable-source-maps', (await import('./bundled.mjs')).bundled(file)]
+  : ['--import', 'tsx', file]
+const child = spawn(process.execPath, [...program, ...args], { stdio: 'inherit', env })
 // Ctrl-C reaches the child by itself, through the terminal; what is sent to this process alone is passed on.
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => child.kill('SIGTERM'))

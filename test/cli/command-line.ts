@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { bundled } from '../support/bundled.js'
+import { bundled } from '../../scripts/bundled.mjs'
 import { guardProcess } from '../support/guard.js'
 
 /** How a command ended, and what it printed. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { bundled } from '../support/bundled.js'
+import { bundled } from '../../scripts/bundled.mjs'
 import { guardProcess } from '../support/guard.js'
 import type { SoakRecord } from './records.js'
 import type { FromProcess, SoakSetup, ToProcess } from './soak-process.js'

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { bundled } from './bundled.js'
+import { bundled } from '../../scripts/bundled.mjs'
 import { guardProcess } from './guard.js'
 import type { LoadOptions, LoadReport } from './load.js'
 import type { ServeOptions, WorkerMethods, WorkerSetup } from './worker-methods.js'

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bundled } from '../../scripts/bundled.mjs'
 import { type Answer, ask } from '../../src/testing/ask.js'
 import { checkCoherence } from '../../src/testing/check-coherence.js'
-import { bundled } from '../support/bundled.js'
 import { RedisServer } from '../support/redis-server.js'
 import { Shop } from './shop.js'
 

@@ -9,15 +9,17 @@ const FOLDER = '.cache/programs'
 /** Milliseconds after which a bundle is removed when another one is written. */
 const KEPT = 24 * 60 * 60 * 1000
 
-const made = new Map<string, string>()
+/** @type {Map<string, string>} */
+const made = new Map()
 
 /**
  * The path of a JavaScript file that Node.js runs in place of a TypeScript file. It starts with a fifth of the processor time that tsx
  * needs. In the whole bundle, `import.meta.url` is that of the TypeScript file. A `.cjs` file stays CommonJS.
  *
- * @param entry - path from the root of the repository
+ * @param {string} entry - path from the root of the repository
+ * @returns {string}
  */
-export function bundled(entry: string): string {
+export function bundled(entry) {
   const known = made.get(entry)
   if (known !== undefined) return known
   const { outputFiles } = buildSync({
@@ -40,12 +42,21 @@ export function bundled(entry: string): string {
   return path
 }
 
-function extensionOf(entry: string): '.cjs' | '.mjs' {
+/**
+ * @param {string} entry
+ * @returns {'.cjs' | '.mjs'}
+ */
+function extensionOf(entry) {
   return entry.endsWith('.cjs') ? '.cjs' : '.mjs'
 }
 
-/** Several processes may bundle the same file at the same time: a file appears only when it is complete. */
-function save(entry: string, contents: Uint8Array): string {
+/**
+ * Several processes may bundle the same file at the same time: a file appears only when it is complete.
+ *
+ * @param {string} entry
+ * @param {Uint8Array} contents
+ */
+function save(entry, contents) {
   const hash = createHash('sha256').update(contents).digest('hex').slice(0, 16)
   const path = resolve(FOLDER, `${entry.replaceAll(/\W+/g, '-')}-${hash}${extensionOf(entry)}`)
   if (existsSync(path)) return path
@@ -57,7 +68,7 @@ function save(entry: string, contents: Uint8Array): string {
   return path
 }
 
-function removeOld(): void {
+function removeOld() {
   for (const file of readdirSync(FOLDER)) {
     const path = join(FOLDER, file)
     const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
