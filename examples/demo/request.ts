@@ -1,5 +1,4 @@
 import { Agent, request } from 'node:http'
-import type { AppName } from './front.js'
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -12,8 +11,8 @@ export interface Answer {
 export interface Asked {
   readonly method?: 'GET' | 'PATCH'
   readonly path: string
-  /** The app that shall answer; either of them without it. */
-  readonly app?: AppName | undefined
+  /** The app that shall answer, as `X-App` names it; any of them without it. */
+  readonly app?: string | undefined
   /** Sent as JSON. */
   readonly body?: unknown
 }

@@ -1,93 +1,122 @@
 import { createServer } from 'node:http'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.js'
 import { until } from '../support/until.js'
 import { ExampleProcess } from './example-process.js'
 
-const running: ExampleProcess[] = []
+const PROCESSES = ['express-1', 'express-2', 'koa-1', 'koa-2']
+const REYKJAVIK = '/cities/3413829'
 
-const withoutRedis = process.env.SKIP_REDIS === '1'
+type Demo = Awaited<ReturnType<typeof startDemo>>
 
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((demo) => demo.stop()))
-})
+describe.skipIf(process.env.SKIP_REDIS === '1')('npm start', () => {
+  let demo: Demo
 
-describe.skipIf(withoutRedis)('npm start', () => {
-  it('answers in Koa from what Express stored, and the reverse', async () => {
-    const { get } = await startDemo()
-    expect(await get('/cities?q=reykjvik', 'express')).toMatchObject({ source: 'handler', computedBy: 'express' })
-    expect(await get('/cities?q=reykjvik', 'koa')).toMatchObject({ source: 'redis', computedBy: 'express' })
-    expect(await get('/countries/IS', 'koa')).toMatchObject({ source: 'handler', computedBy: 'koa' })
-    expect(await get('/countries/IS', 'express')).toMatchObject({ source: 'redis', computedBy: 'koa' })
+  beforeAll(async () => {
+    demo = await startDemo()
+  }, 60_000)
+
+  afterAll(async () => {
+    await demo?.process.stop()
   })
 
-  it.each(['express', 'koa'])('shows what was written through %s in the next read of both apps', async (through) => {
-    const { get, write } = await startDemo()
-    const paths = ['/cities/3413829', '/countries/IS', '/countries', '/cities?q=reykjvik']
-    for (const path of paths) {
-      await get(path, 'express')
-      expect((await get(path, 'koa')).source).toBe('redis')
-    }
-    expect(await write('/cities/3413829', through, 140_000)).toMatchObject({ population: 140_000, durable: true })
-    for (const path of paths) {
-      const [express, koa] = [await get(path, 'express'), await get(path, 'koa')]
-      expect(express.source, path).toBe('handler')
-      expect(JSON.stringify(express.body), path).toContain('"revision":1')
-      expect(koa, path).toMatchObject({ source: 'redis', body: express.body })
-    }
+  it('answers in each process from what one of them stored', async () => {
+    const { get } = demo
+    expect(await get('/countries/NO', 'express-2')).toMatchObject({ source: 'handler', computedBy: 'express-2' })
+    for (const name of PROCESSES)
+      expect(await get('/countries/NO', name), name).toMatchObject({ source: 'redis', computedBy: 'express-2' })
   })
+
+  it('has asked each process for every popular page before it is shown', async () => {
+    for (const name of PROCESSES) expect(await demo.get('/countries', name), name).toMatchObject({ source: 'redis' })
+  })
+
+  it.each(['express-1', 'koa-2'])(
+    'shows what was written through %s in the next read of all processes',
+    async (through) => {
+      const { get, write } = demo
+      const paths = [REYKJAVIK, '/countries/IS', '/countries', '/cities?q=reykjvik']
+      for (const path of paths) expect((await get(path, 'express-2')).source, path).not.toBe('handler')
+      const population = through === 'koa-2' ? 141_000 : 140_000
+      expect(await write(REYKJAVIK, through, population)).toMatchObject({ population, durable: true })
+      const revision = ((await get(REYKJAVIK, 'express-1')).body as { revision: number }).revision
+      for (const path of paths) {
+        const answers = []
+        for (const name of PROCESSES) answers.push(await get(path, name))
+        expect(JSON.stringify(answers[0]?.body), path).toContain(`"revision":${revision}`)
+        for (const answer of answers.slice(1)) expect(answer.body, path).toEqual(answers[0]?.body)
+      }
+    },
+  )
 
   it('keeps answering while its Redis is frozen, killed and restarted, and uses it again', async () => {
-    const { get, act, demo } = await startDemo()
-    await get('/countries/IS')
-    const runs = (await act('freeze')).handlerRuns
+    const { get, act, state } = demo
+    expect((await act('freeze')).redis).toBe('frozen')
     const answerMany = async () => {
-      for (let i = 0; i < 30; i++) expect(await get('/countries/IS')).toMatchObject({ status: 200, source: 'memory' })
+      for (let i = 0; i < 30; i++) expect(await get('/countries/FR')).toMatchObject({ status: 200, source: 'memory' })
     }
     await answerMany()
     expect((await act('kill')).redis).toBe('down')
     await answerMany()
-    expect((await act('restart')).handlerRuns).toBe(runs)
-    await until('an answer from Redis', async () => (await get('/countries/IS')).source === 'redis')
-    expect(demo.output).toContain('SIGSTOP')
+    expect((await act('restart')).redis).toBe('up')
+    for (const name of PROCESSES)
+      await until('an answer from Redis', async () => (await get('/countries/FR', name)).source === 'redis')
+    expect(demo.process.output).toContain('SIGSTOP')
+    await until('a calm state', async () => (await state()).apps.every(({ breaker }) => breaker === 'closed'))
   })
 
-  it('keeps a write made while Redis is frozen once it goes on', async () => {
-    const { get, act, write } = await startDemo()
-    await get('/cities/3413829')
+  it('says of a write in an outage which processes read the old record, until none does', async () => {
+    const { act, lastWrite } = demo
     await act('freeze')
-    expect(await write('/cities/3413829', 'koa', 150_000)).toMatchObject({ durable: false })
+    await act('write')
+    const during = await lastWrite()
+    expect(during?.durable).toBe(false)
+    expect(during?.everywhereAfter).toBeUndefined()
+    expect(during?.reads.filter(({ now }) => now === during.written).map(({ app }) => app)).toEqual([during?.through])
     await act('resume')
-    const read = async () => (await get('/cities/3413829')).body
-    for (let i = 0; i < 50; i++) expect(await read()).toMatchObject({ population: 150_000 })
-    await until('an answer from Redis', async () => (await get('/countries/FR')).source === 'redis')
-    expect(await read()).toMatchObject({ population: 150_000 })
+    const after = await until('all read it', async () => {
+      const write = await lastWrite()
+      return write?.everywhereAfter === undefined ? undefined : write
+    })
+    expect(after.written).toBe(during?.written)
+    expect(after.reads.map(({ now }) => now)).toEqual(PROCESSES.map(() => after.written))
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends at %s and takes its redis-server along', async (signal) => {
-    const { demo } = await startDemo()
-    const pid = Number(/pid (\d+)/.exec(demo.output)?.[1])
+  it('ends at SIGTERM and takes its redis-server and its processes along', async () => {
+    const pid = Number(/.*pid (\d+)/s.exec(demo.process.output)?.[1])
     expect(() => process.kill(pid, 0)).not.toThrow()
-    expect((await demo.stop(signal)).code).toBe(0)
+    expect((await demo.process.stop()).code).toBe(0)
     expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
 })
 
 describe('npm start without a redis-server', () => {
-  it('runs in memory without a redis-server, and says so', async () => {
-    const { get, write, act, demo } = await startDemo({ SKIP_REDIS: '1' })
-    expect(demo.output).toContain('no redis-server found, so everything runs in memory')
-    expect((await get('/countries/IS', 'express')).source).toBe('handler')
-    expect((await get('/countries/IS', 'koa')).source).toBe('memory')
-    await write('/cities/3413829', 'express', 140_000)
-    expect((await get('/countries/IS', 'koa')).source).toBe('handler')
-    expect((await act('kill')).redis).toBe('none')
+  let demo: Demo
+
+  beforeAll(async () => {
+    demo = await startDemo({ SKIP_REDIS: '1', PORT: String(await freePort()) })
+  }, 60_000)
+
+  afterAll(async () => {
+    await demo?.process.stop()
   })
 
   it('listens on PORT', async () => {
-    const port = await freePort()
-    const { origin } = await startDemo({ PORT: String(port), SKIP_REDIS: '1' })
-    expect(new URL(origin).port).toBe(String(port))
+    expect((await fetch(demo.origin)).status).toBe(200)
+  })
+
+  it('runs in memory, and says what processes do not share', async () => {
+    const { get, act, lastWrite, process } = demo
+    expect(process.output).toContain(
+      'no redis-server found, so everything runs in memory, and each process has its own',
+    )
+    expect((await get('/countries/NO', 'express-1')).source).toBe('handler')
+    expect((await get('/countries/NO', 'express-1')).source).toBe('memory')
+    expect((await get('/countries/NO', 'koa-1')).source).toBe('handler')
+    await act('write')
+    const write = await lastWrite()
+    expect(write?.reads.filter(({ now }) => now === write.written).map(({ app }) => app)).toEqual([write?.through])
+    expect((await act('kill')).redis).toBe('none')
   })
 
   it('says so and ends when PORT is taken', async () => {
@@ -100,44 +129,50 @@ describe('npm start without a redis-server', () => {
   })
 
   it('serves a page that loads nothing from elsewhere, under a strict Content-Security-Policy', async () => {
-    const { origin } = await startDemo({ SKIP_REDIS: '1' })
+    const { origin } = demo
     const page = await fetch(origin)
     expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self';/)
     const parts = [...(await page.text()).matchAll(/<(?:script|link)[^>]* (?:src|href)="([^"]+)"/g)].map(
       (match) => match[1],
     )
     expect(parts).toEqual(['/demo/page.css', '/demo/page.js'])
-    for (const part of [...parts, '/demo/timeline.js']) expect((await fetch(origin + part)).status).toBe(200)
+    for (const part of [...parts, '/demo/story.js', '/demo/timeline.js'])
+      expect((await fetch(origin + part)).status).toBe(200)
   })
 
   it('sends every answer to the page as it happens', async () => {
-    const { origin, get } = await startDemo({ SKIP_REDIS: '1' })
+    const { origin, get } = demo
     const events = await fetch(`${origin}/demo/events`)
-    await get('/countries/IS', 'koa')
+    await get('/countries/SE', 'koa-2')
     let text = ''
     for await (const chunk of events.body ?? []) {
       text += Buffer.from(chunk).toString()
-      if (text.includes('"url":"/countries/IS"')) break
+      if (text.includes('"url":"/countries/SE"')) break
     }
-    expect(text).toContain('"app":"koa","computedBy":"koa","source":"handler","status":200')
+    expect(text).toContain('"app":"koa-2","computedBy":"koa-2","source":"handler","status":200')
   })
 
   it('takes orders from its own page only', async () => {
-    const { origin } = await startDemo({ SKIP_REDIS: '1' })
+    const { origin } = demo
     expect((await fetch(`${origin}/demo/do/clear`, { method: 'POST' })).status).toBe(403)
     expect((await fetch(`${origin}/demo/do/clear`, { headers: { 'X-Demo': '1' } })).status).toBe(403)
+  })
+
+  it('ends at SIGINT', async () => {
+    expect((await demo.process.stop('SIGINT')).code).toBe(0)
   })
 })
 
 async function startDemo(env: NodeJS.ProcessEnv = {}) {
-  // A long deadline: what is looked at here is not how fast the machine is.
-  const demo = new ExampleProcess('demo/server.ts', { PORT: '0', DEMO_LOAD: 'off', DEMO_TIMEOUT: '300', ...env })
-  running.push(demo)
-  const origin = await demo.printed(/http:\/\/\S+/)
+  const demo = new ExampleProcess('demo/server.ts', { PORT: '0', DEMO_LOAD: 'off', DEMO_PLACES: '5000', ...env })
+  const origin = await demo.printed(/http:\/\/\S+/, 50_000)
   await demo.printed(/Redis: .*\n/)
+  const state = async () => (await (await fetch(`${origin}/demo/state`)).json()) as DemoState
   return {
-    demo,
+    process: demo,
     origin,
+    state,
+    lastWrite: async () => (await state()).lastWrite,
     get: async (path: string, app?: string) => {
       const answer = await fetch(origin + path, app === undefined ? {} : { headers: { 'x-app': app } })
       const cacheStatus = answer.headers.get('cache-status') ?? ''
@@ -155,7 +190,19 @@ async function startDemo(env: NodeJS.ProcessEnv = {}) {
     },
     act: async (name: string) => {
       const answer = await fetch(`${origin}/demo/do/${name}`, { method: 'POST', headers: { 'X-Demo': '1' } })
-      return (await answer.json()) as { redis: string; handlerRuns: number }
+      return (await answer.json()) as DemoState
     },
+  }
+}
+
+interface DemoState {
+  readonly redis: string
+  readonly apps: readonly { readonly breaker: string }[]
+  readonly lastWrite?: {
+    readonly durable: boolean
+    readonly written: number
+    readonly through: string
+    readonly everywhereAfter?: number
+    readonly reads: readonly { readonly app: string; readonly now: number }[]
   }
 }

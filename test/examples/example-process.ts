@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { bundled } from '../support/bundled.js'
+import { bundled } from '../../scripts/bundled.mjs'
 import { guardProcess } from '../support/guard.js'
 import { until } from '../support/until.js'
 
@@ -10,9 +10,6 @@ export interface Ended {
   readonly output: string
 }
 
-/** Examples that start another file of their folder in the way in which they were started themselves. */
-const STARTS_OTHERS = ['demo/outage.ts']
-
 /** An example of the `examples` folder. */
 export class ExampleProcess {
   readonly #child: ChildProcess
@@ -21,8 +18,7 @@ export class ExampleProcess {
   constructor(file: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []) {
     const path = `examples/${file}`
     // The README says tsx, which takes most of the time that an example needs to start.
-    const program = STARTS_OTHERS.includes(file) ? ['--import', 'tsx', path] : ['--enable-source-maps', bundled(path)]
-    this.#child = spawn(process.execPath, [...program, ...args], {
+    this.#child = spawn(process.execPath, ['--enable-source-maps', bundled(path), ...args], {
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

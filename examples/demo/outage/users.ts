@@ -1,7 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { type AnswerSource, answerSource } from '../answer-source.js'
 import type { City } from '../atlas.js'
-import type { AppName } from '../front.js'
 import { type Answer, type Asked, ask, keepAliveAgent } from '../request.js'
 import { KNOWN_CITIES, popularPath } from '../traffic.js'
 import { isOutdated, type Revisions } from './freshness-check.js'
@@ -67,7 +66,7 @@ export class Users {
   }
 
   /** Reads a path, through either app or the named one, and judges the answer. */
-  async read(path: string, app?: AppName, due = performance.now()): Promise<void> {
+  async read(path: string, app?: string, due = performance.now()): Promise<void> {
     const phase = this.#phase
     const known: Revisions = new Map(this.#revisions)
     let outdated = false
@@ -80,7 +79,7 @@ export class Users {
   async #writeNext(): Promise<void> {
     const phase = this.#phase
     const city = KNOWN_CITIES[this.#writes % KNOWN_CITIES.length]
-    const app: AppName = this.#writes % 2 === 0 ? 'express' : 'koa'
+    const app = this.#writes % 2 === 0 ? 'express' : 'koa'
     this.#writes++
     if (city === undefined) return
     const body = { population: 1_000_000 + this.#writes }
