@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import { CLIENT_KINDS, makeClient } from '../support/clients.js'
@@ -86,4 +87,30 @@ describe('a reply that no command waits for, with a URL', () => {
       }
     },
   )
+
+  it.each([
+    ['that has no login and no database', (address: string) => `redis://${address}`],
+    ['that has both', (address: string) => `redis://user:password@${address}/5`],
+    ['of Sentinels', (address: string) => `redis-sentinel://${address}/master`],
+  ])('ends no process where they come from the first command on: one %s', async (_, urlOf) => {
+    let asked = 0
+    const babbler = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', () => {
+        asked++
+        socket.write(`-ERR no\r\n${'$-1\r\n'.repeat(50)}`)
+      })
+    })
+    await new Promise<void>((resolve) => babbler.listen(0, '127.0.0.1', resolve))
+    const { port } = babbler.address() as AddressInfo
+    const cache = new FallbackCache({ redis: urlOf(`127.0.0.1:${port}`), redisTimeout: 100 })
+    try {
+      await until('it has asked on several connections', () => asked > 3)
+      await cache.set('k', 'value')
+      expect(await cache.get('k')).toBe('value')
+    } finally {
+      await cache.close()
+      babbler.close()
+    }
+  })
 })

@@ -18,7 +18,7 @@ import {
 } from './redis-client.js'
 import { type RedisUrl, readRedisUrl } from './redis-url.js'
 import { scanNode } from './scan-node.js'
-import { OUT_OF_STEP, reportSurplusReplies } from './surplus-replies.js'
+import { OUT_OF_STEP, reportSurplusOfSentinels, reportSurplusReplies } from './surplus-replies.js'
 
 /** The message of ioredis for an attempt to connect that was given up. */
 const CONNECTION_CLOSED = 'Connection is closed.'
@@ -53,6 +53,8 @@ export class IoredisPort implements RedisPort {
   /** Whether the client is about to be connected again, after an attempt that ended it. */
   #isReviving = false
   #isClosed = false
+  /** Whether the connection is being dropped: it stays ready until it is closed. */
+  #isDropping = false
 
   constructor(client: IoredisLike, owned?: Owned) {
     this.#client = client
@@ -104,7 +106,10 @@ export class IoredisPort implements RedisPort {
 
   watch(onReady: () => void, onClose: () => void, onError: (error: unknown) => void): void {
     this.#listen('ready', onReady)
-    this.#listen('close', onClose)
+    this.#listen('close', () => {
+      this.#isDropping = false
+      onClose()
+    })
     this.#listen('error', (error: unknown) => {
       // Redis sent more replies than there were commands: each later reply would be matched to the wrong command.
       const isOutOfStep = error instanceof Error && error.message.startsWith(OUT_OF_STEP)
@@ -127,7 +132,9 @@ export class IoredisPort implements RedisPort {
   reset(): void {
     // Without a connection there is nothing to drop, and an attempt to make one would end the client for good.
     const { status } = this.#client
-    if (status === 'ready' || status === 'connect') this.#client.disconnect(true)
+    if (this.#isDropping || (status !== 'ready' && status !== 'connect')) return
+    this.#isDropping = true
+    this.#client.disconnect(true)
   }
 
   settle(): void {
@@ -194,6 +201,7 @@ function clientFor(url: RedisUrl, { tls, credentials }: ConnectionSecrets, { Red
   // On reconnect ioredis sends SELECT in a promise of its own; if Redis refuses, the rejection ends the process.
   Object.assign(client, { select: () => Promise.resolve('OK') })
   reportSurplusReplies(client)
+  reportSurplusOfSentinels(client)
   if (credentials !== undefined) {
     // Emitting an error event without a listener would end the process.
     const tell = (error: Error) => client.listenerCount('error') > 0 && client.emit('error', error)

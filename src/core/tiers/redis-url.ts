@@ -109,7 +109,8 @@ function readAddress(text: string, usualPort: number): RedisAddress {
   }
   const port = digits === undefined || digits === '' ? usualPort : Number(digits)
   if (port < 1 || port > 65535) throw refusal('the port must be a number from 1 to 65535')
-  return { host: bracketed ?? name, port }
+  // In a URL, the % before the zone of an address is encoded (RFC 6874).
+  return { host: bracketed?.replace('%25', '%') ?? name, port }
 }
 
 function readDatabase(text: string): number {

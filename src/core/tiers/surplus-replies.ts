@@ -24,11 +24,33 @@ export function reportSurplusReplies(client: EventEmitter): void {
     resetCommandQueue.call(client)
     watchConnection(matching, bytes)
   }
-  // Takes all commands that wait, when the bytes are no replies.
+  // Takes commands until there is none.
   matching.flushQueue = (...args) => {
+    const { left } = bytes
     bytes.left = 0
-    return flushQueue.apply(client, args)
+    try {
+      return flushQueue.apply(client, args)
+    } finally {
+      bytes.left = left
+    }
   }
+}
+
+/** Does the same for the clients by which an ioredis client asks Sentinels. */
+export function reportSurplusOfSentinels(client: EventEmitter): void {
+  const { connector }: Asking = client
+  const connectToSentinel = connector?.connectToSentinel
+  if (connector === undefined || typeof connectToSentinel !== 'function') return
+  connector.connectToSentinel = (...args) => {
+    const asked = connectToSentinel.apply(connector, args)
+    reportSurplusReplies(asked)
+    return asked
+  }
+}
+
+/** The private parts of an ioredis client by which it asks Sentinels. */
+interface Asking extends EventEmitter {
+  readonly connector?: { connectToSentinel?: (...args: unknown[]) => EventEmitter }
 }
 
 /** The bytes that a client reads at the moment. */

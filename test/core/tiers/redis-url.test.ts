@@ -19,6 +19,7 @@ describe('readRedisUrl', () => {
     [' REDIS://redis.example.com:7000/12\n', { addresses: [{ host: 'redis.example.com', port: 7000 }], database: 12 }],
     ['rediss://10.0.0.1:1', { addresses: [{ host: '10.0.0.1', port: 1 }], isSecure: true }],
     ['redis://[::1]:7000/1', { addresses: [{ host: '::1', port: 7000 }], database: 1 }],
+    ['redis://[fe80::1%25eth0]:7000', { addresses: [{ host: 'fe80::1%eth0', port: 7000 }] }],
     ['redis://[2001:db8::1]', { addresses: [{ host: '2001:db8::1', port: 6379 }] }],
     ['redis://h?family=6', { addresses: [{ host: 'h', port: 6379 }], family: 6 }],
     ['redis://:pass@h', { addresses: [{ host: 'h', port: 6379 }], password: 'pass' }],
