@@ -29,7 +29,7 @@ describe('the tarball', () => {
     // npm shows README.md with links into the repository, where its tests are.
     // What is for those who change the code is in the repository only.
     const isInRepository = (target: string) =>
-      /^(test\/|docs\/decisions\/|(CHANGELOG|CONTRIBUTING)\.md$)/.test(target) && existsSync(target)
+      /^(test\/|docs\/(decisions\/|architecture\.md$)|(CHANGELOG|CONTRIBUTING)\.md$)/.test(target) && existsSync(target)
     const isThere = (target: string) =>
       isInRepository(target) || paths.some((path) => path === target || path.startsWith(`${target}/`))
     const dead = paths
