@@ -10,6 +10,11 @@ interface LazyCommand {
 
 /** The commands, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
+  demo: {
+    summary: 'run a small application with a cache on this machine, to try it',
+    load: async () => (await import('./commands/demo.js')).demoCommand,
+    elsewhere: ['example', 'try', 'start'],
+  },
   stats: {
     summary: 'count what Redis stores for an application, or show the traffic of its processes',
     load: async () => (await import('./commands/stats.js')).statsCommand,

@@ -313,6 +313,35 @@ describe('warm and explain', () => {
   })
 })
 
+describe('demo', () => {
+  it('serves what it says to try, and ends with Ctrl-C', async () => {
+    const child = start(['demo', '--port', '0'], { FALLBACK_CACHE_REDIS: server.url })
+    const [text] = child.stdout === null ? [''] : await once(child.stdout, 'data')
+    const lines = Array.from(String(text).matchAll(/curl (.*) http:\/\/(\S+) /g), ([, options, address]) => ({
+      method: options?.includes('POST') ? 'POST' : 'GET',
+      headers: options?.includes('-b') ? { cookie: 'cart=7' } : {},
+      address: `http://${address}`,
+    }))
+    const statuses: string[] = []
+    for (const { address, ...given } of lines)
+      statuses.push((await fetch(address, given)).headers.get('cache-status') ?? '')
+    expect(statuses).toEqual([
+      expect.stringContaining('fwd=uri-miss'),
+      expect.stringContaining('hit; ttl=60; detail=memory'),
+      expect.stringContaining('fwd=method'),
+      expect.stringContaining('fwd=uri-miss'),
+      expect.stringContaining('detail=cookie-read'),
+    ])
+    const page = /\S+\/__cache\//.exec(String(text))?.[0] ?? ''
+    expect((await fetch(page)).status).toBe(200)
+    const foreign = await ask(new URL(page), { method: 'GET', headers: { host: 'evil.example' } })
+    expect(foreign.status).toBe(403)
+    const ending = once(child, 'exit')
+    child.kill('SIGINT')
+    expect(await ending).toEqual([0, null])
+  })
+})
+
 describe('ui', () => {
   it('serves the dashboard at its own address only, with the processes that tell of themselves', async () => {
     const child = start(['ui', '--port', '0', '--json'], {
