@@ -171,8 +171,8 @@ export class FallbackCache {
   }
 
   /**
-   * Sends pending invalidations to Redis, for at most one second, or five if there was no connection yet, and stops;
-   * warns of those that are lost. A client passed as the `redis` option stays open. Afterwards nothing is found and
+   * Sends pending invalidations to Redis, for at most five seconds, and stops: earlier if there was a connection and
+   * Redis accepts none of them for one second. Warns of those that are lost. A client passed as the `redis` option stays open. Afterwards nothing is found and
    * nothing is stored.
    */
   close(): Promise<void> {

@@ -153,10 +153,12 @@ async function waitedFor<R>(flight: Flight<unknown>, wait: () => Promise<R>): Pr
   }
 }
 
-/** Whether a computation is, or transitively waits for, another one. */
-function reaches(from: Flight<unknown>, to: Flight<unknown>, seen = new Set<Flight<unknown>>()): boolean {
-  if (from === to) return true
-  if (seen.has(from)) return false
-  seen.add(from)
-  return [...from.waitsFor].some((next) => reaches(next, to, seen))
+/** Whether a computation is, or transitively waits for, another one. Not recursive, because a chain may be long. */
+function reaches(from: Flight<unknown>, to: Flight<unknown>): boolean {
+  const reached = new Set([from])
+  for (const flight of reached) {
+    if (flight === to) return true
+    for (const next of flight.waitsFor) reached.add(next)
+  }
+  return false
 }

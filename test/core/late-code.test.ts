@@ -67,6 +67,32 @@ describe('a cache whose code for Redis is being loaded', () => {
     expect(await other.get('a:1')).toBeNull()
   })
 
+  it('says whether a key that it deletes existed', async () => {
+    await other.set('there', 1)
+    const cache = first()
+    expect(await Promise.all([cache.delete('there'), cache.delete('not there')])).toEqual([true, false])
+  })
+
+  it.each([
+    ['at once', false],
+    ['after it was connected', true],
+  ])('sends a burst of invalidations in few records, also if it is closed then: %s', async (_, isConnected) => {
+    const keys = Array.from({ length: 3_000 }, (_, index) => `burst:${index}`)
+    const told = keys.filter((_, index) => index % 100 === 0)
+    for (const key of told) await other.set(key, 'old')
+    const cache = first()
+    if (isConnected) await until('connected', () => cache.stats().connected)
+    const before = Number(await server.command('XLEN', '{fallback-cache}:log'))
+    const existed = Promise.all(keys.map((key) => cache.delete(key)))
+    await cache.close()
+    expect(cache.stats().pendingInvalidations).toBe(0)
+    const known = (await existed).flatMap((did, index) => (did ? [keys[index]] : []))
+    // At the start the calls wait for redisTimeout, and the invalidations for longer.
+    if (isConnected) expect(known).toEqual(told)
+    expect(await Promise.all(told.map((key) => other.get(key)))).toEqual(told.map(() => null))
+    expect(Number(await server.command('XLEN', '{fallback-cache}:log')) - before).toBeLessThan(300)
+  })
+
   it('sends what it has invalidated, also if it is closed at once', async () => {
     await other.set('b:1', 'old')
     const cache = first()

@@ -241,4 +241,32 @@ describe('SingleFlight', () => {
     expect(await Promise.all([ask('one', shared), ask('two', shared)])).toEqual(['shared', 'shared'])
     expect(await ask('a', async () => 'afterwards')).toBe('afterwards')
   })
+
+  it('finds out whether a computation waits for itself through a chain of any length', async () => {
+    const flights = new SingleFlight<string>(systemClock, 60_000)
+    const end = later<string>()
+    const ask = async (link: number): Promise<string> => {
+      await undefined
+      return (
+        await flights.join(
+          `${link}`,
+          always,
+          () => mark(1),
+          () => (link > 0 ? ask(link - 1) : end.promise),
+        )
+      ).result
+    }
+    const length = 5_000
+    const chain = ask(length)
+    while (flights.size <= length) await new Promise((resolve) => setImmediate(resolve))
+    const other = flights.join(
+      'other',
+      always,
+      () => mark(1),
+      () => ask(length),
+    )
+    end.resolve('the end')
+    expect(await chain).toBe('the end')
+    expect((await other).result).toBe('the end')
+  })
 })

@@ -30,9 +30,10 @@ import { ServerCheck } from './server-check.js'
 import { type LogState, SharedLog } from './shared-log.js'
 import { tellInvalidation } from './tell-invalidation.js'
 
-/** How long `close` tries to append pending invalidations, in ms; a program may end before its first connection. */
+/** How long `close` tries to append pending invalidations without getting any further, in ms. */
 const patience = 1_000
-const firstPatience = 5_000
+/** How long it tries at most: a program may end before its first connection, or send thousands. */
+const longestPatience = 5_000
 
 /** How far a process has read the log of invalidations. */
 export interface LogStats {
@@ -332,14 +333,14 @@ export class Coherence {
   }
 
   /**
-   * Appends pending invalidations to the log if that takes at most a second, or five if Redis was never connected, then
-   * stops. Does not try with a client that will not connect by itself. Warns of those that are lost.
+   * Appends pending invalidations to the log, for at most five seconds, then stops: earlier if it gets no further for a
+   * second, unless Redis was never connected. Does not try with a client that will not connect by itself. Warns of those that are lost.
    */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     const isHopeless = this.#port.obstacle !== undefined
-    if (!isHopeless) await this.#drain(this.#follower.head === undefined ? firstPatience : patience)
+    if (!isHopeless) await this.#drain()
     const { pending } = this.#journal.stats()
     if (pending > 0) this.#reports.untold(pending, this.#settings.journalFile !== undefined)
     this.#link.close()
@@ -348,12 +349,19 @@ export class Coherence {
   }
 
   /** Tries to append pending invalidations, also over a connection that is just being made. */
-  async #drain(limit: number): Promise<void> {
-    const end = this.#clock.monotonic() + limit
-    for (let left = limit; this.#journal.stats().pending > 0 && left > 0; left = end - this.#clock.monotonic()) {
+  async #drain(): Promise<void> {
+    const last = this.#clock.monotonic() + longestPatience
+    const next = (): number => Math.min(this.#clock.monotonic() + patience, last)
+    let end = this.#follower.head === undefined ? last : next()
+    for (let { pending } = this.#journal.stats(); pending > 0; ) {
+      const left = end - this.#clock.monotonic()
+      if (left <= 0) return
       await settledWithin(this.#clock, this.#link.lookNow(), left)
       // Those that were sent are pending until Redis has answered.
       await pause(this.#clock, this.isConnected ? 5 : 50)
+      const now = this.#journal.stats().pending
+      if (now < pending) end = next()
+      pending = now
     }
   }
 

@@ -48,7 +48,7 @@ export class Confirmations {
 
   /** Confirms a record of another process, if it asks. Never rejects. */
   async confirm(nonce: string, position: number): Promise<void> {
-    if (!nonce.endsWith(asks)) return
+    if (!isAsking(nonce)) return
     const args = [this.self, String(position), String(mostProcesses), String(keptFor)]
     await this.#tier.run(() => confirmScript.run(this.#port, [this.#keyOf(nonce)], args), 'sweep').catch(() => {})
   }
@@ -75,4 +75,9 @@ export class Confirmations {
 /** The name of a record that asks for confirmation. */
 export function asking(nonce: string): string {
   return nonce + asks
+}
+
+/** Whether a record with this name asks for confirmation. */
+export function isAsking(nonce: string): boolean {
+  return nonce.endsWith(asks)
 }

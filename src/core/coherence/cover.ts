@@ -66,18 +66,34 @@ export function prefixName({ prefix, ignoreCase }: Cover & { kind: 'prefix' }): 
 export function inParts(covers: readonly Cover[]): readonly (readonly Cover[])[] {
   const parts: Cover[][] = []
   let part: Cover[] = []
-  let bytes = 0
+  let room = new RecordRoom()
   for (const cover of covers) {
-    const more = 1 + Buffer.byteLength(JSON.stringify(coverText(cover)))
-    if (part.length === mostCovers || bytes + more > largestRecord) {
+    if (!room.takes([cover])) {
       parts.push(part)
       part = []
-      bytes = 0
+      room = new RecordRoom()
+      room.takes([cover])
     }
     part.push(cover)
-    bytes += more
   }
   return [...parts, part]
+}
+
+/** The room for covers in one record of the log. */
+export class RecordRoom {
+  #count = 0
+  #bytes = 0
+
+  /** Takes covers if there is room for all of them; returns whether there was. Any first cover fits. */
+  takes(covers: readonly Cover[]): boolean {
+    const count = this.#count + covers.length
+    let bytes = this.#bytes
+    for (const cover of covers) bytes += 1 + Buffer.byteLength(JSON.stringify(coverText(cover)))
+    if (this.#count > 0 && (count > mostCovers || bytes > largestRecord)) return false
+    this.#count = count
+    this.#bytes = bytes
+    return true
+  }
 }
 
 /** The name of a tag: the tag itself, or its digest if it is long. */

@@ -21,13 +21,6 @@ export interface FollowerDuties {
   readonly onLostTrack: (message: string) => Promise<never>
 }
 
-/** An invalidation that the log has taken. */
-export interface Told {
-  readonly position: number
-  /** The first bytes of the previous values of the exact keys in Redis. */
-  readonly existed: readonly Buffer[]
-}
-
 /** Reads the log within the caller's deadlines. */
 export interface LogReader {
   /** Reads up to `count` records from a position on, inclusive. */
@@ -155,25 +148,37 @@ export class Follower {
   }
 
   /**
-   * Appends an invalidation of this process to this life of the log.
+   * Appends invalidations of this process to this life of the log, in one record that has the name of the first.
    *
    * @throws CacheError if the log has another life
    */
-  async append(incarnation: string, issued: Issued): Promise<Told> {
-    const { nonce, recorded } = issued
-    const result = await this.#log.append(incarnation, this.#head?.position ?? 0, nonce, recorded.covers)
+  async append(incarnation: string, batch: readonly [Issued, ...Issued[]]): Promise<void> {
+    const [{ nonce }] = batch
+    const covers = batch.flatMap(({ recorded }) => recorded.covers)
+    const result = await this.#log.append(incarnation, this.#head?.position ?? 0, nonce, covers)
     if (!result.appended)
       throw new CacheError('log-broken', 'the invalidation log is a new one, or a part of it is gone')
     const { head } = result
     if (head.nonce !== nonce) throw new CacheError('redis-out-of-step', 'the log answered for another record')
-    this.#journal.acknowledge(issued, head.position)
-    if (head.incarnation === this.#head?.incarnation) this.#knowledge.add(head.position, nonce, recorded.covers)
+    this.#acknowledge(batch, head.position, result.existed)
+    if (head.incarnation === this.#head?.incarnation) this.#knowledge.add(head.position, nonce, covers)
     // No other record came in between: the head can move without reading the log.
     if (result.previous === this.#head?.text) this.#moveTo(head)
     else if (head.incarnation === this.#head?.incarnation && head.position > this.#head.position) {
       this.#unseen = { position: head.position, nonce, takenAt: this.#clock.monotonic() }
     }
-    return { position: head.position, existed: result.existed }
+  }
+
+  /** @param existed - the first bytes of the previous values of all exact keys */
+  #acknowledge(batch: readonly Issued[], position: number, existed: readonly Buffer[]): void {
+    let at = 0
+    for (const issued of batch) {
+      const keys = issued.recorded.covers.filter(({ kind }) => kind === 'key').length
+      this.#journal.acknowledge(issued, position)
+      // Last: the journal remembers the invalidation, and not what it replaced.
+      issued.told = { position, existed: existed.slice(at, at + keys) }
+      at += keys
+    }
   }
 
   /** Applies the records after the last one applied here. @throws CacheError if that record is missing */

@@ -8,6 +8,15 @@ import type { Nonces } from './nonces.js'
 export interface Issued {
   readonly nonce: string
   readonly recorded: Recorded
+  /** What the log said when it took the invalidation; `undefined` until then. */
+  told?: Told | undefined
+}
+
+/** An invalidation that the log has taken. */
+export interface Told {
+  readonly position: number
+  /** The first bytes of the previous values of the exact keys in Redis. */
+  readonly existed: readonly Buffer[]
 }
 
 /** Usage of the journal. */

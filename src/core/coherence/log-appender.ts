@@ -2,15 +2,19 @@ import type { Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import { Lanes } from '../tiers/lanes.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
+import { firstBatch } from './batches.js'
 import { asking, type Confirmations } from './confirmations.js'
-import type { Follower, Told } from './follower.js'
+import type { Follower } from './follower.js'
 import type { Heartbeat } from './heartbeat.js'
-import type { Issued, Journal } from './journal.js'
+import type { Issued, Journal, Told } from './journal.js'
 import type { LogParts } from './log-parts.js'
 import type { Recorded } from './mirror.js'
 import type { Nonces } from './nonces.js'
 
-/** Limits for invalidations that are to be appended to the log: a burst is sent as fast as it is acknowledged. */
+/**
+ * Limits for invalidations that are to be appended to the log: a burst is sent as fast as it is acknowledged, and what
+ * waits is sent together.
+ */
 const appending = { running: 16, waiting: 100_000, patience: 5_000 }
 
 /** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
@@ -47,6 +51,10 @@ export class LogAppender {
   readonly #confirmations: Confirmations
   readonly #duties: AppenderDuties
   readonly #lanes: Lanes
+  /** Invalidations that wait to be sent, oldest first. */
+  readonly #waiting = new Set<Issued>()
+  /** Those that were sent with others, and wait for the answer. */
+  readonly #sent = new Map<Issued, Promise<void>>()
 
   constructor({ journal, nonces, clock }: LogParts, parts: AppendingParts, duties: AppenderDuties) {
     this.#journal = journal
@@ -78,27 +86,40 @@ export class LogAppender {
   /** Appends an issued invalidation. Returns `undefined` if the log does not have it yet. Never rejects. */
   async append(issued: Issued): Promise<Told | undefined> {
     await this.#duties.waitForStart()
+    // Recovery appends what is pending when a process starts.
+    if (issued.told !== undefined) return issued.told
+    this.#waiting.add(issued)
     try {
-      const told = await this.#lanes.run(() => this.#appendNow(issued))
-      if (told === undefined) return undefined
+      await this.#lanes.run(() => this.#appendNow(issued))
       // Other processes have appended records before it: read them, so that the next stamp is not older than this
       // record.
-      if (this.#follower.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
-      return told
+      if (issued.told !== undefined && this.#follower.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
     } catch (thrown) {
       // Until the log has the record, Redis may return the entries that were just invalidated.
-      this.#duties.onFailed(asError(thrown))
-      return undefined
+      if (issued.told === undefined) this.#duties.onFailed(asError(thrown))
+    } finally {
+      this.#waiting.delete(issued)
     }
+    return issued.told
   }
 
-  /** Appends an invalidation to the log, unless Redis cannot be used now. */
-  async #appendNow(issued: Issued): Promise<Told | undefined> {
+  /** Appends an invalidation, and others that wait, to the log, unless Redis cannot be used now. */
+  async #appendNow(issued: Issued): Promise<void> {
+    if (issued.told !== undefined) return
+    const sent = this.#sent.get(issued)
+    if (sent !== undefined) return sent
     const { head } = this.#follower
-    if (this.#duties.isConnected() && head !== undefined) {
-      return this.#tier.run(() => this.#follower.append(head.incarnation, issued), 'invalidate')
+    if (!this.#duties.isConnected() || head === undefined) return this.#duties.onUnavailable()
+    const batch = firstBatch(issued, this.#waiting)
+    const answered = this.#tier.run(() => this.#follower.append(head.incarnation, batch), 'invalidate')
+    for (const one of batch) {
+      this.#waiting.delete(one)
+      this.#sent.set(one, answered)
     }
-    this.#duties.onUnavailable()
-    return undefined
+    try {
+      await answered
+    } finally {
+      for (const one of batch) this.#sent.delete(one)
+    }
   }
 }

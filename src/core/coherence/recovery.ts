@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
+import { inBatches } from './batches.js'
 import { type Cover, coverText, inParts } from './cover.js'
 import type { Follower, LogReader } from './follower.js'
 import type { Head } from './head.js'
@@ -198,9 +199,12 @@ export class Recovery {
   /** Appends the records that this life of the log may have lost: own ones, and those of other processes known here. */
   async #tellKnown({ origin, toldUpTo }: Owed): Promise<void> {
     const own = this.#journal.recent(toldUpTo)
-    for (const issued of own) {
-      const position = await this.#repeat(issued.nonce, issued.recorded.covers)
-      this.#journal.repeated(issued, position)
+    for (const batch of inBatches(own)) {
+      const position = await this.#repeat(
+        batch[0].nonce,
+        batch.flatMap(({ recorded }) => recorded.covers),
+      )
+      for (const issued of batch) this.#journal.repeated(issued, position)
     }
     let told = new ToldLife(origin, toldUpTo, this.#follower.notes)
     const repeated = new Set(own.map(({ nonce }) => nonce))
@@ -237,10 +241,10 @@ export class Recovery {
    */
   async #tellPending(): Promise<void> {
     for (let round = 0; round < mostRounds; round++) {
-      for (const issued of this.#journal.pending()) {
+      for (const batch of inBatches(this.#journal.pending())) {
         const incarnation = this.#follower.head?.incarnation ?? ''
-        await this.#tier.probe(() => this.#follower.append(incarnation, issued))
-        this.#replayed++
+        await this.#tier.probe(() => this.#follower.append(incarnation, batch))
+        this.#replayed += batch.length
       }
       await this.#follower.catchUp(this.#reader)
       if (this.#journal.pending().length === 0) return
