@@ -12,16 +12,12 @@ const SOURCES = join(ROOT, 'src/dashboard/page')
 export async function buildDashboardPage(folder = join(ROOT, 'dist/dashboard/page')) {
   mkdirSync(folder, { recursive: true })
   const legal = '/* Contains uPlot (MIT, Leon Sorokin) and lit-html (BSD-3-Clause, Google LLC). */'
-  await build({
-    entryPoints: [join(SOURCES, 'page.js')],
-    outfile: join(folder, 'page.js'),
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    legalComments: 'none',
-    banner: { js: legal },
-  })
+  /** @type {import('esbuild').BuildOptions} */
+  const common = { bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'none' }
+  const page = { entryPoints: [join(SOURCES, 'page.js')], outfile: join(folder, 'page.js'), banner: { js: legal } }
+  // A file of its own, loaded when it is shown.
+  await build({ ...common, ...page, external: ['./shadow.js'] })
+  await build({ ...common, entryPoints: [join(SOURCES, 'shadow.js')], outfile: join(folder, 'shadow.js') })
   const styles = [join(ROOT, 'node_modules/uplot/dist/uPlot.min.css'), join(SOURCES, 'page.css')]
   const { outputFiles } = await build({
     stdin: { contents: styles.map((path) => readFileSync(path, 'utf8')).join('\n'), loader: 'css' },

@@ -118,6 +118,7 @@ export class Dashboard<Request> {
       self: this.#id,
       environment: this.#settings.environment,
       readOnly: this.#settings.readOnly,
+      isShadow: this.#watched.stats().shadow !== undefined,
       sampleEvery: SAMPLE_EVERY,
       // The page keeps them from its first request on.
       reasons: after === 0 ? REASONS : undefined,

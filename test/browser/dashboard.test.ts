@@ -184,6 +184,40 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
     expect(complaints).toEqual([])
   })
 
+  it('shows the report of shadow mode, in light and dark, on a phone', async () => {
+    const shadow = fallbackCache({ ttl: 60, mode: 'shadow' })
+    const shadowed = createServer(shop(shadow))
+    await new Promise<void>((resolve) => shadowed.listen(0, '127.0.0.1', resolve))
+    const address = `http://127.0.0.1:${(shadowed.address() as AddressInfo).port}`
+    for (const user of ['1', '1', '2', '1', '2']) {
+      await fetch(`${address}/news`, { headers: { cookie: `seen=${user}` } })
+      await fetch(`${address}/products/1`)
+      await fetch(`${address}/account`, { headers: { cookie: 'session=1' } })
+    }
+    for (const options of [{}, { colorScheme: 'dark' as const }, { viewport: { width: 375, height: 812 } }]) {
+      const { page, complaints } = await browser.open(`${address}/__cache/`, options)
+      await page.getByRole('link', { name: 'Shadow', exact: true }).click()
+      const routes = page.getByRole('region', { name: 'Routes in shadow mode' })
+      expect(await routes.getByRole('row', { name: '/products/:id' }).innerText()).toMatch(/5\s+80\.0 %/)
+      const leaked = page.getByRole('row', { name: /^leaked/ })
+      expect(await leaked.innerText()).toMatch(/leaked\s+[1-9]/)
+      const refused = page.getByRole('region', { name: 'Refusals in shadow mode' })
+      expect(await refused.getByRole('row', { name: 'cookie' }).innerText()).toMatch(/inputs\.ignore/)
+      expect(await tile(page, 'Hit ratio')).toMatch(/ %$/)
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+      await page.evaluate(axe)
+      const { violations } = (await page.evaluate('axe.run()')) as { violations: { id: string; impact: string }[] }
+      expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([])
+      expect(complaints).toEqual([])
+    }
+    const { page } = await browser.open(`${url}/__cache/`)
+    await page.getByText('Where answers come from').waitFor()
+    expect(await page.getByRole('link', { name: 'Shadow', exact: true }).count()).toBe(0)
+    shadowed.closeAllConnections()
+    shadowed.close()
+    await shadow.close()
+  })
+
   it('shows an outage while it lasts, and when it was', async () => {
     const { page } = await browser.open(`${url}/__cache/`)
     await page.getByText('Redis connected').waitFor()
@@ -236,6 +270,11 @@ async function writeStranger(redis: RedisServer): Promise<void> {
 
 function shop(cached: FallbackCacheMiddleware): express.Express {
   const app = express()
+  const hidden = new WeakMap<object, string | undefined>()
+  app.use((req, _res, next) => {
+    hidden.set(req, req.headers.cookie)
+    next()
+  })
   app.use('/__cache', cached.dashboard({ readOnly: false, environment: 'staging' }))
   app.use(cached)
   const work = (least: number, most: number) =>
@@ -248,6 +287,8 @@ function shop(cached: FallbackCacheMiddleware): express.Express {
     await work(40, 400)
     res.json({ name: req.params.name, products: Array.from({ length: 40 }, (_, id) => ({ id })) })
   })
+  // Reads the visitor where the cache does not see it.
+  app.get('/news', (req, res) => void res.json({ for: hidden.get(req) }))
   app.get('/account', (req, res) => void res.json({ hello: req.get('cookie') ?? 'stranger' }))
   app.get('/search', async (_req, res) => {
     await work(20, 60)

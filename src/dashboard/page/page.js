@@ -7,12 +7,13 @@ import { intervals, recent, routesOf, SOURCES, spans, totalsOf, WORDS } from './
 /**
  * @typedef {import('./model.js').Process} Process
  * @typedef {import('./model.js').Interval} Interval
- * @typedef {{ at: number, self: string, environment: string, readOnly: boolean, sampleEvery: number, processes: Process[], others: { areShared: boolean, areRead: boolean, unreadable: number, isFull: boolean }, reasons?: Record<string, string> | undefined }} Overview
+ * @typedef {{ at: number, self: string, environment: string, readOnly: boolean, isShadow: boolean, sampleEvery: number, processes: Process[], others: { areShared: boolean, areRead: boolean, unreadable: number, isFull: boolean }, reasons?: Record<string, string> | undefined }} Overview
  * @typedef {{ at: number, name: string, text: string }} Told
  */
 
 const VIEWS = /** @type {const} */ ({
   overview: 'Overview',
+  shadow: 'Shadow',
   processes: 'Processes',
   routes: 'Routes',
   refusals: 'Not cached',
@@ -50,6 +51,9 @@ const state = {
 /** @type {EventSource | undefined} */
 let source
 
+/** The view of shadow mode, which few pages show. @type {typeof import('./shadow.js') | undefined} */
+let shadow
+
 const root = document.createElement('div')
 
 function draw() {
@@ -73,7 +77,8 @@ function pageTemplate() {
 }
 
 /** @param {Overview} overview */
-function headerTemplate({ environment, processes }) {
+function headerTemplate({ environment, processes, isShadow }) {
+  const views = Object.entries(VIEWS).filter(([name]) => name !== 'shadow' || isShadow)
   const isProduction = /^prod/i.test(environment)
   return html`<header>
     <h1><img src="icon.svg" alt="" width="28" height="28">fallback-cache</h1>
@@ -86,7 +91,7 @@ function headerTemplate({ environment, processes }) {
       </select>
     </label>
     <nav aria-label="Views">
-      ${Object.entries(VIEWS).map(
+      ${views.map(
         ([name, label]) => html`<a href="#${name}" aria-current=${state.view === name ? 'page' : nothing}>${label}</a>`,
       )}
     </nav>
@@ -115,6 +120,7 @@ function why(process) {
 /** @param {Overview} overview */
 function viewTemplate(overview) {
   const shown = shownProcesses(overview)
+  if (state.view === 'shadow') return shadow?.shadowTemplate() ?? nothing
   if (state.view === 'processes') return processesTemplate(overview)
   if (state.view === 'routes') return routesTemplate(shown)
   if (state.view === 'entries') return entriesTemplate()
@@ -573,7 +579,13 @@ function readAddress() {
   state.view = Object.hasOwn(VIEWS, name) ? /** @type {ViewName} */ (name) : 'overview'
   followEvents()
   if (state.view === 'entries') openEntries(draw)
+  if (state.view === 'shadow') void openShadow().then(draw)
   draw()
+}
+
+async function openShadow() {
+  shadow ??= await import('./shadow.js')
+  await shadow.askShadow({ html, nothing })
 }
 
 async function ask() {
@@ -586,6 +598,7 @@ async function ask() {
       const reply = await fetch(`api/overview?after=${Number.isFinite(newest) ? newest : 0}`)
       if (!reply.ok) throw new Error((await reply.json()).error)
       receive(await reply.json())
+      if (state.view === 'shadow') await openShadow()
       state.error = ''
     } catch (error) {
       state.error = `The process does not answer (${error instanceof Error ? error.message : error}).`
