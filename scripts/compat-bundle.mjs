@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { linkBuiltPackage } from './built-package.mjs'
 
@@ -18,7 +18,7 @@ async function main() {
   console.log(JSON.stringify({ value: await cache.get('k'), problem: cache.stats().redisError }))
   await cache.close()
 }
-main()
+main().catch((error) => console.log(JSON.stringify({ thrown: error.message })))
 `
 
 const [bundler = '', folder = '.'] = process.argv.slice(2)
@@ -70,6 +70,26 @@ const BUNDLERS = {
     const messages = [...warnings, ...errors].map(wordsOf)
     return [...messages.filter((message) => !isExpected(message)), ...errors.map(wordsOf)]
   },
+  // By its command, as its users run it. What it makes is what package.json says of the project.
+  ncc: async ({ input, file, isModule, isBeside }) => {
+    const project = dirname(input)
+    writeFileSync(join(project, 'package.json'), JSON.stringify(isModule ? { type: 'module' } : {}))
+    if (!isBeside) copyBuiltPackage(project)
+    const source = join(project, 'main.js')
+    writeFileSync(source, isModule ? PROGRAM : PROGRAM.replace(/import (.*) from (.*)/, 'const $1 = require($2)'))
+    const command = join(dirname(required.resolve('@vercel/ncc/package.json')), 'dist/ncc/cli.js')
+    const args = [command, 'build', source, '-q', '--no-cache', '-o', dirname(file)]
+    execFileSync(process.execPath, args, { cwd: project })
+    renameSync(join(dirname(file), 'index.js'), file)
+    return []
+  },
+}
+
+/** In place of the links, which lead to a folder that has ioredis. @param {string} project */
+function copyBuiltPackage(project) {
+  const linked = join(project, 'node_modules/fallback-cache/dist')
+  rmSync(linked)
+  cpSync(resolve('dist'), linked, { recursive: true })
 }
 
 const bundle = BUNDLERS[bundler]
@@ -89,8 +109,11 @@ async function check(isModule, isBeside) {
     if (problems === undefined || problems.length > 0) throw new Error(`${kind}: ${problems?.join('\n')}`)
     rmSync(join(project, 'node_modules'), { recursive: true })
     const said = JSON.parse(execFileSync(process.execPath, [file], { encoding: 'utf8', cwd: project, timeout: 20_000 }))
-    const isMissing = /needs the package "ioredis"/.test(said.problem ?? 'needs the package "ioredis"')
-    if (said.value !== 'from memory' || isMissing === isBeside) throw new Error(`${kind}: ${JSON.stringify(said)}`)
+    const problem = said.thrown ?? said.problem
+    const isMissing = /needs the package "ioredis"/.test(problem ?? 'needs the package "ioredis"')
+    // In CommonJS, the constructor says at once that the package is missing.
+    const isRight = said.thrown === undefined ? said.value === 'from memory' : isMissing
+    if (!isRight || isMissing === isBeside) throw new Error(`${kind}: ${JSON.stringify(said)}`)
   } finally {
     rmSync(project, { recursive: true, force: true })
   }

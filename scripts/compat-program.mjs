@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { fallbackCache } from 'fallback-cache/express'
 
@@ -69,6 +71,14 @@ const SERVERS = {
     app.post('/page', answered)
     return /** @type {import('node:http').Server} */ (createAdaptorServer({ fetch: app.fetch }))
   },
+  next: async (load, cached) => {
+    const project = resolve(folder)
+    buildWithNext(project)
+    const pages = (await load('next'))({ dev: false, dir: project })
+    await pages.prepare()
+    const handle = pages.getRequestHandler()
+    return createServer((request, response) => cached(request, response, () => handle(request, response)))
+  },
   nestjs: async (load) => {
     const { Cached, FallbackCacheModule } = await import('fallback-cache/nestjs')
     const { NestFactory } = await load('@nestjs/core')
@@ -91,6 +101,23 @@ const SERVERS = {
   },
 }
 
+/** An application of Next.js in a folder, built. @param {string} project */
+function buildWithNext(project) {
+  mkdirSync(join(project, 'pages/api'), { recursive: true })
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true }))
+  const program = [
+    'let runs = 0',
+    'export default function page(request, response) {',
+    '  if (request.method === "POST") return response.status(204).end()',
+    '  response.setHeader("Content-Type", "application/json")',
+    '  response.end(JSON.stringify({ run: ++runs }))',
+    '}',
+  ]
+  writeFileSync(join(project, 'pages/api/page.js'), program.join('\n'))
+  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1' }
+  execFileSync(process.execPath, ['node_modules/next/dist/bin/next', 'build'], { cwd: project, env, stdio: 'ignore' })
+}
+
 /** @type {import('fallback-cache/koa').MiddlewareOptions} */
 const OPTIONS_OF_KOA = { ttl: 60 }
 
@@ -99,6 +126,9 @@ const OPTIONS = { ttl: 60, ...(process.env.INPUTS === 'false' ? { inputs: false 
 
 const open = SERVERS[framework]
 if (open === undefined) throw new Error(`no such framework: ${framework}`)
+
+/** Next.js keeps what answers with data below `/api`. */
+const PATH = framework === 'next' ? '/api/page' : '/page'
 
 let runs = 0
 const cached = fallbackCache(OPTIONS)
@@ -154,7 +184,7 @@ function answerOf(method) {
 
 /** @param {string} method */
 async function ask(method) {
-  const answer = await fetch(`http://127.0.0.1:${port}/page`, { method, headers: { Connection: 'close' } })
+  const answer = await fetch(`http://127.0.0.1:${port}${PATH}`, { method, headers: { Connection: 'close' } })
   const hit = /; hit/.test(answer.headers.get('cache-status') ?? '')
   return { status: answer.status, text: await answer.text(), hit }
 }

@@ -49,6 +49,12 @@ export const ROWS = [
     framework: 'nestjs-fastify',
     install: '@nestjs/common@12 @nestjs/core@12 @nestjs/platform-fastify@12 reflect-metadata rxjs@7',
   },
+  {
+    name: 'Next.js 16 with a custom server and `inputs: false`',
+    framework: 'next',
+    install: 'next@16 react@19 react-dom@19',
+    env: { INPUTS: 'false' },
+  },
   { name: 'node:http', files: [`${CONTRACT}node.test.ts`] },
   { name: 'node:http2', files: ['test/middleware/http2.test.ts'] },
   { name: 'node:http, the built package', framework: 'node:http' },
@@ -83,6 +89,7 @@ export const ROWS = [
   { name: 'esbuild, to ESM and CommonJS', files: ['test/package/bundles.test.ts'] },
   { name: 'Rollup 4, to ESM and CommonJS', bundler: 'rollup', install: ROLLUP },
   { name: 'webpack 5, to ESM and CommonJS', bundler: 'webpack', install: 'webpack@5' },
+  { name: 'ncc 0.45, to ESM and CommonJS', bundler: 'ncc', install: '@vercel/ncc@0.45' },
 ]
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2))
