@@ -27,6 +27,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/prefix-map.ts #byLength': 'mirror of invalidations',
   'core/coherence/journal.ts #pending': 'invalidations that the log does not have yet',
   'core/tiers/lanes.ts #waiting': 'invalidations that the log does not have yet',
+  'core/coherence/log-appender.ts #waiting': 'invalidations that the log does not have yet',
+  'core/coherence/log-appender.ts #sent': 'invalidations that the log does not have yet',
   'core/coherence/journal-file.ts #waiting': 'invalidations that the log does not have yet',
   'core/coherence/journal-file.ts #unfiled': 'invalidations that the log does not have yet',
   'core/coherence/journal.ts #recent': 'invalidations of the last minute',
