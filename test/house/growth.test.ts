@@ -49,7 +49,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/store/known-variants.ts #keys': 'variants that a process knows of',
   'http/shadow/differences.ts #cases': 'directory of [shadow mode](shadow.md)',
   'http/shadow/simulated-memory.ts #sizes': 'directory of [shadow mode](shadow.md)',
-  'http/shadow/shadow.ts #ledgers': 'requests counted by route',
+  'http/shadow/late-shadow.ts #ledgers': 'requests counted by route',
   'http/shadow/shadow.ts SHADOWS': 'directory of [shadow mode](shadow.md)',
   'http/store/no-vary-search-index.ts #rules': 'rules of No-Vary-Search',
   'http/store/recently-refused.ts #until': 'keys of responses that were refused',

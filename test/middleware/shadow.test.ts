@@ -278,9 +278,9 @@ describe('shadow mode', () => {
     await running.close()
   })
 
-  it('keeps a directory of limited size, and says what it had to let go', () => {
+  it('keeps a directory of limited size, and says what it had to let go', async () => {
     const clock = new ManualClock()
-    const { engine, report } = directory(clock)
+    const { engine, report } = await directory(clock)
     const mark = engine.mark()
     const [staleAt, deleteAt] = [clock.now() + 60_000, clock.now() + 60_000]
     for (let at = 0; at < 4_000; at++) {
@@ -347,8 +347,10 @@ describe('shadow mode', () => {
   })
 })
 
-function directory(clock: ManualClock) {
+async function directory(clock: ManualClock) {
   const cached = fallbackCache({ ttl: 60, mode: 'shadow', clock })
   const report = () => reportOf(cached)
-  return { engine: shadowOf(engineOf(cached.cache)).engine, report }
+  const { engine, loaded } = shadowOf(engineOf(cached.cache))
+  await loaded
+  return { engine, report }
 }

@@ -33,7 +33,10 @@ export interface CacheControls {
   invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>
   /** The statistics of the core. */
   stats(): CacheStats
-  /** What the cache would have done so far; `undefined` unless `mode` is `'shadow'`. */
+  /**
+   * What the cache would have done so far; `undefined` unless `mode` is `'shadow'`, and until its code is loaded, some
+   * milliseconds after the middleware was made.
+   */
   shadowReport(): ShadowReport | undefined
   /** Closes the core, unless it was passed as an option. Requests continue without the cache. */
   close(): Promise<void>

@@ -26,7 +26,7 @@ export function protocolParts<Context extends object>(policy: Policy<Context>): 
   const { engine: cache, group, noVarySearch } = policy
   const keys = new PrimaryKeys(policy)
   const { shadow } = policy
-  const responses = shadow === undefined ? new StoredResponses(cache) : new ShadowResponses(cache)
+  const responses = shadow === undefined ? new StoredResponses(cache) : new ShadowResponses(shadow)
   const { variants, searchIndex } = responses
   const uriKeys = new UriKeys(shadow?.real ?? cache, keys, variants, noVarySearch ? searchIndex : undefined)
   return {

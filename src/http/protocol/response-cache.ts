@@ -32,7 +32,7 @@ import type { Reports } from './reports.js'
 import { ResponseRecorder } from './response-recorder.js'
 import { ResponseWriter } from './response-writer.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
-import { ShadowRuns } from './shadow-runs.js'
+import { Shadowed } from './shadowed.js'
 import { forwardTraced } from './traced-run.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
@@ -64,7 +64,7 @@ export class ResponseCache<Context extends object> {
   readonly #runs: HandlerRuns<Context>
   readonly #by: DecidedBy<Context>
   /** Carries decisions out in shadow mode; `undefined` in normal mode. */
-  readonly #shadow: ShadowRuns<Context> | undefined
+  readonly #shadow: Shadowed<Context> | undefined
 
   constructor(policy: Policy<Context>) {
     const parts = protocolParts(policy)
@@ -82,7 +82,7 @@ export class ResponseCache<Context extends object> {
     this.#runs = new HandlerRuns(parts, this.#scopes, writer)
     const find = (lookup: Lookup<Context>) => responses.find(lookup)
     const [scopes, passes, runs] = [this.#scopes, this.#passes, this.#runs]
-    this.#shadow = policy.shadow && new ShadowRuns(policy.shadow, { parts, scopes, passes, runs })
+    this.#shadow = policy.shadow && new Shadowed(policy.shadow, { parts, scopes, passes, runs })
     this.#by = { policy, cache, keys, find, runs: this.#runs.flights }
   }
 

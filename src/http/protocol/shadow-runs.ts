@@ -1,6 +1,7 @@
 import type { Exchange } from '../port/exchange.js'
 import { ResponseNotes } from '../port/response-notes.js'
 import { unpacked, visitorOf } from '../shadow/fingerprint.js'
+import type { LateShadow } from '../shadow/late-shadow.js'
 import type { Shadow } from '../shadow/shadow.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import type { Decision, Hit, Miss } from './decision.js'
@@ -16,7 +17,7 @@ import { type Comparison, type SeenResponse, ShadowRecording } from './shadow-re
 import { Tally } from './tally.js'
 
 /** The parts of a middleware that shadow mode uses. */
-interface ShadowParts<Context extends object> {
+export interface ShadowParts<Context extends object> {
   readonly parts: ProtocolParts<Context>
   readonly scopes: Scopes
   readonly passes: Passes<Context>
@@ -37,14 +38,14 @@ interface WouldBe {
  * what the cache would have sent, or recorded as what it would have stored.
  */
 export class ShadowRuns<Context extends object> {
-  readonly #shadow: Shadow
+  readonly #shadow: LateShadow
   readonly #of: ShadowParts<Context>
   /** Tells all others that requests bypass the cache. */
   readonly #real: Reports
 
-  constructor(shadow: Shadow, of: ShadowParts<Context>) {
+  constructor({ real }: Shadow, shadow: LateShadow, of: ShadowParts<Context>) {
     this.#shadow = shadow
-    this.#real = new Reports(shadow.real)
+    this.#real = new Reports(real)
     this.#of = of
   }
 

@@ -1,108 +1,63 @@
 import type { CacheEngine } from '../../core/engine.js'
-import type { Entry } from '../../core/entry.js'
-import type { Meter } from '../../core/meters.js'
-import type { ShadowHooks } from '../../core/shadow-store.js'
-import { type EvictionReason, entrySize } from '../../core/tiers/memory-tier.js'
 import type { RecordedHead } from '../store/recorded-response.js'
-import type { StoredHead, StoredResponse } from '../store/stored-response.js'
+import type { StoredHead } from '../store/stored-response.js'
 import { StoredResponses, type ToStore } from '../store/stored-responses.js'
 import type { Kept } from '../store/variants.js'
-import { Differences } from './differences.js'
-import { ContentDigest, packed, unpacked, visitorOf } from './fingerprint.js'
-import { Ledger, SIZES } from './ledger.js'
-import { figuresOf, type RouteCounts, type ShadowReport } from './shadow-report.js'
-import { SimulatedMemory } from './simulated-memory.js'
+import type { fingerprintBytes, LateShadow } from './late-shadow.js'
+import type { ShadowReport } from './shadow-report.js'
 
-/** What the middlewares of one cache in shadow mode share: the directory of fingerprints, and what was counted. */
-export class Shadow implements ShadowHooks {
+/** What the middlewares of one cache in shadow mode share. Most of its code is loaded when it is made. */
+export class Shadow {
   /** The cache, which does everything else as ever. */
   readonly real: CacheEngine
-  /** What the protocol uses instead: it finds and stores fingerprints. */
+  /** What the protocol uses instead: it finds and stores fingerprints, in the directory. */
   readonly engine: CacheEngine
-  readonly differences = new Differences()
-  readonly #memories = SIZES.map((size) => new SimulatedMemory(size * 2 ** 20))
-  readonly #ledgers = new Map<Meter, Ledger>()
-  readonly #since: number
-  #evicted = 0
+  /** Settles soon after the shadow was made. */
+  readonly loaded: Promise<LateShadow>
+  #late: LateShadow | undefined
+  #fingerprintBytes: typeof fingerprintBytes | undefined
 
   constructor(real: CacheEngine) {
     this.real = real
-    this.engine = real.shadow(this)
-    this.#since = real.clock.now()
-  }
-
-  /** The ledger of a route. */
-  ledgerOf(meter: Meter): Ledger {
-    let ledger = this.#ledgers.get(meter)
-    if (ledger === undefined) {
-      ledger = new Ledger()
-      this.#ledgers.set(meter, ledger)
-    }
-    return ledger
-  }
-
-  /** For each of the sizes of memory, whether it would have held a response that is asked for now. */
-  hitsAt(storageKey: string, { entry }: StoredResponse): readonly boolean[] {
-    const size = sizeIn(storageKey, entry)
-    return this.#memories.map((memory) => memory.ask(storageKey, size))
-  }
-
-  kept(key: string, entry: Entry): void {
-    const size = sizeIn(key, entry)
-    for (const memory of this.#memories) memory.put(key, size)
-    const fingerprint = unpacked(entry.body)
-    if (fingerprint !== undefined) this.differences.kept(key, fingerprint)
-  }
-
-  left(key: string, reason: EvictionReason): void {
-    for (const memory of this.#memories) memory.drop(key)
-    if (reason === 'invalidated') this.differences.written(key)
-    else if (reason === 'size') this.#evicted += 1
-  }
-
-  report(): ShadowReport {
-    const counted = this.engine.meters.all.map(
-      (meter): RouteCounts => ({ stats: meter.stats(), ledger: this.ledgerOf(meter) }),
-    )
-    const examples = (ledger: Ledger) => ({
-      stale: this.differences.examples(ledger, 'stale'),
-      leaked: this.differences.examples(ledger, 'leaked'),
-      suspected: this.differences.examples(ledger, 'suspected'),
-      noise: this.differences.examples(ledger, 'noise'),
+    this.engine = real.shadow({
+      kept: (key, entry) => this.#late?.kept(key, entry),
+      left: (key, reason) => this.#late?.left(key, reason),
     })
-    const routes = counted.map((one) => ({
-      route: one.stats.route,
-      ...figuresOf([one]),
-      examples: examples(one.ledger),
-    }))
-    return {
-      since: this.#since,
-      all: figuresOf(counted),
-      routes: routes.filter(({ requests }) => requests > 0).sort((one, other) => other.requests - one.requests),
-      directory: { ...this.engine.memory(), evicted: this.#evicted },
-    }
+    this.loaded = import('./late-shadow.js').then(({ LateShadow, fingerprintBytes }) => {
+      this.#fingerprintBytes = fingerprintBytes
+      this.#late = new LateShadow(this.engine)
+      return this.#late
+    })
+    // Each request that needs it hears of a failure.
+    this.loaded.catch(() => {})
+  }
+
+  /** What is stored in place of a body. Requests wait until the code is loaded, so it is. */
+  packed(head: StoredHead, body: Buffer, { request }: ToStore): Buffer {
+    return this.#fingerprintBytes?.(head, body, request) ?? NOTHING
+  }
+
+  /** `undefined` until the code is loaded. */
+  report(): ShadowReport | undefined {
+    return this.#late?.report()
   }
 }
 
 /** Stores responses of which only the fingerprint is kept. */
 export class ShadowResponses extends StoredResponses {
+  readonly #shadow: Shadow
+
+  constructor(shadow: Shadow) {
+    super(shadow.engine)
+    this.#shadow = shadow
+  }
+
   override keep(recorded: RecordedHead, head: StoredHead, body: Buffer, of: ToStore): Kept {
-    const content = new ContentDigest(head.status, locationIn(head)).add(body).end()
-    const visitor = visitorOf(of.request.headers)
-    return super.keep(recorded, head, packed({ content, visitor, size: body.length }), of)
+    return super.keep(recorded, head, this.#shadow.packed(head, body, of), of)
   }
 }
 
-/** The size of the entry with the body of the response. */
-function sizeIn(key: string, entry: Entry): number {
-  const size = unpacked(entry.body)?.size ?? entry.body.length
-  return entrySize(key, entry) - entry.body.length + size
-}
-
-function locationIn({ fields }: StoredHead): unknown {
-  const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'location')
-  return at < 0 ? undefined : fields[at + 1]
-}
+const NOTHING = Buffer.alloc(0)
 
 const SHADOWS = new WeakMap<CacheEngine, Shadow>()
 
