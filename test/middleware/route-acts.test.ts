@@ -141,6 +141,29 @@ const cases: Record<string, Case> = {
     route: (res) => res.removeHeader('X-Mode'),
     hit: { 'x-mode': undefined },
   },
+  'no field that the route removed when the client had none': {
+    outer: (res, run) => void (run > 1 && res.setHeader('X-Mode', 'dark')),
+    route: (res) => res.removeHeader('X-Mode'),
+    hit: { 'x-mode': undefined },
+  },
+  'what the route appended when the client had nothing, behind what this client has': {
+    outer: (res, run) => void (run > 1 && res.setHeader('Link', '</2>')),
+    route: (res) => res.appendHeader('Link', '</of-route>'),
+    hit: { link: ['</2>, </of-route>'] },
+  },
+  'members that the route put behind nothing, behind those of this client': {
+    outer: (res, run) => void (run > 1 && res.setHeader('Link', '</2>')),
+    route: (res) => {
+      const link = res.getHeader('Link')
+      res.setHeader('Link', link === undefined ? '</of-route>' : `${link}, </of-route>`)
+    },
+    hit: { link: ['</2>, </of-route>'] },
+  },
+  'a field that the route has read and replaced': {
+    outer: (res, run) => res.setHeader('Link', `</${run}>`),
+    route: (res) => res.setHeader('Link', res.getHeader('Link') === undefined ? '</none>' : '</of-route>'),
+    hit: { link: ['</of-route>'] },
+  },
   'a field that the route removed and set again': {
     outer: (res, run) => res.setHeader('X-Mode', run === 1 ? 'dark' : 'light'),
     route: (res) => {

@@ -21,6 +21,8 @@ export interface ResponseHead {
   readonly isUnanswered?: boolean | undefined
   /** Whether the route itself has set a field, even to its value in {@link outer}; by its lower-case name. */
   isSetByRoute(name: string): boolean
+  /** What the route did to fields, whether or not outer middleware had set them for this client. Names in lower case. */
+  readonly acts?: { readonly removed: ReadonlySet<string>; readonly appended: ReadonlySet<string> } | undefined
   /** The user and session set by middleware: `req.user` and `req.session`, `ctx.state.user` and `ctx.session`. */
   readonly user: unknown
   /** The session; see {@link user}. Read without creating one. */

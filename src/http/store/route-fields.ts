@@ -52,10 +52,12 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
     if (made === undefined) continue
     fields[lower] = made
     names.set(lower, name)
-    if (lower === 'set-cookie' || (made !== value && lower !== 'vary')) appended.push(lower)
+    const isAppended = made !== value || (head.outer[lower] === undefined && head.acts?.appended.has(lower) === true)
+    if (lower === 'set-cookie' || (isAppended && lower !== 'vary')) appended.push(lower)
   }
-  const removed = Object.keys(head.outer).filter(
-    (name) => head.outer[name] !== undefined && head.field(name) === undefined,
+  const before = Object.keys(head.outer).filter((name) => head.outer[name] !== undefined)
+  const removed = [...new Set([...before, ...(head.acts?.removed ?? NO_NAMES)])].filter(
+    (name) => head.field(name) === undefined,
   )
   return { fields, names, appended, removed, deciding: withOuterControl(fields, head, control, appended) }
 }

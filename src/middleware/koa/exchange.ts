@@ -118,6 +118,7 @@ export class KoaExchange implements Exchange<Context> {
     } finally {
       restore()
       fields?.stop()
+      outer?.acts.stop()
     }
     // The connection may have closed just now, before its event fired.
     if (isRecorded && hasDeparted(ctx.req, ctx.res)) recording.leave()

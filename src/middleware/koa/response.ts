@@ -135,6 +135,10 @@ export class KoaResponseHead implements ResponseHead {
     return this.#isReplaced(name) || this.#outerFields?.isSet(name) === true
   }
 
+  get acts(): ResponseHead['acts'] {
+    return this.#outerFields?.acts
+  }
+
   fields(): FieldList {
     return inWireText(this.#fields(), this.outer, this.#text, this.#ctx.res.end)
   }

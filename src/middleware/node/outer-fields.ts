@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { sharedSymbol } from '../../core/brand.js'
 import type { FieldValue } from '../../http/port/index.js'
 import { type OutgoingFields, outgoingFields } from '../node-internals/index.js'
+import { RouteActs } from './route-acts.js'
 
 /**
  * Copies of the fields that outer middleware had set when the request reached the cache. Detects fields that the route
@@ -15,12 +16,14 @@ export class OuterFields {
   readonly #pairs: OutgoingFields | undefined
   /** The names set since, if the internal arrays are not accessible. */
   readonly #set: Set<string> | undefined
+  readonly acts: RouteActs
 
   constructor(response: ServerResponse) {
     this.#response = response
     const pairs = outgoingFields(response)
     if (pairs === undefined) this.#set = setFrom(response)
     else this.#pairs = { ...pairs }
+    this.acts = new RouteActs(response)
     this.values = copyOf(response.getHeaders())
     const marked = response as { [OUTER]?: OuterFields }
     marked[OUTER] ??= this

@@ -104,6 +104,10 @@ export class ResponseWatch implements ResponseHead {
     return this.#outerFields?.isSet(name) === true
   }
 
+  get acts(): ResponseHead['acts'] {
+    return this.#outerFields?.acts
+  }
+
   writeHead(args: unknown[]): ServerResponse {
     const response = this.#response
     if (this.#begun || response.headersSent || !isStatusOfAnswer(args[0]))
@@ -206,6 +210,7 @@ export class ResponseWatch implements ResponseHead {
     this.#begun = true
     this.#restore()
     this.#fieldsWatch?.stop()
+    this.#outerFields?.acts.stop()
     const onward: Onward = this.#recording.begin(this, this.#whole)
     this.#instead = onward.instead
     this.#records = onward.record && this.#whole === undefined

@@ -66,7 +66,10 @@ export class ResponseFieldsWatch {
 
   /** Restores the methods. Called before the head is recorded. */
   stop(): void {
-    for (const name of this.#appended ?? NONE) if (!this.#outer.isSet(name)) this.#inputs.responseField(name)
+    for (const name of this.#appended ?? NONE) {
+      if (this.#outer.isSet(name)) this.#outer.acts.append(name)
+      else this.#inputs.responseField(name)
+    }
     const [response, own, before] = [this.#response, this.#own, this.#before]
     if (response.getHeader === own.getHeader) response.getHeader = before.getHeader
     if (response.hasHeader === own.hasHeader) response.hasHeader = before.hasHeader

@@ -1,0 +1,93 @@
+import type { ServerResponse } from 'node:http'
+import { isToken, lowerCase } from '../../http/port/index.js'
+
+/** The methods of a response whose calls may leave no trace on it. */
+type Methods = Pick<ServerResponse, 'removeHeader' | 'appendHeader'>
+
+/** The property under which a response stores its acts. */
+const ACTS = Symbol('fallback-cache.acts')
+
+type Acting = ServerResponse & { [ACTS]?: RouteActs }
+
+/**
+ * What a route does to fields of a response that middleware in front of the cache may have set for other clients only: it
+ * removes a field that is not there, or appends to one. A hit does the same.
+ */
+export class RouteActs {
+  /** Fields that were removed, in lower case. */
+  removed: ReadonlySet<string> = NONE
+  /** Fields to which values were appended, in lower case. */
+  appended: ReadonlySet<string> = NONE
+  readonly #response: ServerResponse
+  readonly #before: Methods
+  readonly #own: Methods
+
+  constructor(response: ServerResponse) {
+    const { removeHeader, appendHeader } = response
+    this.#response = response
+    this.#before = { removeHeader, appendHeader }
+    const acting: Acting = response
+    // Another cache has handled the request before.
+    this.#own = acting[ACTS] === undefined ? SHARED : methodsOf(this)
+    acting[ACTS] ??= this
+    response.removeHeader = this.#own.removeHeader
+    response.appendHeader = this.#own.appendHeader
+  }
+
+  removeHeader(name: string): void {
+    this.removed = withName(this.removed, name)
+    this.#before.removeHeader.call(this.#response, name)
+  }
+
+  appendHeader(name: string, value: string | readonly string[]): ServerResponse {
+    this.append(name)
+    return this.#before.appendHeader.call(this.#response, name, value)
+  }
+
+  /** Records that values were appended to a field, by other means than `appendHeader`. */
+  append(name: string): void {
+    this.appended = withName(this.appended, name)
+  }
+
+  /** Restores the methods. Called before the head is recorded. */
+  stop(): void {
+    const [response, own, before] = [this.#response, this.#own, this.#before]
+    if (response.removeHeader === own.removeHeader) response.removeHeader = before.removeHeader
+    if (response.appendHeader === own.appendHeader) response.appendHeader = before.appendHeader
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** Fields of the body and the connection, which frameworks remove for every response without a body. */
+const FRAMING: ReadonlySet<string> = new Set([
+  ...['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'trailer', 'transfer-encoding'],
+])
+
+/** Clients may choose names. */
+const MOST_NAMES = 32
+
+function withName(names: ReadonlySet<string>, name: unknown): ReadonlySet<string> {
+  if (typeof name !== 'string') return names
+  const lower = lowerCase(name)
+  if (names.has(lower) || names.size >= MOST_NAMES || FRAMING.has(lower) || !isToken(name)) return names
+  return new Set(names).add(lower)
+}
+
+/** Shared functions for all responses: see `watchResponse`. */
+const SHARED: Methods & ThisType<Acting> = {
+  removeHeader(name) {
+    this[ACTS]?.removeHeader(name)
+  },
+  appendHeader(name, value) {
+    this[ACTS]?.appendHeader(name, value)
+    return this
+  },
+}
+
+function methodsOf(acts: RouteActs): Methods {
+  return {
+    removeHeader: (name) => acts.removeHeader(name),
+    appendHeader: (name, value) => acts.appendHeader(name, value) as never,
+  }
+}
