@@ -12,6 +12,7 @@ import {
   type MiddlewareOptions,
 } from '../middleware/express.js'
 import { ignoreUnchanged, namesOfFields, sendHeadLate } from './late-head.js'
+import { tellActs } from './reply-acts.js'
 import { readGettersThroughCache, showGetters } from './shown-getters.js'
 import { areShown, readThroughCache, reportAbsent, shownValue, showParsed, showValues } from './shown-values.js'
 
@@ -89,7 +90,10 @@ function hooksOf(cached: FallbackCacheMiddleware): FastifyCacheHooks {
       layFields(reply)
       const inFront = areShown(reply.raw) ? undefined : showRequest(request, reply)
       cached(request.raw, reply.raw, (error) => {
-        if (error === undefined && inFront !== undefined) observeRequest(request, reply, inFront)
+        if (error === undefined && inFront !== undefined) {
+          observeRequest(request, reply, inFront)
+          tellActs(reply)
+        }
         done(error as Error | undefined)
       })
     },
@@ -97,7 +101,8 @@ function hooksOf(cached: FallbackCacheMiddleware): FastifyCacheHooks {
       // The pattern of the route, for `stats().traffic.routes`.
       Object.assign(request.raw, loggedIn(request), { route: { path: request.routeOptions.url } })
       // Fields that hooks in front of the cache have set and the route has removed.
-      for (const name of namesOfFields(reply.raw)) if (!reply.hasHeader(name)) reply.raw.removeHeader(name)
+      const { hasHeader } = Object.getPrototypeOf(reply) as FastifyReply
+      for (const name of namesOfFields(reply.raw)) if (!hasHeader.call(reply, name)) reply.raw.removeHeader(name)
       ignoreUnchanged(reply.raw)
       if (typeof payload === 'string' || Buffer.isBuffer(payload)) sendHeadLate(reply.raw)
       done(null, payload)
@@ -139,8 +144,8 @@ function showRequest(request: FastifyRequest, reply: FastifyReply): SetInFront {
       ...onReply.map((name) => [OF_REPLY + name, Reflect.get(reply, name) as unknown]),
     ]),
   )
-  const { query, params, body, cookies } = request as FastifyRequest & { readonly cookies?: unknown }
-  showParsed(request.raw, { query, params, body, cookies, ...loggedIn(request) })
+  const { id, query, params, body, cookies } = request as FastifyRequest & { readonly cookies?: unknown }
+  showParsed(request.raw, { id, query, params, body, cookies, ...loggedIn(request) })
   showGetters(request.raw, request, { known: KNOWN_OF_REQUEST, prefix: '' })
   showGetters(request.raw, reply, { known: KNOWN_OF_REPLY, prefix: OF_REPLY })
   return { onRequest, onReply }
@@ -151,7 +156,7 @@ function observeRequest(request: FastifyRequest, reply: FastifyReply, { onReques
   const { raw } = reply
   readThroughCache(request, onRequest, (name) => shownValue(raw, name))
   readThroughCache(reply, onReply, (name) => shownValue(raw, OF_REPLY + name))
-  const parsed = ['query', 'cookies'].filter((name) => Object.hasOwn(request, name))
+  const parsed = ['id', 'query', 'cookies'].filter((name) => Object.hasOwn(request, name))
   readThroughCache(request, parsed, (name) => Reflect.get(request.raw, name))
   readGettersThroughCache(request)
   readGettersThroughCache(reply)

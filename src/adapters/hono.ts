@@ -10,6 +10,7 @@ import {
   type FallbackCacheMiddleware,
   type MiddlewareOptions,
 } from '../middleware/express.js'
+import { tellContextActs } from './context-acts.js'
 import { namesOfFields, sendHeadLate } from './late-head.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
 
@@ -174,7 +175,9 @@ function nodeOf({ env }: Context<HonoEnv>): HttpBindings {
 async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Promise<void> {
   const { incoming, outgoing } = c.env
   showFields(c)
+  const ended = tellContextActs(c, outgoing as ServerResponse)
   await next()
+  ended()
   Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route: { path: patternOf(c) } })
   // Fields that middleware in front of the cache has set and the route has removed.
   for (const name of namesOfFields(outgoing as ServerResponse))

@@ -28,13 +28,18 @@ export function ignoreUnchanged(response: ServerResponse): void {
   watched.add(response)
   const { setHeader } = response
   response.setHeader = (name, value) =>
-    String(value) === String(fieldOf(response, name)) ? response : setHeader.call(response, name, value)
+    isSame(value, fieldValueOf(response, name)) ? response : setHeader.call(response, name, value)
+}
+
+/** Whether a field has this value already; an absent one differs from the text `undefined`. */
+function isSame(value: unknown, known: unknown): boolean {
+  return known !== undefined && String(value) === String(known)
 }
 
 /** Sets the fields of a head whose values differ from those of the response. */
 function setChanged(response: ServerResponse, fields: OutgoingHttpHeaders | undefined): void {
   for (const [name, value] of Object.entries(fields ?? {})) {
-    if (value !== undefined && String(value) !== String(fieldOf(response, name))) response.setHeader(name, value)
+    if (value !== undefined && !isSame(value, fieldValueOf(response, name))) response.setHeader(name, value)
   }
 }
 
@@ -44,6 +49,6 @@ export function namesOfFields(response: ServerResponse): readonly string[] {
 }
 
 /** A field that is compared and not used: the cache observes the response's own method. */
-function fieldOf(response: ServerResponse, name: string): unknown {
+export function fieldValueOf(response: ServerResponse, name: string): number | string | string[] | undefined {
   return Object.getPrototypeOf(response).getHeader.call(response, name)
 }

@@ -352,6 +352,103 @@ it.each(['Fastify', 'Hono'])('%s: parameters that the option query leaves out ar
   expect((await ask(port, '/page')).text).toBe('for undefined')
 })
 
+interface FieldsOfReply {
+  set(name: string, value: string): unknown
+  append(name: string, value: string): unknown
+  remove(name: string): unknown
+  get(name: string): unknown
+}
+
+/** What a route does to fields that middleware in front sets for some visitors, and what the visitors then have. */
+const FIELD_ACTS: Readonly<Record<string, [(reply: FieldsOfReply) => unknown, (who?: string) => string | undefined]>> =
+  {
+    'set to the value in front': [(reply) => reply.set('x-lang', 'ann'), () => 'ann'],
+    'set to the text undefined': [(reply) => reply.set('x-lang', 'undefined'), () => 'undefined'],
+    removed: [(reply) => reply.remove('x-lang'), () => undefined],
+    'copied to another one': [
+      (reply) => reply.set('x-seen', String(reply.get('x-lang'))),
+      (who) => (who === undefined ? undefined : who),
+    ],
+    'appended to': [(reply) => reply.append('link', '</page>'), (who) => who],
+  }
+
+describe.each(['Fastify', 'Hono'])('%s', (host) => {
+  const fastify = async (act: (reply: FieldsOfReply) => unknown) => {
+    const app = createFastify()
+    app.addHook('onRequest', async (request, reply) => {
+      const who = request.headers['x-who']
+      if (typeof who === 'string') reply.header('x-lang', who).header('link', `</${who}>`)
+    })
+    await app.register(keep(fastifyCache(OPTIONS)))
+    app.get('/page', async (_request, reply) => {
+      act({
+        set: (name, value) => reply.header(name, value),
+        append: (name, value) => reply.header(name, [reply.getHeader(name) ?? [], value].flat()),
+        remove: (name) => reply.removeHeader(name),
+        get: (name) => reply.getHeader(name),
+      })
+      return 'page'
+    })
+    await app.ready()
+    open.push(() => app.close())
+    return app.routing.bind(app) as unknown as RequestListener
+  }
+  const hono = (act: (reply: FieldsOfReply) => unknown) => {
+    const app = new Hono<HonoEnv>()
+    app.use((c, next) => {
+      const { 'x-who': who } = c.env.incoming.headers
+      if (typeof who === 'string') {
+        c.header('x-lang', who)
+        c.header('link', `</${who}>`)
+      }
+      return next()
+    })
+    app.use(keep(honoCache(OPTIONS)))
+    app.get('/page', (c) => {
+      act({
+        set: (name, value) => c.header(name, value),
+        append: (name, value) => c.header(name, value, { append: true }),
+        remove: (name) => c.header(name, undefined),
+        get: (name) => c.res.headers.get(name) ?? undefined,
+      })
+      return c.text('page')
+    })
+    return getRequestListener(app.fetch as never)
+  }
+
+  it.each(Object.entries(FIELD_ACTS))(
+    'knows by its acts that the route has a field %s',
+    async (_what, [act, wanted]) => {
+      for (const order of [
+        [undefined, 'ann', 'bob', undefined],
+        ['ann', undefined, 'bob', 'ann'],
+      ]) {
+        const port = await portOf(host === 'Hono' ? hono(act) : await fastify(act))
+        for (const who of order) {
+          const got = await ask(port, '/page', { fields: who === undefined ? {} : { 'x-who': who } })
+          if (act === FIELD_ACTS['appended to']?.[0]) {
+            expect(got.field('link')).toBe(who === undefined ? '</page>' : `</${who}>, </page>`)
+          } else if (act === FIELD_ACTS['copied to another one']?.[0]) {
+            expect(got.field('x-seen')).toBe(String(wanted(who)))
+          } else expect(got.field('x-lang')).toBe(wanted(who))
+        }
+      }
+    },
+  )
+})
+
+it('Fastify: hands no page to another visitor that contains the id of its request', async () => {
+  const app = createFastify({ requestIdHeader: 'x-id' })
+  await app.register(keep(fastifyCache(OPTIONS)))
+  app.get('/page', async (request) => `for ${request.id}`)
+  await app.ready()
+  open.push(() => app.close())
+  const port = await portOf(app.routing.bind(app) as unknown as RequestListener)
+  for (const id of ['request-1', 'u-2']) {
+    expect((await ask(port, '/page', { fields: { 'x-id': id } })).text).toBe(`for ${id}`)
+  }
+})
+
 describe('NestJS', () => {
   /** Decorates the method `show` of a controller. */
   const controller = (type: new (...args: never[]) => { show(): string }, options: ControllerOptions) => {

@@ -1,0 +1,107 @@
+import type { ServerResponse } from 'node:http'
+import type { Context } from 'hono'
+import { fieldValueOf } from './late-head.js'
+
+/** Acts on the fields of a response, by name. */
+interface Acts {
+  set(name: string): void
+  append(name: string, value: string): void
+  remove(name: string): void
+  read(name: string): void
+}
+
+/**
+ * Lets the cache see what a route does to the fields of its response, which Hono keeps to itself until the end: the cache
+ * observes the response of Node.js, where the fields of middleware in front of it are. Not seen are the fields of a
+ * `new Response` that the route returns, and lists of all fields.
+ *
+ * @returns a function that ends this
+ */
+export function tellContextActs(c: Context, outgoing: ServerResponse): () => void {
+  const acts = actsOn(outgoing)
+  let isOver = false
+  const { header } = c
+  c.header = (name: string, value?: string, options?: { readonly append?: boolean }) => {
+    if (value === undefined) acts.remove(name)
+    else if (options?.append === true) acts.append(name, value)
+    else acts.set(name)
+    header.call(c, name, value, options)
+  }
+  for (const name of ['body', 'text', 'json', 'html', 'newResponse'] as const) {
+    const method = c[name] as (...args: unknown[]) => unknown
+    const noting = (...args: unknown[]) => {
+      for (const one of namesGiven(args)) acts.set(one)
+      return method.apply(c, args)
+    }
+    Object.assign(c, { [name]: noting })
+  }
+  const { res } = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(c)) as { readonly res: PropertyDescriptor }
+  const told = new WeakSet<Headers>()
+  Object.defineProperty(c, 'res', {
+    get() {
+      const response = res.get?.call(c) as Response
+      const { headers } = response
+      if (!isOver && !told.has(headers)) tellHeaders(headers, acts, () => isOver)
+      told.add(headers)
+      return response
+    },
+    set: (response: unknown) => res.set?.call(c, response),
+    configurable: true,
+  })
+  return () => {
+    isOver = true
+  }
+}
+
+function actsOn(outgoing: ServerResponse): Acts {
+  const own = new Set<string>()
+  const again = (lower: string): boolean => {
+    const known = fieldValueOf(outgoing, lower)
+    own.add(lower)
+    // Its value once more: it is the call that tells that the route has set the field, even to the same value.
+    if (known !== undefined && !outgoing.headersSent) outgoing.setHeader(lower, known)
+    return known !== undefined
+  }
+  return {
+    set: (name) => void again(String(name).toLowerCase()),
+    append(name, value) {
+      const lower = String(name).toLowerCase()
+      if (again(lower) || outgoing.headersSent) return
+      outgoing.appendHeader(lower, value)
+      Object.getPrototypeOf(outgoing).removeHeader.call(outgoing, lower)
+    },
+    remove(name) {
+      const lower = String(name).toLowerCase()
+      own.add(lower)
+      if (!outgoing.headersSent) outgoing.removeHeader(lower)
+    },
+    read(name) {
+      const lower = String(name).toLowerCase()
+      if (!own.has(lower)) outgoing.getHeader(lower)
+    },
+  }
+}
+
+/** The names of the fields in the arguments of `c.text`, `c.body` and the like: `(data, status, fields)` or `(data, init)`. */
+function namesGiven([, init, fields]: readonly unknown[]): readonly string[] {
+  const given = fields ?? (init as { readonly headers?: unknown } | null | undefined)?.headers
+  if (typeof given !== 'object' || given === null) return []
+  if (given instanceof Headers) return [...given.keys()]
+  return Array.isArray(given) ? given.map(([name]) => String(name)) : Object.keys(given)
+}
+
+function tellHeaders(headers: Headers, acts: Acts, isOver: () => boolean): void {
+  const telling = (method: keyof Headers, tell: (name: string, value: string) => void) => {
+    const before = headers[method] as (...args: string[]) => unknown
+    const value = (name: string, ...rest: string[]) => {
+      if (!isOver()) tell(name, rest[0] ?? '')
+      return before.call(headers, name, ...rest)
+    }
+    Object.defineProperty(headers, method, { value, writable: true, configurable: true })
+  }
+  telling('set', acts.set)
+  telling('append', acts.append)
+  telling('delete', acts.remove)
+  telling('get', acts.read)
+  telling('has', acts.read)
+}
