@@ -1,3 +1,4 @@
+import type { ChangeStats } from './coherence/changes.js'
 import type { LogStats } from './coherence/coherence.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'
@@ -61,6 +62,8 @@ export interface CacheStats {
    * configured.
    */
   readonly retired: RetiredStats & Partial<RetirementStats>
+  /** Keys that have changed in Redis lately, with `read: 'confirmed'`; nothing is recorded otherwise. */
+  readonly changes: ChangeStats
   /** What the directory of shadow mode takes; `undefined` if no middleware of this cache is in shadow mode. */
   readonly shadow: ShadowStats | undefined
   /** What a dashboard of this process holds of other processes; like `journal` without Redis. */
@@ -86,7 +89,8 @@ interface MeasuredParts {
 
 /** The statistics of a cache at this moment. */
 export function cacheStats({ settings, entries, values, engine }: MeasuredParts): CacheStats {
-  const { memory, oldestStoredAt, mirror, journal, retired, outage, log, board, shadow, ...redis } = entries.stats()
+  const { memory, oldestStoredAt, mirror, journal, retired, changes, outage, log, board, shadow, ...redis } =
+    entries.stats()
   const { clock, counters, gauges, meters, recordings } = engine
   return {
     backend: entries.isShared ? 'redis' : 'memory',
@@ -111,6 +115,7 @@ export function cacheStats({ settings, entries, values, engine }: MeasuredParts)
     mirror,
     journal,
     retired,
+    changes,
     shadow,
     processes: board,
     outage,

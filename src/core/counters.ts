@@ -2,6 +2,8 @@
 export interface Counters {
   /** Lookups answered from memory. */
   memoryHits: number
+  /** Lookups answered from memory after Redis had confirmed that nothing changed; a part of `memoryHits`. */
+  confirmedHits: number
   /** Lookups answered from Redis. */
   redisHits: number
   /** Lookups that found nothing usable. */
@@ -68,6 +70,7 @@ export interface Counters {
 export function newCounters(): Counters {
   return {
     memoryHits: 0,
+    confirmedHits: 0,
     redisHits: 0,
     misses: 0,
     stale: 0,

@@ -1,5 +1,6 @@
 import { isTraced, STORES } from './channels.js'
 import type { Clock } from './clock.js'
+import { type ChangeStats, NO_CHANGES } from './coherence/changes.js'
 import type { LogStats } from './coherence/coherence.js'
 import type { Cover } from './coherence/cover.js'
 import type { InspectedTiers } from './coherence/inspected-tiers.js'
@@ -55,6 +56,8 @@ export interface EntryStoreStats {
   readonly pendingWrites: number
   /** Keys recently invalidated by requests with unsafe methods. */
   readonly retired: RetiredStats & Partial<RetirementStats>
+  /** What is known of changes by other processes. */
+  readonly changes: ChangeStats
   /** Operations that wait for Redis, given up or not. */
   readonly commandsInFlight: number
   readonly isConnected: boolean
@@ -309,6 +312,7 @@ export class EntryStore {
       log: coherence?.logStats(),
       pendingWrites: store?.writer.pending ?? 0,
       retired: store?.retirement.stats() ?? this.#mirror.retired.stats(),
+      changes: coherence?.changes?.stats() ?? NO_CHANGES,
       commandsInFlight: coherence?.tier.inFlight ?? 0,
       isConnected: coherence === undefined ? !this.isShared : coherence.isConnected,
       redisError: coherence === undefined ? failure?.message : coherence.redisError,

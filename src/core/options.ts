@@ -98,12 +98,14 @@ export interface FallbackCacheOptions {
   readonly maxRedisBytes?: number | undefined
   /**
    * `'redis-first'`: every read asks Redis, and so respects every acknowledged invalidation of every process at once.
+   * `'confirmed'`: keeps the same promise, but reads only what memory lacks or another process has changed: a small read
+   * of the end of the log, shared by all lookups of a turn of the event loop, confirms the rest. Stores cost Redis a little more.
    * `'memory-first'`: a copy in memory answers without a round trip if the log was read within
    * {@link FallbackCacheOptions.lease}; an invalidation by another process takes effect with at most that delay. If another
    * process replaces a value without invalidating it, the new value is seen when the lifetime of the copy is over.
    * @defaultValue `'redis-first'`
    */
-  readonly read?: 'redis-first' | 'memory-first' | undefined
+  readonly read?: 'redis-first' | 'confirmed' | 'memory-first' | undefined
   /**
    * How long memory may answer without reading the log, in memory-first mode; seconds or a duration text. @defaultValue
    * 1
@@ -207,7 +209,10 @@ export const CORE_OPTIONS = {
   redisTimeout: { default: 50, read: positiveMilliseconds, otherNames: 'timeout commandTimeout' },
   maxInFlight: { default: 200, read: positiveInteger },
   maxRedisBytes: { default: mebibyte, read: positiveInteger },
-  read: { default: 'redis-first', read: (value, name) => oneOf(value, ['redis-first', 'memory-first'], name) },
+  read: {
+    default: 'redis-first',
+    read: (value, name) => oneOf(value, ['redis-first', 'confirmed', 'memory-first'], name),
+  },
   lease: { default: 1, read: timerMilliseconds },
   maxStaleWhileDisconnected: { default: 60, read: (value, name) => parseDuration(value, name) * 1000 },
   maxHandlerTime: { default: 60, read: timerMilliseconds },

@@ -112,6 +112,7 @@ export const FAMILIES: readonly Family[] = [
   counter('late_stores', 'Results that an invalidation overtook while they were made.', (c) => c.lateStores),
   counter('invalidations', 'Invalidations issued by this process.', (c) => c.invalidations),
   counter('retired_keys', 'Keys taken out of use after an unsafe method (RFC 9111, section 4.4).', (c) => c.retired),
+  counter('confirmed_hits', 'Hits from memory that Redis confirmed without their entry.', (c) => c.confirmedHits),
   counter('evictions', 'Entries that memory removed to make room.', (c) => c.evictions),
   counter('precompressed', 'Encoded forms of stored responses that were made.', (c) => c.precompressed),
   counter('precompressed_bytes', 'Bytes of those encoded forms.', (c) => c.precompressedBytes),
@@ -185,6 +186,7 @@ export const FAMILIES: readonly Family[] = [
   gauge('mirror_records', 'Invalidations that this process knows.', (stats) => stats.mirror.records),
   gauge('mirror_bytes', 'Bytes of those records.', (stats) => stats.mirror.bytes),
   gauge('mirror_limit_bytes', 'Limit of those bytes.', (stats) => stats.mirror.maxBytes),
+  gauge('changes', 'Keys known to have changed in Redis.', (stats) => stats.changes.records),
   gauge('journal_bytes', 'Bytes of invalidations that the log does not have yet.', (stats) => stats.journal?.bytes),
   gauge('journal_limit_bytes', 'Limit of those bytes.', (stats) => stats.journal?.maxBytes),
 ]

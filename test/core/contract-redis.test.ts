@@ -17,7 +17,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((cache) => cache.close()))
 })
 
-for (const read of ['redis-first', 'memory-first'] as const) {
+for (const read of ['redis-first', 'confirmed', 'memory-first'] as const) {
   valueContract(`with Redis, ${read}`, async (options) => {
     const clock = new ShiftedClock()
     const [writer, reader] = [1, 2].map(() => {

@@ -101,7 +101,7 @@ const refused: [string, object, typeof TypeError | typeof RangeError, string][] 
   ],
   ['maxInFlight', { maxInFlight: 0 }, RangeError, 'maxInFlight must be a positive integer, got 0'],
   ['maxRedisBytes', { maxRedisBytes: '1mb' }, RangeError, 'maxRedisBytes must be a positive integer, got "1mb"'],
-  ['read', { read: 'memory' }, TypeError, 'read must be "redis-first" or "memory-first", got "memory"'],
+  ['read', { read: 'memory' }, TypeError, 'read must be "redis-first" or "confirmed" or "memory-first", got "memory"'],
   ['lease', { lease: 0 }, RangeError, 'lease must be a positive number of seconds or a duration such as "5m", got 0'],
   [
     'maxStaleWhileDisconnected',

@@ -36,6 +36,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/knowledge.ts #past': 'lives of the log',
   'core/coherence/met-notes.ts #notes': 'lives of the log',
   'core/coherence/retired-keys.ts #records': 'keys that requests invalidated',
+  'core/coherence/changes.ts #records': 'keys that have changed in Redis',
   'core/coherence/retirement.ts #unsent': 'tombstones that Redis does not have yet',
   'core/coherence/write-back.ts #failed': 'entries to be written to Redis again',
   'core/coherence/batched-reads.ts #followers': 'commands that wait for Redis',

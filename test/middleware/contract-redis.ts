@@ -74,6 +74,38 @@ export function redisContract<A extends CacheFace, B extends CacheFace>(one: Hos
       return got
     }
 
+    it('never go back to an older response, if Redis confirms what memory has', async () => {
+      let version = 0
+      const answer = () => ({ body: `v${version}` })
+      const put = { path: '/page', method: 'PUT', answer: () => ({ body: 'put' }) }
+      const shared = { ...options(), read: 'confirmed' as const, obeyClient: true }
+      const caches = [first.cached(shared), second.cached(shared)] as const
+      const clients = [
+        await first.serve({ use: [caches[0]], routes: [{ path: '/page', answer }, put] }),
+        await second.serve({ use: [caches[1]], routes: [{ path: '/page', answer }, put] }),
+      ] as const
+      const seen = async () => {
+        const bodies: string[] = []
+        for (const client of [...clients, ...clients]) bodies.push((await client.get('/page', host)).text)
+        return bodies
+      }
+      await warm(clients[0], '/page', 1)
+      expect(await seen()).toEqual(Array(4).fill('v0'))
+      for (const [client, other] of [clients, [clients[1], clients[0]] as const]) {
+        version++
+        expect((await client.get('/page', { ...host, 'cache-control': 'no-cache' })).text).toBe(`v${version}`)
+        // Redis may have it a moment later; from then on nothing older is given.
+        await expect.poll(async () => (await other.get('/page', host)).text, { interval: 1 }).toBe(`v${version}`)
+        expect(await seen()).toEqual(Array(4).fill(`v${version}`))
+      }
+      version++
+      await clients[1].ask('/page', { method: 'PUT', fields: host })
+      expect(await seen()).toEqual(Array(4).fill(`v${version}`))
+      const { confirmedHits } = caches[0].cache.stats().counters
+      await seen()
+      expect(caches[0].cache.stats().counters.confirmedHits).toBe(confirmedHits + 2)
+    })
+
     it('do not wait for a body of the other one that does not end', async () => {
       const answer = () => ({ fields: { 'content-type': 'text/plain' }, body: endless('line') })
       const shared = { ...options(), redisTimeout: 5_000 }

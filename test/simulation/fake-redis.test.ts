@@ -1,13 +1,14 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
+import { countChangesScript } from '../../src/core/coherence/change-scripts.js'
 import type { Cover } from '../../src/core/coherence/cover.js'
 import { SharedEntries } from '../../src/core/coherence/shared-entries.js'
 import { SharedLog } from '../../src/core/coherence/shared-log.js'
 import { newCounters } from '../../src/core/counters.js'
 import { CircuitBreaker } from '../../src/core/tiers/circuit-breaker.js'
 import { IoredisPort } from '../../src/core/tiers/ioredis-port.js'
-import type { IoredisLike, RedisArgument } from '../../src/core/tiers/redis-client.js'
+import type { IoredisLike, RedisArgument, RedisPort } from '../../src/core/tiers/redis-client.js'
 import { RedisTier } from '../../src/core/tiers/redis-tier.js'
 import { encodeFrame } from '../../src/core/tiers/wire-frame.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -98,12 +99,19 @@ async function transcript(seed: number, client: IoredisLike): Promise<readonly s
     { onLateReply: () => {} },
   )
   const settings = { clock: systemClock, keyPrefix: 'app:' }
-  const entries = new SharedEntries({ port, settings }, tier, () => undefined)
-  await useAtRandom(new Random(seed), log, entries, recorded)
+  const entries = new SharedEntries({ port, settings }, tier, { follow: () => undefined, countsChanges: () => true })
+  await useAtRandom(new Random(seed), { log, entries, port }, recorded)
   return lines
 }
 
-async function useAtRandom(random: Random, log: SharedLog, entries: SharedEntries, raw: IoredisLike): Promise<void> {
+/** What sends commands and scripts. */
+interface Users {
+  readonly log: SharedLog
+  readonly entries: SharedEntries
+  readonly port: RedisPort
+}
+
+async function useAtRandom(random: Random, { log, entries, port }: Users, raw: IoredisLike): Promise<void> {
   let incarnation = 'first'
   await log.open(incarnation, future, 'n-0')
   for (let step = 1; step < 120; step++) {
@@ -121,6 +129,9 @@ async function useAtRandom(random: Random, log: SharedLog, entries: SharedEntrie
       rotate: 3,
       evict: 4,
       spoil: 2,
+      count: 4,
+      ring: 4,
+      remove: 3,
     })
     if (doing === 'append') await log.append(incarnation, seen, nonce, covers(random)).catch(() => {})
     else if (doing === 'since') await log.since(seen, 1 + random.below(20)).catch(() => {})
@@ -133,6 +144,10 @@ async function useAtRandom(random: Random, log: SharedLog, entries: SharedEntrie
         'DEL',
         random.pick([log.headKey, 'app:{fallback-cache}:log', 'app:{fallback-cache}:marks', 'app:a']),
       )
+    else if (doing === 'count') await countChangesScript.run(port, [log.headKey], [incarnation])
+    else if (doing === 'ring')
+      await port.send('app:{fallback-cache}:changes', ['GETRANGE', 'app:{fallback-cache}:changes', '0', '99'])
+    else if (doing === 'remove') await entries.remove(key, { incarnation, position: seen }).catch(() => {})
     else if (doing === 'spoil') await raw.callBuffer('SET', random.pick(['app:a', log.headKey]), 'rubbish')
     else if (doing === 'rotate') {
       await log.rotate(incarnation, nonce, seen, nonce).catch(() => {})

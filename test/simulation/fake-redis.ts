@@ -15,6 +15,8 @@ export class FakeRedis {
   #isFull = false
   /** Called with every record that enters a stream. */
   onAppend: (fields: readonly Buffer[]) => void = () => {}
+  /** Called with every text that is set. */
+  onSet: (name: string, data: Buffer) => void = () => {}
   /** Whether clients may use INFO, which names the run of the server. */
   permitsInfo = true
   /** Commands this server was asked for and does not know: the test would lie. */
@@ -106,6 +108,7 @@ export class FakeRedis {
     if (word === 'INFO' && String(args[0]) === 'memory') return Buffer.from('# Memory\r\nmaxmemory:0\r\n')
     if (word === 'INFO') return Buffer.from(`# Server\r\nredis_version:7.0.15\r\nrun_id:${this.runName}\r\n`)
     if (word === 'XADD') this.onAppend(args)
+    if (word === 'SET') this.onSet(String(args[0]), args[1] ?? Buffer.alloc(0))
     try {
       return this.#keyspace.execute(word, args, now)
     } catch (error) {
@@ -129,7 +132,7 @@ export class FakeRedis {
   }
 }
 
-const mayGrow: ReadonlySet<string> = new Set(['SET', 'XADD', 'ZADD'])
+const mayGrow: ReadonlySet<string> = new Set(['SET', 'SETRANGE', 'XADD', 'ZADD'])
 
 /** Commands of scripts that change nothing. */
 const onlyReads: ReadonlySet<string> = new Set(

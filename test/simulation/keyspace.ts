@@ -54,6 +54,7 @@ export class Keyspace {
       const data = this.#string(key, now)?.data ?? Buffer.alloc(0)
       return Buffer.from(data.subarray(Number(start), Number(end) + 1))
     },
+    SETRANGE: ([key, offset, part], now) => this.#overwrite(key, Number(offset), part ?? Buffer.alloc(0), now),
     DEL: (keys, now) => keys.filter((key) => this.#delete(key, now)).length,
     UNLINK: (keys, now) => keys.filter((key) => this.#delete(key, now)).length,
     EXISTS: (keys, now) => keys.filter((key) => this.#value(key, now) !== undefined).length,
@@ -151,6 +152,15 @@ export class Keyspace {
     if (words.includes('NX') && this.#value(key, now) !== undefined) return null
     this.#values.set(text(key), { kind: 'string', data: Buffer.from(data ?? ''), expiresAt: now + lifetime })
     return new Status('OK')
+  }
+
+  #overwrite(key: Buffer | undefined, offset: number, part: Buffer, now: number): Reply {
+    const known = this.#string(key, now)
+    const data = Buffer.alloc(Math.max(known?.data.length ?? 0, offset + part.length))
+    known?.data.copy(data)
+    part.copy(data, offset)
+    this.#values.set(text(key), { kind: 'string', data, expiresAt: known?.expiresAt ?? Number.POSITIVE_INFINITY })
+    return data.length
   }
 
   #delete(key: Buffer, now: number): boolean {

@@ -82,8 +82,9 @@ export const globals: Readonly<Record<string, LuaValue>> = {
       return at < 0 ? undefined : at + 1
     },
     format: (format, value) => {
-      if (format !== '%.0f') throw failure(`string.format by ${String(format)}`)
-      return library.number(value).toFixed(0)
+      if (format !== '%.0f' && format !== '%08.0f') throw failure(`string.format by ${String(format)}`)
+      const digits = library.number(value).toFixed(0)
+      return format === '%.0f' ? digits : digits.padStart(8, '0')
     },
   }),
   math: tableOf({

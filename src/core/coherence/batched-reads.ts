@@ -7,15 +7,23 @@ import { decodeHead, headBytes } from '../tiers/wire-frame.js'
 import { entryName, ownName } from './names.js'
 
 /**
- * The result of a read: the bytes under the key, `undefined` if there are none, or `'unchanged'` if the reader already
- * has them.
+ * The result of a read: the bytes under the key, `undefined` if there are none, `'unchanged'` if the reader already has
+ * them, or `'current'` if it said so itself.
  */
-export type Read = Buffer | undefined | 'unchanged'
+export type Read = Buffer | undefined | 'unchanged' | 'current'
 
-/** The id and stamp of a large entry that the reader already has. */
+/** What the reader already has. */
 export interface Held {
-  readonly id: string
+  /** The id of a large entry. */
+  readonly id: string | undefined
   readonly stamp: Stamp
+  /**
+   * Whether it is what Redis has; asked when the log has been followed up to a head that was read since. Then nothing else
+   * is read.
+   */
+  readonly isCurrent?: (() => boolean) | undefined
+  /** Told of the head, if the entry was read together with it, as of the same moment. */
+  readonly readWith?: ((head: string | undefined) => void) | undefined
 }
 
 interface Reader<T> {
@@ -53,6 +61,9 @@ export class BatchedReads {
   #readers: Map<string, Readers> | undefined
   /** Whether the head came first in the last reply, so that it comes last in the next one. */
   #headFirst = false
+  /** The names that are read for the head alone, in turn: the others do not exist. */
+  readonly #alone: readonly (readonly string[])[]
+  #aloneBefore = 0
   #followers: Reader<undefined>[] = []
 
   constructor({ port, settings }: EntryParts, tier: RedisTier, follow: Follow) {
@@ -62,6 +73,8 @@ export class BatchedReads {
     this.#clock = clock
     this.#keyPrefix = keyPrefix
     this.#headKey = ownName(keyPrefix, 'head')
+    const none = ownName(keyPrefix, 'probe')
+    this.#alone = [[this.#headKey], [this.#headKey, none], [this.#headKey, none, none]]
     this.#follow = follow
   }
 
@@ -69,7 +82,8 @@ export class BatchedReads {
    * Reads the bytes under a key. When the promise resolves, the mirror has applied the log up to a head read with them
    * or later, so that it can judge them.
    *
-   * @param held - a large entry that is not sent again if its first line shows that it is unchanged
+   * @param held - an entry that is not sent again if the reader knows that it is current, or, for a large one, if its first
+   * line shows that it is unchanged
    * @throws CacheError if Redis did not answer, or the log could not be followed, within the deadline
    */
   read(key: string, held?: Held): Promise<Read> {
@@ -80,7 +94,8 @@ export class BatchedReads {
         all.set(key, { held, waiting: [{ resolve, reject }] })
         return
       }
-      if (readers.held?.id !== held?.id) readers.held = undefined
+      // Readers that have nothing in common get all of it.
+      if (readers.held !== held) readers.held = sameLarge(readers.held, held)
       readers.waiting.push({ resolve, reject })
     })
   }
@@ -125,26 +140,50 @@ export class BatchedReads {
     const askedAt = this.#clock.monotonic()
     const whole: string[] = []
     const begun: Promise<readonly [string, Read]>[] = []
+    const unconfirmed: (readonly [string, Held])[] = []
     for (const [key, { held }] of readers) {
-      if (held === undefined) whole.push(key)
-      else begun.push(this.#getUnlessHeld(key, held))
+      if (held?.isCurrent !== undefined) unconfirmed.push([key, held])
+      else if (held?.id === undefined) whole.push(key)
+      else begun.push(this.#getUnlessHeld(key, held.id, held))
     }
-    const names = [this.#headKey, ...whole.map((key) => entryName(this.#keyPrefix, key))]
-    const [[head, ...frames], others] = await Promise.all([
-      this.#port.isCluster ? this.#getEach(names) : this.#getInTurn(names),
-      Promise.all(begun),
-    ])
+    const [[head, ...frames], others] = await Promise.all([this.#getWithHead(whole), Promise.all(begun)])
     const found = new Map<string, Read>(others)
     whole.forEach((key, index) => {
       found.set(key, frames[index])
     })
-    const catchUp = this.#follow(head?.toString(), askedAt)
+    const text = head?.toString()
+    const catchUp = this.#follow(text, askedAt)
     if (catchUp !== undefined) await catchUp
+    if (!this.#port.isCluster) for (const key of whole) readers.get(key)?.held?.readWith?.(text)
+    if (unconfirmed.length > 0) await this.#confirm(unconfirmed, found)
     return found
   }
 
+  /** Asks the readers that have an entry whether it is current, and reads the others. */
+  async #confirm(unconfirmed: readonly (readonly [string, Held])[], found: Map<string, Read>): Promise<void> {
+    const changed = new Map<string, Readers>()
+    for (const [key, held] of unconfirmed) {
+      if (held.isCurrent?.() === true) found.set(key, 'current')
+      else changed.set(key, { held: { ...held, isCurrent: undefined }, waiting: [] })
+    }
+    if (changed.size === 0) return
+    for (const [key, read] of await this.#fetch(changed)) found.set(key, read)
+  }
+
+  #getWithHead(keys: readonly string[]): Promise<(Buffer | undefined)[]> {
+    if (keys.length === 0) return this.#getHeadAlone()
+    const names = [this.#headKey, ...keys.map((key) => entryName(this.#keyPrefix, key))]
+    return this.#port.isCluster ? this.#getEach(names) : this.#getInTurn(names)
+  }
+
+  /** The number of names in the command alternates, so that the reply to another one is not mistaken for this one's. */
+  #getHeadAlone(): Promise<(Buffer | undefined)[]> {
+    this.#aloneBefore = (this.#aloneBefore + 1) % this.#alone.length
+    return this.#getAll(this.#alone[this.#aloneBefore] ?? [this.#headKey])
+  }
+
   /** Reads the first line, and the rest only if it differs from the reader's entry. */
-  async #getUnlessHeld(key: string, { id, stamp }: Held): Promise<readonly [string, Read]> {
+  async #getUnlessHeld(key: string, id: string, { stamp }: Held): Promise<readonly [string, Read]> {
     const name = entryName(this.#keyPrefix, key)
     const begin = await this.#getOne(name, ['GETRANGE', name, '0', String(headBytes - 1)])
     // GETRANGE returns an empty string for a missing key.
@@ -190,6 +229,11 @@ export class BatchedReads {
       throw error
     }
   }
+}
+
+/** What two readers of a key both have, if it is large. */
+function sameLarge(one: Held | undefined, other: Held | undefined): Held | undefined {
+  return one?.id !== undefined && one.id === other?.id ? { id: one.id, stamp: one.stamp } : undefined
 }
 
 /** The bytes of a reply; `undefined` for nil. */

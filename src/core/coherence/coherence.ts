@@ -10,6 +10,7 @@ import { untilLoaded } from '../tiers/late-port.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { Refusals } from '../tiers/refusals.js'
+import { Changes } from './changes.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import { Confirmations } from './confirmations.js'
 import type { Cover } from './cover.js'
@@ -69,6 +70,8 @@ export interface CoherenceDuties {
 export class Coherence {
   readonly tier: RedisTier
   readonly breaker: CircuitBreaker
+  /** What changes in Redis; `undefined` unless memory answers what Redis has confirmed. */
+  readonly changes: Changes | undefined
   readonly #link: Link
   readonly #refusals: Refusals
   readonly #reports: RedisReports
@@ -137,10 +140,11 @@ export class Coherence {
       onForget: duties.onForget,
       onLostTrack,
     })
+    this.changes = settings.read === 'confirmed' ? new Changes(port, settings.keyPrefix, clock) : undefined
     this.#heartbeat = new Heartbeat(
       parts,
       { tier: this.tier, log: this.#log, follower: this.#follower },
-      { isConnected: () => this.isConnected, onLostTrack },
+      { isConnected: () => this.isConnected, follow: (text, askedAt) => this.follow(text, askedAt), onLostTrack },
     )
     this.#recovery = new Recovery(this.tier, this.#follower, log, {
       holdsEntries: duties.holdsEntries,
@@ -274,14 +278,22 @@ export class Coherence {
     return this.#follower.stamp
   }
 
+  /** Whether processes of this log may read which entries in Redis have changed. */
+  get countsChanges(): boolean {
+    return this.changes !== undefined || /^ c\d/.test(this.#follower.head?.more ?? '')
+  }
+
   /** The key of the log's head, which is read together with every entry. */
   get headKey(): string {
     return this.#log.headKey
   }
 
-  /** See {@link Follower.follow}. */
+  /** See {@link Follower.follow} and {@link Changes.follow}. */
   follow(text: string | undefined, askedAt: number): undefined | Promise<void> {
-    return this.#follower.follow(text, askedAt)
+    const followed = this.#follower.follow(text, askedAt)
+    const { changes } = this
+    if (changes === undefined) return followed
+    return followed === undefined ? changes.follow(text, askedAt) : followed.then(() => changes.follow(text, askedAt))
   }
 
   /** See {@link LogAppender.issue}. */
@@ -378,7 +390,11 @@ export class Coherence {
   }
 
   async #recover(): Promise<void> {
-    await this.#check.orReconnect(() => this.#recovery.run())
+    await this.#check.orReconnect(async () => {
+      await this.#recovery.run()
+      const { changes } = this
+      if (changes !== undefined) await this.tier.probe(() => changes.enter(this.headKey, this.stamp.incarnation))
+    })
     this.#isSuspect = false
   }
 

@@ -5,8 +5,9 @@ import type { Absence, Found } from '../found.js'
 import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../tiers/wire-frame.js'
-import type { Held, Read } from './batched-reads.js'
+import type { Read } from './batched-reads.js'
 import type { Coherence } from './coherence.js'
+import { CurrentCopies } from './current-copies.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
@@ -23,10 +24,12 @@ export class EntryReader {
   readonly #coherence: Coherence
   readonly #entries: SharedEntries
   readonly #ownership: Ownership
+  readonly #copies: CurrentCopies
   /** Lookups in Redis started in the current turn of the event loop, by key. */
   readonly #turn = new Map<string, Promise<Found | undefined>>()
 
-  constructor({ settings, counters, mirror, memory, coherence, entries, ownership }: SharedParts) {
+  constructor(parts: SharedParts) {
+    const { settings, counters, mirror, memory, coherence, entries, ownership } = parts
     this.#settings = settings
     this.#clock = settings.clock
     this.#counters = counters
@@ -35,6 +38,7 @@ export class EntryReader {
     this.#coherence = coherence
     this.#entries = entries
     this.#ownership = ownership
+    this.#copies = new CurrentCopies(parts)
   }
 
   /** See `EntryStore.find`. */
@@ -83,7 +87,7 @@ export class EntryReader {
 
   #peekAt(key: string, read: Read, incarnation: string): Found | Absence {
     if (read === undefined) return 'nothing'
-    if (read === 'unchanged') return this.#memory.peek(key, false)
+    if (typeof read === 'string') return this.#memory.peek(key, false)
     const framed = decodeFrame(read)
     if (framed === undefined || this.#ownerOf(key, framed) !== 'own') return 'unreadable'
     const judged = this.#judge(key, framed, incarnation, Number.POSITIVE_INFINITY)
@@ -122,45 +126,71 @@ export class EntryReader {
 
   async #findShared(key: string): Promise<Found | undefined> {
     const askedAt = this.#clock.monotonic()
-    const asked = this.#mirror.sequence
+    const sequence = this.#mirror.sequence
+    const asked = this.#copies.ask(key)
     let read: Read
     try {
-      read = await this.#entries.read(key, this.#largeHeld(key))
+      read = await this.#entries.read(key, asked.held)
       if (typeof read === 'object') this.#counters.redisBytesRead += read.length
     } catch (thrown) {
       if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#coherence.isInStep()
-      return this.#coherence.isConnected && this.#coherence.confirmedAt >= askedAt
-        ? this.#memory.find(key, false)
-        : this.#findWhileDisconnected(key)
+      return this.#isConfirmedSince(askedAt) ? this.#memory.find(key, false) : this.#findWhileDisconnected(key)
     }
     this.#meetTombstone(key, read)
     const known = this.#memory.tier.peek(key)
     const incarnation = this.#coherence.stamp.incarnation
+    if (read === 'current') {
+      const found = this.#memory.find(key, false)
+      if (found !== undefined) this.#counters.confirmedHits++
+      // If memory has evicted the entry since the read was sent, it must be read in full.
+      return found === undefined && known === undefined ? this.#findShared(key) : found
+    }
     // An entry that has not been written to Redis yet is newer than the one in Redis.
     if (known !== undefined && known.writtenIn === undefined) {
       this.#meetSuccessor(key, read)
-      const found = this.#memory.find(key, false)
+      const found = this.#copies.givesWay(key, known, read) ? undefined : this.#memory.find(key, false)
       if (found !== undefined) return found
     }
     if (read === 'unchanged') {
       // If memory has evicted the entry since the read was sent, it must be read in full.
-      return known === undefined ? this.#findShared(key) : this.#findUnchanged(key, known, incarnation)
+      if (known === undefined) return this.#findShared(key)
+      this.#copies.confirm(known, asked)
+      return this.#findUnchanged(key, known, incarnation)
     }
-    const framed = read === undefined ? undefined : this.#usable(key, read, incarnation, asked)
+    const framed = read === undefined ? undefined : this.#usable(key, read, incarnation, sequence)
     if (framed === 'stray') return this.#findDespiteStray(key)
-    if (framed === undefined) return this.#memory.find(key, false)
+    if (framed === undefined) return this.#findAlone(key, known)
     // Results computed from now on are newer than that tombstone; results in progress may not be.
     if (framed.after !== undefined) this.#mirror.learnRetired(key, framed.after)
     if (known !== undefined && isSameEntry(known, framed)) {
       const found = this.#memory.find(key, false)
+      this.#copies.confirm(known, asked)
       if (found !== undefined) return { ...found, tier: 'redis' }
     }
+    return this.#take(key, framed, { knownAt: askedAt, place: asked.place, writtenIn: incarnation })
+  }
+
+  /** Puts an entry from Redis into memory. */
+  #take(key: string, framed: Framed, read: Pick<MemorySlot, 'knownAt' | 'place' | 'writtenIn'>): Found {
     const { entry, stamp, after } = framed
-    const { sequence } = this.#mirror
     const softened = this.#isSoftened(key, framed)
-    const slot: MemorySlot = { entry, sequence, softened, knownAt: askedAt, stamp, after, writtenIn: incarnation }
+    const slot: MemorySlot = { entry, sequence: this.#mirror.sequence, softened, stamp, after, ...read }
     this.#memory.tier.put(key, slot)
     return { entry: slot.entry, tier: 'redis', disconnected: false, softened }
+  }
+
+  /** Finds in memory what Redis does not have; what Redis had replaced by an entry that it lost is not used again. */
+  #findAlone(key: string, known: MemorySlot | undefined): Found | undefined {
+    if (!this.#copies.isReplaced(key, known)) return this.#memory.find(key, false)
+    this.#memory.drop(key)
+    return undefined
+  }
+
+  /** Whether Redis did confirm what memory has, although a read has failed. */
+  #isConfirmedSince(askedAt: number): boolean {
+    // What was not read may be what has changed.
+    if (this.#settings.read === 'confirmed') return false
+    return this.#coherence.isConnected && this.#coherence.confirmedAt >= askedAt
   }
 
   /** Applies a tombstone found in Redis: if it is new to this process, the entry in memory is invalid too. */
@@ -187,14 +217,7 @@ export class EntryReader {
   async #findDespiteStray(key: string): Promise<Found | undefined> {
     if (!(await this.#coherence.isInStep())) return this.#findWhileDisconnected(key)
     this.#counters.foreignEntries++
-    return this.#memory.find(key, false)
-  }
-
-  /** The large entry that memory and Redis are known to hold in the same version. */
-  #largeHeld(key: string): Held | undefined {
-    const slot = this.#memory.tier.peek(key)
-    if (slot?.entry.id === undefined || slot.writtenIn !== this.#coherence.stamp.incarnation) return undefined
-    return { id: slot.entry.id, stamp: slot.stamp }
+    return this.#findAlone(key, this.#memory.tier.peek(key))
   }
 
   /** Redis has the entry that memory had when the read was sent; it may have become invalid in both. */

@@ -1,4 +1,5 @@
 import { Script } from '../tiers/script.js'
+import { noteChange } from './change-scripts.js'
 
 /** Maximum number of newer records that a write searches; if there are more, the process must catch up first. */
 const mostUnread = 200
@@ -14,16 +15,18 @@ const carried = `
  * Returns the id of a tombstone that is in its place, or that the existing entry was stored after, if the new entry is
  * not known to be newer than it.
  *
- * The answer begins with the ticket in ARGV[11], which tells it from the answer to another command.
+ * The answer begins with the ticket in ARGV[11], which tells it from the answer to another command. For a written entry it
+ * ends with the number of the change, if changes are counted; ARGV[12] is the name of the key in them.
  *
- * KEYS: the entry, then, outside a cluster, the head and the log. A command may arrive minutes after it was sent, when
+ * KEYS: the entry, then, outside a cluster, the head, the log, and the ring of changes. A command may arrive minutes after it was sent, when
  * the tombstone has expired and no process remembers the record of the key, so the log is searched for newer records of
  * the key.
  */
-export const writeScript = new Script(`
+export const writeScript = new Script(`${noteChange}
 local function say(outcome) return ARGV[11] .. ' ' .. outcome end
+local head
 if KEYS[2] then
-  local head = redis.pcall('GET', KEYS[2])
+  head = redis.pcall('GET', KEYS[2])
   local life, at = string.match(type(head) == 'string' and head or '', '^%d+ (%S+) (%d+) ')
   if life ~= ARGV[3] then return say('behind') end
   if at ~= ARGV[8] then
@@ -46,7 +49,8 @@ if type(old) == 'string' then
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return say('1')
+local count = KEYS[2] and noteChange(KEYS[2], KEYS[4], head, ARGV[12])
+return say(count and '1 ' .. count or '1')
 `)
 
 /**
@@ -58,11 +62,14 @@ return say('1')
  * If the previous tombstone, or the one that the entry was stored after, is not among the older ones in ARGV[6], the
  * new id is ARGV[5], which no process knows yet: it is unknown which of the two is newer, and processes may hold
  * entries stored after ARGV[2] alone.
+ *
+ * KEYS: the entry, then, outside a cluster, the head and the ring of changes; ARGV[7] is the name of the key in it.
  */
-export const retireScript = new Script(`
+export const retireScript = new Script(`${noteChange}
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 local id = ARGV[2]
 if type(old) ~= 'string' then return { '', id, '' } end
+if KEYS[2] then noteChange(KEYS[2], KEYS[3], redis.pcall('GET', KEYS[2]), ARGV[7]) end
 local met = ''
 local at, ttl = '0', tonumber(ARGV[3])
 if old == '' then

@@ -5,11 +5,12 @@ import type { CoreSettings } from '../options.js'
 import type { Stamp } from '../stamp.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import { encodeFrame, frameStart } from '../tiers/wire-frame.js'
+import type { Changes } from './changes.js'
 import type { Coherence } from './coherence.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
-import type { LateEntry, SharedEntries } from './shared-entries.js'
+import type { LateEntry, SharedEntries, Written } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
 import { WriteBack } from './write-back.js'
 
@@ -31,10 +32,11 @@ export class EntryWriter {
   readonly #coherence: Coherence
   readonly #entries: SharedEntries
   readonly #ownership: Ownership
+  readonly #changes: Changes | undefined
   readonly #writeBack: WriteBack
   #isStopped = false
 
-  constructor({ settings, counters, mirror, memory, coherence, entries, ownership }: SharedParts) {
+  constructor({ settings, counters, mirror, memory, coherence, entries, ownership, changes }: SharedParts) {
     this.#settings = settings
     this.#clock = settings.clock
     this.#counters = counters
@@ -43,6 +45,7 @@ export class EntryWriter {
     this.#coherence = coherence
     this.#entries = entries
     this.#ownership = ownership
+    this.#changes = changes
     this.#writeBack = new WriteBack(memory.tier, coherence, (key, slot) => this.#writeLate(key, slot))
   }
 
@@ -127,9 +130,11 @@ export class EntryWriter {
 
   /** Removes the previous entry of a key whose new entry is too large for Redis. An entry found there later is newer. */
   async #giveWay(key: string, slot: MemorySlot): Promise<void> {
-    const { incarnation } = this.#coherence.stamp
-    await this.#entries.remove(key)
-    slot.writtenIn = incarnation
+    const { stamp } = this.#coherence
+    const placeOf = this.#changes?.expect(stamp.incarnation)
+    const count = await this.#entries.remove(key, stamp)
+    slot.place = placeOf?.(count)
+    slot.writtenIn = stamp.incarnation
   }
 
   /** Returns true if the entry was written. */
@@ -162,13 +167,15 @@ export class EntryWriter {
     const ttl = entry.deleteAt - this.#clock.now()
     const applied = this.#coherence.stamp.position
     this.#counters.redisBytesWritten += frame.length
+    const placeOf = this.#changes?.expect(stamp.incarnation)
+    slot.sentAt ??= this.#changes?.place
     const written = await this.#entries.write(key, frame, { ttl, stamp, applied, late, after })
     if (written === 'behind') {
       // To be judged again when this process has read the new records.
       this.#writeBack.remember(key)
       return false
     }
-    if (typeof written === 'object' && isAssigned === true) {
+    if (isLost(written) && isAssigned === true) {
       // An explicitly set value is newer than any tombstone in its place.
       this.#mirror.learnRetired(key, written.lostTo)
       slot.softened = this.#memory.isSoftened(key, slot)
@@ -176,8 +183,12 @@ export class EntryWriter {
       return this.#send(key, slot, place, { late })
     }
     slot.writtenIn = stamp.incarnation
-    if (typeof written === 'object') this.#lost(key, slot, written.lostTo)
-    if (written !== 'written') return false
+    if (isLost(written)) this.#lost(key, slot, written.lostTo)
+    // What Redis has is newer: this one must not be used when Redis has lost it.
+    if (written === 'newer' && this.#changes !== undefined && this.#memory.tier.peek(key) === slot)
+      this.#memory.drop(key)
+    if (written === 'newer' || isLost(written)) return false
+    slot.place = placeOf?.(written.count)
     this.#ownership.stored()
     // Later reads recognize the entry by these values.
     slot.stamp = stamp
@@ -200,4 +211,8 @@ export class EntryWriter {
     const { incarnation } = this.#coherence.stamp
     return { incarnation, position: written === incarnation ? position : 0 }
   }
+}
+
+function isLost(written: Written): written is Extract<Written, { readonly lostTo: string }> {
+  return typeof written === 'object' && 'lostTo' in written
 }

@@ -163,7 +163,7 @@ export class Follower {
     this.#acknowledge(batch, head.position, result.existed)
     if (head.incarnation === this.#head?.incarnation) this.#knowledge.add(head.position, nonce, covers)
     // No other record came in between: the head can move without reading the log.
-    if (result.previous === this.#head?.text) this.#moveTo(head)
+    if (isSamePlace(readHead(result.previous), this.#head)) this.#moveTo(head)
     else if (head.incarnation === this.#head?.incarnation && head.position > this.#head.position) {
       this.#unseen = { position: head.position, nonce, takenAt: this.#clock.monotonic() }
     }
@@ -382,6 +382,12 @@ async function readMarks(reader: LogReader, take: (mark: CoverMark) => void): Pr
     if (last <= from) throw new CacheError('log-broken', 'the marks of the invalidation log do not end')
     from = last
   }
+}
+
+/** Whether two heads name the same last record: what follows the fields of the log may have changed. */
+function isSamePlace(one: Head | undefined, other: Head | undefined): boolean {
+  if (one === undefined || one.incarnation !== other?.incarnation) return false
+  return one.position === other.position && one.nonce === other.nonce
 }
 
 function isSameRecord(record: LogRecord, head: Head): boolean {

@@ -11,6 +11,8 @@ const vouchPeriod = 5000
 /** Callbacks of a {@link Heartbeat}. */
 interface HeartbeatDuties {
   readonly isConnected: () => boolean
+  /** Follows the log up to a head; see `Coherence.follow`. */
+  readonly follow: (text: string | undefined, askedAt: number) => undefined | Promise<void>
   /** Called if the log can no longer be followed; see `FollowerDuties.onLostTrack`. */
   readonly onLostTrack: (message: string) => Promise<never>
 }
@@ -77,7 +79,7 @@ export class Heartbeat {
     return this.#tier
       .run(async () => {
         const reply = await this.#port.send(headKey, ['GET', headKey])
-        await this.#follower.follow(reply === null || reply === undefined ? undefined : String(reply), askedAt)
+        await this.#duties.follow(reply === null || reply === undefined ? undefined : String(reply), askedAt)
       }, 'read')
       .catch(() => {})
   }

@@ -27,8 +27,7 @@ export class JudgedMemory {
     const slot = this.tier.get(key)
     if (slot === undefined) return undefined
     if (slot.sequence < this.#mirror.sequence && this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) {
-      this.tier.delete(key)
-      this.#events.tell('evict', { key, reason: 'invalidated' })
+      this.drop(key)
       return undefined
     }
     if (slot.entry.deleteAt <= this.#clock.now()) {
@@ -40,6 +39,12 @@ export class JudgedMemory {
     slot.softened = this.isSoftened(key, slot)
     slot.sequence = this.#mirror.sequence
     return { entry: slot.entry, tier: 'memory', disconnected, softened: slot.softened }
+  }
+
+  /** Deletes an entry that must not be used any more. */
+  drop(key: string): void {
+    this.tier.delete(key)
+    this.#events.tell('evict', { key, reason: 'invalidated' })
   }
 
   /** Whether a soft invalidation covers an entry in memory. */

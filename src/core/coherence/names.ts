@@ -6,7 +6,18 @@ const own = '{fallback-cache}:'
 /** The name in Redis of an internal key of the library. */
 export function ownName(
   keyPrefix: string,
-  what: 'head' | 'log' | 'marks' | 'sweep' | 'present' | 'owner' | 'probe' | 'confirm' | 'processes' | 'taken',
+  what:
+    | 'head'
+    | 'log'
+    | 'marks'
+    | 'changes'
+    | 'sweep'
+    | 'present'
+    | 'owner'
+    | 'probe'
+    | 'confirm'
+    | 'processes'
+    | 'taken',
 ): string {
   return keyPrefix + own + what
 }

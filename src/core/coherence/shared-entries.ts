@@ -3,6 +3,8 @@ import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { asBuffer, BatchedReads, type EntryParts, type Follow, type Held, type Read } from './batched-reads.js'
+import { noteScript } from './change-scripts.js'
+import { changeName } from './changes.js'
 import { coverText } from './cover.js'
 import { amendScript, retireScript, writeScript } from './entry-scripts.js'
 import { entryName, ownName } from './names.js'
@@ -30,10 +32,10 @@ export interface Writing {
 const none = { id: '', older: '' }
 
 /**
- * The result of a write: written; not written because there is something newer, or because the process must first read
- * newer log records; or the id of the tombstone that prevented it.
+ * The result of a write: written, with the number of the change if changes are counted; not written because there is
+ * something newer, or because the process must first read newer log records; or the id of the tombstone that prevented it.
  */
-export type Written = 'written' | 'newer' | 'behind' | { readonly lostTo: string }
+export type Written = { readonly count: number | undefined } | 'newer' | 'behind' | { readonly lostTo: string }
 
 /** A tombstone to leave at a key. */
 export interface Tombstone {
@@ -67,10 +69,12 @@ export class SharedEntries {
   readonly #keyPrefix: string
   readonly #headKey: string
   readonly #logKey: string
+  readonly #ringKey: string
   readonly #reads: BatchedReads
+  readonly #countsChanges: () => boolean
   #tickets = 0
 
-  constructor(parts: EntryParts, tier: RedisTier, follow: Follow) {
+  constructor(parts: EntryParts, tier: RedisTier, duties: EntryDuties) {
     const { port, settings } = parts
     const { keyPrefix } = settings
     this.#port = port
@@ -78,7 +82,9 @@ export class SharedEntries {
     this.#keyPrefix = keyPrefix
     this.#headKey = ownName(keyPrefix, 'head')
     this.#logKey = ownName(keyPrefix, 'log')
-    this.#reads = new BatchedReads(parts, tier, follow)
+    this.#ringKey = ownName(keyPrefix, 'changes')
+    this.#reads = new BatchedReads(parts, tier, duties.follow)
+    this.#countsChanges = duties.countsChanges
   }
 
   /** See {@link BatchedReads.read}. */
@@ -97,12 +103,17 @@ export class SharedEntries {
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after.id)
     const ticket = (++this.#tickets).toString(36)
     args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })), after.older, ticket)
-    const name = entryName(this.#keyPrefix, key)
-    const keys: [string, ...string[]] = this.#port.isCluster ? [name] : [name, this.#headKey, this.#logKey]
-    const run = async () => readAnswer(ticket, await writeScript.run(this.#port, keys, args))
-    const outcome = await this.#tier.run(run, 'store')
+    const entry = entryName(this.#keyPrefix, key)
+    const name = changeName(stamp.incarnation, key)
+    const { isCluster } = this.#port
+    const keys: [string, ...string[]] = isCluster ? [entry] : [entry, this.#headKey, this.#logKey, this.#ringKey]
+    const [outcome, count] = await this.#tier.run(async () => {
+      const answer = readAnswer(ticket, await writeScript.run(this.#port, keys, [...args, name]))
+      return isCluster && answer[0] === '1' ? ['1', await this.#note(stamp.incarnation, key)] : answer
+    }, 'store')
     if (outcome === 'behind') return 'behind'
-    return outcome === '1' ? 'written' : outcome === '0' ? 'newer' : { lostTo: outcome }
+    if (outcome === '1') return { count: numberOf(count) }
+    return outcome === '0' ? 'newer' : { lostTo: outcome }
   }
 
   /**
@@ -113,7 +124,10 @@ export class SharedEntries {
   retire(tombstones: readonly Tombstone[], { incarnation }: Stamp, ttl: number): Promise<readonly Left[]> {
     const leave = async ({ key, id, otherId, older, mayCreate }: Tombstone): Promise<Left> => {
       const args = [incarnation, id, String(Math.ceil(ttl)), mayCreate ? '1' : '0', otherId, older]
-      const reply = await retireScript.run(this.#port, [entryName(this.#keyPrefix, key)], args)
+      const name = entryName(this.#keyPrefix, key)
+      const keys: [string, ...string[]] = this.#port.isCluster ? [name] : [name, this.#headKey, this.#ringKey]
+      const reply = await retireScript.run(this.#port, keys, [...args, changeName(incarnation, key)])
+      if (this.#port.isCluster) await this.#note(incarnation, key)
       const [existed, left, met] = Array.isArray(reply) ? reply.map(asBuffer) : []
       const leftId = left?.toString()
       if (leftId !== id && leftId !== otherId) throw strayAnswer()
@@ -129,20 +143,47 @@ export class SharedEntries {
     await this.#tier.run(() => amendScript.run(this.#port, [name], args), 'store')
   }
 
-  /** Deletes a key, regardless of its content. */
-  async remove(key: string): Promise<void> {
+  /** Deletes a key, regardless of its content. Returns the number of the change, if changes are counted. */
+  async remove(key: string, { incarnation }: Stamp): Promise<number | undefined> {
     const name = entryName(this.#keyPrefix, key)
-    await this.#tier.run(() => this.#port.send(name, ['UNLINK', name]), 'store')
+    const removeAndNote = async (): Promise<string> => {
+      await this.#port.send(name, ['UNLINK', name])
+      return this.#note(incarnation, key)
+    }
+    return numberOf(await this.#tier.run(removeAndNote, 'store'))
   }
+
+  /** Notes a change that the script which made it could not note. Returns its number; `''` if changes are not counted. */
+  async #note(incarnation: string, key: string): Promise<string> {
+    if (!this.#countsChanges()) return ''
+    return String(
+      await noteScript.run(this.#port, [this.#headKey, this.#ringKey], [incarnation, changeName(incarnation, key)]),
+    )
+  }
+}
+
+/** What reading and writing entries asks its owner. */
+export interface EntryDuties {
+  readonly follow: Follow
+  /** Whether changes are counted, as far as this process knows. */
+  readonly countsChanges: () => boolean
 }
 
 const NOTHING = Buffer.alloc(0)
 
-/** The outcome in an answer of {@link writeScript}. @throws CacheError if it answers another command */
-function readAnswer(ticket: string, reply: unknown): string {
-  const [named, outcome] = String(reply).split(' ')
+/**
+ * The outcome in an answer of {@link writeScript}, and the number of the change.
+ *
+ * @throws CacheError if it answers another command
+ */
+function readAnswer(ticket: string, reply: unknown): readonly [outcome: string, count: string | undefined] {
+  const [named, outcome, count] = String(reply).split(' ')
   if (named !== ticket || outcome === undefined) throw strayAnswer()
-  return outcome
+  return [outcome, count]
+}
+
+function numberOf(count: string | undefined): number | undefined {
+  return count === undefined || count === '' ? undefined : Number(count)
 }
 
 function strayAnswer(): CacheError {

@@ -1,3 +1,4 @@
+import type { Changes } from './changes.js'
 import type { Coherence } from './coherence.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import type { JudgedMemory } from './judged-memory.js'
@@ -10,4 +11,6 @@ export interface SharedParts extends CoherenceParts {
   readonly coherence: Coherence
   readonly entries: SharedEntries
   readonly ownership: Ownership
+  /** What changes in Redis; `undefined` unless memory answers what Redis has confirmed. */
+  readonly changes: Changes | undefined
 }

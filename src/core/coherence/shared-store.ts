@@ -1,4 +1,5 @@
 import type { RedisPort } from '../tiers/redis-client.js'
+import type { Changes } from './changes.js'
 import { Coherence, type CoherenceDuties } from './coherence.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import type { Counted, Meet } from './covered-entries.js'
@@ -28,6 +29,8 @@ export interface SharedStore {
   readonly turns: SharedTurns | undefined
   readonly board: ProcessBoard
   readonly takenIds: TakenIds
+  /** `undefined` unless memory answers what Redis has confirmed. */
+  readonly changes: Changes | undefined
   /** Counts the entries in Redis that an invalidation would cover. */
   count(meet: Meet): Promise<Counted>
   /** Sends pending invalidations to Redis, for a limited time, and stops. */
@@ -61,11 +64,13 @@ export function openSharedStore(
     },
     holdsEntries: () => memory.tier.stats().entries > 0,
   })
-  const entries = new SharedEntries({ port, settings }, coherence.tier, (head, askedAt) =>
-    coherence.follow(head, askedAt),
-  )
+  const { changes } = coherence
+  const entries = new SharedEntries({ port, settings }, coherence.tier, {
+    follow: (head, askedAt) => coherence.follow(head, askedAt),
+    countsChanges: () => coherence.countsChanges,
+  })
   const ownership = new Ownership({ port, settings }, coherence.tier)
-  const parts: SharedParts = { ...own, coherence, entries, ownership }
+  const parts: SharedParts = { ...own, coherence, entries, ownership, changes }
   const writer: EntryWriter = new EntryWriter(parts)
   const reader = new EntryReader(parts)
   const retirement: Retirement = new Retirement(parts)
@@ -81,5 +86,5 @@ export function openSharedStore(
     await sweep.stop()
     await coherence.close()
   }
-  return { port, coherence, reader, writer, retirement, sweep, turns, board, takenIds, count, close }
+  return { port, coherence, reader, writer, retirement, sweep, turns, board, takenIds, changes, count, close }
 }

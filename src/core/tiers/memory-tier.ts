@@ -20,6 +20,10 @@ export interface MemorySlot {
   after?: string | undefined
   /** The log incarnation under which Redis is known to hold the entry; `undefined` while the write is pending. */
   writtenIn: string | undefined
+  /** Where in the changes of Redis it is known to be what Redis has; see `Changes`. */
+  place?: number | undefined
+  /** The place up to which changes were known when it was first sent to Redis. */
+  sentAt?: number | undefined
 }
 
 /** The reason why an entry left memory without an explicit delete. */

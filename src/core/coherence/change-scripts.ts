@@ -1,0 +1,48 @@
+import { Script } from '../tiers/script.js'
+
+/** Number of changes that the ring in Redis holds; a process that is further behind asks Redis for each key once. */
+export const ringSize = 4096
+
+/** Size of a change in the ring, in bytes: the last 8 digits of its number, then the name of the key. */
+export const changeBytes = 16
+
+/**
+ * Notes that what Redis holds under a key has changed, if a process of this log reads such notes: then the head counts
+ * them, in the first field that follows those of the log. Returns the number of the change, or nil.
+ *
+ * A note that cannot be written leaves a gap in the ring, which tells its readers that they do not know what changed.
+ */
+export const noteChange = `
+local function noteChange(headKey, ringKey, head, name)
+  if type(head) ~= 'string' then return nil end
+  local front, count, rest = string.match(head, '^(%d+ %S+ %d+ %S+ %d+ %d+ %S+ c)(%d+)(.*)$')
+  if not front then return nil end
+  local place = tonumber(count) % ${ringSize}
+  count = string.format('%.0f', tonumber(count) + 1)
+  local short = string.format('%08.0f', tonumber(count) % 100000000)
+  redis.pcall('SETRANGE', ringKey, place * ${changeBytes}, short .. name)
+  redis.call('SET', headKey, front .. count .. rest)
+  return count
+end
+`
+
+/** Notes a change. KEYS: head, ring. ARGV: life of the log, name of the key. Returns the number of the change, or ''. */
+export const noteScript = new Script(`${noteChange}
+local head = redis.pcall('GET', KEYS[1])
+if type(head) ~= 'string' or string.match(head, '^%d+ (%S+) ') ~= ARGV[1] then return '' end
+return noteChange(KEYS[1], KEYS[2], head, ARGV[2]) or ''
+`)
+
+/**
+ * Has changes counted from now on, if this life of the log lasts and Redis is not full. KEYS: head. ARGV: the life.
+ * Returns the head.
+ */
+export const countChangesScript = new Script(`
+local head = redis.pcall('GET', KEYS[1])
+if type(head) ~= 'string' then return '' end
+local front, life, rest = string.match(head, '^(%d+ (%S+) %d+ %S+ %d+ %d+ %S+)(.*)$')
+if life ~= ARGV[1] or string.match(rest, '^ c%d+') then return head end
+local counted = front .. ' c0' .. rest
+local done = redis.pcall('SET', KEYS[1], counted)
+return type(done) == 'table' and done.err and head or counted
+`)

@@ -1,0 +1,232 @@
+import type { Clock } from '../clock.js'
+import type { RedisPort } from '../tiers/redis-client.js'
+import type { RedisTier } from '../tiers/redis-tier.js'
+import { changeBytes, countChangesScript, ringSize } from './change-scripts.js'
+import { ownName } from './names.js'
+
+/** Usage of the table of keys that have changed in Redis. */
+export interface ChangeStats {
+  readonly records: number
+  readonly maxRecords: number
+  /** How many times this process did not know what had changed, and so read each key from Redis once more. */
+  readonly gaps: number
+}
+
+/**
+ * What is known of a copy: it is what Redis has; Redis has, or had, a newer one; or nothing is known, so that Redis has to
+ * be asked.
+ */
+export type Currency = 'current' | 'replaced' | 'unknown'
+
+/** Maximum number of keys; each takes about 40 bytes. */
+const maxRecords = 16_384
+
+/** The usage if changes are not followed. */
+export const NO_CHANGES: ChangeStats = { records: 0, maxRecords, gaps: 0 }
+
+/** Pause before it is tried again to have changes noted, in ms. */
+const pause = 1_000
+
+/**
+ * Knows which keys have changed in Redis lately, so that a copy in memory can be used after a look at the head of the log
+ * alone.
+ *
+ * Each script that stores an entry or a tombstone counts the change in the head, and notes the key in a ring of fixed
+ * size. A *place* is a number of such changes, made comparable over lives of the log: a copy that was read from Redis at
+ * a place is the one that Redis has, unless its key was noted after it. If a process cannot know that (it fell behind by
+ * more than the ring holds, the ring was evicted, the log has another life), each key is read once more.
+ */
+export class Changes {
+  readonly #port: RedisPort
+  readonly #clock: Clock
+  readonly #ringKey: string
+  /** The last head that was followed. */
+  #text: string | undefined
+  #life = ''
+  /** The seed of names in this life: which keys share a name cannot be foreseen. */
+  #seed = 0
+  /** Number of changes that this process knows; `undefined` if they are not counted. */
+  #count: number | undefined
+  /** The place of the change with number 0. */
+  #offset = 0
+  /** When a change was last applied, in monotonic ms. */
+  #movedAt = Number.NEGATIVE_INFINITY
+  /** The highest place that was given for a change made here. */
+  #highest = 0
+  /** Copies read at an earlier place may have changed. */
+  #floor = 0
+  /** The place of the last change of each key, the oldest first. */
+  readonly #records = new Map<number, number>()
+  #reading: Promise<void> | undefined
+  /** When it was last tried to have changes counted, in monotonic ms. */
+  #triedAt = Number.NEGATIVE_INFINITY
+  #gaps = 0
+
+  constructor(port: RedisPort, keyPrefix: string, clock: Clock) {
+    this.#port = port
+    this.#clock = clock
+    this.#ringKey = ownName(keyPrefix, 'changes')
+  }
+
+  /** Whether changes are counted in this life of the log, as far as this process knows. */
+  isOpen(life: string): boolean {
+    return this.#count !== undefined && this.#life === life
+  }
+
+  /** The place up to which all changes are known. */
+  get place(): number {
+    return this.#offset + (this.#count ?? 0)
+  }
+
+  /** The place of a head that was followed; `undefined` if places have started over since. */
+  placeOf(text: string | undefined): number | undefined {
+    const { life, count } = readCount(text)
+    return count === undefined || !this.isOpen(life) ? undefined : Math.min(this.#offset + count, this.place)
+  }
+
+  /**
+   * Prepares for a change that is about to be made in a life of the log: the function returned makes a place of its number,
+   * as Redis tells it; `undefined` if places cannot be compared any more.
+   */
+  expect(life: string): (count: number | undefined) => number | undefined {
+    const offset = this.#offset
+    return (count) => {
+      if (count === undefined || !this.isOpen(life) || offset !== this.#offset) return undefined
+      this.#highest = Math.max(this.#highest, offset + count)
+      return offset + count
+    }
+  }
+
+  /** Whether the copy of a key that was read from Redis at a place is still what Redis has. */
+  judge(key: string, place: number): Currency {
+    if (place >= this.place) return 'current'
+    const changedAt = this.#records.size === 0 ? undefined : this.#records.get(hashOf(this.#seed, key))
+    if (changedAt !== undefined && changedAt > place) return 'replaced'
+    return place < this.#floor ? 'unknown' : 'current'
+  }
+
+  /** Has changes counted in a life of the log that this process enters. @throws as the port */
+  async enter(headKey: string, life: string): Promise<void> {
+    const askedAt = this.#clock.monotonic()
+    this.#triedAt = askedAt
+    const text = String(await countChangesScript.run(this.#port, [headKey], [life]))
+    if (readCount(text).life === life) await this.follow(text, askedAt)
+  }
+
+  /** Tries again to have changes counted, if they are not. Never rejects. */
+  retry(tier: RedisTier, headKey: string, life: string): void {
+    if (this.isOpen(life) || this.#clock.monotonic() - this.#triedAt < pause) return
+    tier.run(() => this.enter(headKey, life), 'store').catch(() => {})
+  }
+
+  /**
+   * Learns of all changes up to this head.
+   *
+   * @param askedAt - when the head was asked for, in monotonic ms
+   * @returns undefined if there is nothing to do; otherwise a promise that rejects if Redis does not answer
+   */
+  follow(text: string | undefined, askedAt: number): undefined | Promise<void> {
+    if (text === this.#text) return undefined
+    const { life, count } = readCount(text)
+    if (life === this.#life && this.#count !== undefined && count !== undefined && count > this.#count) {
+      return this.#readUpTo(text, { life, count })
+    }
+    // A reply may have been overtaken by later ones, whose changes are known.
+    if (askedAt > this.#movedAt) {
+      if (life !== this.#life || count !== this.#count) this.#startOver(life, count)
+      this.#text = text
+    }
+    return undefined
+  }
+
+  stats(): ChangeStats {
+    return { records: this.#records.size, maxRecords, gaps: this.#gaps }
+  }
+
+  async #readUpTo(text: string | undefined, { life, count }: Counted): Promise<void> {
+    while (this.#life === life && this.#count !== undefined && this.#count < count) {
+      this.#reading ??= this.#read(this.#count, count, this.#offset).finally(() => {
+        this.#reading = undefined
+      })
+      await this.#reading
+    }
+    if (this.#life === life && this.#count === count) this.#text = text
+  }
+
+  /** Applies the changes with numbers above `known`. */
+  async #read(known: number, count: number, offset: number): Promise<void> {
+    if (count - known > ringSize) return this.#startOver(this.#life, count)
+    const from = known % ringSize
+    const upTo = count % ringSize
+    const parts =
+      upTo > from ? [this.#part(from, upTo)] : [this.#part(from, ringSize), ...(upTo > 0 ? [this.#part(0, upTo)] : [])]
+    const ring = (await Promise.all(parts)).join('')
+    // The places started over in the meantime.
+    if (offset !== this.#offset || known !== this.#count) return
+    for (let number = known + 1; number <= count; number++) {
+      const at = (number - known - 1) * changeBytes
+      const name = Number.parseInt(ring.slice(at + 8, at + changeBytes), 16)
+      if (ring.slice(at, at + 8) !== String(number % 1e8).padStart(8, '0') || Number.isNaN(name)) {
+        return this.#startOver(this.#life, count)
+      }
+      this.#apply(name, offset + number)
+    }
+    this.#count = count
+    this.#movedAt = this.#clock.monotonic()
+  }
+
+  async #part(from: number, upTo: number): Promise<string> {
+    const range = [String(from * changeBytes), String(upTo * changeBytes - 1)]
+    return String(await this.#port.send(this.#ringKey, ['GETRANGE', this.#ringKey, ...range]))
+  }
+
+  #apply(name: number, place: number): void {
+    this.#records.delete(name)
+    this.#records.set(name, place)
+    if (this.#records.size <= maxRecords) return
+    for (const [oldest, at] of this.#records) {
+      this.#records.delete(oldest)
+      this.#floor = at
+      return
+    }
+  }
+
+  /** Forgets what changed: every copy may have. */
+  #startOver(life: string, count: number | undefined): void {
+    if (this.#life !== '' && this.#count !== undefined) this.#gaps++
+    this.#floor = Math.max(this.place, this.#highest) + 1
+    if (life !== this.#life) this.#seed = hashOf(0, life)
+    this.#life = life
+    this.#offset = this.#floor - (count ?? 0)
+    this.#count = count
+    this.#movedAt = this.#clock.monotonic()
+    this.#records.clear()
+  }
+}
+
+/** How often Redis has counted a change, in a life of the log. */
+interface Counted {
+  readonly life: string
+  readonly count: number
+}
+
+/** What a head says of changes; its fields are those of `readHead`. */
+function readCount(text = ''): { readonly life: string; readonly count: number | undefined } {
+  const [, life = '', count] = /^\d+ (\S+) \d+ \S+ \d+ \d+ \S+(?: c(\d+))?/.exec(text) ?? []
+  return { life, count: count === undefined ? undefined : Number(count) }
+}
+
+/** The name of a key in the ring, in a life of the log. */
+export function changeName(life: string, key: string): string {
+  return hashOf(hashOf(0, life), key).toString(16).padStart(8, '0')
+}
+
+function hashOf(seed: number, text: string): number {
+  let hash = seed ^ text.length
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x5bd1e995)
+    hash ^= hash >>> 15
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}
