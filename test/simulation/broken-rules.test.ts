@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Coherence } from '../../src/core/coherence/coherence.js'
+import { CurrentCopies } from '../../src/core/coherence/current-copies.js'
 import { Follower } from '../../src/core/coherence/follower.js'
 import { Journal } from '../../src/core/coherence/journal.js'
 import { Knowledge } from '../../src/core/coherence/knowledge.js'
@@ -230,6 +231,34 @@ const rules: readonly BrokenRule[] = [
     breaks: ['C1', 'C2', 'C3', 'C4'],
     first: 1,
   },
+  {
+    rule: 'a store notes which key has changed',
+    break: () => changeScripts(/local function noteChange\([^)]*\)/, '$& if true then return nil end'),
+    options: { confirms: 1 },
+    breaks: ['C11'],
+    first: 1,
+  },
+  {
+    rule: 'a store takes a place of its own among the changes',
+    break: () => changeScripts(/tonumber\(count\) \+ 1\)/, 'tonumber(count) + 0)'),
+    options: { confirms: 1 },
+    breaks: ['C11'],
+    first: 1,
+  },
+  {
+    rule: 'what was replaced is not used when Redis has lost what replaced it',
+    break: () => vi.spyOn(CurrentCopies.prototype, 'isReplaced').mockReturnValue(false),
+    options: { confirms: 1, only: ['entries evicted', 'slow network'] },
+    breaks: ['C11'],
+    first: 1,
+  },
+  {
+    rule: 'what Redis is not known to have gives way to what Redis took after it',
+    break: () => vi.spyOn(CurrentCopies.prototype, 'givesWay').mockReturnValue(false),
+    options: { confirms: 1 },
+    breaks: ['C11'],
+    first: 401,
+  },
 ]
 
 /** Replaces a part of each script on its way into Redis. */
@@ -251,7 +280,7 @@ describe('the simulation turns red', () => {
   })
 
   it.each(rules)('without this: $rule', { timeout: 120_000 }, async (rule) => {
-    const options = { softs: 0, ...rule.options }
+    const options = { softs: 0, confirms: 0, ...rule.options }
     if (rule.break !== undefined) expect((await simulate(rule.first, options)).violations).toEqual([])
     rule.break?.()
     const seen = new Set<PromiseName>()

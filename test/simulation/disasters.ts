@@ -243,6 +243,7 @@ export class Disasters {
       this.#history.note(() => `*** ${key} is evicted`)
       this.#history.taken()
       if (key.includes('{')) this.#history.mayForget()
+      if (key.endsWith('}:changes')) this.#history.losesOrder()
       this.#command('DEL', key)
     }
     if (count > 1)

@@ -3,7 +3,20 @@ import type { Scheduler } from './scheduler.js'
 import { type Key, reaches, Truth, type Value } from './truth.js'
 
 /** A promise of the contract, one that every cache makes (`key`: an answer is that of the key asked for), or of the test itself. */
-export type PromiseName = 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6' | 'C7' | 'C8' | 'C9' | 'key' | 'liveness' | 'harness'
+export type PromiseName =
+  | 'C1'
+  | 'C2'
+  | 'C3'
+  | 'C4'
+  | 'C5'
+  | 'C6'
+  | 'C7'
+  | 'C8'
+  | 'C9'
+  | 'C11'
+  | 'key'
+  | 'liveness'
+  | 'harness'
 
 /** A promise that was not kept. */
 export interface Violation {
@@ -17,6 +30,10 @@ export interface Witness {
   readonly name: string
   /** Ms for which memory may answer without a look at the log; 0 when every read asks Redis. */
   readonly lease: number
+  /** Whether memory answers what Redis confirms. */
+  readonly confirms: boolean
+  /** Whether it promises C11: it confirms, and clocks are right. */
+  readonly promisesOrder: boolean
   /** Ms for which memory may answer for a Redis that cannot be reached. */
   readonly maxStale: number
   /** Whether memory has room for every key and every invalidation, and clocks are right: then a miss must have a reason. */
@@ -69,12 +86,31 @@ export interface Run {
   assignedAt: Moment | undefined | null
 }
 
+/** A response in Redis, in the order in which Redis took them. */
+interface Taken {
+  readonly run: Run
+  readonly tick: number
+  /** Since when C11 holds for it: Redis has it, and a process has answered with it or was told that it was stored. */
+  given: number | undefined
+}
+
+/** An answer that promises C11, to be judged in the end. */
+interface Answer {
+  readonly by: Witness
+  readonly run: Run
+  readonly startedAt: Moment
+  /** Those of the same key that Redis had, and that were given when the lookup began. */
+  readonly given: readonly Taken[]
+}
+
 /** A lookup that has begun. */
 export interface Reading {
   readonly by: Witness
   readonly key: Key
   readonly how: 'find' | 'get' | 'getOrSet'
   readonly startedAt: Moment
+  /** What C11 holds for. */
+  readonly given: readonly Taken[]
 }
 
 /** What a lookup gave. */
@@ -104,6 +140,13 @@ export class History {
   readonly #appended: { readonly covers: readonly Cover[]; readonly tick: number }[] = []
   readonly #kept = new Map<Witness, Map<Key, Run | 'unsure'>>()
   readonly #knownTicks = new Map<Witness, number>()
+  /** What Redis took under each key in this life of the log, and in all. */
+  readonly #taken = new Map<Key, Taken[]>()
+  readonly #lastTaken = new Map<Run, number>()
+  readonly #answers: Answer[] = []
+  #logLife = ''
+  /** Whether Redis may have gone back, and the log has no new life yet. */
+  #isOrderLost = false
   #tick = 0
   #forgottenAt = 0
   #takenAt = 0
@@ -171,6 +214,8 @@ export class History {
   /** Redis is back with what it had at `survivesUntil`, or with nothing (-1): later invalidations wait to be told again. */
   lost(survivesUntil: number): void {
     this.taken()
+    this.losesOrder()
+    this.#isOrderLost = true
     if (survivesUntil >= 0) this.#wentBackAt = this.moment().tick
     for (const issued of this.#issued) {
       if (issued.boundAt === undefined || issued.boundAt.at < survivesUntil) continue
@@ -191,6 +236,54 @@ export class History {
     const moment = this.moment()
     this.note(() => `the log takes ${JSON.stringify(texts)}`)
     this.#appended.push({ covers: texts.map(parseCover), tick: moment.tick })
+  }
+
+  /** Redis takes a text under an entry's or an internal name. */
+  set(name: string, data: Buffer): void {
+    if (name.endsWith('{fallback-cache}:head')) {
+      const [, life = ''] = data.toString('latin1').split(' ')
+      if (life !== this.#logLife) this.#taken.clear()
+      if (life !== this.#logLife) this.#isOrderLost = false
+      this.#logLife = life
+      return
+    }
+    const run = this.#runs[Number(/"run":(\d+)/.exec(data.toString('latin1'))?.[1] ?? Number.NaN)]
+    if (run === undefined) return
+    const { key } = run.value
+    const { tick } = this.moment()
+    this.note(() => `Redis takes run ${run.number} for ${key}`)
+    this.#lastTaken.set(run, tick)
+    if (this.#isOrderLost) return
+    const taken = this.#taken.get(key) ?? []
+    this.#taken.set(key, taken)
+    // The same once more, after nothing else, is no other response.
+    if (taken.at(-1)?.run !== run) taken.push({ run, tick, given: undefined })
+  }
+
+  /** The notes of what changed went from Redis: what it lost as well can no longer be told from what was never there. */
+  losesOrder(): void {
+    this.#taken.clear()
+  }
+
+  /** A process was told that Redis has its response, or answered with it: C11 holds from now on. */
+  give(run: Run | undefined): void {
+    if (run === undefined) return
+    const taken = this.#taken.get(run.value.key)?.findLast((one) => one.run === run)
+    if (taken !== undefined) taken.given ??= this.moment().tick
+  }
+
+  /** Judges C11 when it is known what Redis took in which order. */
+  judgeOrder(): void {
+    for (const { by, run, startedAt, given } of this.#answers) {
+      const lastAt = this.#lastTaken.get(run) ?? run.finishedAt?.tick ?? Number.POSITIVE_INFINITY
+      const newer = given.find((one) => one.run !== run && one.tick > lastAt)
+      if (newer === undefined) continue
+      this.violate(
+        'C11',
+        `${by.name} got ${run.value.key} of run ${run.number}, asked at ${startedAt.at.toFixed(1)}, after run ` +
+          `${newer.run.number}, which replaced it, had been given`,
+      )
+    }
   }
 
   /** Entries went from Redis: evicted, or with a server that had them. */
@@ -261,7 +354,8 @@ export class History {
   }
 
   read(by: Witness, key: Key, how: Reading['how']): Reading {
-    return { by, key, how, startedAt: this.moment() }
+    const given = by.promisesOrder ? this.#taken.get(key)?.filter((one) => one.given !== undefined) : undefined
+    return { by, key, how, startedAt: this.moment(), given: given ?? [] }
   }
 
   /** Judges what a lookup gave. */
@@ -283,6 +377,11 @@ export class History {
       }
       this.#judgeFlush(reading, result, value)
       const run = this.#runs[value.run]
+      if (reading.how !== 'getOrSet' && result.isConnected === true) {
+        const given = reading.given.filter((one) => this.#taken.get(key)?.includes(one) === true)
+        if (by.promisesOrder && run !== undefined) this.#answers.push({ by, run, startedAt, given })
+        this.give(run)
+      }
       if (reading.how !== 'getOrSet' && run?.finishedAt !== undefined) this.#keptBy(by).set(key, run)
       else this.#keptBy(by).set(key, 'unsure')
     }
@@ -300,6 +399,7 @@ export class History {
     if (found?.tier !== 'memory' || run === undefined || by.lease > 0 || !by.isRoomy || this.#retired.has(key)) return
     if (run.by !== by || !run.wasKeptAlone || run.finishedAt === undefined) return
     const { tick } = run.finishedAt
+    if (by.confirms && (this.#lastTaken.get(run) ?? 0) > tick) return
     // What replaced it in Redis may have lived less long.
     const isReplaced = this.#runs.some(
       ({ value, finishedAt, until }) =>
@@ -360,6 +460,14 @@ export class History {
     }
   }
 
+  /** Whether another process has stored something else under its key. */
+  #isReplaced(run: Run): boolean {
+    const tick = this.#lastTaken.get(run) ?? run.startedAt.tick
+    return this.#runs.some(
+      (other) => other.value.key === run.value.key && other !== run && (this.#lastTaken.get(other) ?? 0) > tick,
+    )
+  }
+
   #judgeFlush(reading: Reading, result: Result, value: Value): void {
     const flushed = this.#flushedAt
     const run = this.#runs[value.run]
@@ -380,6 +488,8 @@ export class History {
     if (run === undefined || run === 'unsure' || !by.isRoomy || result.isConnected !== true || result.hadTrouble) return
     // Its tombstone may be met late, and takes more out of use than is wrong.
     if (this.#retired.has(key)) return
+    // What has been replaced is not used again, though Redis has lost what replaced it.
+    if (by.promisesOrder && this.#isReplaced(run)) return
     if (run.finishedAt === undefined || run.finishedAt.tick > startedAt.tick) return
     if (run.until <= this.#scheduler.now + 2 || this.#forgottenAt > run.knownTick) return
     // What is stale is found, but `get` and `getOrSet` do not give it.

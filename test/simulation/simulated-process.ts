@@ -20,10 +20,14 @@ export interface Setup {
   readonly maxHandlerTime: number
   /** 0 for Redis first. */
   readonly lease: number
+  /** Whether memory answers what Redis confirms, if there is no lease. */
+  readonly confirms: boolean
   readonly maxEntries: number
   readonly maxMirrorBytes: number
   readonly maxJournalBytes: number
   readonly isRoomy: boolean
+  /** Whether wall clocks are wrong in this run. */
+  readonly skews: boolean
   /** Breaks a rule: the mark is taken when the handler has finished. */
   readonly marksAtCompletion: boolean
 }
@@ -41,6 +45,8 @@ function textOf(value: Value): string {
 export class SimulatedProcess implements Witness {
   readonly name: string
   readonly lease: number
+  readonly confirms: boolean
+  readonly promisesOrder: boolean
   readonly maxStale: number
   readonly isRoomy: boolean
   readonly clock: ProcessClock
@@ -65,6 +71,8 @@ export class SimulatedProcess implements Witness {
   ) {
     this.name = name
     this.lease = setup.lease
+    this.confirms = setup.confirms && setup.lease === 0
+    this.promisesOrder = this.confirms && !setup.skews
     this.maxStale = setup.maxStale
     this.isRoomy = setup.isRoomy
     this.clock = clock
@@ -84,6 +92,7 @@ export class SimulatedProcess implements Witness {
       maxEntries: setup.maxEntries,
       maxMirrorBytes: setup.maxMirrorBytes,
       maxJournalBytes: setup.maxJournalBytes,
+      ...(this.confirms ? { read: 'confirmed' } : {}),
       ...(setup.lease > 0 ? { read: 'memory-first', lease: setup.lease / 1000 } : {}),
     })
     this.cache.on('outage', ({ cause }) => {
@@ -234,7 +243,9 @@ export class SimulatedProcess implements Witness {
     const { stored, reason, written } = kept
     this.#history.note(() => `${this.name} ${stored ? 'keeps' : `refuses (${reason})`} run ${run.number}`)
     if (stored) this.#history.keep(run, !this.isConnected)
-    void this.#timed('written', 2 * this.#setup.redisTimeout, () => written)
+    void this.#timed('written', 2 * this.#setup.redisTimeout, () => written).then((isWritten) => {
+      if (isWritten && !this.isDead) this.#history.give(run)
+    })
     return kept
   }
 

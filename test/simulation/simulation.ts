@@ -20,6 +20,8 @@ export interface SimulationOptions {
   readonly retires?: number
   /** The share of invalidations by prefix, by tag and of everything that are soft. @defaultValue 0.4 in some runs, else 0 */
   readonly softs?: number
+  /** The share of processes that answer from memory what Redis confirms. @defaultValue 1 or 0.5 in some runs, else 0 */
+  readonly confirms?: number
   /** Whether processes may not ask for INFO, and so do not know which run of the server they talk to. @defaultValue in some runs */
   readonly hidesRun?: boolean
   /** Breaks the rules of those who use the library, or makes what it may fill smaller. */
@@ -64,6 +66,8 @@ class Simulation {
   /** Drawn apart, so that a seed gives the same run with and without soft invalidations. */
   readonly #softRandom: Random
   readonly #softs: number
+  readonly #confirmRandom: Random
+  readonly #confirms: number
   readonly #counts: Record<string, number> = {}
   #processes: SimulatedProcess[] = []
   #born = 0
@@ -74,6 +78,7 @@ class Simulation {
     this.#history = new History(this.#scheduler, options.trace)
     this.#redis = new FakeRedis(this.#scheduler)
     this.#redis.permitsInfo = !(options.hidesRun ?? false)
+    this.#redis.onSet = (name, data) => this.#history.set(name, data)
     this.#redis.onAppend = (args) => this.#history.appended(JSON.parse(String(args.at(-1))) as string[])
     this.#skews = this.#random.chance(0.25)
     const retires = this.#random.chance(0.4) ? 6 : 0
@@ -81,6 +86,9 @@ class Simulation {
     this.#softRandom = new Random(seed + 1_000_003)
     const softs = this.#softRandom.chance(0.5) ? 0.4 : 0
     this.#softs = options.softs ?? softs
+    this.#confirmRandom = new Random(seed + 2_000_003)
+    const confirms = this.#confirmRandom.pick([0, 0, 0.5, 1])
+    this.#confirms = options.confirms ?? confirms
     this.#setup = this.#drawSetup()
     this.#pause = this.#random.magnitude(30, 1000)
     this.#disasters = new Disasters(this.#scheduler, this.#random.fork(), this.#history, this.#redis, {
@@ -104,6 +112,7 @@ class Simulation {
     await this.#scheduler.runUntil(end + settleTime, isOver)
     await this.#scheduler.runUntil(end + settleTime + longestRun + 1000, isOver)
     if (!isOver()) await this.#audit()
+    this.#history.judgeOrder()
     for (const process of this.#processes) this.#leave(process)
     for (const word of this.#redis.unknown) this.#history.violate('harness', `the fake Redis does not know ${word}`)
     return { violations: this.#history.violations, counts: this.#counts }
@@ -119,6 +128,8 @@ class Simulation {
       maxStale: random.pick([0, 2000, 5000, 20_000]),
       maxHandlerTime: random.pick([3000, 20_000]),
       lease: 0,
+      confirms: false,
+      skews: this.#skews,
       maxEntries: isRoomy ? 100 : 3,
       maxMirrorBytes: isRoomy ? 2 ** 20 : 900,
       maxJournalBytes: isRoomy ? 2 ** 20 : 700,
@@ -136,9 +147,13 @@ class Simulation {
     const client = new FakeClient(this.#scheduler, this.#redis, random.fork(), habits)
     const lease = random.chance(0.2) ? 1000 : 0
     const name = `P${++this.#born}`
-    const process = new SimulatedProcess(name, { ...this.#setup, lease }, this.#scheduler, this.#history, clock, client)
+    const setup = { ...this.#setup, lease, confirms: this.#confirmRandom.chance(this.#confirms) }
+    const process = new SimulatedProcess(name, setup, this.#scheduler, this.#history, clock, client)
     this.#processes.push(process)
-    this.#history.note(() => `${name} starts${lease > 0 ? ', memory first' : ''}, ${JSON.stringify(habits)}`)
+    this.#history.note(
+      () =>
+        `${name} starts${lease > 0 ? ', memory first' : setup.confirms ? ', confirmed' : ''}, ${JSON.stringify(habits)}`,
+    )
     return process
   }
 
