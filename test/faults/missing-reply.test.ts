@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { ChaosProxy } from '../support/chaos-proxy.js'
 import { CLIENT_KINDS, makeClient } from '../support/clients.js'
 import { RedisServer } from '../support/redis-server.js'
 import { type Connection, ReplyProxy } from '../support/reply-proxy.js'
@@ -54,6 +55,28 @@ describe.each(CLIENT_KINDS)('a reply that never comes, with %s', (kind) => {
       })
       isSilent = false
       await until('it is connected again', () => cache.stats().connected, { timeout: 10_000 })
+    } finally {
+      await cache.close()
+      client.end()
+      await proxy.close()
+    }
+  })
+})
+
+describe('a connection on which nothing passes any more, in either direction', () => {
+  it.concurrent.each(CLIENT_KINDS)('is replaced, with %s', { timeout: 60_000 }, async (kind) => {
+    const proxy = await ChaosProxy.start({ port: server.port })
+    const client = await makeClient({ kind, port: proxy.port })
+    const cache = new FallbackCache({ redis: client.redis, redisTimeout: 300, circuitBreaker: { cooldown: 1 } })
+    try {
+      await until('it is connected', () => cache.stats().connected, { timeout: 20_000 })
+      const silent = proxy.accepted
+      proxy.filter((_direction, _chunk, connection) => (connection <= silent ? 'drop' : 'pass'))
+      await until('the outage is noticed', async () => {
+        await cache.get('k')
+        return !cache.stats().connected
+      })
+      await until('it is connected again', () => cache.stats().connected, { timeout: 30_000 })
     } finally {
       await cache.close()
       client.end()

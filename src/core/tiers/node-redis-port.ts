@@ -1,3 +1,4 @@
+import { pause, systemClock } from '../clock.js'
 import { bareError } from './bare-error.js'
 import { literalPattern } from './literal-pattern.js'
 import {
@@ -15,9 +16,12 @@ import { scanNode } from './scan-node.js'
  */
 const asBuffers = { returnBuffers: true, typeMapping: { 36: Buffer } }
 
+/** How long a server may take to close a connection that was asked to end, in ms. */
+const longestQuit = 2000
+
 /**
  * The {@link RedisPort} over a node-redis client, version 4, 5 or 6. The client belongs to the application: it is never
- * connected or ended here.
+ * connected or ended here, except to replace a connection on which nothing arrives any more.
  */
 export class NodeRedisPort implements RedisPort {
   readonly isCluster: boolean
@@ -25,6 +29,9 @@ export class NodeRedisPort implements RedisPort {
   readonly keyPrefix = ''
   readonly #client: NodeRedisLike | NodeRedisClusterLike
   readonly #listeners: [string, (argument: unknown) => void][] = []
+  /** How many connections were lost. */
+  #lost = 0
+  #isClosed = false
 
   constructor(client: NodeRedisLike | NodeRedisClusterLike) {
     this.#client = client
@@ -64,8 +71,12 @@ export class NodeRedisPort implements RedisPort {
     this.#listen('ready', onReady)
     // A single client emits 'connect' before it is usable; a cluster may emit no other event.
     if (this.isCluster) this.#listen('connect', onReady)
-    this.#listen('reconnecting', onClose)
-    this.#listen('end', onClose)
+    for (const event of ['reconnecting', 'end']) {
+      this.#listen(event, () => {
+        this.#lost++
+        onClose()
+      })
+    }
     this.#listen('error', (error) => onError(bareError(error)))
   }
 
@@ -83,6 +94,24 @@ export class NodeRedisPort implements RedisPort {
       ? this.#masters().then((masters) => Promise.all(masters.map((master) => master.sendCommand(['QUIT']))))
       : this.#client.sendCommand(['QUIT'])
     quit.catch(() => {})
+    void this.#replaceUnless(this.#lost)
+  }
+
+  /**
+   * Replaces the connection if the server does not close it, because nothing that is sent arrives: by its default options
+   * the client would wait for as long as the operating system does, a quarter of an hour. In a cluster it is not known
+   * which connection that is.
+   */
+  async #replaceUnless(lost: number): Promise<void> {
+    const client = this.#client
+    if (isNodeRedisCluster(client)) return
+    await pause(systemClock, longestQuit)
+    if (this.#isClosed || this.#lost > lost || client.isOpen !== true || !client.connect) return
+    // Version 4 has no destroy; its disconnect does the same.
+    if (client.destroy) client.destroy()
+    else await Promise.resolve(client.disconnect?.()).catch(() => {})
+    // If it fails, the client says so by an error event too, and has given up by its own strategy.
+    await client.connect().catch(() => {})
   }
 
   settle(): void {
@@ -90,6 +119,7 @@ export class NodeRedisPort implements RedisPort {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     for (const [event, listener] of this.#listeners) this.#client.off(event, listener)
   }
 

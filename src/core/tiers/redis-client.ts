@@ -87,6 +87,10 @@ export interface IoredisClusterLike extends IoredisLike {
 export interface NodeRedisLike {
   readonly isReady: boolean
   readonly isOpen?: boolean
+  connect?(): Promise<unknown>
+  /** Since version 5; version 4 has `disconnect`. */
+  destroy?(): void
+  disconnect?(): unknown
   sendCommand(args: RedisArgument[], options?: object): Promise<unknown>
   on(event: string, listener: (...args: unknown[]) => void): unknown
   off(event: string, listener: (...args: unknown[]) => void): unknown
