@@ -1,10 +1,10 @@
 import { type Answer, ask } from '../ask.js'
 import type { Setup } from '../candidates/setup.js'
-import { type Driven, drive, type Load } from '../load/load.js'
+import { drive, type Load } from '../load/load.js'
 import type { Measured, Surroundings } from '../scenario.js'
 import type { Server } from '../server.js'
 import { isKnown, leaveOut, startRight } from '../start.js'
-import { median, printTable, quantile, shown, sum } from '../table.js'
+import { lowCpu, printComparison, type Round } from './comparison-table.js'
 
 /** One line of the table: a candidate under a load. */
 export interface Line {
@@ -42,17 +42,9 @@ interface Runner {
   readonly load: Load
 }
 
-interface Round {
-  readonly cpu: readonly number[]
-  /** Microseconds of garbage collection. */
-  readonly gc: number
-  readonly pageFaults: number
-  readonly driven: Driven
-}
-
 /** Starts candidates, checks their answers, drives them in turn (A B C, A B C, …), prints a table, and says what it holds. */
 export async function compare(comparison: Comparison, around: Surroundings): Promise<Measured> {
-  return print(comparison, await measure(comparison, around))
+  return printComparison(comparison, await measure(comparison, around))
 }
 
 /** The same without a table: the CPU time of each line, by its name. */
@@ -163,60 +155,4 @@ async function driveOnce(server: Server, load: Load): Promise<Round> {
   const gc = (after.gcTime ?? Number.NaN) - (before.gcTime ?? Number.NaN)
   const pageFaults = (after.pageFaults ?? Number.NaN) - (before.pageFaults ?? Number.NaN)
   return { cpu, gc, pageFaults, driven }
-}
-
-function print(comparison: Comparison, rounds: ReadonlyMap<string, readonly Round[]>): Measured {
-  const measured: Measured = new Map()
-  const cpu = new Map([...rounds].map(([name, done]) => [name, lowCpu(done)]))
-  const ratio = (name: string, to: string): number => (cpu.get(name) ?? Number.NaN) / (cpu.get(to) ?? Number.NaN)
-  const rows = [...rounds].map(([name, done]) => {
-    measured.set(`${comparison.name}: ${name}`, cpu.get(name) ?? Number.NaN)
-    for (const other of rounds.keys()) measured.set(`${comparison.name}: ${name} / ${other}`, ratio(name, other))
-    const middle = (of: (driven: Driven) => number): number => median(done.map(({ driven }) => of(driven)))
-    const errors = done.reduce((sum, { driven }) => sum + driven.errors, 0)
-    const perSecond = middle((driven) => driven.perSecond)
-    const requests = sum(done.map(({ driven }) => driven.requests))
-    const gc = sum(done.map((round) => round.gc)) / requests
-    const pageFaults = sum(done.map((round) => round.pageFaults)) / requests
-    const [p50, p99] = [middle((driven) => driven.p50), middle((driven) => driven.p99)]
-    const ratios = [shown(ratio(name, 'raw')), shown(ratio(name, comparison.ours))]
-    return [
-      name,
-      shown(cpu.get(name), 1),
-      shown(gc, 1),
-      shown(pageFaults),
-      ...ratios,
-      shown(perSecond, 0),
-      shown(p50),
-      shown(p99),
-      String(errors),
-    ]
-  })
-  printTable(
-    [
-      'candidate',
-      'CPU µs',
-      'of it GC',
-      'faults',
-      '/ raw',
-      `/ ${comparison.ours}`,
-      'per s',
-      'p50 ms',
-      'p99 ms',
-      'errors',
-    ],
-    rows,
-  )
-  return measured
-}
-
-/**
- * The lowest tenth of all windows: what others do on the machine makes a request dearer, and never cheaper. A shared core may be half as fast
- * as before for most of the time.
- */
-function lowCpu(done: readonly Round[]): number {
-  return quantile(
-    done.flatMap(({ cpu }) => cpu),
-    0.1,
-  )
 }
