@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os'
+import { relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { provideNode } from '../scripts/node-versions.mjs'
 import { findRedisServer } from '../test/support/find-redis-server.js'
 import { RedisServer } from '../test/support/redis-server.js'
-import { buildPrograms } from './build.js'
+import { buildBefore, buildPrograms } from './build.js'
 import { curves } from './curves/curves.js'
+import { compareRuns, keepRun } from './kept-runs.js'
 import { generator } from './load/load.js'
 import { costOfPageFault } from './page-fault.js'
 import { canPin, pin, pinNothing } from './pinned.js'
@@ -30,6 +32,10 @@ import { printTargets } from './targets.js'
 //
 //   --node=24   runs the candidates on that version (fetched when it is not here), or on /path/to/node
 //   --rounds=5   more rounds   --processes=3   more fresh processes
+//   --before=../other   beside this library, that of another checkout: what has become dearer, and what is noise
+//
+// npm run bench -- compare                   the last two runs: each is kept in .cache/bench-runs
+// npm run bench -- compare one.json other.json
 
 const scenarios: readonly Scenario[] = [
   ...hits,
@@ -52,8 +58,13 @@ const { values: flags, positionals } = parseArgs({
     node: { type: 'string', default: process.execPath },
     rounds: { type: 'string', default: '2' },
     processes: { type: 'string', default: '1' },
+    before: { type: 'string' },
   },
 })
+if (positionals[0] === 'compare') {
+  compareRuns(positionals.slice(1))
+  process.exit(0)
+}
 const wanted = positionals.flatMap((name) => (name === 'curves' ? curves.map((curve) => curve.name) : [name]))
 const all = [...scenarios, ...curves]
 const unknown = wanted.filter((name) => !all.some((scenario) => scenario.name === name))
@@ -72,12 +83,14 @@ if (node === undefined) {
 const begun = Date.now()
 if (flags.short) pinNothing()
 await buildPrograms()
+if (flags.before !== undefined) await buildBefore(flags.before)
 const redis = await startRedis()
 const around: Surroundings = {
   node,
   redis,
   rounds: flags.short ? 1 : Number(flags.rounds),
   processes: flags.short ? 1 : Number(flags.processes),
+  hasBefore: flags.before !== undefined,
   isShort: flags.short,
 }
 console.log(
@@ -97,6 +110,10 @@ try {
     console.log(`${scenario.name} took ${seconds(started)}\n`)
   }
   printTargets(measured, wanted.length === 0)
+  if (!flags.short) {
+    const scenarios = chosen().map(({ name }) => name)
+    console.log(`Kept in ${relative(process.cwd(), keepRun({ node: flags.node, scenarios }, measured))}.`)
+  }
   console.log(`In ${seconds(begun)}.`)
 } finally {
   await redis?.stop()

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
 import { guardDirectory } from '../test/support/guard.js'
@@ -10,11 +12,31 @@ export const built = `${root}.cache/bench/${process.pid}`
 /** Builds what is measured, as it is published: no loader has a hand in the code that runs. */
 export async function buildPrograms(): Promise<void> {
   guardDirectory(built)
+  await buildWith(root, built)
+}
+
+/**
+ * Builds the same programs with the library of another checkout.
+ *
+ * @throws Error if there is none in that folder
+ */
+export async function buildBefore(folder: string): Promise<void> {
+  const other = `${resolve(folder)}/`
+  if (!existsSync(`${other}src/index.ts`)) throw new Error(`--before: there is no src/index.ts in ${other}`)
+  await buildWith(other, programsOf(true))
+}
+
+/** The folder of the programs with the library of this checkout, or of the other one. */
+export function programsOf(isBefore: boolean): string {
+  return isBefore ? `${built}/before` : built
+}
+
+async function buildWith(library: string, outDir: string): Promise<void> {
   await build({
     config: false,
     cwd: root,
     entry: { candidate: 'bench/candidate.ts', load: 'bench/load/own-process.ts' },
-    outDir: built,
+    outDir,
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
@@ -25,9 +47,9 @@ export async function buildPrograms(): Promise<void> {
     // By the name of its file, a profile tells the library from the applications that use it.
     outputOptions: { codeSplitting: { groups: [{ name: 'library', test: /\/src\// }] } },
     alias: {
-      'fallback-cache/express': `${root}src/middleware/express.ts`,
-      'fallback-cache/koa': `${root}src/middleware/koa.ts`,
-      'fallback-cache': `${root}src/index.ts`,
+      'fallback-cache/express': `${library}src/middleware/express.ts`,
+      'fallback-cache/koa': `${library}src/middleware/koa.ts`,
+      'fallback-cache': `${library}src/index.ts`,
     },
   })
 }

@@ -10,6 +10,8 @@ export interface Surroundings {
   readonly rounds: number
   /** How many fresh processes a candidate gets, one after the other. */
   readonly processes: number
+  /** Whether the library of another checkout is measured beside this one. */
+  readonly hasBefore: boolean
   /** Only whether everything runs is of interest. */
   readonly isShort: boolean
 }

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { guardProcess } from '../test/support/guard.js'
 import { type Answer, ask } from './ask.js'
-import { built } from './build.js'
+import { programsOf } from './build.js'
 import { defaults, type Setup } from './candidates/setup.js'
 import { spawnPinned } from './pinned.js'
 import type { Question, Server, Usage } from './server.js'
@@ -25,9 +25,14 @@ export class Started implements Server {
 
   /** Starts it behind any command that runs node. */
   static async run(setup: Setup, [command = '', ...args]: readonly string[]): Promise<Started> {
-    const child = spawnPinned(0, command, [...args, `${built}/candidate.mjs`, JSON.stringify(setup)], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    })
+    const child = spawnPinned(
+      0,
+      command,
+      [...args, `${programsOf(setup.isBefore)}/candidate.mjs`, JSON.stringify(setup)],
+      {
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      },
+    )
     guardProcess(child)
     let said = ''
     child.stderr?.on('data', (text: Buffer) => {

@@ -17,6 +17,8 @@ export interface Setup {
   readonly redisPort: number
   /** Whether the process does nothing but serve: its instructions are counted. */
   readonly isBare: boolean
+  /** Whether it is built from the other checkout, which `--before` names. */
+  readonly isBefore: boolean
 }
 
 /** What is served where a scenario asks for nothing else. */
@@ -27,6 +29,7 @@ export const defaults: Omit<Setup, 'candidate'> = {
   maxEntries: 20_000,
   redisPort: 0,
   isBare: false,
+  isBefore: false,
 }
 
 /** A server to be measured: a listener for one, or one that does not listen yet. */

@@ -117,7 +117,8 @@ async function ratiosOfCpu(): Promise<Ratios> {
 }
 
 function around(): Surroundings {
-  return { node, redis: undefined, rounds: flags.short ? 1 : 4, processes: flags.short ? 1 : 2, isShort: flags.short }
+  const [rounds, processes] = flags.short ? [1, 1] : [4, 2]
+  return { node, redis: undefined, rounds, processes, hasBefore: false, isShort: flags.short }
 }
 
 function rounded(found: Ratios): Ratios {

@@ -1,3 +1,4 @@
+import { changeOf, noiseKey } from '../kept-runs.js'
 import type { Driven } from '../load/load.js'
 import type { Measured } from '../scenario.js'
 import { median, printTable, quantile, shown, sum } from '../table.js'
@@ -25,6 +26,7 @@ export function printComparison(comparison: Compared, rounds: ReadonlyMap<string
   const ratio = (name: string, to: string): number => (cpu.get(name) ?? Number.NaN) / (cpu.get(to) ?? Number.NaN)
   const rows = [...rounds].map(([name, done]) => {
     measured.set(`${comparison.name}: ${name}`, cpu.get(name) ?? Number.NaN)
+    measured.set(noiseKey(comparison.name, name), noiseOf(done))
     for (const other of rounds.keys()) measured.set(`${comparison.name}: ${name} / ${other}`, ratio(name, other))
     const middle = (of: (driven: Driven) => number): number => median(done.map(({ driven }) => of(driven)))
     const errors = done.reduce((sum, { driven }) => sum + driven.errors, 0)
@@ -37,6 +39,7 @@ export function printComparison(comparison: Compared, rounds: ReadonlyMap<string
     return [
       name,
       shown(cpu.get(name), 1),
+      shown(100 * noiseOf(done), 0),
       shown(gc, 1),
       shown(pageFaults),
       ...ratios,
@@ -50,6 +53,7 @@ export function printComparison(comparison: Compared, rounds: ReadonlyMap<string
     [
       'candidate',
       'CPU µs',
+      '± %',
       'of it GC',
       'faults',
       '/ raw',
@@ -73,4 +77,27 @@ export function lowCpu(done: readonly Round[]): number {
     done.flatMap(({ cpu }) => cpu),
     0.1,
   )
+}
+
+/** How far the rounds of one candidate differ from each other, as a part of the lowest; `NaN` for a single one. */
+function noiseOf(done: readonly Round[]): number {
+  const each = done.map((round) => lowCpu([round]))
+  return each.length < 2 ? Number.NaN : Math.max(...each) / Math.min(...each) - 1
+}
+
+/** The name of a line whose library is that of the other checkout. */
+export function nameBefore(name: string): string {
+  return `${name}, before`
+}
+
+/** Prints what the library of this checkout costs beside that of the other one; less than the noise of both is equal. */
+export function printChanges(rounds: ReadonlyMap<string, readonly Round[]>): void {
+  const rows = [...rounds].flatMap(([name, done]) => {
+    const before = rounds.get(nameBefore(name))
+    if (before === undefined) return []
+    const ratio = lowCpu(done) / lowCpu(before)
+    const noise = noiseOf(done) + noiseOf(before)
+    return [[name, shown(ratio), shown(100 * noise, 0), changeOf(ratio, noise)]]
+  })
+  printTable(['candidate', 'now / before', '± %', ''], rows)
 }

@@ -4,7 +4,7 @@ import { drive, type Load } from '../load/load.js'
 import type { Measured, Surroundings } from '../scenario.js'
 import type { Server } from '../server.js'
 import { isKnown, leaveOut, startRight } from '../start.js'
-import { lowCpu, printComparison, type Round } from './comparison-table.js'
+import { lowCpu, nameBefore, printChanges, printComparison, type Round } from './comparison-table.js'
 
 /** One line of the table: a candidate under a load. */
 export interface Line {
@@ -44,7 +44,10 @@ interface Runner {
 
 /** Starts candidates, checks their answers, drives them in turn (A B C, A B C, …), prints a table, and says what it holds. */
 export async function compare(comparison: Comparison, around: Surroundings): Promise<Measured> {
-  return printComparison(comparison, await measure(comparison, around))
+  const rounds = await measure(comparison, around)
+  const measured = printComparison(comparison, rounds)
+  if (around.hasBefore) printChanges(rounds)
+  return measured
 }
 
 /** The same without a table: the CPU time of each line, by its name. */
@@ -79,6 +82,7 @@ async function startLines(comparison: Comparison, around: Surroundings, servers:
   const lines = comparison.lines
     .map((line) => (typeof line === 'string' ? { candidate: line } : line))
     .filter(({ candidate }) => isKnown(candidate) && (!around.isShort || isInShort(candidate, comparison)))
+    .flatMap((line) => (around.hasBefore && /\bours\b/.test(line.candidate) ? [line, beforeOf(line)] : [line]))
   const bySetup = new Map<string, Promise<void>>()
   const started = new Map<string, Server>()
   const keyOf = (line: Line): string => JSON.stringify([line.candidate, line.setup])
@@ -104,6 +108,11 @@ async function startLines(comparison: Comparison, around: Surroundings, servers:
     if (load !== undefined) runners.push({ name: line.name ?? line.candidate, server, load })
   }
   return runners
+}
+
+/** The same line with the library of the other checkout. */
+function beforeOf(line: Line): Line {
+  return { ...line, name: nameBefore(line.name ?? line.candidate), setup: { ...line.setup, isBefore: true } }
 }
 
 function isInShort(candidate: string, { short }: Comparison): boolean {
