@@ -78,7 +78,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     restoreMocks: true,
     // Real servers are killed, frozen and cut off here, and the machine is shared: what fails once there is run again, and said.
-    retry: process.env.CI ? 2 : 0,
+    retry: process.env.CI ? 1 : 0,
     sequence: { sequencer: SlowestFirst },
     // Those that are concurrent wait for silence on a connection, and need no processor for it.
     maxConcurrency: 40,

@@ -1,10 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import { type ClientSetup, makeClient } from '../support/clients.js'
 import { RedisCluster } from '../support/cluster.js'
 import { until } from '../support/until.js'
 import type { Worker } from '../support/worker.js'
 import { Hosts, REDIS_TIMEOUT } from './fleet.js'
+
+// Each test lets three processes read thirty keys until all agree.
+vi.setConfig({ testTimeout: 60_000 })
 
 let hosts: Hosts
 beforeAll(async () => {
@@ -136,13 +139,13 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
   it('C1 C2 C4 C8, scenario 20: the master of the log is killed during a fan-out', async () => {
     await spread('old')
     await throughFailover('kill')
-  }, 60_000)
+  })
 
   it('C1 C2 C4 C8, scenario 20: the master of the log is frozen during a fan-out', async () => {
     await cluster.healthy()
     await spread('old')
     await throughFailover('freeze')
-  }, 60_000)
+  })
 
   async function throughFailover(fault: 'kill' | 'freeze'): Promise<void> {
     const [a, b] = workers

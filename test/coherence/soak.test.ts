@@ -27,11 +27,15 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
   }, 90_000)
 
   it('notices a process that does not follow the log', async () => {
-    const history = await runSoak({ seconds: 4, seed: 3, sabotage: true })
-    const { violations } = check(history)
-    expect(violations.map(({ promise }) => promise)).toContain('C1')
-    expect(violations.every(({ text }) => !/^[AB]\d \(.* after [AB]\d invalidated/.test(text))).toBe(true)
-  }, 60_000)
+    const promises = new Set<string>()
+    // On a busy machine few reads take place in a run.
+    for (let seed = 3; seed < 8 && !promises.has('C1'); seed++) {
+      const { violations } = check(await runSoak({ seconds: 4, seed, sabotage: true }))
+      for (const { promise } of violations) promises.add(promise)
+      expect(violations.every(({ text }) => !/^[AB]\d \(.* after [AB]\d invalidated/.test(text))).toBe(true)
+    }
+    expect(promises).toContain('C1')
+  }, 120_000)
 })
 
 describe.skipIf(process.env.SKIP_REDIS === '1')('the observation of a cache in the soak test', () => {

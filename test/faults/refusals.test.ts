@@ -60,7 +60,10 @@ describe('what Redis refuses', () => {
       },
     ])
     expect(cache.stats()).toMatchObject({ connected: true, redisError: expect.stringMatching(/^OOM /) })
-    expect(cache.stats().counters.redisErrors).toEqual({ OOM: 20 })
+    // More where the sets took so long that entries were written back, which is refused too.
+    const { OOM, ...others } = cache.stats().counters.redisErrors
+    expect(OOM).toBeGreaterThanOrEqual(20)
+    expect(others).toEqual({})
     await server.command('CONFIG', 'SET', 'maxmemory', '0')
     await until('the end is told', async () => {
       await cache.set('k', 1)

