@@ -68,6 +68,27 @@ describe.each(Object.entries(applications))('HTTP/1.1 and HTTP/2 at one listener
   })
 })
 
+it('an answer after one that http2 has refused is sent, from the handler and from the cache', async () => {
+  const cached = expressCache({ ttl: 60 })
+  open.push(cached)
+  const get = await overHttp2((req, res) =>
+    cached(req, res, () => {
+      try {
+        res.writeHead(99)
+      } catch {
+        res.statusCode = 200
+        res.setHeader('x-tried', 'twice')
+        res.end('page')
+      }
+    }),
+  )
+  expect((await get({ 'if-none-match': '*' })).fields[':status']).toBe(304)
+  for (const _ of ['stored', 'found']) {
+    const { fields, body } = await get()
+    expect([fields[':status'], fields['x-tried'], body]).toEqual([200, 'twice', 'page'])
+  }
+})
+
 async function overHttp1(listener: RequestListener): Promise<() => Promise<Got>> {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

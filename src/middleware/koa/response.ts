@@ -175,7 +175,8 @@ const CONTENT_FIELDS = new Set(['content-type', 'content-length', 'transfer-enco
 
 /** All field names in their original case, which HTTP/2 responses do not keep. */
 function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): string[] {
-  return res.getRawHeaderNames?.() ?? Object.getPrototypeOf(res).getHeaderNames.call(res)
+  const names: string[] = res.getRawHeaderNames?.() ?? Object.getPrototypeOf(res).getHeaderNames.call(res)
+  return names.filter((name) => !name.startsWith(':'))
 }
 
 /** The session of a context. koa-session adds its own properties to the session, and omits them in `toJSON()`. */

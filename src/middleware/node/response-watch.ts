@@ -96,7 +96,8 @@ export class ResponseWatch implements ResponseHead {
     if (known !== undefined) return known
     const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
     const list: FieldValue[] = []
-    for (const name of names) list.push(name, fieldOf(response, name) ?? '')
+    // http2 leaves the status among the fields, if it has refused to send them.
+    for (const name of names) if (!name.startsWith(':')) list.push(name, fieldOf(response, name) ?? '')
     return list
   }
 
