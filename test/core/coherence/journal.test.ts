@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { firstBatch, inBatches } from '../../../src/core/coherence/batches.js'
+import { asking } from '../../../src/core/coherence/confirmations.js'
 import type { Cover } from '../../../src/core/coherence/cover.js'
 import { type Issued, Journal } from '../../../src/core/coherence/journal.js'
 import { Mirror, type Recorded } from '../../../src/core/coherence/mirror.js'
@@ -118,5 +120,37 @@ describe('Journal', () => {
     expect(journal.stats().bytes).toBe(120 + 4 * 60 + 3 * 200)
     journal.acknowledge(issued, 10)
     expect(journal.stats().bytes).toBe(0)
+  })
+})
+
+describe('batches of invalidations', () => {
+  const issued = (covers: readonly Cover[], nonce = 'n'): Issued => ({ nonce, recorded: { covers, sequence: 1 } })
+  const keys = (count: number, name = 'k'): Cover[] =>
+    Array.from({ length: count }, (_, index) => ({ kind: 'key', key: `${name}${index}` }))
+  const sizes = (all: readonly Issued[]): number[] => [...inBatches(all)].map((batch) => batch.length)
+
+  it('hold as many as fit a record, each once and in their order', () => {
+    const all = Array.from({ length: 205 }, (_, index) => issued(keys(1), `n${index}`))
+    expect([...inBatches(all)].flat()).toEqual(all)
+    expect(sizes(all)).toEqual([80, 80, 45])
+    expect(sizes([])).toEqual([])
+  })
+
+  it('end where the covers or their names are too many for a record', () => {
+    expect(sizes([issued(keys(50)), issued(keys(30)), issued(keys(1))])).toEqual([2, 1])
+    expect(sizes([issued(keys(50)), issued(keys(31)), issued(keys(1))])).toEqual([1, 2])
+    const long = Array.from({ length: 70 }, () => issued(keys(1, 'k'.repeat(250))))
+    expect(sizes(long)).toEqual([32, 32, 6])
+  })
+
+  it('hold one alone that fills a record, or that other processes are asked to confirm', () => {
+    expect(sizes([issued(keys(80)), issued(keys(1))])).toEqual([1, 1])
+    expect(sizes([issued(keys(1)), issued(keys(1), asking('n')), issued(keys(1)), issued(keys(1))])).toEqual([1, 1, 2])
+  })
+
+  it('begin with the one whose turn it is, and go on with those that wait longest', () => {
+    const [first, second, third] = [issued(keys(1), 'a'), issued(keys(1), 'b'), issued(keys(1), 'c')]
+    expect(firstBatch(second, [first, second, third])).toEqual([second, first, third])
+    expect(firstBatch(issued(keys(1), asking('d')), [first])).toHaveLength(1)
   })
 })
