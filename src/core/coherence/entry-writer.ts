@@ -169,6 +169,7 @@ export class EntryWriter {
     this.#counters.redisBytesWritten += frame.length
     const placeOf = this.#changes?.expect(stamp.incarnation)
     slot.sentAt ??= this.#changes?.place
+    const placeBefore = slot.place
     const written = await this.#entries.write(key, frame, { ttl, stamp, applied, late, after })
     if (written === 'behind') {
       // To be judged again when this process has read the new records.
@@ -184,9 +185,7 @@ export class EntryWriter {
     }
     slot.writtenIn = stamp.incarnation
     if (isLost(written)) this.#lost(key, slot, written.lostTo)
-    // What Redis has is newer: this one must not be used when Redis has lost it.
-    if (written === 'newer' && this.#changes !== undefined && this.#memory.tier.peek(key) === slot)
-      this.#memory.drop(key)
+    if (written === 'newer' && slot.place === placeBefore) this.#giveUp(key, slot)
     if (written === 'newer' || isLost(written)) return false
     slot.place = placeOf?.(written.count)
     this.#ownership.stored()
@@ -194,6 +193,14 @@ export class EntryWriter {
     slot.stamp = stamp
     slot.after = after?.id
     return true
+  }
+
+  /**
+   * Handles a write rejected because Redis has something newer, which is not this very entry, written by another attempt:
+   * if Redis loses that, this one must not be used in its place.
+   */
+  #giveUp(key: string, slot: MemorySlot): void {
+    if (this.#changes !== undefined && this.#memory.tier.peek(key) === slot) this.#memory.drop(key)
   }
 
   /** Handles a write rejected by a tombstone: another process has retired the key since the handler started. */
