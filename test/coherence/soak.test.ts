@@ -165,6 +165,19 @@ describe('the judge of the soak test', () => {
     expect(promisesIn(verdict([request, run, { ...read, by: 'A1' }], [{ ...lost, loses: 'entries' }]))).toEqual(['C2'])
   })
 
+  it('notices an answer that is older than one given before, on hosts with right clocks', () => {
+    const older = { ...run, run: 'A1.1', by: 'A1' } as const
+    const newer = { ...run, run: 'A1.2', by: 'A1', startAt: 40, endAt: 50 } as const
+    const got = (by: string, made: string, startAt: number) => ({ ...read, by, run: made, startAt, endAt: startAt + 1 })
+    const records = [older, newer, got('B1', 'A1.1', 30), got('B1', 'A1.2', 60)]
+    expect(promisesIn(verdict([...records, got('B1', 'A1.1', 70)]))).toEqual(['C11'])
+    expect(promisesIn(verdict([...records, got('B1', 'A1.2', 70)]))).toEqual([])
+    expect(promisesIn(verdict([...records, { ...got('B1', 'A1.1', 70), isConnected: false }]))).toEqual([])
+    expect(promisesIn(verdict([...records, got('C1', 'A1.1', 70)]))).toEqual([])
+    const restart = { ...lost, startAt: 62, endAt: 65, loses: 'everything by accident' } as const
+    expect(promisesIn(verdict([...records, got('B1', 'A1.1', 70)], [restart]))).toEqual([])
+  })
+
   it('notices what a flush did not take', () => {
     const flush = { ...lost, loses: 'everything on purpose' } as const
     const late = { ...run, startAt: 170, endAt: 180 }
@@ -282,6 +295,8 @@ describe('the judge of the soak test', () => {
       endAt: 20_000,
       maxStale: 1_000,
       lease: 0,
+      confirms: true,
+      skewed: 'C',
     }
   }
 

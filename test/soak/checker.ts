@@ -2,7 +2,7 @@ import { Bindings } from './bindings.js'
 import type { Disaster, History, QuietRead, QuietSet, Read, Run, SoakRecord, Write } from './records.js'
 
 /** The promises of `docs/coherence.md` that a history can break, and two that every cache makes. */
-export const PROMISES = ['C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'C7', 'C8', 'C9', 'liveness', 'trouble'] as const
+export const PROMISES = ['C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'C7', 'C8', 'C9', 'C11', 'liveness', 'trouble'] as const
 
 /** A promise that was not kept. */
 export interface Violation {
@@ -71,6 +71,7 @@ class Checker {
 
   check(): Verdict {
     for (const read of this.#reads) this.#judge(read)
+    if (this.#history.confirms) this.#judgeOrder()
     this.#judgeQuiet()
     this.#judgeRest()
     const requests = this.#reads.filter(({ how }) => how === 'getOrSet' || how === 'http').length
@@ -130,6 +131,41 @@ class Checker {
         continue
       this.#stale('C7', read, `${read.by} served what was made before Redis was flushed, ${ago(read, disaster.endAt)}`)
     }
+  }
+
+  /**
+   * C11: after an answer with one run, none with an older one. Both were in Redis, because processes have found them that did not
+   * make them; so the order in which they were made is that in which Redis took them, on hosts with right clocks.
+   */
+  #judgeOrder(): void {
+    const given = new Map<string, Map<Run, Read>>()
+    for (const read of this.#reads) {
+      const run = this.#runs.get(read.run ?? '')
+      if (run === undefined || !read.isConnected || this.#ranDuring(read) || this.#isSkewed(read.by, run.by)) continue
+      const runs = given.get(read.resource) ?? new Map<Run, Read>()
+      given.set(read.resource, runs)
+      const first = runs.get(run)
+      for (const [newer, proof] of first === undefined ? [] : runs) {
+        const isNewer = newer.startAt > run.endAt && proof.startAt > (first?.endAt ?? Number.NaN)
+        if (!isNewer || proof.endAt >= read.startAt || !read.isAnswered) continue
+        if (first === undefined || this.#mayBeLost(first.startAt, read.endAt)) continue
+        const text = `${read.by} (by ${read.how}) got ${read.resource} of run ${run.run} after ${proof.by} had got run ${newer.run}`
+        this.#stale('C11', read, `${text}, ${ago(read, proof.endAt)} before`, run.startAt)
+        break
+      }
+      if (first === undefined && read.by !== run.by) runs.set(run, read)
+    }
+  }
+
+  /** Whether Redis may have lost something other than entries; the processes notice it within five seconds. */
+  #mayBeLost(from: number, to: number): boolean {
+    return this.#history.disasters.some(
+      ({ loses, startAt, endAt }) => loses?.startsWith('everything') === true && startAt < to && endAt + 5_000 > from,
+    )
+  }
+
+  #isSkewed(...processes: readonly string[]): boolean {
+    return processes.some((name) => this.#history.skewed.includes(name.charAt(0)))
   }
 
   /** Not out of any tier: the handler was still running when it was asked for. */

@@ -6,7 +6,7 @@ import { check } from './checker.js'
 import { reportText, violationText } from './report.js'
 import { runSoak } from './soak.js'
 
-// npm run soak [-- --minutes 10] [-- --short] [-- --memory-first]; SOAK_SECONDS and SEED say the same in the environment.
+// npm run soak [-- --minutes 10] [-- --short] [-- --memory-first] [-- --confirmed]; SOAK_SECONDS and SEED say the same in the environment.
 
 const { values } = parseArgs({
   options: {
@@ -14,17 +14,20 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     seed: { type: 'string' },
     'memory-first': { type: 'boolean', default: false },
+    confirmed: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },
   },
 })
 const seconds = values.short ? 20 : Number(process.env.SOAK_SECONDS ?? Number(values.minutes ?? 3) * 60)
 const seed = Number(values.seed ?? process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 if (!(seconds > 0) || !Number.isSafeInteger(seed)) {
-  console.error('usage: npm run soak [-- --minutes <number> | --short] [--seed <integer>] [--memory-first] [--quiet]')
+  console.error(
+    'usage: npm run soak [-- --minutes <number> | --short] [--seed <integer>] [--memory-first | --confirmed] [--quiet]',
+  )
   process.exit(2)
 }
 
-const read = values['memory-first'] ? 'memory-first' : 'redis-first'
+const read = values['memory-first'] ? 'memory-first' : values.confirmed ? 'confirmed' : 'redis-first'
 console.log(`${seconds} s, ${read}; SEED=${seed} plays the same disasters again\n`)
 const history = await runSoak({ seconds, seed, read, ...(values.quiet ? {} : { log: (line) => console.log(line) }) })
 const verdict = check(history)

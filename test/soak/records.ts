@@ -140,6 +140,10 @@ export interface History {
   readonly maxStale: number
   /** Milliseconds for which memory answers without looking at the log; 0 when every read asks Redis. */
   readonly lease: number
+  /** Whether C11 is promised. */
+  readonly confirms: boolean
+  /** The letter of the process whose wall clock is wrong. */
+  readonly skewed: string
 }
 
 /** Now, on the clock of the machine; milliseconds. */

@@ -18,7 +18,7 @@ export interface SoakSetup {
   readonly url: string
   readonly keyPrefix: string
   readonly seed: number
-  readonly read: 'redis-first' | 'memory-first'
+  readonly read: 'redis-first' | 'confirmed' | 'memory-first'
   /** Seconds. */
   readonly lease: number
   /** Seconds. */

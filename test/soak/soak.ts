@@ -11,7 +11,7 @@ export interface SoakOptions {
   readonly seconds: number
   readonly seed: number
   /** @defaultValue 'redis-first' */
-  readonly read?: 'redis-first' | 'memory-first'
+  readonly read?: 'redis-first' | 'confirmed' | 'memory-first'
   /** Takes the third process out of the shared log, which must show; for the test of this test. @defaultValue false */
   readonly sabotage?: boolean
   /** Told of every disaster as it comes. */
@@ -22,6 +22,8 @@ export interface SoakOptions {
 const MAX_STALE = 1
 /** Seconds. */
 const LEASE = 0.3
+/** The process whose wall clock is wrong. */
+const SKEWED = 'C'
 /** After the last disaster, ms. */
 const CALM = 1_500
 
@@ -89,6 +91,8 @@ class Soak {
       endAt: moment(),
       maxStale: MAX_STALE * 1_000,
       lease: read === 'memory-first' ? LEASE * 1_000 : 0,
+      confirms: read === 'confirmed',
+      skewed: SKEWED,
     }
   }
 
@@ -122,7 +126,7 @@ class Soak {
   async #start(letter: Letter): Promise<void> {
     const life = (this.#lives.get(letter) ?? 0) + 1
     this.#lives.set(letter, life)
-    const isOdd = letter === 'C'
+    const isOdd = letter === SKEWED
     const setup = {
       name: `${letter}${life}`,
       url: this.#proxy(letter).url,
