@@ -48,6 +48,9 @@ import { expressRoute } from './route-pattern.js'
 /** A response object in Express, as seen by a handler. */
 type Answering = ServerResponse & { fallbackCache?: ResponseHandle; readonly locals?: object }
 
+/** A request that adapters may have given a handler. */
+type Parsed = ParsedContent & { readonly [HANDLER]?: unknown }
+
 /** The exchange of a request in Express, or in a framework that calls `(req, res, next)`. */
 export class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly context: Request
@@ -56,6 +59,8 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly #ignored: ReadonlySet<string> | undefined
   #url: string | undefined
   #content: Buffer | undefined
+  /** What middleware in front has added; `null`: not looked for yet. */
+  #addedBefore: string | undefined | false | null = null
   #outer: ResponseHead['outer'] | undefined
 
   constructor(
@@ -119,22 +124,26 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get #added(): string | undefined | false {
+    if (this.#addedBefore === null) this.#addedBefore = this.#findAdded()
+    return this.#addedBefore
+  }
+
+  #findAdded(): string | undefined | false {
     const { method, url = '', headers, app, body, cookies, signedCookies } = this.context
-    const { rawBody, file, files, params, version, [HANDLER]: handler } = this.context as ParsedContent
+    const { rawBody, file, files, params: found, version, [HANDLER]: handler } = this.context as Parsed
     // The getter of Express 5 parses the URL, so that nothing that is added to its result stays.
     const query = Object.hasOwn(this.context, 'query') ? this.context.query : undefined
-    const parseQuery: unknown = query === undefined ? undefined : app?.get('query parser fn')
+    const parse: unknown = query === undefined ? undefined : app?.get('query parser fn')
+    // Express derives parameters from the URL for each layer.
+    const params = app === undefined ? found : undefined
+    // Neither spreads nor computed names: V8 would make the map of such an object again for each request.
     return addedContent(
-      // Express derives parameters from the URL for each layer.
-      {
-        ...{ body, rawBody, file, files, query, cookies, signedCookies, version, [HANDLER]: handler },
-        params: app === undefined ? params : undefined,
-      },
+      { body, rawBody, file, files, query, params, cookies, signedCookies, version, handler },
       {
         method,
         url,
         cookie: headers.cookie,
-        ...(typeof parseQuery === 'function' && { parseQuery: parseQuery as () => object }),
+        parseQuery: typeof parse === 'function' ? (parse as () => object) : undefined,
       },
     )
   }

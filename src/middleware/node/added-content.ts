@@ -13,7 +13,7 @@ export interface ParsedContent extends ParsedCookies {
   /** The version of an API that a package has found in the request, and by which the route was chosen. */
   readonly version?: unknown
   /** The handler, if the router has chosen it by more than the URL. */
-  readonly [HANDLER]?: unknown
+  readonly handler?: unknown
 }
 
 /** The property by which an adapter names the handler of a request. */
@@ -27,7 +27,7 @@ export interface SentRequest {
   /** The `Cookie` field. */
   readonly cookie: string | undefined
   /** How the framework parses a query, by default as `node:querystring` does. */
-  parseQuery?(query: string): object
+  readonly parseQuery?: ((query: string) => object) | undefined
 }
 
 /**
@@ -41,7 +41,7 @@ export function addedContent(parsed: ParsedContent, request: SentRequest): strin
   if (isRecord(query) && isOtherQuery(query, request)) added.push('query', { ...query })
   if (isRecord(params) && isOtherPath(params, request.url)) added.push('params', { ...params })
   if (typeof parsed.version === 'string') added.push('version', parsed.version)
-  if (parsed[HANDLER] !== undefined) added.push('handler', parsed[HANDLER])
+  if (parsed.handler !== undefined) added.push('handler', parsed.handler)
   const cookies = addedCookies(parsed, request.cookie)
   if (cookies !== undefined) added.push('cookies', cookies)
   if (added.length === 0) return undefined
