@@ -49,6 +49,7 @@ process.on('message', (question: Question) => {
     gcTime: setup.isBare ? undefined : gcTime,
     pageFaults: process.resourceUsage().minorPageFault,
     rss: process.memoryUsage.rss(),
+    heapUsed: process.memoryUsage().heapUsed,
     memoryBytes: memoryBytes?.(),
     runs: handler.runs,
     delayP99: delay === undefined ? undefined : delay.percentile(99) / 1e6,

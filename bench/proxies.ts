@@ -100,6 +100,7 @@ export class CachingProxy implements Server {
       gcTime: undefined,
       pageFaults: undefined,
       rss,
+      heapUsed: Number.NaN,
       memoryBytes: undefined,
       runs,
       delayP99: undefined,

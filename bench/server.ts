@@ -22,6 +22,8 @@ export interface Usage {
   readonly pageFaults: number | undefined
   /** Bytes. */
   readonly rss: number
+  /** Bytes of the heap of V8 that are in use, garbage included; `NaN` for what is no Node. */
+  readonly heapUsed: number
   /** Bytes that the candidate says its memory holds. */
   readonly memoryBytes: number | undefined
   /** How often the handler ran. */

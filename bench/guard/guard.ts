@@ -7,9 +7,10 @@ import { has, pinNothing } from '../pinned.js'
 import type { Surroundings } from '../scenario.js'
 import { compare } from '../scenarios/comparison.js'
 import { printTable, shown } from '../table.js'
-import { instructionsFor } from './instructions.js'
+import { bytesFor, instructionsFor } from './instructions.js'
 
 // npm run bench:guard                whether a request has become dearer than bench/guard.json says
+// npm run bench:guard -- miss        the rows whose name contains that
 // npm run bench:guard -- --update    writes what it is now into bench/guard.json
 // npm run bench:guard -- --short     whether it runs; fails for nothing else
 //
@@ -44,7 +45,8 @@ const guarded: readonly Guarded[] = [
 type Ratios = Readonly<Record<string, number>>
 
 const file = fileURLToPath(new URL('../guard.json', import.meta.url))
-const { values: flags } = parseArgs({
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     update: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
@@ -56,7 +58,10 @@ const node = /^\d+$/.test(flags.node) ? ((await provideNode(flags.node)) ?? proc
 const by = has('valgrind') && !flags.cpu ? 'instructions' : 'cpu'
 const stored = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<typeof by, Ratios>>
 
-const measured = guarded.filter(({ isSmall }) => by === 'instructions' || isSmall !== true)
+const asked = guarded.filter(({ name }) => positionals.every((part) => name.toLowerCase().includes(part.toLowerCase())))
+const measured = asked.filter(({ isSmall }) => by === 'instructions' || isSmall !== true)
+if (measured.length === 0)
+  throw new Error(`no row is called ${positionals.join(' ')}: ${guarded.map(({ name }) => name).join('; ')}`)
 
 await buildPrograms()
 const ratios = by === 'instructions' ? await ratiosOfInstructions() : await ratiosOfCpu()
@@ -66,13 +71,17 @@ const rows = measured.map(({ name }) => {
 })
 printTable([`${by}, ours / without it`, 'stored', 'now', 'now / stored'], rows)
 if (flags.update) {
-  writeFileSync(file, `${JSON.stringify({ ...stored, [by]: rounded(ratios) }, undefined, 2)}\n`)
+  writeFileSync(file, `${JSON.stringify({ ...stored, [by]: { ...stored[by], ...rounded(ratios) } }, undefined, 2)}\n`)
   console.log('bench/guard.json is written')
 } else if (!flags.short) {
   const dearer = measured.filter(({ name }) => !isWithin(ratios[name], stored[by]?.[name]))
   for (const { name } of dearer)
     console.error(`${name}: more than ${Math.round((tolerance - 1) * 100)} % dearer than stored, or not measured`)
   process.exitCode = dearer.length === 0 ? 0 : 1
+}
+
+function inThousands(count: number): string {
+  return (count / 1000).toFixed(count < 100_000 ? 1 : 0)
 }
 
 function isWithin(now: number | undefined, before: number | undefined): boolean {
@@ -84,12 +93,16 @@ async function ratiosOfInstructions(): Promise<Ratios> {
   // Instructions are the same on whichever core they run.
   pinNothing()
   const found: Record<string, number> = {}
-  for (const { name, ours, reference, isMiss, method } of flags.short ? guarded.slice(0, 1) : guarded) {
+  for (const { name, ours, reference, isMiss, method } of flags.short ? measured.slice(0, 1) : measured) {
     const pathOf = (at: number): string => (isMiss ? `/page/new-${at}` : '/page/1')
-    const count = (candidate: string) => instructionsFor(candidate, { pathOf, method }, node, flags.short ? 0.01 : 1)
+    const [asking, scale] = [{ pathOf, method }, flags.short ? 0.01 : 1]
+    const count = (candidate: string) => instructionsFor(candidate, asking, node, scale)
     const [own, byHand] = await Promise.all([count(ours), count(reference)])
+    const ownBytes = await bytesFor(ours, asking, node, scale)
+    const bytesByHand = await bytesFor(reference, asking, node, scale)
     console.log(
-      `${name}: ${Math.round(own / 1000)} thousand instructions, ${reference} ${Math.round(byHand / 1000)} thousand`,
+      `${name}: ${inThousands(own)} thousand instructions, ${inThousands(ownBytes)} thousand bytes allocated; ` +
+        `${reference}: ${inThousands(byHand)} and ${inThousands(bytesByHand)}`,
     )
     found[name] = own / byHand
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { guardDirectory } from '../../test/support/guard.js'
 import { defaults } from '../candidates/setup.js'
+import type { Usage } from '../server.js'
 import { Started } from '../started.js'
 
 /** Requests until what is hot is compiled, and as many more as are counted. */
@@ -21,34 +22,60 @@ interface Asking {
  * Instructions that a candidate runs in user space for one request, as callgrind counts them, without its start: the same
  * to within a few hundredths however busy the machine is.
  */
-export async function instructionsFor(
-  candidate: string,
-  { pathOf, method }: Asking,
-  node: string,
-  scale: number,
-): Promise<number> {
+export async function instructionsFor(candidate: string, asking: Asking, node: string, scale: number): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'fallback-cache-guard-'))
   guardDirectory(directory)
   const out = join(directory, 'callgrind.out')
   const valgrind = ['valgrind', '--tool=callgrind', `--callgrind-out-file=${out}`, '--smc-check=all-non-file']
   // The candidate calls it when it is told to begin: the only way to tell callgrind from within node.
   const zero = `--zero-before=${beginning}`
+  // Room without a full collection: one among so few requests is chance, and weighs as much as a fifth of them.
+  const space = '--initial-old-space-size=256'
   // One thread, and the same seeds: what is compiled when is then the same in each run.
-  const flags = ['--single-threaded', '--predictable-gc-schedule', '--hash-seed=1', '--random-seed=1']
+  const flags = ['--single-threaded', '--predictable-gc-schedule', space, '--hash-seed=1', '--random-seed=1']
   const server = await Started.run({ ...defaults, candidate, isBare: true }, [...valgrind, zero, node, ...flags])
+  try {
+    const requests = await askAll(server, asking, scale)
+    await server.end()
+    return Number(/^(?:summary|totals): (\d+)/m.exec(readFileSync(out, 'utf8'))?.[1] ?? Number.NaN) / requests
+  } finally {
+    await server.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Bytes that a candidate allocates for one request on the heap of V8, whose room for young objects is never full. */
+export async function bytesFor(candidate: string, asking: Asking, node: string, scale: number): Promise<number> {
+  const flags = ['--min-semi-space-size=256', '--max-semi-space-size=256']
+  const server = await Started.start(node, { candidate, isBare: true }, ...flags)
+  try {
+    let before = 0
+    const requests = await askAll(server, asking, scale, ({ heapUsed }) => {
+      before = heapUsed
+    })
+    return ((await server.usage()).heapUsed - before) / requests
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Asks a candidate until what is hot is compiled, then as often as is counted. Returns how often that is. */
+async function askAll(
+  server: Started,
+  { pathOf, method }: Asking,
+  scale: number,
+  begun: (usage: Usage) => void = () => {},
+): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ask = (path: string) => asked({ port: server.port, host: '127.0.0.1', path, agent, method })
   const [before, requests] = [Math.round(warmUp * scale), Math.round(counted * scale)]
   try {
     for (let at = 0; at < before; at++) await ask(pathOf(at))
-    await server.usage('begin counting')
+    begun(await server.usage('begin counting'))
     for (let at = 0; at < requests; at++) await ask(pathOf(before + at))
-    await server.end()
-    return Number(/^(?:summary|totals): (\d+)/m.exec(readFileSync(out, 'utf8'))?.[1] ?? Number.NaN) / requests
+    return requests
   } finally {
     agent.destroy()
-    await server.stop()
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 
