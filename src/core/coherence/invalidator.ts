@@ -88,8 +88,10 @@ export class Invalidator {
    */
   async retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
     const ids = new Map<string, string>()
+    const { isConfigured } = this.#shared
     for (const key of keys) {
-      const id = newTombstoneId()
+      // Only Redis has tombstones, and random bytes are dear.
+      const id = isConfigured ? newTombstoneId() : ''
       ids.set(key, id)
       this.#mirror.retire(key, id)
       this.#drop(key)
@@ -98,6 +100,7 @@ export class Invalidator {
     this.#counters.retired += ids.size
     const covers = Array.from(ids.keys(), (key): Cover => ({ kind: 'key', key }))
     tellInvalidation(this.#events, covers, 'local')
+    if (!isConfigured) return NO_ENTRIES
     const store = this.#shared.store ?? (await this.#shared.opened())
     if (store !== undefined) return store.retirement.send(ids)
     this.#shared.whenOpened(({ retirement }) => void retirement.send(ids))

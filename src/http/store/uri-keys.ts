@@ -72,6 +72,7 @@ export class UriKeys {
  */
 export async function retire(cache: CacheEngine, keys: ReadonlySet<string>): Promise<void> {
   const bodiless = await cache.retire([...keys])
+  if (bodiless.size === 0) return
   const more = Array.from(bodiless, ([key, entry]) => keysOfMarker(key, entry)).flat()
   await cache.retire(more.filter((key) => !keys.has(key)))
 }
