@@ -17,7 +17,8 @@ export class Tally {
   /** How long the handler took until the response began, in ms. */
   took = 0
   readonly #reports: Reports
-  #route: string | undefined
+  /** `null`: not asked for yet. */
+  #route: string | undefined | null = null
   #meter: Meter | undefined
   #isCounted = false
 
@@ -34,7 +35,7 @@ export class Tally {
 
   /** The pattern of the route, as of the first call. */
   get route(): string | undefined {
-    this.#route ??= this.exchange.route?.slice(0, LONGEST_ROUTE)
+    if (this.#route === null) this.#route = this.exchange.route?.slice(0, LONGEST_ROUTE)
     return this.#route
   }
 

@@ -8,7 +8,7 @@ import { KoaResponseHead, putJson, replyInstead, setBody } from './response.js'
 /** Records what the handlers set on the context, and prepares it for Koa to send. */
 export function recordAnswer(ctx: Context, outer: OuterFields | undefined, recording: Recording): void | Promise<void> {
   // The handler writes to the response directly, so ctx.body is not the response.
-  if (ctx.respond === false || ctx.headerSent) return passBy(ctx, outer, recording)
+  if (ctx.respond === false || ctx.res.headersSent) return passBy(ctx, outer, recording)
   // If only the head is needed, the body is left to Koa, which serializes an object itself.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
   const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { Readable, Stream } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
 
@@ -8,6 +9,7 @@ export interface Answered {
   readonly status: number
   readonly message: string
   readonly response: object
+  readonly res: Pick<ServerResponse, 'statusCode'>
 }
 
 /** The body of a response, after the handler and before Koa's `respond()`. */
@@ -44,7 +46,7 @@ export function koaBody(ctx: Answered): KoaBody {
 
 function bodyOfGet(ctx: Answered): KoaBody {
   const { body } = ctx
-  if (hasNoContent(ctx.status)) return NOTHING
+  if (hasNoContent(ctx.res.statusCode)) return NOTHING
   if (body === null || body === undefined) return missingBody(ctx)
   if (typeof body === 'string' || Buffer.isBuffer(body)) return whole(body, 'body')
   if (body instanceof Stream) return { kind: 'stream', open: () => asReadable(body) }
@@ -85,8 +87,10 @@ function missingBody(ctx: Answered): KoaBody {
 
 /** The reason phrase that Koa will send as the body, to any method but HEAD; `undefined` if it sends something else. */
 export function messageOf(ctx: Answered): string | undefined {
-  const { body, status } = ctx
-  if ((body !== null && body !== undefined) || hasNoContent(status)) return undefined
+  const { body } = ctx
+  if (body !== null && body !== undefined) return undefined
+  const { statusCode: status } = ctx.res
+  if (hasNoContent(status)) return undefined
   const { _explicitNullBody, _explicitStatus } = privatesOf(ctx)
   return _explicitNullBody !== true && _explicitStatus === true ? ctx.message || String(status) : undefined
 }

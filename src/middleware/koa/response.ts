@@ -102,11 +102,12 @@ export class KoaResponseHead implements ResponseHead {
     this.#outerFields = outer
     this.#ctx = ctx
     this.#text = body
-    this.#message = ctx.headerSent || ctx.method === 'HEAD' ? undefined : messageOf(ctx)
+    this.#message = ctx.res.headersSent || ctx.req.method === 'HEAD' ? undefined : messageOf(ctx)
   }
 
+  /** Read where Koa's getter reads it: what a watched context inherits is read through a Proxy. */
   get status(): number {
-    return this.#ctx.status
+    return this.#ctx.res.statusCode
   }
 
   /**
@@ -160,7 +161,7 @@ export class KoaResponseHead implements ResponseHead {
 
   /** Whether Koa removes or replaces the field after all middleware, because it sends no body or the reason phrase. */
   #isReplaced(name: string): boolean {
-    return (this.#message !== undefined || hasNoContent(this.status)) && CONTENT_FIELDS.has(name)
+    return CONTENT_FIELDS.has(name) && (this.#message !== undefined || hasNoContent(this.status))
   }
 
   /** The fields that Koa sets when it sends the reason phrase. */

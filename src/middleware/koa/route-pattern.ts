@@ -10,8 +10,10 @@ interface Routed {
 }
 
 /** The pattern of the route that a request has reached: `/products/:id`; `undefined` if it has reached none. */
-export function koaRoute({ _matchedRoute: route, mountPath }: Routed): string | undefined {
+export function koaRoute(context: Routed): string | undefined {
+  const { _matchedRoute: route } = context
   if (typeof route !== 'string' && !(route instanceof RegExp)) return undefined
+  const { mountPath } = context
   return typeof mountPath === 'string' && mountPath !== '/' ? mountPath + String(route) : String(route)
 }
 
