@@ -65,6 +65,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/syntax/lower-case.ts LOWER': 'names of fields kept for repeated requests',
   'http/syntax/accept-encoding.ts SEEN': 'values of fields kept for repeated requests',
   'http/syntax/cache-control.ts PARSED': 'values of fields kept for repeated requests',
+  'http/syntax/remembered.ts #known': 'values of fields kept for repeated requests',
   'http/syntax/cache-status.ts SERIALIZED': 'values of fields kept for repeated requests',
   'middleware/purge/handled-ids.ts #met': 'ids of [webhooks](webhooks.md)',
   'core/meters.ts #routes': 'requests counted by route',

@@ -21,6 +21,7 @@ export function adviceOn(
   { place }: InputsRead,
   request: RequestHead,
 ): readonly Advice[] {
+  if (refusal === undefined && selecting.length === 0) return NO_ADVICE
   const path = pathOf(request.url)
   if (refusal === 'fields-read') {
     return [{ kind: refusal, text: () => everyField(path, place) }]
@@ -36,6 +37,8 @@ export function adviceOn(
       text: () => fieldRead(path, name),
     }))
 }
+
+const NO_ADVICE: readonly Advice[] = Object.freeze([])
 
 const ONCE =
   'This warning is given once for each cache: see Cache-Status, the event "skip" and explain() for other inputs and routes.'

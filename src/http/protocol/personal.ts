@@ -1,5 +1,6 @@
 import type { ResponseHead } from '../port/recording.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
+import { Remembered } from '../syntax/remembered.js'
 
 /** Whether there is a logged-in user, or a session that contains data. */
 export function isLoggedIn(user: unknown, session: unknown): boolean {
@@ -13,9 +14,11 @@ export function isLoggedIn(user: unknown, session: unknown): boolean {
 export function carriesNonce(head: ResponseHead): boolean {
   const type = fieldOf(head, 'content-type')
   // Without Content-Type, browsers may detect HTML by themselves.
-  if (type !== undefined && !/html/i.test(type)) return false
+  if (type !== undefined && !HTML.of(type)) return false
   return POLICIES.some((name) => /'nonce-/i.test(fieldOf(head, name) ?? ''))
 }
+
+const HTML = new Remembered((type) => /html/i.test(type))
 
 const POLICIES = ['content-security-policy', 'content-security-policy-report-only'] as const
 

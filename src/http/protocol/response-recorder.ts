@@ -221,8 +221,8 @@ export class ResponseRecorder implements Recording {
     const { request, search, nested, tally } = this.of
     const { exactVary, maxVariants } = this.policy
     const { observed } = this.judgement
-    const vary = [...this.policy.vary, ...selecting, ...observed]
-    const tags = [...this.handle.tags, ...this.#say.tagsBy(this.policy.tags)]
+    const vary = joined(this.policy.vary, joined(selecting, observed))
+    const tags = joined(this.handle.tags, this.#say.tagsBy(this.policy.tags))
     const cost = Math.round(tally.took * 10) / 10
     this.codings = this.#codingsOf(line.status, route, storable, body)
     const key = search === undefined ? this.of.key : keyByRule(search, route.deciding)
@@ -442,6 +442,11 @@ export class ResponseRecorder implements Recording {
     this.inputs?.close()
     this.#body?.forget()
   }
+}
+
+/** A list of both; never the first list itself, which may be added to. */
+function joined(one: readonly string[], other: readonly string[]): readonly string[] {
+  return one.length === 0 ? other : [...one, ...other]
 }
 
 const NO_NAMES_READ: readonly string[] = Object.freeze([])

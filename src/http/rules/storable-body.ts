@@ -23,7 +23,7 @@ export function refuseBody(
   if (!body.ended) return 'aborted'
   if (body.trailers) return 'trailers'
   const announced = fieldValue(response.fields, 'content-length')
-  if (announced !== undefined && (!DIGITS.test(announced) || Number(announced) !== body.length)) return 'incomplete'
+  if (announced !== undefined && (!isDigits(announced) || Number(announced) !== body.length)) return 'incomplete'
   if (response.status === 206 && !fitsContentRange(response.fields, body.length)) return 'incomplete'
   return undefined
 }
@@ -34,9 +34,16 @@ export function refuseBody(
  */
 export function refuseFraming(fields: Fields): Reason | undefined {
   const length = fieldValue(fields, 'content-length')
-  if (length !== undefined && !DIGITS.test(length)) return 'content-length'
+  if (length !== undefined && !isDigits(length)) return 'content-length'
   const coding = fieldValue(fields, 'transfer-encoding')
   return coding !== undefined && coding.trim().toLowerCase() !== 'chunked' ? 'transfer-encoding' : undefined
 }
 
-const DIGITS = /^[0-9]+$/
+/** Faster than an expression, for each response has one. */
+function isDigits(text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text.charCodeAt(at)
+    if (char < 0x30 || char > 0x39) return false
+  }
+  return text !== ''
+}

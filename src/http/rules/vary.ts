@@ -39,7 +39,9 @@ export function selectingFields(
   exact: boolean,
   outerVary?: string,
 ): SelectingFields {
-  const own = parseVary(fieldValue(stored, 'vary'))
+  const ownVary = fieldValue(stored, 'vary')
+  if (ownVary === undefined && outerVary === undefined && routeVary.length === 0) return NO_NAMES
+  const own = parseVary(ownVary)
   const outer = parseVary(outerVary)
   if (own === '*' || outer === '*') return '*'
   const announced = exact ? outer : outer.filter((name) => affectsResponse(name, stored))

@@ -57,7 +57,7 @@ export function recordHead(parts: RecordedParts): RecordedHead {
   const ownEntityTag = needsEntityTag(head.status, kept) && body !== undefined
   const fields = ownEntityTag ? { ...kept, etag: makeEntityTag(body) } : kept
   // `private="vary"` keeps the field out of the store, but not what it says about the choice (RFC 9111, section 4.1).
-  const announcing = { ...fields, vary: route.fields.vary }
+  const announcing = fields.vary === route.fields.vary ? fields : { ...fields, vary: route.fields.vary }
   const selecting = selectingFields(announcing, parts.vary, parts.exactVary, fieldValue(route.deciding, 'vary'))
   if (selecting === '*') throw new Error('a response with Vary: * was judged storable')
   const origin = `${request.protocol}://${request.host.toLowerCase()}`

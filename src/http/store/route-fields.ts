@@ -55,11 +55,21 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
     const isAppended = made !== value || (head.outer[lower] === undefined && head.acts?.appended.has(lower) === true)
     if (lower === 'set-cookie' || (isAppended && lower !== 'vary')) appended.push(lower)
   }
+  if (head.acts === undefined && isEmpty(head.outer)) {
+    return { fields, names, appended, removed: NOTHING, deciding: fields }
+  }
   const before = Object.keys(head.outer).filter((name) => head.outer[name] !== undefined)
   const removed = [...new Set([...before, ...(head.acts?.removed ?? NO_NAMES)])].filter(
     (name) => head.field(name) === undefined,
   )
   return { fields, names, appended, removed, deciding: withOuterControl(fields, head, control, appended) }
+}
+
+const NOTHING: readonly string[] = Object.freeze([])
+
+function isEmpty(fields: object): boolean {
+  for (const _name in fields) return false
+  return true
 }
 
 /**

@@ -12,12 +12,17 @@ const { end } = OutgoingMessage.prototype
  * @param by - the method that sends it; a method other than Node.js's own may send bytes instead of the string
  */
 export function inWireText(fields: FieldList, outer: ResponseHead['outer'], body: unknown, by: unknown): FieldList {
-  if (typeof body !== 'string' || body === '' || by !== end || !fields.flat().some(isBeyondAscii)) return fields
+  if (typeof body !== 'string' || body === '' || by !== end || !isAnyBeyondAscii(fields)) return fields
   return fields.map((value, at) => {
     const name = String(fields[at - (at % 2)]).toLowerCase()
     if (at % 2 === 0 || name === 'etag' || outer[name] !== undefined) return value
     return typeof value === 'string' ? inUtf8(value) : value.map(inUtf8)
   })
+}
+
+function isAnyBeyondAscii(texts: FieldList): boolean {
+  for (const text of texts) if (typeof text === 'string' ? isBeyondAscii(text) : text.some(isBeyondAscii)) return true
+  return false
 }
 
 function isBeyondAscii(text: string): boolean {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Fields, fieldLines, fieldValue, hasField, listMembers } from '../../../src/http/syntax/fields.js'
+import { Remembered } from '../../../src/http/syntax/remembered.js'
 
 describe('fieldValue', () => {
   it('RFC 9110, 5.2: joins the lines of a field in order', () => {
@@ -54,5 +55,40 @@ describe('listMembers', () => {
       listMembers(piece.repeat(100_000))
       expect(performance.now() - started).toBeLessThan(1000)
     }
+  })
+})
+
+describe('Remembered', () => {
+  it('finds the result of a text once, also one that is undefined or false', () => {
+    const asked: string[] = []
+    const lengths = new Remembered((text) => {
+      asked.push(text)
+      return text === 'none' ? undefined : text.length > 2
+    })
+    for (const text of ['a', 'none', 'three', 'a', 'none', 'three']) lengths.of(text)
+    expect(['a', 'none', 'three'].map((text) => lengths.of(text))).toEqual([false, undefined, true])
+    expect(asked).toEqual(['a', 'none', 'three'])
+  })
+
+  it('never gives a text the result of another, however many there are, and keeps a bounded number', () => {
+    let found = 0
+    const same = new Remembered((text) => {
+      found += 1
+      return text
+    })
+    const texts = Array.from({ length: 600 }, (_, at) => `text/type-${at}`)
+    for (const text of texts) expect(same.of(text)).toBe(text)
+    for (const text of texts) expect(same.of(text)).toBe(text)
+    expect(found).toBeGreaterThan(texts.length)
+  })
+
+  it('keeps no long text', () => {
+    let found = 0
+    const lengths = new Remembered(() => {
+      found += 1
+      return found
+    })
+    expect([lengths.of('x'.repeat(257)), lengths.of('x'.repeat(257))]).toEqual([1, 2])
+    expect([lengths.of('x'.repeat(256)), lengths.of('x'.repeat(256))]).toEqual([3, 3])
   })
 })
