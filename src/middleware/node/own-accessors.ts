@@ -13,13 +13,16 @@ export interface OwnAccessor {
 export function layAccessor(holder: object, name: string, accessor: OwnAccessor, enumerable: boolean): void {
   const laid = holder as Holding
   const functions = functionsOf(name)
-  laid[LAID] = { ...laid[LAID], [name]: { accessor, functions } }
+  // An object may inherit from one that has accessors, too.
+  const known = Object.hasOwn(laid, LAID) ? laid[LAID] : undefined
+  if (known === undefined) laid[LAID] = new Map(laid[LAID]).set(name, { accessor, functions })
+  else known.set(name, { accessor, functions })
   Object.defineProperty(holder, name, { get: functions.get, set: functions.set, enumerable, configurable: true })
 }
 
 /** Whether a property of an object is still replaced by this accessor. */
 export function isLaid(holder: object, name: string, accessor: OwnAccessor): boolean {
-  const laid = (holder as Holding)[LAID]?.[name]
+  const laid = (holder as Holding)[LAID]?.get(name)
   return laid?.accessor === accessor && Object.getOwnPropertyDescriptor(holder, name)?.get === laid.functions.get
 }
 
@@ -27,7 +30,7 @@ export function isLaid(holder: object, name: string, accessor: OwnAccessor): boo
 const LAID = Symbol('fallback-cache.laid')
 
 interface Holding {
-  [LAID]?: Readonly<Record<string, { readonly accessor: OwnAccessor; readonly functions: Functions }>>
+  [LAID]?: Map<string, { readonly accessor: OwnAccessor; readonly functions: Functions }>
 }
 
 interface Functions {
@@ -44,10 +47,10 @@ function functionsOf(name: string): Functions {
   if (known !== undefined) return known
   const made: Functions = {
     get() {
-      return this[LAID]?.[name]?.accessor.get()
+      return this[LAID]?.get(name)?.accessor.get()
     },
     set(value) {
-      this[LAID]?.[name]?.accessor.set(value)
+      this[LAID]?.get(name)?.accessor.set(value)
     },
   }
   if (FUNCTIONS.size < MOST_NAMES) FUNCTIONS.set(name, made)
