@@ -103,6 +103,9 @@ describe.each(Object.entries(servers))('in %s', (name, start) => {
       ['17', (value: string) => `run ${value}.`, 'reflected'],
       ['u-1', (value: string) => `{"id":"${value}"}`, 'reflected'],
       ['17', () => 'A1172', undefined],
+      // As the Date field has it.
+      ['GMT', () => 'page', undefined],
+      ['4', () => 'page', undefined],
     ] as const) {
       const [first, second] = await asked({}, (req, res) => res.end(write(String(req.headers['x-request-id']))), [
         ['/', { 'x-request-id': id }],

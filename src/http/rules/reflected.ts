@@ -43,8 +43,7 @@ export function reflectedText(texts: readonly UnkeyedText[], fields: Fields, bod
   if (texts.length === 0) return undefined
   const plain = decoded(fieldValue(fields, 'content-encoding'), body)
   const head = Object.keys(fields)
-    // A validator may equal the value of a condition.
-    .filter((name) => name !== 'etag' && name !== 'last-modified' && name !== 'cache-control')
+    .filter((name) => !UNSEARCHED.has(name))
     .map((name) => fieldValue(fields, name))
     .join('\n')
   let left = MOST_SEARCHED
@@ -55,6 +54,11 @@ export function reflectedText(texts: readonly UnkeyedText[], fields: Fields, bod
     }),
   )
 }
+
+/** Validators, which may equal the value of a condition, and fields of numbers and dates, which contain short values by chance. */
+const UNSEARCHED: ReadonlySet<string> = new Set([
+  ...['cache-control', 'content-length', 'date', 'etag', 'expires', 'last-modified'],
+])
 
 /** Whether a value is one that many clients send, and that many responses contain by chance. */
 function isOrdinary(input: string, text: string): boolean {
