@@ -49,6 +49,8 @@ async function buildWith(library: string, outDir: string): Promise<void> {
     alias: {
       'fallback-cache/express': `${library}src/middleware/express.ts`,
       'fallback-cache/koa': `${library}src/middleware/koa.ts`,
+      'fallback-cache/opentelemetry': `${library}src/observe/opentelemetry.ts`,
+      'fallback-cache/prometheus': `${library}src/observe/prometheus.ts`,
       'fallback-cache': `${library}src/index.ts`,
     },
   })

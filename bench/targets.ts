@@ -40,6 +40,7 @@ const TARGETS: readonly Target[] = [
   { about: 'invalidation', goals: invalidations() },
   { about: 'outage', goals: outages() },
   { about: 'processes', goals: processes() },
+  { about: 'metrics', goals: metrics() },
 ]
 
 /**
@@ -85,6 +86,15 @@ function memoryHits(): readonly Goal[] {
     goal('koa / by hand', 'hot-1k: ours koa / koa by hand', 1.1),
     ...koaPeers.map((peer) => goal(`koa / ${peer}`, `hot-1k: ours koa / ${peer}`, 1)),
   ]
+}
+
+/** A hit with all metrics on, and with none. */
+function metrics(): readonly Goal[] {
+  return ['ours express', 'ours express, front door', 'ours koa', 'ours koa, front door'].map((name) => ({
+    name: `${name.slice(5)}: all on / none`,
+    figure: ratio(`hot-1k: ${name}, metrics`, `hot-1k: ${name}`),
+    atMost: 1.03,
+  }))
 }
 
 function frontDoors(): readonly Goal[] {

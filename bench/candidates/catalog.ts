@@ -18,8 +18,10 @@ export const catalog: Readonly<Record<string, Entry>> = {
 
   // In front of the framework.
   'ours express, front door': { open: async () => (await express()).oursInFront },
+  'ours express, front door, metrics': { open: async () => (await express()).oursInFrontWatched },
   'ours express, front door, redis-first': { open: async () => (await express()).oursInFrontRedis },
   'ours koa, front door': { open: async () => (await koa()).oursInFront },
+  'ours koa, front door, metrics': { open: async () => (await koa()).oursInFrontWatched },
   'ours koa, front door, redis-first': { open: async () => (await koa()).oursInFrontRedis },
   'in front by hand': { open: async () => (await front()).handWritten },
   'in front by hand, one write': { open: async () => (await front()).handWrittenAtOnce },
@@ -28,6 +30,7 @@ export const catalog: Readonly<Record<string, Entry>> = {
   'express by hand': { open: async () => (await express()).handWritten },
   'express by hand, redis': { open: async () => (await express()).handWrittenRedis },
   'ours express': { open: async () => (await express()).oursMemory },
+  'ours express, metrics': { open: async () => (await express()).oursWatched },
   'ours express, redis-first': { open: async () => (await express()).oursRedis },
   'ours express, memory-first': { open: async () => (await express()).oursMemoryFirst },
   'ours express, precompressed': { open: async () => (await express()).oursPrecompressed },
@@ -45,6 +48,7 @@ export const catalog: Readonly<Record<string, Entry>> = {
   'koa by hand': { open: async () => (await koa()).handWritten },
   'koa by hand, redis': { open: async () => (await koa()).handWrittenRedis },
   'ours koa': { open: async () => (await koa()).oursMemory },
+  'ours koa, metrics': { open: async () => (await koa()).oursWatched },
   'ours koa, redis-first': { open: async () => (await koa()).oursRedis },
   'ours koa, precompressed': { open: async () => (await koa()).oursPrecompressed },
   'ours koa, skipping': { open: async () => (await koa()).oursSkipping, runs: 2 },

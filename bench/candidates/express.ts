@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import compression from 'compression'
 import express, { type Express, type RequestHandler } from 'express'
-import { fallbackCache } from 'fallback-cache/express'
+import { type FallbackCacheMiddleware, fallbackCache } from 'fallback-cache/express'
 import { Redis } from 'ioredis'
 import type { Candidate, Handler, Open, Setup } from './setup.js'
 
@@ -72,6 +72,18 @@ export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
 
 /** The same, every read asking Redis. */
 export const oursInFrontRedis: Open = (setup, handler) => inFront(setup, handler, { redis: urlOf(setup) })
+
+/** The middleware in memory with all metrics on; see {@link watched}. */
+export const oursWatched: Open = async (setup, handler) => {
+  const { watched } = await import('./watched.js')
+  return ours(setup, handler, {}, watched)
+}
+
+/** The same in front of the framework. */
+export const oursInFrontWatched: Open = async (setup, handler) => {
+  const { watched } = await import('./watched.js')
+  return inFront(setup, handler, {}, watched)
+}
 
 /** This library in memory, passing every request by. */
 export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { skip: () => true })
@@ -146,13 +158,13 @@ export const expressRedisCache: Open = async ({ redisPort }, handler) => {
   return { listener: application(handler, cache.route()) }
 }
 
-function ours({ maxEntries }: Setup, handler: Handler, options: object): ReturnType<Open> {
-  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
+function ours({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
-function inFront({ maxEntries }: Setup, handler: Handler, options: object): Candidate {
-  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
+function inFront({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
   return {
     listener: cached.serve(application(handler, cached)),
     answered: () => {
@@ -190,3 +202,8 @@ function clientOf(port: number, db: number): Redis {
 function urlOf({ redisPort }: Setup): string {
   return `redis://127.0.0.1:${redisPort}`
 }
+
+/** What is done with the middleware besides. */
+type Also = (cached: FallbackCacheMiddleware) => FallbackCacheMiddleware
+
+const asItIs: Also = (cached) => cached

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import { Readable } from 'node:stream'
-import { fallbackCache } from 'fallback-cache/koa'
+import { type FallbackCacheMiddleware, fallbackCache } from 'fallback-cache/koa'
 import { Redis } from 'ioredis'
 import Koa, { type Middleware } from 'koa'
 import { idOf } from '../page.js'
@@ -61,6 +61,18 @@ export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
 export const oursInFrontRedis: Open = (setup, handler) =>
   inFront(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
 
+/** The middleware in memory with all metrics on; see {@link watched}. */
+export const oursWatched: Open = async (setup, handler) => {
+  const { watched } = await import('./watched.js')
+  return ours(setup, handler, {}, watched)
+}
+
+/** The same in front of the framework. */
+export const oursInFrontWatched: Open = async (setup, handler) => {
+  const { watched } = await import('./watched.js')
+  return inFront(setup, handler, {}, watched)
+}
+
 /** This library in memory, passing every request by. */
 export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { skip: () => true })
 
@@ -99,13 +111,13 @@ async function koaCashOver(handler: Handler, store: CashStore): Promise<Candidat
   }
 }
 
-function ours({ maxEntries }: Setup, handler: Handler, options: object): ReturnType<Open> {
-  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
+function ours({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
-function inFront({ maxEntries }: Setup, handler: Handler, options: object): Candidate {
-  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options })
+function inFront({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
   return {
     listener: cached.serve(koa(handler, cached)),
     answered: () => {
@@ -136,3 +148,8 @@ function koa(handler: Handler, ...caches: readonly Middleware[]): Koa {
   })
   return app
 }
+
+/** What is done with the middleware besides. */
+type Also = (cached: FallbackCacheMiddleware) => FallbackCacheMiddleware
+
+const asItIs: Also = (cached) => cached

@@ -1,0 +1,30 @@
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
+import type { CacheStats } from 'fallback-cache'
+import { instrument } from 'fallback-cache/opentelemetry'
+import { registerMetrics } from 'fallback-cache/prometheus'
+import { Registry } from 'prom-client'
+
+/** Milliseconds between two readings: more often than a fleet is asked, which happens every 15 s. */
+const EVERY = 1000
+
+/** Switches all metrics of a cache on, and reads them: Prometheus, OpenTelemetry, and the samples of the dashboard. */
+export function watched<Cached extends { stats(): CacheStats; dashboard(): unknown }>(cached: Cached): Cached {
+  const registry = new Registry()
+  registerMetrics(registry, cached)
+  setInterval(() => void registry.metrics(), EVERY).unref()
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const reader = new PeriodicExportingMetricReader({
+    exporter,
+    exportIntervalMillis: EVERY,
+    exportTimeoutMillis: EVERY,
+  })
+  instrument(cached, { meter: new MeterProvider({ readers: [reader] }).getMeter('bench') })
+  setInterval(() => exporter.reset(), EVERY).unref()
+  cached.dashboard()
+  return cached
+}
