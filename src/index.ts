@@ -42,3 +42,4 @@ export type {
 } from './http/protocol/explanation.js'
 export { REASONS, type Reason } from './http/rules/reasons.js'
 export type { ShadowFigures, ShadowReport, ShadowRoute } from './http/shadow/shadow-report.js'
+export type { VerifiedAnswers, VerifiedRoute, VerifyReport } from './http/shadow/verify-report.js'

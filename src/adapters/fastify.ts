@@ -28,7 +28,10 @@ export interface FastifyCacheHooks {
 /** A plugin for Fastify 5, and the controls of its cache (`invalidate`, `stats` and others). */
 export interface FastifyCache
   extends FastifyPluginCallback,
-    Pick<FallbackCacheMiddleware, 'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'shadowReport' | 'close'> {
+    Pick<
+      FallbackCacheMiddleware,
+      'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'shadowReport' | 'verifyReport' | 'close'
+    > {
   /** The hooks for a single route, or for `addHook`. */
   readonly hooks: FastifyCacheHooks
   /** The same cache with other options, for a single route. Options that are not given are unchanged. */
@@ -62,13 +65,14 @@ function fastifyCache(cached: FallbackCacheMiddleware): FastifyCache {
     instance.addHook('onClose', () => cached.close())
     done()
   }
-  const { cache, invalidate, invalidateTags, stats, shadowReport, close } = cached
+  const { cache, invalidate, invalidateTags, stats, shadowReport, verifyReport, close } = cached
   return Object.assign(plugin, PLUGIN, {
     cache,
     invalidate,
     invalidateTags,
     stats,
     shadowReport,
+    verifyReport,
     close,
     hooks,
     with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) => fastifyCache(cached.with(refinement)),

@@ -26,7 +26,10 @@ export interface HonoEnv {
 /** A middleware for Hono on `@hono/node-server`, and the controls of its cache (`invalidate`, `stats` and others). */
 export interface HonoCache
   extends MiddlewareHandler<HonoEnv>,
-    Pick<FallbackCacheMiddleware, 'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'shadowReport' | 'close'> {
+    Pick<
+      FallbackCacheMiddleware,
+      'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'shadowReport' | 'verifyReport' | 'close'
+    > {
   /** The same cache with other options, for a single route. Options that are not given are unchanged. */
   with(options: Parameters<FallbackCacheMiddleware['with']>[0]): HonoCache
   /** Explains what the cache would do with a request, and why. See `explain` of `fallback-cache/express`. */
@@ -73,13 +76,14 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     }
     return run(c, next, () => isGone)
   }
-  const { cache, invalidate, invalidateTags, stats, shadowReport, close } = cached
+  const { cache, invalidate, invalidateTags, stats, shadowReport, verifyReport, close } = cached
   return Object.assign(middleware, {
     cache,
     invalidate,
     invalidateTags,
     stats,
     shadowReport,
+    verifyReport,
     close,
     with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) => honoCache(cached.with(refinement)),
     explain: (request: Context<HonoEnv> | RequestDescription) =>

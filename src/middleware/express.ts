@@ -36,7 +36,14 @@ declare global {
 export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Request>
 
 export type { FinishedResponse } from '../http/port/index.js'
-export type { ShadowFigures, ShadowReport, ShadowRoute } from '../http/protocol/index.js'
+export type {
+  ShadowFigures,
+  ShadowReport,
+  ShadowRoute,
+  VerifiedAnswers,
+  VerifiedRoute,
+  VerifyReport,
+} from '../http/protocol/index.js'
 export type { DashboardOptions } from './express/dashboard.js'
 export type { PurgeOptions } from './express/purge.js'
 export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'

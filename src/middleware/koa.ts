@@ -32,7 +32,14 @@ declare module 'koa' {
 export type MiddlewareOptions = FallbackCacheMiddlewareOptions<Context>
 
 export type { FinishedResponse } from '../http/port/index.js'
-export type { ShadowFigures, ShadowReport, ShadowRoute } from '../http/protocol/index.js'
+export type {
+  ShadowFigures,
+  ShadowReport,
+  ShadowRoute,
+  VerifiedAnswers,
+  VerifiedRoute,
+  VerifyReport,
+} from '../http/protocol/index.js'
 export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 export type { KoaDashboardOptions } from './koa/dashboard.js'
 export type { KoaPurgeOptions } from './koa/purge.js'

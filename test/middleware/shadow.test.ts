@@ -3,7 +3,7 @@ import express from 'express'
 import Koa from 'koa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { engineOf } from '../../src/core/fallback-cache.js'
-import type { ShadowReport } from '../../src/http/protocol/index.js'
+import type { ShadowReport, VerifyReport } from '../../src/http/protocol/index.js'
 import { shadowOf } from '../../src/http/shadow/shadow.js'
 import { SimulatedMemory } from '../../src/http/shadow/simulated-memory.js'
 import { fallbackCache } from '../../src/middleware/express.js'
@@ -21,6 +21,8 @@ import { koa as koaHost } from './hosts/koa.js'
 import { listen } from './hosts/listen.js'
 
 type Shadowed = CacheFace & { shadowReport(): ShadowReport | undefined }
+
+type Verified = CacheFace & { verifyReport(): VerifyReport | undefined }
 
 /** A middleware in shadow mode. */
 function shadowed<M extends CacheFace>(stage: Stage<M>, options: CommonOptions = {}): M & Shadowed {
@@ -221,6 +223,121 @@ function shadowContract<M extends CacheFace>(name: string, host: Host<M>): void 
     })
   })
 }
+
+function verifyContract<M extends CacheFace>(name: string, host: Host<M>): void {
+  describe(`the mode verify in ${name}`, () => {
+    const stage = useStage(host)
+
+    it('compares hits with runs of the handler, of which clients notice nothing', async () => {
+      const options = { ttl: 60, mode: 'verify', verifyShare: 1, inputs: { ignore: ['x-visitor'] } }
+      const cached = stage.cached(options as never) as M & Verified
+      let version = 1
+      const seen: unknown[] = []
+      const routes: Route<M>[] = [
+        {
+          path: '/page',
+          answer: ({ fields }) => {
+            seen.push(fields['x-visitor'])
+            return { body: `version ${version}` }
+          },
+        },
+      ]
+      const client = await stage.serve({ use: [cached], routes })
+      const report = () => until('a report', () => cached.verifyReport())
+      await report()
+      await client.get('/page')
+      for (const [compared, fresh] of [
+        [1, 1],
+        [2, 2],
+        [3, 2],
+      ] as const) {
+        version = fresh
+        stage.clock.advance(200)
+        const { text, cacheStatus } = await client.get('/page', { 'x-visitor': 'alice' })
+        expect([text, cacheStatus.hit]).toEqual(['version 1', true])
+        await until('compared', async () => (await report()).compared === compared)
+      }
+      const { answers, routes: all } = await report()
+      expect(answers).toEqual({ ...NO_ANSWERS, same: 1, stale: 2 })
+      expect(all).toMatchObject([{ compared: 3, examples: { stale: [expect.stringContaining('/page')], leaked: [] } }])
+      // The first one is the visitor's; a run beside a hit carries nothing of the client.
+      expect(seen).toEqual([undefined, undefined, undefined, undefined])
+      expect(cached.stats()).toMatchObject({ counters: { memoryHits: 3, misses: 1, stores: 1 } })
+    })
+  })
+}
+
+verifyContract('Express', expressHost)
+verifyContract('Koa', koaHost)
+verifyContract('Fastify', fastify)
+verifyContract('Hono', hono)
+
+describe('the mode verify', () => {
+  it('checks its options, and exists for no other mode', async () => {
+    expect(() => fallbackCache({ mode: 'verify', verifyShare: 2 })).toThrow(/verifyShare must be/)
+    expect(() => fallbackCache({ verifyShare: 0.5 })).toThrow("must be given with mode: 'verify'")
+    expect(() => fallbackCache({ mode: 'verify' }).with({ verifyShare: 1 } as never)).toThrow(
+      /must not be passed to with/,
+    )
+    expect(fallbackCache({ mode: 'verify' }).with({ ttl: 1 }).shadowReport()).toBeUndefined()
+    expect(fallbackCache({ ttl: 60 }).verifyReport()).toBeUndefined()
+  })
+
+  it('finds a page that was made for another visitor, once that visitor is seen again', async () => {
+    const clock = new ManualClock()
+    const cached = fallbackCache({ ttl: 60, mode: 'verify', verifyShare: 1, clock })
+    const app = express()
+    const hidden = new WeakMap<object, string>()
+    app.use((req, _res, next) => {
+      hidden.set(req, String(req.headers.cookie))
+      next()
+    })
+    app.use(cached)
+    app.get('/account', (req, res) => void res.send(`account of ${hidden.get(req)}`))
+    const server = await listen(app)
+    const get = (cookie: string) => ask(server.port, '/account', { fields: { cookie } })
+    const report = () => cached.verifyReport()
+    await until('a report', report)
+    await get('theme=a')
+    expect((await get('theme=b')).text).toBe('account of theme=a')
+    await until('compared', () => report()?.compared === 1)
+    expect(report()?.answers).toEqual({ ...NO_ANSWERS, suspected: 1 })
+    clock.advance(61_000)
+    await get('theme=a')
+    expect(report()?.answers).toEqual({ ...NO_ANSWERS, leaked: 1 })
+    expect(report()?.routes).toMatchObject([{ route: '/account', examples: { leaked: [expect.any(String)] } }])
+    await server.close()
+    await cached.close()
+  })
+
+  it('runs one handler at a time, and counts no answer that an invalidation has overtaken', async () => {
+    const clock = new ManualClock()
+    const cached = fallbackCache({ ttl: 60, mode: 'verify', verifyShare: 1, clock })
+    const held: (() => void)[] = []
+    let runs = 0
+    const app = express()
+    app.use(cached)
+    app.get('/page', async (_req, res) => {
+      runs += 1
+      if (runs > 1) await new Promise<void>((resolve) => held.push(resolve))
+      res.send(`run ${runs}`)
+    })
+    const server = await listen(app)
+    await until('a report', () => cached.verifyReport())
+    for (let time = 0; time < 5; time++) {
+      clock.advance(200)
+      expect((await ask(server.port, '/page')).text).toBe('run 1')
+    }
+    await until('a run', () => held.length > 0)
+    expect([runs, cached.stats().refreshing]).toEqual([2, 1])
+    await cached.invalidate('/page')
+    held.pop()?.()
+    await until('compared', () => cached.verifyReport()?.compared === 1)
+    expect(cached.verifyReport()?.answers).toEqual({ ...NO_ANSWERS, unseen: 1 })
+    await server.close()
+    await cached.close()
+  })
+})
 
 shadowContract('Express', expressHost)
 shadowContract('Koa', koaHost)

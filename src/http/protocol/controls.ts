@@ -1,6 +1,7 @@
 import type { CacheStats } from '../../core/cache-stats.js'
 import type { FallbackCache, InvalidateOptions, Invalidation } from '../../core/fallback-cache.js'
 import type { ShadowReport } from '../shadow/shadow-report.js'
+import type { VerifyReport } from '../shadow/verify-report.js'
 import type { Invalidate } from '../store/named-paths.js'
 import type { Policy } from './policy.js'
 import type { ResponseCache } from './response-cache.js'
@@ -38,6 +39,11 @@ export interface CacheControls {
    * milliseconds after the middleware was made.
    */
   shadowReport(): ShadowReport | undefined
+  /**
+   * The hits that were compared with their handlers so far; `undefined` unless `mode` is `'verify'`, and until its code
+   * is loaded, some milliseconds after the middleware was made.
+   */
+  verifyReport(): VerifyReport | undefined
   /** Closes the core, unless it was passed as an option. Requests continue without the cache. */
   close(): Promise<void>
 }
@@ -53,6 +59,7 @@ export function controlsOf<Context extends object>(
     invalidateTags: (tags, options) => responses.invalidations.invalidateTags(tags, options),
     stats: () => cache.stats(),
     shadowReport: () => shadow?.report(),
+    verifyReport: () => responses.verifyReport(),
     close: () => (ownsCache ? cache.close() : Promise.resolve()),
   }
 }

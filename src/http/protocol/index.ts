@@ -1,6 +1,7 @@
 /** The parts of the protocol that middleware uses: options, the response cache, scopes and explanations. */
 
 export type { ShadowFigures, ShadowReport, ShadowRoute } from '../shadow/shadow-report.js'
+export type { VerifiedAnswers, VerifiedRoute, VerifyReport } from '../shadow/verify-report.js'
 export { type CacheControls, controlsOf, purgedBy } from './controls.js'
 export type { Explanation, RequestDescription } from './explanation.js'
 export type { FallbackCacheMiddlewareOptions, RefiningOptions } from './options.js'

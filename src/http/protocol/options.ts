@@ -27,9 +27,18 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * `shadowReport()` says what the cache would have done: hits, time saved, what it would not have stored and why, and
    * which of its answers would have been stale or another visitor's (docs/shadow.md). Invalidations are carried out.
    *
+   * `'verify'` answers as in normal mode, runs the handler beside a share of the hits, and compares: `verifyReport()` says
+   * by route which hits were stale, or another visitor's.
+   *
    * @defaultValue `'normal'`
    */
-  readonly mode?: 'normal' | 'shadow' | undefined
+  readonly mode?: 'normal' | 'shadow' | 'verify' | undefined
+  /**
+   * The share of hits that `mode: 'verify'` compares, 0 to 1: one at a time, and at most ten in a second.
+   *
+   * @defaultValue 0.01
+   */
+  readonly verifyShare?: number | undefined
   /**
    * The freshness lifetime of responses that state none. A lifetime stated with `Cache-Control: s-maxage`, `max-age`, a
    * targeted field or `Expires` takes precedence. Without `ttl`, responses that state no lifetime are not stored. It
@@ -237,5 +246,5 @@ export interface EndlessTypesOptions {
 /** Options that a derived middleware may set: all except those that configure or share the core. */
 export type RefiningOptions<Context extends object = object> = Omit<
   FallbackCacheMiddlewareOptions<Context>,
-  keyof FallbackCacheOptions | 'cache' | 'mode'
+  keyof FallbackCacheOptions | 'cache' | 'mode' | 'verifyShare'
 >

@@ -1,5 +1,5 @@
 import { timerDuration } from '../../core/duration.js'
-import { callable, oneOf, positiveInteger } from '../../core/option-checks.js'
+import { callable, numberWithin, oneOf, positiveInteger } from '../../core/option-checks.js'
 import { TAGS_NAMES, TTL_NAMES } from '../../core/option-hints.js'
 import type { OptionTable, Settings } from '../../core/option-table.js'
 import { type FallbackCacheOptions, flagOf } from '../../core/options.js'
@@ -34,7 +34,7 @@ export type OwnTable = { readonly [Name in OwnName]: OptionTable<AnyOptions>[Nam
 
 const PRESETS = ['application', 'proxy'] as const
 export type Preset = (typeof PRESETS)[number]
-const MODES = ['normal', 'shadow'] as const
+const MODES = ['normal', 'shadow', 'verify'] as const
 const COOKIES = ['named', 'observed'] as const
 
 /**
@@ -44,6 +44,7 @@ const COOKIES = ['named', 'observed'] as const
 export const OWN_OPTIONS = {
   cache: { scope: 'core', read: readCore },
   mode: { scope: 'core', default: 'normal', read: (value, name) => oneOf(value, MODES, name) },
+  verifyShare: { scope: 'core', default: 0.01, read: (value, name) => numberWithin(value, 0, 1, name) },
   ttl: { read: readTtl, otherNames: TTL_NAMES },
   statusTtl: { default: {}, read: readStatusTtl, otherNames: 'status statuses statusCode statusCodes' },
   group: { default: '', read: readGroup },

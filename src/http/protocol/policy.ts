@@ -22,6 +22,8 @@ export interface Policy<Context extends object> {
   readonly engine: CacheEngine
   /** What shadow mode needs; `undefined` in normal mode. */
   readonly shadow: Shadow | undefined
+  /** The share of hits that are compared with their handlers; `undefined` unless the mode is `verify`. */
+  readonly verifyShare: number | undefined
   /** Whether `cache` was created for this middleware, which then closes it. */
   readonly ownsCache: boolean
   readonly storage: StoragePolicy
@@ -98,14 +100,22 @@ export function readPolicy<Context extends object>(options: FallbackCacheMiddlew
     dropPerRun: preset === 'application',
     answersHead: methods.answersHead,
     obeysClient: obeyClient,
+    verifyShare: verifyShareOf(options, settings),
     // Last, because a core created before an invalid option is found would keep its connection open.
     ...inMode(settings.mode, readCache(options)),
   }
 }
 
+/** @throws TypeError for `verifyShare` in another mode */
+function verifyShareOf({ verifyShare }: AnyOptions, settings: OwnSettings): number | undefined {
+  if (settings.mode === 'verify') return settings.verifyShare
+  if (verifyShare === undefined) return undefined
+  throw new TypeError("verifyShare must be given with mode: 'verify', which compares that share of the hits")
+}
+
 /** In shadow mode, fingerprints are stored in place of responses, and nothing is added to an answer. */
-function inMode(mode: 'normal' | 'shadow', own: ReturnType<typeof readCache>) {
-  if (mode === 'normal') return { ...own, shadow: undefined }
+function inMode(mode: OwnSettings['mode'], own: ReturnType<typeof readCache>) {
+  if (mode !== 'shadow') return { ...own, shadow: undefined }
   const shadow = shadowOf(own.engine)
   const silent = { cacheStatus: false, emitTags: undefined, precompress: undefined } as const
   return { ...own, engine: shadow.engine, shadow, ...silent }
@@ -124,7 +134,8 @@ export function refined<Context extends object>(
   record(refinement, 'options of with()')
   rejectCoreOptions(refinement)
   const own = Object.fromEntries(refiningNames.map((name) => [name, options[name]]))
-  return { ...own, ...refinement, cache, mode: options.mode }
+  const { mode, verifyShare } = options
+  return { ...own, ...refinement, cache, mode, verifyShare }
 }
 
 /** @throws TypeError for an option of {@link FallbackCache}, or one of the middlewares with the scope `'core'` */

@@ -3,6 +3,7 @@ import type { Exchange } from '../port/exchange.js'
 import type { Reply } from '../port/reply.js'
 import type { RequestHead } from '../port/request-head.js'
 import { isForSeveral } from '../rules/reusable.js'
+import type { VerifyReport } from '../shadow/verify-report.js'
 import type { Invalidations } from '../store/invalidations.js'
 import { asksAboutRequests, mayDecideAhead } from './ahead.js'
 import {
@@ -34,6 +35,7 @@ import { ResponseWriter } from './response-writer.js'
 import { type Scope, Scopes, scopeOf } from './scope.js'
 import { Shadowed } from './shadowed.js'
 import { forwardTraced } from './traced-run.js'
+import { Verified } from './verified.js'
 
 /** The result for a request: a reply, or forwarding it to the handler or the application. */
 type Outcome = Reply | Forwarding | typeof INSIDE | typeof NOTHING
@@ -65,6 +67,8 @@ export class ResponseCache<Context extends object> {
   readonly #by: DecidedBy<Context>
   /** Carries decisions out in shadow mode; `undefined` in normal mode. */
   readonly #shadow: Shadowed<Context> | undefined
+  /** Compares hits with their handlers; `undefined` unless the mode is `verify`. */
+  readonly #verified: Verified<Context> | undefined
 
   constructor(policy: Policy<Context>) {
     const parts = protocolParts(policy)
@@ -83,6 +87,7 @@ export class ResponseCache<Context extends object> {
     const find = (lookup: Lookup<Context>) => responses.find(lookup)
     const [scopes, passes, runs] = [this.#scopes, this.#passes, this.#runs]
     this.#shadow = policy.shadow && new Shadowed(policy.shadow, { parts, scopes, passes, runs })
+    if (policy.verifyShare !== undefined) this.#verified = new Verified(policy.verifyShare, { parts, scopes })
     this.#by = { policy, cache, keys, find, runs: this.#runs.flights }
   }
 
@@ -97,6 +102,11 @@ export class ResponseCache<Context extends object> {
   /** Whether the decision about a request can be made before the framework has it: no option function runs for it. */
   mayDecideAhead(request: RequestHead): boolean {
     return mayDecideAhead(request, this.#policy)
+  }
+
+  /** What was compared in the mode `verify`. */
+  verifyReport(): VerifyReport | undefined {
+    return this.#verified?.report()
   }
 
   /** Answers or forwards a request. Throws or rejects only with errors of the application. */
@@ -189,6 +199,7 @@ export class ResponseCache<Context extends object> {
         return this.#carryOut(lookup.exchange, missed(lookup, found, 'outlived', this.#by))
       }
     }
+    this.#verified?.afterHit(hit)
     return this.#hits.answer(hit)
   }
 

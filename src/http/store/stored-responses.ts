@@ -26,6 +26,8 @@ export interface ToStore extends RecordedFor {
 export class StoredResponses {
   readonly variants: Variants
   readonly searchIndex: NoVarySearchIndex
+  /** Told of each response that was stored. */
+  onKept: ((storageKey: string, head: StoredHead, body: Buffer, of: ToStore) => void) | undefined = undefined
 
   constructor(cache: CacheEngine) {
     this.variants = new Variants(cache)
@@ -46,7 +48,9 @@ export class StoredResponses {
   /** Stores a response. */
   keep(recorded: RecordedHead, head: StoredHead, body: Buffer, of: ToStore): Kept {
     const kept = this.variants.keep(recorded, head, body, of)
-    if (!('refusal' in kept) && of.search !== undefined) this.searchIndex.keep(of.search, recorded, of.mark)
+    if ('refusal' in kept) return kept
+    if (of.search !== undefined) this.searchIndex.keep(of.search, recorded, of.mark)
+    this.onKept?.(kept.storageKey, head, body, of)
     return kept
   }
 }
