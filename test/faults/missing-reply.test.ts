@@ -63,6 +63,41 @@ describe.each(CLIENT_KINDS)('a reply that never comes, with %s', (kind) => {
   })
 })
 
+describe('the answer to a record of several invalidations that never comes', () => {
+  it('cannot be taken for that to a later record with others of them, which has another name', async () => {
+    let isLost = false
+    const proxy = await ReplyProxy.start(server.port, (reply) => {
+      if (isLost || !reply.toString().startsWith('*4\r\n:1\r\n')) return [reply]
+      isLost = true
+      return []
+    })
+    const keyPrefix = 'named:'
+    const cache = new FallbackCache({
+      redis: proxy.url,
+      redisTimeout: 200,
+      circuitBreaker: { cooldown: 0.5 },
+      keyPrefix,
+    })
+    try {
+      const issued = ['first', 'second'].map((key) => cache.invalidateKey(key))
+      await until('the answer to both is lost', () => isLost, { every: 1 })
+      issued.push(cache.invalidateKey('third'))
+      await until('all are told', () => cache.stats().connected && cache.stats().pendingInvalidations === 0)
+      await Promise.all(issued)
+      const records = (await server.command('XRANGE', `${keyPrefix}{fallback-cache}:log`, '-', '+')) as [
+        string,
+        string[],
+      ][]
+      const told = records.filter(([, fields]) => fields[3]?.includes('kfirst') === true)
+      expect(told.length).toBeGreaterThan(1)
+      expect(new Set(told.map(([, [, name]]) => name)).size).toBe(told.length)
+    } finally {
+      await cache.close()
+      await proxy.close()
+    }
+  })
+})
+
 describe('a connection on which nothing passes any more, in either direction', () => {
   it.concurrent.each(CLIENT_KINDS)('is replaced, with %s', { timeout: 60_000 }, async (kind) => {
     const proxy = await ChaosProxy.start({ port: server.port })

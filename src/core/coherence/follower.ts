@@ -148,12 +148,13 @@ export class Follower {
   }
 
   /**
-   * Appends invalidations of this process to this life of the log, in one record that has the name of the first.
+   * Appends invalidations of this process to this life of the log, in one record. If there are several, its name is new:
+   * by the answer to an earlier record with others of them, it cannot be taken for appended.
    *
    * @throws CacheError if the log has another life
    */
   async append(incarnation: string, batch: readonly [Issued, ...Issued[]]): Promise<void> {
-    const [{ nonce }] = batch
+    const nonce = batch.length === 1 ? batch[0].nonce : this.#nonces.next()
     const covers = batch.flatMap(({ recorded }) => recorded.covers)
     const result = await this.#log.append(incarnation, this.#head?.position ?? 0, nonce, covers)
     if (!result.appended)
@@ -161,7 +162,9 @@ export class Follower {
     const { head } = result
     if (head.nonce !== nonce) throw new CacheError('redis-out-of-step', 'the log answered for another record')
     this.#acknowledge(batch, head.position, result.existed)
-    if (head.incarnation === this.#head?.incarnation) this.#knowledge.add(head.position, nonce, covers)
+    if (head.incarnation === this.#head?.incarnation) {
+      for (const issued of batch) this.#knowledge.add(head.position, issued.nonce, issued.recorded.covers)
+    }
     // No other record came in between: the head can move without reading the log.
     if (isSamePlace(readHead(result.previous), this.#head)) this.#moveTo(head)
     else if (head.incarnation === this.#head?.incarnation && head.position > this.#head.position) {

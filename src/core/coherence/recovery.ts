@@ -201,7 +201,7 @@ export class Recovery {
     const own = this.#journal.recent(toldUpTo)
     for (const batch of inBatches(own)) {
       const position = await this.#repeat(
-        batch[0].nonce,
+        batch.length === 1 ? batch[0].nonce : this.#nonces.next(),
         batch.flatMap(({ recorded }) => recorded.covers),
       )
       for (const issued of batch) this.#journal.repeated(issued, position)
@@ -230,6 +230,7 @@ export class Recovery {
     if (head === undefined) throw new CacheError('log-broken', 'the invalidation log is not known yet')
     const result = await this.#tier.probe(() => this.#log.append(head.incarnation, head.position, nonce, covers))
     if (!result.appended) throw new CacheError('log-broken', 'the invalidation log changed during recovery')
+    if (result.head.nonce !== nonce) throw new CacheError('redis-out-of-step', 'the log answered for another record')
     this.#follower.told(result.head.position, nonce, covers)
     if (covers.length > 0) this.#replayed++
     return result.head.position
