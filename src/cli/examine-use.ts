@@ -29,6 +29,7 @@ const TRIALS: Readonly<Record<string, readonly string[]>> = {
   getrange: ['0', '1'],
   pexpire: ['1'],
   set: ['x'],
+  setrange: ['0', 'x'],
   xadd: ['*', 'n', 'x'],
   xrange: ['-', '+'],
   xrevrange: ['+', '-'],

@@ -13,6 +13,7 @@ export const NEEDED_COMMANDS: readonly string[] = [
   'scan',
   'select',
   'set',
+  'setrange',
   'time',
   'unlink',
   'xadd',
