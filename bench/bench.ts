@@ -12,6 +12,7 @@ import { costOfPageFault } from './page-fault.js'
 import { canPin, pin, pinNothing } from './pinned.js'
 import type { Measured, Scenario, Surroundings } from './scenario.js'
 import { codings } from './scenarios/codings.js'
+import { confirmed } from './scenarios/confirmed.js'
 import { forms } from './scenarios/forms.js'
 import { hits } from './scenarios/hits.js'
 import { invalidation } from './scenarios/invalidation.js'
@@ -48,6 +49,7 @@ const scenarios: readonly Scenario[] = [
   memory,
   invalidation,
   processes,
+  confirmed,
   latency,
 ]
 

@@ -33,6 +33,7 @@ export const catalog: Readonly<Record<string, Entry>> = {
   'ours express, metrics': { open: async () => (await express()).oursWatched },
   'ours express, redis-first': { open: async () => (await express()).oursRedis },
   'ours express, memory-first': { open: async () => (await express()).oursMemoryFirst },
+  'ours express, confirmed': { open: async () => (await express()).oursConfirmed },
   'ours express, precompressed': { open: async () => (await express()).oursPrecompressed },
   'ours express, skipping': { open: async () => (await express()).oursSkipping, runs: 2 },
   'compression over ours express': { open: async () => (await express()).oursCompressed },

@@ -67,6 +67,9 @@ export const oursRedis: Open = (setup, handler) => ours(setup, handler, { redis:
 export const oursMemoryFirst: Open = (setup, handler) =>
   ours(setup, handler, { redis: urlOf(setup), read: 'memory-first' })
 
+/** This library, memory answering what Redis confirms. */
+export const oursConfirmed: Open = (setup, handler) => ours(setup, handler, { redis: urlOf(setup), read: 'confirmed' })
+
 /** This library in front of Express, in memory. */
 export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
 
