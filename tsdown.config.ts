@@ -75,6 +75,8 @@ export default defineConfig([
     // The command line: no module imports it. Each command is a file that is loaded when it is run.
     entry: ['src/cli/main.ts'],
     outDir: 'dist/cli',
+    // No application loads it, and it prints no stack traces.
+    minify: true,
     format: 'esm',
     dts: false,
     inputOptions: INPUT,

@@ -27,9 +27,11 @@ describe('the tarball', () => {
   it('has what its texts link to', () => {
     const paths = files.map(({ path }) => path)
     // npm shows README.md with links into the repository, where its tests are.
-    // What is for those who change the code is in the repository only.
+    // What is for those who change the code, or want to know how it works and was measured, is in the repository only.
     const isInRepository = (target: string) =>
-      /^(test\/|docs\/(decisions\/|architecture\.md$)|(CHANGELOG|CONTRIBUTING)\.md$)/.test(target) && existsSync(target)
+      /^(test\/|docs\/(decisions\/|(architecture|coherence|large-fleets|performance|releases)\.md$)|(CHANGELOG|CONTRIBUTING)\.md$)/.test(
+        target,
+      ) && existsSync(target)
     const isThere = (target: string) =>
       isInRepository(target) || paths.some((path) => path === target || path.startsWith(`${target}/`))
     const dead = paths
