@@ -405,7 +405,11 @@ export class History {
       ({ value, finishedAt, until }) =>
         value.key === key && finishedAt !== undefined && finishedAt.tick > tick && until <= this.#scheduler.now,
     )
-    if (this.#takenAt <= tick && !isReplaced)
+    // It is stale for all, and may be kept by none in another life of the log.
+    const isSoftened = this.#issued.some(
+      ({ isSoft, versions }) => isSoft && (versions.get(key) ?? 0) > run.value.version,
+    )
+    if (this.#takenAt <= tick && !isReplaced && !isSoftened)
       this.violate('C5', `${by.name} has ${key} of run ${run.number} in memory alone, kept while it was cut off`)
   }
 
