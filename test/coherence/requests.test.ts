@@ -4,6 +4,7 @@ import { derivedKey } from '../../src/core/derived-key.js'
 import type { NewEntry } from '../../src/core/entry.js'
 import { engineOf } from '../../src/core/fallback-cache.js'
 import { FallbackCache, type FallbackCacheOptions } from '../../src/index.js'
+import { ChaosProxy } from '../support/chaos-proxy.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -141,6 +142,25 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     expect(await store(b, page, 'late', mark)).toBe(false)
     await b.set(page, 'set')
     expect(await a.get(page)).toBe('set')
+  })
+
+  it('gives way to a value that is set within two deadlines, however slow Redis is', async () => {
+    const proxy = await ChaosProxy.start({ port: server.port })
+    try {
+      const [a, b] = [await start({ redis: proxy.url, redisTimeout: 1_000 }), await start()]
+      // Redis knows the script by then.
+      await a.set('another', 1)
+      await engineOf(b).retire(['k'])
+      proxy.delay({ down: 700 })
+      const begun = performance.now()
+      await a.set('k', 'set')
+      // Looking at the log, writing, and writing again: each takes 700 ms.
+      expect(performance.now() - begun).toBeLessThan(2_000)
+      expect(await a.get('k')).toBe('set')
+      await until('it is shared', async () => (await b.get('k')) === 'set')
+    } finally {
+      await proxy.close()
+    }
   })
 
   it('lives as long as a handler may run, and fills Redis no further than its bound', async () => {

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js'
+import { type Clock, settledWithin } from '../clock.js'
 import type { Counters } from '../counters.js'
 import type { Entry } from '../entry.js'
 import type { CoreSettings } from '../options.js'
@@ -169,6 +169,7 @@ export class EntryWriter {
     this.#counters.redisBytesWritten += frame.length
     const placeOf = this.#changes?.expect(stamp.incarnation)
     slot.sentAt ??= this.#changes?.place
+    const sentAt = this.#clock.monotonic()
     const placeBefore = slot.place
     const written = await this.#entries.write(key, frame, { ttl, stamp, applied, late, after })
     if (written === 'behind') {
@@ -181,7 +182,7 @@ export class EntryWriter {
       this.#mirror.learnRetired(key, written.lostTo)
       slot.softened = this.#memory.isSoftened(key, slot)
       slot.sequence = this.#mirror.sequence
-      return this.#send(key, slot, place, { late })
+      return this.#sendAgain(key, () => this.#send(key, slot, place, { late }), sentAt)
     }
     slot.writtenIn = stamp.incarnation
     if (isLost(written)) this.#lost(key, slot, written.lostTo)
@@ -193,6 +194,19 @@ export class EntryWriter {
     slot.stamp = stamp
     slot.after = after?.id
     return true
+  }
+
+  /** Sends an entry a second time; the first attempt and the wait for this one have one deadline in common. */
+  async #sendAgain(key: string, send: () => Promise<boolean>, since: number): Promise<boolean> {
+    let isWritten = false
+    const sent = send().then(
+      (done) => {
+        isWritten = done
+      },
+      () => this.#writeBack.remember(key),
+    )
+    await settledWithin(this.#clock, sent, since + this.#settings.redisTimeout - this.#clock.monotonic())
+    return isWritten
   }
 
   /**
