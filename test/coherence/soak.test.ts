@@ -20,7 +20,7 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the soak test', () => {
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 80_000 }).catch(
       (thrown: { stdout: string; stderr: string }) => expect.fail(`${thrown.stdout}\n${thrown.stderr}`),
     )
-    expect(stdout).toMatch(/^violations( +|, )(C\d|liveness|trouble) 0(, (C\d|liveness|trouble) 0)+$/m)
+    expect(stdout).toMatch(/^violations( +|, )(C\d+|liveness|trouble) 0(, (C\d+|liveness|trouble) 0)+$/m)
     expect(stdout).toMatch(/^reads +[1-9]\d{2,}/m)
     expect(stdout).toMatch(/^disasters +[1-9]\d/m)
     expect(stdout).toMatch(/^ +1( +[1-9]\d*\.\d){3} +[1-9]\d* /m)
