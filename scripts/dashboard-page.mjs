@@ -18,6 +18,7 @@ export async function buildDashboardPage(folder = join(ROOT, 'dist/dashboard/pag
   // A file of its own, loaded when it is shown.
   await build({ ...common, ...page, external: ['./shadow.js'] })
   await build({ ...common, entryPoints: [join(SOURCES, 'shadow.js')], outfile: join(folder, 'shadow.js') })
+  for (const name of ['page.js', 'shadow.js']) shortenTemplates(join(folder, name))
   const styles = [join(ROOT, 'node_modules/uplot/dist/uPlot.min.css'), join(SOURCES, 'page.css')]
   const { outputFiles } = await build({
     stdin: { contents: styles.map((path) => readFileSync(path, 'utf8')).join('\n'), loader: 'css' },
@@ -27,4 +28,9 @@ export async function buildDashboardPage(folder = join(ROOT, 'dist/dashboard/pag
   })
   writeFileSync(join(folder, 'page.css'), outputFiles[0]?.contents ?? '')
   for (const name of ['index.html', 'icon.svg']) cpSync(join(SOURCES, name), join(folder, name))
+}
+
+/** Takes the indentation out of templates, where browsers show it as a space: minified code has no other lines. @param {string} file */
+function shortenTemplates(file) {
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/\n\s+/g, '\n'))
 }
