@@ -107,6 +107,15 @@ async function bytesInTurn(port: number, texts: readonly string[]): Promise<stri
   return got
 }
 
+const closes = new WeakMap<Socket, Promise<unknown>>()
+
+/** Resolves when a connection has ended. One listener for each, however often it is asked about. */
+function closeOf(socket: Socket): Promise<unknown> {
+  const known = closes.get(socket) ?? once(socket, 'close').catch(() => {})
+  closes.set(socket, known)
+  return known
+}
+
 async function bytesOver(socket: Socket, text: string, silence = 25): Promise<string> {
   let got = ''
   const collect = (chunk: Buffer) => {
@@ -119,7 +128,7 @@ async function bytesOver(socket: Socket, text: string, silence = 25): Promise<st
     length = got.length
     // In slices: a process that had to wait for a processor finds a timer due before it reads what has come.
     for (let slice = 0; slice < 5 && length === got.length && !socket.destroyed; slice++) {
-      await Promise.race([sleep(silence / 5), once(socket, 'close')])
+      await Promise.race([sleep(silence / 5), closeOf(socket)])
     }
   }
   socket.off('data', collect)
