@@ -12,6 +12,7 @@ import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { ChaosProxy } from '../support/chaos-proxy.js'
 import { RedisCluster } from '../support/cluster.js'
+import { freePort } from '../support/free-port.js'
 import { RedisServer, sentinelLogin } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -219,7 +220,7 @@ describe('a rediss:// URL', () => {
       )
     }
     const file = (name: string): string => join(folder, name)
-    port = 20_000 + Math.floor(Math.random() * 20_000)
+    port = await freePort()
     server = await RedisServer.start({
       args: [
         ...['--tls-port', String(port), '--tls-ca-cert-file', file('ca.pem'), '--tls-auth-clients', 'yes'],
