@@ -38,7 +38,7 @@ const HOSTS_ON_OTHERS = [
 ]
 const NEWEST = NODE_VERSIONS.at(-1)
 /** Of the simulation: a short form. Alone it plays 2,000, and each night 20,000. */
-const SEEDS = '800'
+const SEEDS = '600'
 /** Each command that the library sends, as a user with no more permissions than docs/redis.md names. CI runs all that need a Redis. */
 const WITH_LEAST_PERMISSIONS = ['core/contract-redis', 'coherence/amendment', 'coherence/owner']
 /** @type {import('./vitest.mjs').Counts} */
