@@ -2,7 +2,6 @@ import type { Turn } from '../../core/coherence/shared-turns.js'
 import type { CacheEngine } from '../../core/engine.js'
 import type { RunMark } from '../../core/mark.js'
 import type { DetachedRun, Exchange, FieldChanges } from '../port/exchange.js'
-import type { Recording } from '../port/recording.js'
 import { markRefresh } from '../port/refresh-mark.js'
 import type { Reply } from '../port/reply.js'
 import type { RequestHead } from '../port/request-head.js'
@@ -11,9 +10,10 @@ import { isFilledInput } from '../rules/filled-inputs.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import type { Fields } from '../syntax/fields.js'
 import type { MissReason } from './decision.js'
-import type { Flight, Landing } from './flight.js'
+import type { Flight } from './flight.js'
 import { Flights } from './flights.js'
 import { changesFor, conditionsOf, Snapshot, seenOf, snapshotOf } from './forwarded-request.js'
+import { Forwarding, NOTHING } from './forwarding.js'
 import type { Lookup } from './lookup.js'
 import { PostAnswer, PostWriter } from './post-answer.js'
 import type { ProtocolParts } from './protocol-parts.js'
@@ -26,22 +26,9 @@ import type { ResponseWriter } from './response-writer.js'
 import type { Retiring } from './retiring.js'
 import { Revalidation } from './revalidation.js'
 import { RunAnswers } from './run-answers.js'
+import { endTurnAfter, startInTurn, storedElsewhere } from './run-turns.js'
 import type { Scopes } from './scope.js'
 import { Tally } from './tally.js'
-
-/** A recording, and the field changes that a request is forwarded with. */
-export class Forwarding {
-  readonly recording: Recording
-  readonly changes: FieldChanges | undefined
-
-  constructor(recording: Recording, changes?: FieldChanges) {
-    this.recording = recording
-    this.changes = changes
-  }
-}
-
-/** Neither a reply nor a handler run: the client has left while its request waited. */
-export const NOTHING = Symbol('nothing')
 
 /** Checks whether another process has stored a response that a request may use. */
 export type Look = () => StoredResponse | undefined | Promise<StoredResponse | undefined>
@@ -169,7 +156,7 @@ export class HandlerRuns<Context extends object> {
     const start = () => this.#startDetached(run, { lookup, miss, flight, asked, request, isDetached: true }, end)
     const turn = this.#takeTurn(storageKey, look)
     if (turn === undefined) start()
-    else void this.#refreshInTurn(flight, turn, start, end)
+    else void startInTurn(turn, { flight, start, end }, this.#parts.reports)
     return true
   }
 
@@ -197,28 +184,6 @@ export class HandlerRuns<Context extends object> {
       end()
       recorder.abort('aborted')
     })
-  }
-
-  async #refreshInTurn(
-    flight: Flight,
-    turn: Promise<Turn<StoredResponse>>,
-    start: () => void,
-    end: () => void,
-  ): Promise<void> {
-    try {
-      const taken = await turn
-      if ('found' in taken) {
-        end()
-        flight.land(storedElsewhere(taken.found))
-        return
-      }
-      endTurnAfter(flight, taken)
-      start()
-    } catch (thrown) {
-      end()
-      this.#parts.reports.fault(thrown)
-      flight.land({ kind: 'refused' })
-    }
   }
 
   async #leadInTurn(
@@ -286,17 +251,4 @@ export class HandlerRuns<Context extends object> {
 /** Whether middleware in front has rewritten the URL of a request, or begun its answer. */
 function isTurned({ rewritten, begun }: RequestHead): boolean {
   return rewritten !== undefined || begun !== undefined
-}
-
-/** The landing for a response that another process has stored. */
-function storedElsewhere(stored: StoredResponse): Landing {
-  return { kind: 'stored', stored, written: Promise.resolve(true) }
-}
-
-/** Ends this process's turn when the run has ended; if its response was stored, once it is written to Redis. */
-function endTurnAfter(flight: Flight, turn: { readonly end: (stored: boolean) => void }): void {
-  flight.afterwards((landing) => {
-    if (landing.kind !== 'stored') return turn.end(landing.kind === 'abandoned')
-    void landing.written.then((isWritten) => turn.end(isWritten))
-  })
 }

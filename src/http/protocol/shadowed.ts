@@ -1,7 +1,7 @@
 import type { Exchange } from '../port/exchange.js'
 import type { Shadow } from '../shadow/shadow.js'
 import type { Decision } from './decision.js'
-import type { Forwarding } from './handler-runs.js'
+import type { Forwarding } from './forwarding.js'
 import type { ShadowParts, ShadowRuns } from './shadow-runs.js'
 
 /** Carries decisions out in shadow mode, with code that is loaded when a middleware is in this mode. */

@@ -1,6 +1,6 @@
 import { HANDLERS, isTraced } from '../../core/channels.js'
 import type { Exchange } from '../port/exchange.js'
-import type { Forwarding } from './handler-runs.js'
+import type { Forwarding } from './forwarding.js'
 import { HandlerTrace } from './handler-trace.js'
 import { recorderIn } from './post-answer.js'
 
