@@ -1,23 +1,19 @@
 import { isTraced, STORES } from './channels.js'
 import type { Clock } from './clock.js'
-import { type ChangeStats, NO_CHANGES } from './coherence/changes.js'
-import type { LogStats } from './coherence/coherence.js'
 import type { Cover } from './coherence/cover.js'
 import type { InspectedTiers } from './coherence/inspected-tiers.js'
 import { type HowToInvalidate, Invalidator, keyRecordsFor } from './coherence/invalidator.js'
-import type { JournalStats, KnownStats } from './coherence/journal.js'
 import { JudgedMemory } from './coherence/judged-memory.js'
-import { Mirror, type MirrorStats } from './coherence/mirror.js'
-import type { OutageStats } from './coherence/outages.js'
-import type { BoardStats, ProcessBoard } from './coherence/process-board.js'
-import { RetiredKeys, type RetiredStats } from './coherence/retired-keys.js'
-import type { RetirementStats } from './coherence/retirement.js'
+import { Mirror } from './coherence/mirror.js'
+import type { ProcessBoard } from './coherence/process-board.js'
+import { RetiredKeys } from './coherence/retired-keys.js'
 import { SharedAccess } from './coherence/shared-access.js'
 import type { Turn } from './coherence/shared-turns.js'
 import type { TakenIds } from './coherence/taken-ids.js'
 import type { Counters } from './counters.js'
 import { shortened } from './early-refresh.js'
 import { type Content, type Entry, makeEntryId, type NewEntry, wholeMoments } from './entry.js'
+import { type EntryStoreStats, entryStoreStats } from './entry-store-stats.js'
 import type { GuardedEmitter } from './events.js'
 import type { Absence, Found } from './found.js'
 import type { RunMark } from './mark.js'
@@ -41,37 +37,7 @@ export interface StoreResult {
   readonly written: Promise<boolean>
 }
 
-/** Statistics of the tiers and the invalidation log. */
-export interface EntryStoreStats {
-  readonly memory: MemoryStats
-  /** When the entry that will be evicted next was stored, in epoch ms. */
-  readonly oldestStoredAt: number | undefined
-  readonly mirror: MirrorStats
-  /** `undefined` without Redis, and until its code is loaded. */
-  readonly journal: (JournalStats & KnownStats) | undefined
-  readonly outage: OutageStats
-  /** `undefined` without Redis, and until its code is loaded. */
-  readonly log: LogStats | undefined
-  /** Entries whose write to Redis failed and will be retried. */
-  readonly pendingWrites: number
-  /** Keys recently invalidated by requests with unsafe methods. */
-  readonly retired: RetiredStats & Partial<RetirementStats>
-  /** What is known of changes by other processes. */
-  readonly changes: ChangeStats
-  /** Operations that wait for Redis, given up or not. */
-  readonly commandsInFlight: number
-  readonly isConnected: boolean
-  readonly redisError: string | undefined
-  readonly circuitState: 'closed' | 'open' | 'half_open'
-  readonly circuitFailures: number
-  /** `undefined` without Redis, and until its code is loaded. */
-  readonly board: BoardStats | undefined
-  /** The memory of the store that follows; `undefined` without one. */
-  readonly shadow: Pick<MemoryStats, 'entries' | 'bytes' | 'maxBytes'> | undefined
-}
-
 const nowhere: Stamp = { incarnation: '-', position: 0 }
-const NO_OUTAGE: OutageStats = { seconds: 0, currentSeconds: null }
 const notWritten = Promise.resolve(false)
 
 /**
@@ -301,29 +267,11 @@ export class EntryStore {
   }
 
   stats(): EntryStoreStats {
-    const { store, failure } = this.#shared
-    const coherence = store?.coherence
-    return {
-      memory: this.#memory.tier.stats(),
-      oldestStoredAt: this.#memory.tier.oldest()?.entry.storedAt,
-      mirror: this.#mirror.stats(),
-      journal: coherence?.stats(),
-      outage: coherence?.outageStats() ?? NO_OUTAGE,
-      log: coherence?.logStats(),
-      pendingWrites: store?.writer.pending ?? 0,
-      retired: store?.retirement.stats() ?? this.#mirror.retired.stats(),
-      changes: coherence?.changes?.stats() ?? NO_CHANGES,
-      commandsInFlight: coherence?.tier.inFlight ?? 0,
-      isConnected: coherence === undefined ? !this.isShared : coherence.isConnected,
-      redisError: coherence === undefined ? failure?.message : coherence.redisError,
-      circuitState: coherence?.breaker.state ?? 'closed',
-      circuitFailures: coherence?.breaker.failures ?? 0,
-      board: store?.board.stats(),
-      shadow: this.#follower === undefined ? undefined : this.#follower.usage,
-    }
+    const [memory, mirror, shared] = [this.#memory.tier, this.#mirror, this.#shared]
+    return entryStoreStats({ memory, mirror, shared, shadow: this.#follower?.usage })
   }
 
-  /** Sends pending invalidations to Redis, for at most one second, and stops. */
+  /** Sends pending invalidations to Redis, as long as it takes them and for a few seconds at most, and stops. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
