@@ -1,3 +1,4 @@
+import { OutgoingMessage, ServerResponse } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
 import Router from '@koa/router'
@@ -133,6 +134,26 @@ for (const [name, createApp] of Object.entries({ express: express5, express4 }))
         res.end('right')
         res.statusCode = 500
       },
+      'writes by a method of the prototype': (res) => {
+        Reflect.apply(ServerResponse.prototype.write, res, ['ri'])
+        res.end('ght')
+      },
+      'writes by a method of the prototype between others': (res) => {
+        res.cork()
+        res.write('ri')
+        Reflect.apply(OutgoingMessage.prototype.write, res, ['g'])
+        res.uncork()
+        res.end('ht')
+      },
+      'ends by a method of the prototype': (res) => {
+        res.write('ri')
+        Reflect.apply(ServerResponse.prototype.end, res, ['ght'])
+        res.end()
+      },
+      'begins by a method of the prototype': (res) => {
+        ServerResponse.prototype.writeHead.call(res, 200)
+        res.end('right')
+      },
       'sends early hints first': (res) => {
         res.writeEarlyHints({ link: '</a>; rel=preload' })
         res.writeProcessing()
@@ -148,6 +169,21 @@ for (const [name, createApp] of Object.entries({ express: express5, express4 }))
         }
       })
     }
+
+    it('that writes what looks like chunks, corked and not, is stored', async () => {
+      let runs = 0
+      const { client } = await site((_req, res) => {
+        runs += 1
+        res.write('ff')
+        res.cork()
+        for (const part of ['\r\n', Buffer.from('\r\n'), '0', 'é']) res.write(part)
+        res.uncork()
+        res.write('c3a9', 'hex')
+        res.end('0\r\n\r\n', 'latin1')
+      })
+      for (const _ of ['stored', 'found']) expect((await client('/')).text).toBe('ff\r\n\r\n0éé0\r\n\r\n')
+      expect(runs).toBe(1)
+    })
 
     const broken: Record<string, (res: Response) => void> = {
       'throws after its head': (res) => {

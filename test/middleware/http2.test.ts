@@ -1,5 +1,10 @@
 import { createServer, type RequestListener } from 'node:http'
-import { connect, createServer as createHttp2Server, type IncomingHttpHeaders } from 'node:http2'
+import {
+  connect,
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import Koa from 'koa'
@@ -87,6 +92,21 @@ it('an answer after one that http2 has refused is sent, from the handler and fro
     const { fields, body } = await get()
     expect([fields[':status'], fields['x-tried'], body]).toEqual([200, 'twice', 'page'])
   }
+})
+
+it.each<[how: string, end: (stream: ServerHttp2Stream, end: () => void) => void]>([
+  ['written to', (stream, end) => void stream.write('e', end)],
+  ['ended', (stream, end) => void stream.end('e', end)],
+])('a page of which a part is %s the stream itself is not stored', async (_, finish) => {
+  const cached = expressCache({ ttl: 60 })
+  open.push(cached)
+  const get = await overHttp2((req, res) =>
+    cached(req, res, () => {
+      res.write('pag')
+      finish((res as unknown as { stream: ServerHttp2Stream }).stream, () => res.end())
+    }),
+  )
+  for (const _ of ['first', 'second']) expect((await get()).body).toBe('page')
 })
 
 async function overHttp1(listener: RequestListener): Promise<() => Promise<Got>> {

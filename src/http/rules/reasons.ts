@@ -79,7 +79,7 @@ export const REASONS = {
   'too-large': 'The body is larger than maxBodySize, or does not fit in memory.',
   incomplete: 'The length of the body differs from Content-Length or Content-Range.',
   aborted:
-    'The handler failed, the response was destroyed before its end, or the client disconnected before its end and no Content-Length sent before shows that the body is complete.',
+    'The handler failed, the response was destroyed before its end, a part of its body was sent past its own methods (as by ServerResponse.prototype.write.call), or the client disconnected before its end and no Content-Length sent before shows that the body is complete.',
   'content-length': 'The response has a Content-Length that does not consist of digits (RFC 9110, section 8.6).',
   'transfer-encoding':
     'The handler set a transfer coding other than chunked, so the body is not in the form that a client reads (RFC 9112, section 6.1).',

@@ -1,7 +1,7 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/index.js'
 import { ownBytes } from '../../http/port/index.js'
-import { knownFields, layFields } from '../node-internals/index.js'
+import { countSent, knownFields, layFields, type SentBytes } from '../node-internals/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
@@ -13,6 +13,7 @@ import { inWireText } from './wire-text.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
 
 const { end, write } = OutgoingMessage.prototype
+const OWN = { end, write }
 
 /**
  * A response whose methods are replaced: its head, as the handler has made it, and what happens at each call of a replaced
@@ -20,6 +21,8 @@ const { end, write } = OutgoingMessage.prototype
  */
 export class ResponseWatch implements ResponseHead {
   readonly outer: ResponseHead['outer']
+  /** The watch of another cache, if that gets what this one sends. */
+  around: ResponseWatch | undefined
   readonly #outerFields: OuterFields | undefined
   readonly #fieldsWatch: ResponseFieldsWatch | undefined
   readonly #request: NodeRequest
@@ -37,6 +40,9 @@ export class ResponseWatch implements ResponseHead {
   /** The same reply, after its head was written and before the handler's `end`. */
   #held: HeldAnswer | undefined
   #records = false
+  /** What Node.js sends of a body that comes in pieces, and what of it has passed the methods here, in bytes. */
+  #sent: SentBytes | undefined
+  #passed = 0
   #waitsFor: Promise<unknown> | undefined
   #ended = false
   #isPaused = false
@@ -165,6 +171,7 @@ export class ResponseWatch implements ResponseHead {
     const own = copied(args)
     const [chunk, encoding] = own
     const bytes = bytesOf(chunk as Uint8Array | string, encoding)
+    this.#passed += Buffer.byteLength(bytes)
     this.#records = this.#recording.write(bytes as Buffer | string)
     return own
   }
@@ -215,6 +222,7 @@ export class ResponseWatch implements ResponseHead {
     const onward: Onward = this.#recording.begin(this, this.#whole)
     this.#instead = onward.instead
     this.#records = onward.record && this.#whole === undefined
+    if (this.#records) this.#sent = countSent(response)
     this.#waitsFor = onward.before
     if (onward.instead !== undefined) {
       if (this.#whole === undefined) this.#hold(onward.instead)
@@ -241,6 +249,7 @@ export class ResponseWatch implements ResponseHead {
 
   #finish(args: unknown[]): void {
     const { end } = this.#before
+    if (this.#records && this.#sent?.isEnded) this.#recording.abort('aborted')
     if (this.#held !== undefined) {
       this.#held.end(args)
     } else if (this.#instead !== undefined) {
@@ -249,7 +258,24 @@ export class ResponseWatch implements ResponseHead {
     } else {
       this.#pass(end, inOnePiece(end, args))
     }
+    if (this.#isBypassed) this.#recording.abort('aborted')
     this.#recording.end()
+  }
+
+  /** Whether more was sent than came by the methods here, as by a method of the prototype. */
+  get #isBypassed(): boolean {
+    // Middleware in front may make other bytes of a body.
+    if (!this.#records || this.#sent === undefined || !this.#sendsItself) return false
+    const passed = this.#held === undefined ? this.#passed : (this.#instead?.body?.length ?? 0)
+    return this.#sent.body > passed
+  }
+
+  /** Whether Node.js gets the bytes as they come, with no middleware between that may make others of them. */
+  get #sendsItself(): boolean {
+    if (this.around !== undefined) return this.around.#instead === undefined && this.around.#sendsItself
+    const response = this.#response
+    const own = 'stream' in response ? (Object.getPrototypeOf(response) as SendingMethods) : OWN
+    return this.#before.end === own.end && this.#before.write === own.write
   }
 
   /** Removes the fields of the application, except those that outer middleware had set, and sets those of the reply. */

@@ -22,6 +22,8 @@ export function watchResponse(
   restore: () => void,
 ): ResponseHead['outer'] {
   const watch = new ResponseWatch(request, response, recording, restore)
+  const { write, end } = response
+  if (write === METHODS.write && end === METHODS.end) watch.around = (response as Watched)[WATCH]
   // Another watch nearer to the client exists; the replaced methods call its methods.
   const methods = WATCH in response ? methodsOf(watch) : METHODS
   if (methods === METHODS) (response as Watched)[WATCH] = watch

@@ -1,0 +1,119 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+
+type Send = (data: string | Uint8Array, encoding?: unknown, ...rest: readonly unknown[]) => boolean
+
+/** The property under which a response, or a stream of http2, stores what was counted. */
+const SENT = Symbol('fallback-cache.sent')
+
+interface Sending {
+  /** The private method through which Node.js sends all of a body, and the framing of its chunks. */
+  _send?: Send
+  chunkedEncoding?: boolean
+  [SENT]?: SentBytes
+}
+
+interface SendingStream {
+  write: Send
+  readonly writableEnded: boolean
+  [SENT]?: SentBytes
+}
+
+/**
+ * Counts the bytes of a response's body that are sent from now on, by whichever method: `write` and `end` of the
+ * prototype, and `write` of an http2 stream, pass by the methods of the response itself.
+ */
+export function countSent(response: ServerResponse): SentBytes {
+  if ('stream' in response) return countOfStream(response.stream as SendingStream)
+  isCountable ??= check()
+  return isCountable ? countOfMessage(response) : new SentBytes()
+}
+
+/** The bytes of a body that were sent. */
+export class SentBytes {
+  /** In bytes, without head and framing. */
+  body = 0
+  readonly stream: SendingStream | undefined
+  /** What remains of the current chunk and its line ends. */
+  #rest = 0
+
+  constructor(stream?: SendingStream) {
+    this.stream = stream
+  }
+
+  /** Whether the body was ended by a method that tells nothing of it. */
+  get isEnded(): boolean {
+    return this.stream?.writableEnded === true
+  }
+
+  add(data: unknown, encoding: unknown, isChunked: boolean): void {
+    const size = typeof data === 'string' ? Buffer.byteLength(data, encoding as BufferEncoding) : sizeOf(data)
+    if (!isChunked) {
+      this.body += size
+    } else if (this.#rest > 0) {
+      this.#rest -= size
+    } else if (size > 0) {
+      // Each chunk begins with its size, in a call of its own.
+      const chunk = Number.parseInt(String(data), 16)
+      this.body += chunk
+      this.#rest = chunk + LINE_ENDS
+    }
+  }
+}
+
+const LINE_ENDS = 4
+
+function sizeOf(data: unknown): number {
+  return data instanceof Uint8Array ? data.byteLength : 0
+}
+
+function countOfMessage(response: ServerResponse): SentBytes {
+  const sending = response as unknown as Sending
+  const known = sending[SENT]
+  if (known !== undefined) return known
+  const sent = new SentBytes()
+  sending[SENT] = sent
+  // The same function for all responses: see `watchResponse`.
+  if (sending._send === send) sending._send = sendCounted
+  return sent
+}
+
+function countOfStream(stream: SendingStream): SentBytes {
+  const known = stream[SENT]
+  if (known !== undefined) return known
+  const sent = new SentBytes(stream)
+  const { write } = stream
+  stream[SENT] = sent
+  stream.write = (data, encoding, ...rest) => {
+    sent.add(data, encoding, false)
+    return write.call(stream, data, encoding, ...rest)
+  }
+  return sent
+}
+
+const send = Reflect.get(ServerResponse.prototype, '_send') as Send
+
+function sendCounted(this: Sending, data: string | Uint8Array, encoding?: unknown, ...rest: unknown[]): boolean {
+  this[SENT]?.add(data, encoding, this.chunkedEncoding === true)
+  return send.call(this, data, encoding, ...rest)
+}
+
+let isCountable: boolean | undefined
+
+/** Self-test: whether this Node.js sends all of a body, and nothing else, through its private method. */
+function check(): boolean {
+  if (typeof send !== 'function') return false
+  return [true, false].every((isChunked) => {
+    const response = new ServerResponse(new IncomingMessage(new Socket()))
+    response.useChunkedEncodingByDefault = isChunked
+    const sent = countOfMessage(response)
+    response.write('text')
+    response.write(Buffer.from('\r\n'))
+    response.cork()
+    response.write('c3a9', 'hex')
+    response.write('é')
+    response.uncork()
+    response.end('end')
+    return sent.body === 13
+  })
+}
