@@ -61,10 +61,24 @@ const { values: flags, positionals } = parseArgs({
     rounds: { type: 'string', default: '2' },
     processes: { type: 'string', default: '1' },
     before: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
+if (flags.help) {
+  console.log(
+    'npm run bench -- [scenario…] [--short] [--node=<version or path>] [--rounds=<n>] [--processes=<n>] [--before=<checkout>]\n' +
+      'npm run bench -- compare [<file of a run> <another>]\n\n' +
+      `Scenarios: ${scenarios.map(({ name }) => name).join(', ')}; curves. docs/performance.md explains them.`,
+  )
+  process.exit(0)
+}
 if (positionals[0] === 'compare') {
-  compareRuns(positionals.slice(1))
+  try {
+    compareRuns(positionals.slice(1))
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(1)
+  }
   process.exit(0)
 }
 const wanted = positionals.flatMap((name) => (name === 'curves' ? curves.map((curve) => curve.name) : [name]))

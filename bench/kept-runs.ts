@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Measured } from './scenario.js'
@@ -37,7 +37,10 @@ export function keepRun(run: Omit<KeptRun, 'measured'>, measured: Measured): str
  */
 export function compareRuns(paths: readonly string[]): void {
   const [one, other] = paths.length > 0 ? paths : lastRuns()
-  if (one === undefined || other === undefined) throw new Error(`two runs are needed, or two files in ${FOLDER}`)
+  if (one === undefined || other === undefined)
+    throw new Error(
+      `two runs are needed: name their files, or run the bench twice without --short (${FOLDER} keeps them)`,
+    )
   const [before, after] = [readRun(one), readRun(other)]
   if (before.node !== after.node) console.log(`on ${before.node}, and then on ${after.node}`)
   const rows = Object.keys(after.measured)
@@ -80,7 +83,7 @@ function ratioIn(key: string): { scenario: string; of: string; to: string } | un
 }
 
 function lastRuns(): readonly string[] {
-  const files = readdirSync(FOLDER).filter((file) => file.endsWith('.json'))
+  const files = (existsSync(FOLDER) ? readdirSync(FOLDER) : []).filter((file) => file.endsWith('.json'))
   return files
     .sort()
     .slice(-2)

@@ -52,8 +52,16 @@ const { values: flags, positionals } = parseArgs({
     short: { type: 'boolean', default: false },
     cpu: { type: 'boolean', default: false },
     node: { type: 'string', default: '24' },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
+if (flags.help) {
+  console.log(
+    'npm run bench:guard -- [part of a name…] [--short] [--cpu] [--node=<version or path>] [--update]\n\n' +
+      `Rows: ${guarded.map(({ name }) => name).join('; ')}. docs/performance.md explains them.`,
+  )
+  process.exit(0)
+}
 const node = /^\d+$/.test(flags.node) ? ((await provideNode(flags.node)) ?? process.execPath) : flags.node
 const by = has('valgrind') && !flags.cpu ? 'instructions' : 'cpu'
 const stored = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<typeof by, Ratios>>

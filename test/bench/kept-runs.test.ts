@@ -48,7 +48,7 @@ describe('compareRuns', () => {
   })
 
   it('says that it needs two runs', () => {
-    expect(() => compareRuns(['one.json'])).toThrow('two runs are needed')
+    expect(() => compareRuns(['one.json'])).toThrow('two runs are needed: name their files')
   })
 })
 
