@@ -31,8 +31,15 @@ redis = binary === undefined ? undefined : await PrivateRedis.start(binary)
 await fleet.start(database, externalRedis || redis?.url)
 await demo.open(origin, externalRedis ? 'external' : redis)
 
-console.log(`fallback-cache: ${fleet.names.length} processes with Express and Koa, one cache\n`)
-console.log(`  ${origin}            the tour: press "Kill Redis", and watch the answers go on`)
+const hasRedis = Boolean(externalRedis) || redis !== undefined
+const [memory, start] = hasRedis
+  ? [
+      'one cache',
+      redis ? 'press "Kill Redis", and watch the answers go on' : 'write a record, and see all processes read it',
+    ]
+  : ['a cache in the memory of each', 'write a record, and see which processes read it']
+console.log(`fallback-cache: ${fleet.names.length} processes with Express and Koa, ${memory}\n`)
+console.log(`  ${origin}            the tour: ${start}`)
 console.log(`  ${origin}/__cache/   the dashboard of the cache\n`)
 console.log(`  ${redisNews()}`)
 if (process.stdin.isTTY) console.log(`  ${KEYS_HELP}`)
@@ -65,10 +72,9 @@ async function listenOn(port: number, host: string): Promise<void> {
 function redisNews(): string {
   if (externalRedis) return 'Redis: the one of DEMO_REDIS_URL'
   if (redis !== undefined) return `Redis: ${binary}, pid ${redis.pid}, ${redis.url}`
-  return (
-    'Redis: no redis-server found, so everything runs in memory, and each process has its own: it does not learn of the writes of others. ' +
-    'To see Redis killed: apt-get install redis-server, or brew install redis'
-  )
+  const none = 'so each process caches in its own memory and does not learn of the writes of others.'
+  if (externalRedis === '' || process.env.SKIP_REDIS === '1') return `Redis: none, as asked, ${none}`
+  return `Redis: no redis-server found, ${none} To see Redis killed: apt-get install redis-server, or brew install redis`
 }
 
 /** Ends everything that was started here. A second signal does not wait. */

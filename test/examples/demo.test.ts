@@ -107,9 +107,8 @@ describe('npm start without a redis-server', () => {
 
   it('runs in memory, and says what processes do not share', async () => {
     const { get, act, lastWrite, process } = demo
-    expect(process.output).toContain(
-      'no redis-server found, so everything runs in memory, and each process has its own',
-    )
+    expect(process.output).toContain('Redis: none, as asked, so each process caches in its own memory')
+    expect(process.output).not.toContain('Kill Redis')
     expect((await get('/countries/NO', 'express-1')).source).toBe('handler')
     expect((await get('/countries/NO', 'express-1')).source).toBe('memory')
     expect((await get('/countries/NO', 'koa-1')).source).toBe('handler')
