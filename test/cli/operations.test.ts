@@ -333,6 +333,7 @@ describe('demo', () => {
       expect.stringContaining('detail=cookie-read'),
     ])
     const page = /\S+\/__cache\//.exec(String(text))?.[0] ?? ''
+    expect(await (await fetch(new URL('/', page))).text()).toContain(lines[0]?.address)
     expect((await fetch(page)).status).toBe(200)
     const foreign = await ask(new URL(page), { method: 'GET', headers: { host: 'evil.example' } })
     expect(foreign.status).toBe(403)

@@ -37,6 +37,7 @@ export const demoCommand: Command = {
 
     const route = async ({ method, url = '/', headers }: IncomingMessage, response: ServerResponse): Promise<void> => {
       const [, id] = /^\/products\/(\w+)(?:$|\?)/.exec(url) ?? []
+      if (url === '/') return void response.end(`${guide(server.origin)}\n`)
       if (url === '/cart') return void response.end(`cart of ${headers.cookie ?? 'a stranger'}\n`)
       if (id === undefined) return void response.writeHead(404).end('not found\n')
       if (method === 'POST') {
@@ -55,7 +56,7 @@ export const demoCommand: Command = {
     })
     const { origin } = server
     if (given.has('json')) await terminal.json({ url: origin, dashboard: `${origin}${DASHBOARD}/` })
-    else await terminal.print(visible(origin) + guide(origin))
+    else await terminal.print(`${visible(origin)}  (Ctrl-C ends it)\n\n${guide(origin)}`)
     await server.end(signal)
     await cached.close()
     return 0
@@ -63,9 +64,7 @@ export const demoCommand: Command = {
 }
 
 function guide(origin: string): string {
-  return `  (Ctrl-C ends it)
-
-Try, in another terminal, and look at Cache-Status:
+  return `Try, in another terminal, and look at Cache-Status:
   curl -i ${origin}/products/1          half a second: a miss
   curl -i ${origin}/products/1          at once: a hit
   curl -X POST ${origin}/products/1     changes the product, and invalidates its page
