@@ -52,8 +52,10 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/shadow/simulated-memory.ts #sizes': 'directory of [shadow mode](shadow.md)',
   'http/shadow/late-shadow.ts #ledgers': 'requests counted by route',
   'http/shadow/verification.ts #ledgers': 'requests counted by route',
-  'http/shadow/verification.ts #made': 'pages whose visitor is known in the mode [verify](shadow.md)',
-  'http/shadow/verification.ts #madeBefore': 'pages whose visitor is known in the mode [verify](shadow.md)',
+  'http/shadow/verification.ts #made':
+    'stored responses whose visitor is known in the mode [`verify`](shadow.md#later-mode-verify)',
+  'http/shadow/verification.ts #madeBefore':
+    'stored responses whose visitor is known in the mode [`verify`](shadow.md#later-mode-verify)',
   'http/shadow/verification.ts VERIFICATIONS': 'directory of [shadow mode](shadow.md)',
   'http/shadow/shadow.ts SHADOWS': 'directory of [shadow mode](shadow.md)',
   'http/store/no-vary-search-index.ts #rules': 'rules of No-Vary-Search',
