@@ -192,6 +192,7 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
     for (const user of ['1', '1', '2', '1', '2']) {
       await fetch(`${address}/news`, { headers: { cookie: `seen=${user}` } })
       await fetch(`${address}/products/1`)
+      await fetch(`${address}/categories/lamps`)
       await fetch(`${address}/account`, { headers: { cookie: 'session=1' } })
     }
     for (const options of [{}, { colorScheme: 'dark' as const }, { viewport: { width: 375, height: 812 } }]) {
@@ -204,6 +205,8 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
       const refused = page.getByRole('region', { name: 'Refusals in shadow mode' })
       expect(await refused.getByRole('row', { name: 'cookie' }).innerText()).toMatch(/inputs\.ignore/)
       expect(await tile(page, 'Hit ratio')).toMatch(/ %$/)
+      const ofAll = `of ${shadow.shadowReport()?.all.handlerSeconds.toFixed(1)} s`
+      expect(await page.locator('.tile', { hasText: 'Handler time' }).locator('.hint').innerText()).toBe(ofAll)
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
       await page.evaluate(axe)
       const { violations } = (await page.evaluate('axe.run()')) as { violations: { id: string; impact: string }[] }

@@ -63,7 +63,7 @@ export function shadowTemplate() {
     <section class="tiles" aria-label="What the cache would do">
       ${tile('Hit ratio', percent(all.hitRatio), sizes(all))}
       ${tile('Requests', count(all.requests), `${count(all.bypassed)} would bypass the cache`)}
-      ${tile('Handler time', `${span(all.savedSeconds)} saved`, `of ${span(all.handlerSeconds + all.savedSeconds)}`)}
+      ${tile('Handler time', `${span(all.savedSeconds)} saved`, `of ${span(all.handlerSeconds)}`)}
       ${tile('Bodies', bytes(all.savedBytes), 'would come from the cache')}
       ${tile("Another visitor's", count(all.answers.leaked), `${count(all.answers.suspected)} suspected`)}
       ${tile('Stale', count(all.answers.stale), `${count(all.answers.same)} the same, ${count(all.answers.noise)} noise`)}
