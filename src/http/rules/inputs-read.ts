@@ -4,6 +4,7 @@ import { filledText, LINES } from './filled-inputs.js'
 import { meetObject } from './met-objects.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
 import { NEUTRAL_RESPONSE_FIELDS, REFLECTED_RESPONSE_FIELDS, RESPONSE_FIELD } from './neutral-response-fields.js'
+import { placeInCode } from './place-in-code.js'
 import type { Filling } from './vary.js'
 
 /**
@@ -260,21 +261,3 @@ const NO_FIELDS: InputsRead['fieldsBefore'] = Object.freeze({})
 const UNREFLECTED: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since'])
 
 const NO_NAMES: readonly string[] = Object.freeze([])
-
-let placesLeft = 8
-
-/**
- * The application's line of code that read all fields. Only the first few are determined, because a stack trace takes
- * microseconds.
- */
-function placeInCode(): string | undefined {
-  if (placesLeft === 0) return undefined
-  placesLeft -= 1
-  const lines = (new Error().stack ?? '').split('\n').slice(1)
-  const line = lines.find(
-    (one) => !OWN_CODE.test(one) && !one.includes('node:internal') && !one.includes('<anonymous>'),
-  )
-  return line?.trim().replace(/^at /, '')
-}
-
-const OWN_CODE = /[\\/]fallback-cache[\\/]dist[\\/]|inputs-read\.|watched-fields\.|watched-request\./
