@@ -255,6 +255,23 @@ for (const [name, createApp] of Object.entries({ express: express5, express4 }))
       expect(got.match(/for \/\d/g)).toEqual(['/1', '/2', '/1', '/2', '/1', '/3'].map((path) => `for ${path}`))
     })
 
+    const reasons: Record<string, (res: Response) => void> = {
+      ' ': (res) => res.writeHead(200, '').end('x'),
+      ' Voil\xc3\xa0': (res) => {
+        res.statusMessage = 'Voilà'
+        res.end('x')
+      },
+      ' Voil\xe0': (res) => res.writeHead(200, 'Voilà').end(Buffer.from('x')),
+    }
+    for (const [reason, answer] of Object.entries(reasons)) {
+      it(`that has the reason${reason} has it on a miss, and on prepared and other hits`, async () => {
+        const { client } = await site((_req, res) => answer(res))
+        const [found, last] = ['GET / HTTP/1.1\r\nHost: a\r\n\r\n', lines('GET / HTTP/1.1', 'Host: a')]
+        const got = `${await raw(client.port, last)}${await raw(client.port, `${found}${last}`)}`
+        expect(got.match(/(?<=HTTP\/1\.1 200).*(?=\r\n)/g)).toEqual([reason, reason, reason])
+      })
+    }
+
     it('refreshes without what the client asked for itself', async () => {
       const seen: (string | undefined)[][] = []
       const { client, clock } = await site((req, res) => {
@@ -508,4 +525,19 @@ describe('HTTP/2', () => {
     session.close()
     server.close()
   })
+})
+
+it('a handler of node:http reads no field of a head that it has given to writeHead alone', async () => {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(cached)
+  const client = await serve((req, res) => {
+    cached(req, res, () => {
+      res.writeHead(200, { 'X-Given': 'at once' })
+      res.end(JSON.stringify([res.getHeader('x-given') ?? null, res.getHeaders(), res.headersSent]))
+    })
+  })
+  for (const _ of ['stored', 'found']) {
+    const got = await client('/')
+    expect([got.field('x-given'), got.text]).toEqual(['at once', '[null,{},true]'])
+  }
 })

@@ -7,7 +7,14 @@ export { answerEarly, type Unopened } from './early-answers.js'
 export type { MadeResponses } from './made-responses.js'
 export { matchingPrototypes } from './matching-prototypes.js'
 export { NoSocket, requestOn, responseOn } from './no-socket.js'
-export { hasHadFields, knownFields, layFields, type OutgoingFields, outgoingFields } from './outgoing-fields.js'
+export {
+  hasHadFields,
+  hideFields,
+  knownFields,
+  layFields,
+  type OutgoingFields,
+  outgoingFields,
+} from './outgoing-fields.js'
 export { sendPrepared, sendPreparedOver, supportsPrepared } from './prepared-head.js'
 export { countSent, type SentBytes } from './sent-bytes.js'
 export { hasUnreadFields } from './unread-fields.js'

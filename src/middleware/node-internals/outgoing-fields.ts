@@ -68,6 +68,11 @@ export function showFields(response: ServerResponse, fields: OutgoingFields): vo
   if (place !== undefined) (response as unknown as Record<symbol, OutgoingFields>)[place] = fields
 }
 
+/** Makes a response whose head is sent have no readable fields, as after a `writeHead` that was given all of them. */
+export function hideFields(response: ServerResponse): void {
+  if (place !== undefined && place in response) (response as unknown as Record<symbol, null>)[place] = null
+}
+
 /** The internal field storage of a response, for reading only; `undefined` if this Node.js stores fields elsewhere. */
 export function outgoingFields(response: ServerResponse): OutgoingFields | undefined {
   if (place === undefined || !(place in response)) return undefined

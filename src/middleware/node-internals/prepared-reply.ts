@@ -83,7 +83,7 @@ function prepare(
   if (checkedNames === undefined || status < 200 || status === 204 || (status === 304 && body !== undefined))
     return false
   const fields = emptyFields() as unknown as OutgoingFields
-  const reason = reply.reason || STATUS_CODES[status] || 'unknown'
+  const reason = reply.reason ?? STATUS_CODES[status] ?? 'unknown'
   let head = `HTTP/1.1 ${status} ${reason}\r\n`
   let length: string | undefined
   if (poweredBy !== undefined && !removed.includes('x-powered-by')) {

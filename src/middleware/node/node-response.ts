@@ -20,6 +20,8 @@ export type NodeResponse = ServerResponse & {
 /** Sends a reply over a response: sets its fields, replacing existing ones, then sends all bytes at once. */
 export function sendReply(response: ServerResponse, reply: Reply): void {
   putHead(response, reply)
+  // Set as a property, an empty reason phrase means the standard one.
+  if (reply.reason === '' && !('stream' in response)) response.writeHead(reply.status, '')
   // With latin1, a Buffer or no body, Node.js writes the head as latin1, so that field bytes above 0x7f survive.
   if (reply.body === undefined) response.end()
   else if (reply.body.length <= SMALL && response.end === end) response.end(reply.body.toString('latin1'), 'latin1')

@@ -1,7 +1,7 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/index.js'
 import { ownBytes } from '../../http/port/index.js'
-import { countSent, knownFields, layFields, type SentBytes } from '../node-internals/index.js'
+import { countSent, hasHadFields, hideFields, knownFields, layFields, type SentBytes } from '../node-internals/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
 import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
@@ -9,7 +9,7 @@ import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userAmong
 import { NO_OUTER_FIELDS, OuterFields } from './outer-fields.js'
 import { inheritedBy } from './watched-absent.js'
 import { ResponseFieldsWatch } from './watched-response-fields.js'
-import { inWireText } from './wire-text.js'
+import { inWireText, textOnWire } from './wire-text.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
 
 const { end, write } = OutgoingMessage.prototype
@@ -40,6 +40,8 @@ export class ResponseWatch implements ResponseHead {
   /** The same reply, after its head was written and before the handler's `end`. */
   #held: HeldAnswer | undefined
   #records = false
+  /** Whether `writeHead` was called with an empty reason phrase: set as a property, one means the standard phrase. */
+  #hasNoReason = false
   /** What Node.js sends of a body that comes in pieces, and what of it has passed the methods here, in bytes. */
   #sent: SentBytes | undefined
   #passed = 0
@@ -71,7 +73,9 @@ export class ResponseWatch implements ResponseHead {
   get reason(): string | undefined {
     // http2 has no reason phrases, and warns when one is read.
     if (this.#request.httpVersionMajor > 1) return undefined
-    return this.#response.statusMessage || undefined
+    if (this.#hasNoReason) return ''
+    const reason = this.#response.statusMessage || undefined
+    return reason && textOnWire(reason, this.#whole, this.#before.end)
   }
 
   get user(): unknown {
@@ -119,11 +123,15 @@ export class ResponseWatch implements ResponseHead {
     const response = this.#response
     if (this.#begun || response.headersSent || !isStatusOfAnswer(args[0]))
       return this.#pass(this.#before.writeHead, args)
+    const isFirst = !('stream' in response) && !hasHadFields(response)
     if (!foldHead(response, args)) return this.#pass(this.#before.writeHead, args)
+    this.#hasNoReason = args[1] === ''
     this.#begin()
     if (this.#whole !== undefined || this.#held !== undefined) return response
     const reason = typeof args[1] === 'string' ? [args[1]] : []
-    return this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode, ...reason]))
+    this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode, ...reason]))
+    if (isFirst && response.headersSent) hideFields(response)
+    return response
   }
 
   write(args: unknown[]): boolean {

@@ -20,6 +20,11 @@ export function inWireText(fields: FieldList, outer: ResponseHead['outer'], body
   })
 }
 
+/** Like {@link inWireText}, for a reason phrase. */
+export function textOnWire(text: string, body: unknown, by: unknown): string {
+  return typeof body !== 'string' || body === '' || by !== end ? text : inUtf8(text)
+}
+
 function isAnyBeyondAscii(texts: FieldList): boolean {
   for (const text of texts) if (typeof text === 'string' ? isBeyondAscii(text) : text.some(isBeyondAscii)) return true
   return false
