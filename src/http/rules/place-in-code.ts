@@ -21,8 +21,10 @@ export function placeIn(stack: string): string | undefined {
   return line?.trim().replace(/^at /, '')
 }
 
-function fileOf(line = ''): string | undefined {
-  return /([^\s(]+):\d+:\d+\)?$/.exec(line)?.[1]
+/** The path in a line of a stack, without the numbers of line and column at its end. */
+function fileOf(line = ''): string {
+  const start = Math.max(line.lastIndexOf('('), line.lastIndexOf(' ')) + 1
+  return line.slice(start).split(':').slice(0, -2).join(':')
 }
 
 const OWN_CODE = /[\\/]fallback-cache[\\/]dist[\\/]|inputs-read\.|watched-fields\.|watched-request\./
