@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
+import type { RedisClient } from '../../src/core/tiers/redis-client.js'
 import { type ClientSetup, makeClient } from '../support/clients.js'
 import { RedisCluster } from '../support/cluster.js'
 import { until } from '../support/until.js'
@@ -119,6 +120,33 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     end()
   })
 
+  it('C11: one order of responses for all processes, although a store and its note are two commands', async () => {
+    const { redis, end } = await makeClient({ kind, nodes: cluster.addresses, options: {} })
+    const slow = withSlowNotes(redis as object)
+    const settings = { read: 'confirmed', redisTimeout: 5_000 } as const
+    const [a, b] = [new FallbackCache({ ...settings, redis: slow.redis }), new FallbackCache({ ...settings, redis })]
+    await until('connected', () => a.stats().connected && b.stats().connected)
+    const both = async () => [await a.get('item:1'), await b.get('item:1')]
+    await b.set('item:1', 'first')
+    expect(await both()).toEqual(['first', 'first'])
+
+    // The note of A arrives after that of B, which has stored later.
+    slow.hold()
+    const stored = a.set('item:1', 'second')
+    await until('held', () => slow.held === 1)
+    await b.set('item:1', 'third')
+    slow.release()
+    await stored
+    expect(await both()).toEqual(['third', 'third'])
+
+    // A note that is lost is made up for.
+    slow.fail()
+    await a.set('item:1', 'fourth')
+    await until('noted', async () => (await both()).every((found) => found === 'fourth'))
+    await Promise.all([a.close(), b.close()])
+    end()
+  })
+
   it('C1, scenario 20: a slot that moves while its keys are invalidated', async () => {
     await spread('old')
     const from = await cluster.masterOf('item:1')
@@ -195,4 +223,50 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
 
 async function connected(worker: Worker): Promise<void> {
   await until('connected', async () => (await worker.stats()).connected, { timeout: 20_000 })
+}
+
+/** A client whose commands that note a change can be held, or fail. */
+function withSlowNotes(client: object) {
+  let release = (): void => {}
+  let gate: Promise<void> | undefined
+  let isFailing = false
+  let held = 0
+  const redis = new Proxy(client, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'callBuffer' && name !== 'sendCommand') return value.bind(target)
+      return async (...args: unknown[]) => {
+        const parts = args.flat().map(String)
+        const isNote = !parts.includes('GETRANGE') && parts.some((part) => part.endsWith(':changes'))
+        if (isNote && isFailing) {
+          isFailing = false
+          throw new Error('Connection is closed.')
+        }
+        if (isNote && gate !== undefined) {
+          held++
+          await gate
+        }
+        return Reflect.apply(value, target, args)
+      }
+    },
+  }) as RedisClient
+  return {
+    redis,
+    get held() {
+      return held
+    },
+    hold(): void {
+      gate = new Promise((resolve) => {
+        release = () => {
+          gate = undefined
+          resolve()
+        }
+      })
+    },
+    release: () => release(),
+    fail(): void {
+      isFailing = true
+    },
+  }
 }

@@ -218,9 +218,26 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     expect(await server.command('GET', variant)).toBe('theirs too')
   })
 
-  it('takes the entry away when Redis is full', async () => {
-    const [a, b] = [await start(), await start()]
+  it('is noticed by memory that Redis confirms, also when another program has written where changes are noted', async () => {
+    const [a, b] = [await start({ read: 'confirmed' }), await start({ read: 'confirmed' })]
     await store(a, page, 'old')
+    expect([await read(a, page), await read(b, page)]).toEqual(['old', 'old'])
+    const [ring] = (await server.command('KEYS', '*changes')) as [string]
+    await server.command('DEL', ring)
+    await server.command('LPUSH', ring, 'theirs')
+    for (const text of ['new', 'newer']) {
+      await engineOf(a).retire([page])
+      await store(a, page, text)
+      expect([await read(a, page), await read(b, page)]).toEqual([text, text])
+    }
+    expect(b.stats().counters.redisErrors).toEqual({})
+    expect(await server.command('TYPE', ring)).toBe('string')
+  })
+
+  it.each(['redis-first', 'confirmed'] as const)('takes the entry away when Redis is full, %s', async (mode) => {
+    const [a, b] = [await start({ read: mode }), await start({ read: mode })]
+    await store(a, page, 'old')
+    if (mode === 'confirmed') expect(await read(b, page)).toBe('old')
     await server.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1')
     await engineOf(a).retire([page])
     await server.command('CONFIG', 'SET', 'maxmemory', '0')

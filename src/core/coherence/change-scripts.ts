@@ -10,7 +10,7 @@ export const changeBytes = 16
  * Notes that what Redis holds under a key has changed, if a process of this log reads such notes: then the head counts
  * them, in the first field that follows those of the log. Returns the number of the change, or nil.
  *
- * A note that cannot be written leaves a gap in the ring, which tells its readers that they do not know what changed.
+ * A note that cannot be written, also because another program wrote a value of another type there, leaves a gap in the ring, which tells its readers that they do not know what changed.
  */
 export const noteChange = `
 local function noteChange(headKey, ringKey, head, name)
@@ -20,17 +20,28 @@ local function noteChange(headKey, ringKey, head, name)
   local place = tonumber(count) % ${ringSize}
   count = string.format('%.0f', tonumber(count) + 1)
   local short = string.format('%08.0f', tonumber(count) % 100000000)
-  redis.pcall('SETRANGE', ringKey, place * ${changeBytes}, short .. name)
+  local noted = redis.pcall('SETRANGE', ringKey, place * ${changeBytes}, short .. name)
+  if type(noted) == 'table' and noted.err and string.find(noted.err, 'WRONGTYPE', 1, true) then redis.pcall('DEL', ringKey) end
   redis.call('SET', headKey, front .. count .. rest)
   return count
 end
 `
 
-/** Notes a change. KEYS: head, ring. ARGV: life of the log, name of the key. Returns the number of the change, or ''. */
-export const noteScript = new Script(`${noteChange}
-local head = redis.pcall('GET', KEYS[1])
-if type(head) ~= 'string' or string.match(head, '^%d+ (%S+) ') ~= ARGV[1] then return '' end
-return noteChange(KEYS[1], KEYS[2], head, ARGV[2]) or ''
+/** Notes a change in a life of the log. Returns the ticket and the number of the change, which may be ''. */
+export const noteInLife = `${noteChange}
+local function noteInLife(headKey, ringKey, life, name, ticket)
+  local head = redis.pcall('GET', headKey)
+  local isSame = type(head) == 'string' and string.match(head, '^%d+ (%S+) ') == life
+  return ticket .. ' ' .. (isSame and noteChange(headKey, ringKey, head, name) or '')
+end
+`
+
+/**
+ * Notes a change. KEYS: head, ring. ARGV: life of the log, name of the key, ticket. The answer begins with the ticket, which
+ * tells it from the answer to another command, and ends with the number of the change, if changes are counted.
+ */
+export const noteScript = new Script(`${noteInLife}
+return noteInLife(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
 `)
 
 /**

@@ -87,13 +87,19 @@ export class Changes {
   /**
    * Prepares for a change that is about to be made in a life of the log: the function returned makes a place of its number,
    * as Redis tells it; `undefined` if places cannot be compared any more.
+   *
+   * On a cluster the note is a command of its own: another process may have stored after this one, and noted before it.
+   * Then the place returned is the one known before, so that the key is read once more, unless `isLast` says that it was
+   * seen after the note that Redis has nothing else.
    */
-  expect(life: string): (count: number | undefined) => number | undefined {
+  expect(life: string): (count: number | undefined, isLast?: boolean) => number | undefined {
     const offset = this.#offset
-    return (count) => {
+    const before = this.place
+    return (count, isLast = !this.#port.isCluster) => {
       if (count === undefined || !this.isOpen(life) || offset !== this.#offset) return undefined
-      this.#highest = Math.max(this.#highest, offset + count)
-      return offset + count
+      const place = offset + count
+      this.#highest = Math.max(this.#highest, place)
+      return isLast || place === before + 1 ? place : before
     }
   }
 
@@ -109,6 +115,8 @@ export class Changes {
   async enter(headKey: string, life: string): Promise<void> {
     const askedAt = this.#clock.monotonic()
     this.#triedAt = askedAt
+    // The reply to a read from before an outage may never come.
+    this.#reading = undefined
     const text = String(await countChangesScript.run(this.#port, [headKey], [life]))
     if (readCount(text).life === life) await this.follow(text, askedAt)
   }
@@ -145,10 +153,13 @@ export class Changes {
 
   async #readUpTo(text: string | undefined, { life, count }: Counted): Promise<void> {
     while (this.#life === life && this.#count !== undefined && this.#count < count) {
-      this.#reading ??= this.#read(this.#count, count, this.#offset).finally(() => {
-        this.#reading = undefined
-      })
-      await this.#reading
+      const reading = this.#reading ?? this.#read(this.#count, count, this.#offset)
+      this.#reading = reading
+      try {
+        await reading
+      } finally {
+        if (this.#reading === reading) this.#reading = undefined
+      }
     }
     if (this.#life === life && this.#count === count) this.#text = text
   }
@@ -177,7 +188,13 @@ export class Changes {
 
   async #part(from: number, upTo: number): Promise<string> {
     const range = [String(from * changeBytes), String(upTo * changeBytes - 1)]
-    return String(await this.#port.send(this.#ringKey, ['GETRANGE', this.#ringKey, ...range]))
+    try {
+      return String(await this.#port.send(this.#ringKey, ['GETRANGE', this.#ringKey, ...range]))
+    } catch (error) {
+      // Another program has written there: what changed is not known.
+      if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return ''
+      throw error
+    }
   }
 
   #apply(name: number, place: number): void {
@@ -200,6 +217,7 @@ export class Changes {
     this.#offset = this.#floor - (count ?? 0)
     this.#count = count
     this.#movedAt = this.#clock.monotonic()
+    this.#reading = undefined
     this.#records.clear()
   }
 }

@@ -1,5 +1,5 @@
 import { Script } from '../tiers/script.js'
-import { noteChange } from './change-scripts.js'
+import { noteChange, noteInLife } from './change-scripts.js'
 
 /** Maximum number of newer records that a write searches; if there are more, the process must catch up first. */
 const mostUnread = 200
@@ -63,20 +63,30 @@ return say(count and '1 ' .. count or '1')
  * new id is ARGV[5], which no process knows yet: it is unknown which of the two is newer, and processes may hold
  * entries stored after ARGV[2] alone.
  *
- * KEYS: the entry, then, outside a cluster, the head and the ring of changes; ARGV[7] is the name of the key in it.
+ * KEYS: the entry, then, outside a cluster, the head and the ring of changes; ARGV[7] is the name of the key in it. The
+ * change is noted after a deletion or a write, because then a full Redis accepts the note.
  */
 export const retireScript = new Script(`${noteChange}
 local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
 local id = ARGV[2]
 if type(old) ~= 'string' then return { '', id, '' } end
-if KEYS[2] then noteChange(KEYS[2], KEYS[3], redis.pcall('GET', KEYS[2]), ARGV[7]) end
+local function note()
+  if KEYS[2] then noteChange(KEYS[2], KEYS[3], redis.pcall('GET', KEYS[2]), ARGV[7]) end
+end
 local met = ''
 local at, ttl = '0', tonumber(ARGV[3])
 if old == '' then
-  if ARGV[4] ~= '1' then return { '', id, '' } end
+  if ARGV[4] ~= '1' then
+    redis.call('DEL', KEYS[1])
+    note()
+    return { '', id, '' }
+  end
 else
   local incarnation, position, ends, body = string.match(old, '^fallback%-cache/1 (%S+) (%d+) %d+ %d+ (%d+) %d+ %d+ (%d+)')
-  if not incarnation then return { '', id, '' } end
+  if not incarnation then
+    note()
+    return { '', id, '' }
+  end
   if incarnation == ARGV[1] then at = position end
   ${carried}
   met = retired or ''
@@ -87,7 +97,17 @@ end
 local frame = 'fallback-cache/1 ' .. ARGV[1] .. ' ' .. at .. ' 0 0 0 0 0 0 ' .. id .. '\\n'
 local done = redis.pcall('SET', KEYS[1], frame, 'PX', string.format('%.0f', ttl))
 if type(done) == 'table' and done.err then redis.call('DEL', KEYS[1]) end
+note()
 return { old, id, met }
+`)
+
+/**
+ * Deletes a key, and notes the change. KEYS: the key, head, ring. ARGV: life of the log, name of the key, ticket. Answers
+ * as the script that only notes.
+ */
+export const removeScript = new Script(`${noteInLife}
+redis.call('UNLINK', KEYS[1])
+return noteInLife(KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])
 `)
 
 /** Replaces an entry by a changed version of the same entry. */

@@ -132,8 +132,8 @@ export class EntryWriter {
   async #giveWay(key: string, slot: MemorySlot): Promise<void> {
     const { stamp } = this.#coherence
     const placeOf = this.#changes?.expect(stamp.incarnation)
-    const count = await this.#entries.remove(key, stamp)
-    slot.place = placeOf?.(count)
+    const { count, isLast } = await this.#entries.remove(key, stamp)
+    slot.place = placeOf?.(count, isLast)
     slot.writtenIn = stamp.incarnation
   }
 

@@ -6,7 +6,7 @@ import { asBuffer, BatchedReads, type EntryParts, type Follow, type Held, type R
 import { noteScript } from './change-scripts.js'
 import { changeName } from './changes.js'
 import { coverText } from './cover.js'
-import { amendScript, retireScript, writeScript } from './entry-scripts.js'
+import { amendScript, removeScript, retireScript, writeScript } from './entry-scripts.js'
 import { entryName, ownName } from './names.js'
 
 /** For an entry written late: when it was stored, and the position from which another entry under its key is valid. */
@@ -36,6 +36,15 @@ const none = { id: '', older: '' }
  * something newer, or because the process must first read newer log records; or the id of the tombstone that prevented it.
  */
 export type Written = { readonly count: number | undefined } | 'newer' | 'behind' | { readonly lostTo: string }
+
+/**
+ * A key was deleted: the number of the change, if changes are counted, and whether Redis had nothing under the key when it
+ * was noted.
+ */
+export interface Removed {
+  readonly count: number | undefined
+  readonly isLast: boolean
+}
 
 /** A tombstone to leave at a key. */
 export interface Tombstone {
@@ -101,7 +110,7 @@ export class SharedEntries {
   async write(key: string, frame: Buffer, { ttl, stamp, applied, late, after = none }: Writing): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after.id)
-    const ticket = (++this.#tickets).toString(36)
+    const ticket = this.#ticket()
     args.push(String(applied), JSON.stringify(coverText({ kind: 'key', key })), after.older, ticket)
     const entry = entryName(this.#keyPrefix, key)
     const name = changeName(stamp.incarnation, key)
@@ -109,7 +118,9 @@ export class SharedEntries {
     const keys: [string, ...string[]] = isCluster ? [entry] : [entry, this.#headKey, this.#logKey, this.#ringKey]
     const [outcome, count] = await this.#tier.run(async () => {
       const answer = readAnswer(ticket, await writeScript.run(this.#port, keys, [...args, name]))
-      return isCluster && answer[0] === '1' ? ['1', await this.#note(stamp.incarnation, key)] : answer
+      // What prevents a late write may be the entry itself, stored by an attempt whose note was lost.
+      const isToNote = isCluster && (answer[0] === '1' || (answer[0] === '0' && late !== undefined))
+      return isToNote ? [answer[0], await this.#note(stamp.incarnation, key)] : answer
     }, 'store')
     if (outcome === 'behind') return 'behind'
     if (outcome === '1') return { count: numberOf(count) }
@@ -143,22 +154,34 @@ export class SharedEntries {
     await this.#tier.run(() => amendScript.run(this.#port, [name], args), 'store')
   }
 
-  /** Deletes a key, regardless of its content. Returns the number of the change, if changes are counted. */
-  async remove(key: string, { incarnation }: Stamp): Promise<number | undefined> {
+  /** Deletes a key, regardless of its content. */
+  async remove(key: string, { incarnation }: Stamp): Promise<Removed> {
     const name = entryName(this.#keyPrefix, key)
-    const removeAndNote = async (): Promise<string> => {
-      await this.#port.send(name, ['UNLINK', name])
-      return this.#note(incarnation, key)
+    if (!this.#port.isCluster) {
+      const ticket = this.#ticket()
+      const args = [incarnation, changeName(incarnation, key), ticket]
+      const keys: [string, ...string[]] = [name, this.#headKey, this.#ringKey]
+      const remove = async () => readAnswer(ticket, await removeScript.run(this.#port, keys, args))
+      return { count: numberOf((await this.#tier.run(remove, 'store'))[0]), isLast: true }
     }
-    return numberOf(await this.#tier.run(removeAndNote, 'store'))
+    return this.#tier.run(async () => {
+      await this.#port.send(name, ['UNLINK', name])
+      const count = numberOf(await this.#note(incarnation, key))
+      const isLast = count === undefined || Number(await this.#port.send(name, ['EXISTS', name])) === 0
+      return { count, isLast }
+    }, 'store')
   }
 
   /** Notes a change that the script which made it could not note. Returns its number; `''` if changes are not counted. */
   async #note(incarnation: string, key: string): Promise<string> {
     if (!this.#countsChanges()) return ''
-    return String(
-      await noteScript.run(this.#port, [this.#headKey, this.#ringKey], [incarnation, changeName(incarnation, key)]),
-    )
+    const ticket = this.#ticket()
+    const args = [incarnation, changeName(incarnation, key), ticket]
+    return readAnswer(ticket, await noteScript.run(this.#port, [this.#headKey, this.#ringKey], args))[0]
+  }
+
+  #ticket(): string {
+    return (++this.#tickets).toString(36)
   }
 }
 
@@ -172,7 +195,8 @@ export interface EntryDuties {
 const NOTHING = Buffer.alloc(0)
 
 /**
- * The outcome in an answer of {@link writeScript}, and the number of the change.
+ * The outcome in an answer of {@link writeScript}, and the number of the change; this number alone for the other scripts
+ * that note a change.
  *
  * @throws CacheError if it answers another command
  */
