@@ -172,6 +172,23 @@ const cases: Record<string, Case> = {
     },
     hit: { 'x-mode': ['dark'] },
   },
+  'only what the route set and appended to, when the client had nothing': {
+    outer: (res, run) => void (run > 1 && res.setHeader('X-Mode', 'of client')),
+    route: (res) => {
+      res.setHeader('X-Mode', 'dark')
+      res.appendHeader('X-Mode', 'quiet')
+    },
+    hit: { 'x-mode': ['dark', 'quiet'] },
+  },
+  'only what the route appended after it removed the field, when the client had nothing': {
+    outer: (res, run) => void (run > 1 && res.setHeader('X-Mode', 'of client')),
+    route: (res) => {
+      res.appendHeader('X-Mode', 'loud')
+      res.removeHeader('X-Mode')
+      res.appendHeader('X-Mode', 'dark')
+    },
+    hit: { 'x-mode': ['dark'] },
+  },
   'the cookie of the route beside that of this client': {
     options: shared,
     outer: (res, run) => res.setHeader('Set-Cookie', `visit=${run}`),

@@ -23,7 +23,7 @@ export class OuterFields {
     const pairs = outgoingFields(response)
     if (pairs === undefined) this.#set = setFrom(response)
     else this.#pairs = { ...pairs }
-    this.acts = new RouteActs(response)
+    this.acts = new RouteActs(response, this)
     this.values = copyOf(response.getHeaders())
     const marked = response as { [OUTER]?: OuterFields }
     marked[OUTER] ??= this

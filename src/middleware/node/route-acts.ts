@@ -4,6 +4,11 @@ import { isToken, lowerCase } from '../../http/port/index.js'
 /** The methods of a response whose calls may leave no trace on it. */
 type Methods = Pick<ServerResponse, 'removeHeader' | 'appendHeader'>
 
+/** Tells which fields the route has set, by their lower-case names. */
+interface SetFields {
+  isSet(name: string): boolean
+}
+
 /** The property under which a response stores its acts. */
 const ACTS = Symbol('fallback-cache.acts')
 
@@ -18,11 +23,13 @@ export class RouteActs {
   removed: ReadonlySet<string> = NONE
   /** Fields to which values were appended, in lower case. */
   appended: ReadonlySet<string> = NONE
+  readonly #fields: SetFields
   readonly #response: ServerResponse
   readonly #before: Methods
   readonly #own: Methods
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, fields: SetFields) {
+    this.#fields = fields
     const { removeHeader, appendHeader } = response
     this.#response = response
     this.#before = { removeHeader, appendHeader }
@@ -36,11 +43,14 @@ export class RouteActs {
 
   removeHeader(name: string): void {
     this.removed = withName(this.removed, name)
+    this.appended = withoutName(this.appended, name)
     this.#before.removeHeader.call(this.#response, name)
   }
 
   appendHeader(name: string, value: string | readonly string[]): ServerResponse {
-    this.append(name)
+    const lower = lowerCase(String(name))
+    // What a route has set or removed is its own: it appends to nothing of middleware in front.
+    if (!this.removed.has(lower) && !this.#fields.isSet(lower)) this.append(name)
     return this.#before.appendHeader.call(this.#response, name, value)
   }
 
@@ -72,6 +82,13 @@ function withName(names: ReadonlySet<string>, name: unknown): ReadonlySet<string
   const lower = lowerCase(name)
   if (names.has(lower) || names.size >= MOST_NAMES || FRAMING.has(lower) || !isToken(name)) return names
   return new Set(names).add(lower)
+}
+
+function withoutName(names: ReadonlySet<string>, name: unknown): ReadonlySet<string> {
+  if (names.size === 0) return names
+  const rest = new Set(names)
+  rest.delete(lowerCase(String(name)))
+  return rest
 }
 
 /** Shared functions for all responses: see `watchResponse`. */
