@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import type { Page } from 'playwright-core'
@@ -9,12 +7,10 @@ import { buildDashboardPage } from '../../scripts/dashboard-page.mjs'
 import { type FallbackCacheMiddleware, fallbackCache } from '../../src/middleware/express.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
-import { TestBrowser } from './browser.js'
+import { seriousFaults, TestBrowser } from './browser.js'
 
 /** Where the pictures of README.md and docs/dashboard.md are written, if `PICTURES` is set. */
 const PICTURES = process.env.PICTURES === undefined ? undefined : 'docs/images'
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser', () => {
   let redis: RedisServer
@@ -73,12 +69,7 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
       for (const view of ['Overview', 'Processes', 'Routes', 'Not cached', 'Entries', 'Invalidate', 'Live']) {
         await page.getByRole('link', { name: view, exact: true }).click()
         await page.waitForTimeout(300)
-        await page.evaluate(axe)
-        const { violations } = (await page.evaluate('axe.run()')) as {
-          violations: { id: string; impact: string; nodes: { html: string }[] }[]
-        }
-        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        expect([view, serious.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)]).toEqual([view, []])
+        expect([view, await seriousFaults(page)]).toEqual([view, []])
       }
       expect(complaints).toEqual([])
     }
@@ -208,9 +199,7 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
       const ofAll = `of ${shadow.shadowReport()?.all.handlerSeconds.toFixed(1)} s`
       expect(await page.locator('.tile', { hasText: 'Handler time' }).locator('.hint').innerText()).toBe(ofAll)
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
-      await page.evaluate(axe)
-      const { violations } = (await page.evaluate('axe.run()')) as { violations: { id: string; impact: string }[] }
-      expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([])
+      expect(await seriousFaults(page)).toEqual([])
       expect(complaints).toEqual([])
     }
     const { page } = await browser.open(`${url}/__cache/`)

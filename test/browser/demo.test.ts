@@ -1,13 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ExampleProcess } from '../examples/example-process.js'
-import { TestBrowser } from './browser.js'
+import { seriousFaults, TestBrowser } from './browser.js'
 
 /** Where the pictures of README.md are written, if `PICTURES` is set. */
 const PICTURES = process.env.PICTURES === undefined ? undefined : 'docs'
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 describe.skipIf(process.env.CHROMIUM === undefined)('the tour in a browser', () => {
   let demo: ExampleProcess
@@ -56,12 +52,7 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the tour in a browser', () 
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page } = await browser.open(url, { colorScheme })
       await page.locator('#apps li').nth(3).waitFor()
-      await page.evaluate(axe)
-      const { violations } = (await page.evaluate('axe.run()')) as {
-        violations: { id: string; impact: string; nodes: { html: string }[] }[]
-      }
-      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      expect(serious.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([])
+      expect(await seriousFaults(page)).toEqual([])
     }
   })
 
