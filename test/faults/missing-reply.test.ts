@@ -1,6 +1,10 @@
+import type { EventEmitter } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
+import { NodeRedisPort } from '../../src/core/tiers/node-redis-port.js'
+import type { NodeRedisLike } from '../../src/core/tiers/redis-client.js'
 import { ChaosProxy } from '../support/chaos-proxy.js'
 import { CLIENT_KINDS, makeClient } from '../support/clients.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -116,6 +120,28 @@ describe('a connection on which nothing passes any more, in either direction', (
       await cache.close()
       client.end()
       await proxy.close()
+    }
+  })
+})
+
+describe('a client of node-redis that connects again by itself', () => {
+  it.concurrent.each(['node-redis 6', 'node-redis 5', 'node-redis 4'] as const)('is left alone: %s', async (kind) => {
+    const gone = await RedisServer.start()
+    const { redis, end } = await makeClient({ kind, port: gone.port })
+    const client = redis as EventEmitter & NodeRedisLike
+    let ended = 0
+    client.on('end', () => ended++)
+    const port = new NodeRedisPort(client)
+    try {
+      await gone.stop()
+      await until('the connection is lost', () => !client.isReady)
+      // Too late to replace the connection: the client has lost it already.
+      port.reset()
+      await sleep(2_300)
+      expect(ended).toBe(0)
+    } finally {
+      await port.close()
+      end()
     }
   })
 })

@@ -106,7 +106,8 @@ export class NodeRedisPort implements RedisPort {
     const client = this.#client
     if (isNodeRedisCluster(client)) return
     await pause(systemClock, longestQuit)
-    if (this.#isClosed || this.#lost > lost || client.isOpen !== true || !client.connect) return
+    // One that is not ready is being made again by the client itself.
+    if (this.#isClosed || this.#lost > lost || !client.isReady || !client.connect) return
     // Version 4 has no destroy; its disconnect does the same.
     if (client.destroy) client.destroy()
     else await Promise.resolve(client.disconnect?.()).catch(() => {})
