@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from 'hono'
-import { fieldValueOf } from './late-head.js'
+import { appendLate, fieldValueOf } from './late-head.js'
 
 /** Acts on the fields of a response, by name. */
 interface Acts {
   set(name: string): void
-  append(name: string, value: string): void
+  append(name: string): void
   remove(name: string): void
   read(name: string): void
 }
@@ -23,7 +23,7 @@ export function tellContextActs(c: Context, outgoing: ServerResponse): () => voi
   const { header } = c
   c.header = (name: string, value?: string, options?: { readonly append?: boolean }) => {
     if (value === undefined) acts.remove(name)
-    else if (options?.append === true) acts.append(name, value)
+    else if (options?.append === true) acts.append(name)
     else acts.set(name)
     header.call(c, name, value, options)
   }
@@ -54,25 +54,29 @@ export function tellContextActs(c: Context, outgoing: ServerResponse): () => voi
 }
 
 function actsOn(outgoing: ServerResponse): Acts {
+  /** Fields in which nothing is of middleware in front: the route has set or removed them. */
   const own = new Set<string>()
-  const again = (lower: string): boolean => {
-    const known = fieldValueOf(outgoing, lower)
+  const appended = new Set<string>()
+  appendLate(outgoing, appended)
+  const owned = (name: string): string => {
+    const lower = String(name).toLowerCase()
     own.add(lower)
-    // Its value once more: it is the call that tells that the route has set the field, even to the same value.
-    if (known !== undefined && !outgoing.headersSent) outgoing.setHeader(lower, known)
-    return known !== undefined
+    appended.delete(lower)
+    return lower
   }
   return {
-    set: (name) => void again(String(name).toLowerCase()),
-    append(name, value) {
+    set(name) {
+      const lower = owned(name)
+      const known = fieldValueOf(outgoing, lower)
+      // Its value once more: it is the call that tells that the route has set the field, even to the same value.
+      if (known !== undefined && !outgoing.headersSent) outgoing.setHeader(lower, known)
+    },
+    append(name) {
       const lower = String(name).toLowerCase()
-      if (again(lower) || outgoing.headersSent) return
-      outgoing.appendHeader(lower, value)
-      Object.getPrototypeOf(outgoing).removeHeader.call(outgoing, lower)
+      if (!own.has(lower)) appended.add(lower)
     },
     remove(name) {
-      const lower = String(name).toLowerCase()
-      own.add(lower)
+      const lower = owned(name)
       if (!outgoing.headersSent) outgoing.removeHeader(lower)
     },
     read(name) {
@@ -91,10 +95,10 @@ function namesGiven([, init, fields]: readonly unknown[]): readonly string[] {
 }
 
 function tellHeaders(headers: Headers, acts: Acts, isOver: () => boolean): void {
-  const telling = (method: keyof Headers, tell: (name: string, value: string) => void) => {
+  const telling = (method: keyof Headers, tell: (name: string) => void) => {
     const before = headers[method] as (...args: string[]) => unknown
     const value = (name: string, ...rest: string[]) => {
-      if (!isOver()) tell(name, rest[0] ?? '')
+      if (!isOver()) tell(name)
       return before.call(headers, name, ...rest)
     }
     Object.defineProperty(headers, method, { value, writable: true, configurable: true })

@@ -22,6 +22,14 @@ export function sendHeadLate(response: ServerResponse): void {
   }
 }
 
+const appended = new WeakMap<ServerResponse, ReadonlySet<string>>()
+
+/** Lets a head that is sent late append to these fields, where middleware in front has set none, in lower case. */
+export function appendLate(response: ServerResponse, names: ReadonlySet<string>): void {
+  // The names of the first cache are of all that is behind it.
+  if (!appended.has(response)) appended.set(response, names)
+}
+
 /** Lets `setHeader` ignore a field that already has the value. */
 export function ignoreUnchanged(response: ServerResponse): void {
   if (watched.has(response)) return
@@ -39,7 +47,12 @@ function isSame(value: unknown, known: unknown): boolean {
 /** Sets the fields of a head whose values differ from those of the response. */
 function setChanged(response: ServerResponse, fields: OutgoingHttpHeaders | undefined): void {
   for (const [name, value] of Object.entries(fields ?? {})) {
-    if (value !== undefined && !isSame(value, fieldValueOf(response, name))) response.setHeader(name, value)
+    const known = fieldValueOf(response, name)
+    if (value === undefined || isSame(value, known)) continue
+    // The cache takes it for all of the field otherwise, and a hit would replace what is in front for another client.
+    const isAppended = known === undefined && appended.get(response)?.has(name.toLowerCase()) === true
+    if (isAppended) response.appendHeader(name, value as string | string[])
+    else response.setHeader(name, value)
   }
 }
 

@@ -95,7 +95,7 @@ const EXEMPT: readonly RegExp[] = [
   / (NO|NONE|NOTHING)(_[A-Z]+)?$| omitted$/,
   /^http\/store\/invalidations\.ts #inner/,
   /^testing\//,
-  /^adapters\/shown-/,
+  /^adapters\/(shown-|late-head)/,
 ]
 
 /** Fields and constants of modules that hold a collection which is made empty. */

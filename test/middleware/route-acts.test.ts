@@ -103,6 +103,12 @@ interface Case {
   readonly isStored?: boolean
 }
 
+/** As frameworks append to a list. */
+function appendLink(res: ServerResponse, link: string): void {
+  const before = res.getHeader('Link')
+  res.setHeader('Link', before === undefined ? link : `${before}, ${link}`)
+}
+
 const shared: Options = { ttl: 60, storeSetCookie: true }
 
 const cases: Record<string, Case> = {
@@ -188,6 +194,49 @@ const cases: Record<string, Case> = {
       res.appendHeader('X-Mode', 'dark')
     },
     hit: { 'x-mode': ['dark'] },
+  },
+  'only what the route set after it had appended, when the client had nothing': {
+    outer: (res, run) => void (run > 1 && res.setHeader('X-Mode', 'of client')),
+    route: (res) => {
+      res.appendHeader('X-Mode', 'loud')
+      res.setHeader('X-Mode', 'dark')
+      res.appendHeader('X-Mode', 'quiet')
+    },
+    hit: { 'x-mode': ['dark', 'quiet'] },
+  },
+  'only what the route set after it had put members behind nothing': {
+    outer: (res, run) => void (run > 1 && res.setHeader('Link', '</2>')),
+    route: (res) => {
+      appendLink(res, '</lost>')
+      res.setHeader('Link', '</of-route>')
+    },
+    hit: { link: ['</of-route>'] },
+  },
+  'only the members that the route put behind a field that it had removed': {
+    outer: (res, run) => void (run > 1 && res.setHeader('Link', '</2>')),
+    route: (res) => {
+      res.removeHeader('Link')
+      appendLink(res, '</of-route>')
+    },
+    hit: { link: ['</of-route>'] },
+  },
+  'all that the route appended in both ways when the client had nothing, behind what this client has': {
+    outer: (res, run) => void (run > 1 && res.setHeader('Link', '</2>')),
+    route: (res) => {
+      res.appendHeader('Link', '</a>')
+      appendLink(res, '</b>')
+      appendLink(res, '</c>')
+    },
+    hit: { link: ['</2>, </a>, </b>, </c>'] },
+  },
+  'nothing of an answer that the route made from a field to which it had appended': {
+    outer: (res, run) => void (run > 1 && res.setHeader('X-Mode', 'of client')),
+    route: (res) => {
+      res.appendHeader('X-Mode', 'dark')
+      res.setHeader('X-All', String(res.getHeader('X-Mode')))
+    },
+    isStored: false,
+    hit: { 'x-all': ['of client,dark'] },
   },
   'the cookie of the route beside that of this client': {
     options: shared,

@@ -14,8 +14,8 @@ export class OuterFields {
   readonly #response: ServerResponse
   /** Node.js's internal [name, value] arrays; `setHeader` creates a new array, even for an equal value. */
   readonly #pairs: OutgoingFields | undefined
-  /** The names set since, if the internal arrays are not accessible. */
-  readonly #set: Set<string> | undefined
+  /** The names set since, each with an object for its last call, if the internal arrays are not accessible. */
+  readonly #set: Map<string, object> | undefined
   readonly acts: RouteActs
 
   constructor(response: ServerResponse) {
@@ -33,6 +33,11 @@ export class OuterFields {
   isSet(name: string): boolean {
     if (this.#set !== undefined) return this.#set.has(name)
     return outgoingFields(this.#response)?.[name] !== this.#pairs?.[name]
+  }
+
+  /** What stands in a field now: another object after each call that sets it, the same one after values were appended. */
+  content(name: string): object | undefined {
+    return this.#set === undefined ? outgoingFields(this.#response)?.[name] : this.#set.get(name)
   }
 }
 
@@ -57,13 +62,14 @@ function copyOf(fields: OutgoingHttpHeaders): OuterFields['values'] {
 }
 
 /** Collects the lower-case names of the fields set from now on, by wrapping `setHeader` and `appendHeader`. */
-function setFrom(response: ServerResponse): Set<string> {
-  const names = new Set<string>()
+function setFrom(response: ServerResponse): Map<string, object> {
+  const names = new Map<string, object>()
   for (const method of ['setHeader', 'appendHeader'] as const) {
     const before = response[method] as ((...args: unknown[]) => ServerResponse) | undefined
     if (before === undefined) continue
     response[method] = function (this: ServerResponse, ...args: unknown[]) {
-      names.add(String(args[0]).toLowerCase())
+      const lower = String(args[0]).toLowerCase()
+      if (method === 'setHeader' || !names.has(lower)) names.set(lower, {})
       return before.apply(this, args)
     } as never
   }

@@ -7,6 +7,8 @@ type Methods = Pick<ServerResponse, 'removeHeader' | 'appendHeader'>
 /** Tells which fields the route has set, by their lower-case names. */
 interface SetFields {
   isSet(name: string): boolean
+  /** What stands in a field now: another object after each call that sets it, the same one after values were appended. */
+  content(name: string): object | undefined
 }
 
 /** The property under which a response stores its acts. */
@@ -23,6 +25,8 @@ export class RouteActs {
   removed: ReadonlySet<string> = NONE
   /** Fields to which values were appended, in lower case. */
   appended: ReadonlySet<string> = NONE
+  /** What stood in those fields right after. */
+  #contents: Map<string, object | undefined> | undefined
   readonly #fields: SetFields
   readonly #response: ServerResponse
   readonly #before: Methods
@@ -48,19 +52,34 @@ export class RouteActs {
   }
 
   appendHeader(name: string, value: string | readonly string[]): ServerResponse {
-    const lower = lowerCase(String(name))
-    // What a route has set or removed is its own: it appends to nothing of middleware in front.
-    if (!this.removed.has(lower) && !this.#fields.isSet(lower)) this.append(name)
-    return this.#before.appendHeader.call(this.#response, name, value)
+    const isOwn = this.isOwn(lowerCase(String(name)))
+    const response = this.#before.appendHeader.call(this.#response, name, value)
+    if (!isOwn) this.append(name)
+    return response
   }
 
-  /** Records that values were appended to a field, by other means than `appendHeader`. */
+  /** Records that values have been appended to a field. */
   append(name: string): void {
+    const lower = lowerCase(name)
+    if (this.removed.has(lower)) return
     this.appended = withName(this.appended, name)
+    this.#contents ??= new Map()
+    this.#contents.set(lower, this.#fields.content(lower))
+  }
+
+  /** Whether nothing in a field is of middleware in front, whichever client asks: the route has set or removed it. */
+  isOwn(lower: string): boolean {
+    return this.removed.has(lower) || (this.#fields.isSet(lower) && !this.#isAppended(lower))
+  }
+
+  /** Whether the route has appended to a field, and has not set it since. */
+  #isAppended(lower: string): boolean {
+    return this.appended.has(lower) && this.#contents?.get(lower) === this.#fields.content(lower)
   }
 
   /** Restores the methods. Called before the head is recorded. */
   stop(): void {
+    for (const name of this.appended) if (!this.#isAppended(name)) this.appended = withoutName(this.appended, name)
     const [response, own, before] = [this.#response, this.#own, this.#before]
     if (response.removeHeader === own.removeHeader) response.removeHeader = before.removeHeader
     if (response.appendHeader === own.appendHeader) response.appendHeader = before.appendHeader

@@ -21,8 +21,12 @@ export class ResponseFieldsWatch {
   readonly #inputs: InputsRead
   readonly #before: Methods
   readonly #own: Methods
-  /** Fields to which frameworks append: a read counts unless they are set afterwards. */
-  #appended: Set<string> | undefined
+  /**
+   * Fields to which frameworks append, with what stood in them when they were read: a read counts unless they are set
+   * afterwards.
+   */
+  #reads: Map<string, object | undefined> | undefined
+  #stopSets: (() => void) | undefined
 
   constructor(response: ServerResponse, outer: OuterFields, inputs: InputsRead) {
     this.#response = response
@@ -66,10 +70,14 @@ export class ResponseFieldsWatch {
 
   /** Restores the methods. Called before the head is recorded. */
   stop(): void {
-    for (const name of this.#appended ?? NONE) {
-      if (this.#outer.isSet(name)) this.#outer.acts.append(name)
+    const { acts } = this.#outer
+    for (const [name, content] of this.#reads ?? NONE) {
+      // A method of the prototype may have set it.
+      if (!acts.removed.has(name) && this.#outer.content(name) !== content) acts.append(name)
       else this.#inputs.responseField(name)
     }
+    this.#reads = undefined
+    this.#stopSets?.()
     const [response, own, before] = [this.#response, this.#own, this.#before]
     if (response.getHeader === own.getHeader) response.getHeader = before.getHeader
     if (response.hasHeader === own.hasHeader) response.hasHeader = before.hasHeader
@@ -80,17 +88,38 @@ export class ResponseFieldsWatch {
   #read(name: unknown): void {
     if (!this.#inputs.isCounting || typeof name !== 'string') return
     const lower = lowerCase(name)
-    if (this.#outer.isSet(lower)) return
+    if (this.#outer.acts.isOwn(lower)) return
     if (!APPENDED.has(lower)) {
       this.#inputs.responseField(lower)
       return
     }
-    this.#appended ??= new Set()
-    this.#appended.add(lower)
+    this.#stopSets ??= this.#watchSets()
+    this.#reads ??= new Map()
+    this.#reads.set(lower, this.#outer.content(lower))
+  }
+
+  /** Tells a field that was read and set, to append to it, from one that was set once more, which replaces it. */
+  #watchSets(): () => void {
+    const [response, outer] = [this.#response, this.#outer]
+    const { setHeader } = response
+    const own: typeof setHeader = (name, value) => {
+      const lower = lowerCase(String(name))
+      const reads = this.#reads
+      const isRead = reads?.has(lower) === true && !outer.acts.removed.has(lower)
+      const isAppended = isRead && reads?.get(lower) === outer.content(lower)
+      setHeader.call(response, name, value)
+      if (isRead) reads?.delete(lower)
+      if (isAppended) outer.acts.append(name)
+      return response
+    }
+    response.setHeader = own
+    return () => {
+      if (response.setHeader === own) response.setHeader = setHeader
+    }
   }
 }
 
-const NONE: readonly string[] = Object.freeze([])
+const NONE: readonly (readonly [name: string, content: object | undefined])[] = Object.freeze([])
 
 const APPENDED: ReadonlySet<string> = new Set(['link', 'set-cookie'])
 
