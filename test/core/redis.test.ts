@@ -98,6 +98,34 @@ describe('a large value that memory holds', () => {
     expect(await a.get('k')).toBe('small')
   })
 
+  it.each(['redis-first', 'confirmed'] as const)(
+    'is not sent again if memory evicts it while it is confirmed, %s',
+    async (mode) => {
+      const proxy = await ChaosProxy.start({ port: server.port })
+      const [a, b] = [make({ redis: proxy.url, read: mode, maxEntries: 2 }), make({ read: mode })]
+      await connected(a, b)
+      await a.set('large', large)
+      await a.set('small', 'old')
+      expect([await a.get('large'), await a.get('small')]).toEqual([large, 'old'])
+      await b.set('small', 'new')
+      const asks = mode === 'confirmed' ? /MGET.*small/s : /GETRANGE.*large/s
+      const engine = engineOf(a)
+      let evicted = 0
+      proxy.filter((_direction, chunk) => {
+        if (!asks.test(chunk.toString('latin1'))) return 'pass'
+        evicted++
+        const now = engine.clock.now()
+        const entry = { staleAt: now + 60_000, deleteAt: now + 60_000, body: Buffer.from('page') }
+        for (const key of ['other', 'another']) engine.store(key, entry, engine.mark())
+        return 'pass'
+      })
+      const read = async () => expect(await Promise.all([a.get('large'), a.get('small')])).toEqual([large, 'new'])
+      expect(await sent(read)).toBeLessThan(20_000)
+      expect(evicted).toBe(1)
+      await proxy.close()
+    },
+  )
+
   it('is not used once another process has invalidated it, by key, prefix or tag', async () => {
     const [a, b] = [make(), make()]
     await connected(a, b)

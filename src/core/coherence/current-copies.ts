@@ -6,8 +6,10 @@ import type { SharedParts } from './shared-parts.js'
 
 /** A lookup in Redis, and what is known of the entry in memory. */
 export interface EntryLookup {
-  /** The entry in memory that Redis may have in the same version. */
+  /** What Redis needs to know of the entry in memory to confirm it. */
   readonly held: Held | undefined
+  /** The entry in memory that Redis may have in the same version; once Redis has confirmed one, that one. */
+  slot: MemorySlot | undefined
   /** The place in the changes of Redis up to which the reply is current; `undefined` if they are not followed. */
   place: number | undefined
 }
@@ -34,13 +36,19 @@ export class CurrentCopies {
     const changes = this.#changes
     if (changes?.isOpen(incarnation) !== true) {
       changes?.retry(coherence.tier, coherence.headKey, incarnation)
-      return { held: large, place: undefined }
+      return { held: large, slot: kept, place: undefined }
     }
-    const asked: { held: Held | undefined; place: number } = { held: undefined, place: changes.place }
+    const asked: EntryLookup & { held: Held | undefined; place: number } = {
+      held: undefined,
+      slot: kept,
+      place: changes.place,
+    }
     const isCurrent = (): boolean => {
       if (!changes.isOpen(incarnation)) return false
       asked.place = changes.place
-      return this.#isCurrent(key, incarnation, changes)
+      const current = this.#currentCopy(key, incarnation, changes)
+      if (current !== undefined) asked.slot = current
+      return current !== undefined
     }
     asked.held = {
       ...(large ?? { id: undefined, stamp: coherence.stamp }),
@@ -78,11 +86,11 @@ export class CurrentCopies {
     if (place !== undefined) slot.place = Math.max(slot.place ?? 0, place)
   }
 
-  #isCurrent(key: string, incarnation: string, changes: Changes): boolean {
+  #currentCopy(key: string, incarnation: string, changes: Changes): MemorySlot | undefined {
     const slot = this.#parts.memory.tier.peek(key)
-    if (slot?.place === undefined || slot.writtenIn !== incarnation) return false
-    if (changes.judge(key, slot.place) !== 'current') return false
+    if (slot?.place === undefined || slot.writtenIn !== incarnation) return undefined
+    if (changes.judge(key, slot.place) !== 'current') return undefined
     slot.place = Math.max(slot.place, changes.place)
-    return true
+    return slot
   }
 }

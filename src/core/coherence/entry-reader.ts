@@ -7,7 +7,7 @@ import type { MemorySlot } from '../tiers/memory-tier.js'
 import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../tiers/wire-frame.js'
 import type { Read } from './batched-reads.js'
 import type { Coherence } from './coherence.js'
-import { CurrentCopies } from './current-copies.js'
+import { CurrentCopies, type EntryLookup } from './current-copies.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
@@ -140,10 +140,9 @@ export class EntryReader {
     const known = this.#memory.tier.peek(key)
     const incarnation = this.#coherence.stamp.incarnation
     if (read === 'current') {
-      const found = this.#memory.find(key, false)
+      const found = this.#findConfirmed(key, known, asked)
       if (found !== undefined) this.#counters.confirmedHits++
-      // If memory has evicted the entry since the read was sent, it must be read in full.
-      return found === undefined && known === undefined ? this.#findShared(key) : found
+      return found
     }
     // An entry that has not been written to Redis yet is newer than the one in Redis.
     if (known !== undefined && known.writtenIn === undefined) {
@@ -152,10 +151,9 @@ export class EntryReader {
       if (found !== undefined) return found
     }
     if (read === 'unchanged') {
-      // If memory has evicted the entry since the read was sent, it must be read in full.
-      if (known === undefined) return this.#findShared(key)
-      this.#copies.confirm(known, asked)
-      return this.#findUnchanged(key, known, incarnation)
+      if (known !== undefined) this.#copies.confirm(known, asked)
+      const found = this.#findConfirmed(key, known, asked)
+      return found && this.#fromRedis(key, found, known ?? asked.slot)
     }
     const framed = read === undefined ? undefined : this.#usable(key, read, incarnation, sequence)
     if (framed === 'stray') return this.#findDespiteStray(key)
@@ -220,12 +218,20 @@ export class EntryReader {
     return this.#findAlone(key, this.#memory.tier.peek(key))
   }
 
-  /** Redis has the entry that memory had when the read was sent; it may have become invalid in both. */
-  #findUnchanged(key: string, { entry, stamp }: MemorySlot, incarnation: string): Found | undefined {
-    const found = this.#memory.find(key, false)
-    if (found === undefined) return undefined
-    const isConfirmed = stamp.incarnation === incarnation && !this.#mirror.coversAfter(key, entry.tags, stamp.position)
-    return isConfirmed ? { ...found, tier: 'redis' } : found
+  /**
+   * Redis has the entry that memory had; it may have become invalid in both. Memory may have evicted it while another was
+   * read: it is not read a second time, because that would have a deadline of its own.
+   */
+  #findConfirmed(key: string, known: MemorySlot | undefined, { slot }: EntryLookup): Found | undefined {
+    if (known !== undefined) return this.#memory.find(key, false)
+    const judged = this.#memory.judge(key, slot, false)
+    return typeof judged === 'object' ? judged : undefined
+  }
+
+  /** Whether Redis answers too, because no invalidation covers the entry there. */
+  #fromRedis(key: string, found: Found, slot: MemorySlot | undefined): Found {
+    if (slot === undefined || slot.stamp.incarnation !== this.#coherence.stamp.incarnation) return found
+    return this.#mirror.coversAfter(key, slot.entry.tags, slot.stamp.position) ? found : { ...found, tier: 'redis' }
   }
 
   /** Returns an entry from Redis if it may be used. */

@@ -55,7 +55,11 @@ export class JudgedMemory {
 
   /** Like {@link find}, without side effects, and with the reason if there is no usable entry. */
   peek(key: string, disconnected: boolean): Found | Absence {
-    const slot = this.tier.peek(key)
+    return this.judge(key, this.tier.peek(key), disconnected)
+  }
+
+  /** Like {@link peek}, for an entry that memory has, or had and has evicted. */
+  judge(key: string, slot: MemorySlot | undefined, disconnected: boolean): Found | Absence {
     if (slot === undefined) return 'nothing'
     if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return 'invalidated'
     if (slot.entry.deleteAt <= this.#clock.now()) return 'expired'
