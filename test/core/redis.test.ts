@@ -707,3 +707,43 @@ describe('set with the mark of the moment when its value was read', () => {
     expect(await b.get('k')).toBeNull()
   })
 })
+
+it('after an outage, no lookup waits for records that were asked for before it', async () => {
+  const silent = silentOnce(await client())
+  const a = make({ redis: silent.redis, redisTimeout: 300, circuitBreaker: { threshold: 1, cooldown: 0.2 } })
+  const b = make()
+  await connected(a, b)
+  silent.arm()
+  expect(await b.invalidateTags(['t'])).toMatchObject({ durable: true })
+  await a.get('k')
+  await until('an outage', () => a.stats().counters.outages === 1 && a.stats().connected)
+  const timeouts = a.stats().counters.redisTimeouts
+  await b.set('k', 'new')
+  expect(await b.invalidateTags(['t'])).toMatchObject({ durable: true })
+  expect([await a.get('k'), a.stats().counters.redisTimeouts]).toEqual(['new', timeouts])
+})
+
+/** A client that never settles the first read of the log once it is armed, as on a server of a cluster that is frozen. */
+function silentOnce(made: Redis) {
+  let isArmed = false
+  const redis = new Proxy(made, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'callBuffer') return value.bind(target)
+      return (...args: unknown[]) => {
+        const parts = args.flat().map(String)
+        const isAnswered = !isArmed || parts[2] !== '1' || parts[3]?.endsWith(':log') !== true
+        if (isAnswered) return Reflect.apply(value, target, args)
+        isArmed = false
+        return new Promise(() => {})
+      }
+    },
+  })
+  return {
+    redis,
+    arm(): void {
+      isArmed = true
+    },
+  }
+}

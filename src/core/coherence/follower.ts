@@ -253,6 +253,11 @@ export class Follower {
     await this.catchUp(reader)
   }
 
+  /** Waits no longer for records that were asked for before an outage: the reply may never come. */
+  abandonReads(): void {
+    this.#catchingUp = undefined
+  }
+
   /** Adds a record that this process has appended to the log again. */
   told(position: number, nonce: string, covers: readonly Cover[]): void {
     this.#mirror.place(covers, position)
@@ -285,14 +290,15 @@ export class Follower {
         this.#moveTo(ahead)
         break
       }
-      this.#catchingUp ??= this.catchUp().finally(() => {
-        this.#catchingUp = undefined
-      })
+      const catchingUp = this.#catchingUp ?? this.catchUp()
+      this.#catchingUp = catchingUp
       try {
-        await this.#catchingUp
+        await catchingUp
       } catch (thrown) {
         if (thrown instanceof CacheError && thrown.code === 'log-broken') return onLostTrack(thrown.message)
         throw thrown
+      } finally {
+        if (this.#catchingUp === catchingUp) this.#catchingUp = undefined
       }
     }
     this.confirm(askedAt)

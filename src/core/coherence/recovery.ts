@@ -89,6 +89,7 @@ export class Recovery {
   async run(): Promise<void> {
     this.#replayed = 0
     const askedAt = this.#clock.monotonic()
+    this.#follower.abandonReads()
     const known = this.#follower.head
     const state = await this.#openTrusted(known)
     if (known === undefined) await this.#join(state)
