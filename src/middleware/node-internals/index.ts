@@ -16,5 +16,5 @@ export {
   outgoingFields,
 } from './outgoing-fields.js'
 export { sendPrepared, sendPreparedOver, supportsPrepared } from './prepared-head.js'
-export { countSent, type SentBytes } from './sent-bytes.js'
+export { countSent, guardSent, type SentBytes, type SentGuard } from './sent-bytes.js'
 export { hasUnreadFields } from './unread-fields.js'

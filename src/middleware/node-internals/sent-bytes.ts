@@ -13,8 +13,17 @@ interface Sending {
   [SENT]?: SentBytes
 }
 
+/** What decides about bytes that are sent by other methods than those of the response itself. */
+export interface SentGuard {
+  /** Whether the bytes that are sent now are its own; all others are dropped. */
+  readonly isSending: boolean
+  /** Called once, when the body is ended by such a method. @returns what is sent before */
+  beforeEnd(): Uint8Array | undefined
+}
+
 interface SendingStream {
   write: Send
+  end: (...args: unknown[]) => unknown
   readonly writableEnded: boolean
   [SENT]?: SentBytes
 }
@@ -29,10 +38,19 @@ export function countSent(response: ServerResponse): SentBytes {
   return isCountable ? countOfMessage(response) : new SentBytes()
 }
 
+/**
+ * Drops the bytes of a response's body that are sent from now on, but for those of the guard; `undefined`: drops none any
+ * more.
+ */
+export function guardSent(response: ServerResponse, guard: SentGuard | undefined): void {
+  countSent(response).guard = guard
+}
+
 /** The bytes of a body that were sent. */
 export class SentBytes {
   /** In bytes, without head and framing. */
   body = 0
+  guard: SentGuard | undefined
   readonly stream: SendingStream | undefined
   /** What remains of the current chunk and its line ends. */
   #rest = 0
@@ -44,6 +62,13 @@ export class SentBytes {
   /** Whether the body was ended by a method that tells nothing of it. */
   get isEnded(): boolean {
     return this.stream?.writableEnded === true
+  }
+
+  /** Ends the guard. @returns the bytes of its own that are to be sent now */
+  lastOfGuard(): Uint8Array | undefined {
+    const { guard } = this
+    this.guard = undefined
+    return guard?.beforeEnd()
   }
 
   add(data: unknown, encoding: unknown, isChunked: boolean): void {
@@ -62,6 +87,11 @@ export class SentBytes {
 }
 
 const LINE_ENDS = 4
+
+/** Whether Node.js takes it; what it refuses is left to it. */
+function isData(data: unknown): boolean {
+  return typeof data === 'string' || data instanceof Uint8Array
+}
 
 function sizeOf(data: unknown): number {
   return data instanceof Uint8Array ? data.byteLength : 0
@@ -82,20 +112,49 @@ function countOfStream(stream: SendingStream): SentBytes {
   const known = stream[SENT]
   if (known !== undefined) return known
   const sent = new SentBytes(stream)
-  const { write } = stream
+  const { write, end } = stream
   stream[SENT] = sent
   stream.write = (data, encoding, ...rest) => {
     sent.add(data, encoding, false)
+    if (sent.guard?.isSending === false && isData(data)) return drop([encoding, ...rest])
     return write.call(stream, data, encoding, ...rest)
+  }
+  stream.end = (...args) => {
+    if (sent.guard?.isSending !== false) return end.apply(stream, args)
+    const body = sent.lastOfGuard()
+    return end.apply(stream, [...(body === undefined ? [] : [body]), ...args.filter(isCallback)])
   }
   return sent
 }
 
+function isCallback(value: unknown): value is () => void {
+  return typeof value === 'function'
+}
+
+/** Does as if the bytes were sent. */
+function drop(args: readonly unknown[]): true {
+  const callback = args.find(isCallback)
+  if (callback !== undefined) process.nextTick(callback, null)
+  return true
+}
+
+const { write } = ServerResponse.prototype as unknown as { readonly write: (data: Uint8Array) => boolean }
 const send = Reflect.get(ServerResponse.prototype, '_send') as Send
 
 function sendCounted(this: Sending, data: string | Uint8Array, encoding?: unknown, ...rest: unknown[]): boolean {
-  this[SENT]?.add(data, encoding, this.chunkedEncoding === true)
+  const sent = this[SENT]
+  sent?.add(data, encoding, this.chunkedEncoding === true)
+  if (sent?.guard?.isSending === false) {
+    if (!isEnd(data, rest, this.chunkedEncoding === true)) return drop(rest)
+    const body = sent.lastOfGuard()
+    if (body !== undefined) write.call(this, body)
+  }
   return send.call(this, data, encoding, ...rest)
+}
+
+/** Whether `end` sends this: with its callback, the empty chunk, or nothing if there are no chunks. */
+function isEnd(data: string | Uint8Array, [callback]: readonly unknown[], isChunked: boolean): boolean {
+  return isCallback(callback) && (isChunked ? typeof data === 'string' && data.startsWith('0\r\n') : data.length === 0)
 }
 
 let isCountable: boolean | undefined

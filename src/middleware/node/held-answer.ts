@@ -1,6 +1,7 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import timers from 'node:timers'
 import type { Reply } from '../../http/port/index.js'
+import { guardSent, type SentGuard } from '../node-internals/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { holdHead } from './held-head.js'
 
@@ -15,10 +16,10 @@ export interface SendingMethods {
  * Sends a cached reply in place of the handler's response, from the handler's head to its `end`.
  *
  * The head is written when the handler writes one, so that the response behaves as usual from there on. The handler's
- * bytes are discarded, and the response finishes when the handler ends it. After one second the client gets the reply
- * regardless.
+ * bytes are discarded, also those that it sends by methods of the prototype, and the response finishes when the handler
+ * ends it. After one second the client gets the reply regardless.
  */
-export class HeldAnswer {
+export class HeldAnswer implements SentGuard {
   readonly #response: ServerResponse
   readonly #reply: Reply
   readonly #methods: SendingMethods
@@ -29,6 +30,7 @@ export class HeldAnswer {
   #isSent = false
   #timer: NodeJS.Timeout | undefined
   #release: (() => void) | undefined
+  #isSending = false
 
   /** @param announced - the Content-Length of the handler's own head */
   constructor(response: ServerResponse, reply: Reply, methods: SendingMethods, announced: unknown) {
@@ -43,8 +45,21 @@ export class HeldAnswer {
     const response = this.#response
     if ('stream' in response && hasNoBody(this.#reply)) this.#release = holdHead(response)
     else this.#pass(this.#methods.writeHead, [response.statusCode])
+    if (sendsItself(response, this.#methods)) guardSent(response, this)
     this.#timer = setTimer(() => this.#send(), PATIENCE)
     this.#timer.unref()
+  }
+
+  get isSending(): boolean {
+    return this.#isSending
+  }
+
+  /** The handler ends the response by a method of the prototype: the reply is sent before. */
+  beforeEnd(): Uint8Array | undefined {
+    this.giveUp()
+    if (this.#isSent) return undefined
+    this.#isSent = true
+    return this.#reply.body
   }
 
   /**
@@ -62,8 +77,14 @@ export class HeldAnswer {
   end(args: readonly unknown[]): void {
     this.#count(args)
     if (this.#announced !== undefined && this.#received !== this.#announced) throw this.#mismatch(this.#received)
-    this.giveUp()
+    this.withdraw()
     this.#pass(this.#methods.end, endingWith(this.#isSent ? undefined : this.#reply.body, args))
+  }
+
+  /** Lets the handler send its own response. */
+  withdraw(): void {
+    this.giveUp()
+    if (sendsItself(this.#response, this.#methods)) guardSent(this.#response, undefined)
   }
 
   /** Stops the timer and releases the response, without sending anything. */
@@ -86,7 +107,7 @@ export class HeldAnswer {
     const { body } = this.#reply
     if (body !== undefined) this.#pass(this.#methods.write, [body])
     else if (isHeld) this.#pass(this.#methods.writeHead, [response.statusCode])
-    else if (!('stream' in response)) flushHeaders.call(response)
+    else if (!('stream' in response)) this.#pass(flushHeaders, [])
   }
 
   #count([chunk, encoding]: readonly unknown[]): void {
@@ -102,11 +123,23 @@ export class HeldAnswer {
   }
 
   #pass<Result>(method: (...args: never[]) => Result, args: readonly unknown[]): Result {
-    return method.apply(this.#response, args as never[])
+    this.#isSending = true
+    try {
+      return method.apply(this.#response, args as never[])
+    } finally {
+      this.#isSending = false
+    }
   }
 }
 
-const { flushHeaders } = OutgoingMessage.prototype
+const { flushHeaders, write, end } = OutgoingMessage.prototype
+const OWN = { write, end }
+
+/** Whether Node.js gets the bytes as they come, with no middleware between that may make others of them. */
+export function sendsItself(response: ServerResponse, methods: SendingMethods): boolean {
+  const own = 'stream' in response ? (Object.getPrototypeOf(response) as SendingMethods) : OWN
+  return methods.write === own.write && methods.end === own.end
+}
 
 /** Captured at load time, because a test runner's fake timers would never fire. */
 const { setTimeout: setTimer, clearTimeout: clearTimer } = timers

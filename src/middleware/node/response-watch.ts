@@ -4,7 +4,7 @@ import { ownBytes } from '../../http/port/index.js'
 import { countSent, hasHadFields, hideFields, knownFields, layFields, type SentBytes } from '../node-internals/index.js'
 import { bytesOf, callbackOf, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
-import { endingWith, HeldAnswer, type SendingMethods } from './held-answer.js'
+import { endingWith, HeldAnswer, type SendingMethods, sendsItself } from './held-answer.js'
 import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userAmong } from './node-response.js'
 import { NO_OUTER_FIELDS, OuterFields } from './outer-fields.js'
 import { inheritedBy } from './watched-absent.js'
@@ -13,7 +13,6 @@ import { inWireText, textOnWire } from './wire-text.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
 
 const { end, write } = OutgoingMessage.prototype
-const OWN = { end, write }
 
 /**
  * A response whose methods are replaced: its head, as the handler has made it, and what happens at each call of a replaced
@@ -278,12 +277,9 @@ export class ResponseWatch implements ResponseHead {
     return this.#sent.body > passed
   }
 
-  /** Whether Node.js gets the bytes as they come, with no middleware between that may make others of them. */
   get #sendsItself(): boolean {
     if (this.around !== undefined) return this.around.#instead === undefined && this.around.#sendsItself
-    const response = this.#response
-    const own = 'stream' in response ? (Object.getPrototypeOf(response) as SendingMethods) : OWN
-    return this.#before.end === own.end && this.#before.write === own.write
+    return sendsItself(this.#response, this.#before)
   }
 
   /** Removes the fields of the application, except those that outer middleware had set, and sets those of the reply. */
@@ -315,7 +311,7 @@ export class ResponseWatch implements ResponseHead {
     this.#begun = false
     this.#ended = false
     this.#instead = undefined
-    this.#held?.giveUp()
+    this.#held?.withdraw()
     this.#held = undefined
     this.#waitsFor = undefined
     for (const [name, value] of this.#laid) {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { createServer, request as http1Request, type RequestListener, type ServerResponse } from 'node:http'
-import { connect, createServer as createHttp2Server } from 'node:http2'
+import { Agent, createServer, request as http1Request, type RequestListener, ServerResponse } from 'node:http'
+import { type ClientHttp2Session, connect, createServer as createHttp2Server, Http2ServerResponse } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -171,6 +171,82 @@ describe('while an answer of the cache is held back', () => {
     }
   })
 })
+
+interface Methods {
+  readonly write: (...args: unknown[]) => unknown
+  readonly end: (...args: unknown[]) => unknown
+}
+
+/** What a handler that fails does, with the methods of the prototype. */
+const bypasses: Record<string, (res: ServerResponse, methods: Methods) => void> = {
+  'of a handler that writes by it': (res, { write }) => {
+    write.call(res, 'lost')
+    write.call(res, 'lost', () => res.end('lost'))
+  },
+  'of a handler that ends by it': (res, { end }) => {
+    res.write('lost')
+    end.call(res)
+  },
+  'of a handler that ends by it with bytes, after its head': (res, { end }) => {
+    res.writeHead(500, { 'X-Mode': 'dark' })
+    res.flushHeaders()
+    end.call(res, 'lost')
+  },
+  'of a handler that ends by it after its head': (res, { end }) => {
+    res.writeHead(500)
+    res.flushHeaders()
+    end.call(res)
+  },
+}
+
+describe('a connection is not damaged by bytes of a method of the prototype', () => {
+  for (const version of [1, 2] as const) {
+    for (const [what, bypass] of Object.entries(bypasses)) {
+      it(`${what}, over HTTP/${version}`, async () => {
+        const cached = fallbackCache({ ttl: 60 })
+        open.push(() => cached.close())
+        let runs = 0
+        const methods = (version === 1 ? ServerResponse : Http2ServerResponse).prototype as unknown as Methods
+        const listener: RequestListener = (req, res) =>
+          cached(req, res, () => {
+            runs += 1
+            res.setHeader('Cache-Control', 'max-age=0, stale-if-error=60')
+            if (runs === 1) return res.end('the page')
+            res.statusCode = 500
+            return bypass(res, methods)
+          })
+        const server = version === 1 ? createServer(listener) : createHttp2Server(listener as never)
+        await once(server.listen(0, '127.0.0.1'), 'listening')
+        open.push(() => server.close())
+        const { port } = server.address() as AddressInfo
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+        open.push(() => agent.destroy())
+        const session = version === 2 ? connect(`http://127.0.0.1:${port}`) : undefined
+        open.push(() => session?.destroy())
+        const got: string[] = []
+        while (got.length < 3) got.push(await (session ? textOverHttp2(session) : textOverHttp1(port, agent)))
+        expect([runs, ...got]).toEqual([3, 'the page', 'the page', 'the page'])
+      })
+    }
+  }
+})
+
+function textOverHttp1(port: number, agent: Agent): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = http1Request({ port, host: '127.0.0.1', agent, timeout: 900 })
+    asked.on('response', (response) => {
+      response.setEncoding('utf8').on('error', reject)
+      void response.toArray().then((texts) => resolve(texts.join('')), reject)
+    })
+    asked.on('timeout', () => asked.destroy(new Error('no answer')))
+    asked.on('error', reject).end()
+  })
+}
+
+async function textOverHttp2(session: ClientHttp2Session): Promise<string> {
+  const stream = session.request({ ':path': '/' }).setEncoding('utf8')
+  return (await stream.toArray()).join('')
+}
 
 describe('a head that node refuses', () => {
   it('stores nothing of what the handler answers next', async () => {
