@@ -11,7 +11,9 @@ import { generator } from './load/load.js'
 import { costOfPageFault } from './page-fault.js'
 import { canPin, pin, pinNothing } from './pinned.js'
 import type { Measured, Scenario, Surroundings } from './scenario.js'
+import { bodies } from './scenarios/bodies.js'
 import { codings } from './scenarios/codings.js'
+import { cold } from './scenarios/cold.js'
 import { confirmed } from './scenarios/confirmed.js'
 import { forms } from './scenarios/forms.js'
 import { hits } from './scenarios/hits.js'
@@ -44,7 +46,9 @@ const scenarios: readonly Scenario[] = [
   ...misses,
   ...forms,
   codings,
+  ...bodies,
   stampede,
+  cold,
   outage,
   memory,
   invalidation,

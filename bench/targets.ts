@@ -41,6 +41,8 @@ const TARGETS: readonly Target[] = [
   { about: 'outage', goals: outages() },
   { about: 'processes', goals: processes() },
   { about: 'metrics', goals: metrics() },
+  { about: 'large bodies', goals: largeBodies() },
+  { about: 'first requests', goals: firstRequests() },
 ]
 
 /**
@@ -86,6 +88,33 @@ function memoryHits(): readonly Goal[] {
     goal('koa / by hand', 'hot-1k: ours koa / koa by hand', 1.1),
     ...koaPeers.map((peer) => goal(`koa / ${peer}`, `hot-1k: ours koa / ${peer}`, 1)),
   ]
+}
+
+/** A body that is sent, beside the server that only sends; and small reads beside large ones. */
+function largeBodies(): readonly Goal[] {
+  const doors = ['express', 'koa', 'express, front door', 'koa, front door'].filter((name) => isKnown(`ours ${name}`))
+  return [
+    ...['64k', '1m', '8m'].flatMap((size) =>
+      doors.map((name) => goal(`${name}, ${size.toUpperCase()}B / raw`, `bodies-${size}: ours ${name} / raw`, 1.05)),
+    ),
+    ...['express', 'koa'].map((name) =>
+      goal(`${name}, small reads, p99`, `beside-large: ours ${name}, redis only`, 1.5),
+    ),
+  ]
+}
+
+/** A process that has answered nothing yet, beside the application without a cache. */
+function firstRequests(): readonly Goal[] {
+  return ['express', 'koa'].flatMap((framework) =>
+    [`ours ${framework}`, `ours ${framework}, front door`].flatMap((name) => [
+      {
+        name: `${name.slice(5)}, p99 of 1,000 / without`,
+        figure: ratio(`cold: ${name}: p99`, `cold: ${framework} uncached: p99`),
+        atMost: 1.2,
+      },
+      goal(`${name.slice(5)}, 500 at once / handler time`, `cold: ${name}: stampede`, 1.3),
+    ]),
+  )
 }
 
 /** A hit with all metrics on, and with none. */

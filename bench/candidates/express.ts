@@ -5,7 +5,7 @@ import compression from 'compression'
 import express, { type Express, type RequestHandler } from 'express'
 import { type FallbackCacheMiddleware, fallbackCache } from 'fallback-cache/express'
 import { Redis } from 'ioredis'
-import type { Candidate, Handler, Open, Setup } from './setup.js'
+import { boundsOf, type Candidate, type Handler, type Open, type Setup } from './setup.js'
 
 /** Express without a cache. */
 export const uncached: Open = (_setup, handler) => ({ listener: application(handler) })
@@ -63,6 +63,9 @@ export const oursMemory: Open = (setup, handler) => ours(setup, handler, {})
 /** This library, every read asking Redis. */
 export const oursRedis: Open = (setup, handler) => ours(setup, handler, { redis: urlOf(setup) })
 
+/** The same with room for one entry in memory: each hit moves its body from Redis. */
+export const oursRedisOnly: Open = (setup, handler) => ours(setup, handler, { redis: urlOf(setup), maxEntries: 1 })
+
 /** This library, memory answering while the log was looked at within a second. */
 export const oursMemoryFirst: Open = (setup, handler) =>
   ours(setup, handler, { redis: urlOf(setup), read: 'memory-first' })
@@ -95,8 +98,8 @@ export const oursSkipping: Open = (setup, handler) => ours(setup, handler, { ski
 export const oursPrecompressed: Open = (setup, handler) => ours(setup, handler, { precompress: ['br', 'gzip'] })
 
 /** This library in memory behind what compresses each answer again. */
-export const oursCompressed: Open = ({ maxEntries }, handler) => {
-  const cached = fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30 })
+export const oursCompressed: Open = (setup, handler) => {
+  const cached = fallbackCache({ ttl: 300, ...boundsOf(setup) })
   return { listener: application(handler, compression(), cached) }
 }
 
@@ -161,13 +164,13 @@ export const expressRedisCache: Open = async ({ redisPort }, handler) => {
   return { listener: application(handler, cache.route()) }
 }
 
-function ours({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
-  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
+function ours(setup: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, ...boundsOf(setup), ...options }))
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
-function inFront({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
-  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
+function inFront(setup: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, ...boundsOf(setup), ...options }))
   return {
     listener: cached.serve(application(handler, cached)),
     answered: () => {

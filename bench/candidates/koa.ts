@@ -5,7 +5,7 @@ import { type FallbackCacheMiddleware, fallbackCache } from 'fallback-cache/koa'
 import { Redis } from 'ioredis'
 import Koa, { type Middleware } from 'koa'
 import { idOf } from '../page.js'
-import type { Candidate, Handler, Open, Setup } from './setup.js'
+import { boundsOf, type Candidate, type Handler, type Open, type Setup } from './setup.js'
 
 /** Koa without a cache. */
 export const uncached: Open = (_setup, handler) => ({ listener: application(handler) })
@@ -53,6 +53,10 @@ export const oursMemory: Open = (setup, handler) => ours(setup, handler, {})
 /** This library, every read asking Redis. */
 export const oursRedis: Open = (setup, handler) =>
   ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
+
+/** The same with room for one entry in memory: each hit moves its body from Redis. */
+export const oursRedisOnly: Open = (setup, handler) =>
+  ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}`, maxEntries: 1 })
 
 /** This library in front of Koa, in memory. */
 export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
@@ -111,13 +115,13 @@ async function koaCashOver(handler: Handler, store: CashStore): Promise<Candidat
   }
 }
 
-function ours({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
-  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
+function ours(setup: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, ...boundsOf(setup), ...options }))
   return { listener: application(handler, cached), memoryBytes: () => cached.stats().memoryBytes }
 }
 
-function inFront({ maxEntries }: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
-  const cached = also(fallbackCache({ ttl: 300, maxEntries, maxBytes: 2 ** 30, ...options }))
+function inFront(setup: Setup, handler: Handler, options: object, also: Also = asItIs): Candidate {
+  const cached = also(fallbackCache({ ttl: 300, ...boundsOf(setup), ...options }))
   return {
     listener: cached.serve(koa(handler, cached)),
     answered: () => {

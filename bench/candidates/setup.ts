@@ -7,6 +7,8 @@ export interface Setup {
   readonly candidate: string
   /** Bytes of a page. */
   readonly size: number
+  /** Bytes of a page whose id begins with `large`. */
+  readonly largeSize: number
   /** Milliseconds a handler takes beside its work. */
   readonly delay: number
   /** Header fields that the handler sets beside those of its framework. */
@@ -24,12 +26,22 @@ export interface Setup {
 /** What is served where a scenario asks for nothing else. */
 export const defaults: Omit<Setup, 'candidate'> = {
   size: 1024,
+  largeSize: 65_536,
   delay: 0,
   fields: 0,
   maxEntries: 20_000,
   redisPort: 0,
   isBare: false,
   isBefore: false,
+}
+
+/** What the cache of a candidate may hold: all that is asked for. */
+export function boundsOf({ maxEntries, size, largeSize }: Setup): {
+  readonly maxEntries: number
+  readonly maxBytes: number
+  readonly maxBodySize: number
+} {
+  return { maxEntries, maxBytes: 2 ** 30, maxBodySize: Math.max(2 ** 20, size, largeSize) + 1024 }
 }
 
 /** A server to be measured: a listener for one, or one that does not listen yet. */
@@ -62,7 +74,7 @@ export class Handler {
   /** The page, or a promise of it for a handler that takes its time. */
   page(id: string): Page | Promise<Page> {
     this.runs += 1
-    const page = pageOf(id, this.#setup.size)
+    const page = pageOf(id, id.startsWith('large') ? this.#setup.largeSize : this.#setup.size)
     return this.#setup.delay === 0 ? page : sleep(this.#setup.delay, page)
   }
 
