@@ -43,6 +43,16 @@ export function sizing({ entries, body, processes, requests, writes, logs }) {
     ['Redis: reads a second, `redis-first`, at most', count(processes * requests), 'processes × requests'],
     ['the same for one log', count((processes * requests) / logs), '… / logs'],
     [
+      'Redis: bytes sent for hits a second, `redis-first`, at most',
+      bytes(processes * requests * (OVER_BODY.share * body + OVER_BODY.bytes)),
+      'reads × (1.25 × body + 600)',
+    ],
+    [
+      'the same with `confirmed`, if memory has the entries, at most',
+      bytes(processes * requests * RECORD),
+      `reads × ${RECORD}`,
+    ],
+    [
       'Redis: reads of heads a second, `memory-first`',
       count(processes * READS_A_LEASE * logs),
       `processes × ${READS_A_LEASE} a lease × logs`,
