@@ -21,6 +21,7 @@ import { invalidation } from './scenarios/invalidation.js'
 import { latency } from './scenarios/latency.js'
 import { memory } from './scenarios/memory.js'
 import { misses } from './scenarios/misses.js'
+import { oneCopy } from './scenarios/one-copy.js'
 import { outage } from './scenarios/outage.js'
 import { processes } from './scenarios/processes.js'
 import { redisCommands } from './scenarios/redis-commands.js'
@@ -53,6 +54,7 @@ const scenarios: readonly Scenario[] = [
   memory,
   invalidation,
   processes,
+  oneCopy,
   confirmed,
   latency,
 ]
