@@ -1,8 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { uncountedFor } from '../../src/core/coherence/changes.js'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { RedisClient } from '../../src/core/tiers/redis-client.js'
 import { type ClientSetup, makeClient } from '../support/clients.js'
 import { RedisCluster } from '../support/cluster.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { ShiftedClock } from '../support/shifted-clock.js'
 import { until } from '../support/until.js'
 import type { Worker } from '../support/worker.js'
 import { Hosts, REDIS_TIMEOUT } from './fleet.js'
@@ -123,9 +126,12 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
   it('C11: one order of responses for all processes, although a store and its note are two commands', async () => {
     const { redis, end } = await makeClient({ kind, nodes: cluster.addresses, options: {} })
     const slow = withSlowNotes(redis as object)
-    const settings = { read: 'confirmed', redisTimeout: 5_000 } as const
+    const clock = new ShiftedClock()
+    const settings = { read: 'confirmed', redisTimeout: 5_000, clock } as const
     const [a, b] = [new FallbackCache({ ...settings, redis: slow.redis }), new FallbackCache({ ...settings, redis })]
     await until('connected', () => a.stats().connected && b.stats().connected)
+    // By then changes are relied on.
+    clock.advance(uncountedFor)
     const both = async () => [await a.get('item:1'), await b.get('item:1')]
     await b.set('item:1', 'first')
     expect(await both()).toEqual(['first', 'first'])
@@ -144,6 +150,37 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     await a.set('item:1', 'fourth')
     await until('noted', async () => (await both()).every((found) => found === 'fourth'))
     await Promise.all([a.close(), b.close()])
+    end()
+  })
+
+  it.runIf(kind === KINDS[0])('C11: a store of a process that does not know yet that changes are noted', async () => {
+    const { redis, end } = await makeClient({ kind, nodes: cluster.addresses, options: {} })
+    const settings = { redis, keyPrefix: 'noted:', redisTimeout: 5_000 }
+    // This process reads the head only for lookups, because its timers do not run.
+    const stopped = new ManualClock(Date.now())
+    const other = new FallbackCache({ ...settings, clock: stopped })
+    await until('connected', () => other.stats().connected)
+    const store = (text: string) => {
+      const now = Date.now()
+      const entry = { staleAt: now + 60_000, deleteAt: now + 60_000, body: Buffer.from(text) }
+      return engineOf(other).store('item:1', entry, engineOf(other).mark()).written
+    }
+    expect(await store('first')).toBe(true)
+    const clock = new ShiftedClock()
+    const joined = new FallbackCache({ ...settings, read: 'confirmed', clock })
+    await until('connected', () => joined.stats().connected)
+    const found = async () => (await engineOf(joined).find('item:1'))?.entry.body.toString()
+    expect([await found(), await found()]).toEqual(['first', 'first'])
+    expect(await store('second')).toBe(true)
+    expect([await found(), joined.stats().counters.confirmedHits]).toEqual(['second', 0])
+
+    // After this time every process notes what it stores, also one that was frozen and has not read the head since.
+    clock.advance(uncountedFor)
+    stopped.setWallClock(Date.now() + uncountedFor + 1_000)
+    expect([await found(), await found(), joined.stats().counters.confirmedHits]).toEqual(['second', 'second', 1])
+    expect(await store('third')).toBe(true)
+    expect(await found()).toBe('third')
+    await Promise.all([other.close(), joined.close()])
     end()
   })
 

@@ -24,6 +24,12 @@ const maxRecords = 16_384
 /** The usage if changes are not followed. */
 export const NO_CHANGES: ChangeStats = { records: 0, maxRecords, gaps: 0 }
 
+/**
+ * How long a head without a count shows that changes are not counted, in ms. On a cluster a store and its note are two
+ * commands: a process whose head is older notes what it stored in any case, so after this time all stores are noted.
+ */
+export const uncountedFor = 2_500
+
 /** Pause before it is tried again to have changes noted, in ms. */
 const pause = 1_000
 
@@ -39,6 +45,8 @@ const pause = 1_000
 export class Changes {
   readonly #port: RedisPort
   readonly #clock: Clock
+  /** How long processes may store without a note after changes were first counted, in ms. */
+  readonly #grace: number
   readonly #ringKey: string
   /** The last head that was followed. */
   #text: string | undefined
@@ -47,6 +55,8 @@ export class Changes {
   #seed = 0
   /** Number of changes that this process knows; `undefined` if they are not counted. */
   #count: number | undefined
+  /** Until when processes may store without a note, in monotonic ms. */
+  #unsureUntil = Number.NEGATIVE_INFINITY
   /** The place of the change with number 0. */
   #offset = 0
   /** When a change was last applied, in monotonic ms. */
@@ -65,12 +75,13 @@ export class Changes {
   constructor(port: RedisPort, keyPrefix: string, clock: Clock) {
     this.#port = port
     this.#clock = clock
+    this.#grace = port.isCluster ? uncountedFor : 0
     this.#ringKey = ownName(keyPrefix, 'changes')
   }
 
-  /** Whether changes are counted in this life of the log, as far as this process knows. */
+  /** Whether changes are counted in this life of the log, as far as this process knows, and all of them are noted. */
   isOpen(life: string): boolean {
-    return this.#count !== undefined && this.#life === life
+    return this.#isCounted(life) && (this.#grace === 0 || this.#clock.monotonic() >= this.#unsureUntil)
   }
 
   /** The place up to which all changes are known. */
@@ -123,7 +134,7 @@ export class Changes {
 
   /** Tries again to have changes counted, if they are not. Never rejects. */
   retry(tier: RedisTier, headKey: string, life: string): void {
-    if (this.isOpen(life) || this.#clock.monotonic() - this.#triedAt < pause) return
+    if (this.#isCounted(life) || this.#clock.monotonic() - this.#triedAt < pause) return
     tier.run(() => this.enter(headKey, life), 'store').catch(() => {})
   }
 
@@ -149,6 +160,10 @@ export class Changes {
 
   stats(): ChangeStats {
     return { records: this.#records.size, maxRecords, gaps: this.#gaps }
+  }
+
+  #isCounted(life: string): boolean {
+    return this.#count !== undefined && this.#life === life
   }
 
   async #readUpTo(text: string | undefined, { life, count }: Counted): Promise<void> {
@@ -211,6 +226,7 @@ export class Changes {
   /** Forgets what changed: every copy may have. */
   #startOver(life: string, count: number | undefined): void {
     if (this.#life !== '' && this.#count !== undefined) this.#gaps++
+    if (life !== this.#life || this.#count === undefined) this.#unsureUntil = this.#clock.monotonic() + this.#grace
     this.#floor = Math.max(this.place, this.#highest) + 1
     if (life !== this.#life) this.#seed = hashOf(0, life)
     this.#life = life

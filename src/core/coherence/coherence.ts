@@ -10,7 +10,7 @@ import { untilLoaded } from '../tiers/late-port.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import { noConnection, RedisTier } from '../tiers/redis-tier.js'
 import { Refusals } from '../tiers/refusals.js'
-import { Changes } from './changes.js'
+import { Changes, uncountedFor } from './changes.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import { Confirmations } from './confirmations.js'
 import type { Cover } from './cover.js'
@@ -278,9 +278,10 @@ export class Coherence {
     return this.#follower.stamp
   }
 
-  /** Whether processes of this log may read which entries in Redis have changed. */
+  /** Whether processes of this log may read which entries in Redis have changed: not if the head has just denied it. */
   get countsChanges(): boolean {
-    return this.changes !== undefined || /^ c\d/.test(this.#follower.head?.more ?? '')
+    if (this.changes !== undefined || this.#clock.monotonic() - this.confirmedAt > uncountedFor) return true
+    return /^ c\d/.test(this.#follower.head?.more ?? '')
   }
 
   /** The key of the log's head, which is read together with every entry. */

@@ -284,7 +284,12 @@ export class Follower {
       }
       if (this.#wentBack(ahead, known, askedAt)) return onLostTrack('the invalidation log lost records')
       // Replies may overtake each other: this head has already been applied.
-      if (known.text === text || known.position > ahead.position) break
+      if (known.text === text) break
+      if (known.position > ahead.position) {
+        // That changes are counted is learned from this head, if the known one comes from a record.
+        if (known.more === '') this.#head = headAt(known, { ...known, more: ahead.more })
+        break
+      }
       if (known.position === ahead.position) {
         if (known.nonce !== ahead.nonce) return onLostTrack('the invalidation log has another history')
         this.#moveTo(ahead)
