@@ -120,3 +120,115 @@ it('cookies that a parser in front has decoded are those of the client in each f
   await running.close()
   await cached.close()
 })
+
+type MakeApp = typeof express5
+
+/** Two routes with a cache, of which middleware in front chooses by a field that no handler reads. */
+const CHOICES: Readonly<Record<string, (make: MakeApp, cached: RequestHandler) => express5.Express>> = {
+  'next("route")': (make, cached) => {
+    const only = (who: string): RequestHandler => {
+      return (req, _res, next) => (req.get('x-who') === who ? next() : next('route'))
+    }
+    const page = (text: string): RequestHandler => {
+      return (_req, res) => void res.send(text)
+    }
+    return make().get('/page', only('ann'), cached, page('ann')).get('/page', only('bob'), cached, page('bob'))
+  },
+  'next("route") to another pattern, in a router': (make, cached) => {
+    const router = make.Router()
+    router.get('/page', (req, _res, next) => (req.get('x-who') === 'ann' ? next() : next('route')), cached, answer)
+    router.get('/:name', cached, answer)
+    return make().use('/', router)
+  },
+  'next("router")': (make, cached) => {
+    const router = make.Router()
+    router.use((req, _res, next) => (req.get('x-who') === 'ann' ? next() : next('router')))
+    router.get('/page', cached, answer)
+    return make().use(router).get('/page', cached, answer)
+  },
+  'a call of its router': (make, cached) => {
+    const [ann, bob] = [make.Router(), make.Router()]
+    ann.get('/page', cached, answer)
+    bob.get('/:name', cached, answer)
+    return make().use((req, res, next) => (req.get('x-who') === 'ann' ? ann : bob)(req, res, next))
+  },
+  'next("route") in a mounted application': (make, cached) => {
+    const site = make()
+    site.get('/page', (req, _res, next) => (req.get('x-who') === 'ann' ? next() : next('route')), cached, answer)
+    site.get('/*splat'.replace('splat', make === express5 ? 'splat' : ''), cached, answer)
+    return make().use('/', site)
+  },
+}
+
+const answer: RequestHandler = (req, res) => {
+  res.send(req.get('x-who'))
+}
+
+/** Middleware in front of the cache, within its route, that changes the parameters of the path for some visitors. */
+const CHANGES: Readonly<Record<string, (params: Record<string, unknown>, who: string | undefined) => void>> = {
+  'set to another value': (params, who) => {
+    params.id = who
+  },
+  swapped: (params, who) => {
+    if (who === 'ann') [params.id, params.part] = [params.part, params.id]
+  },
+  emptied: (params, who) => {
+    if (who === 'ann') params.id = undefined
+  },
+  added: (params, who) => {
+    params.who = who
+  },
+  'set to an object': (params, who) => {
+    params.id = { who }
+  },
+}
+
+describe.each([
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as MakeApp],
+])('a route in %s', (_, make) => {
+  it.each(Object.entries(CHOICES))('that is chosen by %s has responses of its own', async (_way, build) => {
+    const cached = fallbackCache({ ttl: 60, inputs: { ignore: ['x-who'] } })
+    const running = await listen(build(make, cached))
+    const get = (who: string) => ask(running.port, '/page', { fields: { 'x-who': who } })
+    const seen: unknown[] = []
+    for (const who of ['ann', 'bob', 'ann', 'bob']) {
+      const { text, cacheStatus } = await get(who)
+      seen.push([text, cacheStatus.hit])
+    }
+    await running.close()
+    expect(seen).toEqual([
+      ['ann', false],
+      ['bob', false],
+      ['ann', true],
+      ['bob', true],
+    ])
+  })
+
+  it.each(Object.entries(CHANGES))('whose parameters are %s is cached by them', async (_way, change) => {
+    const app = make()
+    const inFront: RequestHandler = (req, _res, next) => {
+      change(req.params, req.get('x-who'))
+      next()
+    }
+    app.get('/page/:id/:part', inFront, fallbackCache({ ttl: 60 }), (req, res) => void res.json(req.params))
+    const running = await listen(app)
+    const get = (who: string) => ask(running.port, '/page/1/2', { fields: { 'x-who': who } })
+    const [ann, bob, again] = [await get('ann'), await get('bob'), await get('ann')]
+    await running.close()
+    expect([ann.text === bob.text, again.text === ann.text, again.cacheStatus.hit]).toEqual([false, true, true])
+  })
+
+  it('whose parameters are those of its path has the key of the path', async () => {
+    const cached = fallbackCache({ ttl: 60 })
+    const router = make.Router({ mergeParams: true })
+    router.get('/items/:id', cached, (req, res) => void res.json(req.params))
+    const app = make().use('/shops/:shop', router)
+    const running = await listen(app)
+    const url = '/shops/a%2Fb/items/50%25'
+    await ask(running.port, url)
+    const explained = await cached.explain({ url, headers: { host: `127.0.0.1:${running.port}` } })
+    await running.close()
+    expect(explained.outcome).toBe('hit')
+  })
+})

@@ -75,6 +75,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/syntax/cache-status.ts SERIALIZED': 'values of fields kept for repeated requests',
   'middleware/purge/handled-ids.ts #met': 'ids of [webhooks](webhooks.md)',
   'core/meters.ts #routes': 'requests counted by route',
+  'middleware/express/contested-route.ts contested': 'paths that reach a route of Express',
+  'middleware/express/contested-route.ts texts': 'paths that reach a route of Express',
   'middleware/express/route-pattern.ts mountsOf': 'requests counted by route',
   'observe/opentelemetry.ts instrumented': 'caches of a registry',
   'observe/prometheus.ts registered': 'caches of a registry',

@@ -3,7 +3,15 @@
  * `src/http`.
  */
 
-export { filledText, isIdentifierName, isNeutralName, isPlainValue, isTelling, LINES } from '../rules/filled-inputs.js'
+export {
+  filledText,
+  isIdentifierName,
+  isNeutralName,
+  isPlainValue,
+  isTelling,
+  LINES,
+  ROUTE,
+} from '../rules/filled-inputs.js'
 export type { AddressExcuse, InputsRead } from '../rules/inputs-read.js'
 export { tokenOf } from '../rules/met-objects.js'
 export { isOfOneRun, RESPONSE_FIELD } from '../rules/neutral-response-fields.js'

@@ -1,5 +1,5 @@
 import type { RequestHead } from '../port/request-head.js'
-import { isFilledInput, LINES } from '../rules/filled-inputs.js'
+import { isFilledInput, LINES, ROUTE } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import type { InputsDecision } from '../rules/storable-inputs.js'
 import { hasField } from '../syntax/fields.js'
@@ -44,9 +44,11 @@ const ONCE =
   'This warning is given once for each cache: see Cache-Status, the event "skip" and explain() for other inputs and routes.'
 
 /**
- * Whether no warning is needed: frameworks read Accept for every redirect, and an absent cookie or field costs nothing.
+ * Whether no warning is needed: frameworks read Accept for every redirect, the route is no one's mistake, and an absent
+ * cookie or field costs nothing.
  */
 function isQuiet(name: string, request: RequestHead): boolean {
+  if (name === ROUTE) return true
   if (isFilledInput(name)) return request.filled?.(name) === null
   return name === 'accept' || name.startsWith('cookie') || !hasField(request.headers, name)
 }

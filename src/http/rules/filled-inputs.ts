@@ -18,6 +18,9 @@ const FILLED = /^(?:req|res|ctx|request|locals|state|response|lines):./
  */
 export const LINES = 'lines:'
 
+/** The input of a response whose URL reaches several routes with a cache: the route that was chosen. */
+export const ROUTE = 'req:route'
+
 /**
  * Converts a value set by middleware to text, so that two texts are equal exactly if the values are. `null` for
  * `undefined` and `null`, which handlers treat alike. `undefined` if the value cannot be converted, such as a function

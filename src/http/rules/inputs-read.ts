@@ -1,6 +1,6 @@
 import type { FieldValue } from '../syntax/fields.js'
 import { rootParameter } from '../syntax/parameters.js'
-import { filledText, LINES } from './filled-inputs.js'
+import { filledText, LINES, ROUTE } from './filled-inputs.js'
 import { meetObject } from './met-objects.js'
 import { NEUTRAL_FIELDS } from './neutral-fields.js'
 import { NEUTRAL_RESPONSE_FIELDS, REFLECTED_RESPONSE_FIELDS, RESPONSE_FIELD } from './neutral-response-fields.js'
@@ -184,6 +184,12 @@ export class InputsRead {
     if (text === undefined && filledText(value, true) === undefined) text = meetObject(this.metNames, input, value)
     this.objectTexts = new Map(this.objectTexts).set(input, text ?? undefined)
     this.filled(input, typeof text === 'string')
+  }
+
+  /** Records the route that middleware in front has chosen among several. @param text - tells it from the others */
+  route(text: string | undefined): void {
+    this.objectTexts = new Map(this.objectTexts).set(ROUTE, text)
+    this.filled(ROUTE, true)
   }
 
   /** @param name - of a response field, in lower case */

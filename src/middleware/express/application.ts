@@ -24,18 +24,21 @@ export interface ExpressApplication extends RequestListener {
 }
 
 /** One middleware or route in the stack of a router. */
-interface Layer {
+export interface Layer {
   readonly handle: (...args: never[]) => unknown
   readonly name?: string
   /** Express 5: whether the layer applies to every path. */
   readonly slash?: boolean
   /** Express 4: whether the layer applies to every path. */
   readonly regexp?: { readonly fast_slash?: boolean }
-  readonly route?: unknown
-  match(path: string): unknown
+  readonly route?: { readonly path: unknown; readonly stack: readonly Layer[] } | undefined
+  /** The part of a path that has matched; newer versions return it. */
+  readonly path?: string | undefined
+  match(path: string): boolean | { readonly path: string }
 }
 
-interface Router {
+/** A router, which is the handle of the layer that mounts it. */
+export interface Router {
   readonly stack?: readonly Layer[]
 }
 
@@ -195,8 +198,8 @@ function definesIdentity(application: object, request: IncomingMessage): boolean
 
 const OWN_OF_EXPRESS_4 = new Set(['query', 'expressInit'])
 
-/** In Express 4 the router does not exist before the first route, and reading `app.router` throws. */
-function stackOf(app: ExpressApplication): readonly Layer[] {
+/** The middleware of an application. In Express 4 the router does not exist before the first route, and reading `app.router` throws. */
+export function stackOf(app: ExpressApplication): readonly Layer[] {
   const { _router, lazyrouter } = app as { readonly _router?: Router; readonly lazyrouter?: unknown }
   const router = lazyrouter === undefined ? (app as { readonly router?: Router }).router : _router
   return router?.stack ?? NO_LAYERS

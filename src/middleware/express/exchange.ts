@@ -13,6 +13,7 @@ import type {
   ResponseHandle,
   ResponseHead,
 } from '../../http/port/index.js'
+import { ROUTE } from '../../http/port/index.js'
 import type { RequestDescription } from '../../http/protocol/index.js'
 import {
   addedContent,
@@ -43,6 +44,7 @@ import {
   watchResponse,
 } from '../node/index.js'
 import { expressHost } from './application.js'
+import { isContested, routeText } from './contested-route.js'
 import { expressRoute } from './route-pattern.js'
 
 /** A response object in Express, as seen by a handler. */
@@ -129,19 +131,18 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   #findAdded(): string | undefined | false {
-    const { method, url = '', headers, app, body, cookies, signedCookies } = this.context
-    const { rawBody, file, files, params: found, version, [HANDLER]: handler } = this.context as Parsed
+    const { method, url, baseUrl = '', headers, app, body, cookies, signedCookies } = this.context
+    const { rawBody, file, files, params, version, [HANDLER]: handler } = this.context as Parsed
     // The getter of Express 5 parses the URL, so that nothing that is added to its result stays.
     const query = Object.hasOwn(this.context, 'query') ? this.context.query : undefined
     const parse: unknown = query === undefined ? undefined : app?.get('query parser fn')
-    // Express derives parameters from the URL for each layer.
-    const params = app === undefined ? found : undefined
     // Neither spreads nor computed names: V8 would make the map of such an object again for each request.
     return addedContent(
       { body, rawBody, file, files, query, params, cookies, signedCookies, version, handler },
       {
         method,
-        url,
+        // Parameters may be those of a mount path.
+        url: baseUrl + (url ?? ''),
         cookie: headers.cookie,
         parseQuery: typeof parse === 'function' ? (parse as () => object) : undefined,
       },
@@ -179,6 +180,7 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   filled(input: string): string | null | undefined {
+    if (input === ROUTE) return routeText(this.context) ?? null
     const res: Answering = this.#response
     return filledIn({ req: this.context, res, locals: res.locals, response: res }, input, this.#ignored)
   }
@@ -203,6 +205,7 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
     const restore = changeFields(this.context, changes)
     const { inputs } = recording
     if (inputs !== undefined) {
+      if (isContested(this.context)) inputs.route(routeText(this.context))
       watchRequest(this.context, inputs)
       watchFilled(this.context, response, inputs)
     }

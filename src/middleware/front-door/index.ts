@@ -12,4 +12,4 @@ export {
   type MiddlewareBefore,
   NOT_MOUNTED,
 } from './front-door-options.js'
-export { originalOf, recognizable } from './original.js'
+export { isRecognizable, originalOf, recognizable } from './original.js'

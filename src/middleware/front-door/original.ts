@@ -13,6 +13,11 @@ export function recognizable<M extends object>(middleware: M): M {
   return Object.defineProperty(middleware, SELF, { value: middleware })
 }
 
+/** Whether a function is a middleware of this package, or one that a tracer has put in its place. */
+export function isRecognizable(handle: object): boolean {
+  return SELF in originalOf(handle)
+}
+
 /** The middleware that a tracer has wrapped; OpenTelemetry keeps it in `__original`. */
 export function originalOf<H>(handle: H): H {
   let original = handle

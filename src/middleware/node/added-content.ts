@@ -87,21 +87,27 @@ function isOtherQuery(query: Readonly<Record<string, unknown>>, { url, parseQuer
   return own === undefined || filledText({ ...parseQuery(text) }) !== own
 }
 
-/** Whether a parameter of the path is no part of it. */
+/** Whether the parameters of the path are no parts of it, in the order of its segments. */
 function isOtherPath(params: Readonly<Record<string, unknown>>, url: string): boolean {
-  const names = Object.keys(params)
-  if (names.length === 0) return false
+  // A parameter may be a list of segments, as those of wildcards are in Express 5.
+  const values = Object.values(params).flat()
+  if (values.length === 0) return false
   const path = `${url.split('?', 1)[0]}/`
-  return names.some((name) => !isWithin(path, params[name]))
+  if (areWithin(path, values)) return false
+  try {
+    return !areWithin(decodeURIComponent(path), values)
+  } catch {
+    return true
+  }
 }
 
-function isWithin(path: string, value: unknown): boolean {
-  if (value === undefined || value === null || value === '') return true
-  if (typeof value !== 'string') return false
-  if (path.includes(`/${value}/`)) return true
-  try {
-    return decodeURIComponent(path).includes(`/${value}/`)
-  } catch {
-    return false
-  }
+function areWithin(path: string, values: readonly unknown[]): boolean {
+  let from = 0
+  return values.every((value) => {
+    // One that is missing may have been removed.
+    if (typeof value !== 'string' || value === '') return false
+    const at = path.indexOf(`/${value}/`, from)
+    from = at + value.length + 1
+    return at >= 0
+  })
 }

@@ -45,6 +45,20 @@ describe('what middleware in front has put on a request', () => {
     expect(told).toBe(false)
   })
 
+  it.each([
+    ['/a/1/2', { one: '1', two: '2' }, false],
+    ['/a/1/2', { one: '2', two: '1' }, true],
+    ['/a/1/1', { one: '1', two: '1' }, false],
+    ['/a/1/2', { one: '1', two: undefined }, true],
+    ['/files/b/c?d', { path: ['b', 'c'] }, false],
+    ['/files/b/c', { path: ['c', 'b'] }, true],
+    ['/a/x%2Fy/50%25', { one: 'x/y', two: '50%' }, false],
+    ['/a/%E4', { one: '%E4' }, false],
+    ['/a/12', { one: '1' }, true],
+  ])('is a parameter that is no part of the path, in its order: %s, %j', (url, params, isAdded) => {
+    expect(typeof addedContent({ params }, { method: 'GET', url, cookie: '' })).toBe(isAdded ? 'string' : 'undefined')
+  })
+
   it('cannot be compared if it has more than 1,000 values, in a list and in an object', () => {
     const told = (body: object) => addedContent({ body }, { method: 'GET', url: '/', cookie: '' })
     const list = Array.from({ length: 1_000 }, (_, at) => String(at))
