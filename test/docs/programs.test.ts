@@ -18,7 +18,7 @@ const PAGES = [
   'docs/monitoring.md',
   'docs/tracing.md',
   'docs/explain.md',
-  'docs/testing.md',
+  'docs/shadow.md',
   'docs/testing-your-app.md',
   'docs/how-it-decides.md',
   'docs/personal-pages.md',
@@ -58,8 +58,8 @@ const programs = PAGES.flatMap((page) =>
     code,
     isTyped: extension === '.ts',
     isServer: /\.listen\((process\.env\.PORT \?\? )?3000\)|port: 3000/.test(code),
-    // One compares two processes over one Redis; others only show how to subscribe to a channel.
-    isRun: !/checkCoherence|node:diagnostics_channel/.test(code),
+    // One compares two processes over one Redis; others only show how to subscribe to a channel, or a mode that has tests of its own.
+    isRun: !/checkCoherence|node:diagnostics_channel|mode: '(shadow|verify)'/.test(code),
   })),
 )
 const folder = 'examples/.readme'
