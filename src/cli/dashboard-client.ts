@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ProcessReport } from '../dashboard/process-report.js'
-import type { ShadowReport } from '../index.js'
+import type { ShadowReport, VerifyReport } from '../index.js'
 import type { Arguments, OptionSpec } from './arguments.js'
 import { CommandFailure, UsageError } from './errors.js'
 import { isHttpUrl, readFields } from './http-options.js'
@@ -20,11 +20,11 @@ export interface DashboardAddress {
 /** One process of an application, as its dashboard reports it. */
 export type ToldProcess = Pick<ProcessReport, 'host' | 'pid' | 'stats'>
 
-/** The report of a cache in shadow mode. */
-export interface ToldShadow {
+/** The report of a cache in the mode `shadow` or `verify`. */
+export interface ToldReport<Report> {
   /** The process that has told it. */
   readonly process: string
-  readonly report: ShadowReport
+  readonly report: Report
 }
 
 /** One event of a process. */
@@ -66,10 +66,23 @@ export async function dashboardProcesses(
 }
 
 /** What the cache of the process that answers would have done. @throws CommandFailure */
-export async function shadowReport(address: DashboardAddress): Promise<ToldShadow> {
-  const response = await asked(address, 'api/shadow', AbortSignal.timeout(TIMEOUT), NOT_IN_SHADOW)
-  const told: unknown = await response.json().catch(() => undefined)
-  const { process, report } = Object(told) as Partial<ToldShadow>
+export function shadowReport(address: DashboardAddress): Promise<ToldReport<ShadowReport>> {
+  return modeReport(address, 'shadow')
+}
+
+/** Which hits of the process that answers were compared with their handlers, and how. @throws CommandFailure */
+export function verifyReport(address: DashboardAddress): Promise<ToldReport<VerifyReport>> {
+  return modeReport(address, 'verify')
+}
+
+async function modeReport<Report extends ShadowReport | VerifyReport>(
+  address: DashboardAddress,
+  mode: 'shadow' | 'verify',
+): Promise<ToldReport<Report>> {
+  const isOther = `the cache is not in this mode: fallbackCache({ mode: '${mode}' })`
+  const response = await asked(address, `api/${mode}`, AbortSignal.timeout(TIMEOUT), isOther)
+  const told = await jsonOf(response).catch(() => undefined)
+  const { process, report } = Object(told) as Partial<ToldReport<Report>>
   if (typeof process !== 'string' || !Array.isArray(report?.routes)) throw notADashboard(address)
   return { process, report }
 }
@@ -135,8 +148,6 @@ function* eventsOf(data: string): Generator<ToldEvent> {
     yield { at: Number(at), name: String(name), text: String(text ?? '') }
   }
 }
-
-const NOT_IN_SHADOW = "the cache is not in shadow mode: fallbackCache({ mode: 'shadow' })"
 
 /** @param ifAbsent - what an answer with 404 means */
 async function asked(

@@ -37,6 +37,8 @@ export interface Watched {
   stats(): CacheStats
   /** What the cache would have done; `undefined` if it is not in shadow mode. */
   shadowReport(): object | undefined
+  /** The hits that were compared with their handlers; `undefined` if the mode is not `verify`. */
+  verifyReport(): object | undefined
   invalidate(path: string, options: InvalidateOptions): Promise<Invalidation>
   invalidateTags(tags: readonly string[], options: InvalidateOptions): Promise<Invalidation>
 }
@@ -99,7 +101,8 @@ export class Dashboard<Request> {
       return path === '/api/invalidate' ? this.#invalidate(request) : refusal(404, 'no such address')
     if (method !== 'GET' && method !== 'HEAD') return refusal(405, `${method} is not used here`)
     if (path === '/api/overview') return json(await this.#overview(request.query))
-    if (path === '/api/shadow') return this.#shadow()
+    if (path === '/api/shadow') return this.#modeReport('shadow', this.#watched.shadowReport())
+    if (path === '/api/verify') return this.#modeReport('verify', this.#watched.verifyReport())
     if (path === '/api/events') return method === 'HEAD' ? answer(200, 'text/event-stream', '') : this.#events()
     if (path.startsWith('/api/entr') || path === '/api/largest') return this.#inspect(path, request.query)
     return this.#files.answer(request) ?? refusal(404, 'no such address')
@@ -118,7 +121,7 @@ export class Dashboard<Request> {
       self: this.#id,
       environment: this.#settings.environment,
       readOnly: this.#settings.readOnly,
-      isShadow: this.#watched.stats().shadow !== undefined,
+      mode: this.#mode,
       sampleEvery: SAMPLE_EVERY,
       // The page keeps them from its first request on.
       reasons: after === 0 ? REASONS : undefined,
@@ -133,10 +136,14 @@ export class Dashboard<Request> {
     }
   }
 
-  #shadow(): DashboardAnswer {
-    const report = this.#watched.shadowReport()
+  get #mode(): 'normal' | 'shadow' | 'verify' {
+    if (this.#watched.stats().shadow !== undefined) return 'shadow'
+    return this.#watched.verifyReport() === undefined ? 'normal' : 'verify'
+  }
+
+  #modeReport(mode: 'shadow' | 'verify', report: object | undefined): DashboardAnswer {
     return report === undefined
-      ? refusal(404, "the cache is not in shadow mode: fallbackCache({ mode: 'shadow' })")
+      ? refusal(404, `the cache is not in this mode: fallbackCache({ mode: '${mode}' })`)
       : json({ process: this.#id, report })
   }
 

@@ -189,7 +189,7 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
     for (const options of [{}, { colorScheme: 'dark' as const }, { viewport: { width: 375, height: 812 } }]) {
       const { page, complaints } = await browser.open(`${address}/__cache/`, options)
       await page.getByRole('link', { name: 'Shadow', exact: true }).click()
-      const routes = page.getByRole('region', { name: 'Routes in shadow mode' })
+      const routes = page.getByRole('region', { name: 'Answers by route' })
       expect(await routes.getByRole('row', { name: '/products/:id' }).innerText()).toMatch(/5\s+80\.0 %/)
       const leaked = page.getByRole('row', { name: /^leaked/ })
       expect(await leaked.innerText()).toMatch(/leaked\s+[1-9]/)
@@ -208,6 +208,31 @@ describe.skipIf(process.env.CHROMIUM === undefined)('the dashboard in a browser'
     shadowed.closeAllConnections()
     shadowed.close()
     await shadow.close()
+  })
+
+  it('shows the report of the mode verify, in light and dark, on a phone', async () => {
+    const cache = fallbackCache({ ttl: 60, mode: 'verify', verifyShare: 1 })
+    const verified = createServer(shop(cache))
+    await new Promise<void>((resolve) => verified.listen(0, '127.0.0.1', resolve))
+    const address = `http://127.0.0.1:${(verified.address() as AddressInfo).port}`
+    await until('compared', async () => {
+      await fetch(`${address}/products/1`)
+      return (cache.verifyReport()?.compared ?? 0) > 1
+    })
+    for (const options of [{}, { colorScheme: 'dark' as const }, { viewport: { width: 375, height: 812 } }]) {
+      const { page, complaints } = await browser.open(`${address}/__cache/`, options)
+      await page.getByRole('link', { name: 'Verify', exact: true }).click()
+      const routes = page.getByRole('region', { name: 'Answers by route' })
+      const compared = cache.verifyReport()?.compared
+      expect(await routes.getByRole('row', { name: '/products/:id' }).innerText()).toMatch(RegExp(`\\s${compared}\\s`))
+      expect(await tile(page, 'Compared')).toBe(String(compared))
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+      expect(await seriousFaults(page)).toEqual([])
+      expect(complaints).toEqual([])
+    }
+    verified.closeAllConnections()
+    verified.close()
+    await cache.close()
   })
 
   it('shows an outage while it lasts, and when it was', async () => {
@@ -239,7 +264,10 @@ async function coloursOf(page: Page): Promise<readonly number[]> {
 }
 
 function tile(page: Page, name: string): Promise<string> {
-  return page.locator('.tile', { hasText: name }).locator('.value').innerText()
+  return page
+    .locator('.tile', { has: page.getByRole('heading', { name, exact: true }) })
+    .locator('.value')
+    .innerText()
 }
 
 async function newProcess(redis: string) {

@@ -97,6 +97,48 @@ describe('shadow', () => {
   })
 })
 
+describe('verify --url', () => {
+  it('prints which hits differed from what their handlers answered, and ends with 1 for them', async () => {
+    const verified = fallbackCache({ ttl: 60, mode: 'verify', verifyShare: 1 })
+    let version = 1
+    const app = express()
+    app.use('/__cache', verified.dashboard())
+    app.use(verified)
+    app.get('/page/:id', (_req, res) => void res.send(`version ${version}`))
+    const listening = createServer(app).listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const address = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`
+    const compared = async (number: number) => {
+      // At most ten runs begin in a second, so one hit may go without.
+      await until('compared', async () => {
+        await fetch(`${address}/page/1`)
+        return (verified.verifyReport()?.compared ?? 0) >= number
+      })
+      return cli('verify', '--url', `${address}/__cache`)
+    }
+    const good = await compared(1)
+    expect([good.code, good.err]).toEqual([0, ''])
+    expect(good.out).toMatch(
+      /^[1-9]\d* hits compared: [1-9]\d* same, 0 stale, 0 leaked, 0 suspected, 0 noise, 0 not compared$/m,
+    )
+    version = 2
+    const bad = await compared((verified.verifyReport()?.compared ?? 0) + 1)
+    expect(bad.code).toBe(1)
+    expect(bad.out).toMatch(/^ +\d+ +\d+ +[1-9]\d* +0 +0 +0 +\/page\/:id$/m)
+    expect(bad.out).toMatch(/^\/page\/:id: [1-9]\d* answers were stale\n {2}.*\/page\/1/m)
+    const json = await cli('verify', '--url', `${address}/__cache`, '--json')
+    const [told] = jsonLines(json.out) as [{ report: object }]
+    expect(told.report).toMatchObject({ answers: { leaked: 0 }, routes: [{ route: '/page/:id' }] })
+    const normal = await cli('verify', '--url', `${url}/__cache`, '--header', 'x-operator: me')
+    expect([normal.code, normal.err]).toEqual([1, expect.stringContaining("mode: 'verify'")])
+    const both = await cli('verify', '--url', `${address}/__cache`, address)
+    expect([both.code, both.err]).toEqual([2, expect.stringContaining('--url takes the place of the base URLs')])
+    listening.closeAllConnections()
+    listening.close()
+    await verified.close()
+  })
+})
+
 describe('invalidate', () => {
   it('takes effect in every process, and prints a receipt with those that have applied it', async () => {
     const before = await body('/products/1')

@@ -1,10 +1,11 @@
 import type { ShadowFigures, ShadowReport, ShadowRoute } from '../../index.js'
 import type { Arguments } from '../arguments.js'
 import type { Command, Surroundings } from '../command.js'
-import { DASHBOARD_OPTIONS, dashboardAddress, shadowReport, type ToldShadow } from '../dashboard-client.js'
+import { answersText, type DifferenceWords, routeName, tellDifferences } from '../compared-answers.js'
+import { DASHBOARD_OPTIONS, dashboardAddress, shadowReport, type ToldReport } from '../dashboard-client.js'
 import { UsageError } from '../errors.js'
 import { bytesText, durationText, tableLines } from '../figures.js'
-import { type Terminal, visible } from '../terminal.js'
+import { visible } from '../terminal.js'
 import { shareText } from '../traffic.js'
 
 /** Routes and reasons that are printed. */
@@ -29,7 +30,7 @@ export const shadowCommand: Command = {
   },
 }
 
-async function tell(told: ToldShadow, given: Arguments, { terminal }: Surroundings): Promise<void> {
+async function tell(told: ToldReport<ShadowReport>, given: Arguments, { terminal }: Surroundings): Promise<void> {
   if (given.has('json')) return terminal.json(told)
   const { process, report } = told
   await terminal.print(visible(`${process}, in shadow mode for ${durationText(Date.now() - report.since)}`))
@@ -44,38 +45,25 @@ async function tell(told: ToldShadow, given: Arguments, { terminal }: Surroundin
     await terminal.print(visible(`${count} × ${reason}: ${meaning}`))
     if (remedy !== '') await terminal.print(terminal.style('bold', `  ${visible(remedy)}`))
   }
-  for (const route of report.routes) await tellDifferences(route, terminal)
-}
-
-async function tellDifferences(route: ShadowRoute, terminal: Terminal): Promise<void> {
-  for (const kind of ['leaked', 'suspected', 'stale'] as const) {
-    if (route.answers[kind] === 0) continue
-    const text = visible(`${nameOf(route)}: ${route.answers[kind]} ${WORDS[kind]}`)
-    const keys = route.examples[kind].map((key) => `\n  ${visible(key)}`)
-    await terminal.print(`${terminal.style(kind === 'leaked' ? 'red' : 'yellow', text)}${keys.join('')}`)
-  }
+  for (const route of report.routes) await tellDifferences(route, WORDS, terminal)
 }
 
 const HEAD = ['REQUESTS', 'HITS', '1 MiB', '10 MiB', '64 MiB', 'SAVED', 'ROUTE']
 
-const WORDS = {
+const WORDS: DifferenceWords = {
   leaked: "answers would have been another visitor's",
   suspected: 'answers differ between visitors; it is not known yet why',
   stale: 'answers would have been stale',
-} as const
+}
 
 function summary({ all, directory }: ShadowReport): readonly (readonly string[])[] {
   const { requests, hits, collapsed, misses, bypassed, handlerSeconds, savedSeconds } = all
-  const { same, stale, leaked, suspected, noise, unseen } = all.answers
   const evicted = directory.evicted === 0 ? '' : `; ${directory.evicted} had to go, so the ratios are a little too low`
   return [
     ['requests', `${requests}: ${hits} hits, ${collapsed} waiting, ${misses} misses, ${bypassed} bypassed`],
     ['handlers', `${handlerSeconds.toFixed(1)} s, of which ${savedSeconds.toFixed(1)} s saved`],
     ['bodies', `${bytesText(all.savedBytes)} saved`],
-    [
-      'answers',
-      `${same} same, ${stale} stale, ${leaked} leaked, ${suspected} suspected, ${noise} noise, ${unseen} not compared`,
-    ],
+    ['answers', answersText(all.answers)],
     ['directory', `${directory.entries} fingerprints, ${bytesText(directory.bytes)}${evicted}`],
   ]
 }
@@ -87,14 +75,10 @@ function routeRow(route: ShadowRoute): readonly string[] {
     shareText(hits, hits + collapsed + misses),
     ...[hitRatioAt['1'], hitRatioAt['10'], hitRatioAt['64']].map(ratioText),
     `${savedSeconds.toFixed(1)} s`,
-    nameOf(route),
+    routeName(route),
   ]
 }
 
 function ratioText(ratio: ShadowFigures['hitRatio']): string {
   return ratio === null ? '' : shareText(ratio, 1)
-}
-
-function nameOf({ route }: ShadowRoute): string {
-  return route === '' ? '(unknown)' : route
 }

@@ -2,16 +2,19 @@ import { type Answer, ask } from '../../testing/ask.js'
 import { type CoherenceReport, checkCoherence } from '../../testing/check-coherence.js'
 import type { Arguments } from '../arguments.js'
 import type { Command } from '../command.js'
+import { dashboardAddress } from '../dashboard-client.js'
 import { UsageError } from '../errors.js'
 import { readBaseUrls, readFields } from '../http-options.js'
 import { visible } from '../terminal.js'
+import { tellVerifiedHits } from '../verified-hits.js'
 
-/** `fallback-cache verify`: check an application for stale answers over HTTP. */
+/** `fallback-cache verify`: check an application for stale answers over HTTP, or print what it has found by itself. */
 export const verifyCommand: Command = {
-  synopsis: '--read <path> --write "<method> <path or URL>" [options] <base URL> …',
+  synopsis: '(--read <path> --write "<method> <path or URL>" [options] <base URL> … | --url <url of a dashboard>)',
   description: [
     'Checks for stale answers over HTTP: repeats a write, reads from each base URL at the same time, and counts the answers that are older than an acknowledged write. It can check any application and any cache.',
     'If the write has no {n}, its answer must contain the version too.',
+    "With --url it reads and writes nothing, and prints what a cache in the mode verify (mode: 'verify') has found by itself: hits that differed from what their handlers answered.",
   ].join('\n\n'),
   options: {
     read: { value: 'path', text: 'the path to read at each base URL' },
@@ -20,12 +23,13 @@ export const verifyCommand: Command = {
     property: { value: 'name.name', text: 'where a JSON answer contains the version. Default: version' },
     field: { value: 'name', text: 'header field of the answer that contains it, instead' },
     header: { value: 'name: value', isList: true, text: 'sent with every request' },
+    url: { value: 'url', text: 'the address of a dashboard, as http://10.0.0.1:3000/__cache, instead of all others' },
     seconds: { value: 'n', text: 'duration of the check. Default: 10' },
     concurrency: { value: 'n', text: 'readers for each base URL. Default: 4' },
     'write-every': { value: 'ms', text: 'pause between writes. Default: 200' },
     grace: { value: 'ms', text: 'delay after a write during which an answer may be old. Default: 0' },
   },
-  arity: [1, 100],
+  arity: [0, 100],
   examples: [
     [
       'Two processes of a shop',
@@ -35,9 +39,15 @@ export const verifyCommand: Command = {
       'The number in a header field',
       'verify --read /page --write "POST /publish" --field X-Version http://10.0.0.1:3000',
     ],
+    ['What the mode verify has found', "verify --url http://10.0.0.1:3000/__cache --header 'X-Operator: …'"],
   ],
-  failsIf: 'an answer was stale, or nothing could be told',
+  failsIf: "an answer was stale, or, with --url, another visitor's; or nothing could be told",
   async run(given, { terminal }) {
+    const address = dashboardAddress(given)
+    if (address !== undefined) {
+      if (given.positionals.length > 0) throw new UsageError('--url takes the place of the base URLs')
+      return tellVerifiedHits(address, given, terminal)
+    }
     const report = await checkOverHttp(given)
     if (given.has('json')) await terminal.json(report)
     else await terminal.print(visibleLines(reportText(report)))
@@ -48,6 +58,7 @@ export const verifyCommand: Command = {
 async function checkOverHttp(given: Arguments): Promise<CoherenceReport> {
   const [read, body, field] = [given.text('read'), given.text('body'), given.text('field')]
   const [, method, target] = /^([A-Za-z]+) (\S+)$/.exec(given.text('write') ?? '') ?? []
+  if (given.positionals.length === 0) throw new UsageError('an argument is missing')
   const urls = readBaseUrls(given.positionals)
   if (read === undefined) throw new UsageError('--read is missing')
   if (method === undefined || target === undefined) throw new UsageError('--write must be "<method> <path or URL>"')

@@ -7,13 +7,14 @@ import { intervals, recent, routesOf, SOURCES, spans, totalsOf, WORDS } from './
 /**
  * @typedef {import('./model.js').Process} Process
  * @typedef {import('./model.js').Interval} Interval
- * @typedef {{ at: number, self: string, environment: string, readOnly: boolean, isShadow: boolean, sampleEvery: number, processes: Process[], others: { areShared: boolean, areRead: boolean, unreadable: number, isFull: boolean }, reasons?: Record<string, string> | undefined }} Overview
+ * @typedef {{ at: number, self: string, environment: string, readOnly: boolean, mode: string, sampleEvery: number, processes: Process[], others: { areShared: boolean, areRead: boolean, unreadable: number, isFull: boolean }, reasons?: Record<string, string> | undefined }} Overview
  * @typedef {{ at: number, name: string, text: string }} Told
  */
 
 const VIEWS = /** @type {const} */ ({
   overview: 'Overview',
   shadow: 'Shadow',
+  verify: 'Verify',
   processes: 'Processes',
   routes: 'Routes',
   refusals: 'Not cached',
@@ -51,8 +52,8 @@ const state = {
 /** @type {EventSource | undefined} */
 let source
 
-/** The view of shadow mode, which few pages show. @type {typeof import('./shadow.js') | undefined} */
-let shadow
+/** The views of the modes `shadow` and `verify`, which few pages show. @type {typeof import('./shadow.js') | undefined} */
+let modes
 
 const root = document.createElement('div')
 
@@ -77,8 +78,8 @@ function pageTemplate() {
 }
 
 /** @param {Overview} overview */
-function headerTemplate({ environment, processes, isShadow }) {
-  const views = Object.entries(VIEWS).filter(([name]) => name !== 'shadow' || isShadow)
+function headerTemplate({ environment, processes, mode }) {
+  const views = Object.entries(VIEWS).filter(([name]) => !isOfMode(name) || name === mode)
   const isProduction = /^prod/i.test(environment)
   return html`<header>
     <h1><img src="icon.svg" alt="" width="28" height="28">fallback-cache</h1>
@@ -120,7 +121,7 @@ function why(process) {
 /** @param {Overview} overview */
 function viewTemplate(overview) {
   const shown = shownProcesses(overview)
-  if (state.view === 'shadow') return shadow?.shadowTemplate() ?? nothing
+  if (isOfMode(state.view)) return modes?.modeTemplate(state.view) ?? nothing
   if (state.view === 'processes') return processesTemplate(overview)
   if (state.view === 'routes') return routesTemplate(shown)
   if (state.view === 'entries') return entriesTemplate()
@@ -579,13 +580,19 @@ function readAddress() {
   state.view = Object.hasOwn(VIEWS, name) ? /** @type {ViewName} */ (name) : 'overview'
   followEvents()
   if (state.view === 'entries') openEntries(draw)
-  if (state.view === 'shadow') void openShadow().then(draw)
+  void askMode().then(draw)
   draw()
 }
 
-async function openShadow() {
-  shadow ??= await import('./shadow.js')
-  await shadow.askShadow({ html, nothing })
+/** @param {string} view @returns {view is 'shadow' | 'verify'} */
+function isOfMode(view) {
+  return view === 'shadow' || view === 'verify'
+}
+
+async function askMode() {
+  if (!isOfMode(state.view)) return
+  modes ??= await import('./shadow.js')
+  await modes.askMode(state.view, { html, nothing })
 }
 
 async function ask() {
@@ -598,7 +605,7 @@ async function ask() {
       const reply = await fetch(`api/overview?after=${Number.isFinite(newest) ? newest : 0}`)
       if (!reply.ok) throw new Error((await reply.json()).error)
       receive(await reply.json())
-      if (state.view === 'shadow') await openShadow()
+      await askMode()
       state.error = ''
     } catch (error) {
       state.error = `The process does not answer (${error instanceof Error ? error.message : error}).`
