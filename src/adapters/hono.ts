@@ -4,6 +4,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { routePath } from 'hono/route'
+import { getPath } from 'hono/utils/url'
 import type { Explanation, RequestDescription } from '../index.js'
 import {
   fallbackCache as expressCache,
@@ -58,8 +59,12 @@ export function fallbackCache(options: HonoCacheOptions = {}): HonoCache {
 function honoCache(cached: FallbackCacheMiddleware): HonoCache {
   const middleware: MiddlewareHandler<HonoEnv> = async (c, next) => {
     const { incoming, outgoing } = nodeOf(c)
-    for (const [name, value] of c.res.headers) outgoing.appendHeader(name, value)
+    // What `c.status()` and `c.header()` have set in front.
+    const begun = c.newResponse(null)
+    outgoing.statusCode = begun.status
+    for (const [name, value] of begun.headers) outgoing.appendHeader(name, value)
     forgetResponse(c)
+    showRewritten(c)
     const inFront = areShown(outgoing as ServerResponse) ? undefined : showVariables(c)
     let isGone = false
     const goesOn = await new Promise<boolean>((resolve, reject) => {
@@ -72,6 +77,7 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     if (!goesOn) return c.req.method === 'HEAD' ? alreadySentHead() : RESPONSE_ALREADY_SENT
     if (inFront !== undefined) {
       observeVariables(c, inFront)
+      observeBindings(c, inFront)
       observeQuery(c)
     }
     return run(c, next, () => isGone)
@@ -110,7 +116,7 @@ type Variables = Readonly<Record<string, unknown>>
 
 /** Shows the cache the variables that middleware in front of it has set: see `showValues`. */
 function showVariables(c: Context<HonoEnv>): Variables {
-  const variables: Variables = { ...c.var }
+  const variables: Variables = { ...c.var, ...bindingsOf(c) }
   showValues(c.env.outgoing as ServerResponse, { ...variables })
   const { user, session } = variables
   const incoming = c.env.incoming as IncomingMessage
@@ -134,6 +140,43 @@ function observeVariables(c: Context<HonoEnv>, before: Variables): void {
   Object.defineProperty(c, 'var', {
     get: () => observedRecord(variables.get.call(c), observed, () => readShownValues(outgoing)),
   })
+}
+
+/** What the names of bindings begin with among the values that the cache observes. */
+const OF_BINDINGS = 'env.'
+
+/**
+ * The values that middleware in front of the cache may have added to `c.env`. Instances of classes are services of the
+ * application, which other processes have, too.
+ */
+function bindingsOf({ env }: Context<HonoEnv>): Variables {
+  const bindings: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (!OF_NODE.has(name) && !isService(value)) bindings[OF_BINDINGS + name] = value
+  }
+  return bindings
+}
+
+/** The bindings of node-server. */
+const OF_NODE = new Set(['incoming', 'outgoing', 'server'])
+
+function isService(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype !== Object.prototype && prototype !== null && !Array.isArray(value)
+}
+
+/** Like {@link observeVariables}, for `c.env`. */
+function observeBindings(c: Context<HonoEnv>, before: Variables): void {
+  const { env } = c
+  const outgoing = env.outgoing as ServerResponse
+  const observed = (name: string) => {
+    const value: unknown = Reflect.get(env, name)
+    const shown = OF_BINDINGS + name
+    const isOfFront = value === undefined || (Object.hasOwn(before, shown) && Object.is(before[shown], value))
+    return isOfFront && !OF_NODE.has(name) ? shownValue(outgoing, shown) : value
+  }
+  c.env = observedRecord(env, observed, () => readShownValues(outgoing)) as typeof env
 }
 
 /** A record whose entries are read by a function, and which calls another one when it is listed. */
@@ -165,6 +208,22 @@ function observeQuery(c: Context<HonoEnv>): void {
   }
   Object.assign(c.req, { query: noting(query as never), queries: noting(queries as never) })
 }
+
+/**
+ * Shows the cache a request that was routed by something else than its URL (the option `getPath` of Hono), or that
+ * middleware has passed on with another URL (`app.fetch`).
+ */
+function showRewritten(c: Context<HonoEnv>): void {
+  const incoming = c.env.incoming as IncomingMessage
+  const { headers, url: sent = '' } = incoming
+  const { path, url, raw } = c.req
+  const isSent = url.endsWith(`//${headers.host ?? String(headers[':authority'])}${sent}`)
+  if (isSent && (sent.split('?', 1)[0] === path || getPath(raw) === path)) return
+  Reflect.set(incoming, HANDLER, `${path} ${url}`)
+}
+
+/** See `HANDLER` of `src/middleware/node`. */
+const HANDLER = Symbol.for('fallback-cache.handler')
 
 /** @throws TypeError if the application does not run on `@hono/node-server` */
 function nodeOf({ env }: Context<HonoEnv>): HttpBindings {

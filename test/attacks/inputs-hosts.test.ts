@@ -283,6 +283,7 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
       'c.var of Hono, spread': (c) => ({ ...c.var }).lang,
       "c.get('user') of Hono": (c) => c.get('user'),
       "c.get('level') of Hono, no number for some": (c) => c.get('level') || undefined,
+      'c.env.lang of Hono': (c) => (c as unknown as { readonly env: { lang?: unknown } }).env.lang,
       "c.get('say') of Hono, a function": (c) => (c.get('say') as (() => unknown) | undefined)?.(),
     }).map(([name, read]) => [
       name,
@@ -296,6 +297,7 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
               if (name.includes(variable)) c.set(variable as 'user', who)
             c.set('say' as 'user', () => who)
           }
+          if (name.includes('env') && who !== undefined) Object.assign(c.env, { lang: who })
           if (name.includes('spread') && who !== undefined) c.set('lang' as 'user', who)
           await next()
         })
@@ -350,6 +352,45 @@ it.each(['Fastify', 'Hono'])('%s: parameters that the option query leaves out ar
   const port = await portOf(host === 'Hono' ? hono() : await fastify())
   for (const b of ['ann', 'bob']) expect((await ask(port, `/page?b=${b}`)).text).toBe(`for ${b}`)
   expect((await ask(port, '/page')).text).toBe('for undefined')
+})
+
+/** How an application of Hono chooses another route, or another status, than the URL says, by a field that no handler reads. */
+const CHOSEN_IN_FRONT: Readonly<Record<string, () => Hono<HonoEnv>>> = {
+  'the path that getPath makes': () => {
+    const app = new Hono<HonoEnv>({ getPath: (request) => `/${request.headers.get('x-who') ?? 'undefined'}` })
+    app.use(keep(honoCache(OPTIONS)))
+    return app.get('/:who', (c) => c.text(`for ${c.req.param('who')}`))
+  },
+  'the URL that middleware passes on': () => {
+    const [app, inner] = [new Hono<HonoEnv>(), new Hono<HonoEnv>()]
+    inner.use(keep(honoCache(OPTIONS)))
+    inner.get('/page', (c) => c.text(`for ${c.req.query('who')}`))
+    return app.get('/page', (c) =>
+      inner.fetch(new Request(`${c.req.url}?who=${c.req.header('x-who')}`), c.env as never),
+    )
+  },
+  'the status of the middleware in front': () => {
+    const app = new Hono<HonoEnv>()
+    app.use(async (c, next) => {
+      c.status(c.req.header('x-who') === 'ann' ? 203 : 200)
+      await next()
+    })
+    app.use(keep(honoCache(OPTIONS)))
+    return app.get('/page', (c) => c.body(null))
+  },
+}
+
+it.each(Object.keys(CHOSEN_IN_FRONT))('Hono: a response is for %s', async (name) => {
+  const app = (CHOSEN_IN_FRONT[name] as () => Hono<HonoEnv>)()
+  const port = await portOf(getRequestListener(app.fetch as never))
+  const seen: unknown[] = []
+  for (const who of ['ann', 'bob', undefined, 'ann']) {
+    const { status, text } = await ask(port, '/page', { fields: who === undefined ? {} : { 'x-who': who } })
+    seen.push(name.includes('status') ? status : text)
+  }
+  expect(seen).toEqual(
+    name.includes('status') ? [203, 200, 200, 203] : ['for ann', 'for bob', 'for undefined', 'for ann'],
+  )
 })
 
 interface FieldsOfReply {
