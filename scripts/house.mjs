@@ -24,7 +24,18 @@ const UNCLEAR_WORDS = /\b(nobody|somebody|whoever|whatever|anew|meanwhile)\b/gi
  */
 
 /** Folders of code besides src, and of pages: their words are counted too. */
-const TEXTS = ['test', 'bench', 'examples', 'scripts', 'site', 'docs', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+const TEXTS = [
+  'test',
+  'bench',
+  'examples',
+  'scripts',
+  'site',
+  'docs',
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'HISTORY.md',
+]
 
 /** The figures of the sources under `src`, and the unclear words of all texts. */
 export function measure(root = ROOT) {
