@@ -566,6 +566,14 @@ describe('starting and ending', () => {
     expect(await b.getOrSet('k', () => 'mine')).toBe('mine')
     await until('the turn is free', async () => (await server.command('EXISTS', 'k#turn')) === 0, { timeout: 3000 })
   })
+
+  it('ends the turn of a computation that takes longer than maxHandlerTime', async () => {
+    const cache = make({ maxHandlerTime: 0.2, singleFlightLease: 60 })
+    await connected(cache)
+    void cache.getOrSet('k', () => new Promise(() => {}))
+    expect(await cache.getOrSet('k', () => 'mine')).toBe('mine')
+    await until('the turn is free', async () => (await server.command('EXISTS', 'k#turn')) === 0)
+  })
 })
 
 describe('a burst of invalidations', () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Clock, pause } from '../clock.js'
+import { type Clock, pause, type Timer } from '../clock.js'
 import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
@@ -23,7 +23,10 @@ export interface Waiting<Found> {
 const firstPause = 5
 const longestPause = 100
 
-/** Maximum duration of a turn in leases: how long its holder renews it, and others wait for it. */
+/**
+ * Maximum duration of a turn in leases: how long its holder renews it, and others wait for it. It is shorter if
+ * `maxHandlerTime` is, because a later result is not stored.
+ */
 const believed = 10
 
 /** After a result that was not stored, requests for its key do not wait for each other for this long, in ms. */
@@ -64,14 +67,17 @@ export class SharedTurns {
   readonly #clock: Clock
   readonly #keyPrefix: string
   readonly #lease: number
+  /** Maximum duration of a turn, in ms. */
+  readonly #longest: number
 
   constructor({ port, coherence, settings }: SharedParts) {
-    const { clock, keyPrefix, singleFlightLease } = settings
+    const { clock, keyPrefix, singleFlightLease, maxHandlerTime } = settings
     this.#port = port
     this.#tier = coherence.tier
     this.#clock = clock
     this.#keyPrefix = keyPrefix
     this.#lease = singleFlightLease
+    this.#longest = Math.min(believed * singleFlightLease, maxHandlerTime)
   }
 
   /**
@@ -85,7 +91,7 @@ export class SharedTurns {
     const holder = `turn ${randomBytes(9).toString('base64url')} ${at.incarnation} ${at.position}`
     let voided = ''
     // A holder renews its lease while it works, but others wait for it only for a limited time.
-    const until = this.#clock.monotonic() + Math.min(patience, believed * this.#lease)
+    const until = this.#clock.monotonic() + Math.min(patience, this.#longest)
     for (let wait = firstPause; this.#clock.monotonic() < until; wait = Math.min(2 * wait, longestPause)) {
       const taken = await this.#ask(name, holder, voided)
       if (Number(taken) === 1) {
@@ -109,21 +115,30 @@ export class SharedTurns {
     return { end: () => {} }
   }
 
-  /** Renews the lease until the work is finished. */
+  /** Renews the lease until the work is finished, or has taken too long. */
   #hold(name: string, holder: string): (stored: boolean) => void {
-    const until = this.#clock.monotonic() + believed * this.#lease
-    let timer = this.#clock.setTimer(() => renew(), this.#lease / 3)
-    const renew = (): void => {
-      if (this.#clock.monotonic() > until) return
-      const args = [holder, String(Math.ceil(this.#lease))]
-      this.#tier.run(() => renewScript.run(this.#port, [name], args), 'single flight').catch(() => {})
-      timer = this.#clock.setTimer(renew, this.#lease / 3)
-    }
-    return (stored) => {
+    const until = this.#clock.monotonic() + this.#longest
+    const end = (stored: boolean): void => {
       this.#clock.clearTimer(timer)
       const args = [holder, stored ? '1' : '0', String(openFor)]
       this.#tier.run(() => endScript.run(this.#port, [name], args), 'single flight').catch(() => {})
     }
+    const renew = (): void => {
+      // The next one that needs the value computes it.
+      if (this.#clock.monotonic() >= until) {
+        end(true)
+        return
+      }
+      const args = [holder, String(Math.ceil(this.#lease))]
+      this.#tier.run(() => renewScript.run(this.#port, [name], args), 'single flight').catch(() => {})
+      timer = wait()
+    }
+    const wait = (): Timer => {
+      const left = until - this.#clock.monotonic()
+      return this.#clock.setTimer(renew, Math.max(0, Math.min(this.#lease / 3, left)))
+    }
+    let timer = wait()
+    return end
   }
 
   async #ask(name: string, holder: string, voided: string): Promise<unknown> {
