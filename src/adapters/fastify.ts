@@ -4,6 +4,7 @@ import type {
   FastifyRequest,
   onRequestHookHandler,
   onSendHookHandler,
+  RouteOptions,
 } from 'fastify'
 import type { Explanation, RequestDescription } from '../index.js'
 import {
@@ -60,6 +61,7 @@ export function fallbackCache(options: FastifyCacheOptions = {}): FastifyCache {
 function fastifyCache(cached: FallbackCacheMiddleware): FastifyCache {
   const hooks = hooksOf(cached)
   const plugin: FastifyPluginCallback = (instance, _options, done) => {
+    instance.addHook('onRoute', noteConstraints)
     instance.addHook('onRequest', hooks.onRequest)
     instance.addHook('onSend', hooks.onSend)
     instance.addHook('onClose', () => cached.close())
@@ -92,6 +94,7 @@ function hooksOf(cached: FallbackCacheMiddleware): FastifyCacheHooks {
   return {
     onRequest(request, reply, done) {
       layFields(reply)
+      if (areConstrained) showConstraints(request)
       const inFront = areShown(reply.raw) ? undefined : showRequest(request, reply)
       cached(request.raw, reply.raw, (error) => {
         if (error === undefined && inFront !== undefined) {
@@ -113,6 +116,30 @@ function hooksOf(cached: FallbackCacheMiddleware): FastifyCacheHooks {
     },
   }
 }
+
+/** The property of the `config` of a route that has its constraints, as text: by them, too, a request has reached it. */
+const CONSTRAINTS = Symbol('fallback-cache.constraints')
+
+/** Whether there is a route with constraints. */
+let areConstrained = false
+
+/** Called for each route behind the plugin, before it is made. */
+function noteConstraints(route: RouteOptions): void {
+  const constraints = Object.entries(route.constraints ?? {})
+  if (constraints.length === 0) return
+  areConstrained = true
+  const text = JSON.stringify(constraints.map(([name, value]) => [name, String(value)]))
+  route.config = { ...route.config, [CONSTRAINTS]: text }
+}
+
+/** Makes the constraints of its route a part of the key of a request. */
+function showConstraints({ raw, routeOptions }: FastifyRequest): void {
+  const constraints = (routeOptions.config as { readonly [CONSTRAINTS]?: string })[CONSTRAINTS]
+  if (constraints !== undefined) Reflect.set(raw, HANDLER, constraints)
+}
+
+/** See `HANDLER` of `src/middleware/node`. */
+const HANDLER = Symbol.for('fallback-cache.handler')
 
 /** Fastify keeps its fields to itself until the end; the cache must see those that hooks in front of it have set. */
 function layFields(reply: FastifyReply): void {

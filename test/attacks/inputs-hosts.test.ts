@@ -354,6 +354,40 @@ it.each(['Fastify', 'Hono'])('%s: parameters that the option query leaves out ar
   expect((await ask(port, '/page')).text).toBe('for undefined')
 })
 
+it('Fastify: a response is for the route that a constraint has chosen', async () => {
+  const who = {
+    name: 'who',
+    storage() {
+      const routes = new Map<unknown, never>()
+      return {
+        get: (value: unknown) => routes.get(value) ?? null,
+        set: (value: unknown, route: never) => void routes.set(value, route),
+      }
+    },
+    validate() {},
+    deriveConstraint: (request: IncomingMessage) => request.headers['x-who'],
+    mustMatchWhenDerived: false,
+  }
+  const app = createFastify({ constraints: { who } as never })
+  await app.register(keep(fastifyCache(OPTIONS)))
+  for (const one of ['ann', 'bob']) app.get('/page', { constraints: { who: one } }, async () => `for ${one}`)
+  app.get('/page', async () => 'for undefined')
+  await app.ready()
+  open.push(() => app.close())
+  const port = await portOf(app.routing.bind(app) as unknown as RequestListener)
+  const seen: unknown[] = []
+  for (const one of ['ann', 'bob', undefined, 'ann']) {
+    const { text, cacheStatus } = await ask(port, '/page', { fields: one === undefined ? {} : { 'x-who': one } })
+    seen.push([text, cacheStatus.hit])
+  }
+  expect(seen).toEqual([
+    ['for ann', false],
+    ['for bob', false],
+    ['for undefined', false],
+    ['for ann', true],
+  ])
+})
+
 /** How an application of Hono chooses another route, or another status, than the URL says, by a field that no handler reads. */
 const CHOSEN_IN_FRONT: Readonly<Record<string, () => Hono<HonoEnv>>> = {
   'the path that getPath makes': () => {
