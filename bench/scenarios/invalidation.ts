@@ -1,5 +1,6 @@
 import { FallbackCache } from 'fallback-cache'
 import type { RedisServer } from '../../test/support/redis-server.js'
+import { until } from '../../test/support/until.js'
 import type { Measured, Scenario } from '../scenario.js'
 import { median, printTable, shown } from '../table.js'
 
@@ -53,6 +54,7 @@ async function populate(redis: RedisServer, keys: number): Promise<void> {
 async function timeOfInvalidation(redis: RedisServer): Promise<number> {
   const cache = new FallbackCache({ redis: redis.url, keyPrefix: 'bench:', redisTimeout: 5000 })
   try {
+    await until('it is connected', () => cache.stats().connected)
     const times: number[] = []
     for (let at = 0; at < 400; at++) {
       const begun = performance.now()
