@@ -22,14 +22,24 @@ const WAITING = [
   'test/testing/*.test.ts',
 ]
 
+/** What waits for no clock and measures nothing, and starts many processes: in CI it has the time that other tests leave. */
+const UNHURRIED = ['test/bench/bench.test.ts', 'test/docs/programs.test.ts']
+
 const LATENCY = 'test/**/*.latency.test.ts'
+
+/** How long one call blocks the event loop, files written included. */
+const ALONE = 'test/core/**/*.latency.test.ts'
 
 /** The files that take longest begin first, in this order: the last one of them is what the others would wait for. */
 const SLOWEST = [
   'test/simulation/simulation.test.ts',
   'test/coherence/outage.test.ts',
   'test/bench/bench.test.ts',
-  'test/docs/programs.test.ts',
+  'test/coherence/cluster.test.ts',
+  'test/faults/missing-reply.test.ts',
+  'test/faults/error-replies.test.ts',
+  'test/coherence/sentinel.test.ts',
+  'test/coherence/soak.test.ts',
   'test/docs/introduction.test.ts',
   'test/ecosystem/conditions.test.ts',
   'test/coherence/invalidation.test.ts',
@@ -39,11 +49,12 @@ const SLOWEST = [
   'test/middleware/reasons.test.ts',
   'test/attacks/inputs.test.ts',
   'test/simulation/broken-rules.test.ts',
-  'test/coherence/cluster.test.ts',
-  'test/faults/error-replies.test.ts',
+  'test/faults/refusals.test.ts',
   'test/examples/demo.test.ts',
-  'test/coherence/soak.test.ts',
-  'test/coherence/sentinel.test.ts',
+  'test/testing/check-coherence.test.ts',
+  'test/support/redis-groups.test.ts',
+  'test/dashboard/dashboard.test.ts',
+  'test/cli/operations.test.ts',
 ]
 
 class SlowestFirst extends BaseSequencer {
@@ -109,6 +120,7 @@ export default defineConfig({
             'test/soak/**',
             ...DEADLINES,
             ...WAITING,
+            ...UNHURRIED,
             ...OTHER_HOSTS,
             ...NEED_REDIS,
           ],
@@ -126,6 +138,16 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
+        test: {
+          name: 'unhurried',
+          include: UNHURRIED,
+          exclude: NEED_REDIS,
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
         // Each in a process of its own.
         extends: true,
         test: {
@@ -136,14 +158,25 @@ export default defineConfig({
         },
       },
       {
-        // What measures how long an answer takes has the machine to itself.
+        // What measures how long an answer takes: nothing of the same priority runs beside it.
         extends: true,
         test: {
           name: 'latency',
           include: [LATENCY],
-          exclude: ['test/soak/**', ...NEED_REDIS],
+          exclude: ['test/soak/**', ALONE, ...NEED_REDIS],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // Nothing at all runs beside.
+        extends: true,
+        test: {
+          name: 'alone',
+          include: [ALONE],
+          exclude: NEED_REDIS,
+          fileParallelism: false,
+          sequence: { groupOrder: 5 },
         },
       },
       {

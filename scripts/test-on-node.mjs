@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
 import { provideRedisServer } from './redis-server.mjs'
-import { LIBRARY, runVitest } from './vitest.mjs'
+import { LIBRARY, runVitest, UNHURRIED } from './vitest.mjs'
 
 // npm run test:node -- 26 test/http: the tests on that version of Node.js. Without arguments: all of them, on all versions.
 
@@ -20,6 +20,8 @@ for (const major of versions.length > 0 ? versions : NODE_VERSIONS) {
   if (!node)
     throw new Error(`No binary of Node.js ${major} for ${process.platform}-${process.arch} could be had from npm`)
   console.log(`\n— Node.js ${major}`)
-  const { failed } = await runVitest([...LIBRARY, '--project=latency', ...filters], { node })
+  const { failed } = await runVitest([...LIBRARY, UNHURRIED, '--project=latency', '--project=alone', ...filters], {
+    node,
+  })
   if (failed > 0) process.exitCode = 1
 }

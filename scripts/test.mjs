@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
 import { provideRedisServer } from './redis-server.mjs'
-import { BEHIND, LAST, LIBRARY, prioritize, runVitest } from './vitest.mjs'
+import { BEHIND, LAST, LIBRARY, prioritize, runVitest, UNHURRIED } from './vitest.mjs'
 
 // npm test: everything, on a machine that has Node.js and npm. With arguments (npm test -- test/http) only vitest, with
 // those. The last line is "N passed, N failed"; a step that is no test counts only when it fails.
@@ -56,6 +56,12 @@ if (process.env.SKIP_REDIS === '1') {
 const onlyThese = process.argv.slice(2)
 if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 
+await tests('latency of single calls', ['--project=alone'])
+// The other measurements of latency mostly wait. What has no deadline takes that time, and then what other tests leave of the
+// processor, two processes at a time.
+const building = build()
+const background = Promise.all([building.then(check), building.then(unhurried).then(simulation)])
+await tests('latency', ['--project=latency'])
 // Fetched while the tests run on this version.
 const others = otherVersions().map((major, index) => ({
   major,
@@ -63,59 +69,64 @@ const others = otherVersions().map((major, index) => ({
   hosts: HOSTS_ON_OTHERS[index] ?? [],
 }))
 const hosts = others.length < HOSTS_ON_OTHERS.length ? {} : { hosts: HOSTS_HERE }
-// What only computes fills the time that the other tests spend waiting.
-const computing = lintAndBuild().then(compute)
+const packing = building.then(packed)
 await tests(`Node.js ${process.version}`, LIBRARY, hosts)
-// Behind all others: it fills the time that the measurements of latency leave.
-const simulating = computing.then(simulate)
-// Of the files with deadlines, those of coherence are left out there.
-process.env.WORKERS = '3'
-await Promise.all(others.filter(({ major }) => major !== NEWEST).map(onOtherNode))
-await Promise.all(others.filter(({ major }) => major === NEWEST).map(onOtherNode))
-if (process.env.SKIP_REDIS !== '1') await leastPermissions()
-await tests('latency', ['--project=latency'])
-await simulating
+// The newest version has most to do: it begins.
+const lanes = others.toReversed().map((other) => () => onOtherNode(other))
+await twoAtATime([...lanes, leastPermissions])
+await Promise.all([background, packing])
 
 finish(total)
+
+/** @param {(() => Promise<void>)[]} jobs */
+async function twoAtATime(jobs) {
+  const work = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job()
+  }
+  await Promise.all([work(), work()])
+}
 
 /** @param {{ major: string, fetched: Promise<string | undefined>, hosts: readonly string[] }} other */
 async function onOtherNode({ major, fetched, hosts }) {
   const node = await fetched
   const names = major === NEWEST ? ON_THE_NEWEST_NODE : ON_EVERY_NODE
   const files = names.map((name) => `test/${name}`)
-  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node, isBeside: true, hosts })
+  // Of the files with deadlines, those of coherence are left out there: three at a time.
+  const env = { WORKERS: '3' }
+  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node, isBeside: true, hosts, env })
   else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
 }
 
 async function leastPermissions() {
-  process.env.REDIS_ACL = 'least'
-  await tests('the least permissions', [...LIBRARY, ...WITH_LEAST_PERMISSIONS.map((name) => `test/${name}.test.ts`)])
-  delete process.env.REDIS_ACL
+  if (process.env.SKIP_REDIS === '1') return
+  const files = WITH_LEAST_PERMISSIONS.map((name) => `test/${name}.test.ts`)
+  await tests('the least permissions', [...LIBRARY, ...files], { isBeside: true, env: { REDIS_ACL: 'least' } })
 }
 
-/** One process at a time. */
-async function compute(/** @type {boolean} */ isBuilt) {
-  await types()
-  if (isBuilt)
-    await tests('the packed tarball', ['--project=package', '--maxWorkers=1'], { isBeside: true, priority: BEHIND })
+/** Installations, which may wait for the network and for each other: one at a time. */
+async function packed(/** @type {boolean} */ isBuilt) {
+  if (!isBuilt) return
+  await tests('the packed tarball', ['--project=package', '--maxWorkers=1'], { isBeside: true, priority: BEHIND })
 }
 
-/** At the lowest priority: it disturbs no measurement of latency. */
-async function simulate() {
-  process.env.SEEDS ??= SEEDS
-  await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], { isBeside: true, priority: LAST })
+async function unhurried() {
+  await tests('without deadlines', [UNHURRIED, '--maxWorkers=1'], { isBeside: true, priority: LAST })
+}
+
+async function simulation() {
+  const env = { SEEDS: process.env.SEEDS ?? SEEDS }
+  await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], { isBeside: true, priority: LAST, env })
 }
 
 /** @returns {Promise<boolean>} whether there is a build to test */
-async function lintAndBuild() {
-  await step('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'])
-  await step('unused files, exports and dependencies', ['node_modules/knip/bin/knip.js'])
-  const isBuilt = await step('build', ['node_modules/tsdown/dist/run.mjs', '--logLevel', 'warn'])
-  if (isBuilt) await step('package', ['scripts/check-package.mjs'])
-  return isBuilt
+function build() {
+  return step('build', ['node_modules/tsdown/dist/run.mjs', '--logLevel', 'warn'])
 }
 
-async function types() {
+async function check(/** @type {boolean} */ isBuilt) {
+  if (isBuilt) await step('package', ['scripts/check-package.mjs'])
+  await step('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'])
+  await step('unused files, exports and dependencies', ['node_modules/knip/bin/knip.js'])
   await step('types', ['node_modules/typescript-7/bin/tsc', '-p', '.'])
   // Decorators of parameters are an experiment of TypeScript, and of this example alone.
   await step('types of the NestJS example', ['node_modules/typescript-7/bin/tsc', '-p', 'examples/nestjs'])
@@ -177,7 +188,7 @@ function otherVersions() {
 function capture(args) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    prioritize(child.pid, BEHIND)
+    prioritize(child.pid, LAST)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {

@@ -6,15 +6,20 @@ import { delimiter, dirname, join, relative } from 'node:path'
 /** The projects of vitest.config.ts that hold the tests of the library; how long an answer takes is apart from them. */
 export const LIBRARY = ['--project=deadlines', '--project=library', '--project=waiting']
 
+/** Those that no deadline binds, and that measure nothing. */
+export const UNHURRIED = '--project=unhurried'
+
 /**
  * `node` is the binary. With `isBeside`, what it prints is shown at the end: other runs print at the same time. `priority`
- * is that of the operating system, 0 unless told. `hosts` are those that the contract is run on, all unless told.
+ * is that of the operating system, 0 unless told. `hosts` are those that the contract is run on, all unless told. `env` is added
+ * to the environment.
  *
  * @typedef {{
  *   readonly node?: string
  *   readonly isBeside?: boolean
  *   readonly priority?: number
  *   readonly hosts?: readonly string[]
+ *   readonly env?: Readonly<Record<string, string>>
  * }} How
  */
 
@@ -46,7 +51,10 @@ export async function runVitest(args, how = {}) {
   }
 }
 
-/** Priorities: what has the processor when tests leave some of it, and what has only what all others leave. */
+/**
+ * Priorities: what has the processor when tests leave some of it, and what has only what all others leave, and disturbs no
+ * measurement of latency.
+ */
 export const BEHIND = 5
 export const LAST = 19
 
@@ -70,10 +78,11 @@ export function prioritize(pid, priority) {
  * @param {readonly string[]} args
  * @returns {Promise<number>}
  */
-function run({ node = process.execPath, isBeside = false, priority = 0, hosts }, args) {
+function run({ node = process.execPath, isBeside = false, priority = 0, hosts, env: more }, args) {
   // The processes that a test starts find the same node first.
   const env = {
     ...process.env,
+    ...more,
     PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`,
     ...(hosts && { HOSTS: hosts.join(',') }),
   }
