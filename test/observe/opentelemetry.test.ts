@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import express from 'express'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { bundled } from '../../scripts/bundled.mjs'
 import { FallbackCache } from '../../src/index.js'
 import { fallbackCache } from '../../src/middleware/express.js'
 import { INSTRUMENTS } from '../../src/observe/instruments.js'
@@ -27,7 +28,7 @@ interface Seen {
 const ARRANGEMENTS = ['express use', 'express serve', 'koa use', 'koa serve'] as const
 
 async function seen(...args: readonly string[]): Promise<Readonly<Record<string, Seen>>> {
-  const program = ['--import', 'tsx', 'test/observe/programs/traced.ts', ...args]
+  const program = [bundled('test/observe/programs/traced.ts'), ...args]
   const { stdout } = await promisify(execFile)(process.execPath, program)
   return JSON.parse(stdout) as Readonly<Record<string, Seen>>
 }
