@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
 import { provideRedisServer } from './redis-server.mjs'
-import { BEHIND, LAST, LIBRARY, prioritize, runVitest, UNHURRIED } from './vitest.mjs'
+import { BEHIND, DEADLINES, LAST, LIBRARY, NO_DEADLINES, prioritize, runVitest, UNHURRIED } from './vitest.mjs'
 
 // npm test: everything, on a machine that has Node.js and npm. With arguments (npm test -- test/http) only vitest, with
 // those. The last line is "N passed, N failed"; a step that is no test counts only when it fails.
@@ -70,7 +70,11 @@ const others = otherVersions().map((major, index) => ({
 }))
 const hosts = others.length < HOSTS_ON_OTHERS.length ? {} : { hosts: HOSTS_HERE }
 const packing = building.then(packed)
-await tests(`Node.js ${process.version}`, LIBRARY, hosts)
+// What may miss no deadline has its turn before all others; each of it needs a Redis.
+await Promise.all([
+  process.env.SKIP_REDIS !== '1' && tests(`Node.js ${process.version}, deadlines`, [DEADLINES], { isBeside: true }),
+  tests(`Node.js ${process.version}`, NO_DEADLINES, { ...hosts, priority: BEHIND }),
+])
 // The newest version has most to do: it begins.
 const lanes = others.toReversed().map((other) => () => onOtherNode(other))
 await twoAtATime([...lanes, leastPermissions])
