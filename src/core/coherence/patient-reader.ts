@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import type { LogReader } from './follower.js'
@@ -5,20 +6,25 @@ import type { SharedLog } from './shared-log.js'
 
 /** How often a page is asked for; the reply to an earlier attempt may still be on its way, before that to a later one. */
 const mostAttempts = 5
-/** The smallest page, as a part of the usual size. */
+/** The smallest and the largest page, in relation to the usual size. */
 const smallestShare = 1 / 16
+const largestShare = 3
 
 /**
  * Reads the log in pages that arrive within the deadline of a command: one that comes too late is asked for again in a
- * smaller size, which grows again slowly. So a slow link, or a busy process, makes recovery slow and not impossible.
+ * smaller size, which grows again slowly. So a slow link, or a busy process, makes recovery slow and not impossible. As
+ * long as pages arrive in half of the deadline, they become larger, so that there are fewer round trips.
  */
-export function patientReader(tier: RedisTier, log: SharedLog): LogReader {
+export function patientReader(tier: RedisTier, log: SharedLog, clock: Clock): LogReader {
   let share = 1
   async function read<T>(page: (share: number) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      const askedAt = clock.monotonic()
       try {
         const found = await tier.probe(() => page(share))
-        share = Math.min(1, 1.1 * share)
+        const isQuick = clock.monotonic() - askedAt < tier.deadline / 2
+        if (isQuick) share = Math.min(largestShare, 1.5 * share)
+        else if (share < 1) share = Math.min(1, 1.1 * share)
         return found
       } catch (thrown) {
         const isLate = thrown instanceof CacheError && thrown.code === 'redis-timeout'

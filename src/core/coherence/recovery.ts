@@ -72,7 +72,7 @@ export class Recovery {
     this.#nonces = nonces
     this.#clock = clock
     this.#duties = duties
-    this.#reader = patientReader(tier, log)
+    this.#reader = patientReader(tier, log, clock)
   }
 
   /** Number of invalidations that the last recovery appended to the log. */

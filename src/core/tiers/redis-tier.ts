@@ -95,6 +95,11 @@ export class RedisTier {
     return this.#bounded(operation, undefined)
   }
 
+  /** How long each operation may take, in ms. */
+  get deadline(): number {
+    return this.#limits.redisTimeout
+  }
+
   /** Resets the in-flight count after the connection is lost: commands on it may never settle. */
   forgetInFlight(): void {
     this.#generation++
