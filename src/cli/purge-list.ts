@@ -33,7 +33,8 @@ export function readPurgeList(given: Arguments, lines: readonly string[]): Purge
     else for (const prefix of prefixesOf(group, name)) found.paths.add(prefix)
   }
   const isAll = given.has('all')
-  if (named.length === 0 && !isAll) throw new UsageError('what? Give --path, --prefix, --tag, --file or --all')
+  if (named.length === 0 && !isAll)
+    throw new UsageError('nothing to invalidate: give --path, --prefix, --tag, --file or --all')
   return { paths: [...found.paths], prefixes: [...found.prefixes], tags: [...found.tags], isAll }
 }
 

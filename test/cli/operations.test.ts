@@ -62,6 +62,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+interface Confirmed {
+  readonly confirmedBy: readonly string[]
+}
+
 function cli(...args: readonly string[]): Promise<Ended> {
   return run(args, { FALLBACK_CACHE_REDIS: server.url, FALLBACK_CACHE_KEY_PREFIX: PREFIX })
 }
@@ -108,21 +112,21 @@ describe('verify --url', () => {
     const listening = createServer(app).listen(0, '127.0.0.1')
     await once(listening, 'listening')
     const address = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`
-    const compared = async (number: number) => {
+    const counted = async (kind: 'same' | 'stale') => {
       // At most ten runs begin in a second, so one hit may go without.
-      await until('compared', async () => {
+      await until(kind, async () => {
         await fetch(`${address}/page/1`)
-        return (verified.verifyReport()?.compared ?? 0) >= number
+        return (verified.verifyReport()?.answers[kind] ?? 0) > 0
       })
       return cli('verify', '--url', `${address}/__cache`)
     }
-    const good = await compared(1)
+    const good = await counted('same')
     expect([good.code, good.err]).toEqual([0, ''])
     expect(good.out).toMatch(
       /^[1-9]\d* hits compared: [1-9]\d* same, 0 stale, 0 leaked, 0 suspected, 0 noise, 0 not compared$/m,
     )
     version = 2
-    const bad = await compared((verified.verifyReport()?.compared ?? 0) + 1)
+    const bad = await counted('stale')
     expect(bad.code).toBe(1)
     expect(bad.out).toMatch(/^ +\d+ +\d+ +[1-9]\d* +0 +0 +0 +\/page\/:id$/m)
     expect(bad.out).toMatch(/^\/page\/:id: [1-9]\d* answers were stale\n {2}.*\/page\/1/m)
@@ -197,8 +201,12 @@ describe('invalidate', () => {
       '/products/5',
       '--verify',
       `${url}/products/5`,
+      '--json',
     )
-    expect(out).toMatch(/^verify: new +http:\S+\/products\/5 \(200/m)
+    const [{ receipts, verified } = {}] = jsonLines(out) as { receipts?: Confirmed[]; verified?: object[] }[]
+    const pids = receipts?.[0]?.confirmedBy.map((name) => Number(name.split('/')[1]))
+    expect(pids?.sort()).toEqual([process, ...workers].map(({ pid }) => pid).sort())
+    expect(verified).toMatchObject([{ url: `${url}/products/5`, verdict: 'new' }])
     expect(code).toBe(0)
     // It does not cover that page, which stays as it is.
     await until('it has an age', async () => Number((await fetch(`${url}/products/5`)).headers.get('age') ?? 0) >= 1)
@@ -223,7 +231,7 @@ describe('invalidate', () => {
     expect(pattern).toMatchObject({ code: 2, err: expect.stringContaining('there are none') })
     expect(nothing).toMatchObject({
       code: 2,
-      err: expect.stringContaining('Give --path, --prefix, --tag, --file or --all'),
+      err: expect.stringContaining('give --path, --prefix, --tag, --file or --all'),
     })
     const soft = await cli('invalidate', '--all', '--yes', '--soft', '--no-wait')
     expect(soft.out).toMatch(/^covers +everything, softly$/m)

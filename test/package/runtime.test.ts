@@ -41,7 +41,7 @@ describe.each(KINDS)('in a bare $kind project', ({ file, manifest }) => {
     const run = (...args: string[]) => project.run(process.execPath, ['node_modules/.bin/fallback-cache', ...args])
     expect(await run('--help')).toContain('fallback-cache <command> --help says more')
     expect(await run('--version')).toMatch(/^\d+\.\d+\.\d+/)
-    await expect(run('verify')).rejects.toThrow('an argument is missing')
+    await expect(run('verify')).rejects.toThrow('name the base URL of each process')
   })
 
   describe('with the URL of a Redis', () => {

@@ -62,7 +62,7 @@ export const invalidateCommand: Command = {
     return withCache(given, around, async (cache) => {
       if (mustAsk && !(await isAgreed(cache, given, around))) throw new CommandFailure('nothing was invalidated')
       const began = performance.now()
-      const receipts = await carryOut(cache, list, given)
+      const receipts = (await carryOut(cache, list, given)).map(withoutThisProcess)
       const took = performance.now() - began
       const isDry = given.has('dry-run')
       const verified = isDry ? [] : await Promise.all(given.texts('verify').map((url) => verifyUrl(url, began, fields)))
@@ -98,6 +98,11 @@ async function isAgreed(cache: FallbackCache, given: Arguments, { terminal, sign
   } finally {
     reader.close()
   }
+}
+
+/** The first process that has applied an invalidation is the command itself. */
+function withoutThisProcess(receipt: Invalidation): Invalidation {
+  return { ...receipt, confirmedBy: receipt.confirmedBy?.slice(1) }
 }
 
 async function carryOut(cache: FallbackCache, list: PurgeList, given: Arguments): Promise<readonly Invalidation[]> {
@@ -146,15 +151,13 @@ function receiptRows({ durable, covers, position, confirmedBy, counted }: Invali
       ...counted.sample.map((key): [string, string] => ['such as', key]),
     ]
   }
-  // The first one is this process.
-  const others = confirmedBy?.slice(1)
   return [
     ...shown,
     ['durable', durable ? 'yes: no process answers from before' : 'NO: Redis did not take it'],
     ['position', position === undefined ? 'none' : `${position}, ${new Date(position / 1000).toISOString()}`],
-    ...(others === undefined
+    ...(confirmedBy === undefined
       ? []
-      : [['confirmed by', countText(others.length, 'process', 'processes')] as [string, string]]),
-    ...(others ?? []).map((name): [string, string] => ['', name]),
+      : [['confirmed by', countText(confirmedBy.length, 'process', 'processes')] as [string, string]]),
+    ...(confirmedBy ?? []).map((name): [string, string] => ['', name]),
   ]
 }

@@ -58,7 +58,7 @@ export const verifyCommand: Command = {
 async function checkOverHttp(given: Arguments): Promise<CoherenceReport> {
   const [read, body, field] = [given.text('read'), given.text('body'), given.text('field')]
   const [, method, target] = /^([A-Za-z]+) (\S+)$/.exec(given.text('write') ?? '') ?? []
-  if (given.positionals.length === 0) throw new UsageError('an argument is missing')
+  if (given.positionals.length === 0) throw new UsageError('name the base URL of each process, or a dashboard by --url')
   const urls = readBaseUrls(given.positionals)
   if (read === undefined) throw new UsageError('--read is missing')
   if (method === undefined || target === undefined) throw new UsageError('--write must be "<method> <path or URL>"')

@@ -58,7 +58,7 @@ async function targets(
     if (!isHttpUrl(sitemap)) throw new UsageError(`--sitemap must be a URL, got "${sitemap}"`)
     for (const url of await sitemapUrls(sitemap, headers)) named.push(url)
   }
-  if (named.length === 0) throw new UsageError('what? Give URLs, --file or --sitemap')
+  if (named.length === 0) throw new UsageError('nothing to request: give URLs, --file or --sitemap')
   return named.map((text) => targetOf(text, to))
 }
 
