@@ -112,6 +112,8 @@ describe('verify --url', () => {
     const listening = createServer(app).listen(0, '127.0.0.1')
     await once(listening, 'listening')
     const address = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`
+    // Of a page that was stored before the code is loaded, the visitor is not known.
+    await until('loaded', () => verified.verifyReport())
     const counted = async (kind: 'same' | 'stale') => {
       // At most ten runs begin in a second, so one hit may go without.
       await until(kind, async () => {
