@@ -43,6 +43,23 @@ async function refreshesBehindAll(get: Client, lines: readonly string[]): Promis
   expect(lines.every((line) => line === 'GET /page 200')).toBe(true)
 }
 
+/** A handler that answers 304 has removed fields from its response that describe the content. */
+async function keepsFieldsInFront(get: Client, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    for (const expected of ['miss', 'hit', 'validation', 'refreshed']) {
+      if (expected === 'validation') stage.clock.advance(61_000)
+      const got = await get(path)
+      expect([expected, got.field('content-type'), got.field('content-security-policy')]).toEqual([
+        expected,
+        'text/plain; charset=utf-8',
+        "default-src 'self'",
+      ])
+      if (expected === 'validation')
+        await until('the refresh', async () => ((await get(path)).cacheStatus.ttl ?? 0) > 0)
+    }
+  }
+}
+
 describe.each(expresses)('a refresh in %s', (version, createApplication) => {
   it.each(['front of', 'the back of'])('runs through what is in %s the cache', async (place) => {
     const lines: string[] = []
@@ -84,6 +101,19 @@ describe.each(expresses)('a refresh in %s', (version, createApplication) => {
     await until('the refresh', async () => (await get('/file.txt')).text === page(22))
   })
 
+  it.each([0, 600])('leaves the fields of middleware in front in later hits (stale for %i s)', async (seconds) => {
+    writeFileSync(join(folder, 'kept.txt'), 'page')
+    const app = createApplication()
+    app.use((_req, res, next) => {
+      res.type('text').set('Content-Security-Policy', "default-src 'self'")
+      next()
+    })
+    app.use(stage.express({ staleWhileRevalidate: seconds }))
+    app.get('/page', (_req, res) => void res.send('page'))
+    app.use((version === 'Express 5' ? express5 : express4).static(folder, { cacheControl: false }))
+    await keepsFieldsInFront(await stage.serve(app), ['/page', '/kept.txt'])
+  })
+
   it('that a rate limiter refuses leaves the stale page in use', async () => {
     const app = createApplication()
     const limiter = rateLimit({ windowMs: 60_000, limit: 1, validate: false, legacyHeaders: false })
@@ -100,6 +130,20 @@ describe.each(expresses)('a refresh in %s', (version, createApplication) => {
 })
 
 describe.each(koas)('a refresh in %s', (_, createApplication) => {
+  it.each([0, 600])('leaves the fields of middleware in front in later hits (stale for %i s)', async (seconds) => {
+    const app = createApplication()
+    app.use(async (ctx, next) => {
+      ctx.set({ 'Content-Type': 'text/plain; charset=utf-8', 'Content-Security-Policy': "default-src 'self'" })
+      await next()
+    })
+    app.use(stage.koa({ staleWhileRevalidate: seconds })).use(conditional())
+    app.use((ctx) => {
+      ctx.set('ETag', '"page"')
+      ctx.body = 'page'
+    })
+    await keepsFieldsInFront(await stage.serve(app), ['/page'])
+  })
+
   it.each(['front of', 'the back of'])('runs through what is in %s the cache', async (place) => {
     const lines: string[] = []
     let runs = 0

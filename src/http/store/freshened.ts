@@ -31,7 +31,8 @@ export function updatedRoute(
   }
   for (const [lower, name] of update.names) if (!names.has(lower)) names.set(lower, name)
   const appended = [...new Set([...stored.appended, ...update.appended])]
-  return { fields, names, appended, removed: [...new Set([...stored.removed, ...update.removed])], deciding }
+  // Frameworks remove fields that describe the content from every 304.
+  return { fields, names, appended, removed: stored.removed, deciding }
 }
 
 /** A stored response with updated fields, to be sent once without being stored. */
