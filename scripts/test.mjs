@@ -69,7 +69,7 @@ const others = otherVersions().map((major, index) => ({
   hosts: HOSTS_ON_OTHERS[index] ?? [],
 }))
 const hosts = others.length < HOSTS_ON_OTHERS.length ? {} : { hosts: HOSTS_HERE }
-const packing = building.then(packed)
+const packing = Promise.all(others.map(({ fetched }) => fetched)).then(async () => packed(await building))
 // What may miss no deadline has its turn before all others; each of it needs a Redis.
 await Promise.all([
   process.env.SKIP_REDIS !== '1' && tests(`Node.js ${process.version}, deadlines`, [DEADLINES], { isBeside: true }),
