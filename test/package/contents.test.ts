@@ -1,18 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type PackedFile, pack } from './packed.js'
+import { describe, expect, it } from 'vitest'
+import { packedOnce } from './packed.js'
 
 describe('the tarball', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-tarball-'))
-  let tarball = ''
-  let files: readonly PackedFile[] = []
-
-  beforeAll(async () => {
-    ;({ tarball, files } = await pack(folder))
-  })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const { tarball, files } = packedOnce()
 
   it('carries the compiled library, the texts and the examples that they name, and nothing else', () => {
     const texts = /^([A-Z]+\.md|LICENSE|package\.json|docs\/(\w|-)+\.md|examples\/.+\.(ts|json|yml))$/

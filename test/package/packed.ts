@@ -1,32 +1,42 @@
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { inject } from 'vitest'
 
 const execute = promisify(execFile)
 const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   devDependencies: Record<string, string>
 }
 
+/** A tarball, and what is in it. */
+export interface Packed {
+  readonly tarball: string
+  readonly files: readonly PackedFile[]
+}
+
+export interface PackedFile {
+  readonly path: string
+  readonly size: number
+}
+
 /**
- * The tarball that `npm publish` would send, made from dist/ as it is; `npm run build` comes first. The script of the release
+ * Makes the tarball that `npm publish` would send, from dist/ as it is; `npm run build` comes first. The script of the release
  * gives PACKAGE_FOLDER, a copy with another version.
  */
-export async function pack(
-  folder: string,
-): Promise<{ readonly tarball: string; readonly files: readonly PackedFile[] }> {
-  if (!existsSync('dist/index.mjs')) throw new Error('There is no dist/: run npm run build first')
-  mkdirSync(folder, { recursive: true })
+export async function pack(folder: string): Promise<Packed> {
   const source = process.env.PACKAGE_FOLDER ?? '.'
   const { stdout } = await execute('npm', ['pack', source, '--ignore-scripts', '--json', '--pack-destination', folder])
   const [packed] = JSON.parse(stdout) as [{ filename: string; files: PackedFile[] }]
   return { tarball: join(folder, packed.filename), files: packed.files }
 }
 
-export interface PackedFile {
-  readonly path: string
-  readonly size: number
+/** The tarball under test. */
+export function packedOnce(): Packed {
+  const packed = inject('packed')
+  if (packed === undefined) throw new Error('There is no dist/: run npm run build first')
+  return packed
 }
 
 /** A project in a folder of its own, outside this repository, with the tarball and nothing else but what is named. */
@@ -39,7 +49,7 @@ export class BareProject {
    */
   static async create(fixture: string, manifest: object, packages: readonly string[]): Promise<BareProject> {
     const project = new BareProject()
-    const { tarball } = await pack(project.folder)
+    const { tarball } = packedOnce()
     cpSync(resolve('test/package/fixtures', fixture), join(project.folder, fixture.includes('.') ? fixture : ''), {
       recursive: true,
     })
