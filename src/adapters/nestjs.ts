@@ -106,7 +106,11 @@ export class FallbackCacheInterceptor implements NestInterceptor {
     if (options === undefined && (request.method === 'GET' || request.method === 'HEAD')) return handler.handle()
     checkIsExpress(request)
     const version: unknown = this.#reflector.getAllAndOverride(VERSION, [context.getHandler(), context.getClass()])
-    if (version !== undefined) Reflect.set(request, HANDLER, `${context.getClass().name}.${context.getHandler().name}`)
+    if (version !== undefined) {
+      // The classes of two versions often have the same name.
+      const name = `${context.getClass().name}.${context.getHandler().name}`
+      Reflect.set(request, HANDLER, `${name} ${[version].flat().map(String).join()}`)
+    }
     const cached = options === undefined ? this.cached : this.#with(options)
     // On a hit the response is sent, and Nest, which receives no value, sends none.
     return new Observable((subscriber) => {

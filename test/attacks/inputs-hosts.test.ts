@@ -603,7 +603,6 @@ describe('NestJS', () => {
           return `version ${version}`
         }
       }
-      Object.defineProperty(Versioned, 'name', { value: `Version${version}` })
       return controller(Versioned, { path: 'page', version })
     })
     const port = await start([controller(Page, { path: 'scoped', version: VERSION_NEUTRAL }), ...versions], [Visitor])
