@@ -23,6 +23,13 @@ export interface ExpressApplication extends RequestListener {
   enabled(setting: string): boolean
 }
 
+/** A route, with the handlers of its methods; `methods._all` if one is for every method. */
+interface ExpressRoute {
+  readonly path: unknown
+  readonly methods: Readonly<Record<string, boolean | undefined>>
+  readonly stack: readonly Layer[]
+}
+
 /** One middleware or route in the stack of a router. */
 export interface Layer {
   readonly handle: (...args: never[]) => unknown
@@ -31,7 +38,7 @@ export interface Layer {
   readonly slash?: boolean
   /** Express 4: whether the layer applies to every path. */
   readonly regexp?: { readonly fast_slash?: boolean }
-  readonly route?: { readonly path: unknown; readonly stack: readonly Layer[] } | undefined
+  readonly route?: ExpressRoute | undefined
   /** The part of a path that has matched; newer versions return it. */
   readonly path?: string | undefined
   match(path: string): boolean | { readonly path: string }

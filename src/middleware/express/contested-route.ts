@@ -11,6 +11,7 @@ interface Routed {
   readonly app?: unknown
   readonly baseUrl?: string
   readonly url?: string
+  readonly method?: string
   readonly route?: unknown
 }
 
@@ -21,7 +22,7 @@ const LONGEST_PATH = 1_024
 /** Routers within routers that are looked into. */
 const DEEPEST = 16
 
-/** For each route, by path, whether a request could have reached another one with a cache. */
+/** For each route, by method and path, whether a request could have reached another one with a cache. */
 const contested = new WeakMap<Route, Map<string, boolean>>()
 
 /**
@@ -29,7 +30,7 @@ const contested = new WeakMap<Route, Map<string, boolean>>()
  * the URL alone does not tell which of their pages is meant.
  */
 export function isContested(request: Routed): boolean {
-  const { app, baseUrl = '', url = '' } = request
+  const { app, baseUrl = '', url = '', method = 'GET' } = request
   const route = routeOf(request)
   if (route === undefined || !isApplication(app)) return false
   const path = pathOf(baseUrl + url)
@@ -38,10 +39,11 @@ export function isContested(request: Routed): boolean {
     paths = new Map()
     contested.set(route, paths)
   }
-  const known = paths.get(path)
+  const target = `${method} ${path}`
+  const known = paths.get(target)
   if (known !== undefined) return known
-  const isChosen = !isOnly(route, app, path)
-  if (path.length <= LONGEST_PATH) paths.set(path, isChosen)
+  const isChosen = !isOnly(route, app, { method, path })
+  if (target.length <= LONGEST_PATH) paths.set(target, isChosen)
   return isChosen
 }
 
@@ -72,15 +74,21 @@ function isApplication(app: unknown): app is ExpressApplication {
   return typeof app === 'function'
 }
 
-/** Whether an application has a route, and no other one with a cache for the same path. */
-function isOnly(route: Route, app: ExpressApplication, path: string): boolean {
+/** What a request asks for. */
+interface Asked {
+  readonly method: string
+  readonly path: string
+}
+
+/** Whether an application has a route, and no other one with a cache for the same method and path. */
+function isOnly(route: Route, app: ExpressApplication, { method, path }: Asked): boolean {
   const base = (app as { readonly path?: () => string }).path?.() ?? ''
   // A full parser reads other URLs, and an application may be mounted at a pattern.
   if (path.charCodeAt(0) !== 0x2f || !path.startsWith(base)) return false
   try {
     const reached = reachedIn(stackOf(app), path.slice(base.length) || '/', 0)
     // A router that the application calls by itself is not in its stack.
-    return reached.includes(route) && reached.every((one) => one === route || !hasCache(one))
+    return reached.includes(route) && reached.every((one) => one === route || !hasCache(one) || !isFor(one, method))
   } catch {
     return false
   }
@@ -107,6 +115,12 @@ function routesIn(stack: readonly Layer[], depth: number): readonly Route[] {
   return stack.flatMap(({ route, handle }) =>
     route === undefined ? routesIn((handle as Router).stack ?? [], depth + 1) : [route],
   )
+}
+
+/** Whether a route has handlers for a method: a GET of the page of POST, which is stored for GET, has no choice between them. */
+function isFor({ methods }: Route, method: string): boolean {
+  const name = method.toLowerCase()
+  return methods._all === true || methods[name] === true || (name === 'head' && methods.get === true)
 }
 
 function hasCache({ stack }: Route): boolean {
