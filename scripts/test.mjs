@@ -1,9 +1,20 @@
 import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
 import { NODE_VERSIONS, provideNode } from './node-versions.mjs'
 import { provideRedisServer } from './redis-server.mjs'
-import { BEHIND, DEADLINES, LAST, LIBRARY, NO_DEADLINES, prioritize, runVitest, UNHURRIED } from './vitest.mjs'
+import {
+  BEHIND,
+  COMPILED,
+  DEADLINES,
+  LAST,
+  LIBRARY,
+  NO_DEADLINES,
+  prioritize,
+  runVitest,
+  UNHURRIED,
+} from './vitest.mjs'
 
 // npm test: everything, on a machine that has Node.js and npm. With arguments (npm test -- test/http) only vitest, with
 // those. The last line is "N passed, N failed"; a step that is no test counts only when it fails.
@@ -55,6 +66,8 @@ if (process.env.SKIP_REDIS === '1') {
 
 const onlyThese = process.argv.slice(2)
 if (onlyThese.length > 0) finish(await runVitest(onlyThese))
+
+rmSync(COMPILED, { recursive: true, force: true })
 
 await tests('latency of single calls', ['--project=alone'])
 // The other measurements of latency mostly wait. What has no deadline takes that time, and then what other tests leave of the

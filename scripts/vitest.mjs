@@ -12,6 +12,9 @@ export const NO_DEADLINES = ['--project=library', '--project=waiting']
 /** The projects of vitest.config.ts that hold the tests of the library; how long an answer takes is apart from them. */
 export const LIBRARY = [DEADLINES, ...NO_DEADLINES]
 
+/** What vitest has compiled, by content: the runs of one `npm test` share it. */
+export const COMPILED = '.cache/vitest'
+
 /** Those that no deadline binds, and that measure nothing. */
 export const UNHURRIED = '--project=unhurried'
 
@@ -48,7 +51,8 @@ export async function runVitest(args, how = {}) {
   const report = join(folder, 'report.json')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   try {
-    const code = await run(how, ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args])
+    const cache = ['--experimental.fsModuleCache', `--experimental.fsModuleCachePath=${COMPILED}`]
+    const code = await run(how, ['node_modules/vitest/vitest.mjs', 'run', ...cache, ...reporters, ...args])
     const counts = readCounts(report)
     if (code === 0 || counts.failed > 0) return counts
     return { ...counts, failed: 1, notes: [...counts.notes, `✗ vitest ended with ${code} and no failed test`] }
