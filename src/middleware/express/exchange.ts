@@ -64,6 +64,9 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   /** What middleware in front has added; `null`: not looked for yet. */
   #addedBefore: string | undefined | false | null = null
   #outer: ResponseHead['outer'] | undefined
+  #protocol: string | undefined
+  #host: string | undefined
+  #headers: RequestHead['headers'] | undefined
 
   constructor(
     request: Request,
@@ -150,7 +153,12 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get protocol(): string {
-    const { headers } = this.context
+    this.#protocol ??= this.#findProtocol()
+    return this.#protocol
+  }
+
+  #findProtocol(): string {
+    const { headers } = this
     const socket = socketOf(this.context)
     // Nothing tells the protocol then: a request without a plain origin passes by the cache.
     if (socket === null) return ''
@@ -160,7 +168,8 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get host(): string {
-    return expressHost(this.context, this.context.app)
+    this.#host ??= expressHost(this.context, this.context.app)
+    return this.#host
   }
 
   get otherOrigin(): string | undefined {
@@ -172,7 +181,9 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get headers(): RequestHead['headers'] {
-    return this.context.headers
+    // The getter of Node.js is slow on requests of many shapes, and a watched request has a Proxy there.
+    this.#headers ??= this.context.headers
+    return this.#headers
   }
 
   get isClosed(): boolean {
