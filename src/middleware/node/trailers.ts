@@ -10,11 +10,11 @@ type Method = (...args: unknown[]) => void
 /** The property under which a response stores who is told of these calls. */
 const ENDINGS = Symbol('fallback-cache.endings')
 
-type Watched = Partial<Record<Name, unknown>> & { [ENDINGS]?: Ending }
+type Watched = Partial<Record<Name, Method>> & { [ENDINGS]?: Ending }
 
 interface Ending {
   readonly recording: Pick<Recording, 'abort'>
-  readonly before: Readonly<Partial<Record<Name, Method>>>
+  readonly before: Readonly<Record<Name, Method | undefined>>
 }
 
 /**
@@ -26,16 +26,18 @@ export function watchEndings(
   names: readonly Name[],
   recording: Pick<Recording, 'abort'>,
 ): void {
-  const watched = response as Watched
-  const before: Partial<Record<Name, Method>> = {}
-  for (const name of names) if (watched[name] !== undefined) before[name] = watched[name] as Method
-  const ending: Ending = { recording, before }
+  const watched = response as unknown as Watched
+  // A statement for each name, because V8 does not optimize accesses with a varying name.
+  const addTrailers = names.includes('addTrailers') ? watched.addTrailers : undefined
+  const setTrailer = names.includes('setTrailer') ? watched.setTrailer : undefined
+  const detachSocket = names.includes('detachSocket') ? watched.detachSocket : undefined
+  const ending: Ending = { recording, before: { addTrailers, setTrailer, detachSocket } }
   // Another watch nearer to the client exists; the replaced methods call its methods.
-  const isFirst = watched[ENDINGS] === undefined
-  if (isFirst) watched[ENDINGS] = ending
-  for (const name of names) {
-    if (before[name] !== undefined) watched[name] = isFirst ? SHARED[name] : methodOf(name, ending, response)
-  }
+  const own = watched[ENDINGS] === undefined ? SHARED : methodsOf(ending, response)
+  watched[ENDINGS] ??= ending
+  if (addTrailers !== undefined) watched.addTrailers = own.addTrailers
+  if (setTrailer !== undefined) watched.setTrailer = own.setTrailer
+  if (detachSocket !== undefined) watched.detachSocket = own.detachSocket
 }
 
 /** Shared functions for all responses, as for the other methods of a response: see `watchResponse`. */
@@ -51,8 +53,12 @@ const SHARED: Readonly<Record<Name, Method>> & ThisType<Watched> = {
   },
 }
 
-function methodOf(name: Name, ending: Ending, response: object): Method {
-  return (...args) => tell(ending, name, response, args)
+function methodsOf(ending: Ending, response: object): Readonly<Record<Name, Method>> {
+  return {
+    addTrailers: (...args) => tell(ending, 'addTrailers', response, args),
+    setTrailer: (...args) => tell(ending, 'setTrailer', response, args),
+    detachSocket: (...args) => tell(ending, 'detachSocket', response, args),
+  }
 }
 
 function tell(ending: Ending | undefined, name: Name, response: object, args: readonly unknown[]): void {
