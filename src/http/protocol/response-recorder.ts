@@ -189,10 +189,10 @@ export class ResponseRecorder implements Recording {
     const { status, route, selecting } = combined ?? { status: head.status, route: own, selecting: NO_NAMES_READ }
     const storable = this.judgement.onHead(head, route, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, own, storable)
-    const misfit = refusalOfForm(this, head.status, own, whole) ?? (this.#hasLeft ? 'aborted' : undefined)
+    const body = this.#bytesOf(whole)
+    const misfit = refusalOfForm(this, head.status, own, body ?? whole) ?? (this.#hasLeft ? 'aborted' : undefined)
     if (misfit !== undefined) return this.#refusing(head, own, misfit)
     this.#isWhole = whole !== undefined
-    const body = whole === undefined ? undefined : ownBytes(whole)
     const line = { status, reason: status === head.status ? head.reason : undefined }
     const tagged = combined === undefined ? body : undefined
     const recorded = this.recordedHead({ line, route, storable, receivedAt, selecting, body: tagged })
@@ -208,6 +208,12 @@ export class ResponseRecorder implements Recording {
     if (body === undefined) this.of.flight?.stream()
     else this.#body.takeWhole(body)
     return this.#storing(head, recorded, storable, body)
+  }
+
+  /** A copy of a complete body, unless it is too large to be stored; its bytes are counted by copying a text. */
+  #bytesOf(whole: Uint8Array | string | undefined): Buffer | undefined {
+    if (whole === undefined || whole.length > this.policy.storage.maxBodySize) return undefined
+    return ownBytes(whole)
   }
 
   /** The fields of a response that its route made. */
