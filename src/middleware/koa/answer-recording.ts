@@ -1,14 +1,22 @@
 import timers from 'node:timers'
 import type { Context } from 'koa'
 import type { Onward, Recording } from '../../http/port/index.js'
-import { drain, layFields, NO_OUTER_FIELDS, type OuterFields, tee, watchResponse } from '../node/index.js'
+import {
+  drain,
+  layFields,
+  NO_OUTER_FIELDS,
+  type OuterFields,
+  tee,
+  unwatchedValue,
+  watchResponse,
+} from '../node/index.js'
 import { type KoaBody, koaBody, sendsWebBodies } from './body.js'
 import { KoaResponseHead, putJson, replyInstead, setBody } from './response.js'
 
 /** Records what the handlers set on the context, and prepares it for Koa to send. */
 export function recordAnswer(ctx: Context, outer: OuterFields | undefined, recording: Recording): void | Promise<void> {
   // The handler writes to the response directly, so ctx.body is not the response.
-  if (ctx.respond === false || ctx.res.headersSent) return passBy(ctx, outer, recording)
+  if (unwatchedValue(ctx, 'respond') === false || ctx.res.headersSent) return passBy(ctx, outer, recording)
   // If only the head is needed, the body is left to Koa, which serializes an object itself.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
   const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { Readable, Stream } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
+import { unwatchedValue } from '../node/index.js'
 
 /** The properties of a Koa context that determine which bytes Koa will send. */
 export interface Answered {
@@ -41,11 +42,11 @@ export interface Unanswered {
 /** Determines the body that Koa will send for the state of the context. */
 export function koaBody(ctx: Answered): KoaBody {
   const body = bodyOfGet(ctx)
-  return ctx.method === 'HEAD' && body.kind !== 'unanswered' ? NOTHING : body
+  return unwatchedValue(ctx, 'method') === 'HEAD' && body.kind !== 'unanswered' ? NOTHING : body
 }
 
 function bodyOfGet(ctx: Answered): KoaBody {
-  const { body } = ctx
+  const body = unwatchedValue(ctx, 'body')
   if (hasNoContent(ctx.res.statusCode)) return NOTHING
   if (body === null || body === undefined) return missingBody(ctx)
   if (typeof body === 'string' || Buffer.isBuffer(body)) return whole(body, 'body')
@@ -87,7 +88,7 @@ function missingBody(ctx: Answered): KoaBody {
 
 /** The reason phrase that Koa will send as the body, to any method but HEAD; `undefined` if it sends something else. */
 export function messageOf(ctx: Answered): string | undefined {
-  const { body } = ctx
+  const body = unwatchedValue(ctx, 'body')
   if (body !== null && body !== undefined) return undefined
   const { statusCode: status } = ctx.res
   if (hasNoContent(status)) return undefined

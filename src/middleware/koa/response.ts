@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../../http/port/index.js'
 import type { OuterFields } from '../node/index.js'
-import { fieldOf, inWireText, knownFields, layFields, NO_OUTER_FIELDS } from '../node/index.js'
+import { fieldOf, inWireText, knownFields, layFields, NO_OUTER_FIELDS, unwatchedValue } from '../node/index.js'
 import { type Answered, hasNoContent, messageOf } from './body.js'
 
 /** The properties of a Koa context that form a response. */
@@ -65,7 +65,7 @@ function putAside(ctx: KoaAnswer, body: Buffer | string): boolean {
   if (Object.hasOwn(ctx, 'body')) return false
   const response: { _body?: unknown } = ctx.response
   response._body = body
-  return ctx.body === body
+  return unwatchedValue(ctx, 'body') === body
 }
 
 /** Sets `ctx.body` and restores the fields, because Koa's setter adds a type and removes the previous length. */
@@ -182,12 +182,12 @@ function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): s
 
 /** The session of a context. koa-session adds its own properties to the session, and omits them in `toJSON()`. */
 export function sessionOf(ctx: object): unknown {
-  const session: unknown = Reflect.get(ctx, 'session')
+  const session = unwatchedValue(ctx, 'session')
   const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON
   return typeof toJson === 'function' ? toJson.call(session) : session
 }
 
 /** The user of a context; middleware of Express, used through koa-connect, sets it on the request of Node.js. */
 export function userOfContext(ctx: { readonly state: { readonly user?: unknown }; readonly req: object }): unknown {
-  return ctx.state.user ?? (ctx.req as { readonly user?: unknown }).user
+  return ctx.state.user ?? unwatchedValue(ctx.req, 'user')
 }

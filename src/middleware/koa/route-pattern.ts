@@ -1,3 +1,5 @@
+import { unwatchedValue } from '../node/index.js'
+
 /** The properties of a Koa context from which its route is known. */
 interface Routed {
   /** Set by @koa/router and koa-router. */
@@ -11,9 +13,9 @@ interface Routed {
 
 /** The pattern of the route that a request has reached: `/products/:id`; `undefined` if it has reached none. */
 export function koaRoute(context: Routed): string | undefined {
-  const { _matchedRoute: route } = context
+  const route = unwatchedValue(context, '_matchedRoute')
   if (typeof route !== 'string' && !(route instanceof RegExp)) return undefined
-  const { mountPath } = context
+  const mountPath = unwatchedValue(context, 'mountPath')
   return typeof mountPath === 'string' && mountPath !== '/' ? mountPath + String(route) : String(route)
 }
 

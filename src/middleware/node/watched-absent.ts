@@ -40,6 +40,14 @@ export function inheritedBy(holder: object): object {
   return ORIGINALS.get(prototype) ?? prototype
 }
 
+/**
+ * A property of an object that may be watched, read without calling the Proxy. For reads of this package, which are no
+ * inputs.
+ */
+export function unwatchedValue(holder: object, name: string): unknown {
+  return Object.hasOwn(holder, name) ? Reflect.get(holder, name) : Reflect.get(inheritedBy(holder), name, holder)
+}
+
 function arm(prefix: 'req' | 'ctx', holder: object, known: ReadonlySet<string>): void {
   const prototype: object = Object.getPrototypeOf(holder)
   if (ORIGINALS.has(prototype)) return
