@@ -87,6 +87,8 @@ export interface Recording {
 export interface Onward {
   /** Fields to set on the response, which are not to be recorded. */
   readonly fields: FieldList
+  /** The names of {@link fields} in lower case, if names and values are known to be valid. */
+  readonly checkedNames?: readonly string[] | undefined
   /**
    * The response to send instead (a stored response instead of an error, a 304 or a part instead of the whole). The
    * handler's bytes are only recorded. Its `fields` are complete: {@link fields} is not applied.

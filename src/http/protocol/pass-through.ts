@@ -65,7 +65,8 @@ export class PassThrough extends Unrecorded {
   override begin(head: ResponseHead): Onward {
     this.tally?.count()
     if (this.#status === undefined || this.#standsDown) return AS_IT_IS
-    return { ...AS_IT_IS, fields: cacheStatusField(head, this.#status) }
+    const fields = cacheStatusField(head, this.#status)
+    return { fields, checkedNames: CACHE_STATUS, instead: undefined, record: false, before: undefined }
   }
 
   /** As {@link standDown}, for a middleware that makes its decision again. */
@@ -150,6 +151,9 @@ export function cacheStatusField(head: ResponseHead, status: CacheStatus): Field
   const upstream = fieldValue({ upstream: head.field('cache-status') }, 'upstream')
   return ['Cache-Status', appendCacheStatus(upstream, cacheStatusMember(CACHE_NAME, status))]
 }
+
+/** The names of {@link cacheStatusField}, whose value has only characters that a field may have. */
+export const CACHE_STATUS: readonly string[] = Object.freeze(['cache-status'])
 
 const INVALIDATING_FIELDS = ['location', 'content-location', 'cache-group-invalidation'] as const
 

@@ -1,4 +1,4 @@
-import type { ResponseHead } from '../port/recording.js'
+import type { Onward, ResponseHead } from '../port/recording.js'
 import type { Reply } from '../port/reply.js'
 import { uniteVary } from '../rules/vary.js'
 import type { RecordedHead } from '../store/recorded-response.js'
@@ -6,7 +6,7 @@ import { toFieldList } from '../store/route-fields.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
 import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { answerConditions, type MadeResponse } from './answer.js'
-import { cacheStatusField } from './pass-through.js'
+import { CACHE_STATUS, cacheStatusField } from './pass-through.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import { serverTimingField } from './server-timing.js'
 
@@ -40,7 +40,7 @@ export function answerStored(
   head: ResponseHead,
   { fields: own, stored, receivedAt }: RecordedHead,
   { status, isEncoded }: { readonly status: FieldList; readonly isEncoded: boolean },
-): { readonly fields: FieldList; readonly instead: Reply | undefined } {
+): Pick<Onward, 'fields' | 'checkedNames' | 'instead'> {
   const sent = asSent(head, own, stored.appended)
   const vary = isEncoded ? uniteVary(fieldValue({ vary: head.field('vary') }, 'vary'), 'Accept-Encoding') : undefined
   const fields = isEncoded ? { ...sent, vary } : sent
@@ -53,9 +53,20 @@ export function answerStored(
   if (etag !== undefined && head.field('etag') === undefined) added.push('ETag', etag)
   return {
     fields: added,
+    checkedNames: checkedNames(added),
     instead: answerHidden(of, { status: head.status, fields, removed: stored.removed, now: receivedAt }, status),
   }
 }
+
+/** The names of added fields in lower case, if all of them are made by this cache. */
+function checkedNames(added: FieldList): readonly string[] | undefined {
+  const [first, , second] = added
+  if (first !== 'Cache-Status' || added.length > 4) return undefined
+  if (second === undefined) return CACHE_STATUS
+  return second === 'ETag' ? STATUS_AND_TAG : undefined
+}
+
+const STATUS_AND_TAG: readonly string[] = Object.freeze(['cache-status', 'etag'])
 
 /** Evaluates conditions that were hidden from the handler; returns `undefined` if the handler's response is sent. */
 export function answerHidden(

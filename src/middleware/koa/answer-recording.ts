@@ -36,13 +36,13 @@ interface RecordedBody {
 function passOn(
   ctx: Context,
   { outer, recording, body }: RecordedBody,
-  { fields, instead, record }: Onward,
+  { fields, checkedNames, instead, record }: Onward,
 ): void | Promise<void> {
   if (instead !== undefined) {
     const answer = () => replyInstead(ctx, outer?.values ?? NO_OUTER_FIELDS, instead)
     return record ? finish(body, recording).then(answer) : answer()
   }
-  layFields(ctx.res, fields)
+  layFields(ctx.res, fields, checkedNames)
   if (record) watch(ctx, body, recording)
 }
 

@@ -237,7 +237,7 @@ export class ResponseWatch implements ResponseHead {
       if (this.#whole === undefined) this.#hold(onward.instead)
       return
     }
-    const { fields } = onward
+    const { fields, checkedNames } = onward
     if (fields.length > 0) {
       this.#laid = []
       for (let at = 0; at < fields.length; at += 2) {
@@ -245,7 +245,7 @@ export class ResponseWatch implements ResponseHead {
         this.#laid.push([name, response.getHeader(name)])
       }
     }
-    layFields(response, fields)
+    layFields(response, fields, checkedNames)
   }
 
   #hold(reply: Reply): void {
