@@ -267,17 +267,20 @@ describe.each([
     expect((await get('ann')).status).toContain('filled-read')
   })
 
-  it('answers all from one response whose handler reads nothing of it, or what is ignored', async () => {
+  it('answers all from one response whose handler reads nothing of it, what is ignored, or what a framework keeps', async () => {
     for (const cached of [fallbackCache({ ttl: 60 }), fallbackCache({ ttl: 60, inputs: { ignore: ['req:tenant'] } })]) {
       const site = make()
       site.use((req, res, next) => {
-        Object.assign(req, { tenant: req.get('x-who'), log: {}, id: Math.random() })
+        // restify names the handler that runs, and measures its time.
+        const kept = { _currentHandler: `handler of ${req.get('x-who')}`, _timerMap: {} }
+        Object.assign(req, { tenant: req.get('x-who'), log: {}, id: Math.random(), ...kept })
         res.locals.lang = req.get('x-who')
         next()
       })
       site.use(cached)
       site.get('/page', (req, res) => {
         if (cached !== undefined) res.locals.lang = 'mine'
+        Object.assign(Reflect.get(req, '_timerMap'), { [Reflect.get(req, '_currentHandler')]: 1 })
         res.send(`${res.locals.lang} ${Reflect.get(req, 'id') === undefined} ${Object.keys(req).includes('tenant')}`)
       })
       open.push(() => cached.close())

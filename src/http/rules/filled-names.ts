@@ -60,6 +60,7 @@ export const NEUTRAL_NAMES: ReadonlySet<string> = new Set([
   'compress',
   '_accept',
   '_body',
+  '_currentHandler',
   '_eventLog',
   '_locals',
   '_matchedRoute',
@@ -75,6 +76,7 @@ export const NEUTRAL_NAMES: ReadonlySet<string> = new Set([
   '_sessionManager',
   '_startAt',
   '_startTime',
+  '_timerMap',
 ])
 
 /** Names of identifiers of one request: a response made from one is only not stored if it contains the value. */
