@@ -394,6 +394,24 @@ const KOA_PLACES: Readonly<
     },
     read: (ctx) => ctx.state._csrf,
   },
+  'ctx.cookies, an object of its own': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.cookies = { get: () => who } as never
+    },
+    read: (ctx) => ctx.cookies.get('theme'),
+  },
+  'ctx.cookies.get, a function of its own': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.cookies.get = () => who
+    },
+    read: (ctx) => ctx.cookies.get('theme'),
+  },
+  'ctx.cookies.theme': {
+    fill: (ctx, who) => {
+      if (who !== undefined) Object.assign(ctx.cookies, { theme: who })
+    },
+    read: (ctx) => Reflect.get(ctx.cookies, 'theme'),
+  },
   'ctx.params that are not in the URL': {
     fill: (ctx, who) => {
       if (who !== undefined) Object.assign(ctx, { params: { lang: who } })

@@ -14,6 +14,7 @@ interface WatchableContext {
 
 /** The `cookies` object of a Koa context. */
 interface Cookies {
+  readonly request?: object
   get(name: string, options?: object): string | undefined
 }
 
@@ -48,9 +49,10 @@ function defineCookies(prototype: object): void {
     ...known,
     configurable: true,
     get(this: { readonly req: object }) {
+      const { req } = this
       const cookies: Cookies = get.call(this)
-      const inputs = scopeOf(this.req)?.recording.inputs
-      return inputs?.isCounting === true ? watchedCookies(cookies, inputs) : cookies
+      const inputs = scopeOf(req)?.recording.inputs
+      return inputs?.isCounting === true ? watchedCookies(cookies, inputs, req) : cookies
     },
   })
 }
@@ -63,10 +65,13 @@ function cookiesOf(prototype: object | null): PropertyDescriptor | undefined {
 /** Proxies of watched cookies objects, with the inputs they record to. */
 const WATCHED = new WeakMap<Cookies, { readonly inputs: InputsRead; readonly cookies: Cookies }>()
 
-function watchedCookies(cookies: Cookies, inputs: InputsRead): Cookies {
+function watchedCookies(cookies: Cookies, inputs: InputsRead, request: object): Cookies {
   const known = WATCHED.get(cookies)
   if (known?.inputs === inputs) return known.cookies
+  // Middleware in front may have put an object of its own here, or a method.
+  const isOwn = cookies.request !== request || Object.hasOwn(cookies, 'get')
   const get: Cookies['get'] = (name, options) => {
+    if (isOwn) inputs.filled(COOKIES, false)
     inputs.cookie(String(name))
     inputs.pause()
     try {
@@ -76,9 +81,21 @@ function watchedCookies(cookies: Cookies, inputs: InputsRead): Cookies {
     }
   }
   const watched = new Proxy(cookies, {
-    get: (target, name) => (name === 'get' ? get : Reflect.get(target, name, target)),
+    get: (target, name) => {
+      if (name === 'get') return get
+      if (typeof name === 'string' && !OF_COOKIES.has(name)) inputs.filled(COOKIES, false)
+      return Reflect.get(target, name, target)
+    },
     set: (target, name, value) => Reflect.set(target, name, value, target),
   })
   WATCHED.set(cookies, { inputs, cookies: watched })
   return watched
 }
+
+const COOKIES = 'ctx:cookies'
+
+/** The properties of the package cookies, and those by which objects of all kinds are told apart. */
+const OF_COOKIES: ReadonlySet<string> = new Set([
+  ...['set', 'secure', 'request', 'response', 'keys', 'constructor'],
+  ...['then', 'toJSON', 'inspect', 'valueOf', 'toString'],
+])
