@@ -4,7 +4,6 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { routePath } from 'hono/route'
-import { getPath } from 'hono/utils/url'
 import type { Explanation, RequestDescription } from '../index.js'
 import {
   fallbackCache as expressCache,
@@ -12,6 +11,7 @@ import {
   type MiddlewareOptions,
 } from '../middleware/express.js'
 import { tellContextActs } from './context-acts.js'
+import { bindingsOf, observeBindings, observedRecord, showRewritten } from './hono-request.js'
 import { namesOfFields, sendHeadLate } from './late-head.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
 
@@ -142,58 +142,6 @@ function observeVariables(c: Context<HonoEnv>, before: Variables): void {
   })
 }
 
-/** What the names of bindings begin with among the values that the cache observes. */
-const OF_BINDINGS = 'env.'
-
-/**
- * The values that middleware in front of the cache may have added to `c.env`. Instances of classes are services of the
- * application, which other processes have, too.
- */
-function bindingsOf({ env }: Context<HonoEnv>): Variables {
-  const bindings: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(env)) {
-    if (!OF_NODE.has(name) && !isService(value)) bindings[OF_BINDINGS + name] = value
-  }
-  return bindings
-}
-
-/** The bindings of node-server. */
-const OF_NODE = new Set(['incoming', 'outgoing', 'server'])
-
-function isService(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype !== Object.prototype && prototype !== null && !Array.isArray(value)
-}
-
-/** Like {@link observeVariables}, for `c.env`. */
-function observeBindings(c: Context<HonoEnv>, before: Variables): void {
-  const { env } = c
-  const outgoing = env.outgoing as ServerResponse
-  const observed = (name: string) => {
-    const value: unknown = Reflect.get(env, name)
-    const shown = OF_BINDINGS + name
-    const isOfFront = value === undefined || (Object.hasOwn(before, shown) && Object.is(before[shown], value))
-    return isOfFront && !OF_NODE.has(name) ? shownValue(outgoing, shown) : value
-  }
-  c.env = observedRecord(env, observed, () => readShownValues(outgoing)) as typeof env
-}
-
-/** A record whose entries are read by a function, and which calls another one when it is listed. */
-function observedRecord(record: object, read: (name: string) => unknown, listed: () => void): object {
-  return new Proxy(record, {
-    get: (target, name) => (typeof name === 'string' ? read(name) : Reflect.get(target, name)),
-    has(target, name) {
-      if (typeof name === 'string') read(name)
-      return name in target
-    },
-    ownKeys(target) {
-      listed()
-      return Reflect.ownKeys(target)
-    },
-  })
-}
-
 /** Hono parses the parameters from the URL; the cache observes those of `incoming.query`. */
 function observeQuery(c: Context<HonoEnv>): void {
   const { query: shown } = c.env.incoming as { readonly query?: object }
@@ -208,22 +156,6 @@ function observeQuery(c: Context<HonoEnv>): void {
   }
   Object.assign(c.req, { query: noting(query as never), queries: noting(queries as never) })
 }
-
-/**
- * Shows the cache a request that was routed by something else than its URL (the option `getPath` of Hono), or that
- * middleware has passed on with another URL (`app.fetch`).
- */
-function showRewritten(c: Context<HonoEnv>): void {
-  const incoming = c.env.incoming as IncomingMessage
-  const { headers, url: sent = '' } = incoming
-  const { path, url, raw } = c.req
-  const isSent = url.endsWith(`//${headers.host ?? String(headers[':authority'])}${sent}`)
-  if (isSent && (sent.split('?', 1)[0] === path || getPath(raw) === path)) return
-  Reflect.set(incoming, HANDLER, `${path} ${url}`)
-}
-
-/** See `HANDLER` of `src/middleware/node`. */
-const HANDLER = Symbol.for('fallback-cache.handler')
 
 /** @throws TypeError if the application does not run on `@hono/node-server` */
 function nodeOf({ env }: Context<HonoEnv>): HttpBindings {
