@@ -73,7 +73,7 @@ await tests('latency of single calls', ['--project=alone'])
 // The other measurements of latency mostly wait. What has no deadline takes that time, and then what other tests leave of the
 // processor, two processes at a time.
 const building = build()
-const background = Promise.all([building.then(check), building.then(unhurried).then(simulation)])
+const background = Promise.all([building.then(check).then(simulation), building.then(unhurried).then(types)])
 await tests('latency', ['--project=latency'])
 // Fetched while the tests run on this version.
 const others = otherVersions().map((major, index) => ({
@@ -83,14 +83,14 @@ const others = otherVersions().map((major, index) => ({
 }))
 const hosts = others.length < HOSTS_ON_OTHERS.length ? {} : { hosts: HOSTS_HERE }
 const packing = Promise.all(others.map(({ fetched }) => fetched)).then(async () => packed(await building))
-// What may miss no deadline has its turn before all others; each of it needs a Redis.
-await Promise.all([
-  process.env.SKIP_REDIS !== '1' && tests(`Node.js ${process.version}, deadlines`, [DEADLINES], { isBeside: true }),
-  tests(`Node.js ${process.version}`, NO_DEADLINES, { ...hosts, priority: BEHIND }),
+// Two runs at a time, those that take longest first. What may miss no deadline, and the other versions, have their turn before the
+// rest of the tests on this one.
+await twoAtATime([
+  deadlines,
+  () => tests(`Node.js ${process.version}`, NO_DEADLINES, { ...hosts, priority: BEHIND }),
+  ...others.toReversed().map((other) => () => onOtherNode(other)),
+  leastPermissions,
 ])
-// The newest version has most to do: it begins.
-const lanes = others.toReversed().map((other) => () => onOtherNode(other))
-await twoAtATime([...lanes, leastPermissions])
 await Promise.all([background, packing])
 
 finish(total)
@@ -112,6 +112,12 @@ async function onOtherNode({ major, fetched, hosts }) {
   const env = { WORKERS: '3' }
   if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node, isBeside: true, hosts, env })
   else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
+}
+
+/** Each of them needs a Redis. */
+async function deadlines() {
+  if (process.env.SKIP_REDIS === '1') return
+  await tests(`Node.js ${process.version}, deadlines`, [DEADLINES], { isBeside: true })
 }
 
 async function leastPermissions() {
@@ -144,6 +150,9 @@ async function check(/** @type {boolean} */ isBuilt) {
   if (isBuilt) await step('package', ['scripts/check-package.mjs'])
   await step('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'])
   await step('unused files, exports and dependencies', ['node_modules/knip/bin/knip.js'])
+}
+
+async function types() {
   await step('types', ['node_modules/typescript-7/bin/tsc', '-p', '.'])
   // Decorators of parameters are an experiment of TypeScript, and of this example alone.
   await step('types of the NestJS example', ['node_modules/typescript-7/bin/tsc', '-p', 'examples/nestjs'])
