@@ -194,13 +194,15 @@ export class Dashboard<Request> {
     if (!isOrder(order))
       return refusal(400, 'an invalidation is { kind: "path" | "prefix" | "tag" | "all", value, soft, dryRun }')
     const begun = performance.now()
-    const receipt = await this.#carryOut(order)
-    return json({
-      ...receipt,
-      kind: order.kind,
-      value: order.value,
-      milliseconds: Math.round(performance.now() - begun),
-    })
+    try {
+      const receipt = await this.#carryOut(order)
+      const milliseconds = Math.round(performance.now() - begun)
+      return json({ ...receipt, kind: order.kind, value: order.value, milliseconds })
+    } catch (error) {
+      // A path that cannot be read, such as a pattern.
+      if (error instanceof TypeError) return refusal(400, error.message)
+      throw error
+    }
   }
 
   #carryOut({ kind, value, soft = false, dryRun = false }: Order): Promise<Invalidation> {

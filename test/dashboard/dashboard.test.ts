@@ -232,6 +232,13 @@ describe.each(Object.entries(HOSTS))('the dashboard in %s', (name, start) => {
     expect(reply.status).toBeLessThan(501)
   })
 
+  it.each(['*', 'page', '/products/:id'])('answers an order with the path %s with 400, and says why', async (value) => {
+    const { url } = await start({ readOnly: false })
+    const body = JSON.stringify({ kind: 'path', value })
+    const reply = await fetch(`${url}/__cache/api/invalidate`, { method: 'POST', headers: SAME_ORIGIN, body })
+    expect([reply.status, await reply.json()]).toEqual([400, { error: expect.stringContaining('path') }])
+  })
+
   it('answers an order that is too long with 413, however it announces its length', async () => {
     const { url } = await start({ readOnly: false })
     const order = new Blob([JSON.stringify({ kind: 'none', value: 'x'.repeat(90_000) })])
