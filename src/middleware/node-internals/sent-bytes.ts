@@ -148,13 +148,17 @@ function sendCounted(this: Sending, data: string | Uint8Array, encoding?: unknow
     if (!isEnd(data, rest, this.chunkedEncoding === true)) return drop(rest)
     const body = sent.lastOfGuard()
     if (body !== undefined) write.call(this, body)
+    // From Node.js 24.22 on, the last bytes may come with the callback of `end`.
+    if (this.chunkedEncoding !== true) return send.call(this, '', 'latin1', ...rest)
   }
   return send.call(this, data, encoding, ...rest)
 }
 
-/** Whether `end` sends this: with its callback, the empty chunk, or nothing if there are no chunks. */
+/** Whether `end` sends this: with its callback, the empty chunk; without chunks nothing, or the last bytes. */
 function isEnd(data: string | Uint8Array, [callback]: readonly unknown[], isChunked: boolean): boolean {
-  return isCallback(callback) && (isChunked ? typeof data === 'string' && data.startsWith('0\r\n') : data.length === 0)
+  if (!isCallback(callback)) return false
+  if (isChunked) return typeof data === 'string' && data.startsWith('0\r\n')
+  return data.length === 0 || callback.name === 'bound onFinish'
 }
 
 let isCountable: boolean | undefined
