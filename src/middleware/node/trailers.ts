@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import type { Recording } from '../../http/port/index.js'
 
 /** Methods after which the rest of a response is not what is recorded, with the reason. http2 has `setTrailer`. */
@@ -21,12 +20,8 @@ interface Ending {
  * Aborts a recording when a method sets trailers, or takes the response from its connection: a handler that answers over
  * the connection itself never ends the response. Node.js also calls `detachSocket`, once the response has ended.
  */
-export function watchEndings(
-  response: Pick<ServerResponse, 'addTrailers'>,
-  names: readonly Name[],
-  recording: Pick<Recording, 'abort'>,
-): void {
-  const watched = response as unknown as Watched
+export function watchEndings(response: object, names: readonly Name[], recording: Pick<Recording, 'abort'>): void {
+  const watched: Watched = response
   // A statement for each name, because V8 does not optimize accesses with a varying name.
   const addTrailers = names.includes('addTrailers') ? watched.addTrailers : undefined
   const setTrailer = names.includes('setTrailer') ? watched.setTrailer : undefined
