@@ -401,29 +401,6 @@ for (const [name, createApplication] of [
       })
     })
 
-    describe('a response that only gets Cache-Status', () => {
-      const ways: Readonly<Record<string, (res: Response) => unknown>> = {
-        end: (res) => res.end('page'),
-        write: (res) => res.write('page') && res.end(),
-        flushHeaders: (res) => [res.flushHeaders(), res.end('page')],
-        writeHead: (res) => res.writeHead(200).end('page'),
-        'writeHead with fields': (res) => res.writeHead(200, 'OK', { 'X-Own': '1' }).end('page'),
-      }
-
-      it.each(Object.entries(ways))('has it however it is sent, by methods of Node.js: %s', async (_name, send) => {
-        let replaced: readonly string[] = []
-        const handler: RequestHandler = (_req, res) => {
-          replaced = ['writeHead', 'write', 'end', 'destroy'].filter((method) => Object.hasOwn(res, method))
-          send(res)
-        }
-        const client = await page(handler, { skip: () => true })
-        const { text, lines } = await client('/page')
-        expect(text).toBe('page')
-        expect(lines('cache-status')).toEqual(['fallback-cache; fwd=bypass; detail=skip'])
-        expect(replaced).toEqual(['writeHead'])
-      })
-    })
-
     describe('beside other middleware', () => {
       it('stores plain bytes under compression, which goes on compressing', async () => {
         const body = 'a'.repeat(5000)

@@ -34,11 +34,8 @@ export interface ResponseHead {
  * `end` and `abort`; `abort` may also come first. Later calls are ignored. No method throws.
  */
 export interface Recording {
-  /**
-   * `'head'`: only {@link begin} is needed. `'fields'`: only the {@link Onward.fields} that it returns, because it never
-   * returns a reply or something to wait for.
-   */
-  readonly wants: 'response' | 'head' | 'fields'
+  /** `'head'`: only {@link begin} is needed. */
+  readonly wants: 'response' | 'head'
   /**
    * Records what the run reads of its request (fields, cookies), from `Exchange.forward` until it is closed.
    * Omitted if nothing needs to be watched.

@@ -18,7 +18,7 @@ export const AS_IT_IS: Onward = { fields: [], instead: undefined, record: false,
  * A recording that observes nothing, for a middleware whose work another middleware of the same request has taken over.
  */
 export class Unrecorded implements Recording {
-  readonly wants: Recording['wants'] = 'fields'
+  readonly wants: Recording['wants'] = 'head'
   readonly handle: ResponseHandle
 
   constructor(handle: ResponseHandle) {
@@ -96,7 +96,6 @@ export interface Invalidates {
  * before the client receives it (RFC 9111, section 4.4; RFC 9875, section 3).
  */
 export class Invalidating extends PassThrough {
-  override readonly wants: Recording['wants'] = 'head'
   readonly #request: RequestHead
   #retiring: readonly Retiring[]
   readonly #onFault: (thrown: unknown) => void

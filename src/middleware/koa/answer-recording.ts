@@ -18,7 +18,7 @@ export function recordAnswer(ctx: Context, outer: OuterFields | undefined, recor
   // The handler writes to the response directly, so ctx.body is not the response.
   if (unwatchedValue(ctx, 'respond') === false || ctx.res.headersSent) return passBy(ctx, outer, recording)
   // If only the head is needed, the body is left to Koa, which serializes an object itself.
-  const body = recording.wants === 'response' ? koaBody(ctx) : UNKNOWN
+  const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
   const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN
   const bytes = body.kind === 'whole' ? body.bytes : undefined
   const onward = recording.begin(new KoaResponseHead(ctx, outer, isUnanswered, bytes), bytes)
@@ -50,7 +50,7 @@ const UNKNOWN: KoaBody = { kind: 'unanswered' }
 
 /** Does not record a response written around Koa. If only its head is needed, waits for it. */
 function passBy(ctx: Context, outer: OuterFields | undefined, recording: Recording): void {
-  if (!ctx.headerSent && recording.wants !== 'response') {
+  if (!ctx.headerSent && recording.wants === 'head') {
     watchResponse(ctx.req, ctx.res, recording, () => {})
     return
   }

@@ -122,9 +122,7 @@ export class ResponseWatch implements ResponseHead {
     const response = this.#response
     if (this.#begun || response.headersSent || !isStatusOfAnswer(args[0]))
       return this.#pass(this.#before.writeHead, args)
-    // Node.js itself calls it without fields.
-    const isOfHandler = args.length > 1 || this.#recording.wants !== 'fields'
-    const isFirst = isOfHandler && !('stream' in response) && !hasHadFields(response)
+    const isFirst = !('stream' in response) && !hasHadFields(response)
     if (!foldHead(response, args)) return this.#pass(this.#before.writeHead, args)
     this.#hasNoReason = args[1] === ''
     this.#begin()

@@ -1,4 +1,4 @@
-import { ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Recording, ResponseHead } from '../../http/port/index.js'
 import { onceClosed } from './departure.js'
 import type { NodeRequest } from './node-response.js'
@@ -28,11 +28,9 @@ export function watchResponse(
   const methods = WATCH in response ? methodsOf(watch) : METHODS
   if (methods === METHODS) (response as Watched)[WATCH] = watch
   response.writeHead = methods.writeHead
-  // Every way to send a head over HTTP/1 calls writeHead; http2 sends without it.
-  if (recording.wants === 'fields' && response instanceof ServerResponse) return watch.outer
   response.write = methods.write
   response.end = methods.end
-  if (recording.wants !== 'response') return watch.outer
+  if (recording.wants === 'head') return watch.outer
   response.addTrailers = methods.addTrailers
   watchEndings(response, ['setTrailer', 'detachSocket'], recording)
   // Node.js does not call destroy() when a client disconnects, so a call means that the handler has given up.
