@@ -731,6 +731,33 @@ it('after an outage, no lookup waits for records that were asked for before it',
   expect([await a.get('k'), a.stats().counters.redisTimeouts]).toEqual(['new', timeouts])
 })
 
+it('C4: what is issued while changes begin to be counted is in the log before Redis is trusted', async () => {
+  const made = await client()
+  let issue = (): void => {}
+  const redis = new Proxy(made, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'callBuffer') return value.bind(target)
+      return async (...args: unknown[]) => {
+        const reply: unknown = await Reflect.apply(value, target, args)
+        const [, , keys, key = ''] = args.flat().map(String)
+        if (keys === '1' && key.endsWith(':head')) issue()
+        return reply
+      }
+    },
+  })
+  const cache = make({ redis, read: 'confirmed' })
+  await connected(cache)
+  const pending: number[] = []
+  cache.on('recovery', () => pending.push(cache.stats().pendingInvalidations))
+  const receipts: Promise<unknown>[] = []
+  issue = () => receipts.push(cache.invalidateTags(['t']))
+  await server.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  await until('a recovery', () => pending.length > 0)
+  expect([pending[0], await receipts[0]]).toMatchObject([0, { durable: false }])
+})
+
 /** A client that never settles the first read of the log once it is armed, as on a server of a cluster that is frozen. */
 function silentOnce(made: Redis) {
   let isArmed = false

@@ -148,6 +148,10 @@ export class Coherence {
     )
     this.#recovery = new Recovery(this.tier, this.#follower, log, {
       holdsEntries: duties.holdsEntries,
+      onEntered: async (life) => {
+        const { changes } = this
+        if (changes !== undefined) await this.tier.probe(() => changes.enter(this.headKey, life))
+      },
       onOpened: (state) => this.#onOpened(state),
     })
     this.#appender = this.#newAppender(log)
@@ -391,11 +395,7 @@ export class Coherence {
   }
 
   async #recover(): Promise<void> {
-    await this.#check.orReconnect(async () => {
-      await this.#recovery.run()
-      const { changes } = this
-      if (changes !== undefined) await this.tier.probe(() => changes.enter(this.headKey, this.stamp.incarnation))
-    })
+    await this.#check.orReconnect(() => this.#recovery.run())
     this.#isSuspect = false
   }
 

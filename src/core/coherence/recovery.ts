@@ -19,6 +19,8 @@ import { ToldLife } from './told-life.js'
 export interface RecoveryDuties {
   /** Whether memory holds entries. */
   readonly holdsEntries: () => boolean
+  /** Called when this process follows the life of the log, before it appends what it has issued. */
+  readonly onEntered: (life: string) => Promise<void>
   /** Called when the log was opened, and the recovery is complete. */
   readonly onOpened: (state: LogState) => void
 }
@@ -97,6 +99,8 @@ export class Recovery {
     this.#runId = state.runId
     this.#wasBroken = false
     if (this.#owed !== undefined) await this.#tellKnown(this.#owed)
+    await this.#duties.onEntered(this.#follower.stamp.incarnation)
+    // Last: what is issued while another command is awaited must not be pending once Redis is trusted.
     await this.#tellPending()
     this.#follower.confirm(askedAt)
     this.#duties.onOpened(state)
