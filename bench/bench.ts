@@ -18,6 +18,7 @@ import { confirmed } from './scenarios/confirmed.js'
 import { forms } from './scenarios/forms.js'
 import { hits } from './scenarios/hits.js'
 import { invalidation } from './scenarios/invalidation.js'
+import { keys } from './scenarios/keys.js'
 import { latency } from './scenarios/latency.js'
 import { memory } from './scenarios/memory.js'
 import { misses } from './scenarios/misses.js'
@@ -43,6 +44,7 @@ import { printTargets } from './targets.js'
 
 const scenarios: readonly Scenario[] = [
   ...hits,
+  ...keys,
   redisCommands,
   ...misses,
   ...forms,

@@ -43,6 +43,7 @@ const TARGETS: readonly Target[] = [
   { about: 'metrics', goals: metrics() },
   { about: 'large bodies', goals: largeBodies() },
   { about: 'first requests', goals: firstRequests() },
+  { about: 'many keys', goals: manyKeys() },
 ]
 
 /**
@@ -124,6 +125,22 @@ function metrics(): readonly Goal[] {
     figure: ratio(`hot-1k: ${name}, metrics`, `hot-1k: ${name}`),
     atMost: 1.03,
   }))
+}
+
+/** A hit of many keys, and of one. */
+function manyKeys(): readonly Goal[] {
+  const hosts = ['express', 'koa', 'express, front door', 'koa, front door']
+  return [
+    ['keys', ''],
+    ['keys-confirmed', ', confirmed'],
+  ].flatMap(([scenario, mode]) =>
+    hosts.flatMap((host) =>
+      ['10 k zipf', '100 k'].map((count) => {
+        const name = `ours ${host}${mode}`
+        return goal(`${host}${mode}: ${count} / 1`, `${scenario}: ${name}, ${count} / ${name}, 1 key`, 1.25)
+      }),
+    ),
+  )
 }
 
 function frontDoors(): readonly Goal[] {

@@ -79,6 +79,10 @@ export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
 /** The same, every read asking Redis. */
 export const oursInFrontRedis: Open = (setup, handler) => inFront(setup, handler, { redis: urlOf(setup) })
 
+/** The same, memory answering what Redis confirms. */
+export const oursInFrontConfirmed: Open = (setup, handler) =>
+  inFront(setup, handler, { redis: urlOf(setup), read: 'confirmed' })
+
 /** The middleware in memory with all metrics on; see {@link watched}. */
 export const oursWatched: Open = async (setup, handler) => {
   const { watched } = await import('./watched.js')

@@ -58,12 +58,20 @@ export const oursRedis: Open = (setup, handler) =>
 export const oursRedisOnly: Open = (setup, handler) =>
   ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}`, maxEntries: 1 })
 
+/** This library, memory answering what Redis confirms. */
+export const oursConfirmed: Open = (setup, handler) =>
+  ours(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}`, read: 'confirmed' })
+
 /** This library in front of Koa, in memory. */
 export const oursInFront: Open = (setup, handler) => inFront(setup, handler, {})
 
 /** The same, every read asking Redis. */
 export const oursInFrontRedis: Open = (setup, handler) =>
   inFront(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}` })
+
+/** The same, memory answering what Redis confirms. */
+export const oursInFrontConfirmed: Open = (setup, handler) =>
+  inFront(setup, handler, { redis: `redis://127.0.0.1:${setup.redisPort}`, read: 'confirmed' })
 
 /** The middleware in memory with all metrics on; see {@link watched}. */
 export const oursWatched: Open = async (setup, handler) => {

@@ -1,5 +1,6 @@
 import type { Setup } from '../candidates/setup.js'
 import type { Load } from '../load/load.js'
+import { uniform } from '../load/uniform.js'
 import type { LineChart, Series } from '../plot/line-chart.js'
 import type { Measured, Scenario, Surroundings } from '../scenario.js'
 import { cpuOfLines } from '../scenarios/comparison.js'
@@ -46,7 +47,7 @@ export const curves: readonly Scenario[] = [
     y: 'linear',
     steps: [1, 100, 10_000, 100_000],
     setup: () => ({ maxEntries: 200_000 }),
-    load: (keys) => ({ paths: Array.from({ length: keys }, (_, at) => `/page/${scattered(at, keys)}`) }),
+    load: (keys) => ({ paths: uniform(keys) }),
     warmUp: (keys) => Math.max(8000, keys + 1000),
   }),
   cpuCurve({
@@ -172,11 +173,6 @@ function cpuCurve(curve: CpuCurve): Scenario {
       return measured
     },
   }
-}
-
-/** Each of so many once, with neighbours far from each other. */
-function scattered(at: number, of: number): number {
-  return of === 1 ? 1 : (at * 7919) % of
 }
 
 function shownBytes(bytes: number): string {

@@ -33,7 +33,7 @@ if (node === undefined) {
   process.exit(2)
 }
 
-const { size = 1024, processes = 1, revalidates, isRedisGone, ...asked } = chosen
+const { size = 1024, maxEntries = 20_000, processes = 1, revalidates, isRedisGone, ...asked } = chosen
 const seconds = flags.short ? 0.3 : 5
 await buildPrograms()
 const directory = `${built}/profile`
@@ -41,7 +41,7 @@ mkdirSync(directory, { recursive: true })
 const redis = /\bredis\b|memory-first/.test(candidate) ? await RedisServer.start() : undefined
 if (redis !== undefined) pin(redis.pid, 1)
 try {
-  const setup = { candidate, size, redisPort: redis?.port ?? 0 }
+  const setup = { candidate, size, maxEntries, redisPort: redis?.port ?? 0 }
   const profiled = await Started.start(node, setup, '--cpu-prof', `--cpu-prof-dir=${directory}`)
   const others = await Promise.all(Array.from({ length: processes - 1 }, () => Started.start(node, setup)))
   if (isRedisGone === true) await redis?.kill()

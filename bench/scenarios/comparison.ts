@@ -14,6 +14,8 @@ export interface Line {
   /** What differs from that of the others. */
   readonly setup?: Partial<Setup>
   readonly load?: Partial<Load>
+  /** Requests before anything is measured. @defaultValue that of the comparison */
+  readonly warmUp?: number
   /** Whether the client has the page, and says so by its ETag. */
   readonly revalidates?: boolean
   /** What is wrong with an answer to what is asked under this load; `undefined`: nothing. It is asked again for a while. */
@@ -40,6 +42,7 @@ interface Runner {
   readonly name: string
   readonly server: Server
   readonly load: Load
+  readonly warmUp: number
 }
 
 /** Starts candidates, checks their answers, drives them in turn (A B C, A B C, …), prints a table, and says what it holds. */
@@ -62,7 +65,7 @@ async function measure(comparison: Comparison, around: Surroundings): Promise<Re
     const servers: Server[] = []
     try {
       const runners = await startLines(comparison, around, servers)
-      for (const { server, load } of runners) await warm(server, load, comparison.warmUp ?? 10_000, around)
+      for (const { server, load, warmUp } of runners) await warm(server, load, warmUp, around)
       for (let round = 0; round < around.rounds; round++) {
         for (const { name, server, load } of runners) {
           const done = rounds.get(name) ?? []
@@ -105,7 +108,8 @@ async function startLines(comparison: Comparison, around: Surroundings, servers:
     const server = started.get(keyOf(line))
     if (server === undefined) continue
     const load = await loadOf(line, server, comparison, around)
-    if (load !== undefined) runners.push({ name: line.name ?? line.candidate, server, load })
+    const warmUp = line.warmUp ?? comparison.warmUp ?? 10_000
+    if (load !== undefined) runners.push({ name: line.name ?? line.candidate, server, load, warmUp })
   }
   return runners
 }
