@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Reply } from '../../http/port/index.js'
 import { hasMethodsOfNode } from './node-methods.js'
 import { hasNoFields, onlyField, showFields } from './outgoing-fields.js'
-import { JOINED, OFTEN, type Prepared, preparedFor, wholeOf } from './prepared-reply.js'
+import { fieldsOf, JOINED, OFTEN, type Prepared, preparedFor, wholeOf } from './prepared-reply.js'
 import { ordinaryTrial, ResponseTrial, trialReply } from './response-trial.js'
 import { type Internals, isUntouched } from './untouched-response.js'
 
@@ -70,7 +70,7 @@ function transmit(response: ServerResponse, prepared: Prepared): void {
   response.statusMessage = prepared.reason
   internals._header = prepared.head
   internals._headerSent = true
-  showFields(response, prepared.fields)
+  showFields(response, fieldsOf(prepared))
   if (body === undefined) internals._hasBody = false
   const whole = wholeOf(prepared)
   if (typeof whole === 'string') {

@@ -12,7 +12,8 @@ export interface Prepared {
   readonly maxRequests: number | null | undefined
   readonly reason: string
   readonly head: string
-  readonly fields: OutgoingFields
+  /** Made when a response has to show them. */
+  fields: OutgoingFields | undefined
   /** Number of times it was sent. */
   sent: number
   /** The head as bytes; `undefined` for an answer that is sent as text. */
@@ -82,31 +83,25 @@ function prepare(
   const { status, body, checkedNames, removed } = reply
   if (checkedNames === undefined || status < 200 || status === 204 || (status === 304 && body !== undefined))
     return false
-  const fields = emptyFields() as unknown as OutgoingFields
+  const names = judged(checkedNames)
+  // Less than all names may be used: the last one is that of an optional field.
+  const count = reply.fields.length >> 1
+  if (count > names.sendable || (poweredBy !== undefined && names.poweredByAt < count)) return false
   const reason = reply.reason ?? STATUS_CODES[status] ?? 'unknown'
   let head = `HTTP/1.1 ${status} ${reason}\r\n`
   let length: string | undefined
-  if (poweredBy !== undefined && !removed.includes('x-powered-by')) {
-    fields['x-powered-by'] = ['X-Powered-By', poweredBy]
-    head += `X-Powered-By: ${poweredBy}\r\n`
-  }
-  for (let at = 0; at < reply.fields.length; at += 2) {
-    const lower = checkedNames[at / 2]
-    const name = reply.fields[at]
-    const value = reply.fields[at + 1]
-    if (lower === undefined || typeof name !== 'string' || typeof value !== 'string' || OF_CONNECTIONS.has(lower)) {
-      return false
-    }
+  if (poweredBy !== undefined && !removed.includes('x-powered-by')) head += `X-Powered-By: ${poweredBy}\r\n`
+  for (let at = 0; at < count; at += 1) {
+    const name = reply.fields[2 * at]
+    const value = reply.fields[2 * at + 1]
+    if (typeof name !== 'string' || typeof value !== 'string') return false
     // Node.js encodes this field in a special way.
-    if (lower === 'content-disposition' && !ASCII.test(value)) return false
-    // A second setHeader would replace the first value.
-    if (fields[lower] !== undefined) return false
-    fields[lower] = [name, value]
+    if (at === names.dispositionAt && !ASCII.test(value)) return false
     head += `${name}: ${value}\r\n`
-    if (lower === 'content-length') length = value
+    if (at === names.lengthAt) length = value
   }
   const isFitting = body === undefined ? (length !== undefined) === (status !== 304) : length === String(body.length)
-  if (fields.date === undefined || !isFitting) return false
+  if (names.dateAt >= count || !isFitting) return false
   head += `Connection: keep-alive\r\n${keepAlive(keepAliveTimeout, maxRequests)}\r\n`
   return {
     reply,
@@ -115,11 +110,55 @@ function prepare(
     maxRequests,
     reason,
     head,
-    fields,
+    fields: undefined,
     sent: 0,
     bytes: undefined,
     joined: undefined,
   }
+}
+
+/** What the names of fields decide by themselves. The indexes of names that there are not are infinite. */
+interface Judged {
+  /** How many of the names, from the first on, differ from each other and are not of connections. */
+  readonly sendable: number
+  readonly dateAt: number
+  readonly lengthAt: number
+  readonly dispositionAt: number
+  readonly poweredByAt: number
+}
+
+/** The replies of a route share the list of their names. */
+const JUDGED = new WeakMap<readonly string[], Judged>()
+
+function judged(names: readonly string[]): Judged {
+  const known = JUDGED.get(names)
+  if (known !== undefined) return known
+  // A second setHeader would replace the first value.
+  const refused = names.findIndex((name, at) => OF_CONNECTIONS.has(name) || names.indexOf(name) !== at)
+  const indexOf = (name: string): number => (names.includes(name) ? names.indexOf(name) : Number.POSITIVE_INFINITY)
+  const made: Judged = {
+    sendable: refused < 0 ? names.length : refused,
+    dateAt: indexOf('date'),
+    lengthAt: indexOf('content-length'),
+    dispositionAt: indexOf('content-disposition'),
+    poweredByAt: indexOf('x-powered-by'),
+  }
+  JUDGED.set(names, made)
+  return made
+}
+
+/** The fields of a prepared answer, as a response shows them. */
+export function fieldsOf(prepared: Prepared): OutgoingFields {
+  if (prepared.fields !== undefined) return prepared.fields
+  const { reply, poweredBy } = prepared
+  const { checkedNames = [], removed } = reply
+  const fields = emptyFields() as unknown as OutgoingFields
+  if (poweredBy !== undefined && !removed.includes('x-powered-by')) fields['x-powered-by'] = ['X-Powered-By', poweredBy]
+  for (let at = 0; at < reply.fields.length; at += 2) {
+    fields[checkedNames[at / 2] ?? ''] = [String(reply.fields[at]), reply.fields[at + 1] ?? '']
+  }
+  prepared.fields = fields
+  return fields
 }
 
 const ASCII = /^[ -~]*$/
