@@ -13,6 +13,11 @@ export function plainPath(path: string, encoding: 'latin1' | 'utf8'): string {
   return path.replace(ESCAPE, unescaped).replace(FORBIDDEN, (text) => escaped(Buffer.from(text, encoding)))
 }
 
+/** Whether {@link plainPath} leaves a text as it is, so that it has no query, either. */
+export function isPlainPath(text: string): boolean {
+  return PLAIN.test(text)
+}
+
 /** Escapes a text as part of one segment, so that all characters are taken literally. */
 export function segmentOf(text: string): string {
   return text.replace(DELIMITER, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)

@@ -2,9 +2,10 @@ import { buildKey, type KeyParams } from '../../core/build-key.js'
 import type { RequestHead } from '../port/request-head.js'
 import { isPlainOrigin } from '../rules/origin.js'
 import type { SearchRule } from '../syntax/no-vary-search.js'
+import { Remembered } from '../syntax/remembered.js'
 import { pathOf } from '../syntax/target.js'
 import { countedQuery, type QueryPolicy } from './counted-query.js'
-import { plainPath } from './plain-path.js'
+import { isPlainPath, plainPath } from './plain-path.js'
 
 /** The key of a request, and the full identity that a stored response must match (RFC 9111, section 2). */
 export interface PrimaryKey {
@@ -75,6 +76,12 @@ export class PrimaryKeys {
   readonly #policy: KeyPolicy
   #recent = new Map<string, PrimaryKey>()
   #older = new Map<string, PrimaryKey>()
+  /** Of the last request for a plain path. */
+  #protocol: string | undefined
+  #host: string | undefined
+  #origin = ''
+  /** What {@link HASHES} has for it. */
+  #hash: string | undefined
 
   constructor(policy: KeyPolicy) {
     this.#policy = policy
@@ -89,6 +96,7 @@ export class PrimaryKeys {
   of(request: RequestHead, extra: string): PrimaryKey | undefined {
     const { url } = request
     if (!isPath(url)) return undefined
+    if (extra === '' && isPlainPath(url)) return this.#ofPlainPath(request)
     // Clients may send a slash in Host, so the separator is a line break, which no field or target can contain.
     const seen = `${request.protocol}\n${request.host}\n${url}${extra === '' ? '' : `\n${extra}`}`
     return this.#recent.get(seen) ?? this.#recall(seen, request, extra)
@@ -135,6 +143,20 @@ export class PrimaryKeys {
   ofQuery(request: RequestHead, extra: string, content: string): PrimaryKey | undefined {
     if (!isPath(request.url) || !hasPlainOrigin(request)) return undefined
     return makeKey(this.#policy, { request, extra, content })
+  }
+
+  /** The same as `makeKey`, for a path without a query: to make it costs less than to look for it. */
+  #ofPlainPath({ protocol, host, url }: RequestHead): PrimaryKey | undefined {
+    if (protocol !== this.#protocol || host !== this.#host) {
+      this.#origin = `${protocol}://${host}`
+      this.#hash = HASHES.of(this.#origin)
+      this.#protocol = protocol
+      this.#host = host
+    }
+    if (this.#hash === undefined) return undefined
+    // join() creates a flat string: see `buildKey`.
+    const text = [this.#policy.group + url, this.#hash].join(':')
+    return new MadeKey(text, `GET ${this.#origin}${url}`, undefined)
   }
 
   #recall(seen: string, request: RequestHead, extra: string): PrimaryKey | undefined {
@@ -226,8 +248,7 @@ function makeKey(
     query,
     search: search?.line,
   }
-  const isPlain = query === '' && search === undefined && plain === path
-  const uri = isPlain ? plainKey(policy.group, path, params) : buildKey(`${policy.group}${plain}`, params)
+  const uri = buildKey(`${policy.group}${plain}`, params)
   // Derived from the key of the URI, so that retiring the URI also retires every content, user and `key`.
   const more: KeyParams = { content, extra: extra === '' ? undefined : extra }
   const text = extra === '' && content === undefined ? uri : buildKey(uri, more)
@@ -239,15 +260,11 @@ function makeKey(
   return new MadeKey(text, identity, search?.rule)
 }
 
-/** The last hash for a GET without a query, which depends on the origin alone. */
-let lastOrigin: unknown
-let lastHash = ''
+const HASHES = /* @__PURE__ */ new Remembered(hashOfOrigin)
 
-/** The key of a path without a query: hashed once per origin, not once per path. */
-function plainKey(group: string, path: string, params: KeyParams): string {
-  if (params.origin !== lastOrigin) {
-    lastHash = buildKey('', params).slice(1)
-    lastOrigin = params.origin
-  }
-  return [group + path, lastHash].join(':')
+/** The hash in the key of a path without a query, which depends on the origin alone; `undefined` if it is not plain. */
+function hashOfOrigin(origin: string): string | undefined {
+  const at = origin.indexOf('://')
+  if (!isPlainOrigin(origin.slice(0, at), origin.slice(at + 3))) return undefined
+  return buildKey('', { method: 'GET', origin, path: undefined, query: '', search: undefined }).slice(1)
 }
