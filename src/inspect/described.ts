@@ -1,7 +1,7 @@
 import { derivedKey } from '../core/derived-key.js'
 import type { Entry } from '../core/entry.js'
 import { StoredResponse } from '../http/store/stored-response.js'
-import { parseStored, type VariantMarker } from '../http/store/stored-text.js'
+import { describedBy, parseStored, type VariantMarker } from '../http/store/stored-text.js'
 import type { EntryKind, InspectedEntry, InspectedResponse, InspectedVariants } from './inspected-entry.js'
 
 /** What the description of an entry says by itself. */
@@ -20,7 +20,7 @@ const NOTHING = { status: undefined, route: undefined }
 export function summaryOf(meta: string | undefined): MetaSummary {
   if (meta === undefined) return { kind: 'response', ...NOTHING }
   if (/^b?\d*$/.test(meta)) return { kind: 'value', ...NOTHING }
-  const said = parseObject(meta)
+  const said = describedBy(meta)
   if (said === undefined || typeof said.i !== 'string') return { kind: 'unreadable', ...NOTHING }
   if (Array.isArray(said.m)) return { kind: 'variants', ...NOTHING }
   if (typeof said.q === 'string') return { kind: 'search-rule', ...NOTHING }
@@ -81,13 +81,4 @@ function responseOf(stored: StoredResponse): InspectedResponse {
 function variantsOf(key: string, { selecting, counted }: VariantMarker): InspectedVariants {
   const keys = Array.from(counted, ([end, deleteAt]) => ({ key: derivedKey(key, end), deleteAt }))
   return { selectedBy: selecting, keys }
-}
-
-function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { decodeFrame, encodeFrame } from '../../src/core/tiers/wire-frame.js'
+import { StoredResponse } from '../../src/http/store/stored-response.js'
+import { headObject, parseStored } from '../../src/http/store/stored-text.js'
 import { useStage } from '../middleware/contract-stage.js'
 import { express } from '../middleware/hosts/express.js'
 import type { CacheFace, Host } from '../middleware/hosts/host.js'
@@ -26,7 +28,10 @@ function attacks<M extends CacheFace>(host: Host<M>, server: () => RedisServer):
       }
       return undefined
     })
-    const meta = JSON.parse(framed.entry.meta)
+    const stored = parseStored(framed.entry)
+    if (!(stored instanceof StoredResponse)) throw new Error('the entry is no response')
+    // As JSON, in which each part can be of any type; of lines, test/http/store tells.
+    const meta = JSON.parse(headObject({ ...stored, fields: stored.list }))
     const changed = change(meta)
     const text = typeof changed === 'string' ? changed : JSON.stringify(meta)
     await server().command(

@@ -33,6 +33,18 @@ const head = fc.record(
   { requiredKeys: [] },
 )
 
+/** The same as lines: names and values that belong together, and some that do not. */
+const lines = fc
+  .record({
+    head,
+    names: fc.array(fc.oneof({ weight: 6, arbitrary: word }, text), { maxLength: 5 }),
+    values: fc.array(text, { maxLength: 5 }),
+    numbers: fc.oneof({ weight: 6, arbitrary: fc.tuple(fc.nat(), fc.nat()) }, fc.array(text)),
+  })
+  .map(({ head: { i, f, ...shape }, names, values, numbers }) =>
+    [JSON.stringify({ ...shape, h: names }), numbers.join(' '), ...values, String(i)].join('\n'),
+  )
+
 /** An entry, its place, and what happens to its bytes on the way: some are replaced, and the end is cut off or goes on. */
 const frames = fc.record({
   entry: fc.record({
@@ -42,6 +54,7 @@ const frames = fc.record({
     meta: fc.oneof(
       text,
       head.map((value) => JSON.stringify(value)),
+      lines,
     ),
     body: fc.uint8Array({ maxLength: 60 }),
     id: fc.option(word, { nil: undefined }),

@@ -106,23 +106,17 @@ function isConditional(headers: Fields): boolean {
 function notModified(stored: StoredResponse, whole: Reply): Reply {
   const known = stored.notModified
   if (known?.of === whole) return known.reply
-  const kept = notModifiedFields(stored.byName)
+  const { names, list } = stored
   const fields: FieldValue[] = []
-  const checkedNames: string[] = []
   // Read the fields from the reply, not the stored response: its Vary is already combined with that of outer
   // middleware.
-  for (let at = 0; at < whole.fields.length; at += 2) {
-    const name = whole.fields[at] ?? ''
-    const lower = String(name).toLowerCase()
-    if (at < stored.list.length && kept[lower] === undefined) continue
-    fields.push(name, whole.fields[at + 1] ?? '')
-    checkedNames.push(lower)
-  }
+  for (const at of names.keptBy304) fields.push(whole.fields[2 * at] ?? '', whole.fields[2 * at + 1] ?? '')
+  for (let at = list.length; at < whole.fields.length; at += 1) fields.push(whole.fields[at] ?? '')
   const reply: Reply = {
     status: 304,
     reason: undefined,
     fields,
-    checkedNames: whole.checkedNames && checkedNames,
+    checkedNames: whole.checkedNames && names.of304,
     removed: whole.removed,
     body: undefined,
     memo: undefined,
@@ -151,7 +145,7 @@ function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | un
   const { body } = stored
   const ranges = parseRange(fieldValue(headers, 'range'), body.length)
   if (ranges === undefined) return undefined
-  const own = stored.hasVary ? { ...stored.byName, vary: varyOf(whole) } : stored.byName
+  const own = stored.names.hasVary ? { ...stored.byName, vary: varyOf(whole) } : stored.byName
   const answer = ranges === 'unsatisfiable' ? rangeNotSatisfiable(own, body.length) : partialContent(ranges, own, body)
   const fields = [...toFieldList(answer.fields), ...whole.fields.slice(stored.list.length)]
   return { status: answer.status, reason: undefined, fields, removed: whole.removed, body: answer.body }
@@ -168,7 +162,7 @@ function varyOf({ fields }: Reply): FieldValue | undefined {
  * client.
  */
 function withOuterLists(exchange: Pick<Exchange, 'field'>, stored: StoredResponse, whole: Reply): Reply {
-  if (!stored.hasVary && stored.appended.length === 0) return whole
+  if (!stored.names.hasVary && stored.appended.length === 0) return whole
   let fields: FieldValue[] | undefined
   for (let at = 0; at < whole.fields.length; at += 2) {
     const name = String(whole.fields[at]).toLowerCase()

@@ -66,6 +66,11 @@ export function notModifiedFields(fields: Fields): Fields {
   return kept
 }
 
+/** Whether a field describes the body, so that a 304 does not have it. @param name - in lower case */
+export function describesBody(name: string): boolean {
+  return DESCRIBES_BODY.has(name)
+}
+
 /** The request fields that validate a stored response; a field is `undefined` if the response lacks that validator. */
 export interface Preconditions extends Readonly<Record<string, string | undefined>> {
   readonly 'if-none-match': string | undefined

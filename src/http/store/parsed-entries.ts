@@ -6,13 +6,17 @@ export interface Parsed {
   isUsed?: boolean
 }
 
-/** Maximum number of entries whose parsed form is kept, because it takes more memory than the text. */
-const MOST = 4096
+/**
+ * Maximum number of entries whose parsed form is kept. It takes more memory than the text, and what is attached to it
+ * outlives the cheap collections of young objects: for a page that is not requested many times a second, that costs more
+ * than to read its lines again.
+ */
+const MOST = 512
 
 /**
- * When full, 1 in 16 new forms replaces an old one. If more entries are used in turn than can be kept, replacing one
- * each time would evict each before it is used again, and burden the garbage collector. Frequently used entries are
- * still admitted soon.
+ * 1 in 16 new forms is kept, so that pages that are requested once do not take the place of those that are requested
+ * often, which are still admitted soon. This applies while there is room, too: if the first forms all survived a
+ * collection, V8 would from then on allocate every form among the old objects.
  */
 const ONE_IN = 16
 
@@ -25,12 +29,12 @@ let hand = 0
 
 /** Keeps the parsed form of an entry, if there is room or an entry that was not used recently can be replaced. */
 export function keepParsed(entry: Entry, parsed: object & Parsed): void {
+  if (Math.random() * ONE_IN >= 1) return
   if (entries.length < MOST) {
     entry.memo = parsed
     entries.push(new WeakRef(entry))
     return
   }
-  if (Math.random() * ONE_IN >= 1) return
   const other = entries[hand]?.deref()
   const kept = other?.memo as Parsed | undefined
   if (kept?.isUsed === true) {

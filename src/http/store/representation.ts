@@ -81,7 +81,7 @@ function encodedEntityTag(entityTag: string, mark: string): string {
 }
 
 function represented(stored: StoredResponse, fields: FieldList, body: Buffer, coding: string): StoredResponse {
-  return new StoredResponse(entryWith(stored.entry, { body }), { ...stored, fields, encodings: undefined }, coding)
+  return new StoredResponse(entryWith(stored.entry, { body }), { ...stored, fields, encodings: undefined }, { coding })
 }
 
 /**

@@ -1,4 +1,4 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { validateHeaderValue } from 'node:http'
 import { brand } from '../../core/brand.js'
 import type { Entry } from '../../core/entry.js'
 import type { Meter } from '../../core/meters.js'
@@ -10,6 +10,7 @@ import type { CacheControl } from '../syntax/cache-control.js'
 import { appendCacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
 import { emptyFields, type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { areToBeMade, type Encoding, lengthOfIdentity } from './encodings.js'
+import { type FieldNames, fieldNames } from './field-names.js'
 import type { Parsed } from './parsed-entries.js'
 
 /** The name of this cache in Cache-Status (RFC 9211). */
@@ -55,6 +56,18 @@ export interface InPlace {
   readonly reply: Reply
 }
 
+/** What is known when a {@link StoredResponse} is made of its head. */
+interface ReadHead {
+  /** The coding of this representation; `undefined` for the stored response itself. */
+  readonly coding?: string
+  /** The body of the entry. */
+  readonly body?: Buffer
+  /** The names of the fields, if those are complete and valid. */
+  readonly names?: FieldNames
+}
+
+const NOTHING_READ: ReadHead = {}
+
 /** A stored response: its head, its body, and the replies made from it (RFC 9111, section 2). */
 export class StoredResponse implements Reusable, Parsed {
   readonly entry: Entry
@@ -84,8 +97,8 @@ export class StoredResponse implements Reusable, Parsed {
   readonly coding: string | undefined
   /** Representations made by `representationFor`; `undefined` if it has no encoded forms. */
   readonly representations: Map<string, StoredResponse> | undefined
-  /** Whether {@link list} contains Vary. */
-  readonly hasVary: boolean
+  /** The names of {@link list}. */
+  readonly names: FieldNames
   /** See {@link Parsed}. */
   isUsed = false
   /** Counts the requests of its route; set on first use. */
@@ -95,7 +108,7 @@ export class StoredResponse implements Reusable, Parsed {
   /** The most recent reply to HEAD. */
   bodiless: InPlace | undefined = undefined
   #byName: Fields | undefined
-  readonly #upstream: string | undefined
+  readonly #isChecked: boolean
   #checkedNames: readonly string[] | undefined | null = null
   #whole: Reply | undefined
   #detail: string | undefined
@@ -106,14 +119,20 @@ export class StoredResponse implements Reusable, Parsed {
   #wholeFrom = 0
   #wholeUntil = 0
 
-  constructor(entry: Entry, head: StoredHead, coding?: string) {
+  /**
+   * @param read - the coding of a representation; the body, and the names of complete and valid fields, if they are
+   * known
+   */
+  constructor(entry: Entry, head: StoredHead, { coding, body = entry.body, names }: ReadHead = NOTHING_READ) {
     const { encodings } = head
     this.entry = entry
-    this.body = encodings === undefined ? entry.body : entry.body.subarray(0, lengthOfIdentity(entry.body, encodings))
+    this.body = encodings === undefined ? body : body.subarray(0, lengthOfIdentity(body, encodings))
     this.identity = head.identity
     this.status = head.status
     this.reason = head.reason
-    this.list = withContentLength(head, this.body.length)
+    this.list = names === undefined ? withContentLength(head, this.body.length) : head.fields
+    this.names = names ?? fieldNames(this.list)
+    this.#isChecked = names !== undefined
     this.ownEntityTag = head.ownEntityTag
     this.appended = head.appended
     this.removed = head.removed
@@ -130,8 +149,6 @@ export class StoredResponse implements Reusable, Parsed {
     this.codings = encodings?.filter(({ length }) => length > 0).map((made) => made.coding) ?? NO_CODINGS
     this.coding = coding
     this.representations = encodings === undefined ? undefined : new Map()
-    this.hasVary = this.list.some((name, at) => at % 2 === 0 && String(name).toLowerCase() === 'vary')
-    this.#upstream = valueIn(this.list, 'cache-status')
   }
 
   get receivedAt(): number {
@@ -146,9 +163,7 @@ export class StoredResponse implements Reusable, Parsed {
   get byName(): Fields {
     if (this.#byName !== undefined) return this.#byName
     const byName = emptyFields()
-    for (let at = 0; at < this.list.length; at += 2) {
-      byName[String(this.list[at]).toLowerCase()] = this.list[at + 1] ?? ''
-    }
+    for (const [at, name] of this.names.lower.entries()) byName[name] = this.list[2 * at + 1] ?? ''
     this.#byName = byName
     return byName
   }
@@ -221,9 +236,16 @@ export class StoredResponse implements Reusable, Parsed {
     return reply
   }
 
+  get #upstream(): string | undefined {
+    const { cacheStatusAt } = this.names
+    return cacheStatusAt < 0 ? undefined : fieldValue({ value: this.list[2 * cacheStatusAt + 1] }, 'value')
+  }
+
   /** Validated once per response, so that a program that writes to Redis cannot inject a line break into a field. */
   #namesOfHit(): readonly string[] | undefined {
-    if (this.#checkedNames === null) this.#checkedNames = checkedNames([...this.list, ...ADDED])
+    if (this.#checkedNames === null) {
+      this.#checkedNames = this.#isChecked || areValid(this.list) ? this.names.ofHit : undefined
+    }
     return this.#checkedNames
   }
 
@@ -248,30 +270,16 @@ export class StoredResponse implements Reusable, Parsed {
   }
 }
 
-function valueIn(list: FieldList, name: string): string | undefined {
-  for (let at = 0; at < list.length; at += 2) {
-    if (String(list[at]).toLowerCase() === name) return fieldValue({ value: list[at + 1] }, 'value')
-  }
-  return undefined
-}
-
-/** Fields that a hit adds to the stored ones; their values are always valid. */
-const ADDED: FieldList = ['Age', '0', 'Cache-Status', '']
-
-/** The names of a list in lower case; `undefined` if Node.js would reject a name or a value. */
-function checkedNames(list: FieldList): readonly string[] | undefined {
-  const names: string[] = []
+/** Whether Node.js accepts all values of a list. */
+function areValid(list: FieldList): boolean {
   try {
     for (let at = 0; at < list.length; at += 2) {
-      const name = String(list[at])
-      validateHeaderName(name)
-      for (const line of [list[at + 1]].flat()) validateHeaderValue(name, String(line))
-      names.push(name.toLowerCase())
+      for (const line of [list[at + 1]].flat()) validateHeaderValue(String(list[at]), String(line))
     }
+    return true
   } catch {
-    return undefined
+    return false
   }
-  return names
 }
 
 const NO_CODINGS: readonly string[] = Object.freeze([])

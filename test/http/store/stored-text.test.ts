@@ -1,5 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readStored } from '../../../src/http/store/stored-text.js'
+import { answerFromStore } from '../../../src/http/protocol/answer.js'
+import type { Lookup } from '../../../src/http/protocol/lookup.js'
+import { StoredResponse } from '../../../src/http/store/stored-response.js'
+import { headObject, headText, parseStored, readStored } from '../../../src/http/store/stored-text.js'
+import { NO_DIRECTIVES } from '../../../src/http/syntax/cache-control.js'
+import { heads } from '../../support/any-stored-head.js'
+import { storedHead } from '../../support/stored-head.js'
 
 const HEAD = { i: '/page', s: 200, f: ['content-type', 'text/plain'], v: ['accept'], u: ['text/html'] }
 
@@ -34,5 +42,96 @@ describe('the text of a stored response', () => {
     for (const unfit of UNFIT.slice(0, 7)) {
       expect(read({ i: '/page', m: ['accept'], n: { a: unfit, b: 7 } })).toMatchObject({ counted: new Map([['b', 7]]) })
     }
+  })
+})
+
+const moments = { storedAt: 1000, staleAt: 61_000, deleteAt: 99_000, tags: [], id: undefined }
+
+function parsed(meta: string, body = 'page'): StoredResponse {
+  const stored = parseStored({ ...moments, body: Buffer.from(body), meta, memo: undefined })
+  if (!(stored instanceof StoredResponse)) throw new Error(`not read: ${meta}`)
+  return stored
+}
+
+/** All that a stored response says, and the replies that clients get from it. */
+function saidBy(stored: StoredResponse): unknown {
+  const { entry: _, names, representations: __, ...own } = stored
+  const whole = stored.asHit(5000, 'memory', undefined)
+  const to = (method: string, headers: Record<string, string>) =>
+    answerFromStore(
+      { exchange: { request: { method, headers }, field: () => undefined }, storage: {} } as unknown as Lookup<object>,
+      { stored, whole, now: 5000 },
+    )
+  const replies = [
+    to('GET', {}),
+    to('HEAD', {}),
+    to('GET', { 'if-none-match': '*' }),
+    to('GET', { 'if-modified-since': 'Thu, 01 Jan 2099 00:00:00 GMT' }),
+    to('GET', { range: 'bytes=1-2' }),
+  ]
+  return { own, names, byName: { ...stored.byName }, replies }
+}
+
+describe('the lines of a stored response', () => {
+  it('say the same as its JSON', () => {
+    let lines = 0
+    fc.assert(
+      fc.property(heads, (head) => {
+        const text = headText(head)
+        if (text.includes('\n')) lines += 1
+        const [one, other] = [saidBy(parsed(text)), saidBy(parsed(headObject(head)))]
+        // As fast as it gets: toEqual only tells the difference.
+        if (!isDeepStrictEqual(one, other)) expect(one).toEqual(other)
+      }),
+      { numRuns: 200 },
+    )
+    expect(lines).toBeGreaterThan(50)
+  })
+
+  it('are written unless a field has several lines, or there are encodings', () => {
+    const fields = ['Content-Type', 'text/html', 'X-Empty', '', 'X-Latin', 'caf\u00e9']
+    expect(headText(storedHead({ fields }))).toBe(
+      '{"s":200,"h":["Content-Type","X-Empty","X-Latin"]}\n0 0\ntext/html\n\ncaf\u00e9\nGET http://cache.test/',
+    )
+    for (const head of [
+      storedHead({ fields: ['Set-Cookie', ['a=1', 'b=2']] }),
+      storedHead({ encodings: [{ coding: 'br', length: 0, digest: '' }] }),
+      storedHead({ fields: ['X-Wide', '\u20ac'] }),
+    ]) {
+      expect(headText(head)).toBe(headObject(head))
+    }
+  })
+
+  it('have an identity of several lines, and the selecting values', () => {
+    const head = storedHead({
+      identity: 'GET http://a/\n["1"]',
+      selecting: ['accept'],
+      values: ['text/html\n'],
+      cost: 1.5,
+    })
+    expect(parsed(headText(head))).toMatchObject({
+      identity: head.identity,
+      selecting: head.selecting,
+      values: head.values,
+      cost: 1.5,
+      control: NO_DIRECTIVES,
+    })
+  })
+
+  it.each([
+    ['a shape that is none', '{"s":200\n0 0\nGET http://a/'],
+    ['a status that is none', '{"s":99,"h":[]}\n0 0\nGET http://a/'],
+    ['no names', '{"s":200}\n0 0\nGET http://a/'],
+    ['a name that Node.js rejects', '{"s":200,"h":["a b"]}\n0 0\nc\nGET http://a/'],
+    ['fewer lines than names', '{"s":200,"h":["a","b"]}\n0 0\nc\nGET'],
+    ['a line with a carriage return', '{"s":200,"h":["a"]}\n0 0\nc\rd: e\nGET'],
+    ['a line that no field can have', '{"s":200,"h":["a"]}\n0 0\n\u20ac\nGET'],
+    ['no numbers', '{"s":200,"h":[]}\nGET'],
+    ['numbers below zero', '{"s":200,"h":[]}\n-1 0\nGET'],
+    ['numbers that are none', '{"s":200,"h":[]}\nx 0\nGET'],
+    ['no selecting values', '{"s":200,"h":[],"v":["accept"]}\n0 0\nGET'],
+    ['too few selecting values', '{"s":200,"h":[],"v":["accept"]}\n0 0\n[]\nGET'],
+  ])('are none of ours, and no error, with %s', (_, meta) => {
+    expect(parseStored({ ...moments, body: Buffer.alloc(0), meta, memo: undefined })).toBeUndefined()
   })
 })

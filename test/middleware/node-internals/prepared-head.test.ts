@@ -1,10 +1,15 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Reply } from '../../../src/http/port/reply.js'
+import { StoredResponse } from '../../../src/http/store/stored-response.js'
+import { headObject, headText, parseStored } from '../../../src/http/store/stored-text.js'
 import { sendReply } from '../../../src/middleware/node/node-response.js'
-import { sendPrepared, sendPreparedOver } from '../../../src/middleware/node-internals/prepared-head.js'
+import { preparedAnswer, sendPrepared, sendPreparedOver } from '../../../src/middleware/node-internals/prepared-head.js'
+import { ordinaryTrial } from '../../../src/middleware/node-internals/response-trial.js'
+import { heads } from '../../support/any-stored-head.js'
 
 const servers: Server[] = []
 
@@ -143,6 +148,31 @@ it.each([
     1,
   )
   expect(sent).toEqual([false])
+})
+
+it('sends what was read from lines as node sends what was read from JSON', () => {
+  const limits = { keepAliveTimeout: 5000, maxRequestsPerSocket: 9 }
+  const moments = { storedAt: 1000, staleAt: 61_000, deleteAt: 99_000, tags: [] }
+  const replyTo = (meta: string): Reply => {
+    const stored = parseStored({ ...moments, body: Buffer.from('{"a":1}'), meta, memo: undefined })
+    if (!(stored instanceof StoredResponse)) throw new Error(`not read: ${meta}`)
+    return stored.asHit(5000, 'memory', undefined)
+  }
+  let sent = 0
+  fc.assert(
+    fc.property(heads, (made) => {
+      const date = made.fields.includes('Date') ? [] : ['Date', 'today']
+      // The trial sends the standard phrase.
+      const head = { ...made, reason: undefined, fields: [...made.fields, ...date] }
+      const prepared = preparedAnswer(replyTo(headText(head)), 'GET', limits, 'trial')
+      if (prepared === undefined) return
+      sent += 1
+      const ordinary = ordinaryTrial('GET', replyTo(headObject(head))).written.toString('latin1')
+      expect(typeof prepared === 'string' ? prepared : prepared.toString('latin1')).toBe(ordinary)
+    }),
+    { numRuns: 200 },
+  )
+  expect(sent).toBeGreaterThan(20)
 })
 
 function replyOf(status: number, body: Buffer | undefined): Reply {
