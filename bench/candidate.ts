@@ -1,6 +1,5 @@
 import { createServer, type RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { getPriority } from 'node:os'
 import { type IntervalHistogram, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { catalog } from './candidates/catalog.js'
 import { Handler, type Setup } from './candidates/setup.js'
@@ -39,8 +38,6 @@ process.on('message', (question: Question) => {
   // A whole collection that gives the room for young objects back as well: it is V8's, however much is kept.
   if (question === 'usage after gc') globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   if (question === 'watch delay') watchDelay()
-  // What counts instructions looks out for this call.
-  if (question === 'begin counting') getPriority()
   const { user, system } = process.cpuUsage()
   const usage: Usage = {
     pid: process.pid,

@@ -4,7 +4,7 @@ import { fieldsOf, type Setup } from './candidates/setup.js'
 import { pageOf } from './page.js'
 
 /** What can be asked of a server under measurement. */
-export type Question = 'usage' | 'usage after gc' | 'watch delay' | 'begin counting'
+export type Question = 'usage' | 'usage after gc' | 'watch delay'
 
 /** What a server under measurement has used. */
 export interface Usage {

@@ -1,14 +1,14 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, type RequestOptions, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { guardDirectory } from '../../test/support/guard.js'
 import { defaults } from '../candidates/setup.js'
-import type { Usage } from '../server.js'
 import { Started } from '../started.js'
 
-/** Requests until what is hot is compiled, and as many more as are counted. */
-const warmUp = 1000
+/** Requests until V8 has compiled what a miss runs through: docs/decisions/094. */
+const warmUp = 15_000
 const counted = 1000
 
 /** What is asked of a candidate. */
@@ -19,25 +19,29 @@ interface Asking {
 }
 
 /**
- * Instructions that a candidate runs in user space for one request, as callgrind counts them, without its start: the same
+ * Instructions that a candidate runs in user space for one request once it is warm, as callgrind counts them: the same
  * to within a few hundredths however busy the machine is.
  */
 export async function instructionsFor(candidate: string, asking: Asking, node: string, scale: number): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'fallback-cache-guard-'))
   guardDirectory(directory)
   const out = join(directory, 'callgrind.out')
-  const valgrind = ['valgrind', '--tool=callgrind', `--callgrind-out-file=${out}`, '--smc-check=all-non-file']
-  // The candidate calls it when it is told to begin: the only way to tell callgrind from within node.
-  const zero = `--zero-before=${beginning}`
+  // With instruments, warming up would take minutes.
+  const valgrind = ['valgrind', '--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${out}`]
   // Room without a full collection: one among so few requests is chance, and weighs as much as a fifth of them.
   const space = '--initial-old-space-size=256'
   // One thread, and the same seeds: what is compiled when is then the same in each run.
   const flags = ['--single-threaded', '--predictable-gc-schedule', space, '--hash-seed=1', '--random-seed=1']
-  const server = await Started.run({ ...defaults, candidate, isBare: true }, [...valgrind, zero, node, ...flags])
+  const command = [...valgrind, '--smc-check=all-non-file', node, ...flags]
+  const server = await Started.run({ ...defaults, candidate, isBare: true }, command)
   try {
-    const requests = await askAll(server, asking, scale)
-    await server.end()
-    return Number(/^(?:summary|totals): (\d+)/m.exec(readFileSync(out, 'utf8'))?.[1] ?? Number.NaN) / requests
+    const { pid } = await server.usage()
+    const tell = (what: '--instr=on' | '--dump') =>
+      execFileSync('callgrind_control', [what, String(pid)], { stdio: 'ignore' })
+    const requests = await askAll(server, asking, scale, () => tell('--instr=on'))
+    // The end of the process is no part of a request.
+    tell('--dump')
+    return Number(/^(?:summary|totals): (\d+)/m.exec(readFileSync(`${out}.1`, 'utf8'))?.[1] ?? Number.NaN) / requests
   } finally {
     await server.stop()
     rmSync(directory, { recursive: true, force: true })
@@ -46,12 +50,12 @@ export async function instructionsFor(candidate: string, asking: Asking, node: s
 
 /** Bytes that a candidate allocates for one request on the heap of V8, whose room for young objects is never full. */
 export async function bytesFor(candidate: string, asking: Asking, node: string, scale: number): Promise<number> {
-  const flags = ['--min-semi-space-size=256', '--max-semi-space-size=256']
+  const flags = ['--min-semi-space-size=256', '--max-semi-space-size=256', '--expose-gc']
   const server = await Started.start(node, { candidate, isBare: true }, ...flags)
   try {
     let before = 0
-    const requests = await askAll(server, asking, scale, ({ heapUsed }) => {
-      before = heapUsed
+    const requests = await askAll(server, asking, scale, async () => {
+      before = (await server.usage('usage after gc')).heapUsed
     })
     return ((await server.usage()).heapUsed - before) / requests
   } finally {
@@ -64,23 +68,20 @@ async function askAll(
   server: Started,
   { pathOf, method }: Asking,
   scale: number,
-  begun: (usage: Usage) => void = () => {},
+  begin: () => unknown,
 ): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ask = (path: string) => asked({ port: server.port, host: '127.0.0.1', path, agent, method })
   const [before, requests] = [Math.round(warmUp * scale), Math.round(counted * scale)]
   try {
     for (let at = 0; at < before; at++) await ask(pathOf(at))
-    begun(await server.usage('begin counting'))
+    await begin()
     for (let at = 0; at < requests; at++) await ask(pathOf(before + at))
     return requests
   } finally {
     agent.destroy()
   }
 }
-
-/** What os.getPriority calls. */
-const beginning = 'uv_os_getpriority'
 
 function asked(of: RequestOptions): Promise<void> {
   const content = of.method === 'POST' ? { 'Content-Length': '0' } : {}
