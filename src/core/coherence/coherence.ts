@@ -148,10 +148,7 @@ export class Coherence {
     )
     this.#recovery = new Recovery(this.tier, this.#follower, log, {
       holdsEntries: duties.holdsEntries,
-      onEntered: async (life) => {
-        const { changes } = this
-        if (changes !== undefined) await this.tier.probe(() => changes.enter(this.headKey, life))
-      },
+      onEntered: (life) => this.#onEntered(life),
       onOpened: (state) => this.#onOpened(state),
     })
     this.#appender = this.#newAppender(log)
@@ -454,6 +451,11 @@ export class Coherence {
     this.#reports.recovered({ seconds: milliseconds / 1000, replayed: this.#recovery.replayed, writeBack })
     // Invalidations issued while the recovery was completing.
     for (const issued of this.#journal.pending()) void this.#appender.append(issued)
+  }
+
+  async #onEntered(life: string): Promise<void> {
+    const { changes } = this
+    if (changes !== undefined) await this.tier.probe(() => changes.enter(this.headKey, life))
   }
 
   #onOpened({ evictionPolicy }: LogState): void {
