@@ -1,4 +1,4 @@
-import type { ChangeStats } from './coherence/changes.js'
+import type { ChangeStats } from './coherence/change-stats.js'
 import type { LogStats } from './coherence/coherence.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import type { MirrorStats } from './coherence/mirror.js'

@@ -1,4 +1,4 @@
-import { type ChangeStats, NO_CHANGES } from './coherence/changes.js'
+import { type ChangeStats, NO_CHANGES } from './coherence/change-stats.js'
 import type { LogStats } from './coherence/coherence.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
 import type { Mirror, MirrorStats } from './coherence/mirror.js'

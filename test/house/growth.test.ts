@@ -82,6 +82,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'observe/prometheus.ts registered': 'caches of a registry',
   'adapters/nestjs.ts #byOptions': 'options of decorated handlers',
   'http/rules/met-objects.ts TOKENS': 'objects that middleware in front has set',
+  // For each list of names, as long as a response or a remembered description has it.
+  'middleware/node-internals/prepared-reply.ts JUDGED': 'parsed responses',
   'middleware/node-internals/prepared-reply.ts joinedOnes': 'answers prepared as bytes',
   'middleware/node/own-accessors.ts FUNCTIONS': 'accessors of observed names',
 }

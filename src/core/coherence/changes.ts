@@ -2,27 +2,14 @@ import type { Clock } from '../clock.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { changeBytes, countChangesScript, ringSize } from './change-scripts.js'
+import { type ChangeStats, maxRecords } from './change-stats.js'
 import { ownName } from './names.js'
-
-/** Usage of the table of keys that have changed in Redis. */
-export interface ChangeStats {
-  readonly records: number
-  readonly maxRecords: number
-  /** How many times this process did not know what had changed, and so read each key from Redis once more. */
-  readonly gaps: number
-}
 
 /**
  * What is known of a copy: it is what Redis has; Redis has, or had, a newer one; or nothing is known, so that Redis has to
  * be asked.
  */
 export type Currency = 'current' | 'replaced' | 'unknown'
-
-/** Maximum number of keys; each takes about 40 bytes. */
-const maxRecords = 16_384
-
-/** The usage if changes are not followed. */
-export const NO_CHANGES: ChangeStats = { records: 0, maxRecords, gaps: 0 }
 
 /**
  * How long a head without a count shows that changes are not counted, in ms. On a cluster a store and its note are two

@@ -18,7 +18,7 @@ export interface FieldNames {
 }
 
 /** Reads the names of a list of fields. */
-export function fieldNames(list: FieldList): FieldNames {
+export function namesInList(list: FieldList): FieldNames {
   const sent: string[] = []
   for (let at = 0; at < list.length; at += 2) sent.push(String(list[at]))
   const lower = sent.map((name) => name.toLowerCase())

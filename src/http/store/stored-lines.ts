@@ -2,7 +2,7 @@ import type { Entry } from '../../core/entry.js'
 import type { FieldValue } from '../syntax/fields.js'
 import { Remembered } from '../syntax/remembered.js'
 import { isAmount, isInputValues } from '../syntax/well-formed.js'
-import { type FieldNames, fieldNames, isValidName } from './field-names.js'
+import { type FieldNames, isValidName, namesInList } from './field-names.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 import { readShape, type StoredShape, shapeMembers } from './stored-shape.js'
 
@@ -127,7 +127,7 @@ function readFirstLine(line: string): KnownShape | undefined {
   const isBodiless = shape.status === 204 || shape.status === 304
   const lacksLength = !isBodiless && !sent.some((name) => name.toLowerCase() === 'content-length')
   const all = lacksLength ? [...sent, 'Content-Length'] : sent
-  return { shape, sent, lacksLength, names: fieldNames(all.flatMap((name) => [name, ''])) }
+  return { shape, sent, lacksLength, names: namesInList(all.flatMap((name) => [name, ''])) }
 }
 
 function isNames(value: unknown): value is readonly string[] {

@@ -10,7 +10,7 @@ import type { CacheControl } from '../syntax/cache-control.js'
 import { appendCacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
 import { emptyFields, type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { areToBeMade, type Encoding, lengthOfIdentity } from './encodings.js'
-import { type FieldNames, fieldNames } from './field-names.js'
+import { type FieldNames, namesInList } from './field-names.js'
 import type { Parsed } from './parsed-entries.js'
 
 /** The name of this cache in Cache-Status (RFC 9211). */
@@ -131,7 +131,7 @@ export class StoredResponse implements Reusable, Parsed {
     this.status = head.status
     this.reason = head.reason
     this.list = names === undefined ? withContentLength(head, this.body.length) : head.fields
-    this.names = names ?? fieldNames(this.list)
+    this.names = names ?? namesInList(this.list)
     this.#isChecked = names !== undefined
     this.ownEntityTag = head.ownEntityTag
     this.appended = head.appended
