@@ -14,7 +14,7 @@ export interface Surroundings {
 
 /** A command, with the text of its help. */
 export interface Command {
-  /** The arguments after its name: `[prefix] [options]`. */
+  /** The arguments after its name: `[prefix] [options]`; a line for each form. */
   readonly synopsis: string
   readonly description: string
   readonly options: Readonly<Record<string, OptionSpec>>

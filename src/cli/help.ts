@@ -10,7 +10,10 @@ export function commandHelp(name: string, summary: string, command: Command): st
   const { synopsis, description, options, examples, failsIf } = command
   return [
     section('NAME', [`fallback-cache ${name} - ${summary}`]),
-    section('SYNOPSIS', [`fallback-cache ${name} ${synopsis}`.trimEnd()]),
+    section(
+      'SYNOPSIS',
+      synopsis.split('\n').map((form) => `fallback-cache ${name} ${form}`.trimEnd()),
+    ),
     section('DESCRIPTION', wrapped(description, WIDTH - INDENT.length)),
     section('OPTIONS', optionLines({ ...options, ...COMMON_OPTIONS })),
     section(

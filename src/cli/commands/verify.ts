@@ -10,7 +10,8 @@ import { tellVerifiedHits } from '../verified-hits.js'
 
 /** `fallback-cache verify`: check an application for stale answers over HTTP, or print what it has found by itself. */
 export const verifyCommand: Command = {
-  synopsis: '(--read <path> --write "<method> <path or URL>" [options] <base URL> … | --url <url of a dashboard>)',
+  synopsis:
+    '--read <path> --write "<method> <path or URL>" [options] <base URL> …\n--url <url of a dashboard> [--json]',
   description: [
     'Checks for stale answers over HTTP: repeats a write, reads from each base URL at the same time, and counts the answers that are older than an acknowledged write. It can check any application and any cache.',
     'If the write has no {n}, its answer must contain the version too.',
