@@ -70,11 +70,12 @@ if (onlyThese.length > 0) finish(await runVitest(onlyThese))
 rmSync(COMPILED, { recursive: true, force: true })
 
 await tests('latency of single calls', ['--project=alone'])
-// The other measurements of latency mostly wait. What has no deadline takes that time, and then what other tests leave of the
-// processor, two processes at a time.
+// The other measurements of latency mostly wait. What has no deadline of milliseconds takes that time, and is not left to what the
+// tests behind leave of the processor: it starts programs. The checks and the simulation are.
 const building = build()
-const background = Promise.all([building.then(check).then(simulation), building.then(unhurried).then(types)])
-await tests('latency', ['--project=latency'])
+const unhurriedDone = building.then(unhurried)
+const background = unhurriedDone.then(async () => Promise.all([check(await building), simulation()]))
+await Promise.all([tests('latency', ['--project=latency']), unhurriedDone])
 // Fetched while the tests run on this version.
 const others = otherVersions().map((major, index) => ({
   major,
@@ -133,7 +134,7 @@ async function packed(/** @type {boolean} */ isBuilt) {
 }
 
 async function unhurried() {
-  await tests('without deadlines', [UNHURRIED, '--maxWorkers=1'], { isBeside: true, priority: LAST })
+  await tests('without deadlines', [UNHURRIED, '--maxWorkers=2'], { isBeside: true, priority: LAST })
 }
 
 async function simulation() {
@@ -150,9 +151,6 @@ async function check(/** @type {boolean} */ isBuilt) {
   if (isBuilt) await step('package', ['scripts/check-package.mjs'])
   await step('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'])
   await step('unused files, exports and dependencies', ['node_modules/knip/bin/knip.js'])
-}
-
-async function types() {
   await step('types', ['node_modules/typescript-7/bin/tsc', '-p', '.'])
   // Decorators of parameters are an experiment of TypeScript, and of this example alone.
   await step('types of the NestJS example', ['node_modules/typescript-7/bin/tsc', '-p', 'examples/nestjs'])
