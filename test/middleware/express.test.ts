@@ -973,6 +973,37 @@ describe.skipIf(!METHODS.includes('QUERY'))('QUERY beside body parsers', () => {
   }
 })
 
+describe('middleware in front that appends to a response', () => {
+  const appending: RequestHandler = (_req, res, next) => {
+    const { end } = res
+    res.end = (chunk?: unknown) => end.call(res, `${chunk ?? ''}<!-- end -->`, 'utf8')
+    next()
+  }
+
+  it.each(['/whole', '/pieces'])('appends to a hit of a handler that sets no length: %s', async (path) => {
+    const app = express5().use(appending)
+    app.get('/whole', cached(), (_req, res) => res.end('page'))
+    app.get('/pieces', cached(), (_req, res) => {
+      res.write('pa')
+      res.end('ge')
+    })
+    const client = await serve(app)
+    for (const hit of [false, true, true]) {
+      const got = await client(path)
+      expect([got.text, got.cacheStatus.hit]).toEqual(['page<!-- end -->', hit])
+    }
+    const part = await client(path, { fields: { range: 'bytes=0-1' } })
+    expect([part.status, part.text]).toEqual([206, 'pa<!-- end -->'])
+  })
+
+  it('appends to the response of an unsafe method that waits for its invalidation', async () => {
+    const app = express5().use(appending, cached())
+    app.all('/page', (_req, res) => res.end('page'))
+    const client = await serve(app)
+    expect((await client('/page', { method: 'POST' })).text).toBe('page<!-- end -->')
+  })
+})
+
 describe('the options of fallbackCache', () => {
   const wrong: readonly (readonly [Record<string, unknown>, RegExp])[] = [
     [{ tll: 60 }, /unknown option "tll" of fallbackCache; did you mean "ttl"\?/],

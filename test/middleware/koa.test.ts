@@ -326,6 +326,24 @@ describe.each([
   })
 
   describe('beside other middleware', () => {
+    it('leaves the length of a hit to Node.js, if middleware in front may append and the handler sets none', async () => {
+      const client = await page(
+        (ctx) => {
+          ctx.type = 'html'
+          ctx.body = chunked('page')
+        },
+        (ctx, next) => {
+          const { end } = ctx.res
+          ctx.res.end = (chunk?: unknown) => end.call(ctx.res, `${chunk ?? ''}<!-- end -->`, 'utf8')
+          return next()
+        },
+      )
+      for (const hit of [false, true]) {
+        const got = await client('/')
+        expect([got.text, got.cacheStatus.hit]).toEqual(['page<!-- end -->', hit])
+      }
+    })
+
     it('keeps applications apart that are mounted at different paths', async () => {
       const inner = (name: string) => {
         const app = new Application()

@@ -10,6 +10,8 @@ export interface Reply {
    * `Content-Length` if there is one.
    */
   readonly fields: FieldList
+  /** Whether `Content-Length` is not the handler's: middleware that adds bytes may not expect one. */
+  readonly isLengthAdded?: boolean
   /** The names of {@link fields} in lower case; only present if names and values were validated. */
   readonly checkedNames?: readonly string[] | undefined
   /** Names of fields to remove, even if outer middleware has set them. */

@@ -148,7 +148,7 @@ function part(headers: Fields, stored: StoredResponse, whole: Reply): Reply | un
   const own = stored.names.hasVary ? { ...stored.byName, vary: varyOf(whole) } : stored.byName
   const answer = ranges === 'unsatisfiable' ? rangeNotSatisfiable(own, body.length) : partialContent(ranges, own, body)
   const fields = [...toFieldList(answer.fields), ...whole.fields.slice(stored.list.length)]
-  return { status: answer.status, reason: undefined, fields, removed: whole.removed, body: answer.body }
+  return { ...whole, ...answer, reason: undefined, fields, checkedNames: undefined, memo: undefined }
 }
 
 /** Returns the Vary of a reply, already combined with that of outer middleware. */

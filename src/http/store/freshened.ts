@@ -18,7 +18,9 @@ export function updatedRoute(
   receivedAt: number,
 ): RouteFields {
   const { control } = responseControl(update.deciding, targets)
-  const fields = updatedFields(stored.byName, update.fields, control, receivedAt)
+  const { byName, isLengthAdded } = stored
+  const own = isLengthAdded ? { ...byName, 'content-length': undefined } : byName
+  const fields = updatedFields(own, update.fields, control, receivedAt)
   const deciding = { ...fields }
   for (const name of Object.keys(update.deciding)) {
     // Fields that outer middleware set for this client are used for the decision but not stored.

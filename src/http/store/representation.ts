@@ -81,7 +81,9 @@ function encodedEntityTag(entityTag: string, mark: string): string {
 }
 
 function represented(stored: StoredResponse, fields: FieldList, body: Buffer, coding: string): StoredResponse {
-  return new StoredResponse(entryWith(stored.entry, { body }), { ...stored, fields, encodings: undefined }, { coding })
+  const { isLengthAdded } = stored
+  const head = { ...stored, fields, encodings: undefined }
+  return new StoredResponse(entryWith(stored.entry, { body }), head, { coding, isLengthAdded })
 }
 
 /**

@@ -68,6 +68,7 @@ export function readLines(entry: Entry, text: string): StoredResponse | undefine
   return new StoredResponse(entry, headOf(shape, { identity: text.slice(at), fields, initialAge, cost, values }), {
     body,
     names: known.names,
+    isLengthAdded: known.lacksLength,
   })
 }
 

@@ -64,6 +64,7 @@ interface ReadHead {
   readonly body?: Buffer
   /** The names of the fields, if those are complete and valid. */
   readonly names?: FieldNames
+  readonly isLengthAdded?: boolean
 }
 
 const NOTHING_READ: ReadHead = {}
@@ -78,6 +79,8 @@ export class StoredResponse implements Reusable, Parsed {
   readonly reason: string | undefined
   /** The fields to send, including `Content-Length`. */
   readonly list: FieldList
+  /** Whether `Content-Length` is not of the handler. */
+  readonly isLengthAdded: boolean
   readonly ownEntityTag: boolean
   readonly appended: readonly string[]
   readonly removed: readonly string[]
@@ -123,7 +126,11 @@ export class StoredResponse implements Reusable, Parsed {
    * @param read - the coding of a representation; the body, and the names of complete and valid fields, if they are
    * known
    */
-  constructor(entry: Entry, head: StoredHead, { coding, body = entry.body, names }: ReadHead = NOTHING_READ) {
+  constructor(
+    entry: Entry,
+    head: StoredHead,
+    { coding, body = entry.body, names, isLengthAdded }: ReadHead = NOTHING_READ,
+  ) {
     const { encodings } = head
     this.entry = entry
     this.body = encodings === undefined ? body : body.subarray(0, lengthOfIdentity(body, encodings))
@@ -131,6 +138,7 @@ export class StoredResponse implements Reusable, Parsed {
     this.status = head.status
     this.reason = head.reason
     this.list = names === undefined ? withContentLength(head, this.body.length) : head.fields
+    this.isLengthAdded = isLengthAdded ?? this.list !== head.fields
     this.names = names ?? namesInList(this.list)
     this.#isChecked = names !== undefined
     this.ownEntityTag = head.ownEntityTag
@@ -265,8 +273,8 @@ export class StoredResponse implements Reusable, Parsed {
     const fields: FieldValue[] = [...list, 'Age', String(this.ageAt(now))]
     // Appended to the members of caches nearer to the origin, which are part of the list (RFC 9211, section 2).
     if (cacheStatus !== undefined) fields.push('Cache-Status', appendCacheStatus(this.#upstream, cacheStatus))
-    const { status, reason, removed, body } = this
-    return { status, reason, fields, checkedNames, removed, body, memo: undefined }
+    const { status, reason, removed, body, isLengthAdded } = this
+    return { status, reason, fields, isLengthAdded, checkedNames, removed, body, memo: undefined }
   }
 }
 

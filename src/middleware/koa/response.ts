@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../../http/port/index.js'
 import type { OuterFields } from '../node/index.js'
-import { fieldOf, inWireText, knownFields, layFields, NO_OUTER_FIELDS, unwatchedValue } from '../node/index.js'
+import { fieldOf, inWireText, knownFields, layReply, NO_OUTER_FIELDS, unwatchedValue } from '../node/index.js'
 import { type Answered, hasNoContent, messageOf } from './body.js'
 
 /** The properties of a Koa context that form a response. */
@@ -17,13 +17,14 @@ export interface KoaAnswer extends Answered {
 }
 
 /** Puts a reply from the cache on the context, for Koa to send. */
-export function reply(ctx: KoaAnswer, { status, reason, removed, fields, checkedNames, body }: Reply): void {
+export function reply(ctx: KoaAnswer, answer: Reply): void {
   const { res } = ctx
+  const { status, reason, removed, body } = answer
   ctx.status = status
   // HTTP/2 has no reason phrase, and http2 warns when one is set.
   if (reason !== undefined && ctx.req.httpVersionMajor === 1) ctx.message = reason
   for (const name of removed) res.removeHeader(name)
-  layFields(res, fields, checkedNames)
+  layReply(res, answer)
   if (body !== undefined) putBody(ctx, body)
   else if (hasNoContent(status)) ctx.body = null
   // For HEAD, Koa would use the length of the existing body as the length of the GET response.
@@ -48,7 +49,10 @@ export function replyInstead(ctx: KoaAnswer, outer: ResponseHead['outer'], answe
  * skips Koa's setter, which would keep the fields but copy all of them to look for a type, and set the length again.
  */
 function putBody(ctx: KoaAnswer, body: Buffer): void {
-  if (ctx.body !== undefined || !putAside(ctx, body)) setBody(ctx, body)
+  if (ctx.body === undefined && putAside(ctx, body)) return
+  const hasLength = ctx.res.hasHeader('Content-Length')
+  setBody(ctx, body)
+  if (!hasLength) ctx.res.removeHeader('Content-Length')
 }
 
 /** Replaces an object at `ctx.body` by its JSON text; type and status are already set. */

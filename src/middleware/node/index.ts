@@ -11,6 +11,7 @@ export { checkExplained, checkIsCalled, misplaced } from './misuse.js'
 export {
   changeFields,
   fieldOf,
+  layReply,
   lineOf,
   type NodeRequest,
   rewrittenUrl,

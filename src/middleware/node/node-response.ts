@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
 import { layFields } from '../node-internals/index.js'
+import { type SendingMethods, sendsItself } from './held-answer.js'
 
 /** A request with the properties that other middleware sets. */
 export interface NodeRequest extends IncomingMessage {
@@ -28,14 +29,32 @@ export function sendReply(response: ServerResponse, reply: Reply): void {
   else response.end(reply.body)
 }
 
-/** Sets status, reason and fields of a reply on a response that has no head yet. */
-export function putHead(response: ServerResponse, reply: Reply): void {
+/**
+ * Sets status, reason and fields of a reply on a response that has no head yet.
+ *
+ * @param methods - those that will send the body
+ */
+export function putHead(response: ServerResponse, reply: Reply, methods: SendingMethods = response): void {
   response.statusCode = reply.status
   // HTTP/2 has no reason phrase, and http2 warns when one is set.
   if (reply.reason !== undefined && !('stream' in response)) response.statusMessage = reply.reason
-  layFields(response, reply.fields, reply.checkedNames)
+  layReply(response, reply, methods)
   for (const name of reply.removed) response.removeHeader(name)
   if (reply.status === 206 && 'flush' in response) forbidTransform(response)
+}
+
+/**
+ * Sets the fields of a reply. Without a length that only the cache knows, if middleware in front may add bytes: Node.js
+ * counts what it gets in one piece.
+ */
+export function layReply(response: ServerResponse, reply: Reply, methods: SendingMethods = response): void {
+  const { fields, checkedNames, isLengthAdded } = reply
+  if (!isLengthAdded || sendsItself(response, methods)) {
+    layFields(response, fields, checkedNames)
+    return
+  }
+  const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'content-length')
+  layFields(response, at < 0 ? fields : [...fields.slice(0, at), ...fields.slice(at + 2)])
 }
 
 const { end } = OutgoingMessage.prototype

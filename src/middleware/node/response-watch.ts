@@ -291,7 +291,7 @@ export class ResponseWatch implements ResponseHead {
     // Node.js interprets the removal of Date as a request to send no Date.
     response.sendDate = sendDate
     if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
-    putHead(response, reply)
+    putHead(response, reply, this.#before)
   }
 
   /** If Node.js rejects the head or the end, the handler may respond differently, so the recording is aborted. */
@@ -329,7 +329,8 @@ export class ResponseWatch implements ResponseHead {
         whole !== undefined &&
         !response.hasHeader('content-length') &&
         !response.hasHeader('transfer-encoding') &&
-        hasBody(response)
+        hasBody(response) &&
+        sendsItself(response, this.#before)
       ) {
         response.setHeader('Content-Length', Buffer.byteLength(whole))
       }
