@@ -75,6 +75,32 @@ describe('MemoryTier', () => {
     expect(tier.stats().bytes).toBe(100_000 + 'a'.length + 620)
   })
 
+  it.each([[2], [8], [Number.POSITIVE_INFINITY]])('counts from zero after it was cleared, with room for %d', (room) => {
+    const { tier, evicted } = make(room)
+    for (const key of ['a', 'b']) tier.put(key, slot())
+    const before = tier.get('a')
+    tier.clear()
+    expect(tier.stats()).toMatchObject({ entries: 0, bytes: 0 })
+    if (before !== undefined) tier.put('c', before)
+    tier.put('d', slot('y'))
+    expect(tier.stats()).toMatchObject({ entries: 2, bytes: 2 * entrySize('c', tier.get('c')?.entry ?? slot().entry) })
+    expect([tier.delete('c'), tier.delete('a'), tier.keys(), evicted]).toEqual([true, false, ['d'], []])
+  })
+
+  it('is cleared in much less time than it takes to make room for all entries that it may have', () => {
+    const [made, cleared]: [number[], number[]] = [[], []]
+    for (let round = 0; round < 3; round++) {
+      const startedAt = performance.now()
+      const { tier } = make(300_000)
+      made.push(performance.now() - startedAt)
+      for (const key of ['a', 'b']) tier.put(key, slot())
+      const filledAt = performance.now()
+      tier.clear()
+      cleared.push(performance.now() - filledAt)
+    }
+    expect(Math.min(...cleared)).toBeLessThan(Math.min(...made) / 2)
+  })
+
   it('does not call a deletion or a clearing an eviction', () => {
     const { tier, evicted } = make(3)
     for (const key of ['a', 'b', 'c']) tier.put(key, slot())
