@@ -59,6 +59,8 @@ function attacks<M extends CacheFace>(host: Host<M>, server: () => RedisServer):
     'a name that splits': (meta) => Object.assign(meta, { f: ['X-A: a\r\nSet-Cookie', 'a=b'] }),
     'a value that is an object': (meta) => Object.assign(meta, { f: ['X-A', { a: 1 }] }),
     'a name that is an object': (meta) => Object.assign(meta, { f: [{}, 'a'] }),
+    'the length of other bytes': (meta) => Object.assign(meta, { f: ['Content-Length', '1'] }),
+    'a field that is for one connection': (meta) => Object.assign(meta, { f: ['Trailer', 'X-A'] }),
     'an odd list': (meta) => Object.assign(meta, { f: ['X-A'] }),
     'removed names that are none': (meta) => Object.assign(meta, { x: ['a b'] }),
     'directives that are none': (meta) => Object.assign(meta, { c: { noCacheFields: 7, maxAge: {} } }),

@@ -111,10 +111,15 @@ export function endToEndFields(fields: Fields): Record<string, string | readonly
   const named = connection === undefined ? NO_NAMES : new Set(listMembers(connection.toLowerCase()))
   for (const name of Object.keys(fields)) {
     const value = fields[name]
-    if (value === undefined || HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.has(name)) continue
+    if (value === undefined || isOfConnection(name) || named.has(name)) continue
     kept[name] = value
   }
   return kept
+}
+
+/** Whether a field is always for a single connection, so that it is never stored. @param name - in lower case */
+export function isOfConnection(name: string): boolean {
+  return HOP_BY_HOP.has(name) || name.startsWith('proxy-')
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set()

@@ -53,7 +53,9 @@ export class ShadowResponses extends StoredResponses {
   }
 
   override keep(recorded: RecordedHead, head: StoredHead, body: Buffer, of: ToStore): Kept {
-    return super.keep(recorded, head, this.#shadow.packed(head, body, of), of)
+    // The length of the body is not that of its fingerprint.
+    const fields = head.fields.filter((_, at) => String(head.fields[at - (at % 2)]).toLowerCase() !== 'content-length')
+    return super.keep(recorded, { ...head, fields }, this.#shadow.packed(head, body, of), of)
   }
 }
 

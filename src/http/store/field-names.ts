@@ -1,5 +1,6 @@
 import { validateHeaderName } from 'node:http'
 import { describesBody } from '../rules/conditional.js'
+import { isOfConnection } from '../rules/stored-fields.js'
 import type { FieldList } from '../syntax/fields.js'
 
 /** The names of a response's fields, and what they alone decide: many responses share one such object. */
@@ -9,6 +10,8 @@ export interface FieldNames {
   readonly hasVary: boolean
   /** The index of Cache-Status; -1 if there is none. */
   readonly cacheStatusAt: number
+  /** The index of Content-Length; -1 if there is none. */
+  readonly contentLengthAt: number
   /** The indexes of the fields that a 304 has, too. */
   readonly keptBy304: readonly number[]
   /** {@link lower} and the names that a hit adds; `undefined` if Node.js would reject a name. */
@@ -27,10 +30,29 @@ export function namesInList(list: FieldList): FieldNames {
     lower,
     hasVary: lower.includes('vary'),
     cacheStatusAt: lower.indexOf('cache-status'),
+    contentLengthAt: lower.indexOf('content-length'),
     keptBy304,
     ofHit: sent.every(isValidName) ? [...lower, ...ADDED] : undefined,
     of304: [...keptBy304.map((at) => lower[at] ?? ''), ...ADDED],
   }
+}
+
+/** Whether a stored response can have fields of these names: each once, and none that is for a single connection. */
+export function areStorable({ lower }: FieldNames): boolean {
+  return new Set(lower).size === lower.length && !lower.some(isOfConnection)
+}
+
+/**
+ * Whether the Content-Length of a list, if there is one, is that of its body: with another, a client would take the rest
+ * of the body for the next response, or wait for more of it.
+ *
+ * @param length - of the body, in bytes
+ */
+export function hasLengthOf(length: number, list: FieldList, { contentLengthAt }: FieldNames): boolean {
+  if (contentLengthAt < 0) return true
+  const announced = list[2 * contentLengthAt + 1]
+  if (announced === String(length)) return true
+  return typeof announced === 'string' && /^\d+$/.test(announced) && Number(announced) === length
 }
 
 /** Names of fields that a hit adds to the stored ones; their values are always valid. */

@@ -2,7 +2,7 @@ import type { Entry } from '../../core/entry.js'
 import type { FieldValue } from '../syntax/fields.js'
 import { Remembered } from '../syntax/remembered.js'
 import { isAmount, isInputValues } from '../syntax/well-formed.js'
-import { type FieldNames, isValidName, namesInList } from './field-names.js'
+import { areStorable, type FieldNames, hasLengthOf, isValidName, namesInList } from './field-names.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
 import { readShape, type StoredShape, shapeMembers } from './stored-shape.js'
 
@@ -65,6 +65,7 @@ export function readLines(entry: Entry, text: string): StoredResponse | undefine
   }
   const { body } = entry
   if (known.lacksLength) fields.push('Content-Length', String(body.length))
+  else if (!hasLengthOf(body.length, fields, known.names)) return undefined
   return new StoredResponse(entry, headOf(shape, { identity: text.slice(at), fields, initialAge, cost, values }), {
     body,
     names: known.names,
@@ -128,7 +129,8 @@ function readFirstLine(line: string): KnownShape | undefined {
   const isBodiless = shape.status === 204 || shape.status === 304
   const lacksLength = !isBodiless && !sent.some((name) => name.toLowerCase() === 'content-length')
   const all = lacksLength ? [...sent, 'Content-Length'] : sent
-  return { shape, sent, lacksLength, names: namesInList(all.flatMap((name) => [name, ''])) }
+  const names = namesInList(all.flatMap((name) => [name, '']))
+  return areStorable(names) ? { shape, sent, lacksLength, names } : undefined
 }
 
 function isNames(value: unknown): value is readonly string[] {

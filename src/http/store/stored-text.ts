@@ -1,6 +1,7 @@
 import type { Entry } from '../../core/entry.js'
 import { isAmount, isFieldList, isInputNames, isInputValues } from '../syntax/well-formed.js'
 import { type Encoding, encodingsText, readEncodings } from './encodings.js'
+import { areStorable, hasLengthOf } from './field-names.js'
 import { keepParsed, type Parsed } from './parsed-entries.js'
 import { firstLineOf, headLines, parseObject, readLines } from './stored-lines.js'
 import { type StoredHead, StoredResponse } from './stored-response.js'
@@ -75,7 +76,10 @@ export function parseStored(entry: Entry): StoredResponse | VariantMarker | unde
   if (!isInputValues(values) || values.length !== shape.selecting.length) return undefined
   const encodings = meta.z === undefined ? undefined : readEncodings(meta.z, entry.body.length)
   if (meta.z !== undefined && encodings === undefined) return undefined
-  return new StoredResponse(entry, { ...shape, identity: meta.i, fields, initialAge, cost, values, encodings })
+  const head = { ...shape, identity: meta.i, fields, initialAge, cost, values, encodings }
+  const stored = new StoredResponse(entry, head)
+  const { body, list, names } = stored
+  return areStorable(names) && hasLengthOf(body.length, list, names) ? stored : undefined
 }
 
 /** The description of an entry as an object, of which a response has `s`, the status, and `t`, the route. */

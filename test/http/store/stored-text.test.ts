@@ -118,6 +118,26 @@ describe('the lines of a stored response', () => {
     })
   })
 
+  it.each([['0'], ['00']])('have a Content-Length of %s if that is of the body', (length) => {
+    for (const text of [headText, headObject]) {
+      expect(parsed(text(storedHead({ fields: ['content-length', length] })), '').byName).toEqual({
+        'content-length': length,
+      })
+    }
+  })
+
+  it('and JSON are none of ours with a length of more bytes, a field of connections, or one twice', () => {
+    for (const f of [
+      ['Content-Length', '5'],
+      ['Content-Length', ['4', '4']],
+      ['Trailer', 'a'],
+      ['A', '1', 'a', '1'],
+    ]) {
+      expect(read({ ...HEAD, f })).toBeUndefined()
+    }
+    expect(read({ ...HEAD, f: ['Content-Length', '4'] })).toBeDefined()
+  })
+
   it.each([
     ['a shape that is none', '{"s":200\n0 0\nGET http://a/'],
     ['a status that is none', '{"s":99,"h":[]}\n0 0\nGET http://a/'],
@@ -126,6 +146,10 @@ describe('the lines of a stored response', () => {
     ['fewer lines than names', '{"s":200,"h":["a","b"]}\n0 0\nc\nGET'],
     ['a line with a carriage return', '{"s":200,"h":["a"]}\n0 0\nc\rd: e\nGET'],
     ['a line that no field can have', '{"s":200,"h":["a"]}\n0 0\n\u20ac\nGET'],
+    ['a length of more bytes', '{"s":200,"h":["Content-Length"]}\n0 0\n1\nGET'],
+    ['a length that is none', '{"s":200,"h":["Content-Length"]}\n0 0\n0x0\nGET'],
+    ['a field that is for one connection', '{"s":200,"h":["Transfer-Encoding"]}\n0 0\nchunked\nGET'],
+    ['a field twice', '{"s":200,"h":["X-A","x-a"]}\n0 0\na\nb\nGET'],
     ['no numbers', '{"s":200,"h":[]}\nGET'],
     ['numbers below zero', '{"s":200,"h":[]}\n-1 0\nGET'],
     ['numbers that are none', '{"s":200,"h":[]}\nx 0\nGET'],
