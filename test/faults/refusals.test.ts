@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../../src/core/clock.js'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
 import { RedisServer } from '../support/redis-server.js'
@@ -107,6 +108,22 @@ describe('what Redis refuses', () => {
       return connected && redisError === undefined && pendingInvalidations === 0
     })
     expect(lines.map(({ level, details }) => [level, details.code ?? details.kind])).toContainEqual(['info', 'NOPERM'])
+  })
+
+  it('NOPERM on a sweep: it is made up for, and over, when the permission is back', async () => {
+    // The pause of a minute until the sweep is tried again; a refusal lasts two seconds at least.
+    const setTimer: Clock['setTimer'] = (run, ms) => systemClock.setTimer(run, ms === 60_000 ? 2_100 : ms)
+    const cache = await connected({ clock: { ...systemClock, setTimer } })
+    await cache.set('k', 1, { tags: ['t'] })
+    await server.command('ACL', 'SETUSER', 'default', '-scan')
+    await cache.invalidateTags(['t'])
+    await until('refused', () => /^NOPERM /.test(cache.stats().redisError ?? ''))
+    await server.command('ACL', 'SETUSER', 'default', '+scan')
+    await until('swept', () => cache.stats().counters.swept === 1 && cache.stats().redisError === undefined)
+    expect(lines.map(({ level, details }) => [level, details.purpose])).toEqual([
+      ['warn', 'sweep'],
+      ['info', 'sweep'],
+    ])
   })
 
   it('READONLY: one line, no flapping, few connections, and back when it is a master again', async () => {

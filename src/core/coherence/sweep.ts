@@ -28,6 +28,8 @@ const leaseTime = 10_000
  */
 const firstWait = 1000
 const longestWait = 5000
+/** The same if Redis refuses a command, which it would refuse again. */
+const refusedWait = 60_000
 
 /** Number of bytes read of an entry: they contain its first line and, unless there are many, its tags. */
 const headBytes = 1024
@@ -128,13 +130,14 @@ export class Sweep {
   }
 
   async #try(wait: number): Promise<void> {
+    let next = Math.min(2 * wait, longestWait)
     try {
       if (await this.#sweep()) return
     } catch (thrown) {
-      // Redis would refuse the command again.
-      if (thrown instanceof CacheError && thrown.code === 'redis-reply') return
+      // Tried again in any case: until a sweep has worked, the refusal is told as going on.
+      if (thrown instanceof CacheError && thrown.code === 'redis-reply') next = refusedWait
     }
-    this.#plan(Math.min(2 * wait, longestWait))
+    this.#plan(next)
   }
 
   /** @returns false if there is more to do, or another process is sweeping */
