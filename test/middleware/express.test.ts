@@ -973,6 +973,38 @@ describe.skipIf(!METHODS.includes('QUERY'))('QUERY beside body parsers', () => {
   }
 })
 
+describe.each([
+  ['Express 5', express5],
+  ['Express 4', express4],
+] as const)('the host of a request in %s', (name, create) => {
+  const overridden = name === 'Express 4' ? 'hostname' : 'host'
+
+  it.each(['the request', 'the application'])('is that which %s has put in its place', async (place) => {
+    const app = create()
+    const tenant = (req: IncomingMessage) => `${req.headers['x-tenant']}.example`
+    if (place === 'the application') {
+      Object.defineProperty(app.request, overridden, {
+        get(this: IncomingMessage) {
+          return tenant(this)
+        },
+      })
+    } else {
+      app.use((req, _res, next) => {
+        const host = tenant(req)
+        Object.defineProperty(req, overridden, { get: () => host, configurable: true })
+        next()
+      })
+    }
+    app.use(cached()).get('/', (req, res) => {
+      res.send(name === 'Express 4' ? req.host : req.hostname)
+    })
+    const client = await serve(app)
+    for (const visitor of ['a', 'b', 'a']) {
+      expect((await client('/', { fields: { 'x-tenant': visitor } })).text).toBe(`${visitor}.example`)
+    }
+  })
+})
+
 describe('middleware in front that appends to a response', () => {
   const appending: RequestHandler = (_req, res, next) => {
     const { end } = res

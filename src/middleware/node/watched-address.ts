@@ -136,24 +136,41 @@ function defineGetters(prototype: object): void {
   if (Object.hasOwn(prototype, DEFINED)) return
   Object.defineProperty(prototype, DEFINED, { value: true })
   for (const name of NOTED) layOver(prototype, name, (inputs) => inputs.address())
-  // In Koa these getters do not read the address, and the front door checks whether they are overridden.
-  const isExpress = descriptorOf(prototype, 'xhr') !== undefined
-  if (isExpress) for (const name of UNNOTED) layOver(prototype, name, () => undefined)
+  // In Koa these getters do not read the address.
+  const express = ownerOf(prototype, 'xhr')
+  if (express === undefined) return
+  for (const name of UNNOTED) {
+    if (ownerOf(prototype, name) === express || isLaidOver(prototype, name)) layOver(prototype, name)
+  }
 }
 
-function layOver(prototype: object, name: string, note: (inputs: InputsRead) => void): void {
+/** The getters of {@link UNNOTED}, as far as the application has not overridden them. */
+const LAID_OVER = new WeakSet<object>()
+
+function isLaidOver(holder: object, name: string): boolean {
+  return LAID_OVER.has(descriptorOf(holder, name)?.get ?? LAID_OVER)
+}
+
+/** Whether a getter reads a property that middleware or the application has put in the place of that of Express. */
+function readsOther(request: object, name: string): boolean {
+  if (name === 'hostname') return !isLaidOver(request, 'host')
+  return name === 'host' && !isLaidOver(request, 'hostname')
+}
+
+/** @param note - records a read; `undefined` for a getter of {@link UNNOTED} */
+function layOver(prototype: object, name: string, note?: (inputs: InputsRead) => void): void {
   const known = descriptorOf(prototype, name)
   const get = known?.get
   if (known === undefined || get === undefined) return
-  Object.defineProperty(prototype, name, {
+  const laid = {
     ...known,
     configurable: true,
     get(this: { readonly req?: object }) {
       const scope = scopeOf(this) ?? (this.req && scopeOf(this.req))
       // A revalidation has a scope before it passes the middleware in front of the cache, whose reads do not count.
       const inputs = scope === undefined || scope.isAwaited ? undefined : scope.recording.inputs
-      if (inputs === undefined) return get.call(this)
-      note(inputs)
+      if (inputs === undefined || (note === undefined && readsOther(this, name))) return get.call(this)
+      note?.(inputs)
       inputs.pause()
       try {
         return get.call(this)
@@ -161,13 +178,19 @@ function layOver(prototype: object, name: string, note: (inputs: InputsRead) => 
         inputs.resume()
       }
     },
-  })
+  }
+  if (note === undefined) LAID_OVER.add(laid.get)
+  Object.defineProperty(prototype, name, laid)
 }
 
 function descriptorOf(object: object, name: string | symbol): PropertyDescriptor | undefined {
+  const owner = ownerOf(object, name)
+  return owner && Object.getOwnPropertyDescriptor(owner, name)
+}
+
+function ownerOf(object: object, name: string | symbol): object | undefined {
   for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at)) {
-    const own = Object.getOwnPropertyDescriptor(at, name)
-    if (own !== undefined) return own
+    if (Object.hasOwn(at, name)) return at
   }
   return undefined
 }
