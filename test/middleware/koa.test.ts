@@ -326,6 +326,22 @@ describe.each([
   })
 
   describe('beside other middleware', () => {
+    it('observes a ctx.hostname that middleware in front has defined', async () => {
+      const client = await page(
+        (ctx) => {
+          ctx.body = ctx.hostname
+        },
+        (ctx, next) => {
+          const hostname = `${ctx.get('x-tenant')}.example`
+          Object.defineProperty(ctx.request, 'hostname', { get: () => hostname, configurable: true })
+          return next()
+        },
+      )
+      for (const visitor of ['a', 'b', 'a']) {
+        expect((await client('/', { fields: { 'x-tenant': visitor } })).text).toBe(`${visitor}.example`)
+      }
+    })
+
     it('leaves the length of a hit to Node.js, if middleware in front may append and the handler sets none', async () => {
       const client = await page(
         (ctx) => {

@@ -115,7 +115,7 @@ const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([
     'response',
   ],
   // Observed by rules of their own.
-  ...['host', 'hostname', 'href', 'protocol', 'query', 'querystring', 'search', 'URL', 'url'],
+  ...['host', 'href', 'protocol', 'query', 'querystring', 'search', 'URL', 'url'],
 ])
 
 /** Properties that are not inputs, of each kind of object. */
