@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
 import { guardDirectory } from '../test/support/guard.js'
@@ -24,6 +24,10 @@ export async function buildBefore(folder: string): Promise<void> {
   const other = `${resolve(folder)}/`
   if (!existsSync(`${other}src/index.ts`)) throw new Error(`--before: there is no src/index.ts in ${other}`)
   await buildWith(other, programsOf(true))
+  const library = readdirSync(programsOf(true)).find((name) => name.startsWith('library-')) ?? ''
+  const text = readFileSync(join(programsOf(true), library), 'utf8')
+  if (!text.includes(`//#region ${relative(root, other)}/src/`))
+    throw new Error(`--before: no file of ${other} was built`)
 }
 
 /** The folder of the programs with the library of this checkout, or of the other one. */
@@ -34,6 +38,8 @@ export function programsOf(isBefore: boolean): string {
 async function buildWith(library: string, outDir: string): Promise<void> {
   await build({
     config: false,
+    // Its paths say where `fallback-cache/express` and the others are.
+    tsconfig: `${library}tsconfig.json`,
     cwd: root,
     entry: { candidate: 'bench/candidate.ts', load: 'bench/load/own-process.ts' },
     outDir,
@@ -46,12 +52,5 @@ async function buildWith(library: string, outDir: string): Promise<void> {
     logLevel: 'error',
     // By the name of its file, a profile tells the library from the applications that use it.
     outputOptions: { codeSplitting: { groups: [{ name: 'library', test: /\/src\// }] } },
-    alias: {
-      'fallback-cache/express': `${library}src/middleware/express.ts`,
-      'fallback-cache/koa': `${library}src/middleware/koa.ts`,
-      'fallback-cache/opentelemetry': `${library}src/observe/opentelemetry.ts`,
-      'fallback-cache/prometheus': `${library}src/observe/prometheus.ts`,
-      'fallback-cache': `${library}src/index.ts`,
-    },
   })
 }
