@@ -34,7 +34,8 @@ if (node === undefined) {
 }
 
 const { size = 1024, maxEntries = 20_000, processes = 1, revalidates, isRedisGone, ...asked } = chosen
-const seconds = flags.short ? 0.3 : 5
+// A second, for a process of low priority also: fewer samples may name none of its functions.
+const seconds = flags.short ? 1 : 5
 await buildPrograms()
 const directory = `${built}/profile`
 mkdirSync(directory, { recursive: true })
