@@ -71,7 +71,8 @@ rmSync(COMPILED, { recursive: true, force: true })
 
 await tests('latency of single calls', ['--project=alone'])
 // The other measurements of latency mostly wait. What has no deadline of milliseconds takes that time, and is not left to what the
-// tests behind leave of the processor: it starts programs. The checks and the simulation are.
+// tests behind leave of the processor: it starts programs. The checks and the simulation are. One process at a time, so that one
+// core is free for what is measured.
 const building = build()
 const unhurriedDone = building.then(unhurried)
 const background = unhurriedDone.then(async () => Promise.all([check(await building), simulation()]))
@@ -84,11 +85,11 @@ const others = otherVersions().map((major, index) => ({
 }))
 const hosts = others.length < HOSTS_ON_OTHERS.length ? {} : { hosts: HOSTS_HERE }
 const packing = Promise.all(others.map(({ fetched }) => fetched)).then(async () => packed(await building))
-// Two runs at a time, those that take longest first. What may miss no deadline, and the other versions, have their turn before the
-// rest of the tests on this one.
+// Two runs at a time, those that take longest first. What may miss no deadline has its turn before the others, which share the
+// rest alike: a test that only computes is not kept waiting until its time is over.
 await twoAtATime([
   deadlines,
-  () => tests(`Node.js ${process.version}`, NO_DEADLINES, { ...hosts, priority: BEHIND }),
+  () => tests(`Node.js ${process.version}`, [...NO_DEADLINES, '--maxWorkers=4'], { ...hosts, priority: BEHIND }),
   ...others.toReversed().map((other) => () => onOtherNode(other)),
   leastPermissions,
 ])
@@ -111,7 +112,8 @@ async function onOtherNode({ major, fetched, hosts }) {
   const files = names.map((name) => `test/${name}`)
   // Of the files with deadlines, those of coherence are left out there: three at a time.
   const env = { WORKERS: '3' }
-  if (node) await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node, isBeside: true, hosts, env })
+  if (node)
+    await tests(`Node.js ${major}`, [...LIBRARY, ...files], { node, isBeside: true, hosts, env, priority: BEHIND })
   else missing(`Node.js ${major}: no binary for ${process.platform}-${process.arch} could be had from npm`)
 }
 
@@ -124,7 +126,11 @@ async function deadlines() {
 async function leastPermissions() {
   if (process.env.SKIP_REDIS === '1') return
   const files = WITH_LEAST_PERMISSIONS.map((name) => `test/${name}.test.ts`)
-  await tests('the least permissions', [...LIBRARY, ...files], { isBeside: true, env: { REDIS_ACL: 'least' } })
+  await tests('the least permissions', [...LIBRARY, ...files], {
+    isBeside: true,
+    priority: BEHIND,
+    env: { REDIS_ACL: 'least' },
+  })
 }
 
 /** Installations, which may wait for the network and for each other: one at a time. */
@@ -134,7 +140,7 @@ async function packed(/** @type {boolean} */ isBuilt) {
 }
 
 async function unhurried() {
-  await tests('without deadlines', [UNHURRIED, '--maxWorkers=2'], { isBeside: true, priority: LAST })
+  await tests('without deadlines', [UNHURRIED, '--maxWorkers=1'], { isBeside: true, priority: LAST })
 }
 
 async function simulation() {

@@ -65,7 +65,7 @@ export async function runVitest(args, how = {}) {
  * Priorities: what has the processor when tests leave some of it, and what has only what all others leave, and disturbs no
  * measurement of latency.
  */
-export const BEHIND = 5
+export const BEHIND = 3
 export const LAST = 19
 
 /**
