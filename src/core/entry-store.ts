@@ -19,7 +19,7 @@ import type { Absence, Found } from './found.js'
 import type { RunMark } from './mark.js'
 import type { CoreSettings } from './options.js'
 import type { Invalidation } from './receipt.js'
-import type { Stamp } from './stamp.js'
+import { nowhere, type Stamp } from './stamp.js'
 import { type EvictionReason, entrySize, type MemorySlot, type MemoryStats, MemoryTier } from './tiers/memory-tier.js'
 
 /** The reason why a result was not stored. */
@@ -37,7 +37,6 @@ export interface StoreResult {
   readonly written: Promise<boolean>
 }
 
-const nowhere: Stamp = { incarnation: '-', position: 0 }
 const notWritten = Promise.resolve(false)
 
 /**

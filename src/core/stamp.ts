@@ -6,3 +6,6 @@ export interface Stamp {
   readonly incarnation: string
   readonly position: number
 }
+
+/** The position in the log before it was opened. */
+export const nowhere: Stamp = { incarnation: '-', position: 0 }

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Coherence } from '../../src/core/coherence/coherence.js'
 import { CurrentCopies } from '../../src/core/coherence/current-copies.js'
-import { Follower } from '../../src/core/coherence/follower.js'
 import { Journal } from '../../src/core/coherence/journal.js'
 import { Knowledge } from '../../src/core/coherence/knowledge.js'
+import { LogPosition } from '../../src/core/coherence/log-position.js'
 import { Mirror } from '../../src/core/coherence/mirror.js'
 import { RetiredKeys } from '../../src/core/coherence/retired-keys.js'
 import { SharedLog } from '../../src/core/coherence/shared-log.js'
@@ -153,7 +153,7 @@ const rules: readonly BrokenRule[] = [
   },
   {
     rule: 'a flush is an order also where the clock of the server was set back',
-    break: () => vi.spyOn(Follower.prototype, 'wasInStepBefore').mockReturnValue(false),
+    break: () => vi.spyOn(LogPosition.prototype, 'wasInStepBefore').mockReturnValue(false),
     options: { only: clockSet },
     breaks: ['C7'],
     first: 2095,

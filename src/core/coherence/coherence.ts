@@ -16,19 +16,18 @@ import { Confirmations } from './confirmations.js'
 import type { Cover } from './cover.js'
 import { Follower } from './follower.js'
 import { Heartbeat } from './heartbeat.js'
-import { Journal, type JournalStats, type KnownStats } from './journal.js'
+import type { JournalStats, KnownStats } from './journal.js'
 import { JournalFile } from './journal-file.js'
-import { Knowledge } from './knowledge.js'
 import { Link } from './link.js'
 import { type Confirmed, LogAppender } from './log-appender.js'
-import type { LogParts } from './log-parts.js'
+import { type LogParts, newLogParts } from './log-parts.js'
+import type { LogPosition } from './log-position.js'
 import type { Recorded } from './mirror.js'
-import { Nonces } from './nonces.js'
 import { type OutageStats, Outages } from './outages.js'
 import { Recovery } from './recovery.js'
 import { RedisReports, redisCodeOf } from './redis-reports.js'
 import { ServerCheck } from './server-check.js'
-import { type LogState, SharedLog } from './shared-log.js'
+import type { LogState } from './shared-log.js'
 import { tellInvalidation } from './tell-invalidation.js'
 
 /** How long `close` tries to append pending invalidations without getting any further, in ms. */
@@ -77,12 +76,11 @@ export class Coherence {
   readonly #reports: RedisReports
   readonly #check: ServerCheck
   readonly #heartbeat: Heartbeat
-  readonly #log: SharedLog
+  readonly #parts: LogParts
+  readonly #position: LogPosition
   readonly #follower: Follower
   readonly #recovery: Recovery
-  readonly #journal: Journal
   readonly #appender: LogAppender
-  readonly #knowledge: Knowledge
   readonly #confirmations: Confirmations
   readonly #outages: Outages
   readonly #port: RedisPort
@@ -97,7 +95,7 @@ export class Coherence {
   #closed = false
 
   constructor(parts: CoherenceParts, duties: CoherenceDuties) {
-    const { port, mirror, settings, counters, events } = parts
+    const { port, settings, counters, events } = parts
     const { clock } = settings
     this.#port = port
     this.#clock = clock
@@ -125,12 +123,10 @@ export class Coherence {
       onOutOfStep: (failure) => this.#onOutOfStep(failure),
     })
     this.#check = new ServerCheck(parts, this.tier)
-    const nonces = new Nonces()
-    this.#confirmations = new Confirmations(parts, this.tier, nonces.id)
-    this.#knowledge = new Knowledge(clock, settings.maxJournalBytes)
-    this.#journal = new Journal({ mirror, nonces, clock }, settings.maxJournalBytes, this.#openFile())
-    this.#log = new SharedLog(port, settings.keyPrefix, settings.maxHandlerTime)
-    const log = { log: this.#log, journal: this.#journal, mirror, nonces, knowledge: this.#knowledge, clock }
+    const log = newLogParts(parts, this.#openFile())
+    this.#parts = log
+    this.#position = log.position
+    this.#confirmations = new Confirmations(parts, this.tier, log.nonces.id)
     const onLostTrack = (message: string) => this.#onLostTrack(message)
     this.#follower = new Follower(log, {
       onRecords: (covers, { nonce, position }) => {
@@ -143,7 +139,7 @@ export class Coherence {
     this.changes = settings.read === 'confirmed' ? new Changes(port, settings.keyPrefix, clock) : undefined
     this.#heartbeat = new Heartbeat(
       parts,
-      { tier: this.tier, log: this.#log, follower: this.#follower },
+      { tier: this.tier, ...log },
       { isConnected: () => this.isConnected, follow: (text, askedAt) => this.follow(text, askedAt), onLostTrack },
     )
     this.#recovery = new Recovery(this.tier, this.#follower, log, {
@@ -151,14 +147,14 @@ export class Coherence {
       onEntered: (life) => this.#onEntered(life),
       onOpened: (state) => this.#onOpened(state),
     })
-    this.#appender = this.#newAppender(log)
+    this.#appender = this.#newAppender()
     this.#link = this.#newLink()
   }
 
-  #newAppender(log: LogParts): LogAppender {
+  #newAppender(): LogAppender {
     const { tier } = this
-    const parts = { tier, follower: this.#follower, heartbeat: this.#heartbeat, confirmations: this.#confirmations }
-    return new LogAppender(log, parts, {
+    const parts = { tier, heartbeat: this.#heartbeat, confirmations: this.#confirmations }
+    return new LogAppender(this.#parts, parts, {
       waitForStart: () => this.waitForStart(),
       isConnected: () => this.isConnected,
       onUnavailable: () => this.noteUnavailable(),
@@ -269,25 +265,25 @@ export class Coherence {
     return this.#isSuspect
   }
 
-  /** See {@link Follower.confirmedAt}. */
+  /** See {@link LogPosition.confirmedAt}. */
   get confirmedAt(): number {
-    return this.#follower.confirmedAt
+    return this.#position.confirmedAt
   }
 
-  /** See {@link Follower.stamp}. */
+  /** See {@link LogPosition.stamp}. */
   get stamp(): Stamp {
-    return this.#follower.stamp
+    return this.#position.stamp
   }
 
   /** Whether processes of this log may read which entries in Redis have changed: not if the head has just denied it. */
   get countsChanges(): boolean {
     if (this.changes !== undefined || this.#clock.monotonic() - this.confirmedAt > uncountedFor) return true
-    return /^ c\d/.test(this.#follower.head?.more ?? '')
+    return /^ c\d/.test(this.#position.head?.more ?? '')
   }
 
   /** The key of the log's head, which is read together with every entry. */
   get headKey(): string {
-    return this.#log.headKey
+    return this.#parts.log.headKey
   }
 
   /** See {@link Follower.follow} and {@link Changes.follow}. */
@@ -329,7 +325,7 @@ export class Coherence {
   }
 
   stats(): JournalStats & KnownStats {
-    return { ...this.#journal.stats(), ...this.#knowledge.size }
+    return { ...this.#parts.journal.stats(), ...this.#parts.knowledge.size }
   }
 
   /** See {@link Outages.stats}. */
@@ -341,7 +337,7 @@ export class Coherence {
   logStats(): LogStats {
     const lag = Math.max(0, this.#clock.monotonic() - this.confirmedAt)
     return {
-      position: this.#follower.head?.position ?? null,
+      position: this.#position.head?.position ?? null,
       lagSeconds: Number.isFinite(lag) ? lag / 1000 : null,
     }
   }
@@ -355,7 +351,7 @@ export class Coherence {
     this.#closed = true
     const isHopeless = this.#port.obstacle !== undefined
     if (!isHopeless) await this.#drain()
-    const { pending } = this.#journal.stats()
+    const { pending } = this.#parts.journal.stats()
     if (pending > 0) this.#reports.untold(pending, this.#settings.journalFile !== undefined)
     this.#link.close()
     this.#heartbeat.stop()
@@ -366,14 +362,14 @@ export class Coherence {
   async #drain(): Promise<void> {
     const last = this.#clock.monotonic() + longestPatience
     const next = (): number => Math.min(this.#clock.monotonic() + patience, last)
-    let end = this.#follower.head === undefined ? last : next()
-    for (let { pending } = this.#journal.stats(); pending > 0; ) {
+    let end = this.#position.head === undefined ? last : next()
+    for (let { pending } = this.#parts.journal.stats(); pending > 0; ) {
       const left = end - this.#clock.monotonic()
       if (left <= 0) return
       await settledWithin(this.#clock, this.#link.lookNow(), left)
       // Those that were sent are pending until Redis has answered.
       await pause(this.#clock, this.isConnected ? 5 : 50)
-      const now = this.#journal.stats().pending
+      const now = this.#parts.journal.stats().pending
       if (now < pending) end = next()
       pending = now
     }
@@ -432,13 +428,13 @@ export class Coherence {
     this.#outages.begin()
     // Under load, requests may give up before a healthy Redis is connected: wait before logging, unless the client
     // reports an error.
-    if (this.#follower.head === undefined && this.#connectionError === undefined) {
+    if (this.#position.head === undefined && this.#connectionError === undefined) {
       this.later(() => {
-        if (this.#follower.head === undefined) {
+        if (this.#position.head === undefined) {
           this.#reports.lost(this.#connectionError ?? this.#link.cause ?? cause, true)
         }
       })
-    } else this.#reports.lost(cause, this.#follower.head === undefined)
+    } else this.#reports.lost(cause, this.#position.head === undefined)
     this.#events.tell('outage', { cause })
   }
 
@@ -450,7 +446,7 @@ export class Coherence {
     const writeBack = this.#duties.onConnected()
     this.#reports.recovered({ seconds: milliseconds / 1000, replayed: this.#recovery.replayed, writeBack })
     // Invalidations issued while the recovery was completing.
-    for (const issued of this.#journal.pending()) void this.#appender.append(issued)
+    for (const issued of this.#parts.journal.pending()) void this.#appender.append(issued)
   }
 
   async #onEntered(life: string): Promise<void> {

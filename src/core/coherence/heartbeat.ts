@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import type { CoherenceParts } from './coherence-parts.js'
-import type { Follower } from './follower.js'
+import type { LogPosition } from './log-position.js'
 import type { SharedLog } from './shared-log.js'
 
 /** How often each process checks whether the log is complete, in ms. */
@@ -17,11 +17,11 @@ interface HeartbeatDuties {
   readonly onLostTrack: (message: string) => Promise<never>
 }
 
-/** The log, and how it is read. */
+/** The log, and how far this process has read it. */
 interface LogAccess {
   readonly tier: RedisTier
   readonly log: SharedLog
-  readonly follower: Follower
+  readonly position: LogPosition
 }
 
 /** Reads the log when no request does, so that the mirror is never far behind, and checks that the log is complete. */
@@ -31,7 +31,7 @@ export class Heartbeat {
   readonly #period: number
   readonly #tier: RedisTier
   readonly #log: SharedLog
-  readonly #follower: Follower
+  readonly #position: LogPosition
   readonly #duties: HeartbeatDuties
   #timer: Timer | undefined
   #vouchedAt = 0
@@ -39,7 +39,7 @@ export class Heartbeat {
 
   constructor(
     { port, settings }: Pick<CoherenceParts, 'port' | 'settings'>,
-    { tier, log, follower }: LogAccess,
+    { tier, log, position }: LogAccess,
     duties: HeartbeatDuties,
   ) {
     const { clock, lease, read } = settings
@@ -48,7 +48,7 @@ export class Heartbeat {
     this.#period = read === 'memory-first' ? Math.max(lease / 4, 10) : 1000
     this.#tier = tier
     this.#log = log
-    this.#follower = follower
+    this.#position = position
     this.#duties = duties
   }
 
@@ -59,7 +59,7 @@ export class Heartbeat {
       const now = this.#clock.monotonic()
       if (!this.#duties.isConnected()) return
       if (now - this.#vouchedAt >= vouchPeriod) void this.#vouch(now)
-      if (now - this.#follower.confirmedAt >= this.#period / 2) void this.look(now)
+      if (now - this.#position.confirmedAt >= this.#period / 2) void this.look(now)
     }, this.#period)
   }
 
@@ -89,9 +89,9 @@ export class Heartbeat {
     this.#vouchedAt = now
     return this.#tier
       .run(async () => {
-        const { incarnation } = this.#follower.stamp
+        const { incarnation } = this.#position.stamp
         const isWhole = await this.#log.isWhole(incarnation)
-        if (!isWhole && incarnation === this.#follower.stamp.incarnation && this.#duties.isConnected()) {
+        if (!isWhole && incarnation === this.#position.stamp.incarnation && this.#duties.isConnected()) {
           await this.#duties.onLostTrack('a key of the invalidation log is gone, or the server is another one')
         }
       })

@@ -4,10 +4,11 @@ import { Lanes } from '../tiers/lanes.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { firstBatch } from './batches.js'
 import { asking, type Confirmations } from './confirmations.js'
-import type { Follower } from './follower.js'
 import type { Heartbeat } from './heartbeat.js'
 import type { Issued, Journal, Told } from './journal.js'
 import type { LogParts } from './log-parts.js'
+import type { LogPosition } from './log-position.js'
+import { LogWriter } from './log-writer.js'
 import type { Recorded } from './mirror.js'
 import type { Nonces } from './nonces.js'
 
@@ -25,7 +26,6 @@ export interface Confirmed extends Told {
 /** The parts that appending needs. */
 interface AppendingParts {
   readonly tier: RedisTier
-  readonly follower: Follower
   readonly heartbeat: Heartbeat
   readonly confirmations: Confirmations
 }
@@ -46,7 +46,8 @@ export class LogAppender {
   readonly #nonces: Nonces
   readonly #clock: Clock
   readonly #tier: RedisTier
-  readonly #follower: Follower
+  readonly #position: LogPosition
+  readonly #writer: LogWriter
   readonly #heartbeat: Heartbeat
   readonly #confirmations: Confirmations
   readonly #duties: AppenderDuties
@@ -56,16 +57,17 @@ export class LogAppender {
   /** Those that were sent with others, and wait for the answer. */
   readonly #sent = new Map<Issued, Promise<void>>()
 
-  constructor({ journal, nonces, clock }: LogParts, parts: AppendingParts, duties: AppenderDuties) {
-    this.#journal = journal
-    this.#nonces = nonces
-    this.#clock = clock
+  constructor(log: LogParts, parts: AppendingParts, duties: AppenderDuties) {
+    this.#journal = log.journal
+    this.#nonces = log.nonces
+    this.#clock = log.clock
+    this.#position = log.position
+    this.#writer = new LogWriter(log)
     this.#tier = parts.tier
-    this.#follower = parts.follower
     this.#heartbeat = parts.heartbeat
     this.#confirmations = parts.confirmations
     this.#duties = duties
-    this.#lanes = new Lanes(clock, appending)
+    this.#lanes = new Lanes(log.clock, appending)
   }
 
   /**
@@ -93,7 +95,7 @@ export class LogAppender {
       await this.#lanes.run(() => this.#appendNow(issued))
       // Other processes have appended records before it: read them, so that the next stamp is not older than this
       // record.
-      if (issued.told !== undefined && this.#follower.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
+      if (issued.told !== undefined && this.#position.missesOwn) await this.#heartbeat.look(this.#clock.monotonic())
     } catch (thrown) {
       // Until the log has the record, Redis may return the entries that were just invalidated.
       if (issued.told === undefined) this.#duties.onFailed(asError(thrown))
@@ -108,10 +110,10 @@ export class LogAppender {
     if (issued.told !== undefined) return
     const sent = this.#sent.get(issued)
     if (sent !== undefined) return sent
-    const { head } = this.#follower
+    const { head } = this.#position
     if (!this.#duties.isConnected() || head === undefined) return this.#duties.onUnavailable()
     const batch = firstBatch(issued, this.#waiting)
-    const answered = this.#tier.run(() => this.#follower.append(head.incarnation, batch), 'invalidate')
+    const answered = this.#tier.run(() => this.#writer.append(head.incarnation, batch), 'invalidate')
     for (const one of batch) {
       this.#waiting.delete(one)
       this.#sent.set(one, answered)

@@ -1,8 +1,15 @@
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import type { LogReader } from './follower.js'
-import type { SharedLog } from './shared-log.js'
+import type { CoverMark, LogPage, SharedLog } from './shared-log.js'
+
+/** Reads the log within the caller's deadlines. */
+export interface LogReader {
+  /** Reads up to `count` records from a position on, inclusive. */
+  readonly since: (from: number, count: number) => Promise<LogPage>
+  /** Reads some marks, from a position on. */
+  readonly marksFrom: (from: number) => Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }>
+}
 
 /** How often a page is asked for; the reply to an earlier attempt may still be on its way, before that to a later one. */
 const mostAttempts = 5
