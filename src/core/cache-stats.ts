@@ -1,6 +1,6 @@
 import type { ChangeStats } from './coherence/change-stats.js'
-import type { LogStats } from './coherence/coherence.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
+import type { LogStats } from './coherence/log-position.js'
 import type { MirrorStats } from './coherence/mirror.js'
 import type { OutageStats } from './coherence/outages.js'
 import type { BoardStats } from './coherence/process-board.js'

@@ -1,6 +1,6 @@
 import { type ChangeStats, NO_CHANGES } from './coherence/change-stats.js'
-import type { LogStats } from './coherence/coherence.js'
 import type { JournalStats, KnownStats } from './coherence/journal.js'
+import type { LogStats } from './coherence/log-position.js'
 import type { Mirror, MirrorStats } from './coherence/mirror.js'
 import type { OutageStats } from './coherence/outages.js'
 import type { BoardStats } from './coherence/process-board.js'
@@ -52,6 +52,7 @@ const NO_OUTAGE: OutageStats = { seconds: 0, currentSeconds: null }
 export function entryStoreStats({ memory, mirror, shared, shadow }: MeasuredStore): EntryStoreStats {
   const { store, failure, isConfigured } = shared
   const coherence = store?.coherence
+  const connection = coherence?.connection
   return {
     memory: memory.stats(),
     oldestStoredAt: memory.oldest()?.entry.storedAt,
@@ -62,11 +63,11 @@ export function entryStoreStats({ memory, mirror, shared, shadow }: MeasuredStor
     pendingWrites: store?.writer.pending ?? 0,
     retired: store?.retirement.stats() ?? mirror.retired.stats(),
     changes: coherence?.changes?.stats() ?? NO_CHANGES,
-    commandsInFlight: coherence?.tier.inFlight ?? 0,
-    isConnected: coherence === undefined ? !isConfigured : coherence.isConnected,
-    redisError: coherence === undefined ? failure?.message : coherence.redisError,
-    circuitState: coherence?.breaker.state ?? 'closed',
-    circuitFailures: coherence?.breaker.failures ?? 0,
+    commandsInFlight: connection?.tier.inFlight ?? 0,
+    isConnected: connection === undefined ? !isConfigured : connection.isConnected,
+    redisError: connection === undefined ? failure?.message : connection.error,
+    circuitState: connection?.breaker.state ?? 'closed',
+    circuitFailures: connection?.breaker.failures ?? 0,
     board: store?.board.stats(),
     shadow,
   }

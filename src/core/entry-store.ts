@@ -105,9 +105,9 @@ export class EntryStore {
    * False if the last command sent to Redis was not answered in time, or there is no connection. True without Redis.
    */
   get isAnswering(): boolean {
-    const coherence = this.#shared.store?.coherence
-    if (coherence === undefined) return !this.isShared
-    return coherence.isConnected && coherence.breaker.failures === 0
+    const connection = this.#shared.store?.coherence.connection
+    if (connection === undefined) return !this.isShared
+    return connection.isConnected && connection.breaker.failures === 0
   }
 
   /**
@@ -250,12 +250,13 @@ export class EntryStore {
   inspected(): InspectedTiers {
     const memory = this.#memory
     const { store } = this.#shared
-    if (store?.coherence.isConnected !== true) return { memory, redis: undefined }
+    if (store?.coherence.connection.isConnected !== true) return { memory, redis: undefined }
     const { port, coherence } = store
     const { keyPrefix } = this.#settings
     const { incarnation } = coherence.stamp
+    const { tier } = coherence.connection
     // A look that takes too long must not open the circuit breaker.
-    const run = <T>(operation: () => Promise<T>): Promise<T> => coherence.tier.probe(operation)
+    const run = <T>(operation: () => Promise<T>): Promise<T> => tier.probe(operation)
     return { memory, redis: { port, keyPrefix, incarnation, mirror: this.#mirror, run } }
   }
 

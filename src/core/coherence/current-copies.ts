@@ -35,7 +35,7 @@ export class CurrentCopies {
     const large = kept !== undefined && id !== undefined ? { id, stamp: kept.stamp } : undefined
     const changes = this.#changes
     if (changes?.isOpen(incarnation) !== true) {
-      changes?.retry(coherence.tier, coherence.headKey, incarnation)
+      changes?.retry(coherence.connection.tier, coherence.headKey, incarnation)
       return { held: large, slot: kept, place: undefined }
     }
     const asked: EntryLookup & { held: Held | undefined; place: number } = {

@@ -11,6 +11,7 @@ import { CurrentCopies, type EntryLookup } from './current-copies.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
+import type { RedisConnection } from './redis-connection.js'
 import type { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
 
@@ -22,6 +23,7 @@ export class EntryReader {
   readonly #mirror: Mirror
   readonly #memory: JudgedMemory
   readonly #coherence: Coherence
+  readonly #connection: RedisConnection
   readonly #entries: SharedEntries
   readonly #ownership: Ownership
   readonly #copies: CurrentCopies
@@ -36,6 +38,7 @@ export class EntryReader {
     this.#mirror = mirror
     this.#memory = memory
     this.#coherence = coherence
+    this.#connection = coherence.connection
     this.#entries = entries
     this.#ownership = ownership
     this.#copies = new CurrentCopies(parts)
@@ -43,8 +46,8 @@ export class EntryReader {
 
   /** See `EntryStore.find`. */
   find(key: string): Found | undefined | Promise<Found | undefined> {
-    if (this.#coherence.starting !== undefined) return this.#findOnceStarted(key)
-    if (!this.#coherence.isConnected) return this.#findWhileDisconnected(key)
+    if (this.#connection.starting !== undefined) return this.#findOnceStarted(key)
+    if (!this.#connection.isConnected) return this.#findWhileDisconnected(key)
     if (this.#settings.read === 'memory-first' && this.#leaseHolds()) {
       const found = this.#memory.find(key, false)
       // Another process may have refreshed a stale entry, which the lease does not show.
@@ -55,8 +58,8 @@ export class EntryReader {
 
   /** See `EntryStore.peek`. */
   async peek(key: string): Promise<Found | Absence> {
-    await this.#coherence.waitForStart()
-    if (!this.#coherence.isConnected) return this.#peekWhileDisconnected(key)
+    await this.#connection.waitForStart()
+    if (!this.#connection.isConnected) return this.#peekWhileDisconnected(key)
     const known = this.#memory.peek(key, false)
     const isOwn = this.#memory.tier.peek(key)?.writtenIn === undefined
     const isFirst = isOwn || (this.#settings.read === 'memory-first' && this.#leaseHolds())
@@ -96,12 +99,12 @@ export class EntryReader {
   }
 
   async #findOnceStarted(key: string): Promise<Found | undefined> {
-    await this.#coherence.waitForStart()
-    return this.#coherence.isConnected ? this.#findShared(key) : this.#findWhileDisconnected(key)
+    await this.#connection.waitForStart()
+    return this.#connection.isConnected ? this.#findShared(key) : this.#findWhileDisconnected(key)
   }
 
   #findWhileDisconnected(key: string): Found | undefined {
-    this.#coherence.noteUnavailable()
+    this.#connection.noteUnavailable()
     const slot = this.#memory.tier.peek(key)
     if (slot === undefined || !this.#isConfirmed(slot)) return undefined
     return this.#memory.find(key, true)
@@ -133,7 +136,7 @@ export class EntryReader {
       read = await this.#entries.read(key, asked.held)
       if (typeof read === 'object') this.#counters.redisBytesRead += read.length
     } catch (thrown) {
-      if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#coherence.isInStep()
+      if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#connection.isInStep()
       return this.#isConfirmedSince(askedAt) ? this.#memory.find(key, false) : this.#findWhileDisconnected(key)
     }
     this.#meetTombstone(key, read)
@@ -188,7 +191,7 @@ export class EntryReader {
   #isConfirmedSince(askedAt: number): boolean {
     // What was not read may be what has changed.
     if (this.#settings.read === 'confirmed') return false
-    return this.#coherence.isConnected && this.#coherence.confirmedAt >= askedAt
+    return this.#connection.isConnected && this.#coherence.confirmedAt >= askedAt
   }
 
   /** Applies a tombstone found in Redis: if it is new to this process, the entry in memory is invalid too. */
@@ -213,7 +216,7 @@ export class EntryReader {
    * head belongs to another command too.
    */
   async #findDespiteStray(key: string): Promise<Found | undefined> {
-    if (!(await this.#coherence.isInStep())) return this.#findWhileDisconnected(key)
+    if (!(await this.#connection.isInStep())) return this.#findWhileDisconnected(key)
     this.#counters.foreignEntries++
     return this.#findAlone(key, this.#memory.tier.peek(key))
   }

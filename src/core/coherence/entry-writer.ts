@@ -10,6 +10,7 @@ import type { Coherence } from './coherence.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
+import type { RedisConnection } from './redis-connection.js'
 import type { LateEntry, SharedEntries, Written } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
 import { WriteBack } from './write-back.js'
@@ -30,6 +31,7 @@ export class EntryWriter {
   readonly #mirror: Mirror
   readonly #memory: JudgedMemory
   readonly #coherence: Coherence
+  readonly #connection: RedisConnection
   readonly #entries: SharedEntries
   readonly #ownership: Ownership
   readonly #changes: Changes | undefined
@@ -43,6 +45,7 @@ export class EntryWriter {
     this.#mirror = mirror
     this.#memory = memory
     this.#coherence = coherence
+    this.#connection = coherence.connection
     this.#entries = entries
     this.#ownership = ownership
     this.#changes = changes
@@ -73,16 +76,16 @@ export class EntryWriter {
     try {
       if (slot.entry.body.length > this.#settings.maxRedisBytes) {
         this.#counters.tooLargeForRedis++
-        if (this.#coherence.isConnected) await this.#giveWay(key, slot)
+        if (this.#connection.isConnected) await this.#giveWay(key, slot)
         return false
       }
-      await this.#coherence.waitForStart()
-      if (this.#coherence.isConnected) {
+      await this.#connection.waitForStart()
+      if (this.#connection.isConnected) {
         // It must be valid up to the position with which it is stamped.
         if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
         return await this.#send(key, slot, slot.stamp, { isAssigned })
       }
-      this.#coherence.noteUnavailable()
+      this.#connection.noteUnavailable()
     } catch {
       this.#writeBack.remember(key)
     }
@@ -94,7 +97,7 @@ export class EntryWriter {
    * returns the previous version.
    */
   async amend(key: string, was: Entry, slot: MemorySlot): Promise<void> {
-    if (!this.#coherence.isConnected) return
+    if (!this.#connection.isConnected) return
     if (slot.writtenIn !== this.#coherence.stamp.incarnation) {
       // The previous version is being written, or its writing has failed.
       this.#writeBack.remember(key)
@@ -113,10 +116,10 @@ export class EntryWriter {
    * meantime. Returns `undefined` if Redis does not answer, so that the caller does not wait for it again.
    */
   async advance(key: string, slot: MemorySlot): Promise<MemorySlot | undefined> {
-    await this.#coherence.waitForStart()
-    if (this.#coherence.starting !== undefined) return undefined
+    await this.#connection.waitForStart()
+    if (this.#connection.starting !== undefined) return undefined
     try {
-      if (this.#coherence.isConnected) await this.#entries.catchUp()
+      if (this.#connection.isConnected) await this.#entries.catchUp()
     } catch {
       this.#writeBack.remember(key)
       return undefined

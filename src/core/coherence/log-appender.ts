@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js'
+import { type Clock, pause, settledWithin } from '../clock.js'
 import { asError } from '../errors.js'
 import { Lanes } from '../tiers/lanes.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
@@ -18,6 +18,11 @@ import type { Nonces } from './nonces.js'
  */
 const appending = { running: 16, waiting: 100_000, patience: 5_000 }
 
+/** How long {@link LogAppender.drain} waits without getting any further, in ms. */
+const patience = 1_000
+/** How long it waits at most: a program may end before its first connection, or send thousands. */
+const longestPatience = 5_000
+
 /** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
 export interface Confirmed extends Told {
   readonly confirmedBy: readonly string[] | undefined
@@ -36,6 +41,8 @@ interface AppenderDuties {
   readonly isConnected: () => boolean
   /** Called if Redis cannot be used now. */
   readonly onUnavailable: () => void
+  /** Tries now to connect. Never rejects. */
+  readonly connect: () => Promise<void>
   /** Called if the log may not have the record: until it does, Redis must not be trusted. */
   readonly onFailed: (error: Error) => void
 }
@@ -103,6 +110,23 @@ export class LogAppender {
       this.#waiting.delete(issued)
     }
     return issued.told
+  }
+
+  /** Waits until pending invalidations are appended, also over a connection that is just being made: for five seconds at most. */
+  async drain(): Promise<void> {
+    const last = this.#clock.monotonic() + longestPatience
+    const next = (): number => Math.min(this.#clock.monotonic() + patience, last)
+    let end = this.#position.head === undefined ? last : next()
+    for (let { pending } = this.#journal.stats(); pending > 0; ) {
+      const left = end - this.#clock.monotonic()
+      if (left <= 0) return
+      await settledWithin(this.#clock, this.#duties.connect(), left)
+      // Those that were sent are pending until Redis has answered.
+      await pause(this.#clock, this.#duties.isConnected() ? 5 : 50)
+      const now = this.#journal.stats().pending
+      if (now < pending) end = next()
+      pending = now
+    }
   }
 
   /** Appends an invalidation, and others that wait, to the log, unless Redis cannot be used now. */

@@ -12,6 +12,20 @@ import type { LogRecord } from './shared-log.js'
  */
 export const clockMargin = 5000
 
+/** How far a process has read the log of invalidations. */
+export interface LogStats {
+  /**
+   * Position of the last record that was applied, in microseconds of the Redis clock: processes that show the same one
+   * know the same invalidations. `null` before the first connection.
+   */
+  readonly position: number | null
+  /**
+   * For how long other processes may have added records that this one does not know, in seconds. Below 2 while Redis is
+   * used; grows during an outage. `null` before the first connection.
+   */
+  readonly lagSeconds: number | null
+}
+
 /** A record of this process that the log acknowledged. */
 interface OwnRecord {
   readonly position: number
@@ -55,6 +69,11 @@ export class LogPosition {
   /** Whether an own record was acknowledged by the log, but not read from it yet. */
   get missesOwn(): boolean {
     return this.#unseen !== undefined
+  }
+
+  stats(): LogStats {
+    const lag = Math.max(0, this.#clock.monotonic() - this.#confirmedAt)
+    return { position: this.#head?.position ?? null, lagSeconds: Number.isFinite(lag) ? lag / 1000 : null }
   }
 
   /**

@@ -2,6 +2,7 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import { Script } from '../tiers/script.js'
 import type { Coherence } from './coherence.js'
 import { ownName } from './names.js'
+import type { RedisConnection } from './redis-connection.js'
 import type { SharedParts } from './shared-parts.js'
 
 /** How long a text stays in Redis without a new one, in ms. */
@@ -88,6 +89,7 @@ export class ProcessBoard {
   readonly longestText = longestText
   readonly #port: RedisPort
   readonly #coherence: Coherence
+  readonly #connection: RedisConnection
   readonly #clock: SharedParts['settings']['clock']
   readonly #boardKey: string
   readonly #wantedKey: string
@@ -97,6 +99,7 @@ export class ProcessBoard {
   constructor({ port, coherence, settings }: SharedParts) {
     this.#port = port
     this.#coherence = coherence
+    this.#connection = coherence.connection
     this.#clock = settings.clock
     this.#boardKey = ownName(settings.keyPrefix, 'processes')
     this.#wantedKey = `${this.#boardKey}:wanted`
@@ -156,8 +159,8 @@ export class ProcessBoard {
 
   /** The reply of Redis, or `undefined` for any fault. */
   async #ask<Reply>(operation: () => Promise<Reply>): Promise<Reply | undefined> {
-    if (!this.#coherence.isConnected) return undefined
-    return this.#coherence.tier.run(operation, 'dashboard').catch(() => undefined)
+    if (!this.#connection.isConnected) return undefined
+    return this.#connection.tier.run(operation, 'dashboard').catch(() => undefined)
   }
 
   #keyOf(id: string): string {

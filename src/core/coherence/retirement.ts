@@ -3,6 +3,7 @@ import type { Entry } from '../entry.js'
 import { decodeFrame, isTombstone } from '../tiers/wire-frame.js'
 import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
+import type { RedisConnection } from './redis-connection.js'
 import type { RetiredStats } from './retired-keys.js'
 import type { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
@@ -58,6 +59,7 @@ interface Unsent {
 export class Retirement {
   readonly #entries: SharedEntries
   readonly #coherence: Coherence
+  readonly #connection: RedisConnection
   readonly #mirror: Mirror
   readonly #clock: Clock
   readonly #ttl: number
@@ -72,6 +74,7 @@ export class Retirement {
   constructor({ entries, coherence, mirror, settings }: SharedParts) {
     this.#entries = entries
     this.#coherence = coherence
+    this.#connection = coherence.connection
     this.#mirror = mirror
     this.#clock = settings.clock
     this.#ttl = tombstoneLifetime(settings)
@@ -83,11 +86,11 @@ export class Retirement {
    * @returns the entries without a body that were there
    */
   async send(tombstones: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Entry>> {
-    await this.#coherence.waitForStart()
+    await this.#connection.waitForStart()
     const all = Array.from(tombstones, ([key, id]) => [key, { id, occasion: 'at once' }] as const)
     for (const [key, { id }] of all.splice(mostOfOne)) this.#mirror.retired.giveUp(key, id)
-    if (!this.#coherence.isConnected) {
-      this.#coherence.noteUnavailable()
+    if (!this.#connection.isConnected) {
+      this.#connection.noteUnavailable()
       for (const [key, { id }] of all) this.#keep(key, { id, occasion: 'late' })
       return new Map()
     }
@@ -135,7 +138,7 @@ export class Retirement {
   async #sendUnsent(): Promise<void> {
     if (this.#isResuming) return
     this.#isResuming = true
-    while (this.#unsent.size > 0 && this.#coherence.isConnected) {
+    while (this.#unsent.size > 0 && this.#connection.isConnected) {
       const some = [...this.#unsent].slice(-atOnce)
       for (const [key] of some) this.#drop(key)
       await this.#leave(some)

@@ -65,11 +65,12 @@ export function openSharedStore(
     holdsEntries: () => memory.tier.stats().entries > 0,
   })
   const { changes } = coherence
-  const entries = new SharedEntries({ port, settings }, coherence.tier, {
+  const { tier } = coherence.connection
+  const entries = new SharedEntries({ port, settings }, tier, {
     follow: (head, askedAt) => coherence.follow(head, askedAt),
     countsChanges: () => coherence.countsChanges,
   })
-  const ownership = new Ownership({ port, settings }, coherence.tier)
+  const ownership = new Ownership({ port, settings }, tier)
   const parts: SharedParts = { ...own, coherence, entries, ownership, changes }
   const writer: EntryWriter = new EntryWriter(parts)
   const reader = new EntryReader(parts)
@@ -80,7 +81,7 @@ export function openSharedStore(
   const takenIds = new TakenIds(parts)
   coherence.open(watch)
   const count = (meet: Meet): Promise<Counted> =>
-    countInRedis({ port, tier: coherence.tier, keyPrefix, incarnation: coherence.stamp.incarnation }, meet)
+    countInRedis({ port, tier, keyPrefix, incarnation: coherence.stamp.incarnation }, meet)
   const close = async (): Promise<void> => {
     writer.stop()
     await sweep.stop()

@@ -73,7 +73,7 @@ export class SharedTurns {
   constructor({ port, coherence, settings }: SharedParts) {
     const { clock, keyPrefix, singleFlightLease, maxHandlerTime } = settings
     this.#port = port
-    this.#tier = coherence.tier
+    this.#tier = coherence.connection.tier
     this.#clock = clock
     this.#keyPrefix = keyPrefix
     this.#lease = singleFlightLease

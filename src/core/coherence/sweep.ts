@@ -8,6 +8,7 @@ import { decodeHead } from '../tiers/wire-frame.js'
 import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
 import { entryKey, ownName } from './names.js'
+import type { RedisConnection } from './redis-connection.js'
 import { tombstoneLifetime } from './retirement.js'
 import type { SharedParts } from './shared-parts.js'
 
@@ -81,6 +82,7 @@ export class Sweep {
   readonly #port: RedisPort
   readonly #clock: Clock
   readonly #coherence: Coherence
+  readonly #connection: RedisConnection
   readonly #mirror: Mirror
   readonly #keyPrefix: string
   readonly #counters: Counters
@@ -98,6 +100,7 @@ export class Sweep {
     this.#port = port
     this.#clock = clock
     this.#coherence = coherence
+    this.#connection = coherence.connection
     this.#mirror = mirror
     this.#keyPrefix = keyPrefix
     this.#lease = ownName(keyPrefix, 'sweep')
@@ -142,7 +145,7 @@ export class Sweep {
 
   /** @returns false if there is more to do, or another process is sweeping */
   async #sweep(): Promise<boolean> {
-    if (!this.#coherence.isConnected || !(await this.#take())) return false
+    if (!this.#connection.isConnected || !(await this.#take())) return false
     try {
       return await this.#sweepAll()
     } finally {
@@ -154,11 +157,11 @@ export class Sweep {
     let renewedAt = this.#clock.monotonic()
     for (let cursor: string | undefined; ; ) {
       const from = cursor
-      const page = await this.#coherence.tier.run(() => this.#port.scan(this.#keyPrefix, pageSize, from), 'sweep')
+      const page = await this.#connection.tier.run(() => this.#port.scan(this.#keyPrefix, pageSize, from), 'sweep')
       const { keys } = page
       cursor = page.cursor
       for (let at = 0; at < keys.length; at += atOnce) {
-        if (this.#stopped || !this.#coherence.isConnected) return false
+        if (this.#stopped || !this.#connection.isConnected) return false
         await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#look(key)))
       }
       const now = this.#clock.monotonic()
@@ -186,7 +189,7 @@ export class Sweep {
 
   /** Runs a script on the lease of this process. */
   #run(script: Script, ...args: string[]): Promise<unknown> {
-    return this.#coherence.tier.run(() => script.run(this.#port, [this.#lease], [this.#holder, ...args]), 'sweep')
+    return this.#connection.tier.run(() => script.run(this.#port, [this.#lease], [this.#holder, ...args]), 'sweep')
   }
 
   async #look(name: string): Promise<void> {
@@ -197,13 +200,13 @@ export class Sweep {
     const key = entryKey(this.#keyPrefix, name)
     if (!this.#mirror.coversAfter(key, head.tags, head.stamp.position)) return
     const args = [incarnation, String(head.stamp.position), this.#tombstoneTtl]
-    const removed = await this.#coherence.tier.run(() => unlinkScript.run(this.#port, [name], args), 'sweep')
+    const removed = await this.#connection.tier.run(() => unlinkScript.run(this.#port, [name], args), 'sweep')
     if (Number(removed) === 1) this.#counters.swept++
   }
 
   async #read(name: string): Promise<Buffer | undefined> {
     try {
-      const reply = await this.#coherence.tier.run(() => this.#begin(name), 'sweep')
+      const reply = await this.#connection.tier.run(() => this.#begin(name), 'sweep')
       return Buffer.isBuffer(reply) ? reply : undefined
     } catch {
       // If Redis fails, the sweep ends at the next page.

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { RedisPort } from '../tiers/redis-client.js'
-import type { Coherence } from './coherence.js'
 import { ownName } from './names.js'
+import type { RedisConnection } from './redis-connection.js'
 import type { SharedParts } from './shared-parts.js'
 
 /** Ids that one process may take at a time, among all processes, so that what an id stands for is done once. */
 export class TakenIds {
   readonly #port: RedisPort
-  readonly #coherence: Coherence
+  readonly #connection: RedisConnection
   readonly #begin: string
 
   constructor({ port, coherence, settings }: SharedParts) {
     this.#port = port
-    this.#coherence = coherence
+    this.#connection = coherence.connection
     this.#begin = `${ownName(settings.keyPrefix, 'taken')}:`
   }
 
@@ -44,8 +44,8 @@ export class TakenIds {
   }
 
   async #ask<Reply>(operation: () => Promise<Reply>): Promise<Reply | undefined> {
-    if (!this.#coherence.isConnected) return undefined
-    return this.#coherence.tier.run(operation, 'invalidate once').catch(() => undefined)
+    if (!this.#connection.isConnected) return undefined
+    return this.#connection.tier.run(operation, 'invalidate once').catch(() => undefined)
   }
 
   /** The same length for every id. */

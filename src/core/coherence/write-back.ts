@@ -1,5 +1,6 @@
 import type { MemorySlot, MemoryTier } from '../tiers/memory-tier.js'
 import type { Coherence } from './coherence.js'
+import type { RedisConnection } from './redis-connection.js'
 
 /** Maximum number of concurrent writes to Redis, so that recovery does not overload it. */
 const atOnce = 16
@@ -21,6 +22,7 @@ const roomForFailed = 1024
 export class WriteBack {
   readonly #memory: MemoryTier
   readonly #coherence: Coherence
+  readonly #connection: RedisConnection
   readonly #write: (key: string, slot: MemorySlot) => Promise<boolean>
   readonly #failed = new Set<string>()
   #run = 0
@@ -30,6 +32,7 @@ export class WriteBack {
   constructor(memory: MemoryTier, coherence: Coherence, write: (key: string, slot: MemorySlot) => Promise<boolean>) {
     this.#memory = memory
     this.#coherence = coherence
+    this.#connection = coherence.connection
     this.#write = write
   }
 
@@ -69,12 +72,12 @@ export class WriteBack {
     const keys = [...this.#failed]
     this.#failed.clear()
     this.#pause = Math.min(2 * this.#pause, longestPause)
-    if (this.#coherence.isConnected) void this.#writeAll(keys, this.#run)
+    if (this.#connection.isConnected) void this.#writeAll(keys, this.#run)
   }
 
   async #writeAll(keys: readonly string[], run: number): Promise<void> {
     for (let at = 0; at < keys.length; at += atOnce) {
-      if (run !== this.#run || !this.#coherence.isConnected) return
+      if (run !== this.#run || !this.#connection.isConnected) return
       await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#writeOne(key)))
     }
   }
@@ -86,7 +89,7 @@ export class WriteBack {
       await this.#write(key, slot)
       this.#pause = firstPause
     } catch {
-      if (this.#coherence.isConnected) this.remember(key)
+      if (this.#connection.isConnected) this.remember(key)
     }
   }
 }
