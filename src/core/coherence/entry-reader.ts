@@ -4,13 +4,13 @@ import { CacheError } from '../errors.js'
 import type { Absence, Found } from '../found.js'
 import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
-import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../tiers/wire-frame.js'
+import type { Framed } from '../tiers/wire-frame.js'
 import type { Read } from './batched-reads.js'
 import type { Coherence } from './coherence.js'
 import { CurrentCopies, type EntryLookup } from './current-copies.js'
+import type { JudgedFrames } from './judged-frames.js'
 import type { JudgedMemory } from './judged-memory.js'
 import type { Mirror } from './mirror.js'
-import type { Ownership } from './ownership.js'
 import type { RedisConnection } from './redis-connection.js'
 import type { SharedEntries } from './shared-entries.js'
 import type { SharedParts } from './shared-parts.js'
@@ -25,13 +25,13 @@ export class EntryReader {
   readonly #coherence: Coherence
   readonly #connection: RedisConnection
   readonly #entries: SharedEntries
-  readonly #ownership: Ownership
+  readonly #frames: JudgedFrames
   readonly #copies: CurrentCopies
   /** Lookups in Redis started in the current turn of the event loop, by key. */
   readonly #turn = new Map<string, Promise<Found | undefined>>()
 
-  constructor(parts: SharedParts) {
-    const { settings, counters, mirror, memory, coherence, entries, ownership } = parts
+  constructor(parts: SharedParts, frames: JudgedFrames) {
+    const { settings, counters, mirror, memory, coherence, entries } = parts
     this.#settings = settings
     this.#clock = settings.clock
     this.#counters = counters
@@ -40,7 +40,7 @@ export class EntryReader {
     this.#coherence = coherence
     this.#connection = coherence.connection
     this.#entries = entries
-    this.#ownership = ownership
+    this.#frames = frames
     this.#copies = new CurrentCopies(parts)
   }
 
@@ -66,36 +66,19 @@ export class EntryReader {
     if (isFirst && typeof known === 'object') return known
     try {
       const read = await this.#entries.read(key)
-      this.#meetTombstone(key, read)
+      if (read instanceof Buffer) this.#frames.meetTombstone(key, read)
       const inMemory = this.#memory.peek(key, false)
-      const inRedis = this.#peekAt(key, read, this.#coherence.stamp.incarnation)
-      if (typeof inRedis === 'object' || typeof inMemory !== 'object') return inRedis === 'nothing' ? inMemory : inRedis
-      return inMemory
+      if (!(read instanceof Buffer)) return inMemory
+      const inRedis = this.#frames.peek(key, read)
+      return typeof inRedis === 'object' || typeof inMemory !== 'object' ? inRedis : inMemory
     } catch {
       return this.#peekWhileDisconnected(key)
     }
   }
 
-  /** Whether an entry removed by an exact invalidation could have been served, judged by its first bytes. */
-  wasUsable(key: string, head: Buffer): boolean {
-    const [magic, incarnation, position, , , deleteAt = '0'] = head.toString('latin1').split(' ')
-    if (magic !== frameMagic || incarnation !== this.#coherence.stamp.incarnation) return false
-    return Number(deleteAt) > this.#clock.now() && !this.#mirror.coversOtherwise(key, Number(position))
-  }
-
   #peekWhileDisconnected(key: string): Found | Absence {
     const slot = this.#memory.tier.peek(key)
     return slot === undefined || this.#isConfirmed(slot) ? this.#memory.peek(key, true) : 'unconfirmed'
-  }
-
-  #peekAt(key: string, read: Read, incarnation: string): Found | Absence {
-    if (read === undefined) return 'nothing'
-    if (typeof read === 'string') return this.#memory.peek(key, false)
-    const framed = decodeFrame(read)
-    if (framed === undefined || this.#ownerOf(key, framed) !== 'own') return 'unreadable'
-    const judged = this.#judge(key, framed, incarnation, Number.POSITIVE_INFINITY)
-    if (typeof judged === 'string') return judged
-    return { entry: judged.entry, tier: 'redis', disconnected: false, softened: this.#isSoftened(key, judged) }
   }
 
   async #findOnceStarted(key: string): Promise<Found | undefined> {
@@ -139,7 +122,7 @@ export class EntryReader {
       if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#connection.isInStep()
       return this.#isConfirmedSince(askedAt) ? this.#memory.find(key, false) : this.#findWhileDisconnected(key)
     }
-    this.#meetTombstone(key, read)
+    if (read instanceof Buffer) this.#frames.meetTombstone(key, read)
     const known = this.#memory.tier.peek(key)
     const incarnation = this.#coherence.stamp.incarnation
     if (read === 'current') {
@@ -149,7 +132,7 @@ export class EntryReader {
     }
     // An entry that has not been written to Redis yet is newer than the one in Redis.
     if (known !== undefined && known.writtenIn === undefined) {
-      this.#meetSuccessor(key, read)
+      if (read instanceof Buffer) this.#frames.meetSuccessor(key, read)
       const found = this.#copies.givesWay(key, known, read) ? undefined : this.#memory.find(key, false)
       if (found !== undefined) return found
     }
@@ -158,7 +141,7 @@ export class EntryReader {
       const found = this.#findConfirmed(key, known, asked)
       return found && this.#fromRedis(key, found, known ?? asked.slot)
     }
-    const framed = read === undefined ? undefined : this.#usable(key, read, incarnation, sequence)
+    const framed = read === undefined ? undefined : this.#frames.usable(key, read, incarnation, sequence)
     if (framed === 'stray') return this.#findDespiteStray(key)
     if (framed === undefined) return this.#findAlone(key, known)
     // Results computed from now on are newer than that tombstone; results in progress may not be.
@@ -174,7 +157,7 @@ export class EntryReader {
   /** Puts an entry from Redis into memory. */
   #take(key: string, framed: Framed, read: Pick<MemorySlot, 'knownAt' | 'place' | 'writtenIn'>): Found {
     const { entry, stamp, after } = framed
-    const softened = this.#isSoftened(key, framed)
+    const softened = this.#frames.isSoftened(key, framed)
     const slot: MemorySlot = { entry, sequence: this.#mirror.sequence, softened, stamp, after, ...read }
     this.#memory.tier.put(key, slot)
     return { entry: slot.entry, tier: 'redis', disconnected: false, softened }
@@ -192,23 +175,6 @@ export class EntryReader {
     // What was not read may be what has changed.
     if (this.#settings.read === 'confirmed') return false
     return this.#connection.isConnected && this.#coherence.confirmedAt >= askedAt
-  }
-
-  /** Applies a tombstone found in Redis: if it is new to this process, the entry in memory is invalid too. */
-  #meetTombstone(key: string, read: Read): void {
-    const id = tombstoneId(read)
-    if (id !== undefined) this.#mirror.learnRetired(key, id)
-  }
-
-  /**
-   * Applies the tombstone that an entry in Redis was stored after: if it is new to this process, the entry in memory
-   * may be older.
-   */
-  #meetSuccessor(key: string, read: Read): void {
-    const head = read instanceof Buffer ? decodeHead(read) : undefined
-    if (head?.after !== undefined && this.#ownership.judge(key, head.label) === 'own') {
-      this.#mirror.learnRetired(key, head.after)
-    }
   }
 
   /**
@@ -237,56 +203,9 @@ export class EntryReader {
     return this.#mirror.coversAfter(key, slot.entry.tags, slot.stamp.position) ? found : { ...found, tier: 'redis' }
   }
 
-  /** Returns an entry from Redis if it may be used. */
-  #usable(key: string, frame: Buffer, incarnation: string, asked: number): Framed | 'stray' | undefined {
-    const framed = decodeFrame(frame)
-    if (framed === undefined) {
-      this.#counters.foreignEntries++
-      return undefined
-    }
-    const owner = this.#ownerOf(key, framed)
-    if (owner === 'stray') return 'stray'
-    if (owner === 'foreign') {
-      this.#counters.foreignEntries++
-      return undefined
-    }
-    const judged = this.#judge(key, framed, incarnation, asked)
-    if (typeof judged !== 'string') return judged
-    // The entry cannot be used, but the entry in memory may still be older than the tombstone it was stored after.
-    if (framed.after !== undefined) this.#mirror.learnRetired(key, framed.after)
-    return undefined
-  }
-
-  #judge(key: string, framed: Framed, incarnation: string, asked: number): Framed | Absence {
-    if (isTombstone(framed) || framed.stamp.incarnation !== incarnation) return 'invalidated'
-    const { entry, stamp, after } = framed
-    if (entry.deleteAt <= this.#clock.now()) return 'expired'
-    return this.#mirror.coversAfter(key, entry.tags, stamp.position, { asked, after }) ? 'invalidated' : framed
-  }
-
-  /** Whether a soft invalidation covers an entry in Redis. */
-  #isSoftened(key: string, { entry, stamp }: Pick<Framed, 'entry' | 'stamp'>): boolean {
-    return this.#mirror.softensAfter(key, entry.tags, stamp.position)
-  }
-
-  /**
-   * Determines the owner of a frame. A stray frame was moved here from another key, or belongs to another command. A
-   * tombstone has no owner.
-   */
-  #ownerOf(key: string, framed: Framed): 'own' | 'foreign' | 'stray' {
-    return isTombstone(framed) ? 'own' : this.#ownership.judge(key, framed.label)
-  }
-
   #leaseHolds(): boolean {
     return this.#clock.monotonic() - this.#coherence.confirmedAt <= this.#settings.lease
   }
-}
-
-/** The id of a tombstone left by a request; `undefined` for anything else. */
-function tombstoneId(read: Read): string | undefined {
-  if (!(read instanceof Buffer) || read.length >= headBytes) return undefined
-  const head = decodeHead(read)
-  return head?.deleteAt === 0 ? head.id : undefined
 }
 
 /** Whether memory already holds the entry that Redis returned, so that it need not be copied again. */

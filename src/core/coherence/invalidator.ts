@@ -74,7 +74,7 @@ export class Invalidator {
   async delete(key: string): Promise<{ readonly existed: boolean; readonly durable: boolean }> {
     const inMemory = this.#memory.find(key, false) !== undefined
     const { existed, durable } = await this.#issue([{ kind: 'key', key }], false)
-    const inRedis = existed.some((head) => this.#shared.store?.reader.wasUsable(key, head) === true)
+    const inRedis = existed.some((head) => this.#shared.store?.frames.wasUsable(key, head) === true)
     return { existed: inMemory || inRedis, durable }
   }
 

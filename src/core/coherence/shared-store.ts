@@ -6,6 +6,7 @@ import type { Counted, Meet } from './covered-entries.js'
 import { countInRedis } from './covered-in-redis.js'
 import { EntryReader } from './entry-reader.js'
 import { EntryWriter } from './entry-writer.js'
+import { JudgedFrames } from './judged-frames.js'
 import type { JudgedMemory } from './judged-memory.js'
 import { Ownership } from './ownership.js'
 import { ProcessBoard } from './process-board.js'
@@ -21,6 +22,7 @@ import { tellInvalidation } from './tell-invalidation.js'
 export interface SharedStore {
   readonly port: RedisPort
   readonly coherence: Coherence
+  readonly frames: JudgedFrames
   readonly reader: EntryReader
   readonly writer: EntryWriter
   readonly retirement: Retirement
@@ -73,7 +75,8 @@ export function openSharedStore(
   const ownership = new Ownership({ port, settings }, tier)
   const parts: SharedParts = { ...own, coherence, entries, ownership, changes }
   const writer: EntryWriter = new EntryWriter(parts)
-  const reader = new EntryReader(parts)
+  const frames = new JudgedFrames(parts)
+  const reader = new EntryReader(parts, frames)
   const retirement: Retirement = new Retirement(parts)
   const sweep = new Sweep(parts)
   const turns = singleFlightLease > 0 ? new SharedTurns(parts) : undefined
@@ -87,5 +90,5 @@ export function openSharedStore(
     await sweep.stop()
     await coherence.close()
   }
-  return { port, coherence, reader, writer, retirement, sweep, turns, board, takenIds, changes, count, close }
+  return { port, coherence, frames, reader, writer, retirement, sweep, turns, board, takenIds, changes, count, close }
 }
