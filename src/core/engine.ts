@@ -7,7 +7,7 @@ import type { TakenIds } from './coherence/taken-ids.js'
 import { type Counters, newCounters } from './counters.js'
 import { isDueEarly, type Recomputable } from './early-refresh.js'
 import type { Content, Entry, NewEntry } from './entry.js'
-import type { EntryStore, StoreResult } from './entry-store.js'
+import type { EntryStore } from './entry-store.js'
 import type { CacheEvents, GuardedEmitter, Invalidated } from './events.js'
 import type { Absence, Found } from './found.js'
 import { type Gauges, newGauges } from './gauges.js'
@@ -18,6 +18,7 @@ import type { CoreSettings } from './options.js'
 import type { Invalidation } from './receipt.js'
 import { Recordings } from './recordings.js'
 import { ShadowEvents, type ShadowHooks, type ShadowStats, ShadowStore, shadowSettings } from './shadow-store.js'
+import type { StoreResult } from './two-tier-writer.js'
 
 /**
  * The property of a `FallbackCache` that holds its engine. A symbol shared by all copies of this package in a process,

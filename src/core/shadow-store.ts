@@ -2,12 +2,13 @@ import type { ProcessBoard } from './coherence/process-board.js'
 import type { TakenIds } from './coherence/taken-ids.js'
 import type { Counters } from './counters.js'
 import type { Entry, NewEntry } from './entry.js'
-import { EntryStore, type StoreResult } from './entry-store.js'
+import { EntryStore } from './entry-store.js'
 import { type CacheEvents, GuardedEmitter } from './events.js'
 import type { RunMark } from './mark.js'
 import type { CoreSettings } from './options.js'
 import type { Invalidation } from './receipt.js'
 import type { EvictionReason, MemoryStats } from './tiers/memory-tier.js'
+import type { StoreResult } from './two-tier-writer.js'
 
 /** Bytes of the directory of shadow mode. */
 const DIRECTORY_BYTES = 16 * 2 ** 20
