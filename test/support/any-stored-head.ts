@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { StoredHead } from '../../src/http/store/stored-response.js'
+import type { StoredHead } from '../../src/http/store/stored-head.js'
 import { NO_DIRECTIVES } from '../../src/http/syntax/cache-control.js'
 import { storedHead } from './stored-head.js'
 

@@ -1,4 +1,4 @@
-import type { StoredHead } from '../../src/http/store/stored-response.js'
+import type { StoredHead } from '../../src/http/store/stored-head.js'
 import { NO_DIRECTIVES } from '../../src/http/syntax/cache-control.js'
 
 /** The head of a stored response that says nothing but what is asked for. */

@@ -3,7 +3,8 @@ import type { Entry } from '../../core/entry.js'
 import type { Gauges } from '../../core/gauges.js'
 import type { RunMark } from '../../core/mark.js'
 import type { Reason } from '../rules/reasons.js'
-import { type StoredHead, StoredResponse } from '../store/stored-response.js'
+import type { StoredHead } from '../store/stored-head.js'
+import { StoredResponse } from '../store/stored-response.js'
 import { release } from './release.js'
 
 /**

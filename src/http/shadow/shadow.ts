@@ -1,6 +1,6 @@
 import type { CacheEngine } from '../../core/engine.js'
 import type { RecordedHead } from '../store/recorded-response.js'
-import type { StoredHead } from '../store/stored-response.js'
+import type { StoredHead } from '../store/stored-head.js'
 import { StoredResponses, type ToStore } from '../store/stored-responses.js'
 import type { Kept } from '../store/variants.js'
 import type { fingerprintBytes, LateShadow } from './late-shadow.js'

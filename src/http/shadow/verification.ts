@@ -1,6 +1,7 @@
 import type { FallbackCache } from '../../core/fallback-cache.js'
 import type { Meter } from '../../core/meters.js'
-import type { StoredHead, StoredResponse } from '../store/stored-response.js'
+import type { StoredHead } from '../store/stored-head.js'
+import type { StoredResponse } from '../store/stored-response.js'
 import type { ToStore } from '../store/stored-responses.js'
 import { Differences } from './differences.js'
 import { ContentDigest, type Fingerprint, unpacked, visitorOf } from './fingerprint.js'

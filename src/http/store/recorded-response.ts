@@ -9,7 +9,7 @@ import { makeEntityTag } from '../syntax/entity-tag.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
 import type { PrimaryKey } from './primary-key.js'
 import { type RouteFields, toFieldList } from './route-fields.js'
-import type { StoredHead } from './stored-response.js'
+import type { StoredHead } from './stored-head.js'
 
 /** The data of a storable response that is known with its head: everything except the body. */
 export interface RecordedHead {

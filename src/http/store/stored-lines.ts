@@ -3,7 +3,8 @@ import type { FieldValue } from '../syntax/fields.js'
 import { Remembered } from '../syntax/remembered.js'
 import { isAmount, isInputValues } from '../syntax/well-formed.js'
 import { areStorable, type FieldNames, hasLengthOf, isValidName, namesInList } from './field-names.js'
-import { type StoredHead, StoredResponse } from './stored-response.js'
+import type { StoredHead } from './stored-head.js'
+import { StoredResponse } from './stored-response.js'
 import { readShape, type StoredShape, shapeMembers } from './stored-shape.js'
 
 /**

@@ -3,7 +3,7 @@ import type { RequestHead } from '../port/request-head.js'
 import { type FoundUnder, NoVarySearchIndex, type SearchKeys } from './no-vary-search-index.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
-import type { StoredHead } from './stored-response.js'
+import type { StoredHead } from './stored-head.js'
 import { type FoundVariant, type Kept, type RecordedFor, Variants } from './variants.js'
 
 /** A lookup of one request, with the key determined so far. */

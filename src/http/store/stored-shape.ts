@@ -7,7 +7,7 @@ import {
   isPartOfControl,
   isReasonPhrase,
 } from '../syntax/well-formed.js'
-import type { StoredHead } from './stored-response.js'
+import type { StoredHead } from './stored-head.js'
 
 /** The part of a stored head that is the same for most responses of a route. */
 export type StoredShape = Omit<StoredHead, 'identity' | 'fields' | 'initialAge' | 'cost' | 'values' | 'encodings'>

@@ -3,8 +3,9 @@ import { isAmount, isFieldList, isInputNames, isInputValues } from '../syntax/we
 import { type Encoding, encodingsText, readEncodings } from './encodings.js'
 import { areStorable, hasLengthOf } from './field-names.js'
 import { keepParsed, type Parsed } from './parsed-entries.js'
+import type { StoredHead } from './stored-head.js'
 import { firstLineOf, headLines, parseObject, readLines } from './stored-lines.js'
-import { type StoredHead, StoredResponse } from './stored-response.js'
+import { StoredResponse } from './stored-response.js'
 import { readShape, shapeMembers } from './stored-shape.js'
 
 /** The entry under the primary key of responses that vary: says how to find the variants. */

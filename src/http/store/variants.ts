@@ -10,7 +10,8 @@ import { isUntold, matchesSelecting, selectingValues, variantText } from '../rul
 import { HASH_LENGTH, KnownVariants, NO_TAGS, noteFound } from './known-variants.js'
 import type { PrimaryKey } from './primary-key.js'
 import type { RecordedHead } from './recorded-response.js'
-import { type StoredHead, StoredResponse } from './stored-response.js'
+import type { StoredHead } from './stored-head.js'
+import { StoredResponse } from './stored-response.js'
 import { headText, markerText, readStored, type VariantMarker } from './stored-text.js'
 
 /** The result of a lookup for a request. */

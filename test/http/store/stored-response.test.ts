@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Entry } from '../../../src/core/entry.js'
-import { type StoredHead, StoredResponse } from '../../../src/http/store/stored-response.js'
+import type { StoredHead } from '../../../src/http/store/stored-head.js'
+import { StoredResponse } from '../../../src/http/store/stored-response.js'
 import { headText, markerText, readStored } from '../../../src/http/store/stored-text.js'
 import { NO_DIRECTIVES } from '../../../src/http/syntax/cache-control.js'
 
