@@ -4,7 +4,6 @@ import { ownBytes } from '../port/own-bytes.js'
 import type { Onward, Recording, ResponseHead } from '../port/recording.js'
 import type { Reply } from '../port/reply.js'
 import { ResponseNotes } from '../port/response-notes.js'
-import { codingsFor } from '../rules/encodable.js'
 import { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { isClientError, isStaleIfErrorStatus } from '../rules/stale.js'
@@ -12,17 +11,15 @@ import type { Storable } from '../rules/storable.js'
 import { refuseBody } from '../rules/storable-body.js'
 import { type Combination, combine } from '../store/combined-parts.js'
 import { encodingsToMake } from '../store/encodings.js'
-import { keyByRule } from '../store/no-vary-search-index.js'
-import { type RecordedHead, recordHead, withEntityTag, withTagField } from '../store/recorded-response.js'
-import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields } from '../store/route-fields.js'
+import { type RecordedHead, withEntityTag } from '../store/recorded-response.js'
+import type { RouteFields } from '../store/route-fields.js'
 import type { StoredHead } from '../store/stored-head.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
-import type { ContentCoding } from '../syntax/content-coding.js'
 import { type FieldList, fieldValue } from '../syntax/fields.js'
 import { BodyCollector } from './body-collector.js'
 import type { Landing } from './flight.js'
 import type { HandlerTrace } from './handler-trace.js'
-import { omittedTags } from './inputs-advice.js'
+import { HeadRecorder } from './head-recorder.js'
 import { AS_IT_IS } from './pass-through.js'
 import { answerHidden, answerStored, asSent, statusField } from './recorded-answer.js'
 import { refusalOfForm } from './recorded-form.js'
@@ -30,18 +27,6 @@ import { RecordedJudgement } from './recorded-judgement.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import type { ResponseWriter } from './response-writer.js'
 import { RouteSay } from './route-say.js'
-
-/** The inputs for recording a response head. */
-interface HeadToRecord {
-  readonly line: Pick<ResponseHead, 'status' | 'reason'>
-  readonly route: RouteFields
-  readonly storable: Storable
-  readonly receivedAt: number
-  /** Selecting fields in addition to those of Vary, the options and the inputs of the run. */
-  readonly selecting: readonly string[]
-  /** The body, if it is already known and needs an entity tag. */
-  readonly body?: Buffer | undefined
-}
 
 /** Records a handler's response, and stores it if permitted. */
 export class ResponseRecorder implements Recording {
@@ -54,8 +39,7 @@ export class ResponseRecorder implements Recording {
   trace: HandlerTrace | undefined
   protected readonly writer: ResponseWriter
   protected readonly judgement: RecordedJudgement
-  /** The content codings that the stored response will be encoded with. */
-  protected codings: readonly ContentCoding[] = NO_CODINGS
+  protected readonly heads: HeadRecorder
   /** Whether recording has ended. */
   protected isDone = false
   /** Whether an inner middleware has taken over the work. */
@@ -85,6 +69,7 @@ export class ResponseRecorder implements Recording {
     if (this.inputs !== undefined && policy.inputs !== undefined) this.inputs.metNames = policy.inputs.metNames
     this.writer = writer
     this.judgement = new RecordedJudgement(this, writer.parts.reports)
+    this.heads = new HeadRecorder(this, this.judgement, this.#say, writer)
   }
 
   begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
@@ -183,7 +168,7 @@ export class ResponseRecorder implements Recording {
   }
 
   protected record(head: ResponseHead, whole: Uint8Array | string | undefined): Onward {
-    const own = this.routeOf(head)
+    const own = this.heads.routeOf(head)
     const receivedAt = this.writer.clock.now()
     const combined = combine(this.of.part, head.status, own, { receivedAt, storage: this.policy.storage })
     const { status, route, selecting } = combined ?? { status: head.status, route: own, selecting: NO_NAMES_READ }
@@ -195,7 +180,7 @@ export class ResponseRecorder implements Recording {
     this.#isWhole = whole !== undefined
     const line = { status, reason: status === head.status ? head.reason : undefined }
     const tagged = combined === undefined ? body : undefined
-    const recorded = this.recordedHead({ line, route, storable, receivedAt, selecting, body: tagged })
+    const recorded = this.heads.record({ line, route, storable, receivedAt, selecting, body: tagged })
     const repeats = body === undefined ? undefined : this.judgement.onBody(recorded, body)
     const refused = repeats ?? this.writer.refuses(this.of, recorded)
     if (refused !== undefined) return this.#refusing(head, own, refused)
@@ -214,36 +199,6 @@ export class ResponseRecorder implements Recording {
   #bytesOf(whole: Uint8Array | string | undefined): Buffer | undefined {
     if (whole === undefined || whole.length > this.policy.storage.maxBodySize) return undefined
     return ownBytes(whole)
-  }
-
-  /** The fields of a response that its route made. */
-  protected routeOf(head: ResponseHead): RouteFields {
-    const { storage, dropPerRun } = this.policy
-    const control = ['cache-control', 'expires', 'no-vary-search', ...storage.targets]
-    return routeFields(head, control, dropPerRun ? PER_RUN_FIELDS : NO_NAMES)
-  }
-
-  protected recordedHead({ line, route, storable, receivedAt, selecting, body }: HeadToRecord): RecordedHead {
-    const { request, search, nested, tally } = this.of
-    const { exactVary, maxVariants } = this.policy
-    const { observed } = this.judgement
-    const vary = joined(this.policy.vary, joined(selecting, observed))
-    const tags = joined(this.handle.tags, this.#say.tagsBy(this.policy.tags))
-    const cost = Math.round(tally.took * 10) / 10
-    this.codings = this.#codingsOf(line.status, route, storable, body)
-    const key = search === undefined ? this.of.key : keyByRule(search, route.deciding)
-    const made = { request, observed, key, head: line, route, storable, receivedAt, cost, body }
-    return this.#telling(recordHead({ ...made, vary, exactVary, maxVariants, tags, nested, routePattern: tally.route }))
-  }
-
-  /** With the field of `emitTags`, if that is set. */
-  #telling(recorded: RecordedHead): RecordedHead {
-    const { emitTags } = this.policy
-    if (emitTags === undefined || recorded.tags.length === 0) return recorded
-    const told = withTagField(recorded, emitTags)
-    if (told.omitted.length > 0)
-      this.writer.parts.reports.warn('omitted-tags', () => omittedTags(this.of.request.url, emitTags, told.omitted))
-    return told.recorded
   }
 
   /** This cache's Cache-Status field. */
@@ -314,24 +269,11 @@ export class ResponseRecorder implements Recording {
     })
   }
 
-  #codingsOf(
-    status: number,
-    route: RouteFields,
-    storable: Storable,
-    body: Buffer | undefined,
-  ): readonly ContentCoding[] {
-    const { precompress } = this.policy
-    if (precompress === undefined) return NO_CODINGS
-    const announced = body?.length ?? fieldValue(route.fields, 'content-length')
-    const length = announced === undefined ? undefined : Number(announced)
-    return codingsFor(precompress, { status, fields: route.deciding, control: storable.by.control, length })
-  }
-
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
     // If the body is still to come, it is not known yet whether it will be stored.
     const isCertain = body !== undefined && this.#hasRouteAnswered && !this.writer.isTooLate(this.of, recorded)
     const status = this.status(head, { stored: isCertain ? true : undefined, ttl: storable.freshness.lifetime })
-    const isEncoded = this.codings.length > 0
+    const isEncoded = this.heads.codings.length > 0
     return { ...answerStored(this, head, recorded, { status, isEncoded }), record: true, before: undefined }
   }
 
@@ -361,7 +303,7 @@ export class ResponseRecorder implements Recording {
     const repeats = this.judgement.onBody(recorded, body)
     if (repeats !== undefined) return repeats
     const head = withEntityTag(recorded, body)
-    const encodings = encodingsToMake(this.codings, body.length)
+    const encodings = encodingsToMake(this.heads.codings, body.length)
     this.inputs?.close()
     const unwanted = this.#say.isAsked ? undefined : this.#askRoute(body)
     return unwanted ?? { recorded, head: encodings === undefined ? head : { ...head, encodings }, body }
@@ -399,13 +341,8 @@ export class ResponseRecorder implements Recording {
     try {
       const { isGranted, tags } = await this.#say.settled(this.policy.patience, this.writer.clock)
       if (!this.#awaitsRoute) return
-      const tagged = tags.length === 0 ? recorded : { ...recorded, tags: [...new Set([...recorded.tags, ...tags])] }
-      const { fields } = this.#telling(tagged).stored
-      const told =
-        tagged === recorded
-          ? head
-          : { ...head, fields: [...fields, ...head.fields.slice(recorded.stored.fields.length)] }
-      if (isGranted) this.finish(this.writer.keep(this.of, tagged, told, body))
+      const told = this.heads.withTags(recorded, head, tags)
+      if (isGranted) this.finish(this.writer.keep(this.of, told.recorded, told.head, body))
       else this.refuse('cache-if')
     } catch (thrown) {
       if (this.#awaitsRoute) this.#failOurselves(thrown)
@@ -450,13 +387,6 @@ export class ResponseRecorder implements Recording {
   }
 }
 
-/** A list of both; never the first list itself, which may be added to. */
-function joined(one: readonly string[], other: readonly string[]): readonly string[] {
-  return one.length === 0 ? other : [...one, ...other]
-}
-
 const NO_NAMES_READ: readonly string[] = Object.freeze([])
-
-const NO_CODINGS: readonly ContentCoding[] = Object.freeze([])
 
 brand(ResponseRecorder, 'recorder')

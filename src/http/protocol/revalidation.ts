@@ -34,7 +34,7 @@ export class Revalidation extends ResponseRecorder {
   /** The stored response is confirmed: updates its fields, and sends it to the client (RFC 9111, section 4.3.4). */
   #onNotModified(head: ResponseHead): Onward {
     const { stored, answer } = this.#asked
-    const route = this.routeOf(head)
+    const route = this.heads.routeOf(head)
     if (isFreshenedBy(stored.validators, route.fields, this.writer.clock.now())) {
       this.of.tally.result = 'revalidated'
       return { ...AS_IT_IS, instead: this.#update(head, route) }
@@ -59,7 +59,7 @@ export class Revalidation extends ResponseRecorder {
   #onHead(head: ResponseHead): Onward {
     const fields = this.status(head, { detail: 'head' })
     if (head.status === 200) {
-      const route = this.routeOf(head)
+      const route = this.heads.routeOf(head)
       const { stored } = this.#asked
       if (!isConfirmedByHead(stored.validators, stored.body.length, route.fields)) {
         this.writer.outdate(this.of, stored)
@@ -88,10 +88,10 @@ export class Revalidation extends ResponseRecorder {
     }
     // The stored response keeps its selecting fields, because it was not made from the inputs of this run.
     const { selecting } = stored
-    const recorded = this.recordedHead({ line: stored, route: updated, storable, receivedAt, selecting })
+    const recorded = this.heads.record({ line: stored, route: updated, storable, receivedAt, selecting })
     // The body is unchanged, so its encodings remain valid.
-    const isEncoded = stored.encodings !== undefined && this.codings.length > 0
-    const encodings = isEncoded ? stored.encodings : encodingsToMake(this.codings, stored.body.length)
+    const isEncoded = stored.encodings !== undefined && this.heads.codings.length > 0
+    const encodings = isEncoded ? stored.encodings : encodingsToMake(this.heads.codings, stored.body.length)
     const unwanted = this.askRoute({ status: stored.status, fields: updated.fields }, stored.body)
     if (unwanted !== undefined) {
       this.refuse(unwanted)
