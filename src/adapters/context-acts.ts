@@ -11,9 +11,9 @@ interface Acts {
 }
 
 /**
- * Lets the cache see what a route does to the fields of its response, which Hono keeps to itself until the end: the cache
- * observes the response of Node.js, where the fields of middleware in front of it are. Not seen are the fields of a
- * `new Response` that the route returns, and lists of all fields.
+ * Repeats on the response of Node.js, which the cache observes, what a route does to the fields of its response in Hono:
+ * Hono itself copies them only at the end. The fields of a `new Response` that the route returns are not repeated, nor
+ * is the reading of a list of all fields.
  *
  * @returns a function that ends this
  */
@@ -54,7 +54,7 @@ export function tellContextActs(c: Context, outgoing: ServerResponse): () => voi
 }
 
 function actsOn(outgoing: ServerResponse): Acts {
-  /** Fields in which nothing is of middleware in front: the route has set or removed them. */
+  /** Fields that the route has set or removed, so that no value of middleware in front is left. */
   const own = new Set<string>()
   const appended = new Set<string>()
   appendLate(outgoing, appended)
@@ -68,7 +68,7 @@ function actsOn(outgoing: ServerResponse): Acts {
     set(name) {
       const lower = owned(name)
       const known = fieldValueOf(outgoing, lower)
-      // Its value once more: it is the call that tells that the route has set the field, even to the same value.
+      // The call tells the cache that the route has set the field, so the known value is set again.
       if (known !== undefined && !outgoing.headersSent) outgoing.setHeader(lower, known)
     },
     append(name) {

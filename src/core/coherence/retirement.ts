@@ -36,10 +36,10 @@ export interface RetirementStats extends RetiredStats {
 
 /**
  * The occasion on which a tombstone is sent:
- * - `at once`: it is the newest one, except for unknown ones of other processes;
+ * - `at once`: when its key is retired; no newer tombstone of the key is known;
  * - `late`: after an outage or a refusal. Another one may have been left and expired since, so it gets an id that no
  *   entry contains;
- * - `again`: a new life of the log may have lost it, together with all others.
+ * - `again`: when the log of invalidations was begun again, because Redis may have lost the tombstone.
  */
 type Occasion = 'at once' | 'late' | 'again'
 
@@ -50,10 +50,10 @@ interface Unsent {
 }
 
 /**
- * Announces the keys that requests have retired to other processes, by a tombstone at each key that lives as long as a
- * handler may run.
+ * Tells other processes which keys were retired, that is, invalidated by requests with unsafe methods: in Redis a
+ * tombstone replaces the entry of each key, for as long as a handler may run.
  *
- * Best effort, because clients control the amount: there are no log records or marks, and everything is bounded.
+ * This is best effort, because clients control the amount: the log of invalidations gets no record, and everything is bounded.
  * Tombstones that Redis does not accept now are sent when it can be used again, up to the newest 256 KiB of keys.
  */
 export class Retirement {

@@ -41,7 +41,7 @@ interface WouldBe {
 export class ShadowRuns<Context extends object> {
   readonly #shadow: LateShadow
   readonly #of: ShadowParts<Context>
-  /** Tells all others that requests bypass the cache. */
+  /** The reports of the middleware itself, in which every request is a bypass. */
   readonly #real: Reports
 
   constructor({ real }: Shadow, shadow: LateShadow, of: ShadowParts<Context>) {

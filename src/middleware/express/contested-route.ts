@@ -15,14 +15,14 @@ interface Routed {
   readonly route?: unknown
 }
 
-/** Paths that are remembered for one route, and the longest, in characters. */
+/** Maximum number of paths that are remembered for one route, and the length of the longest, in characters. */
 const MOST_PATHS = 500
 const LONGEST_PATH = 1_024
 
-/** Routers within routers that are looked into. */
+/** How deep nested routers are searched. */
 const DEEPEST = 16
 
-/** For each route, by method and path, whether a request could have reached another one with a cache. */
+/** For each route, by method and path: whether the request matches another route with a cache, too. */
 const contested = new WeakMap<Route, Map<string, boolean>>()
 
 /**

@@ -26,10 +26,10 @@ export interface PurgeAnswer {
   readonly body: string
 }
 
-/** The longest content, in bytes. */
+/** Maximum length of the content of a message, in bytes. */
 const LONGEST_CONTENT = 65_536
 
-/** How long a client may take to send it, in ms. */
+/** How long a client may take to send the content, in ms. */
 const SENT_WITHIN = 10_000
 
 /** Carries out invalidations that signed messages ask for, each message once. */
@@ -58,7 +58,7 @@ export class PurgeEndpoint {
 
   async #answer(request: IncomingMessage, parsed: ParsedRequest): Promise<PurgeAnswer> {
     if (request.method !== 'POST') return refused(405, 'a purge is a POST', { allow: 'POST' })
-    // Checked before anything is read: what is not signed costs nothing.
+    // Checked before the content is read: a message without a signature costs nothing.
     const head = readSignedHead(request.headers)
     if (typeof head === 'string') return closing(request, refused(401, head))
     const late = this.#purged.clock.now() / 1000 - head.timestamp
