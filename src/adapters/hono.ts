@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { parse } from 'node:querystring'
-import type { HttpBindings } from '@hono/node-server'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { routePath } from 'hono/route'
@@ -11,8 +11,9 @@ import {
   type MiddlewareOptions,
 } from '../middleware/express.js'
 import { tellContextActs } from './context-acts.js'
+import { type FetchInfo, fetchWithNode } from './fetch-with-node.js'
 import { bindingsOf, observeBindings, observedRecord, showRewritten } from './hono-request.js'
-import { namesOfFields, sendHeadLate } from './late-head.js'
+import { endWithWhole, namesOfFields, sendHeadLate } from './late-head.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
 
 /** The options of {@link fallbackCache}; functions in them are called with the request of Node.js (`c.env.incoming`). */
@@ -35,6 +36,17 @@ export interface HonoCache
   with(options: Parameters<FallbackCacheMiddleware['with']>[0]): HonoCache
   /** Explains what the cache would do with a request, and why. See `explain` of `fallback-cache/express`. */
   explain(request: Context<HonoEnv> | RequestDescription): Promise<Explanation>
+  /**
+   * The application for a runtime that passes a web `Request` and takes a web `Response`: `Bun.serve({ fetch:
+   * cached.fetch(app) })`, `Deno.serve(cached.fetch(app))`, `export default { fetch: cached.fetch(app) }`. The address of the
+   * client is that of `c.env.incoming.socket`. Not for edge runtimes, which have no `node:http`.
+   */
+  fetch(app: HonoApplication): (request: Request, info?: FetchInfo) => Promise<Response>
+}
+
+/** An application of Hono. */
+export interface HonoApplication {
+  fetch(request: Request, env: HttpBindings): Response | Promise<Response>
 }
 
 /**
@@ -47,8 +59,8 @@ export interface HonoCache
  * serve({ fetch: app.fetch, port: 3000 })
  * ```
  *
- * It needs the requests and responses of Node.js, which `@hono/node-server` passes on; elsewhere each request is an
- * error that says so.
+ * It needs the requests and responses of Node.js, which `@hono/node-server` passes on; with `Bun.serve` and `Deno.serve`
+ * see {@link HonoCache.fetch}. Elsewhere each request is an error that says so.
  *
  * @throws TypeError or RangeError for invalid options
  */
@@ -91,6 +103,9 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     shadowReport,
     verifyReport,
     close,
+    fetch: (app: HonoApplication) =>
+      // Its own `Response` in the place of the global one is none that other runtimes take.
+      fetchWithNode(getRequestListener(app.fetch as never, { overrideGlobalObjects: false })),
     with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) => honoCache(cached.with(refinement)),
     explain: (request: Context<HonoEnv> | RequestDescription) =>
       cached.explain(
@@ -163,7 +178,7 @@ function nodeOf({ env }: Context<HonoEnv>): HttpBindings {
   const { incoming, outgoing } = (env ?? {}) as Partial<HttpBindings>
   if (incoming !== undefined && outgoing !== undefined) return { incoming, outgoing } as HttpBindings
   throw new TypeError(
-    'fallback-cache/hono needs the request and response of Node.js: serve the application with serve() of @hono/node-server',
+    'fallback-cache/hono needs the request and response of Node.js: serve the application with serve() of @hono/node-server, or with Bun.serve({ fetch: cached.fetch(app) }) or Deno.serve(cached.fetch(app))',
   )
 }
 
@@ -179,6 +194,7 @@ async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Prom
     if (!c.res.headers.has(name)) outgoing.removeHeader(name)
   sendHeadLate(outgoing as ServerResponse)
   endLate(outgoing as ServerResponse, isGone)
+  endWithWhole(outgoing as ServerResponse)
 }
 
 /** The pattern of the route, for `stats().traffic.routes`; `undefined` if the application uses another copy of Hono than this file. */

@@ -22,6 +22,35 @@ export function sendHeadLate(response: ServerResponse): void {
   }
 }
 
+/**
+ * Lets `write` of a whole body, followed by `end` at once, be one `end(body)`: node-server sends a `Response` in that way
+ * whose body it has read, and the cache then knows that nothing follows.
+ */
+export function endWithWhole(response: ServerResponse): void {
+  const { write, end } = response
+  const restore = () => Object.assign(response, { write, end })
+  response.write = (...args: unknown[]) => {
+    restore()
+    const [chunk, ...rest] = args
+    const isWhole =
+      chunk instanceof Uint8Array && String(chunk.byteLength) === String(fieldValueOf(response, 'content-length'))
+    if (!isWhole || rest.length > 0) return write.apply(response, args as never)
+    let isEnded = false
+    response.end = (...last: unknown[]) => {
+      restore()
+      isEnded = true
+      if (last.length > 0) write.apply(response, args as never)
+      return end.apply(response, (last.length > 0 ? last : args) as never)
+    }
+    queueMicrotask(() => {
+      if (isEnded) return
+      restore()
+      write.apply(response, args as never)
+    })
+    return true
+  }
+}
+
 const appended = new WeakMap<ServerResponse, ReadonlySet<string>>()
 
 /** Lets a head that is sent late append to these fields, where middleware in front has set none, in lower case. */

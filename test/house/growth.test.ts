@@ -99,7 +99,7 @@ const EXEMPT: readonly RegExp[] = [
   / (NO|NONE|NOTHING)(_[A-Z]+)?$| omitted$/,
   /^http\/store\/invalidations\.ts #inner/,
   /^testing\//,
-  /^adapters\/(shown-|late-head)/,
+  /^adapters\/(shown-|late-head|fetch-with-node)/,
 ]
 
 /** Fields and constants of modules that hold a collection which is made empty. */

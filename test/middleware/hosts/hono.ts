@@ -1,43 +1,58 @@
-import type { ServerResponse } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
 import { getRequestListener } from '@hono/node-server'
 import { type Context, type Handler, Hono } from 'hono'
+import { fetchWithNode } from '../../../src/adapters/fetch-with-node.js'
 import { fallbackCache, type HonoCache, type HonoEnv } from '../../../src/adapters/hono.js'
 import type { Answer, Call, Host, Route } from './host.js'
 import { listen } from './listen.js'
 import { Runs } from './runs.js'
 
 /** Hono on @hono/node-server. */
-export const hono: Host<HonoCache> = {
-  fallbackCache,
-  trustsProxies: false,
-  nests: false,
-  start(site) {
-    const getPath = (request: Request) => new URL(request.url).pathname.toLowerCase().replace(/(.)\/$/, '$1')
-    const app = new Hono<HonoEnv>({ getPath: getPath as never })
-    app.onError((error, c) => c.text('error', ('status' in error ? error.status : 500) as never))
-    const { outer } = site
-    if (outer !== undefined) {
-      app.use(async (c, next) => {
-        outer({
-          fields: c.env.incoming.headers,
-          setField: (name, value) => {
-            for (const line of [value].flat()) c.header(name, line, { append: typeof value !== 'string' })
-          },
-          signIn: (user) => c.set('user', user),
+export const hono = hostWith((app) => getRequestListener(app.fetch as never))
+
+/** Hono over `cached.fetch`, as in `Bun.serve`: each request and each response passes through the Fetch API. */
+export const honoFetch = hostWith((app) => {
+  const plain = { overrideGlobalObjects: false }
+  const fetch = fetchWithNode(getRequestListener(app.fetch as never, plain))
+  return getRequestListener(
+    (request, { incoming }) => fetch(request, { remoteAddr: { hostname: incoming.socket.remoteAddress ?? '' } }),
+    plain,
+  )
+})
+
+function hostWith(listenerOf: (app: Hono<HonoEnv>) => RequestListener): Host<HonoCache> {
+  return {
+    fallbackCache,
+    trustsProxies: false,
+    nests: false,
+    start(site) {
+      const getPath = (request: Request) => new URL(request.url).pathname.toLowerCase().replace(/(.)\/$/, '$1')
+      const app = new Hono<HonoEnv>({ getPath: getPath as never })
+      app.onError((error, c) => c.text('error', ('status' in error ? error.status : 500) as never))
+      const { outer } = site
+      if (outer !== undefined) {
+        app.use(async (c, next) => {
+          outer({
+            fields: c.env.incoming.headers,
+            setField: (name, value) => {
+              for (const line of [value].flat()) c.header(name, line, { append: typeof value !== 'string' })
+            },
+            signIn: (user) => c.set('user', user),
+          })
+          await next()
         })
-        await next()
-      })
-    }
-    for (const cached of site.use ?? []) app.use(cached)
-    const runs = new Runs()
-    for (const route of site.routes) {
-      const handlers = [...(route.use ?? []), handler(route, runs)]
-      app.on([route.method ?? 'GET'], [route.path], ...handlers)
-    }
-    return listen(getRequestListener(app.fetch as never))
-  },
+      }
+      for (const cached of site.use ?? []) app.use(cached)
+      const runs = new Runs()
+      for (const route of site.routes) {
+        const handlers = [...(route.use ?? []), handler(route, runs)]
+        app.on([route.method ?? 'GET'], [route.path], ...handlers)
+      }
+      return listen(listenerOf(app))
+    },
+  }
 }
 
 function handler(route: Route<unknown>, runs: Runs): Handler<HonoEnv> {

@@ -1,0 +1,311 @@
+import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
+import { Duplex } from 'node:stream'
+
+/** What a runtime passes to `fetch` beside the request: the server of Bun, or what Deno knows of the connection. */
+export type FetchInfo = object | undefined
+
+/**
+ * Answers requests of the Fetch API with a listener of Node.js, without a server and a connection: the response is that
+ * of Node.js, whose bytes become a `Response`.
+ */
+export function fetchWithNode(listener: RequestListener): (request: Request, info?: FetchInfo) => Promise<Response> {
+  const server = {
+    listenerCount: () => 1,
+    emit(_event: 'request', incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+      listener(incoming, outgoing)
+      return true
+    },
+  }
+  return (request, info) =>
+    new Promise((resolve, reject) => {
+      const socket = new FetchSocket(request, { server, info }, resolve, reject)
+      const incoming = incomingOf(request, socket)
+      const outgoing = outgoingOf(incoming, socket)
+      onLeave(request, info, () => socket.leave())
+      listener(incoming, outgoing)
+    })
+}
+
+/** Calls a listener when the client leaves. Deno reports by its own promise, and warns where the signal is read. */
+function onLeave(request: Request, info: FetchInfo, listener: () => void): void {
+  const { completed } = (info ?? {}) as { readonly completed?: Promise<void> }
+  if (completed === undefined) request.signal.addEventListener('abort', listener, { once: true })
+  else completed.catch(listener)
+}
+
+/** What a connection knows of its server and its client. */
+interface Ends {
+  readonly server: object
+  readonly info: FetchInfo
+}
+
+interface Address {
+  readonly address?: string
+  readonly hostname?: string
+  readonly port?: number
+}
+
+/** The methods of Bun's server and the properties of Deno that tell the address of a client. */
+interface Connected {
+  readonly remoteAddr?: Address
+  requestIP?(request: Request): Address | null
+}
+
+/** The status with which servers log a client that has left. */
+const CLIENT_LEFT = 499
+
+/** The bytes of a body, or of a head, that are waited for before the response is made. */
+const WAITING = 65_536
+
+/** Takes the bytes of one response for the connection to a client. */
+class FetchSocket extends Duplex {
+  readonly server: object
+  readonly encrypted: boolean
+  outgoing: ServerResponse | undefined
+  readonly #request: Request
+  readonly #connected: Connected
+  readonly #resolve: (response: Response) => void
+  readonly #reject: (error: Error) => void
+  /** The bytes of the head as far as it has come, then those of the body until the response is made. */
+  #waiting: Buffer[] = []
+  #head: Head | undefined
+  #body: ReadableStreamDefaultController<Uint8Array> | undefined
+  #isAnswered = false
+  #resume: (() => void) | undefined
+
+  constructor(
+    request: Request,
+    { server, info }: Ends,
+    resolve: (response: Response) => void,
+    reject: (error: Error) => void,
+  ) {
+    super()
+    this.#request = request
+    this.#connected = info ?? {}
+    this.#resolve = resolve
+    this.#reject = reject
+    this.server = server
+    this.encrypted = request.url.startsWith('https:')
+  }
+
+  get remoteAddress(): string | undefined {
+    const client = this.#client
+    return client?.address ?? client?.hostname
+  }
+
+  get remotePort(): number | undefined {
+    return this.#client?.port
+  }
+
+  get #client(): Address | null | undefined {
+    return this.#connected.requestIP?.(this.#request) ?? this.#connected.remoteAddr
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    const body = this.#head === undefined ? this.#takeHead(chunk) : chunk
+    if (body !== undefined && body.length > 0) this.#takeBody(body)
+    if (this.#takesMore) callback()
+    else this.#resume = callback
+  }
+
+  /** Whether more bytes are taken now; if not, they come when the client has taken those before. */
+  get #takesMore(): boolean {
+    if (this.#body !== undefined) return (this.#body.desiredSize ?? 0) > 0
+    // All of a body that has ended is there; of another one so much as fits here.
+    return this.#isAnswered || this.outgoing?.writableEnded === true || this.#size < WAITING
+  }
+
+  get #size(): number {
+    return this.#waiting.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  /** @returns the bytes behind the head, if it is complete */
+  #takeHead(chunk: Buffer): Buffer | undefined {
+    const bytes = Buffer.concat([...this.#waiting, chunk])
+    const end = bytes.indexOf('\r\n\r\n')
+    this.#waiting = end < 0 ? [bytes] : []
+    if (end < 0) return undefined
+    const head = parsed(bytes.toString('latin1', 0, end))
+    const rest = bytes.subarray(end + 4)
+    if (head.status < 200) return rest.length > 0 ? this.#takeHead(rest) : undefined
+    this.#head = head
+    // A response that is whole by then needs no stream.
+    setImmediate(() => this.#answer(undefined))
+    return rest
+  }
+
+  #takeBody(bytes: Buffer): void {
+    if (this.#body === undefined) this.#waiting.push(bytes)
+    else this.#body.enqueue(bytes)
+  }
+
+  /** The response has ended. */
+  finish(): void {
+    this.#answer(Buffer.concat(this.#waiting))
+    this.#body?.close()
+    this.#body = undefined
+  }
+
+  #answer(whole: Buffer | undefined): void {
+    if (this.#isAnswered || this.#head === undefined) return
+    this.#isAnswered = true
+    const { status, reason, fields } = this.#head
+    const hasBody = this.#request.method !== 'HEAD' && status !== 204 && status !== 205 && status !== 304
+    try {
+      const body = hasBody ? (whole ?? this.#stream()) : null
+      this.#resolve(
+        new Response(body as Uint8Array<ArrayBuffer> | null, { status, statusText: reason, headers: fields }),
+      )
+    } catch (error) {
+      this.destroy(error as Error)
+    }
+  }
+
+  #stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>({
+      start: (body) => {
+        this.#body = body
+        for (const bytes of this.#waiting) body.enqueue(bytes)
+        this.#waiting = []
+      },
+      pull: () => {
+        const resume = this.#resume
+        this.#resume = undefined
+        resume?.()
+      },
+      cancel: () => this.leave(),
+    })
+  }
+
+  /** The client has left: what it would have got is told to no one. */
+  leave(): void {
+    this.#body = undefined
+    if (!this.#isAnswered) this.#resolve(new Response(null, { status: CLIENT_LEFT }))
+    this.#isAnswered = true
+    this.destroy()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const cause = error ?? new Error('the application has destroyed the response before its end')
+    if (this.#isAnswered) this.#body?.error(cause)
+    else this.#reject(cause)
+    this.#body = undefined
+    this.#isAnswered = true
+    callback()
+  }
+
+  setTimeout(): this {
+    return this
+  }
+
+  setNoDelay(): this {
+    return this
+  }
+
+  setKeepAlive(): this {
+    return this
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  destroySoon(): void {
+    this.end(() => this.destroy())
+  }
+}
+
+interface Head {
+  readonly status: number
+  readonly reason: string
+  readonly fields: [string, string][]
+}
+
+/** A head as Node.js has written it. */
+function parsed(text: string): Head {
+  const [line = '', ...lines] = text.split('\r\n')
+  const fields = lines.map((field): [string, string] => {
+    const colon = field.indexOf(':')
+    return [field.slice(0, colon), field.slice(colon + 2)]
+  })
+  return {
+    status: Number(line.slice(9, 12)),
+    reason: line.slice(13),
+    fields: fields.filter(([name]) => !OF_CONNECTION.has(name.toLowerCase())),
+  }
+}
+
+/** Fields of the connection, which is not that of Node.js (RFC 9110, section 7.6.1). */
+const OF_CONNECTION: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
+
+function incomingOf(request: Request, socket: FetchSocket): IncomingMessage {
+  const { url } = request
+  // Its authority ends there; an empty query stays.
+  const path = url.indexOf('/', url.indexOf('//') + 2)
+  const incoming = new IncomingMessage(socket as never)
+  const fields = new Map(request.headers)
+  if (!fields.has('host')) fields.set('host', url.slice(url.indexOf('//') + 2, path))
+  const { body } = request
+  if (body !== null && !fields.has('content-length')) fields.set('transfer-encoding', 'chunked')
+  incoming.method = request.method
+  incoming.url = url.slice(path).split('#', 1)[0]
+  incoming.httpVersion = '1.1'
+  incoming.httpVersionMajor = 1
+  incoming.httpVersionMinor = 1
+  incoming.headers = Object.fromEntries(fields)
+  incoming.rawHeaders = [...fields].flat()
+  if (body === null) {
+    incoming.complete = true
+    incoming.push(null)
+  } else {
+    incoming._read = readerOf(incoming, body)
+  }
+  return incoming
+}
+
+/** Reads the body when Node.js asks for it, until it has enough: a request asks once, not for each piece. */
+function readerOf(incoming: IncomingMessage, body: ReadableStream<Uint8Array>): () => void {
+  const reader = body.getReader()
+  let isReading = false
+  const read = async () => {
+    isReading = true
+    let wantsMore = true
+    while (wantsMore) {
+      const { done, value } = await reader.read()
+      if (done) incoming.complete = true
+      wantsMore = incoming.push(done ? null : Buffer.from(value)) && !done
+    }
+    isReading = false
+  }
+  return () => {
+    if (!isReading) read().catch((error: Error) => incoming.destroy(error))
+  }
+}
+
+function outgoingOf(incoming: IncomingMessage, socket: FetchSocket): ServerResponse {
+  const outgoing = new ServerResponse(incoming)
+  // Nothing frames the body: its bytes are those of the `Response`.
+  outgoing.shouldKeepAlive = false
+  outgoing.useChunkedEncodingByDefault = false
+  outgoing.assignSocket(socket as never)
+  socket.outgoing = outgoing
+  outgoing.once('finish', () => {
+    socket.finish()
+    outgoing.detachSocket(socket as never)
+    process.nextTick(() => outgoing.emit('close'))
+  })
+  socket.on('drain', () => {
+    if (!outgoing.writableEnded) outgoing.emit('drain')
+  })
+  // Also tells who reads the request that its client has left.
+  socket.once('close', () => {
+    if (!incoming.complete) incoming.destroy()
+  })
+  return outgoing
+}
