@@ -23,6 +23,7 @@ const CONTRACT = 'test/middleware/contract-'
  *   readonly node?: string
  *   readonly env?: Readonly<Record<string, string>>
  *   readonly framework?: string
+ *   readonly reads?: boolean
  *   readonly bundler?: string
  *   readonly install?: string
  *   readonly runtime?: { readonly install: string, readonly binary: string, readonly args: readonly string[] }
@@ -32,6 +33,7 @@ const CONTRACT = 'test/middleware/contract-'
 const CLIENTS = ['url', 'ioredis 6', 'ioredis 5', 'iovalkey', 'node-redis 6', 'node-redis 5', 'node-redis 4']
 
 const BUN = bin('@oven/bun-linux-x64', 'bin/bun', [])
+const DENO = bin('@deno/linux-x64-glibc', 'deno', ['run', '-A'])
 
 const ROLLUP = 'rollup@4 @rollup/plugin-node-resolve@16 @rollup/plugin-commonjs@29 @rollup/plugin-json@6'
 
@@ -43,6 +45,11 @@ export const ROWS = [
   { name: 'Koa 2', files: [`${CONTRACT}koa2.test.ts`] },
   { name: 'Fastify 5', files: [`${CONTRACT}fastify.test.ts`] },
   { name: 'Hono 4 on Node.js', files: [`${CONTRACT}hono.test.ts`] },
+  {
+    name: 'Hono 4 on Node.js by `cached.fetch`',
+    files: [`${CONTRACT}hono-fetch.test.ts`],
+    env: { WHOLE_CONTRACT: '1' },
+  },
   { name: 'NestJS 12 on Express', files: ['test/examples/nestjs.test.ts'] },
   {
     name: 'NestJS 12 on Fastify, the plugin',
@@ -71,16 +78,14 @@ export const ROWS = [
     files: [`${CONTRACT}express.test.ts`, `${CONTRACT}koa.test.ts`],
     node,
   })),
-  { name: 'Bun, with Express 5', framework: 'express', runtime: BUN, env: { STORES: 'nothing' } },
-  { name: 'Bun, with Express 5 and `inputs: false`', framework: 'express', runtime: BUN, env: { INPUTS: 'false' } },
-  { name: 'Bun, with Hono 4 on @hono/node-server', framework: 'hono', runtime: BUN, env: { STORES: 'nothing' } },
-  {
-    name: 'Bun, with Hono 4 on @hono/node-server and `inputs: false`',
-    framework: 'hono',
-    runtime: BUN,
-    env: { INPUTS: 'false' },
-  },
-  { name: 'Deno, with Express 5', framework: 'express', runtime: bin('@deno/linux-x64-glibc', 'deno', ['run', '-A']) },
+  { name: 'Bun, with Express 5', framework: 'express', runtime: BUN },
+  { name: 'Bun, what handlers of Express 5 read', reads: true, runtime: BUN },
+  { name: 'Bun, with Koa 3', framework: 'koa', runtime: BUN },
+  { name: 'Bun, with Hono 4 on @hono/node-server', framework: 'hono', runtime: BUN },
+  { name: 'Bun.serve, with Hono 4', framework: 'hono-fetch', runtime: BUN },
+  { name: 'Deno, with Express 5', framework: 'express', runtime: DENO },
+  { name: 'Deno, what handlers of Express 5 read', reads: true, runtime: DENO },
+  { name: 'Deno.serve, with Hono 4', framework: 'hono-fetch', runtime: DENO },
   {
     name: 'TypeScript 5.9 and 7, ESM, CommonJS and bundler',
     files: ['test/package/types.test.ts'],
@@ -129,26 +134,33 @@ async function runTests({ only, node, env = {} }, files) {
 }
 
 /** @param {Row} row */
-async function runProgram({ framework = '', bundler, install, runtime, node, env }) {
+async function runProgram({ framework = '', bundler, reads, install, runtime, node, env }) {
   const folder = install === undefined ? '.' : await installed(install)
   const binary = runtime === undefined ? await provideNode(node ?? current()) : await binaryOf(runtime)
   if (folder === undefined || binary === undefined) return 'not available'
-  const program =
-    bundler === undefined ? ['scripts/compat-program.mjs', framework] : ['scripts/compat-bundle.mjs', bundler]
+  const program = programOf({ framework, bundler, reads })
   const args = [...(runtime?.args ?? []), ...program, folder]
   const { status, signal, stderr } = spawnSync(binary, args, {
     encoding: 'utf8',
     timeout: 300_000,
     env: { ...process.env, ...env },
   })
-  if (status === 0) return resultOf(bundler, env)
+  if (status === 0) return resultOf({ bundler, reads })
   console.log(signal === null ? stderr : `${stderr}\nended by ${signal}: it may have taken more than five minutes`)
   return 'failed'
 }
 
-/** The result of a program that has ended well. @param {Row['bundler']} bundler @param {Row['env']} env */
-function resultOf(bundler, env) {
-  if (env?.STORES === 'nothing') return 'every answer is right, and nothing is stored'
+/** @typedef {{ readonly bundler: string | undefined, readonly reads: boolean | undefined }} Kind */
+
+/** @param {Kind & { readonly framework: string }} row */
+function programOf({ framework, bundler, reads }) {
+  if (reads) return ['scripts/compat-inputs.mjs']
+  return bundler === undefined ? ['scripts/compat-program.mjs', framework] : ['scripts/compat-bundle.mjs', bundler]
+}
+
+/** The result of a program that has ended well. @param {Kind} row */
+function resultOf({ bundler, reads }) {
+  if (reads) return 'passed (two visitors get pages of their own)'
   return `passed (${bundler === undefined ? 'a hit, and an invalidation' : 'with ioredis, and without'})`
 }
 

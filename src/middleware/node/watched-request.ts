@@ -25,6 +25,8 @@ class RequestWatch implements RecordReader {
   readonly #headers: object
   readonly #rawHeaders: object
   #headersDistinct: object | undefined
+  /** While `rawHeaders` is set: Bun reads its length then. */
+  #isPlacing = true
 
   constructor(request: IncomingMessage, inputs: InputsRead) {
     this.#request = request
@@ -40,6 +42,7 @@ class RequestWatch implements RecordReader {
     const request = this.#request
     put(request, 'headers', this.#headers)
     put(request, 'rawHeaders', this.#rawHeaders)
+    this.#isPlacing = false
     if ('headersDistinct' in request) {
       const made = () => this.#distinctFields(this.#own.rawHeaders)
       this.#headersDistinct = watchedLater(made, new LinesReader(this, made, this.#inputs))
@@ -55,7 +58,7 @@ class RequestWatch implements RecordReader {
   }
 
   all(): void {
-    this.#inputs.allFields()
+    if (!this.#isPlacing) this.#inputs.allFields()
   }
 
   /** Restores each property, unless the application has replaced it since. */
@@ -77,7 +80,9 @@ class RequestWatch implements RecordReader {
     put(request, 'headersDistinct', undefined)
     const made = request.headersDistinct
     put(request, 'headersDistinct', distinct)
+    this.#isPlacing = true
     put(request, 'rawHeaders', watched)
+    this.#isPlacing = false
     return made
   }
 }
