@@ -20,7 +20,7 @@ interface Asking {
 
 /**
  * Instructions that a candidate runs in user space for one request once it is warm, as callgrind counts them: the same
- * to within a few hundredths however busy the machine is.
+ * to within a few hundredths however busy the machine is. Those of the compiler are not counted.
  */
 export async function instructionsFor(candidate: string, asking: Asking, node: string, scale: number): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'fallback-cache-guard-'))
@@ -41,11 +41,28 @@ export async function instructionsFor(candidate: string, asking: Asking, node: s
     const requests = await askAll(server, asking, scale, () => tell('--instr=on'))
     // The end of the process is no part of a request.
     tell('--dump')
-    return Number(/^(?:summary|totals): (\d+)/m.exec(readFileSync(`${out}.1`, 'utf8'))?.[1] ?? Number.NaN) / requests
+    const profile = readFileSync(`${out}.1`, 'latin1')
+    const all = Number(/^(?:summary|totals): (\d+)/m.exec(profile)?.[1] ?? Number.NaN)
+    return (all - ofCompiler(profile)) / requests
   } finally {
     await server.stop()
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** The functions of V8 that JavaScript calls to have some of it compiled. */
+const COMPILES = /^v8::internal::Runtime_(?:Compile|Optimize)/
+
+/** Instructions of a profile that the compiler has run: one function that is compiled late weighs as much as a change. */
+function ofCompiler(profile: string): number {
+  // A name is written once, with the number by which it is called from there on.
+  const compilers = new Set<string>()
+  for (const [, number = '', name = ''] of profile.matchAll(/^c?fn=(\(\d+\)) (.+)$/gm))
+    if (COMPILES.test(name)) compilers.add(number)
+  let sum = 0
+  for (const [, number = '', cost] of profile.matchAll(/^cfn=(\(\d+\)).*\ncalls=.*\n\S+ (\d+)$/gm))
+    if (compilers.has(number)) sum += Number(cost)
+  return sum
 }
 
 /** Bytes that a candidate allocates for one request on the heap of V8, whose room for young objects is never full. */
