@@ -202,7 +202,7 @@ export class CacheEngine {
   }
 
   /** See {@link EntryStore.retire}. */
-  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> | undefined {
     return this.#entries.retire(keys)
   }
 

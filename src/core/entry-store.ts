@@ -175,7 +175,7 @@ export class EntryStore {
   }
 
   /** See {@link Invalidator.retire}. */
-  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> | undefined {
     return this.#invalidator.retire(keys)
   }
 

@@ -29,8 +29,6 @@ export function shadowSettings(settings: CoreSettings): CoreSettings {
   return { ...settings, redis: undefined, maxEntries: Number.POSITIVE_INFINITY, maxBytes: DIRECTORY_BYTES }
 }
 
-const NOTHING: ReadonlyMap<string, Entry> = new Map()
-
 /** The events of shadow mode: listeners of the cache hear of faults, and of nothing else. */
 export class ShadowEvents extends GuardedEmitter {
   readonly #real: GuardedEmitter
@@ -95,8 +93,7 @@ export class ShadowStore extends EntryStore {
   }
 
   /** Removes surplus variants from the directory. What a request of the application retires, the cache retires itself. */
-  override async retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+  override retire(keys: readonly string[]): undefined {
     for (const key of keys) this.drop(key, 'size')
-    return NOTHING
   }
 }

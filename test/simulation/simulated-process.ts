@@ -197,14 +197,14 @@ export class SimulatedProcess implements Witness {
   /** A request with an unsafe method succeeds, which changes what lies under a key. */
   async retire(key: Key): Promise<void> {
     this.#history.issue(this, [{ kind: 'key', key }], `retire ${key}`, true)
-    await this.#timed('retire', 2 * this.#setup.redisTimeout, () => engineOf(this.cache).retire([key]))
+    await this.#timed('retire', 2 * this.#setup.redisTimeout, async () => engineOf(this.cache).retire([key]))
   }
 
   /** Clients have so many keys retired that nothing is stored under. */
   async flood(count: number): Promise<void> {
     for (let at = 0; at < count && !this.isDead; at += 20) {
       const keys = Array.from({ length: 20 }, (_, index) => `${at + index}${'u'.repeat(1_000)}`)
-      await this.#timed('flood', 2 * this.#setup.redisTimeout, () => engineOf(this.cache).retire(keys))
+      await this.#timed('flood', 2 * this.#setup.redisTimeout, async () => engineOf(this.cache).retire(keys))
     }
   }
 

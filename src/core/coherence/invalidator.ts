@@ -84,23 +84,44 @@ export class Invalidator {
    * In Redis only the named keys are invalidated, and only for as long as a handler may run: clients determine their
    * number, so no permanent record is kept.
    *
-   * Resolves when Redis was told, or will not be for now, with the entries without a body that existed. Never rejects.
+   * @returns a promise that resolves when Redis was told, or will not be for now, with the entries without a body that
+   * existed, and never rejects; `undefined` without Redis
    */
-  async retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
-    const ids = new Map<string, string>()
-    const { isConfigured } = this.#shared
-    for (const key of keys) {
+  retire(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>> | undefined {
+    const own = keys.length > 1 ? [...new Set(keys)] : keys
+    if (!this.#shared.isConfigured) {
       // Only Redis has tombstones, and random bytes are dear.
-      const id = isConfigured ? newTombstoneId() : ''
-      ids.set(key, id)
-      this.#mirror.retire(key, id)
-      this.#drop(key)
+      for (const key of own) this.#retireHere(key, '')
+      this.#tellRetired(own)
+      return undefined
     }
+    const ids = new Map<string, string>()
+    for (const key of own) {
+      const id = newTombstoneId()
+      ids.set(key, id)
+      this.#retireHere(key, id)
+    }
+    this.#tellRetired(own)
+    return this.#retireThere(ids)
+  }
+
+  #retireHere(key: string, id: string): void {
+    this.#mirror.retire(key, id)
+    this.#drop(key)
+  }
+
+  #tellRetired(keys: readonly string[]): void {
+    this.#counters.retired += keys.length
+    if (keys.length === 0 || this.#events.listenerCount('invalidate') === 0) return
+    tellInvalidation(
+      this.#events,
+      keys.map((key): Cover => ({ kind: 'key', key })),
+      'local',
+    )
+  }
+
+  async #retireThere(ids: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Entry>> {
     if (ids.size === 0) return NO_ENTRIES
-    this.#counters.retired += ids.size
-    const covers = Array.from(ids.keys(), (key): Cover => ({ kind: 'key', key }))
-    tellInvalidation(this.#events, covers, 'local')
-    if (!isConfigured) return NO_ENTRIES
     const store = this.#shared.store ?? (await this.#shared.opened())
     if (store !== undefined) return store.retirement.send(ids)
     this.#shared.whenOpened(({ retirement }) => void retirement.send(ids))

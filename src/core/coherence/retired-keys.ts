@@ -93,7 +93,8 @@ export class RetiredKeys {
     const name = nameOf(key)
     const known = this.#records.get(name)
     const older = withOlder(met, known === undefined ? '' : withOlder(known.id, known.older))
-    this.#records.delete(name)
+    // The newest one comes last.
+    if (known !== undefined) this.#records.delete(name)
     this.#records.set(name, { ...record, settledAt: record.sequence, until: this.#now() + this.#keptFor, older })
     if (this.#records.size <= maxRecords) return
     for (const [oldest, { sequence }] of this.#records) {

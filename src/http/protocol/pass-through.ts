@@ -4,10 +4,10 @@ import type { Reply } from '../port/reply.js'
 import type { RequestHead } from '../port/request-head.js'
 import type { ResponseHandle } from '../port/response-handle.js'
 import { invalidatedGroups } from '../rules/groups.js'
-import { invalidatedTargets, isSafe } from '../rules/invalidation.js'
+import { invalidatedTargets, isNonError, isSafe } from '../rules/invalidation.js'
 import { CACHE_NAME } from '../store/stored-response.js'
 import { appendCacheStatus, type CacheStatus, cacheStatusMember } from '../syntax/cache-status.js'
-import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
+import { type FieldList, fieldValue } from '../syntax/fields.js'
 import { type Retiring, retireTargets } from './retiring.js'
 import type { Tally } from './tally.js'
 
@@ -128,20 +128,19 @@ export class Invalidating extends PassThrough {
 
   #invalidate(head: ResponseHead): readonly Promise<unknown>[] {
     const { method, protocol, host, url } = this.#request
-    if (isSafe(method)) return []
-    const fields = this.#fieldsOf(head)
-    const targets = invalidatedTargets({ method, protocol, host, url }, { status: head.status, fields })
-    const groups = invalidatedGroups(method, head.status, fields)
-    const done = targets.length === 0 ? [] : retireTargets(this.#retiring, targets)
+    const { status } = head
+    if (isSafe(method) || !isNonError(status)) return NOTHING_DONE
+    const fields = {
+      location: head.field('location'),
+      'content-location': head.field('content-location'),
+      'cache-group-invalidation': head.field('cache-group-invalidation'),
+    }
+    const targets = invalidatedTargets({ method, protocol, host, url }, { status, fields })
+    const groups = invalidatedGroups(method, status, fields)
+    const done = targets.length === 0 ? NOTHING_DONE : retireTargets(this.#retiring, targets)
     if (groups.length === 0) return done
     const origin = `${protocol}://${host.toLowerCase()}`
     return [...done, ...this.#retiring.map(({ invalidations }) => invalidations.invalidateGroups(origin, groups))]
-  }
-
-  #fieldsOf(head: ResponseHead): Fields {
-    const fields: Record<string, FieldValue | undefined> = {}
-    for (const name of INVALIDATING_FIELDS) fields[name] = head.field(name)
-    return fields
   }
 }
 
@@ -154,7 +153,7 @@ export function cacheStatusField(head: ResponseHead, status: CacheStatus): Field
 /** The names of {@link cacheStatusField}, whose value has only characters that a field may have. */
 export const CACHE_STATUS: readonly string[] = Object.freeze(['cache-status'])
 
-const INVALIDATING_FIELDS = ['location', 'content-location', 'cache-group-invalidation'] as const
+const NOTHING_DONE: readonly Promise<unknown>[] = Object.freeze([])
 
 brand(PassThrough, 'pass-through')
 brand(Invalidating, 'invalidating')

@@ -50,35 +50,36 @@ export function retiringFor<Context extends object>(
  * @returns promises for the rest: other processes, if there is a Redis, and keys that are determined asynchronously
  */
 export function retireTargets(of: readonly Retiring[], targets: readonly Target[]): readonly Promise<unknown>[] {
-  const keys = new Map<CacheEngine, Set<string>>()
+  const keys = new Map<CacheEngine, string[]>()
   const later: Promise<unknown>[] = []
-  const add = ({ cache }: UriKeys, more: readonly string[]): void => {
-    const known = keys.get(cache) ?? new Set()
-    keys.set(cache, known)
-    for (const key of more) known.add(key)
-  }
   for (const { invalidations, extra, key } of of) {
     for (const uriKeys of invalidations.allUriKeys) {
       for (const target of targets) {
-        add(uriKeys, uriKeys.of(target))
-        if (uriKeys.hasRules) {
-          later.push(uriKeys.ofStoredRule(target).then((more) => retire(uriKeys.cache, new Set(more))))
-        }
+        uriKeys.addTo(keysIn(uriKeys, keys), target)
+        if (uriKeys.hasRules) later.push(uriKeys.ofStoredRule(target).then((more) => retire(uriKeys.cache, more)))
       }
     }
-    if (key !== undefined) add(invalidations.uriKeys, invalidations.uriKeys.withVariants({ text: key }))
+    const { uriKeys } = invalidations
+    if (key !== undefined) uriKeys.addVariantsTo(keysIn(uriKeys, keys), key)
     const [own] = targets
     const named = safely(extra)
     if (own === undefined || named === '') continue
-    const { uriKeys } = invalidations
-    if (typeof named === 'string') add(uriKeys, uriKeys.ofNamed(own, named))
-    else later.push(named.then((text) => retire(uriKeys.cache, new Set(uriKeys.ofNamed(own, text)))))
+    if (typeof named === 'string') keysIn(uriKeys, keys).push(...uriKeys.ofNamed(own, named))
+    else later.push(named.then((text) => retire(uriKeys.cache, uriKeys.ofNamed(own, text))))
   }
   for (const [cache, all] of keys) {
     const done = retire(cache, all)
-    if (cache.isShared) later.push(done)
+    if (done !== undefined) later.push(done)
   }
   return later
+}
+
+function keysIn({ cache }: UriKeys, keys: Map<CacheEngine, string[]>): string[] {
+  const known = keys.get(cache)
+  if (known !== undefined) return known
+  const added: string[] = []
+  keys.set(cache, added)
+  return added
 }
 
 /** An option function that throws adds nothing: the URI itself is still invalidated. */

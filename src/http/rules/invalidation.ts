@@ -28,8 +28,9 @@ export function invalidatedTargets(
 ): readonly Target[] {
   if (isSafe(request.method) || !isNonError(response.status)) return []
   const { protocol, host, url } = request
+  const { location, 'content-location': content } = response.fields
   // Fast path for the common case without references to resolve.
-  if (LOCATIONS.every((name) => response.fields[name] === undefined) && url.startsWith('/')) return [request]
+  if (location === undefined && content === undefined && url.startsWith('/')) return [request]
   const target = parseUri(url, `${protocol}://${host}`)
   if (target === undefined) return url.startsWith('/') ? [request] : []
   // The absolute form of the target contains the host itself (RFC 9112, section 3.2.2).

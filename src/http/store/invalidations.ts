@@ -20,22 +20,25 @@ export class Invalidations {
   readonly #groupTags = new GroupTags()
   /** Inner middlewares, discovered as requests pass through them. */
   readonly #inner = new Set<Invalidations>()
+  #allUriKeys: readonly UriKeys[]
 
   /** @param group - the prefix of the keys: `''` or `group:` */
   constructor(cache: FallbackCache, group: string, uriKeys: UriKeys) {
     this.uriKeys = uriKeys
     this.cache = cache
     this.group = group
+    this.#allUriKeys = [uriKeys]
   }
 
   /** The middlewares that store responses for the same requests: this one, and the inner ones discovered so far. */
   get allUriKeys(): readonly UriKeys[] {
-    return [this.uriKeys, ...Array.from(this.#inner, (inner) => inner.uriKeys)]
+    return this.#allUriKeys
   }
 
   /** Registers an inner middleware that stores elsewhere: invalidations here then apply there too. */
   include(inner: Invalidations): void {
     this.#inner.add(inner)
+    this.#allUriKeys = [this.uriKeys, ...Array.from(this.#inner, ({ uriKeys }) => uriKeys)]
   }
 
   /**

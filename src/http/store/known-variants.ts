@@ -57,9 +57,11 @@ export class KnownVariants {
     return this.#keys.get(text)
   }
 
-  /** The storage keys of the variants of a primary key that this process knows. */
-  keysBeside(text: string): readonly string[] {
-    return Array.from(this.#keys.get(text)?.counted.keys() ?? [], (end) => derivedKey(text, end))
+  /** Adds the storage keys of the variants of a primary key that this process knows to a list. */
+  addBeside(keys: string[], text: string): void {
+    const known = this.#keys.get(text)
+    if (known === undefined) return
+    for (const end of known.counted.keys()) keys.push(derivedKey(text, end))
   }
 
   /** Notes that a response was stored as one of the variants by these names. Returns the contents of their marker. */

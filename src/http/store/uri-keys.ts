@@ -23,31 +23,40 @@ export class UriKeys {
   }
 
   /**
-   * The storage keys of a URI, with and without its query, and of the variants that this process knows. Responses for
-   * users, for the `key` option and for QUERY have keys derived from these.
+   * Adds the storage keys of a URI to a list, with and without its query, and of the variants that this process knows.
+   * Responses for users, for the `key` option and for QUERY have keys derived from these.
    */
-  of(target: Target): readonly string[] {
+  addTo(keys: string[], target: Target): void {
     const bare = pathOf(target.url)
-    const urls = bare === target.url ? [bare] : [target.url, bare]
-    return urls.flatMap((url) => {
-      const request = getOf(target, url)
-      const exact = this.#keys.of(request, '')
-      if (exact === undefined) return []
-      const rule = this.#searchIndex?.known(this.#keys.ofRule(request, '', undefined))
-      const under = rule && this.#keys.under(rule, request, '', undefined)
-      return [exact, under].flatMap((key) => (key === undefined ? [] : this.withVariants(key)))
-    })
+    if (bare !== target.url) this.#addExact(keys, getOf(target, target.url))
+    this.#addExact(keys, getOf(target, bare))
+  }
+
+  #addExact(keys: string[], request: RequestHead): void {
+    const exact = this.#keys.of(request, '')
+    if (exact === undefined) return
+    this.addVariantsTo(keys, exact.text)
+    const rule = this.#searchIndex?.known(this.#keys.ofRule(request, '', undefined))
+    const under = rule && this.#keys.under(rule, request, '', undefined)
+    if (under !== undefined) this.addVariantsTo(keys, under.text)
   }
 
   /** The storage keys of a GET for this URI with the values that options add, including the known variants. */
   ofNamed(target: Target, extra: string): readonly string[] {
     const key = this.#keys.of(getOf(target, target.url), extra)
-    return key === undefined ? [] : this.withVariants(key)
+    return this.#withVariants(key)
   }
 
-  /** A storage key, and those of its variants that this process knows. */
-  withVariants({ text }: Pick<PrimaryKey, 'text'>): readonly string[] {
-    return [text, ...this.#variants.known.keysBeside(text)]
+  /** Adds a storage key to a list, and those of its variants that this process knows. */
+  addVariantsTo(keys: string[], text: string): void {
+    keys.push(text)
+    this.#variants.known.addBeside(keys, text)
+  }
+
+  #withVariants(key: Pick<PrimaryKey, 'text'> | undefined): readonly string[] {
+    const keys: string[] = []
+    if (key !== undefined) this.addVariantsTo(keys, key.text)
+    return keys
   }
 
   /** The storage keys for the stored No-Vary-Search rule of a URI's path, if this process does not know the rule. */
@@ -55,7 +64,7 @@ export class UriKeys {
     const request = getOf(target, target.url)
     const rule = await this.#searchIndex?.stored(this.#keys.ofRule(request, '', undefined))
     const key = rule && this.#keys.under(rule, request, '', undefined)
-    return key === undefined ? [] : this.withVariants(key)
+    return this.#withVariants(key)
   }
 
   /** Whether {@link ofStoredRule} can find anything. */
@@ -68,13 +77,16 @@ export class UriKeys {
  * Retires keys, and the variants that Redis lists for them. In this process it takes effect before the function
  * returns.
  *
- * Resolves when Redis was told, or will not be for now. Never rejects.
+ * @returns a promise that resolves when Redis was told, or will not be for now, and never rejects; `undefined` without
+ * Redis
  */
-export async function retire(cache: CacheEngine, keys: ReadonlySet<string>): Promise<void> {
-  const bodiless = await cache.retire([...keys])
-  if (bodiless.size === 0) return
-  const more = Array.from(bodiless, ([key, entry]) => keysOfMarker(key, entry)).flat()
-  await cache.retire(more.filter((key) => !keys.has(key)))
+export function retire(cache: CacheEngine, keys: readonly string[]): Promise<void> | undefined {
+  return cache.retire(keys)?.then(async (bodiless) => {
+    if (bodiless.size === 0) return
+    const known = new Set(keys)
+    const more = Array.from(bodiless, ([key, entry]) => keysOfMarker(key, entry)).flat()
+    await cache.retire(more.filter((key) => !known.has(key)))
+  })
 }
 
 function getOf({ protocol, host }: Target, url: string): RequestHead {
