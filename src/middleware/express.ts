@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
-import { shown } from '../core/option-checks.js'
 import type { ResponseHandle } from '../http/port/index.js'
 import type {
   Explanation,
@@ -9,18 +8,11 @@ import type {
   RequestDescription,
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, purgedBy, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
-import { type ExpressApplication, FrontedExpress, isExpressApplication } from './express/application.js'
+import type { ExpressApplication } from './express/application.js'
 import { type DashboardOptions, type ExpressDashboard, expressDashboard } from './express/dashboard.js'
 import { ExplainedExpressExchange, ExpressExchange } from './express/exchange.js'
+import { type FrontDoor, frontedExpress } from './express/front-door.js'
 import { type ExpressPurge, expressPurge, type PurgeOptions } from './express/purge.js'
-import {
-  checkFrontDoorOptions,
-  Doorway,
-  type FrontDoor,
-  type FrontDoorOptions,
-  matchingPrototypes,
-  recognizable,
-} from './front-door/index.js'
 import { checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
 
 declare global {
@@ -45,8 +37,8 @@ export type {
   VerifyReport,
 } from '../http/protocol/index.js'
 export type { DashboardOptions } from './express/dashboard.js'
+export type { FrontDoorOptions, ServeOptions } from './express/front-door.js'
 export type { PurgeOptions } from './express/purge.js'
-export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 
 /** A middleware for Express 4 and 5, and for other frameworks that call `(req, res, next)`. */
 export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<ExpressApplication> {
@@ -97,19 +89,8 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
     const handled = responses.handle(new ExpressExchange(request as Request, response, next, ignored))
     if (handled !== undefined) void handled.catch(throwOutside)
   }
-  const doorway = (app: ExpressApplication, options: FrontDoorOptions, of: 'serve' | 'listener') => {
-    if (!isExpressApplication(app)) throw new TypeError(`${of}() takes an Express application, got ${shown(app)}`)
-    checkFrontDoorOptions(options, of)
-    return new Doorway(responses, new FrontedExpress(app, middleware, options))
-  }
-  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) =>
-    doorway(app, options, 'listener').listener
-  const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
-    doorway(app, options, 'serve').serve(matchingPrototypes(app), options.createServer)
   const controls = controlsOf(responses, policy)
-  return Object.assign(recognizable(middleware), controls, {
-    serve,
-    listener,
+  return Object.assign(frontedExpress(middleware, responses), controls, {
     explain: (request: IncomingMessage | RequestDescription) =>
       responses.explain(() => {
         checkExplained(request, 'express')

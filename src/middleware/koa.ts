@@ -1,5 +1,4 @@
 import type { Context, Middleware } from 'koa'
-import { shown } from '../core/option-checks.js'
 import type { ResponseHandle } from '../http/port/index.js'
 import type {
   Explanation,
@@ -8,16 +7,10 @@ import type {
   RequestDescription,
 } from '../http/protocol/index.js'
 import { type CacheControls, controlsOf, purgedBy, ResponseCache, readPolicy, refined } from '../http/protocol/index.js'
-import {
-  checkFrontDoorOptions,
-  Doorway,
-  type FrontDoor,
-  type FrontDoorOptions,
-  recognizable,
-} from './front-door/index.js'
-import { FrontedKoa, isKoaApplication, type KoaApplication } from './koa/application.js'
+import type { KoaApplication } from './koa/application.js'
 import { type KoaDashboardOptions, koaDashboard } from './koa/dashboard.js'
 import { ExplainedKoaExchange, KoaExchange } from './koa/exchange.js'
+import { type FrontDoor, frontedKoa } from './koa/front-door.js'
 import { type KoaPurgeOptions, koaPurge } from './koa/purge.js'
 import { checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
 
@@ -40,8 +33,8 @@ export type {
   VerifiedRoute,
   VerifyReport,
 } from '../http/protocol/index.js'
-export type { FrontDoorOptions, ServeOptions } from './front-door/index.js'
 export type { KoaDashboardOptions } from './koa/dashboard.js'
+export type { FrontDoorOptions, ServeOptions } from './koa/front-door.js'
 export type { KoaPurgeOptions } from './koa/purge.js'
 
 /** The return type of {@link fallbackCache}: a Koa middleware with the methods of its cache. */
@@ -91,19 +84,8 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
     if (typeof next !== 'function') throw misplaced('koa', ctx)
     return responses.handle(new KoaExchange(ctx, next, middleware, ignored))
   }
-  const doorway = (app: KoaApplication, options: FrontDoorOptions, of: 'serve' | 'listener') => {
-    if (!isKoaApplication(app)) throw new TypeError(`${of}() takes a Koa application, got ${shown(app)}`)
-    checkFrontDoorOptions(options, of)
-    return new Doorway(responses, new FrontedKoa(app, middleware, options))
-  }
-  const listener: FallbackCacheMiddleware['listener'] = (app, options = {}) =>
-    doorway(app, options, 'listener').listener
-  const serve: FallbackCacheMiddleware['serve'] = (app, options = {}) =>
-    doorway(app, options, 'serve').serve({}, options.createServer)
   const controls = controlsOf(responses, policy)
-  return Object.assign(recognizable(middleware), controls, {
-    serve,
-    listener,
+  return Object.assign(frontedKoa(middleware, responses), controls, {
     explain: (asked: Context | RequestDescription) =>
       responses.explain(() => {
         checkExplained(asked, 'koa')
