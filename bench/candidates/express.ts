@@ -86,13 +86,13 @@ export const oursInFrontConfirmed: Open = (setup, handler) =>
 /** The middleware in memory with all metrics on; see {@link watched}. */
 export const oursWatched: Open = async (setup, handler) => {
   const { watched } = await import('./watched.js')
-  return ours(setup, handler, {}, watched)
+  return ours(setup, handler, {}, (cached) => watched(cached, setup))
 }
 
 /** The same in front of the framework. */
 export const oursInFrontWatched: Open = async (setup, handler) => {
   const { watched } = await import('./watched.js')
-  return inFront(setup, handler, {}, watched)
+  return inFront(setup, handler, {}, (cached) => watched(cached, setup))
 }
 
 /** This library in memory, passing every request by. */

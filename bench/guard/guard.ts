@@ -40,6 +40,12 @@ const guarded: readonly Guarded[] = [
   { name: 'POST, Koa', ours: 'ours koa', reference: 'koa uncached', method: 'POST', isSmall: true },
   { name: 'skipped, Express', ours: 'ours express, skipping', reference: 'express uncached', isSmall: true },
   { name: 'skipped, Koa', ours: 'ours koa, skipping', reference: 'koa uncached', isSmall: true },
+  ...['ours express', 'ours express, front door', 'ours koa', 'ours koa, front door'].map((reference) => ({
+    name: `hit with all metrics on, ${reference.replace('ours ', '')}`,
+    ours: `${reference}, metrics`,
+    reference,
+    isSmall: true as const,
+  })),
 ]
 
 type Ratios = Readonly<Record<string, number>>

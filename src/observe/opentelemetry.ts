@@ -120,9 +120,10 @@ function onRequest(message: unknown): void {
 /** Puts attributes on the server span of a request, and its route if no handler has run that would. */
 function mark(message: RequestMessage): void {
   const { route, result } = message
-  const rpc = context.active().getValue(RPC_METADATA) as RpcMetadata | undefined
+  const active = context.active()
+  const rpc = active.getValue(RPC_METADATA) as RpcMetadata | undefined
   // The active span may be one of a middleware; the server's is the one that the HTTP instrumentation names.
-  const span = rpc?.span ?? trace.getActiveSpan()
+  const span = rpc?.span ?? trace.getSpan(active)
   const isFromCache = result === 'hit' || result === 'stale' || result === 'collapsed'
   if (rpc !== undefined && route !== undefined && (isFromCache || rpc.route === undefined)) rpc.route = route
   span?.setAttributes(attributesOf(message, isFromCache))

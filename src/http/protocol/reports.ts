@@ -91,8 +91,18 @@ export class Reports {
     meter.ran(result)
     if (result === 'bypass') meter.refuse(reason)
     if (!REQUESTS.hasSubscribers) return
-    const { raw: request } = exchange
-    this.#publish({ request, result, tier: 'origin', route, reason, ttl: undefined, size: undefined, saved: undefined })
+    const { keyPrefix } = this.#cache
+    const unknown = { ttl: undefined, size: undefined, saved: undefined }
+    const message: RequestMessage = {
+      keyPrefix,
+      request: exchange.raw,
+      result,
+      tier: 'origin',
+      route,
+      reason,
+      ...unknown,
+    }
+    REQUESTS.publish(message)
   }
 
   /** The meter of a route. */
@@ -140,13 +150,18 @@ export class Reports {
     stored: StoredResponse,
     { body }: Reply,
   ): void {
-    const { routePattern: route, cost } = stored
-    const [ttl, size] = [stored.lifetimeLeft(this.#cache.clock.now()), body?.length ?? 0]
-    this.#publish({ request, result, tier, route, reason: undefined, ttl, size, saved: cost / 1000 })
-  }
-
-  #publish(message: Omit<RequestMessage, 'keyPrefix'>): void {
-    REQUESTS.publish({ keyPrefix: this.#cache.keyPrefix, ...message } satisfies RequestMessage)
+    const message: RequestMessage = {
+      keyPrefix: this.#cache.keyPrefix,
+      request,
+      result,
+      tier,
+      route: stored.routePattern,
+      reason: undefined,
+      ttl: stored.lifetimeLeft(this.#cache.clock.now()),
+      size: body?.length ?? 0,
+      saved: stored.cost / 1000,
+    }
+    REQUESTS.publish(message)
   }
 
   #meterOf(stored: StoredResponse): Meter {
