@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
 import { layFields } from '../node-internals/index.js'
+import { SMALL } from './chunk.js'
 import { type SendingMethods, sendsItself } from './held-answer.js'
 
 /** A request with the properties that other middleware sets. */
@@ -58,12 +59,6 @@ export function layReply(response: ServerResponse, reply: Reply, methods: Sendin
 }
 
 const { end } = OutgoingMessage.prototype
-
-/**
- * Maximum size in bytes of a body sent as a string, which Node.js joins with the head; larger bodies are sent without a
- * copy.
- */
-export const SMALL = 4096
 
 /**
  * Keeps the compression middleware, recognizable by `response.flush`, from compressing a partial body, which could then

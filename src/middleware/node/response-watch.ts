@@ -1,28 +1,21 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
-import type { FieldList, FieldValue, Onward, Recording, Reply, ResponseHead } from '../../http/port/index.js'
-import { ownBytes } from '../../http/port/index.js'
-import { countSent, hasHadFields, hideFields, knownFields, layFields, type SentBytes } from '../node-internals/index.js'
-import { bytesOf, callbackOf, isChunk } from './chunk.js'
+import type { FieldValue, Onward, Recording, Reply } from '../../http/port/index.js'
+import { countSent, hasHadFields, hideFields, layFields, type SentBytes } from '../node-internals/index.js'
+import { bytesOf, callbackOf, copied, inOnePiece, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
+import { HandlerHead } from './handler-head.js'
 import { endingWith, HeldAnswer, type SendingMethods, sendsItself } from './held-answer.js'
-import { fieldOf, type NodeRequest, type NodeResponse, putHead, SMALL, userAmong } from './node-response.js'
-import { NO_OUTER_FIELDS, OuterFields } from './outer-fields.js'
-import { inheritedBy } from './watched-absent.js'
+import { type NodeRequest, putHead } from './node-response.js'
 import { ResponseFieldsWatch } from './watched-response-fields.js'
-import { inWireText, textOnWire } from './wire-text.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
 
 const { end, write } = OutgoingMessage.prototype
 
-/**
- * A response whose methods are replaced: its head, as the handler has made it, and what happens at each call of a replaced
- * method.
- */
-export class ResponseWatch implements ResponseHead {
-  readonly outer: ResponseHead['outer']
+/** A response whose methods are replaced: what happens at each call of a replaced method. */
+export class ResponseWatch {
+  readonly head: HandlerHead
   /** The watch of another cache, if that gets what this one sends. */
   around: ResponseWatch | undefined
-  readonly #outerFields: OuterFields | undefined
   readonly #fieldsWatch: ResponseFieldsWatch | undefined
   readonly #request: NodeRequest
   readonly #response: ServerResponse
@@ -32,15 +25,11 @@ export class ResponseWatch implements ResponseHead {
   readonly #addTrailers: (...args: never[]) => void
   readonly #destroy: (...args: never[]) => ServerResponse
   #begun = false
-  /** The whole body while `end` is running: the head is judged first, and Node.js sends it with the bytes. */
-  #whole: Uint8Array | string | undefined
   /** The reply to send in place of the handler's response. */
   #instead: Reply | undefined
   /** The same reply, after its head was written and before the handler's `end`. */
   #held: HeldAnswer | undefined
   #records = false
-  /** Whether `writeHead` was called with an empty reason phrase: set as a property, one means the standard phrase. */
-  #hasNoReason = false
   /** What Node.js sends of a body that comes in pieces, and what of it has passed the methods here, in bytes. */
   #sent: SentBytes | undefined
   #passed = 0
@@ -58,64 +47,10 @@ export class ResponseWatch implements ResponseHead {
     this.#before = { writeHead: response.writeHead, write: response.write, end: response.end }
     this.#addTrailers = response.addTrailers
     this.#destroy = response.destroy
-    const isRecorded = recording.wants === 'response'
-    this.#outerFields = isRecorded ? new OuterFields(response) : undefined
-    this.outer = this.#outerFields?.values ?? NO_OUTER_FIELDS
+    this.head = new HandlerHead(request, response, recording.wants === 'response')
+    const { outerFields } = this.head
     const { inputs } = recording
-    this.#fieldsWatch = this.#outerFields && inputs && new ResponseFieldsWatch(response, this.#outerFields, inputs)
-  }
-
-  get status(): number {
-    return this.#response.statusCode
-  }
-
-  get reason(): string | undefined {
-    // http2 has no reason phrases, and warns when one is read.
-    if (this.#request.httpVersionMajor > 1) return undefined
-    if (this.#hasNoReason) return ''
-    const reason = this.#response.statusMessage || undefined
-    return reason && textOnWire(reason, this.#whole, this.#before.end)
-  }
-
-  get user(): unknown {
-    const request = this.#request
-    const inherited = inheritedBy(request)
-    // A read of what is absent would call the Proxy of a watched request.
-    const user = Object.hasOwn(request, 'user') || 'user' in inherited ? request.user : undefined
-    const auth = Object.hasOwn(request, 'auth') || 'auth' in inherited ? request.auth : undefined
-    return userAmong(user, auth, this.#response)
-  }
-
-  get session(): unknown {
-    const request = this.#request
-    return Object.hasOwn(request, 'session') || 'session' in inheritedBy(request) ? request.session : undefined
-  }
-
-  field(name: string): FieldValue | undefined {
-    return fieldOf(this.#response, name)
-  }
-
-  fields(): FieldList {
-    return inWireText(this.#fields(), this.outer, this.#whole, this.#before.end)
-  }
-
-  #fields(): FieldList {
-    const response: NodeResponse = this.#response
-    const known = knownFields(response)
-    if (known !== undefined) return known
-    const names = response.getRawHeaderNames?.() ?? response.getHeaderNames()
-    const list: FieldValue[] = []
-    // http2 leaves the status among the fields, if it has refused to send them.
-    for (const name of names) if (!name.startsWith(':')) list.push(name, fieldOf(response, name) ?? '')
-    return list
-  }
-
-  isSetByRoute(name: string): boolean {
-    return this.#outerFields?.isSet(name) === true
-  }
-
-  get acts(): ResponseHead['acts'] {
-    return this.#outerFields?.acts
+    this.#fieldsWatch = outerFields && inputs && new ResponseFieldsWatch(response, outerFields, inputs)
   }
 
   writeHead(args: unknown[]): ServerResponse {
@@ -124,9 +59,9 @@ export class ResponseWatch implements ResponseHead {
       return this.#pass(this.#before.writeHead, args)
     const isFirst = !('stream' in response) && !hasHadFields(response)
     if (!foldHead(response, args)) return this.#pass(this.#before.writeHead, args)
-    this.#hasNoReason = args[1] === ''
+    this.head.hasNoReason = args[1] === ''
     this.#begin()
-    if (this.#whole !== undefined || this.#held !== undefined) return response
+    if (this.head.whole !== undefined || this.#held !== undefined) return response
     const reason = typeof args[1] === 'string' ? [args[1]] : []
     this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode, ...reason]))
     if (isFirst && response.headersSent) hideFields(response)
@@ -212,11 +147,11 @@ export class ResponseWatch implements ResponseHead {
   /** Calls the outermost writeHead, so that wrappers installed by the route can change the head too. */
   #beginWhole(bytes: Uint8Array | string): void {
     const response = this.#response
-    this.#whole = bytes
+    this.head.whole = bytes
     try {
       response.writeHead(response.statusCode)
     } finally {
-      this.#whole = undefined
+      this.head.whole = undefined
     }
   }
 
@@ -225,14 +160,14 @@ export class ResponseWatch implements ResponseHead {
     this.#begun = true
     this.#restore()
     this.#fieldsWatch?.stop()
-    this.#outerFields?.acts.stop()
-    const onward: Onward = this.#recording.begin(this, this.#whole)
+    this.head.outerFields?.acts.stop()
+    const onward: Onward = this.#recording.begin(this.head, this.head.whole)
     this.#instead = onward.instead
-    this.#records = onward.record && this.#whole === undefined
+    this.#records = onward.record && this.head.whole === undefined
     if (this.#records) this.#sent = countSent(response)
     this.#waitsFor = onward.before
     if (onward.instead !== undefined) {
-      if (this.#whole === undefined) this.#hold(onward.instead)
+      if (this.head.whole === undefined) this.#hold(onward.instead)
       return
     }
     const { fields, checkedNames } = onward
@@ -286,8 +221,8 @@ export class ResponseWatch implements ResponseHead {
   #putInstead(reply: Reply): void {
     const response = this.#response
     const { sendDate } = response
-    for (const name of response.getHeaderNames()) if (this.outer[name] === undefined) response.removeHeader(name)
-    for (const name of Object.keys(this.outer)) response.setHeader(name, this.outer[name] ?? '')
+    for (const name of response.getHeaderNames()) if (this.head.outer[name] === undefined) response.removeHeader(name)
+    for (const name of Object.keys(this.head.outer)) response.setHeader(name, this.head.outer[name] ?? '')
     // Node.js interprets the removal of Date as a request to send no Date.
     response.sendDate = sendDate
     if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
@@ -382,19 +317,6 @@ export class ResponseWatch implements ResponseHead {
 }
 
 const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
-
-/** The arguments for `end`, with a small Buffer converted to a string if `end` is Node.js's own; see {@link SMALL}. */
-function inOnePiece(method: unknown, args: unknown[]): unknown[] {
-  const [chunk, encoding, callback] = args
-  if (method !== end || !Buffer.isBuffer(chunk) || chunk.length > SMALL) return args
-  return [chunk.toString('latin1'), 'latin1', typeof encoding === 'function' ? encoding : callback]
-}
-
-/** The arguments of `write` or `end` with a copy of the bytes, which a handler may modify before they are sent. */
-function copied(args: unknown[]): unknown[] {
-  const [chunk, ...rest] = args
-  return chunk instanceof Uint8Array ? [ownBytes(chunk), ...rest] : args
-}
 
 function hasBody(response: ServerResponse): boolean {
   return response.statusCode !== 204 && response.statusCode !== 304

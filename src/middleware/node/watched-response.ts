@@ -30,13 +30,13 @@ export function watchResponse(
   response.writeHead = methods.writeHead
   response.write = methods.write
   response.end = methods.end
-  if (recording.wants === 'head') return watch.outer
+  if (recording.wants === 'head') return watch.head.outer
   response.addTrailers = methods.addTrailers
   watchEndings(response, ['setTrailer', 'detachSocket'], recording)
   // Node.js does not call destroy() when a client disconnects, so a call means that the handler has given up.
   response.destroy = methods.destroy
   onceClosed(response, methods.onClose)
-  return watch.outer
+  return watch.head.outer
 }
 
 /** The property under which a response stores its watch. */
