@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildSync } from 'esbuild'
@@ -23,23 +23,56 @@ export function bundled(entry) {
   const known = made.get(entry)
   if (known !== undefined) return known
   const { outputFiles } = buildSync({
+    ...settings(entry),
     entryPoints: [entry],
     outfile: join(FOLDER, `program${extensionOf(entry)}`),
     write: false,
+    format: extensionOf(entry) === '.cjs' ? 'cjs' : 'esm',
+  })
+  const path = save(entry, outputFiles[0]?.contents ?? new Uint8Array())
+  made.set(entry, path)
+  return path
+}
+
+/**
+ * Prepares {@link bundled} for several programs that import the same code, which is bundled once for all of them. In all of them
+ * `import.meta.url` is that of the first. Those that are CommonJS are left out.
+ *
+ * @param {readonly string[]} entries - paths from the root of the repository
+ */
+export function bundleTogether(entries) {
+  const modules = entries.filter((entry) => extensionOf(entry) === '.mjs')
+  const [first] = modules
+  if (first === undefined) return
+  mkdirSync(FOLDER, { recursive: true })
+  const outdir = resolve(mkdtempSync(join(FOLDER, 'together-')))
+  buildSync({
+    ...settings(first),
+    entryPoints: modules.map((entry, at) => ({ in: entry, out: String(at) })),
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    splitting: true,
+    format: 'esm',
+  })
+  modules.forEach((entry, at) => void made.set(entry, join(outdir, `${at}.mjs`)))
+}
+
+/**
+ * @param {string} entry
+ * @returns {import('esbuild').BuildOptions}
+ */
+function settings(entry) {
+  return {
     bundle: true,
     packages: 'external',
     platform: 'node',
-    format: extensionOf(entry) === '.cjs' ? 'cjs' : 'esm',
     target: 'node20',
     keepNames: true,
     sourcemap: 'inline',
     sourcesContent: false,
     define: { 'import.meta.url': JSON.stringify(pathToFileURL(resolve(entry)).href) },
     logLevel: 'warning',
-  })
-  const path = save(entry, outputFiles[0]?.contents ?? new Uint8Array())
-  made.set(entry, path)
-  return path
+  }
 }
 
 /**
@@ -72,6 +105,6 @@ function removeOld() {
   for (const file of readdirSync(FOLDER)) {
     const path = join(FOLDER, file)
     const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
-    if (age > KEPT) rmSync(path, { force: true })
+    if (age > KEPT) rmSync(path, { force: true, recursive: true })
   }
 }

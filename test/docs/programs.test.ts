@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bundleTogether } from '../../scripts/bundled.mjs'
 import { ExampleProcess } from '../examples/example-process.js'
 import { until } from '../support/until.js'
 
@@ -72,6 +73,7 @@ describe('the programs of the documentation', () => {
       const text = isTyped ? `${LEFT_TO_THE_READER}${code}\nexport {}\n` : code
       writeFileSync(`${root}${folder}/${name}`, onAnyPort(text, isTyped))
     }
+    bundleTogether(programs.filter(({ isRun }) => isRun).map(({ name }) => `${folder}/${name}`))
   })
 
   afterAll(() => {
