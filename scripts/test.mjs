@@ -7,6 +7,7 @@ import { provideRedisServer } from './redis-server.mjs'
 import {
   BEHIND,
   COMPILED,
+  canBeIdle,
   DEADLINES,
   LAST,
   LIBRARY,
@@ -72,10 +73,11 @@ rmSync(COMPILED, { recursive: true, force: true })
 await tests('latency of single calls', ['--project=alone'])
 // The other measurements of latency mostly wait. What has no deadline of milliseconds takes that time, and is not left to what the
 // tests behind leave of the processor: it starts programs. The checks and the simulation are. One process at a time, so that one
-// core is free for what is measured.
+// core is free for what is measured; the simulation, if it can be told to give up the processor at once, runs beside them.
 const building = build()
 const unhurriedDone = building.then(unhurried)
-const background = unhurriedDone.then(async () => Promise.all([check(await building), simulation()]))
+const simulated = canBeIdle ? simulation() : unhurriedDone.then(simulation)
+const checked = unhurriedDone.then(async () => check(await building))
 await Promise.all([tests('latency', ['--project=latency']), unhurriedDone])
 // Fetched while the tests run on this version.
 const others = otherVersions().map((major, index) => ({
@@ -93,7 +95,7 @@ await twoAtATime([
   ...others.toReversed().map((other) => () => onOtherNode(other)),
   leastPermissions,
 ])
-await Promise.all([background, packing])
+await Promise.all([checked, simulated, packing])
 
 finish(total)
 
@@ -145,7 +147,8 @@ async function unhurried() {
 
 async function simulation() {
   const env = { SEEDS: process.env.SEEDS ?? SEEDS }
-  await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], { isBeside: true, priority: LAST, env })
+  const how = canBeIdle ? { isIdle: true } : { priority: LAST }
+  await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], { isBeside: true, env, ...how })
 }
 
 /** @returns {Promise<boolean>} whether there is a build to test */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { setPriority, tmpdir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
@@ -20,13 +20,14 @@ export const UNHURRIED = '--project=unhurried'
 
 /**
  * `node` is the binary. With `isBeside`, what it prints is shown at the end: other runs print at the same time. `priority`
- * is that of the operating system, 0 unless told. `hosts` are those that the contract is run on, all unless told. `env` is added
- * to the environment.
+ * is that of the operating system, 0 unless told; with `isIdle`, a run has only the time that no other process wants. `hosts` are those
+ * that the contract is run on, all unless told. `env` is added to the environment.
  *
  * @typedef {{
  *   readonly node?: string
  *   readonly isBeside?: boolean
  *   readonly priority?: number
+ *   readonly isIdle?: boolean
  *   readonly hosts?: readonly string[]
  *   readonly env?: Readonly<Record<string, string>>
  * }} How
@@ -68,6 +69,12 @@ export async function runVitest(args, how = {}) {
 export const BEHIND = 3
 export const LAST = 19
 
+/** A command of Linux that starts another in the class of processes from which every other takes the processor at once. */
+const IDLE = ['chrt', '--idle', '0']
+
+/** Whether a run can be started with `isIdle`. */
+export const canBeIdle = spawnSync(IDLE[0] ?? '', [...IDLE.slice(1), 'true']).status === 0
+
 /**
  * Of a process, and of those that it will start.
  *
@@ -88,7 +95,7 @@ export function prioritize(pid, priority) {
  * @param {readonly string[]} args
  * @returns {Promise<number>}
  */
-function run({ node = process.execPath, isBeside = false, priority = 0, hosts, env: more }, args) {
+function run({ node = process.execPath, isBeside = false, priority = 0, isIdle = false, hosts, env: more }, args) {
   // The processes that a test starts find the same node first.
   const env = {
     ...process.env,
@@ -97,7 +104,8 @@ function run({ node = process.execPath, isBeside = false, priority = 0, hosts, e
     ...(hosts && { HOSTS: hosts.join(',') }),
   }
   return new Promise((resolve, reject) => {
-    const child = spawn(node, args, {
+    const [command = node, ...rest] = [...(isIdle && canBeIdle ? IDLE : []), node, ...args]
+    const child = spawn(command, rest, {
       stdio: ['ignore', isBeside ? 'pipe' : 'inherit', isBeside ? 'pipe' : 'inherit'],
       env,
     })
