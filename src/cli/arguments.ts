@@ -14,6 +14,7 @@ export interface OptionSpec {
 
 /** The options and arguments that a command accepts. */
 interface Taken {
+  readonly synopsis: string
   readonly options: Readonly<Record<string, OptionSpec>>
   readonly arity: readonly [least: number, most: number]
 }
@@ -35,12 +36,12 @@ export class Arguments {
   }
 
   /** @throws UsageError for an unknown option, a missing value, or a number of arguments that the command does not take */
-  static read(args: readonly string[], { options, arity }: Taken): Arguments {
+  static read(args: readonly string[], { synopsis, options, arity }: Taken): Arguments {
     const known = { ...options, ...COMMON_OPTIONS }
     const { values, positionals } = parsed(args, known)
     const [least, most] = arity
     if (values.help !== true) {
-      if (positionals.length < least) throw new UsageError('an argument is missing')
+      if (positionals.length < least) throw new UsageError(`an argument is missing: ${synopsis.split('\n', 1)[0]}`)
       if (positionals.length > most) throw new UsageError(`one argument too many: ${positionals[most]}`)
     }
     return new Arguments(values, positionals)

@@ -24,7 +24,7 @@ export function commandHelp(name: string, summary: string, command: Command): st
       '0  done',
       ...wrapped(`1  ${failsIf}`, WIDTH),
       '2  used wrongly',
-      '130  interrupted by Ctrl-C',
+      '130  interrupted by Ctrl-C before its end',
     ]),
   ].join('\n\n')
 }
@@ -47,7 +47,7 @@ export function generalHelp(commands: readonly (readonly [name: string, summary:
       '0  done',
       '1  found something, or failed',
       '2  used wrongly',
-      '130  interrupted by Ctrl-C',
+      '130  interrupted by Ctrl-C before its end',
     ]),
     'fallback-cache <command> --help says more. docs/cli.md explains everything.',
   ].join('\n\n')

@@ -214,7 +214,7 @@ describe('get', () => {
     expect(await cli('get', 'nothing')).toEqual({
       code: 1,
       out: '',
-      err: 'fallback-cache get: nothing is stored under nothing\n',
+      err: 'fallback-cache get: nothing is stored under nothing; fallback-cache keys lists the keys, as they are written here\n',
     })
   })
 })

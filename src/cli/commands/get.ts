@@ -33,7 +33,9 @@ export const getCommand: Command = {
       for (const key of given.positionals) {
         const [entry] = await inspector.entries(key, given.has('body'))
         if (entry === undefined) {
-          around.terminal.note(`fallback-cache get: nothing is stored under ${visible(key)}`)
+          around.terminal.note(
+            `fallback-cache get: nothing is stored under ${visible(key)}; fallback-cache keys lists the keys, as they are written here`,
+          )
           code = 1
         } else await show(entry, given, around)
       }
