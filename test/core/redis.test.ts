@@ -60,6 +60,31 @@ describe('a small value that memory holds', () => {
   })
 })
 
+describe('a value that another process has replaced', () => {
+  it.each(['changes', 'log'])('is not used again when Redis has lost the newer one and the %s (C11)', async (lost) => {
+    const [a, b] = [make({ read: 'confirmed' }), make({ read: 'confirmed' })]
+    await connected(a, b)
+    await a.set('k', 'old')
+    expect(await b.get('k')).toBe('old')
+    await a.set('k', 'new')
+    // It learns of the change together with another read.
+    expect(await b.get('other')).toBe(null)
+    if (lost === 'log') await a.close()
+    const { gaps } = b.stats().changes
+    // By chance it reads the notes between two of these commands, and misses none.
+    while (b.stats().changes.gaps === gaps) {
+      if (lost === 'changes') await a.set('another', 1)
+      await server.command('UNLINK', 'k', `{fallback-cache}:${lost}`)
+      if (lost === 'changes') await a.set('another', 2)
+      else await b.invalidateTags(['other'])
+      await connected(b)
+      expect(await b.get('other')).toBe(null)
+    }
+    expect(await b.get('k')).toBe(null)
+    expect(await server.command('EXISTS', 'k')).toBe(0)
+  })
+})
+
 describe('a large value that memory holds', () => {
   const large = 'x'.repeat(100_000)
 

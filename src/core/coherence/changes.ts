@@ -53,7 +53,9 @@ export class Changes {
   /** Copies read at an earlier place may have changed. */
   #floor = 0
   /** The place of the last change of each key, the oldest first. */
-  readonly #records = new Map<number, number>()
+  #records = new Map<number, number>()
+  /** The records of the life before: what was replaced in it stays replaced. */
+  #past: Past | undefined
   #reading: Promise<void> | undefined
   /** When it was last tried to have changes counted, in monotonic ms. */
   #triedAt = Number.NEGATIVE_INFINITY
@@ -94,7 +96,9 @@ export class Changes {
     const offset = this.#offset
     const before = this.place
     return (count, isLast = !this.#port.isCluster) => {
-      if (count === undefined || !this.isOpen(life) || offset !== this.#offset) return undefined
+      if (count === undefined || !this.isOpen(life)) return undefined
+      // It is not known what changed in between: the key is read once more.
+      if (offset !== this.#offset) return before
       const place = offset + count
       this.#highest = Math.max(this.#highest, place)
       return isLast || place === before + 1 ? place : before
@@ -106,7 +110,10 @@ export class Changes {
     if (place >= this.place) return 'current'
     const changedAt = this.#records.size === 0 ? undefined : this.#records.get(hashOf(this.#seed, key))
     if (changedAt !== undefined && changedAt > place) return 'replaced'
-    return place < this.#floor ? 'unknown' : 'current'
+    if (place >= this.#floor) return 'current'
+    const past = this.#past
+    const changedBefore = past === undefined ? undefined : past.records.get(hashOf(past.seed, key))
+    return changedBefore !== undefined && changedBefore > place ? 'replaced' : 'unknown'
   }
 
   /** Has changes counted in a life of the log that this process enters. @throws as the port */
@@ -205,24 +212,33 @@ export class Changes {
     if (this.#records.size <= maxRecords) return
     for (const [oldest, at] of this.#records) {
       this.#records.delete(oldest)
-      this.#floor = at
+      this.#floor = Math.max(this.#floor, at)
       return
     }
   }
 
-  /** Forgets what changed: every copy may have. */
+  /** Every copy may have changed now; those known to be replaced stay so, because places go on. */
   #startOver(life: string, count: number | undefined): void {
     if (this.#life !== '' && this.#count !== undefined) this.#gaps++
     if (life !== this.#life || this.#count === undefined) this.#unsureUntil = this.#clock.monotonic() + this.#grace
     this.#floor = Math.max(this.place, this.#highest) + 1
-    if (life !== this.#life) this.#seed = hashOf(0, life)
+    if (life !== this.#life) {
+      this.#past = { seed: this.#seed, records: this.#records }
+      this.#records = new Map()
+      this.#seed = hashOf(0, life)
+    }
     this.#life = life
     this.#offset = this.#floor - (count ?? 0)
     this.#count = count
     this.#movedAt = this.#clock.monotonic()
     this.#reading = undefined
-    this.#records.clear()
   }
+}
+
+/** The names of the keys that changed in an earlier life of the log, with their places. */
+interface Past {
+  readonly seed: number
+  readonly records: ReadonlyMap<number, number>
 }
 
 /** How often Redis has counted a change, in a life of the log. */

@@ -145,6 +145,10 @@ export class EntryWriter {
     if (slot.entry.body.length > this.#settings.maxRedisBytes) return false
     if (this.#mirror.coversSince(key, slot.entry.tags, slot.sequence)) return false
     if (slot.entry.deleteAt <= this.#clock.now()) return false
+    if (slot.place !== undefined && this.#changes?.judge(key, slot.place) === 'replaced') {
+      this.#memory.drop(key)
+      return false
+    }
     if (this.#mirror.retired.isUnsettled(key)) {
       // Another process may have retired the key since: that is only known once Redis has this process's tombstone.
       this.#writeBack.remember(key)
