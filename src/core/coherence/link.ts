@@ -90,6 +90,7 @@ export class Link {
     const was = this.#state
     // An error reply of Redis says more than that there is no connection now.
     if (cause !== undefined && (isErrorReply(cause.cause) || !isErrorReply(this.#cause?.cause))) this.#cause = cause
+    if (cause !== undefined) this.#isAnswering = isErrorReply(cause.cause)
     this.#become('disconnected')
     if (was !== 'disconnected') {
       this.#lostAt = this.#clock.monotonic()
@@ -140,7 +141,6 @@ export class Link {
       await this.#duties.recover()
     } catch (thrown) {
       this.#failures++
-      this.#isAnswering = isErrorReply(asError(thrown).cause)
       this.#breaker.fail(asError(thrown))
       this.lose(asError(thrown))
       this.#schedule(this.#pause())

@@ -137,7 +137,8 @@ export class RedisTier {
           resolve(value)
         },
         (thrown: unknown) => {
-          if (!settle()) return
+          // Redis answers again, although not what was asked for.
+          if (!settle()) return isErrorReply(thrown) ? this.#duties.onLateReply() : undefined
           reject(this.#judge(thrown, purpose))
         },
       )

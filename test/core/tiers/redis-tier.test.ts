@@ -71,6 +71,17 @@ describe('RedisTier', () => {
     expect(breaker.failures).toBe(1)
   })
 
+  it('takes a late refusal for a sign of life', async () => {
+    const { tier, clock, late } = make()
+    let fail: (error: Error) => void = () => {}
+    const run = tier.run(() => new Promise((_, reject) => (fail = reject)))
+    clock.advance(50)
+    await expect(run).rejects.toThrow(CacheError)
+    fail(new Error('BUSY Redis is busy running a script'))
+    await turn()
+    expect(late).toHaveBeenCalledTimes(1)
+  })
+
   it('sends no more than may wait at one time', async () => {
     const { tier, counters, breaker } = make({ maxInFlight: 2 })
     void tier.run(never).catch(() => {})
