@@ -72,7 +72,10 @@ export class Coherence {
     this.#events = events
     this.#duties = duties
     this.#outages = new Outages(clock)
-    this.#reports = new RedisReports(parts)
+    this.#reports = new RedisReports(settings, events, {
+      later: (run, ms) => this.later(run, ms),
+      cause: () => this.connection.clientError ?? this.connection.cause,
+    })
     this.connection = this.#newConnection(parts)
     const { tier } = this.connection
     const log = newLogParts(parts, this.#openFile())
@@ -269,10 +272,11 @@ export class Coherence {
     if (this.#position.head === undefined && this.connection.clientError === undefined) {
       this.later(() => {
         if (this.#position.head === undefined) {
-          this.#reports.lost(this.connection.clientError ?? this.connection.cause ?? cause, true)
+          this.#reports.neverUsable(this.connection.clientError ?? this.connection.cause ?? cause)
         }
       })
-    } else this.#reports.lost(cause, this.#position.head === undefined)
+    } else if (this.#position.head === undefined) this.#reports.neverUsable(cause)
+    else this.#reports.lost(cause)
     this.#events.tell('outage', { cause })
   }
 

@@ -1,9 +1,9 @@
+import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { GuardedEmitter } from '../events.js'
 import { type Logger, notify } from '../logger.js'
 import type { Purpose, RedisRefusal } from '../tiers/refusals.js'
 import { replyCode } from '../tiers/reply-code.js'
-import type { CoherenceParts } from './coherence-parts.js'
 
 /** The outcome of a recovery. */
 interface Recovered {
@@ -15,46 +15,119 @@ interface Recovered {
   readonly writeBack: number
 }
 
+/** For how long Redis must have been usable, in ms, before another loss is logged at once. */
+const calm = 5_000
+/** A loss that follows another one sooner is logged if it lasts for so long, in ms; the second value once they were called a series. */
+const noticeable = [1_000, 10_000] as const
+/** So many such losses are a series, which is logged once. */
+const series = 3
+
+/** Where lines go, and by which clock they come. */
+interface ReportSettings {
+  readonly logger: Logger | undefined
+  readonly clock: Clock
+}
+
+/** What reporting asks its owner. */
+interface ReportDuties {
+  /** Calls a function after some ms, unless the cache is closed by then. */
+  readonly later: (run: () => void, ms: number) => void
+  /** The reason why Redis cannot be used now. */
+  readonly cause: () => Error | undefined
+}
+
 /** Tells the operator about Redis: outages and their reasons, commands that it refuses, settings that lose entries. */
 export class RedisReports {
   readonly #logger: Logger | undefined
   readonly #events: GuardedEmitter
+  readonly #clock: Clock
+  readonly #duties: ReportDuties
   /** Redis error codes already logged during this outage. */
   readonly #said = new Set<string>()
   #isLossSaid = false
   #saidPolicy = false
+  /** Number of losses so far. */
+  #losses = 0
+  /** Number of losses that each followed another one soon. */
+  #again = 0
+  /** The last loss that has ended. */
+  #recovered = 0
+  /** When it ended, in monotonic ms. */
+  #recoveredAt = Number.NEGATIVE_INFINITY
 
-  constructor({ settings, events }: Pick<CoherenceParts, 'settings' | 'events'>) {
-    this.#logger = settings.logger
+  constructor({ logger, clock }: ReportSettings, events: GuardedEmitter, duties: ReportDuties) {
+    this.#logger = logger
     this.#events = events
+    this.#clock = clock
+    this.#duties = duties
   }
 
-  /** @param isFirst - true if Redis has never been usable: a wrong address or password must be visible without a logger */
-  lost(cause: Error | undefined, isFirst: boolean): void {
-    const kind = cause && redisCodeOf(cause)
+  /**
+   * Reports that Redis cannot be used any more. A connection that comes and goes makes no line each time: a loss soon after
+   * another one is logged if it lasts.
+   */
+  lost(cause: Error | undefined): void {
+    const loss = ++this.#losses
+    if (this.#clock.monotonic() - this.#recoveredAt >= calm) {
+      this.#sayLoss(cause)
+      return
+    }
+    if (++this.#again === series) {
+      const details = { losses: this.#again, ...detailsOf(cause) }
+      this.#logger?.warn(details, 'fallback-cache: Redis is lost again and again, memory answers each time')
+    }
+    const sayIfLost = (): void => {
+      if (loss === this.#losses && loss !== this.#recovered) this.#sayLoss(this.#duties.cause() ?? cause)
+    }
+    this.#duties.later(sayIfLost, noticeable[this.#again < series ? 0 : 1])
+  }
+
+  /** Reports that Redis has not been usable since the start: a wrong address or password must be visible without a logger. */
+  neverUsable(cause: Error | undefined): void {
+    this.#losses++
+    this.#sayLoss(cause)
+    if (this.#logger !== undefined) return
+    process.emitWarning(`memory answers alone: ${cause?.message ?? 'there is no Redis'}`, 'FallbackCacheWarning')
+  }
+
+  #sayLoss(cause: Error | undefined): void {
+    const { kind, ...details } = detailsOf(cause)
     this.#isLossSaid = true
     if (kind !== undefined) this.#said.add(kind)
-    const details = { code: cause instanceof CacheError ? cause.code : undefined, kind, cause: cause?.message }
-    this.#logger?.warn(details, 'fallback-cache: Redis is not usable, memory answers alone')
-    if (isFirst && this.#logger === undefined) {
-      process.emitWarning(`memory answers alone: ${cause?.message ?? 'there is no Redis'}`, 'FallbackCacheWarning')
-    }
+    this.#logger?.warn(
+      { ...details, kind },
+      `fallback-cache: Redis is not usable, memory answers alone${remedyFor(kind)}`,
+    )
   }
 
   /** Reports an outage whose reason has changed, such as a restarted server that requires a password. */
   stillLost(cause: Error): void {
-    const kind = redisCodeOf(cause)
+    const { kind, ...details } = detailsOf(cause)
     if (kind === undefined || !this.#isLossSaid || this.#said.has(kind)) return
     this.#said.add(kind)
-    const details = { code: cause instanceof CacheError ? cause.code : undefined, kind, cause: cause.message }
-    this.#logger?.warn(details, 'fallback-cache: Redis is still not usable, for another reason')
+    const said = `fallback-cache: Redis is still not usable, for another reason${remedyFor(kind)}`
+    this.#logger?.warn({ ...details, kind }, said)
   }
 
   recovered(details: Recovered): void {
+    const isFirst = this.#losses === 0
     this.#said.clear()
+    if (this.#isLossSaid || isFirst) this.#logger?.info(details, 'fallback-cache: Redis is trusted')
     this.#isLossSaid = false
-    this.#logger?.info(details, 'fallback-cache: Redis is trusted')
+    if (!isFirst) this.#recoveredAt = this.#clock.monotonic()
+    this.#recovered = this.#losses
     this.#events.tell('recovery', details)
+    const last = this.#losses
+    if (this.#again > 0) this.#duties.later(() => this.#endSeries(last), calm)
+  }
+
+  /** Reports that no other loss has followed the last one of a series. */
+  #endSeries(last: number): void {
+    if (last !== this.#losses || this.#again === 0) return
+    const losses = this.#again
+    this.#again = 0
+    if (losses < series) return
+    this.#logger?.info({ losses }, 'fallback-cache: Redis is trusted, and has not been lost again')
   }
 
   refused({ code, message, purpose }: RedisRefusal): void {
@@ -114,6 +187,20 @@ function policyAdvice(policy: string): string | undefined {
   )
 }
 
+/** What a log line says of the reason of an outage. */
+function detailsOf(cause: Error | undefined) {
+  return {
+    code: cause instanceof CacheError ? cause.code : undefined,
+    kind: cause && redisCodeOf(cause),
+    cause: cause?.message,
+  }
+}
+
+function remedyFor(kind: string | undefined): string {
+  const remedy = kind === undefined ? undefined : REMEDIES[kind]
+  return remedy === undefined ? '' : `. ${remedy}`
+}
+
 /** The description of each command purpose for log messages. */
 const DEEDS: Readonly<Record<Purpose, string>> = {
   read: 'reads',
@@ -130,4 +217,11 @@ const REMEDIES: Readonly<Record<string, string | undefined>> = {
   NOPERM: 'Give its user the permissions in docs/redis.md',
   MISCONF: 'Redis cannot save to its disk, and takes no writes until it can',
   NOREPLICAS: 'Redis takes no writes while too few replicas are connected (min-replicas-to-write)',
+  NOAUTH: 'Give the URL or the client the password of Redis',
+  WRONGPASS: 'Correct the user name or the password in the URL or the client',
+  READONLY: 'This server is a replica: set the address of the master',
+  MASTERDOWN: 'This server is a replica without a master: set the address of the master, or wait for it',
+  CLUSTERDOWN: 'The cluster has slots without a master: see CLUSTER INFO',
+  LOADING: 'Redis loads its data: it is asked again every two seconds',
+  BUSY: 'A script keeps Redis busy: find it, or end it by SCRIPT KILL',
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Link } from '../../../src/core/coherence/link.js'
+import { RedisReports } from '../../../src/core/coherence/redis-reports.js'
+import { GuardedEmitter } from '../../../src/core/events.js'
 import { CircuitBreaker } from '../../../src/core/tiers/circuit-breaker.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
@@ -79,6 +81,16 @@ describe('Link', () => {
     const pauses = pings.slice(2).map((at, index) => at - (pings[index + 1] ?? 0))
     expect(pauses.slice(0, 5)).toEqual([500, 1000, 2000, 4000, 5000])
     expect(new Set(pauses.slice(5))).toEqual(new Set([5000]))
+  })
+
+  it('looks every two seconds while Redis answers that it cannot serve, also if a request was told so first', async () => {
+    const { link, pings, clock, breaker } = make({ threshold: 1, cooldown: 30_000 })
+    await link.lookNow()
+    breaker.fail()
+    link.lose(new Error('unavailable', { cause: new Error('MASTERDOWN Link with MASTER is down') }))
+    await clock.advanceInTurns(2_000)
+    expect(pings).toHaveLength(2)
+    expect(link.state).toBe('connected')
   })
 
   it('waits for the cooldown once the breaker is open, and half-opens it for the one probe', async () => {
@@ -184,4 +196,65 @@ describe('Link', () => {
     await attempt
     expect(link.state).toBe('disconnected')
   })
+})
+
+describe('the log of outages', () => {
+  function makeReports() {
+    const clock = new ManualClock()
+    const lines: string[] = []
+    const logger = {
+      info: (_details: object, message: string) => void lines.push(message),
+      warn: (_details: object, message: string) => void lines.push(message),
+    }
+    const duties = {
+      later: (run: () => void, ms: number) => void clock.setTimer(run, ms),
+      cause: () => undefined,
+    }
+    const reports = new RedisReports({ logger, clock }, new GuardedEmitter(), duties)
+    const loseFor = (ms: number): void => {
+      reports.lost(new Error('closed'))
+      clock.advance(ms)
+      reports.recovered({ seconds: ms / 1000, replayed: 0, writeBack: 0 })
+    }
+    return { clock, lines, loseFor }
+  }
+  const lost = 'fallback-cache: Redis is not usable, memory answers alone'
+  const trusted = 'fallback-cache: Redis is trusted'
+  const again = 'fallback-cache: Redis is lost again and again, memory answers each time'
+  const over = 'fallback-cache: Redis is trusted, and has not been lost again'
+
+  it('has two lines for each outage that follows five seconds of health, or lasts for one', () => {
+    const { clock, lines, loseFor } = makeReports()
+    loseFor(100)
+    clock.advance(5_000)
+    loseFor(100)
+    expect(lines.splice(0)).toEqual([lost, trusted, lost, trusted])
+    loseFor(999)
+    expect(lines.splice(0)).toEqual([])
+    loseFor(1_000)
+    expect(lines.splice(0)).toEqual([lost, trusted])
+    clock.advance(60_000)
+    expect(lines).toEqual([])
+  })
+
+  it.each([20, 1_100])(
+    'has one line more for a connection that is lost for %i ms again and again, and one for its end',
+    (ms) => {
+      const { clock, lines, loseFor } = makeReports()
+      for (let round = 0; round < 3; round++) {
+        loseFor(ms)
+        clock.advance(200)
+      }
+      lines.length = 0
+      for (let round = 0; round < 1_000; round++) {
+        loseFor(ms)
+        clock.advance(200)
+      }
+      expect(lines.splice(0)).toEqual([again])
+      loseFor(10_000)
+      expect(lines.splice(0)).toEqual([lost, trusted])
+      clock.advance(60_000)
+      expect(lines).toEqual([over])
+    },
+  )
 })
