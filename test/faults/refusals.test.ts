@@ -201,6 +201,24 @@ describe('what Redis refuses', () => {
     client.destroy()
   })
 
+  it('a client with a deadline of its own: back soon after a pause, although it hides late replies', async () => {
+    const clients = [80, 300].map((commandTimeout) => new Redis(server.port, { commandTimeout }))
+    for (const client of clients) client.on('error', () => {})
+    const caches = clients.map((redis) => open({ redis, redisTimeout: 150 }))
+    await until('connected', () => caches.every((cache) => cache.stats().connected))
+    server.freeze()
+    await until('the breakers are open', async () => {
+      await Promise.all(caches.map((cache) => cache.get('k')))
+      return caches.every((cache) => cache.stats().circuitBreakerState === 'open')
+    })
+    // The later client gives up its commands.
+    await sleep(350)
+    server.resume()
+    // The cooldown of the breaker is 30 s.
+    await until('connected', () => caches.every((cache) => cache.stats().connected))
+    for (const client of clients) client.disconnect()
+  })
+
   it('nothing in health: the sweep of a database with keys of other types counts no error', async () => {
     await server.command('RPUSH', 'queue', 'job')
     await server.command('HSET', 'hash', 'field', 'value')

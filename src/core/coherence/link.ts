@@ -21,6 +21,11 @@ export interface LinkDuties {
   /** Called if another attempt fails while Redis is already disconnected. */
   readonly onStillLost?: (cause: Error) => void
   readonly onConnected: (disconnectedFor: number) => void
+  /**
+   * Whether no event will report that Redis can be used again, because the client keeps the connection, and gives up
+   * commands before their replies.
+   */
+  readonly isUnheard?: (cause: Error) => boolean
 }
 
 /** Minimum time between two attempts triggered by events, in ms. */
@@ -28,8 +33,8 @@ const shortestPause = 250
 /** Pause after a failed attempt while the breaker is closed, in ms; doubled up to the longest. */
 const firstPause = 250
 const longestPause = 5_000
-/** Pause while Redis answers that it cannot serve yet (LOADING), in ms, because no event reports when it can. */
-const answeringPause = 2_000
+/** Pause while no event will report that Redis can be used, in ms. */
+const unannouncedPause = 2_000
 
 /**
  * Tracks whether Redis can be used, and decides when to try again: when the client reports a connection, when a reply
@@ -42,7 +47,8 @@ export class Link {
   #again = false
   #lastAttemptAt = Number.NEGATIVE_INFINITY
   #failures = 0
-  #isAnswering = false
+  /** Whether no event will report that Redis can be used: it answers that it cannot serve yet (LOADING), or is not heard. */
+  #isUnannounced = false
   #cause: Error | undefined
   #lostAt: number
   #timer: Timer | undefined
@@ -90,7 +96,9 @@ export class Link {
     const was = this.#state
     // An error reply of Redis says more than that there is no connection now.
     if (cause !== undefined && (isErrorReply(cause.cause) || !isErrorReply(this.#cause?.cause))) this.#cause = cause
-    if (cause !== undefined) this.#isAnswering = isErrorReply(cause.cause)
+    if (cause !== undefined) {
+      this.#isUnannounced = isErrorReply(cause.cause) || this.#duties.isUnheard?.(cause) === true
+    }
     this.#become('disconnected')
     if (was !== 'disconnected') {
       this.#lostAt = this.#clock.monotonic()
@@ -156,7 +164,7 @@ export class Link {
 
   #pause(): number {
     if (this.#breaker.state === 'open') {
-      return this.#isAnswering ? Math.min(answeringPause, this.#cooldown) : this.#cooldown
+      return this.#isUnannounced ? Math.min(unannouncedPause, this.#cooldown) : this.#cooldown
     }
     return Math.min(firstPause * 2 ** Math.min(this.#failures, 6), longestPause, this.#cooldown)
   }

@@ -40,6 +40,8 @@ export class RedisConnection {
   readonly #check: ServerCheck
   readonly #link: Link
   #clientError: Error | undefined
+  /** Whether the client has given up commands by a deadline of its own, so that late replies are not reported. */
+  #givesUp = false
 
   constructor(parts: CoherenceParts, reports: RedisReports, duties: ConnectionDuties) {
     const { port, settings, counters, events } = parts
@@ -65,6 +67,7 @@ export class RedisConnection {
     )
     this.tier = new RedisTier({ port, breaker: this.breaker, clock, counters, refusals: this.#refusals }, settings, {
       onLateReply: () => this.#link.lookSoon(),
+      onGivenUp: () => this.#onGivenUp(),
       onWrongServer: (failure) => this.#onWrongServer(failure),
       onOutOfStep: (failure) => this.#onOutOfStep(failure),
     })
@@ -82,6 +85,7 @@ export class RedisConnection {
       onLost: (cause) => this.#duties.onLost(cause),
       onStillLost: (cause) => this.#reports.stillLost(cause),
       onConnected: (milliseconds) => this.#onConnected(milliseconds),
+      isUnheard: ({ cause }) => (this.#givesUp || cause instanceof Error) && this.#port.isReady(),
     })
   }
 
@@ -213,6 +217,12 @@ export class RedisConnection {
   #onWrongServer(failure: CacheError): void {
     this.#link.lose(failure)
     this.#port.reconnect()
+  }
+
+  #onGivenUp(): void {
+    // After this one, the pauses between two attempts are short.
+    if (!this.#givesUp) this.#link.lookSoon()
+    this.#givesUp = true
   }
 
   #onOutOfStep(failure: CacheError): void {

@@ -28,6 +28,11 @@ export interface RedisTierParts {
 export interface RedisTierDuties {
   /** Called when a command is answered after its deadline. */
   readonly onLateReply: () => void
+  /**
+   * Called when the client gives up a command after its deadline, and keeps the connection: a late reply will not be
+   * reported.
+   */
+  readonly onGivenUp?: () => void
   /** Called if the answer shows that this is not the server that was meant, such as a replica. */
   readonly onWrongServer?: (failure: CacheError) => void
   /** Called if the answer belongs to another command. */
@@ -137,12 +142,17 @@ export class RedisTier {
           resolve(value)
         },
         (thrown: unknown) => {
-          // Redis answers again, although not what was asked for.
-          if (!settle()) return isErrorReply(thrown) ? this.#duties.onLateReply() : undefined
+          if (!settle()) return this.#failedLate(thrown)
           reject(this.#judge(thrown, purpose))
         },
       )
     })
+  }
+
+  #failedLate(thrown: unknown): void {
+    // A refusal shows that Redis answers again, although not what was asked for.
+    if (isErrorReply(thrown)) this.#duties.onLateReply()
+    else if (this.#port.isReady()) this.#duties.onGivenUp?.()
   }
 
   #judge(thrown: unknown, purpose: Purpose | undefined): CacheError {
