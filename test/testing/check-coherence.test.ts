@@ -103,10 +103,13 @@ describe('fallback-cache verify', () => {
     expect(code).toBe(1)
   })
 
-  it('does not call a check good that could tell nothing', async () => {
+  it('does not call a check good that could tell nothing, and says where it has looked', async () => {
     const { code, stdout } = await command(undefined, ['--read', '/nothing', '--write', 'PUT /nothing'])
     expect(stdout).toContain('answered with 404')
     expect(code).toBe(1)
+    const other = await command(undefined, ['--read', '/stock', '--write', 'PUT /stock/{n}', ...headers])
+    expect(other.stdout).toContain('there is no number in the property version of the JSON; --property or --field')
+    expect(other.code).toBe(1)
   })
 
   it('explains itself when it is misused', async () => {

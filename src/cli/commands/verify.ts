@@ -62,17 +62,22 @@ async function checkOverHttp(given: Arguments): Promise<CoherenceReport> {
   if (given.positionals.length === 0) throw new UsageError('name the base URL of each process, or a dashboard by --url')
   const urls = readBaseUrls(given.positionals)
   if (read === undefined) throw new UsageError('--read is missing')
-  if (method === undefined || target === undefined) throw new UsageError('--write must be "<method> <path or URL>"')
+  if (method === undefined || target === undefined)
+    throw new UsageError('--write must be "<method> <path or URL>", such as "PUT /stock/{n}"')
   const headers = readFields(given)
   const type = body !== undefined && /^\s*[[{]/.test(body) ? { 'content-type': 'application/json' } : {}
+  const property = given.text('property') ?? 'version'
   const isNumbered = `${target}${body}`.includes('{n}')
   // Starts at the current time, so that versions also grow from one run of this command to the next.
   let n = Date.now()
 
   const versionOf = ({ status, headers: fields, text: answer }: Answer): number => {
     if (status < 200 || status > 299) throw new Error(`answered with ${status}`)
-    const path = given.text('property') ?? 'version'
-    return Number((field === undefined ? inside(JSON.parse(answer), path) : fields[field.toLowerCase()]) ?? Number.NaN)
+    const found = field === undefined ? inside(parsed(answer), property) : fields[field.toLowerCase()]
+    const version = Number(found ?? Number.NaN)
+    if (!Number.isNaN(version)) return version
+    const place = field === undefined ? `the property ${property} of the JSON` : `the field ${field}`
+    throw new Error(`there is no number in ${place}; --property or --field names the place of the version`)
   }
 
   return checkCoherence({
@@ -93,6 +98,15 @@ async function checkOverHttp(given: Arguments): Promise<CoherenceReport> {
       return n
     },
   })
+}
+
+/** `undefined` if it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function inside(value: unknown, path: string): unknown {
