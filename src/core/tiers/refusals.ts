@@ -17,6 +17,13 @@ export interface RedisRefusal {
 /** A refusal ends after this many ms without a new one: close to its memory limit Redis refuses intermittently. */
 const quietFor = 2000
 
+/**
+ * Purposes for which no command may be sent for hours. A refusal of one of these also ends if there was no other one for a
+ * minute, in ms.
+ */
+const RARE: readonly Purpose[] = ['single flight', 'dashboard', 'invalidate once']
+const rareQuietFor = 60_000
+
 /** Maximum number of distinct codes counted; Redis scripts can produce any number of codes. */
 const mostCodes = 32
 
@@ -95,6 +102,7 @@ export class Refusals {
     for (const [code, active] of this.#active) {
       if (now - active.lastAt < quietFor) continue
       active.purposes.delete(purpose)
+      if (now - active.lastAt >= rareQuietFor) for (const rare of RARE) active.purposes.delete(rare)
       if (active.purposes.size > 0) continue
       this.#active.delete(code)
       this.#onEnd(active.refusal)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { newCounters } from '../../../src/core/counters.js'
-import { Refusals } from '../../../src/core/tiers/refusals.js'
+import { type Purpose, Refusals } from '../../../src/core/tiers/refusals.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 function make() {
@@ -13,7 +13,7 @@ function make() {
     ({ code }) => void told.push(`begin ${code}`),
     ({ code }) => void told.push(`end ${code}`),
   )
-  const refuse = (message: string, purpose: 'read' | 'store' | 'invalidate'): void => {
+  const refuse = (message: string, purpose: Purpose): void => {
     const error = new Error(message)
     refusals.begin(refusals.count(error), error, purpose)
   }
@@ -81,4 +81,22 @@ describe('Refusals', () => {
     expect(Object.keys(counters.redisErrors).length).toBeLessThanOrEqual(33)
     expect(counters.redisErrors.CODE0).toBe(1)
   })
+
+  it.each(['single flight', 'dashboard', 'invalidate once'] as const)(
+    'end after a minute without another one, if they are of %s, which may not be tried for hours',
+    (purpose) => {
+      const { clock, refusals, refuse, told } = make()
+      refuse('NOPERM no', purpose)
+      clock.advance(59_000)
+      refusals.worked('read')
+      expect(told).toEqual(['begin NOPERM'])
+      clock.advance(1_000)
+      refusals.worked('read')
+      expect(told).toEqual(['begin NOPERM', 'end NOPERM'])
+      refuse('OOM full', 'store')
+      clock.advance(60_000)
+      refusals.worked('read')
+      expect(refusals.first?.code).toBe('OOM')
+    },
+  )
 })
