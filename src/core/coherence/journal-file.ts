@@ -50,14 +50,21 @@ export class JournalFile {
     checkJournalFile(path)
   }
 
-  /** Reads the invalidations that an earlier process left, oldest first. */
-  read(): readonly FiledInvalidation[] {
+  /**
+   * Reads the invalidations that an earlier process left, oldest first.
+   *
+   * @param maxBytes - how many bytes of invalidations a process keeps. From a file that is larger than one process with this
+   * limit makes it, an invalidation of everything is read, because each line takes time while nothing else runs
+   */
+  read(maxBytes = largestFile): readonly FiledInvalidation[] {
     const bytes = readFileSync(this.#path)
     this.#size = bytes.length
-    const { waiting, isDamaged, isCut } = readLines(bytes)
+    const isTooLarge = this.#size > 2 * maxBytes + toleratedWaste
+    const { waiting, isDamaged, isCut } = isTooLarge ? UNREADABLE : readLines(bytes)
     for (const { nonce, covers } of waiting.values()) this.#remember(nonce, covers)
     this.#isCut = isCut
-    if (isDamaged) this.#setAside()
+    if (isDamaged)
+      this.#setAside(isTooLarge ? `of ${bytes.length} bytes is larger than one process makes it` : undefined)
     if (isDamaged || isCut) this.#rewrite()
     return [...waiting.values()]
   }
@@ -99,15 +106,15 @@ export class JournalFile {
     return line
   }
 
-  /** Copies a file with unreadable lines, because the path may be that of another file by mistake. */
-  #setAside(): void {
+  /** Copies a file that is not read, or not all of it, because the path may be that of another file by mistake. */
+  #setAside(why = 'has a line that cannot be read'): void {
     const copy = `${this.#path}.damaged`
     try {
       copyFileSync(this.#path, copy)
     } catch (error) {
       this.#onFault(error)
     }
-    const what = `a line of journalFile ${this.#path} cannot be read: everything is invalidated instead`
+    const what = `journalFile ${this.#path} ${why}: everything is invalidated instead`
     this.#onFault(new Error(`${what}, and the file was copied to ${copy}`))
   }
 
@@ -193,6 +200,14 @@ interface Lines {
   readonly isCut: boolean
 }
 
+/** The name of the invalidation that replaces unreadable lines. */
+const damaged = 'damaged'
+
+const inTheirPlace: FiledInvalidation = { nonce: damaged, covers: [{ kind: 'all' }] }
+
+/** What a file says of which no line is read. */
+const UNREADABLE: Lines = { waiting: new Map([[damaged, inTheirPlace]]), isDamaged: true, isCut: false }
+
 function readLines(bytes: Buffer): Lines {
   const waiting = new Map<string, FiledInvalidation>()
   let isDamaged = false
@@ -204,7 +219,7 @@ function readLines(bytes: Buffer): Lines {
     const filed = readLine(line)
     if (filed === undefined) {
       isDamaged = true
-      waiting.set(damaged, { nonce: damaged, covers: [{ kind: 'all' }] })
+      waiting.set(damaged, inTheirPlace)
     } else if (filed.covers === undefined) waiting.delete(filed.nonce)
     else waiting.set(filed.nonce, { nonce: filed.nonce, covers: filed.covers })
   }
@@ -212,9 +227,6 @@ function readLines(bytes: Buffer): Lines {
   if (rest?.covers !== undefined) waiting.set(rest.nonce, { nonce: rest.nonce, covers: rest.covers })
   return { waiting, isDamaged, isCut: start < bytes.length }
 }
-
-/** The name of the invalidation that replaces unreadable lines. */
-const damaged = 'damaged'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 

@@ -76,7 +76,10 @@ export class Journal {
     this.#clock = clock
     this.#maxBytes = maxBytes
     this.#file = file
-    for (const { nonce, covers } of file?.read() ?? []) this.#add({ nonce, recorded: mirror.recordEarlier(covers) })
+    for (const { nonce, covers } of file?.read(maxBytes) ?? []) {
+      this.#add({ nonce, recorded: mirror.recordEarlier(covers) })
+    }
+    if (this.#pendingBytes > maxBytes) this.#fold()
   }
 
   /**

@@ -82,6 +82,19 @@ describe('JournalFile', () => {
     ])
   })
 
+  it('is read as one invalidation of everything if it is larger than one process makes it', () => {
+    const lines = `${JSON.stringify({ n: 'one', c: ['tone'] })}\n`.repeat(10_000)
+    writeFileSync(path, lines)
+    const bytes = lines.length - 64 * 1024
+    expect(open().read(bytes / 2)).toEqual([{ nonce: 'one', covers: [{ kind: 'tag', tag: 'one' }] }])
+    expect(faults).toEqual([])
+    expect(open().read(bytes / 2 - 1)).toEqual([{ nonce: 'damaged', covers: [everything] }])
+    expect(String(faults[0])).toContain(`of ${lines.length} bytes is larger than one process makes it`)
+    expect(readFileSync(`${path}.damaged`, 'utf8')).toBe(lines)
+    expect(statSync(path).size).toBeLessThan(100)
+    expect(read()).toEqual([{ nonce: 'damaged', covers: [everything] }])
+  })
+
   it('is empty once nothing waits', () => {
     const file = open()
     file.add('one', [key('a')])
