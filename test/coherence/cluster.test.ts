@@ -8,7 +8,7 @@ import { ManualClock } from '../support/manual-clock.js'
 import { ShiftedClock } from '../support/shifted-clock.js'
 import { until } from '../support/until.js'
 import type { Worker } from '../support/worker.js'
-import { Hosts, REDIS_TIMEOUT } from './fleet.js'
+import { answersOf, Hosts, REDIS_TIMEOUT } from './fleet.js'
 
 // Each test lets three processes read thirty keys until all agree.
 vi.setConfig({ testTimeout: 60_000 })
@@ -66,10 +66,10 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     await spread('old')
     for (const node of await cluster.masters()) await node.command('CONFIG', 'RESETSTAT')
     expect(await a?.invalidatePrefix('item:')).toMatchObject({ durable: true })
-    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const key of KEYS) expect(await answersOf(workers, key)).toEqual([null, null, null])
     await spread('tagged', ['t'])
     expect(await a?.invalidateTags('t')).toMatchObject({ durable: true })
-    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const key of KEYS) expect(await answersOf(workers, key)).toEqual([null, null, null])
     for (const node of await cluster.masters()) {
       expect(String(await node.command('INFO', 'errorstats'))).not.toContain('CROSSSLOT')
       expect((await node.commandCounts()).keys).toBe(undefined)
@@ -99,10 +99,10 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     const late = KEYS.slice(0, 6).map((key) => b?.refresh(key, 'late', { gate: key }))
     for (const key of KEYS.slice(0, 6)) await b?.atGate(key)
     await a?.call('retire', KEYS)
-    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const key of KEYS) expect(await answersOf(workers, key)).toEqual([null, null, null])
     for (const key of KEYS.slice(0, 6)) await b?.open(key)
     await Promise.all(late)
-    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const key of KEYS) expect(await answersOf(workers, key)).toEqual([null, null, null])
     await spread('new')
     for (const node of await cluster.masters()) {
       expect(String(await node.command('INFO', 'errorstats'))).not.toContain('CROSSSLOT')
@@ -192,13 +192,13 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     await cluster.moveSlot(await cluster.slotOf('item:1'), from, to, async () => {
       const { durable } = (await workers[0]?.invalidateKey('item:1')) ?? {}
       expect(await workers[0]?.get('item:1')).toBe(null)
-      if (durable) expect(await answers('item:1')).toEqual([null, null, null])
+      if (durable) expect(await answersOf(workers, 'item:1')).toEqual([null, null, null])
     })
     for (const worker of workers) await connected(worker)
     await until('told', async () => (await workers[0]?.stats())?.pendingInvalidations === 0)
-    expect(await answers('item:1')).toEqual([null, null, null])
+    expect(await answersOf(workers, 'item:1')).toEqual([null, null, null])
     await workers[0]?.set('item:1', 'new')
-    await until('stored', async () => (await answers('item:1')).every((answer) => answer === 'new'))
+    await until('stored', async () => (await answersOf(workers, 'item:1')).every((answer) => answer === 'new'))
   })
 
   it('C1 C2 C4 C8, scenario 20: the master of the log is killed during a fan-out', async () => {
@@ -226,12 +226,12 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     await cluster.failedOver(log)
     for (const worker of workers) await connected(worker)
     await until('told', async () => (await a?.stats())?.pendingInvalidations === 0, { timeout: 15_000 })
-    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const key of KEYS) expect(await answersOf(workers, key)).toEqual([null, null, null])
     if (fault === 'kill') await log.restart()
     else if (log.frozen) log.resume()
     await cluster.healthy()
     for (const worker of workers) await connected(worker)
-    for (const key of KEYS) expect(await answers(key)).toEqual([null, null, null])
+    for (const key of KEYS) expect(await answersOf(workers, key)).toEqual([null, null, null])
     expect(await b?.invalidateKey('after')).toMatchObject({ durable: true })
   }
 
@@ -239,22 +239,9 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     for (const key of KEYS) {
       await until(`${key} is everywhere`, async () => {
         await workers[0]?.set(key, value, { tags })
-        return (await answers(key)).every((answer) => answer === value)
+        return (await answersOf(workers, key)).every((answer) => answer === value)
       })
     }
-  }
-
-  /** What they answer while Redis answers them: a process that was idle learns of a fault by its first read. */
-  async function answers(key: string): Promise<unknown[]> {
-    return await Promise.all(
-      workers.map(
-        async (worker) =>
-          await until('an answer that is not from an outage', async () => {
-            const found = await worker.find(key)
-            return found?.disconnected ? undefined : (found?.value ?? null)
-          }),
-      ),
-    )
   }
 })
 

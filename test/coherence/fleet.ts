@@ -165,3 +165,15 @@ export class Fleet {
 function clientFor(proxy: ChaosProxy, user: string | undefined): ClientSetup {
   return { kind: 'url', port: proxy.port, ...(user === undefined ? {} : { username: user, password: user }) }
 }
+
+/** What processes answer while Redis answers them: a process that was idle learns of a fault by its first read. */
+export function answersOf(workers: readonly Worker[], key: string): Promise<readonly unknown[]> {
+  return Promise.all(
+    workers.map((worker) =>
+      until('an answer that is not from an outage', async () => {
+        const found = await worker.find(key)
+        return found?.disconnected ? undefined : (found?.value ?? null)
+      }),
+    ),
+  )
+}

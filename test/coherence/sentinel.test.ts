@@ -4,7 +4,7 @@ import type { ClientSetup } from '../support/clients.js'
 import { SentinelGroup } from '../support/sentinel.js'
 import { until } from '../support/until.js'
 import type { Worker } from '../support/worker.js'
-import { Hosts, READ_MODES, REDIS_TIMEOUT } from './fleet.js'
+import { answersOf, Hosts, READ_MODES, REDIS_TIMEOUT } from './fleet.js'
 
 let hosts: Hosts
 beforeAll(async () => {
@@ -60,13 +60,13 @@ describe.each(READ_MODES)('on a Sentinel group, %s', (read) => {
     for (const worker of workers) await connected(worker)
     await until('told', async () => (await a.stats()).pendingInvalidations === 0, { timeout: 15_000 })
     await grace()
-    for (let index = 0; index < 20; index++) expect(await answers(`k${index}`)).toEqual([null, null, null])
+    for (let index = 0; index < 20; index++) expect(await answersOf(workers, `k${index}`)).toEqual([null, null, null])
     await a.set('k1', 'new')
     await grace()
-    expect(await answers('k1')).toEqual(['new', 'new', 'new'])
+    expect(await answersOf(workers, 'k1')).toEqual(['new', 'new', 'new'])
     expect(await c.invalidateKey('k1')).toMatchObject({ durable: true })
     await grace()
-    expect(await answers('k1')).toEqual([null, null, null])
+    expect(await answersOf(workers, 'k1')).toEqual([null, null, null])
     if (read === 'redis-first') await loseAgain([...Array(20).keys()].map((index) => `k${index}`))
   }, 60_000)
 
@@ -137,7 +137,7 @@ describe.each(READ_MODES)('on a Sentinel group, %s', (read) => {
     old.resume()
     await grace()
     for (let round = 0; round < 5; round++) {
-      for (let index = 0; index < 10; index++) expect(await answers(`k${index}`)).toEqual([null, null, null])
+      for (let index = 0; index < 10; index++) expect(await answersOf(workers, `k${index}`)).toEqual([null, null, null])
       await sleep(200)
     }
   }, 60_000)
@@ -145,21 +145,8 @@ describe.each(READ_MODES)('on a Sentinel group, %s', (read) => {
   async function spread(key: string, value: string): Promise<void> {
     await until(`${key} is everywhere`, async () => {
       await workers[0]?.set(key, value)
-      return (await answers(key)).every((answer) => answer === value)
+      return (await answersOf(workers, key)).every((answer) => answer === value)
     })
-  }
-
-  /** What they answer while Redis answers them: a process that was idle learns of a fault by its first read. */
-  async function answers(key: string): Promise<unknown[]> {
-    return await Promise.all(
-      workers.map(
-        async (worker) =>
-          await until('an answer that is not from an outage', async () => {
-            const found = await worker.find(key)
-            return found?.disconnected ? undefined : (found?.value ?? null)
-          }),
-      ),
-    )
   }
 
   async function grace(): Promise<void> {
