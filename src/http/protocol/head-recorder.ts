@@ -54,7 +54,7 @@ export class HeadRecorder {
     const { exactVary, maxVariants } = policy
     const { observed } = this.#judgement
     const vary = joined(policy.vary, joined(selecting, observed))
-    const tags = joined(handle.tags, this.#say.tagsBy(policy.tags))
+    const tags = joined(handle.tags, this.#say.tags())
     const cost = Math.round(tally.took * 10) / 10
     this.codings = this.#codingsOf(line.status, route, storable, body)
     const key = search === undefined ? this.#run.of.key : keyByRule(search, route.deciding)

@@ -1,5 +1,5 @@
 import { brand } from '../../core/brand.js'
-import { FinishedResponse } from '../port/finished-response.js'
+import type { FinishedResponse } from '../port/finished-response.js'
 import { ownBytes } from '../port/own-bytes.js'
 import type { Onward, Recording, ResponseHead } from '../port/recording.js'
 import type { Reply } from '../port/reply.js'
@@ -39,6 +39,7 @@ export class ResponseRecorder implements Recording {
   trace: HandlerTrace | undefined
   protected readonly writer: ResponseWriter
   protected readonly judgement: RecordedJudgement
+  protected readonly say: RouteSay
   protected readonly heads: HeadRecorder
   /** Whether recording has ended. */
   protected isDone = false
@@ -54,7 +55,6 @@ export class ResponseRecorder implements Recording {
   #isWhole = false
   /** Status and fields of the response as the route made them. */
   #made: Pick<FinishedResponse, 'status' | 'fields'> | undefined
-  readonly #say = new RouteSay()
   /** Whether the response is complete, but `cacheIf` or `tags` of the route is still pending. */
   #awaitsRoute = false
 
@@ -69,7 +69,8 @@ export class ResponseRecorder implements Recording {
     if (this.inputs !== undefined && policy.inputs !== undefined) this.inputs.metNames = policy.inputs.metNames
     this.writer = writer
     this.judgement = new RecordedJudgement(this, writer.parts.reports)
-    this.heads = new HeadRecorder(this, this.judgement, this.#say, writer)
+    this.say = new RouteSay(this, writer.parts.reports)
+    this.heads = new HeadRecorder(this, this.judgement, this.say, writer)
   }
 
   begin(head: ResponseHead, whole?: Uint8Array | string): Onward {
@@ -187,7 +188,7 @@ export class ResponseRecorder implements Recording {
     this.#recorded = recorded
     this.#combined = combined
     this.#made = { status, fields: route.fields }
-    const unwanted = tagged === undefined ? undefined : this.#askRoute(tagged)
+    const unwanted = tagged === undefined ? undefined : this.say.ask(this.#made, tagged)
     if (unwanted !== undefined) return this.#refusing(head, own, unwanted)
     this.#body = this.#collector()
     if (body === undefined) this.of.flight?.stream()
@@ -213,18 +214,9 @@ export class ResponseRecorder implements Recording {
     return input === '' ? reason : `${reason} ${input}`
   }
 
-  /**
-   * Asks `cacheIf` about a response. Returns the reason why it is not stored; `undefined` if it is, or if the answer is
-   * pending.
-   */
-  protected askRoute(made: Pick<FinishedResponse, 'status' | 'fields'>, body: Buffer): Reason | undefined {
-    this.#made = made
-    return this.#askRoute(body)
-  }
-
   /** Stores a complete response. Returns `undefined` if `cacheIf` or `tags` is pending; then it is stored later. */
   protected store(recorded: RecordedHead, head: StoredHead, body: Buffer): Landing | undefined {
-    if (!this.#say.isSettled) {
+    if (!this.say.isSettled) {
       void this.#storeLater(recorded, head, body)
       return undefined
     }
@@ -271,7 +263,7 @@ export class ResponseRecorder implements Recording {
 
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
     // If the body is still to come, it is not known yet whether it will be stored.
-    const isCertain = body !== undefined && this.#hasRouteAnswered && !this.writer.isTooLate(this.of, recorded)
+    const isCertain = body !== undefined && this.say.isComplete && !this.writer.isTooLate(this.of, recorded)
     const status = this.status(head, { stored: isCertain ? true : undefined, ttl: storable.freshness.lifetime })
     const isEncoded = this.heads.codings.length > 0
     return { ...answerStored(this, head, recorded, { status, isEncoded }), record: true, before: undefined }
@@ -305,7 +297,7 @@ export class ResponseRecorder implements Recording {
     const head = withEntityTag(recorded, body)
     const encodings = encodingsToMake(this.heads.codings, body.length)
     this.inputs?.close()
-    const unwanted = this.#say.isAsked ? undefined : this.#askRoute(body)
+    const unwanted = this.say.isAsked || this.#made === undefined ? undefined : this.say.ask(this.#made, body)
     return unwanted ?? { recorded, head: encodings === undefined ? head : { ...head, encodings }, body }
   }
 
@@ -316,22 +308,6 @@ export class ResponseRecorder implements Recording {
     return refuseBody(arrived, { length, ended: true, trailers: false }, this.policy.storage)
   }
 
-  get #hasRouteAnswered(): boolean {
-    return this.#say.isSettled && (this.#say.isAsked || this.policy.cacheIf === undefined)
-  }
-
-  #askRoute(body: Buffer): Reason | undefined {
-    const { cacheIf } = this.policy
-    if (cacheIf === undefined || this.#made === undefined) return undefined
-    try {
-      const { status, fields } = this.#made
-      return this.#say.ask(cacheIf, new FinishedResponse(status, fields, body)) ? undefined : 'cache-if'
-    } catch (thrown) {
-      this.writer.parts.reports.fault(thrown)
-      return 'fault'
-    }
-  }
-
   async #storeLater(recorded: RecordedHead, head: StoredHead, body: Buffer): Promise<void> {
     this.#close()
     this.#awaitsRoute = true
@@ -339,7 +315,7 @@ export class ResponseRecorder implements Recording {
     this.#body ??= this.#collector()
     this.#body.hold(body)
     try {
-      const { isGranted, tags } = await this.#say.settled(this.policy.patience, this.writer.clock)
+      const { isGranted, tags } = await this.say.settled(this.writer.clock)
       if (!this.#awaitsRoute) return
       const told = this.heads.withTags(recorded, head, tags)
       if (isGranted) this.finish(this.writer.keep(this.of, told.recorded, told.head, body))

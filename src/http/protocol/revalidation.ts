@@ -92,7 +92,7 @@ export class Revalidation extends ResponseRecorder {
     // The body is unchanged, so its encodings remain valid.
     const isEncoded = stored.encodings !== undefined && this.heads.codings.length > 0
     const encodings = isEncoded ? stored.encodings : encodingsToMake(this.heads.codings, stored.body.length)
-    const unwanted = this.askRoute({ status: stored.status, fields: updated.fields }, stored.body)
+    const unwanted = this.say.ask({ status: stored.status, fields: updated.fields }, stored.body)
     if (unwanted !== undefined) {
       this.refuse(unwanted)
       return answer(once(), { detail: this.detail(unwanted) })
