@@ -4,9 +4,10 @@ import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { installDependencies } from './install-dependencies.mjs'
+import { faultsWithSdk3 } from './opentelemetry-3.mjs'
 
 // npm run apm: what other tracers report of one miss and three hits, measured with their real packages (200 MB, installed in
-// .cache/apm). Prints the table in docs/tracing.md and fails where it differs from ROWS.
+// .cache/apm). Prints the table in docs/tracing.md and fails where it differs from ROWS. Also OpenTelemetry's SDK 3.
 
 const ROUTE = 'GET /products/:id'
 const WITHOUT = { datadog: 'GET', sentry: 'GET /products/1', elastic: 'GET unknown route' }
@@ -60,7 +61,7 @@ async function main() {
   provide(Object.entries(PACKAGES).map(([name, version]) => `${name}@${isLatest ? 'latest' : version}`))
   if (!existsSync('dist/index.mjs')) run('npm', ['run', 'build'], '.')
   console.log(table())
-  const faults = []
+  const faults = await faultsWithSdk3()
   for (const tracer of new Set(ROWS.map((row) => row.tracer))) {
     const [alone, named] = [await observed(tracer), await observed(tracer, 'named')]
     for (const row of ROWS.filter((one) => one.tracer === tracer)) {
@@ -71,7 +72,11 @@ async function main() {
     }
   }
   for (const fault of faults) console.error(`✗ ${fault}`)
-  console.log(faults.length === 0 ? `\n${ROWS.length} arrangements as in the table` : `\n${faults.length} differences`)
+  console.log(
+    faults.length === 0
+      ? `\n${ROWS.length} arrangements as in the table, and 8 of OpenTelemetry's SDK 3`
+      : `\n${faults.length} differences`,
+  )
   process.exit(faults.length === 0 ? 0 : 1)
 }
 
