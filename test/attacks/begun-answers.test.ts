@@ -235,6 +235,33 @@ it('a refresh is made for the host that an application further in, which trusts 
   expect(await both()).toEqual(['for b.test', 'for a.test'])
 })
 
+it.each([false, true])(
+  'a refresh is made with the field that middleware in front has set, or not at all',
+  async (isKept) => {
+    const clock = new ManualClock(Date.now())
+    const cached = fallbackCache({ ttl: 60, staleWhileRevalidate: 300, clock })
+    open.push(() => cached.close())
+    const site = express5()
+    let requests = 0
+    site.use((req, _res, next) => {
+      requests += 1
+      req.headers['x-plan'] = `plan of ${req.get('x-who') ?? 'guest'}`
+      if (!isKept) delete req.headers['x-who']
+      next()
+    })
+    site.use(cached)
+    site.get('/page', (req, res) => void res.send(req.get('x-plan')))
+    const running = await listen(site)
+    open.push(() => running.close())
+    const get = async (who: string) => (await ask(running.port, '/page', { fields: { 'x-who': who } })).text
+    for (let round = 0; round < 3; round += 1) {
+      expect([await get('ann'), await get('bob')]).toEqual(['plan of ann', 'plan of bob'])
+      await expect.poll(() => requests).toBeGreaterThanOrEqual(2 + round * 4)
+      clock.advance(70_000)
+    }
+  },
+)
+
 describe('a handler that reads response fields which middleware in front has set for some visitors', () => {
   const caches = <Cache extends { close(): Promise<void> }>(cached: Cache): Cache => {
     open.push(() => cached.close())

@@ -29,6 +29,8 @@ export interface RequestHead extends Filling {
   readonly begun?: string | undefined
   /** Fields by lower-case name, with repeated lines joined as in Node.js. */
   readonly headers: Readonly<Record<string, FieldValue | undefined>>
+  /** Names and values of the fields as the client sent them, one after the other; `undefined` if unknown. */
+  readonly lines?: readonly string[] | undefined
   /**
    * True if all fields except If-None-Match are known to be plain (see `isPlainField`): {@link headers} is then only
    * read if responses vary.

@@ -7,6 +7,7 @@ import type { Reply } from '../port/reply.js'
 import type { RequestHead } from '../port/request-head.js'
 import { preconditions } from '../rules/conditional.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
+import type { SelectingFields } from '../rules/vary.js'
 import type { StoredResponse } from '../store/stored-response.js'
 import type { Fields } from '../syntax/fields.js'
 import type { MissReason } from './decision.js'
@@ -43,6 +44,8 @@ interface Run<Context extends object> {
   readonly asked?: Asked | undefined
   readonly writer?: ResponseWriter
   readonly request?: Snapshot
+  /** See {@link RecordedRequest.selecting}. */
+  readonly selecting?: SelectingFields | undefined
   /** Whether the run is in the background: its request has been answered. */
   readonly isDetached?: boolean
 }
@@ -141,9 +144,10 @@ export class HandlerRuns<Context extends object> {
     const { key, user } = this.#parts.policy
     // What middleware in front sets may depend on any field, so the refresh must keep all of them.
     const isNamed = key !== undefined || user !== undefined || stored.selecting.some(isFilledInput)
+    const isSet = stored.selecting.some((name) => isSetInFront(name, exchange.request))
     const head = refreshRequest(lookup.request, {
       selecting: stored.selecting,
-      isNamed: isNamed || isTurned(lookup.request),
+      isNamed: isNamed || isSet || isTurned(lookup.request),
     })
     const request = new Snapshot(head, head.headers)
     const miss: MissReason = { storageKey, fwd: 'stale', reason: 'outlived', stale: undefined }
@@ -151,9 +155,11 @@ export class HandlerRuns<Context extends object> {
     const headers = { ...request.headers, ...(asked && preconditions(stored.validators)) }
     const run = exchange.refresh({ headers, protocol: request.protocol, host: request.host })
     if (run === undefined) return false
+    const { selecting } = stored
     const flight = this.flights.takeOff(storageKey, this.#cache.mark())
     const end = this.#refreshes.take(run, () => flight.land({ kind: 'refused' }))
-    const start = () => this.#startDetached(run, { lookup, miss, flight, asked, request, isDetached: true }, end)
+    const start = () =>
+      this.#startDetached(run, { lookup, miss, flight, asked, request, selecting, isDetached: true }, end)
     const turn = this.#takeTurn(storageKey, look)
     if (turn === undefined) start()
     else void startInTurn(turn, { flight, start, end }, this.#parts.reports)
@@ -225,7 +231,7 @@ export class HandlerRuns<Context extends object> {
     const { lookup, miss, flight, conditions, asked, writer = this.#writer } = run
     const { key, search, personal, nested, collapsed } = lookup
     const { storageKey, fwd, part } = miss
-    const { mark = this.#cache.mark(), request = snapshotOf(lookup.request) } = run
+    const { mark = this.#cache.mark(), request = snapshotOf(lookup.request), selecting } = run
     const sees = seenOf(request)
     const requestedAt = this.#cache.clock.now()
     const onError = this.answers.onError(lookup, miss, undefined)
@@ -234,7 +240,7 @@ export class HandlerRuns<Context extends object> {
     // biome-ignore format: one name a line says no more
     const of: RecordedRequest = {
       request, key, search, storageKey, mark, requestedAt, fwd, collapsed, flight, onError,
-      conditions, sees, part, personal, nested, tally,
+      conditions, sees, part, selecting, personal, nested, tally,
     }
     const policy = this.#policies.for(lookup.exchange, lookup.storage)
     const recorder =
@@ -246,6 +252,13 @@ export class HandlerRuns<Context extends object> {
   #takeTurn(storageKey: string, look: Look): Promise<Turn<StoredResponse>> | undefined {
     return this.#cache.takeTurn(storageKey, look, [], this.#parts.policy.collapseTimeout)
   }
+}
+
+/** Whether middleware in front has set a field of a request, perhaps from other fields. */
+function isSetInFront(name: string, { headers, lines }: RequestHead): boolean {
+  const value = headers[name]
+  if (value === undefined || lines === undefined) return false
+  return !lines.some((line, at) => at % 2 === 1 && line === value && lines[at - 1]?.toLowerCase() === name)
 }
 
 /** Whether middleware in front has rewritten the URL of a request, or begun its answer. */

@@ -1,6 +1,8 @@
 import type { Exchange } from '../port/exchange.js'
 import type { Recording } from '../port/recording.js'
+import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
+import { matchesSelecting, selectingValues } from '../rules/vary.js'
 import { isCached } from './decision.js'
 import type { Standpoint } from './explain.js'
 import { PassThrough } from './pass-through.js'
@@ -90,8 +92,12 @@ export function isAnother({ request, user, session }: Exchange, { head }: Ahead)
 
 /** Whether middleware in front has treated the request of a refresh in another way than that of the client. */
 export function isOtherRefresh({ request }: Exchange, recording: Recording): boolean {
-  const asked = recorderIn(recording)?.of.request
-  return asked !== undefined && (asked.rewritten !== request.rewritten || asked.begun !== request.begun)
+  const of = recorderIn(recording)?.of
+  if (of === undefined) return false
+  const { request: asked, selecting = '*' } = of
+  if (asked.host !== request.host || asked.rewritten !== request.rewritten || asked.begun !== request.begun) return true
+  const fields = selecting === '*' ? [] : selecting.filter((name) => !isFilledInput(name))
+  return !matchesSelecting(fields, selectingValues(fields, asked.headers), request.headers)
 }
 
 const AHEAD = ['method', 'url', 'protocol', 'host', 'otherOrigin'] as const

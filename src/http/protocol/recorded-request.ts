@@ -5,6 +5,7 @@ import type { RequestHead } from '../port/request-head.js'
 import type { TagField } from '../rules/emitted-tags.js'
 import type { InputsPolicy } from '../rules/inputs-policy.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'
+import type { SelectingFields } from '../rules/vary.js'
 import type { SearchKeys } from '../store/no-vary-search-index.js'
 import type { PrimaryKey } from '../store/primary-key.js'
 import type { StoredResponse } from '../store/stored-response.js'
@@ -46,6 +47,8 @@ export interface RecordedRequest {
   readonly sees: 'range' | 'version' | undefined
   /** A stored partial response (206) that the handler's response may be combined with (RFC 9111, section 3.4). */
   readonly part: StoredResponse | undefined
+  /** For a refresh, the inputs that select the stored response, which it must have as well. */
+  readonly selecting?: SelectingFields | undefined
   /** Whether the key names the user. */
   readonly personal: boolean
   readonly nested: boolean

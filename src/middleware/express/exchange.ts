@@ -186,6 +186,10 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
     return this.#headers
   }
 
+  get lines(): readonly string[] {
+    return this.context.rawHeaders
+  }
+
   get isClosed(): boolean {
     return isClosed(this.#response)
   }

@@ -70,6 +70,10 @@ export class KoaRequestHead implements RequestHead {
     return this.#host
   }
 
+  get lines(): readonly string[] {
+    return this.#ctx.req.rawHeaders
+  }
+
   get begun(): string | undefined {
     return begunKoaAnswer(this.#ctx)
   }
