@@ -74,5 +74,32 @@ export function showRewritten(c: NodeContext): void {
   Reflect.set(incoming, HANDLER, `${path} ${url}`)
 }
 
+/**
+ * Shows the cache, and the handlers behind it, the fields that middleware in front has set or deleted on `c.req.raw`, or on
+ * a request that it has put in its place.
+ */
+export function showChangedFields({ env, req }: NodeContext): void {
+  const { headers } = env.incoming as IncomingMessage
+  if (!isTouched(req.raw)) return
+  const names = new Set<string>()
+  for (const [name, value] of req.raw.headers) {
+    names.add(name)
+    const sent = headers[name]
+    if (!OF_CONNECTION.has(name) && (typeof sent === 'object' ? sent.join(', ') : sent) !== value) headers[name] = value
+  }
+  for (const name of Object.keys(headers)) {
+    if (!names.has(name) && !name.startsWith(':') && !OF_CONNECTION.has(name)) Reflect.deleteProperty(headers, name)
+  }
+}
+
+/** Fields that the cache itself reads from the request of Node.js. */
+const OF_CONNECTION: ReadonlySet<string> = new Set(['host', 'connection', 'content-length', 'transfer-encoding'])
+
+/** Whether something has read the fields of a request: node-server makes them then. Other requests are not of node-server. */
+function isTouched(raw: Request): boolean {
+  const names = Object.getOwnPropertySymbols(raw).map(({ description }) => description)
+  return !names.includes('incomingKey') || names.includes('headersKey')
+}
+
 /** See `HANDLER` of `src/middleware/node`. */
 const HANDLER = Symbol.for('fallback-cache.handler')

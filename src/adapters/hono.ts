@@ -12,7 +12,7 @@ import {
 } from '../middleware/express.js'
 import { tellContextActs } from './context-acts.js'
 import { type FetchInfo, fetchWithNode } from './fetch-with-node.js'
-import { bindingsOf, observeBindings, observedRecord, showRewritten } from './hono-request.js'
+import { bindingsOf, observeBindings, observedRecord, showChangedFields, showRewritten } from './hono-request.js'
 import { endWithWhole, namesOfFields, sendHeadLate } from './late-head.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
 
@@ -76,6 +76,7 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     outgoing.statusCode = begun.status
     for (const [name, value] of begun.headers) outgoing.appendHeader(name, value)
     forgetResponse(c)
+    if (!areShown(outgoing as ServerResponse)) showChangedFields(c)
     showRewritten(c)
     const inFront = areShown(outgoing as ServerResponse) ? undefined : showVariables(c)
     let isGone = false

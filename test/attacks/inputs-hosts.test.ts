@@ -427,6 +427,30 @@ it.each(Object.keys(CHOSEN_IN_FRONT))('Hono: a response is for %s', async (name)
   )
 })
 
+it.each<[string, (raw: Request, who: string) => Request | undefined]>([
+  [
+    'set on c.req.raw',
+    (raw, who) => {
+      raw.headers.set('x-plan', who)
+      raw.headers.delete('x-who')
+      return undefined
+    },
+  ],
+  ['of a request in its place', (raw, who) => new Request(raw, { headers: { 'x-plan': who } })],
+])('Hono: a handler sees the fields that middleware in front has %s, and they select', async (_what, change) => {
+  const app = new Hono<HonoEnv>()
+  app.use(async (c, next) => {
+    c.req.raw = change(c.req.raw, c.req.header('x-who') ?? '') ?? c.req.raw
+    await next()
+  })
+  app.use(keep(honoCache(OPTIONS)))
+  app.get('/page', (c) => c.text(`for ${c.req.header('x-plan')}, ${c.req.header('x-who')}`))
+  const port = await portOf(getRequestListener(app.fetch as never))
+  for (const who of ['ann', 'bob', 'ann']) {
+    expect((await ask(port, '/page', { fields: { 'x-who': who } })).text).toBe(`for ${who}, undefined`)
+  }
+})
+
 interface FieldsOfReply {
   set(name: string, value: string): unknown
   append(name: string, value: string): unknown
