@@ -1,4 +1,5 @@
-import express from 'express'
+import express, { type Request } from 'express'
+import session from 'express-session'
 import express4 from 'express4'
 import Koa from 'koa'
 import Koa2 from 'koa2'
@@ -88,4 +89,62 @@ describe.each([
     expect(ann.text).toBe('hi guest')
     expect(ann.headers['cache-status']).toContain('hit')
   })
+})
+
+class Hidden {
+  readonly #name: string
+  constructor(name: string) {
+    this.#name = name
+  }
+  get name(): string {
+    return this.#name
+  }
+}
+
+it.each<[string, (name: string) => object, (req: Request) => unknown]>([
+  ['a session that is a text', (name) => ({ session: name }), (req) => Reflect.get(req, 'session')],
+  [
+    'a session that is a Map',
+    (name) => ({ session: new Map([['name', name]]) }),
+    (req) => (Reflect.get(req, 'session') as unknown as Map<string, string>).get('name'),
+  ],
+  [
+    'a session with private fields',
+    (name) => ({ session: new Hidden(name) }),
+    (req) => Reflect.get(req, 'session').name,
+  ],
+  [
+    'a session that inherits its data',
+    (name) => ({ session: Object.create({ name }) }),
+    (req) => Reflect.get(req, 'session').name,
+  ],
+  ['req.auth, a text', (name) => ({ auth: name }), (req) => Reflect.get(req, 'auth')],
+  ['req.auth, with private fields', (name) => ({ auth: new Hidden(name) }), (req) => Reflect.get(req, 'auth').name],
+  ['req.auth, a function', (name) => ({ auth: () => ({ name }) }), (req) => Reflect.get(req, 'auth')().name],
+])('a visitor gets no page of another one whom authentication knows by %s', async (_what, known, read) => {
+  const app = express()
+  app.use((req, _res, next) => {
+    Object.assign(req, known(req.get('x-who') ?? 'guest'))
+    next()
+  })
+  app.use(fallbackCache({ ttl: 60 }))
+  app.get('/page', (req, res) => void res.send(`hi ${read(req)}`))
+  for (const who of ['ann', 'bob', 'ann']) {
+    expect((await request(app).get('/page').set('Host', 'shop.example').set('x-who', who)).text).toBe(`hi ${who}`)
+  }
+})
+
+it.each<[string, (req: Request) => string]>([
+  ['what it has stored under a name with an underscore', ({ session }) => Reflect.get(session, '_csrfSecret')],
+  ['the identifier of a session without data', ({ session }) => session.id],
+])('a page with %s is made for each visitor, if the session is made in front of the cache', async (what, read) => {
+  const app = express()
+  app.use(session({ secret: 'x', resave: false, saveUninitialized: false }))
+  app.use(fallbackCache({ ttl: 60 }))
+  app.get('/page', (req, res) => {
+    if (what.includes('stored')) Object.assign(req.session, { _csrfSecret: `secret of ${req.session.id}` })
+    res.send(`token: ${read(req)}`)
+  })
+  const get = async () => (await request(app).get('/page').set('Host', 'shop.example')).text
+  expect(await get()).not.toBe(await get())
 })

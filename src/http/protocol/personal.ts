@@ -29,16 +29,35 @@ function fieldOf(head: ResponseHead, name: string): string | undefined {
 
 /** Whether a session contains data: session middleware creates a session for every visitor, even without a user. */
 function isUsed(session: unknown): boolean {
-  if (typeof session !== 'object' || session === null) return false
-  return Object.keys(session).some((name) => !isBookkeeping(name) && !isEmpty(Reflect.get(session, name)))
+  if (typeof session !== 'object' || session === null) return Boolean(session)
+  const names = Object.getOwnPropertyNames(session)
+  if (names.some((name) => isFilled(session, name))) return true
+  const prototype: unknown = Object.getPrototypeOf(session)
+  if (prototype === Object.prototype || prototype === null) return false
+  // What an object of another class holds may be private: a Map, or a session of one's own.
+  return !names.some(isBookkeeping)
+}
+
+/** Whether a session has something under a name. Middleware hides its own properties, and the methods of a session. */
+function isFilled(session: object, name: string): boolean {
+  const isHidden = !Object.prototype.propertyIsEnumerable.call(session, name)
+  if (BOOKKEEPING.has(name) || (isHidden && isBookkeeping(name))) return false
+  const value: unknown = Reflect.get(session, name)
+  return !isEmpty(value) && !(isHidden && typeof value === 'function')
 }
 
 /** Whether a property is internal to express-session, cookie-session or koa-session. */
 function isBookkeeping(name: string): boolean {
-  return name === 'cookie' || name === 'isNew' || name.startsWith('_')
+  return BOOKKEEPING.has(name) || name === 'id' || name === 'req' || name.startsWith('_')
 }
+
+/** Not all that begins with an underscore: lusca stores the secret of its tokens as `_csrfSecret`. */
+const BOOKKEEPING: ReadonlySet<string> = new Set(['cookie', 'isNew', '_expire', '_maxAge'])
 
 /** Whether a value is empty: Passport puts an empty object into the session of visitors who are not logged in. */
 function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0)
+  if (typeof value !== 'object' || value === null) return value === undefined || value === null
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const isPlain = prototype === Object.prototype || prototype === null || Array.isArray(value)
+  return isPlain && Object.keys(value).length === 0
 }

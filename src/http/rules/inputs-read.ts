@@ -186,6 +186,15 @@ export class InputsRead {
     this.filled(input, typeof text === 'string')
   }
 
+  /** Records a read of a value that a getter makes, perhaps of what it keeps where no read is seen. */
+  made(input: string, value: unknown): void {
+    if (!this.isCounting || this.objectTexts.has(input)) return
+    const text = filledText(value)
+    if (text !== null && text !== undefined) this.objectTexts = new Map(this.objectTexts).set(input, text)
+    if (text !== undefined) this.filled(input, true)
+    else if (typeof value === 'object' && value !== null) this.filledObject(input, value)
+  }
+
   /** Records the route that middleware in front has chosen among several. @param text - tells it from the others */
   route(text: string | undefined): void {
     this.objectTexts = new Map(this.objectTexts).set(ROUTE, text)

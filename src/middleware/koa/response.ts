@@ -186,7 +186,9 @@ function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): s
 
 /** The session of a context. koa-session adds its own properties to the session, and omits them in `toJSON()`. */
 export function sessionOf(ctx: object): unknown {
-  const session = unwatchedValue(ctx, 'session')
+  // Middleware of Express, used through koa-connect, sets it on the request of Node.js.
+  const { req } = ctx as { readonly req: object }
+  const session = unwatchedValue(ctx, 'session') ?? unwatchedValue(req, 'session')
   const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON
   return typeof toJson === 'function' ? toJson.call(session) : session
 }

@@ -44,7 +44,6 @@ function namesOfNode(made: object): readonly string[] {
 const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
   ...namesOfNode(new IncomingMessage(new Socket())),
   'app',
-  'auth',
   'baseUrl',
   'body',
   'connection',

@@ -46,7 +46,9 @@ export class HandlerHead implements ResponseHead {
     const inherited = inheritedBy(request)
     // A read of what is absent would call the Proxy of a watched request.
     const user = Object.hasOwn(request, 'user') || 'user' in inherited ? request.user : undefined
-    const auth = Object.hasOwn(request, 'auth') || 'auth' in inherited ? request.auth : undefined
+    const own = Object.getOwnPropertyDescriptor(request, 'auth')
+    // A read of a property that is watched would count as one of the handler.
+    const auth = own === undefined && 'auth' in inherited ? request.auth : own?.value
     return userAmong(user, auth, this.#response)
   }
 

@@ -130,8 +130,14 @@ export function userOf(request: NodeRequest, response: ServerResponse | undefine
   return userAmong(request.user, request.auth, response)
 }
 
+/** A function tells who is asking when it is called, which is observed. */
+function hasClaims(auth: unknown): boolean {
+  if (typeof auth !== 'object' || auth === null) return Boolean(auth) && typeof auth !== 'function'
+  const prototype: unknown = Object.getPrototypeOf(auth)
+  return Object.keys(auth).length > 0 || (prototype !== Object.prototype && prototype !== null)
+}
+
 /** Like {@link userOf}, with the values of the request. */
 export function userAmong(user: unknown, auth: unknown, response: ServerResponse | undefined): unknown {
-  const hasClaims = typeof auth === 'object' && auth !== null && Object.keys(auth).length > 0
-  return user || (hasClaims ? auth : undefined) || (response as NodeResponse | undefined)?.locals?.user
+  return user || (hasClaims(auth) ? auth : undefined) || (response as NodeResponse | undefined)?.locals?.user
 }

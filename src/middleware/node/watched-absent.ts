@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import { type InputsRead, isIdentifierName } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import { isNeutralIn } from './added-names.js'
@@ -130,6 +130,8 @@ class AbsentReads implements ProxyHandler<object> {
   readonly #prefix: 'req' | 'ctx'
   readonly #known: ReadonlySet<string>
   readonly #isOfExpress: boolean
+  /** Whether a name that all objects of the prototype have is that of a getter of the application. */
+  readonly #getters = new Map<string, boolean>()
 
   constructor(prefix: 'req' | 'ctx', known: ReadonlySet<string>, prototype: object) {
     this.#prefix = prefix
@@ -141,8 +143,25 @@ class AbsentReads implements ProxyHandler<object> {
     // Express reads `app` before it lets a sub-application replace the prototype.
     if (this.#isOfExpress && typeof name === 'string' && name !== PARSED_URL) this.#keepArmed(receiver)
     const value: unknown = Reflect.get(target, name, receiver)
-    if (value === undefined && typeof name === 'string' && !this.#known.has(name)) this.#note(target, name, receiver)
+    if (typeof name !== 'string' || this.#known.has(name)) return value
+    if (this.#isGetter(target, name)) this.#inputsOf(receiver)?.made(`${this.#prefix}:${name}`, value)
+    else if (value === undefined) this.#note(target, name, receiver)
     return value
+  }
+
+  /** Whether the application has defined a getter of this name for all its requests or contexts. */
+  #isGetter(target: object, name: string): boolean {
+    const known = this.#getters.get(name)
+    if (known !== undefined || this.#getters.size >= MOST_GETTERS) return known === true
+    let holder: object | null = target
+    while (holder !== null && !Object.hasOwn(holder, name)) holder = Object.getPrototypeOf(holder)
+    const descriptor = holder === null ? undefined : Object.getOwnPropertyDescriptor(holder, name)
+    // Koa itself has getters on the object with this method.
+    const isOfFramework = GETTERS_OF_FRAMEWORKS.has(name) || (holder !== null && Object.hasOwn(holder, 'onerror'))
+    const isGetter = descriptor?.get !== undefined && !isOfFramework && !isNeutralIn(this.#prefix, name)
+    // What is absent now may be defined later.
+    if (holder !== null) this.#getters.set(name, isGetter)
+    return isGetter
   }
 
   /** Lets `instanceof` and `isPrototypeOf` find the prototype itself. */
@@ -161,17 +180,41 @@ class AbsentReads implements ProxyHandler<object> {
   #note(target: object, name: string, receiver: object): void {
     if (
       isNeutralIn(this.#prefix, name) ||
+      // That there is no user has a rule of its own.
+      name === 'auth' ||
       isIdentifierName(name) ||
       OF_STREAMS.has(name) ||
       isAskedOfAll(name) ||
       name in target
     )
       return
+    this.#inputsOf(receiver)?.filled(`${this.#prefix}:${name}`, true)
+  }
+
+  #inputsOf(receiver: object): InputsRead | undefined {
     const request = this.#prefix === 'req' ? receiver : (receiver as { readonly req: IncomingMessage }).req
     const scope = scopeOf(request)
     // A refresh has a scope before it passes the middleware in front of the cache, whose reads do not count.
-    if (scope?.isAwaited === false) scope.recording.inputs?.filled(`${this.#prefix}:${name}`, true)
+    return scope?.isAwaited === false ? scope.recording.inputs : undefined
   }
+}
+
+/** Applications choose the names. */
+const MOST_GETTERS = 500
+
+/** The getters of Express and of Node.js. */
+const GETTERS_OF_FRAMEWORKS: ReadonlySet<string> = new Set([
+  ...['fresh', 'host', 'hostname', 'ip', 'ips', 'path', 'protocol', 'query', 'secure', 'stale', 'subdomains', 'xhr'],
+  ...namesOf(IncomingMessage.prototype),
+  ...['authority', 'scheme', 'stream'],
+])
+
+function namesOf(prototype: object): readonly string[] {
+  const names: string[] = []
+  for (let holder: object | null = prototype; holder !== null; holder = Object.getPrototypeOf(holder)) {
+    names.push(...Object.getOwnPropertyNames(holder))
+  }
+  return names
 }
 
 /** Properties by which Node.js and packages, this one too, recognize kinds of streams, messages and their wrappers. */

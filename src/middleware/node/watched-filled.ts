@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage, type ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { isTelling } from '../../http/port/index.js'
 import { addedNames, KNOWN_NAMES, type Place } from './added-names.js'
 import { FilledBefore, type FilledHolders, ownValue } from './filled-values.js'
+import type { NodeRequest } from './node-response.js'
 import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, NO_VALUES } from './watched-fields.js'
 import { watchHolder } from './watched-holder.js'
@@ -16,8 +17,15 @@ export function watchFilled(request: IncomingMessage, response: ServerResponse, 
   const { locals } = response as ServerResponse & { readonly locals?: object }
   const req = watchProperties('req', request, inputs)
   const res = watchAddedNames('res', response, inputs)
+  tellSession(request, inputs)
   const live = { req: request, res: response, locals, response }
   tell(inputs, live, { req, res, locals: watchHolder('locals', response, inputs) })
+}
+
+/** The identifier of a session that is not used yet is that of one visitor, too. */
+function tellSession({ session }: NodeRequest, inputs: InputsRead): void {
+  const { id, sessionId = id } = (session ?? NO_VALUES) as { readonly id?: unknown; readonly sessionId?: unknown }
+  if (typeof sessionId === 'string') inputs.identifier('req:session.id', sessionId)
 }
 
 /** Like {@link watchFilled}, for a Koa context, its state, and its Node.js request. */
@@ -86,8 +94,10 @@ function watchAdded(prefix: Place, holder: object, name: string, run: WatchedRun
   before[name] = value
   const isTold = isTelling(name) || inputs.counted.has(input)
   const isFunction = typeof value === 'function'
-  // An own property that overrides a method, as tracers define, adds nothing; responses have many functions that answer.
-  const isAdded = isFunction && prefix !== 'res' && !(name in Object.getPrototypeOf(holder))
+  // `user` and `auth` have a rule of their own, but for a function, which tells who is asking when it is called.
+  if (input === 'req:auth' && !isFunction) return
+  // A method of Node.js is overridden by tracers, which adds nothing; responses have many functions that answer.
+  const isAdded = isFunction && prefix !== 'res' && !(prefix === 'req' && name in IncomingMessage.prototype)
   if (!isFunction || isAdded || isTold) {
     watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isFunction }, inputs)
   }
