@@ -293,3 +293,114 @@ it('a warning tells of an object that nearly every request makes again, and inpu
   }
   expect(warned.join('\n')).toMatch(/req\.scope.*another object for each request.*"req:scope" in inputs\.ignore/)
 })
+
+describe('what cannot be replaced or copied works as without the cache', () => {
+  const fix = (object: object, name: string) =>
+    Object.defineProperty(object, name, { value: Reflect.get(object, name) })
+  it.each<[string, (req: Request, res: Response, who: string) => unknown, (req: Request, res: Response) => unknown]>([
+    [
+      'req.cookies, a Map',
+      (req, _res, who) => Object.assign(req, { cookies: new Map([['theme', who]]) }),
+      (req) => (req.cookies as Map<string, string>).get('theme'),
+    ],
+    [
+      'req.cookies with private fields',
+      (req, _res, who) => Object.assign(req, { cookies: new Jar(who) }),
+      (req) => (req.cookies as Jar).get(),
+    ],
+    [
+      'req.cookies, a getter',
+      (req, _res, theme) => Object.defineProperty(req, 'cookies', { get: () => ({ theme }), configurable: true }),
+      (req) => (req.cookies as { theme: string }).theme,
+    ],
+    [
+      'res.locals, a Map',
+      (_req, res, who) => Object.assign(res, { locals: new Map([['theme', who]]) }),
+      (_req, res) => (res.locals as unknown as Map<string, string>).get('theme'),
+    ],
+    [
+      'res.locals, a getter',
+      (_req, res, theme) => Object.defineProperty(res, 'locals', { get: () => ({ theme }), configurable: true }),
+      (_req, res) => res.locals.theme,
+    ],
+    ['req.headers', (req) => fix(req, 'headers'), (req) => req.headers['x-who']],
+    ['req.rawHeaders', (req) => fix(req, 'rawHeaders'), (req) => req.headers['x-who']],
+    ['res.writeHead', (_req, res) => fix(res, 'writeHead'), (req) => req.headers['x-who']],
+    ['res.write', (_req, res) => fix(res, 'write'), (req) => req.headers['x-who']],
+    ['res.end', (_req, res) => fix(res, 'end'), (req) => req.headers['x-who']],
+  ])('%s', async (_what, put, read) => {
+    const cached = fallbackCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const app = express()
+    app.use((req, res, next) => {
+      put(req, res, req.get('x-who') ?? '')
+      next()
+    })
+    app.use(cached)
+    app.get('/page', (req, res) => {
+      res.write('for ')
+      res.end(String(read(req, res)))
+    })
+    const get = await visiting(app)
+    for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
+  })
+})
+
+it.each<[string, (app: express.Express, kept: WeakMap<object, string>) => void]>([
+  ['app.request', (app, kept) => defineVisitor(app.request, (req) => kept.get(req))],
+])('a getter of %s selects by its value, wherever it finds that', async (_what, define) => {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  const app = express()
+  const kept = new WeakMap<object, string>()
+  define(app, kept)
+  app.use((req, _res, next) => {
+    kept.set(req, req.get('x-who') ?? '')
+    next()
+  })
+  app.use(cached)
+  app.get('/page', (req, res) => void res.send(`for ${Reflect.get(req, 'visitor')}`))
+  const get = await visiting(app)
+  for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
+  expect((await get('ann')).isHit).toBe(true)
+})
+
+it('a getter of app.context selects by its value, and a method of Koa that was replaced counts when it is called', async () => {
+  for (const read of [(ctx: Context) => ctx.visitor, (ctx: Context) => ctx.get('x-any')]) {
+    const cached = koaCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const app = new Koa()
+    const kept = new WeakMap<object, string>()
+    defineVisitor(app.context, (ctx) => kept.get(ctx))
+    app.use((ctx, next) => {
+      const who = ctx.get('x-who')
+      kept.set(ctx, who)
+      Object.assign(ctx, { get: () => who })
+      return next()
+    })
+    app.use(cached)
+    app.use((ctx) => {
+      ctx.body = `for ${read(ctx)}`
+    })
+    const get = await visiting(app.callback())
+    for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
+  }
+})
+
+function defineVisitor(prototype: object, find: (object: object) => unknown): void {
+  Object.defineProperty(prototype, 'visitor', {
+    get(this: object) {
+      return find(this)
+    },
+  })
+}
+
+class Jar {
+  readonly #who: string
+  constructor(who: string) {
+    this.#who = who
+  }
+  get(): string {
+    return this.#who
+  }
+}

@@ -71,7 +71,7 @@ export interface Recording {
    */
   leave(): void
   /** The response will not be completed, or differs from its announcement. */
-  abort(reason: 'aborted' | 'trailers'): void
+  abort(reason: 'aborted' | 'trailers' | 'fault'): void
   /**
    * The application threw an error instead of answering, in frameworks where an adapter can see this.
    *

@@ -41,7 +41,7 @@ export class Unrecorded implements Recording {
 
   leave(): void {}
 
-  abort(_reason?: 'aborted' | 'trailers'): void {}
+  abort(_reason?: 'aborted' | 'trailers' | 'fault'): void {}
 
   fail(_error?: unknown): Reply | undefined {
     return undefined

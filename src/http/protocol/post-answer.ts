@@ -72,7 +72,7 @@ export class PostAnswer extends Invalidating {
     this.recorder.leave()
   }
 
-  override abort(reason?: 'aborted' | 'trailers'): void {
+  override abort(reason?: 'aborted' | 'trailers' | 'fault'): void {
     if (reason !== undefined) this.recorder.abort(reason)
   }
 

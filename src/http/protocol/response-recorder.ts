@@ -117,7 +117,7 @@ export class ResponseRecorder implements Recording {
     if (!this.#awaitsRoute) this.#abandon()
   }
 
-  abort(reason: 'aborted' | 'trailers'): void {
+  abort(reason: 'aborted' | 'trailers' | 'fault'): void {
     if (!this.isDone) this.refuse(reason)
   }
 

@@ -79,7 +79,7 @@ export class ShadowRecording implements Recording {
     this.#recording.leave()
   }
 
-  abort(reason: 'aborted' | 'trailers'): void {
+  abort(reason: 'aborted' | 'trailers' | 'fault'): void {
     this.#conclude(undefined)
     this.#recording.abort(reason)
   }

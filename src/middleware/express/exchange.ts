@@ -5,6 +5,7 @@ import type {
   Exchange,
   FieldChanges,
   FieldValue,
+  InputsRead,
   Recording,
   RefreshHead,
   Reply,
@@ -219,13 +220,21 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
     ;(response as Answering).fallbackCache = recording.handle
     const restore = changeFields(this.context, changes)
     const { inputs } = recording
-    if (inputs !== undefined) {
-      if (isContested(this.context)) inputs.route(routeText(this.context))
-      watchRequest(this.context, inputs)
-      watchFilled(this.context, response, inputs)
+    try {
+      if (inputs !== undefined) this.#watch(inputs)
+      this.#outer = watchResponse(this.context, response, recording, restore)
+    } catch {
+      // Middleware in front has fixed a property of the request or the response.
+      recording.abort('fault')
+      restore()
     }
-    this.#outer = watchResponse(this.context, response, recording, restore)
     this.#next()
+  }
+
+  #watch(inputs: InputsRead): void {
+    if (isContested(this.context)) inputs.route(routeText(this.context))
+    watchRequest(this.context, inputs)
+    watchFilled(this.context, this.#response, inputs)
   }
 
   refresh(head: RefreshHead): DetachedRun | undefined {

@@ -4,6 +4,7 @@ import type {
   Exchange,
   FieldChanges,
   FieldValue,
+  InputsRead,
   Recording,
   RefreshHead,
   Reply,
@@ -104,7 +105,7 @@ export class KoaExchange implements Exchange<Context> {
     this.#outer = outer
     const restore = changeFields(ctx.req, changes)
     const { inputs } = recording
-    if (inputs !== undefined) watchContext(ctx, inputs)
+    if (inputs !== undefined) watch(ctx, recording, inputs)
     const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
     if (isRecorded) onceClosed(ctx.res, () => recording.leave())
     if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
@@ -144,6 +145,15 @@ export class ExplainedKoaExchange extends KoaExchange {
 
   override readContent(limit: number): RequestContent | Promise<RequestContent> {
     return this.#description === undefined ? super.readContent(limit) : describedContent(this.#description, limit)
+  }
+}
+
+function watch(ctx: Context, recording: Recording, inputs: InputsRead): void {
+  try {
+    watchContext(ctx, inputs)
+  } catch {
+    // Middleware in front has fixed a property of the request or the context.
+    recording.abort('fault')
   }
 }
 

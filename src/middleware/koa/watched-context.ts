@@ -7,7 +7,7 @@ import { watchFilledContext, watchOriginalUrl, watchQuery, watchRequest } from '
 interface WatchableContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
-  readonly request: object & { _accept?: unknown; memoizedURL?: unknown }
+  readonly request: object & { _accept?: { readonly headers?: object } | undefined; memoizedURL?: unknown }
   readonly state: object
   readonly app: { readonly request: object; readonly context: object }
 }
@@ -24,6 +24,7 @@ interface Cookies {
  */
 export function watchContext(context: object, inputs: InputsRead): void {
   const ctx = context as WatchableContext
+  const { headers } = ctx.req
   watchRequest(ctx.req, inputs, ctx.app.request)
   watchQuery(ctx.request, inputs)
   watchOriginalUrl(ctx, inputs)
@@ -32,8 +33,16 @@ export function watchContext(context: object, inputs: InputsRead): void {
   if (ctx.request.memoizedURL !== undefined) ctx.request.memoizedURL = undefined
   watchFilledContext(ctx, inputs)
   defineCookies(ctx.app.context)
-  // Koa keeps the negotiator that earlier middleware used, which holds the unwatched headers.
-  if (ctx.request._accept !== undefined) ctx.request._accept = undefined
+  dropNegotiator(ctx, inputs, headers)
+}
+
+/** Koa keeps the negotiator that earlier middleware used, which holds the unwatched headers. */
+function dropNegotiator({ request }: WatchableContext, inputs: InputsRead, headers: object): void {
+  const { _accept: negotiator } = request
+  if (negotiator === undefined) return
+  // Middleware in front may have set one of its own, with fields that are not those of the request.
+  if (negotiator.headers !== headers) inputs.filled('request:accept', false)
+  else request._accept = undefined
 }
 
 const DEFINED = new WeakSet<object>()

@@ -80,6 +80,12 @@ export class CookieWatch implements RecordReader {
     this.#inputs.allCookies()
   }
 
+  /** An object of a class may hold other cookies than those of the Cookie field. */
+  hidden(): void {
+    this.#inputs.allCookies()
+    this.#inputs.filled('req:cookies', false)
+  }
+
   uninstall(): void {
     if (!this.#hasAccessors && this.#values === NO_VALUES) return
     const request = this.#request

@@ -16,6 +16,8 @@ export interface RecordReader {
   symbol?(name: symbol): void
   /** An entry was set or deleted. */
   written?(name: string): void
+  /** A method of a class is called, which may read what the object keeps in private fields. */
+  hidden?(name: string): void
   /** An entry that is a function is handed out; the result is handed out in its place. */
   handOut?(name: string, value: () => unknown): unknown
 }
@@ -71,8 +73,19 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     else if (name === inspect.custom) return undefined
     else if (!WELL_KNOWN.has(name)) this.#reader.symbol?.(name)
     const value = this.#record[name as string]
-    if (typeof value !== 'function' || typeof name !== 'string' || this.#reader.handOut === undefined) return value
+    if (typeof value !== 'function') return value
+    if (isMethodOfClass(this.#record, name)) return this.#method(String(name), value as () => unknown)
+    if (typeof name !== 'string' || this.#reader.handOut === undefined) return value
     return this.#reader.handOut(name, value as () => unknown)
+  }
+
+  /** Methods of a class, such as those of a Map, may only work on the object itself. */
+  #method(name: string, method: () => unknown): (...args: never[]) => unknown {
+    const [reader, record, proxy] = [this.#reader, this.#record, this.proxy]
+    return function (this: unknown, ...args) {
+      reader.hidden?.(name)
+      return Reflect.apply(method, this === proxy ? record : this, args)
+    }
   }
 
   has(_target: object, name: string | symbol): boolean {
@@ -125,6 +138,14 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
     if ((name in OBJECT || ASKED_OF_ALL.has(name)) && !Object.hasOwn(this.#record, name)) return
     this.#reader.one(name)
   }
+}
+
+/** Whether a function comes from a class, not from an object with defaults or from the object itself. */
+function isMethodOfClass(record: object, name: string | symbol): boolean {
+  if (Object.hasOwn(record, name)) return false
+  let holder: object | null = Object.getPrototypeOf(record)
+  while (holder !== null && !Object.hasOwn(holder, name)) holder = Object.getPrototypeOf(holder)
+  return holder !== null && holder !== OBJECT && Object.hasOwn(holder, 'constructor')
 }
 
 const OBJECT: object = Object.prototype

@@ -15,8 +15,8 @@ export function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: 
   // What is inherited is added when it is read.
   const before = inherits(own) ? { ...valuesOf(own) } : valuesOf(own)
   const watched = watchedRecord(own, new HolderWatch(prefix, own, before, inputs))
-  // The property may be fixed.
-  Reflect.set(parent, prefix, watched)
+  // The property may be fixed, so that nothing that is read from it is seen.
+  if (!Reflect.set(parent, prefix, watched)) inputs.filled(`${prefix}:*`, false)
   inputs.onClose(() => {
     if (heldBy(parent, prefix) === watched) Reflect.set(parent, prefix, own)
   })
@@ -86,6 +86,10 @@ class HolderWatch implements RecordReader {
     if (this.#inputs.isCounting && known?.startsWith('nodejs.') !== true) {
       this.#inputs.filled(`${this.#prefix}:${String(name)}`, false)
     }
+  }
+
+  hidden(name: string): void {
+    this.#inputs.filled(`${this.#prefix}:${name}`, false)
   }
 
   handOut(name: string, value: () => unknown): unknown {
