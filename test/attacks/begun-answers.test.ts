@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net'
 import express5, { type Request, type Response } from 'express'
 import express4 from 'express4'
 import Koa, { type Context } from 'koa'
@@ -261,6 +262,24 @@ it.each([false, true])(
     }
   },
 )
+
+it('the front door sends no page for which a middleware that hits skip has set a request field', async () => {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  const site = express5()
+  site.use(function setPlan(req, _res, next) {
+    req.headers['x-plan'] = `plan of ${req.get('x-who')}`
+    next()
+  })
+  site.use(cached)
+  site.get('/page', (req, res) => void res.send(req.get('x-plan')))
+  const server = cached.serve(site, { skipOnHit: ['setPlan'] }).listen(0)
+  open.push(() => server.close())
+  const { port } = server.address() as AddressInfo
+  for (const who of ['ann', 'bob', 'ann']) {
+    expect((await ask(port, '/page', { fields: { 'x-who': who } })).text).toBe(`plan of ${who}`)
+  }
+})
 
 describe('a handler that reads response fields which middleware in front has set for some visitors', () => {
   const caches = <Cache extends { close(): Promise<void> }>(cached: Cache): Cache => {

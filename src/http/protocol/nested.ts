@@ -1,5 +1,6 @@
 import type { Exchange } from '../port/exchange.js'
 import type { Recording } from '../port/recording.js'
+import type { RequestHead } from '../port/request-head.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import { matchesSelecting, selectingValues } from '../rules/vary.js'
@@ -83,11 +84,17 @@ export class Nested<Context extends object> {
 }
 
 /** Whether middleware in front has changed the request since the decision was made ahead of it. */
-export function isAnother({ request, user, session }: Exchange, { head }: Ahead): boolean {
+export function isAnother({ request, user, session }: Exchange, { head }: Ahead, recording: Recording): boolean {
   if (request.rewritten !== undefined || request.begun !== undefined || request.hasBody === true) return true
   if (isLoggedIn(user, session)) return true
   if (request.originalMethod !== undefined && request.originalMethod !== head.method) return true
-  return AHEAD.some((part) => request[part] !== head[part])
+  const asked = recorderIn(recording)?.of.request.headers ?? request.headers
+  return AHEAD.some((part) => request[part] !== head[part]) || isOtherRecord(request.headers, asked)
+}
+
+function isOtherRecord(fields: RequestHead['headers'], others: RequestHead['headers']): boolean {
+  const names = Object.keys(fields)
+  return names.length !== Object.keys(others).length || names.some((name) => fields[name] !== others[name])
 }
 
 /** Whether middleware in front has treated the request of a refresh in another way than that of the client. */

@@ -270,7 +270,7 @@ export class ResponseCache<Context extends object> {
    * Continues a request about which the decision was made ahead of the application, or the copy that a refresh sends.
    */
   #meet(exchange: Exchange<Context>, { recording, ahead }: Scope): Outcome | Promise<Outcome> {
-    if (ahead === undefined ? isOtherRefresh(exchange, recording) : isAnother(exchange, ahead)) {
+    if (ahead === undefined ? isOtherRefresh(exchange, recording) : isAnother(exchange, ahead, recording)) {
       if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.giveUp()
       return this.#decide(exchange, false)
     }
