@@ -1,7 +1,16 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FieldList, FieldValue, Reply, ResponseHead } from '../../http/port/index.js'
 import type { OuterFields } from '../node/index.js'
-import { fieldOf, inWireText, knownFields, layReply, NO_OUTER_FIELDS, unwatchedValue } from '../node/index.js'
+import {
+  fieldOf,
+  inWireText,
+  knownFields,
+  layReply,
+  lineOf,
+  NO_OUTER_FIELDS,
+  setField,
+  unwatchedValue,
+} from '../node/index.js'
 import { type Answered, hasNoContent, messageOf } from './body.js'
 
 /** The properties of a Koa context that form a response. */
@@ -133,7 +142,7 @@ export class KoaResponseHead implements ResponseHead {
   }
 
   field(name: string): FieldValue | undefined {
-    return this.#isReplaced(name) ? this.#fieldOfMessage(name) : fieldOf(this.#ctx.res, name)
+    return this.#isReplaced(name) ? this.#fieldOfMessage(name) : lineOf(setField(this.#ctx.res, name))
   }
 
   isSetByRoute(name: string): boolean {

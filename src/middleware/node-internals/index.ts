@@ -14,6 +14,7 @@ export {
   layFields,
   type OutgoingFields,
   outgoingFields,
+  setField,
 } from './outgoing-fields.js'
 export { sendPrepared, sendPreparedOver, supportsPrepared } from './prepared-head.js'
 export { countSent, guardSent, type SentBytes, type SentGuard } from './sent-bytes.js'

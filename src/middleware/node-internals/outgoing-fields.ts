@@ -40,6 +40,13 @@ export function knownFields(response: ServerResponse): FieldList | undefined {
 
 const NONE: readonly [string, FieldValue] = ['', '']
 
+/** What `getHeader` returns for a field, by its name in lower case. */
+export function setField(response: ServerResponse, lower: string): FieldValue | number | undefined {
+  if (place === undefined || response.getHeader !== getHeader) return response.getHeader(lower)
+  const known = (response as unknown as Record<symbol, OutgoingFields | null | undefined>)[place]
+  return known?.[lower]?.[1]
+}
+
 /**
  * Whether no field was set on a response yet; false if this Node.js stores fields elsewhere, or `setHeader` is patched.
  */

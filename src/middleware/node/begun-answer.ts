@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { ANSWERED, filledText } from '../../http/port/index.js'
+import { setField } from '../node-internals/index.js'
 
 /**
  * The status, the reason phrase and the Content-Type that middleware in front of the cache has set on a response, as
@@ -9,7 +10,7 @@ export function begunAnswer(response: ServerResponse): string | undefined {
   const { statusCode } = response
   // http2 has no reason phrases, and warns when one is read.
   const reason = 'stream' in response ? '' : response.statusMessage || ''
-  const type = response.getHeader('content-type')
+  const type = setField(response, 'content-type')
   if (statusCode === 200 && reason === '' && type === undefined) return undefined
   return JSON.stringify([statusCode, reason, type])
 }
@@ -30,7 +31,7 @@ interface Explicit {
 /** Like {@link begunAnswer}, for a Koa context; `ANSWERED` if there is a body that cannot be compared. */
 export function begunKoaAnswer({ res, response, body }: BegunContext): string | undefined {
   const { _explicitStatus: isSet = false, _explicitNullBody: isEmpty = false } = response as Explicit
-  const type = res.getHeader('content-type')
+  const type = setField(res, 'content-type')
   // Koa begins with 404.
   if (!isSet && res.statusCode === 404 && type === undefined) return undefined
   const text = filledText(body)

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { FieldList, FieldValue, ResponseHead } from '../../http/port/index.js'
-import { knownFields } from '../node-internals/index.js'
+import { knownFields, setField } from '../node-internals/index.js'
 import type { SendingMethods } from './held-answer.js'
-import { fieldOf, type NodeRequest, type NodeResponse, userAmong } from './node-response.js'
+import { fieldOf, lineOf, type NodeRequest, type NodeResponse, userAmong } from './node-response.js'
 import { NO_OUTER_FIELDS, OuterFields } from './outer-fields.js'
 import { inheritedBy } from './watched-absent.js'
 import { inWireText, textOnWire } from './wire-text.js'
@@ -58,7 +58,7 @@ export class HandlerHead implements ResponseHead {
   }
 
   field(name: string): FieldValue | undefined {
-    return fieldOf(this.#response, name)
+    return lineOf(setField(this.#response, name))
   }
 
   fields(): FieldList {

@@ -1,6 +1,6 @@
 /** What this folder offers to the front door and the frameworks: how requests and responses of Node.js are sent and observed. */
 
-export { knownFields, layFields, sendPreparedOver, supportsPrepared } from '../node-internals/index.js'
+export { knownFields, layFields, sendPreparedOver, setField, supportsPrepared } from '../node-internals/index.js'
 export { addedContent, HANDLER, type ParsedContent } from './added-content.js'
 export { begunAnswer, begunKoaAnswer } from './begun-answer.js'
 export { hasDeparted, isClosed, onceClosed, socketOf } from './departure.js'

@@ -1,6 +1,6 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldValue, Onward, Recording, Reply } from '../../http/port/index.js'
-import { countSent, hasHadFields, hideFields, layFields, type SentBytes } from '../node-internals/index.js'
+import { countSent, hasHadFields, hideFields, layFields, type SentBytes, setField } from '../node-internals/index.js'
 import { bytesOf, callbackOf, copied, inOnePiece, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
 import { HandlerHead } from './handler-head.js'
@@ -175,7 +175,7 @@ export class ResponseWatch {
       this.#laid = []
       for (let at = 0; at < fields.length; at += 2) {
         const name = String(fields[at])
-        this.#laid.push([name, response.getHeader(name)])
+        this.#laid.push([name, setField(response, checkedNames?.[at / 2] ?? name.toLowerCase())])
       }
     }
     layFields(response, fields, checkedNames)
