@@ -85,6 +85,18 @@ describe('a value that another process has replaced', () => {
   })
 })
 
+it('C11: a value is not used again when Redis has lost its successor, but not the note of that, among others', async () => {
+  const [a, b] = [make({ read: 'confirmed' }), make({ read: 'confirmed' })]
+  await connected(a, b)
+  await a.set('k', 'old')
+  expect(await b.get('k')).toBe('old')
+  await a.set('another', 1)
+  await server.command('UNLINK', '{fallback-cache}:changes')
+  await a.set('k', 'new')
+  await server.command('UNLINK', 'k')
+  expect(await b.get('k')).toBe(null)
+})
+
 describe('a large value that memory holds', () => {
   const large = 'x'.repeat(100_000)
 

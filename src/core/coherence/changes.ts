@@ -81,7 +81,7 @@ export class Changes {
   /** The place of a head that was followed; `undefined` if places have started over since. */
   placeOf(text: string | undefined): number | undefined {
     const { life, count } = readCount(text)
-    return count === undefined || !this.isOpen(life) ? undefined : Math.min(this.#offset + count, this.place)
+    return count === undefined || !this.isOpen(life) ? undefined : Math.min(this.#placeAt(count), this.place)
   }
 
   /**
@@ -97,8 +97,8 @@ export class Changes {
     const before = this.place
     return (count, isLast = !this.#port.isCluster) => {
       if (count === undefined || !this.isOpen(life)) return undefined
-      // It is not known what changed in between: the key is read once more.
-      if (offset !== this.#offset) return before
+      // After a gap, the number may be from before it.
+      if (offset !== this.#offset) return this.#placeAt(count)
       const place = offset + count
       this.#highest = Math.max(this.#highest, place)
       return isLast || place === before + 1 ? place : before
@@ -156,6 +156,11 @@ export class Changes {
     return { records: this.#records.size, maxRecords, gaps: this.#gaps }
   }
 
+  /** Before a gap, no change is at the place returned: what was read then counts as unknown, and not as replaced. */
+  #placeAt(count: number): number {
+    return Math.max(this.#offset + count, this.#floor - 1)
+  }
+
   #isCounted(life: string): boolean {
     return this.#count !== undefined && this.#life === life
   }
@@ -173,26 +178,29 @@ export class Changes {
     if (this.#life === life && this.#count === count) this.#text = text
   }
 
-  /** Applies the changes with numbers above `known`. */
+  /** Applies the changes with numbers above `known`, as far as their notes are there. */
   async #read(known: number, count: number, offset: number): Promise<void> {
-    if (count - known > ringSize) return this.#startOver(this.#life, count)
-    const from = known % ringSize
+    const first = Math.max(known, count - ringSize) + 1
+    const from = (first - 1) % ringSize
     const upTo = count % ringSize
     const parts =
       upTo > from ? [this.#part(from, upTo)] : [this.#part(from, ringSize), ...(upTo > 0 ? [this.#part(0, upTo)] : [])]
     const ring = (await Promise.all(parts)).join('')
     // The places started over in the meantime.
     if (offset !== this.#offset || known !== this.#count) return
-    for (let number = known + 1; number <= count; number++) {
-      const at = (number - known - 1) * changeBytes
+    let isWhole = first === known + 1
+    for (let number = first; number <= count; number++) {
+      const at = (number - first) * changeBytes
       const name = Number.parseInt(ring.slice(at + 8, at + changeBytes), 16)
-      if (ring.slice(at, at + 8) !== String(number % 1e8).padStart(8, '0') || Number.isNaN(name)) {
-        return this.#startOver(this.#life, count)
-      }
-      this.#apply(name, offset + number)
+      if (ring.slice(at, at + 8) !== String(number % 1e8).padStart(8, '0') || Number.isNaN(name)) isWhole = false
+      else this.#apply(name, offset + number)
     }
     this.#count = count
     this.#movedAt = this.#clock.monotonic()
+    if (isWhole) return
+    // Each key without a note may have changed too.
+    this.#gaps++
+    this.#floor = Math.max(this.#floor, this.place)
   }
 
   async #part(from: number, upTo: number): Promise<string> {
