@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { textOf } from '../errors.js'
-import type { Connecting } from './credentials.js'
+import type { Connecting } from './fresh-credentials.js'
 import type { IoredisLike } from './redis-client.js'
 
 /** The parts of the package `ioredis` that this package uses. */

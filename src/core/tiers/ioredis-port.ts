@@ -1,13 +1,8 @@
-import type { ConnectionOptions } from 'node:tls'
 import { pause, systemClock } from '../clock.js'
 import { CacheError } from '../errors.js'
 import { bareError } from './bare-error.js'
-import { askBeforeConnecting, type GiveCredentials } from './credentials.js'
-import type { Ioredis } from './ioredis-package.js'
-import { LatePort } from './late-port.js'
 import { literalPattern } from './literal-pattern.js'
-import { loadIoredis } from './load-ioredis.js'
-import { ReconnectPauses } from './reconnect-pauses.js'
+import type { ReconnectPauses } from './reconnect-pauses.js'
 import {
   type IoredisClusterLike,
   type IoredisLike,
@@ -16,20 +11,14 @@ import {
   type RedisPort,
   type ScanPage,
 } from './redis-client.js'
-import { type RedisUrl, readRedisUrl } from './redis-url.js'
 import { scanNode } from './scan-node.js'
-import { OUT_OF_STEP, reportSurplusOfSentinels, reportSurplusReplies } from './surplus-replies.js'
 
+/** Begins the message of ioredis about a reply without a command. */
+export const OUT_OF_STEP = 'Command queue state error'
 /** The message of ioredis for an attempt to connect that was given up. */
 const CONNECTION_CLOSED = 'Connection is closed.'
 /** How long after such an attempt the next one begins, in ms. */
 const pauseBeforeRevival = 100
-
-/** Connection settings that are not part of the URL. */
-export interface ConnectionSecrets {
-  readonly tls: ConnectionOptions | undefined
-  readonly credentials: GiveCredentials | undefined
-}
 
 /** Extra state of a client that this package created itself. */
 export interface Owned {
@@ -176,67 +165,6 @@ export class IoredisPort implements RedisPort {
     this.#client.on(event, listener)
     this.#listeners.push([event, listener])
   }
-}
-
-/**
- * Opens an ioredis client for a URL and returns the port over it. The options are the only combination known to settle
- * every promise: no offline queue, no retry of commands in flight, and a timeout for silent sockets.
- *
- * @throws TypeError if the URL cannot be parsed, or the package `ioredis` is not installed
- */
-export function openIoredis(text: string, secrets: ConnectionSecrets): RedisPort {
-  const url = readRedisUrl(text)
-  return new LatePort(loadIoredis().then((ioredis) => clientFor(url, secrets, ioredis)))
-}
-
-function clientFor(url: RedisUrl, { tls, credentials }: ConnectionSecrets, { Redis }: Ioredis): IoredisPort {
-  const pauses = new ReconnectPauses()
-  const client = new Redis({
-    ...safeOptions,
-    ...addressOptions(url, tls),
-    ...loginOptions(url),
-    family: url.family,
-    retryStrategy: () => pauses.next(),
-  })
-  // On reconnect ioredis sends SELECT in a promise of its own; if Redis refuses, the rejection ends the process.
-  Object.assign(client, { select: () => Promise.resolve('OK') })
-  reportSurplusReplies(client)
-  reportSurplusOfSentinels(client)
-  if (credentials !== undefined) {
-    // Emitting an error event without a listener would end the process.
-    const tell = (error: Error) => client.listenerCount('error') > 0 && client.emit('error', error)
-    askBeforeConnecting(client, credentials, url.isSecure, tell)
-  }
-  return new IoredisPort(client, { database: url.database, pauses })
-}
-
-const safeOptions = {
-  lazyConnect: true,
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  autoResubscribe: false,
-  connectTimeout: 1000,
-  // Ends a connection that was written to but stays silent. Must exceed the longest expected event loop stall.
-  socketTimeout: 2000,
-  disconnectTimeout: 200,
-  keepAlive: 5000,
-  // The first command shows whether Redis is loading; the check needs INFO permission and logs a warning without it.
-  enableReadyCheck: false,
-  disableClientInfo: true,
-}
-
-function addressOptions({ addresses, master, isSecure }: RedisUrl, own: ConnectionOptions | undefined): object {
-  const [{ host, port }] = addresses
-  const tls = isSecure ? { ...own } : undefined
-  if (master === undefined) return { host, port, tls }
-  const secure = isSecure ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}
-  // With Sentinels, the ready check also verifies that the server is the master.
-  return { sentinels: addresses, name: master, failoverDetector: true, enableReadyCheck: true, ...secure }
-}
-
-function loginOptions({ username, password }: RedisUrl): object {
-  if (password === undefined) return {}
-  return username === '' ? { password } : { username, password }
 }
 
 /**

@@ -1,6 +1,8 @@
 import { shown } from '../option-checks.js'
-import { type ConnectionSecrets, IoredisPort, openIoredis } from './ioredis-port.js'
+import type { ConnectionSecrets } from './credentials.js'
+import { IoredisPort } from './ioredis-port.js'
 import { NodeRedisPort } from './node-redis-port.js'
+import { openUrl } from './open-url.js'
 import {
   type IoredisLike,
   isIoredis,
@@ -14,7 +16,7 @@ import {
  * Opens the port that matches the `redis` option: a URL or a supported client. @throws TypeError for any other value
  */
 export function openPort(redis: string | RedisClient, secrets: ConnectionSecrets): RedisPort {
-  if (typeof redis === 'string') return openIoredis(redis, secrets)
+  if (typeof redis === 'string') return openUrl(redis, secrets)
   if (isIoredis(redis)) {
     refuseReplicas(redis)
     return new IoredisPort(redis)

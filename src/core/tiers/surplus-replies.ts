@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { OUT_OF_STEP } from './ioredis-port.js'
 
 /** The private parts of an ioredis client by which it finds the command of a reply. */
 interface Matching extends EventEmitter {
@@ -92,6 +93,3 @@ function surplusOf(client: EventEmitter): object {
   }
   return { command: { name: 'surplus', args: [], resolve: tell, reject: tell } }
 }
-
-/** Begins the message of ioredis about a reply without a command. */
-export const OUT_OF_STEP = 'Command queue state error'
