@@ -3,7 +3,7 @@ import { type Entry, entryWith } from '../../core/entry.js'
 import { credentialsOf } from '../rules/credentials.js'
 import type { Reason } from '../rules/reasons.js'
 import { APPLICATION_STORAGE } from '../rules/storage-policy.js'
-import { Precompressor } from '../store/precompressor.js'
+import { LatePrecompressor } from '../store/late-precompressor.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import type { StoredHead } from '../store/stored-head.js'
 import type { StoredResponse } from '../store/stored-response.js'
@@ -61,11 +61,11 @@ export interface RefusedResponse {
 export class ResponseWriter {
   readonly parts: WriterParts
   /** Encodes stored responses. */
-  readonly precompressor: Precompressor
+  readonly precompressor: LatePrecompressor
 
-  constructor(parts: WriterParts, precompressor?: Precompressor) {
+  constructor(parts: WriterParts, precompressor?: LatePrecompressor) {
     this.parts = parts
-    this.precompressor = precompressor ?? new Precompressor(parts.cache, (thrown) => parts.reports.fault(thrown))
+    this.precompressor = precompressor ?? new LatePrecompressor(parts.cache, (thrown) => parts.reports.fault(thrown))
   }
 
   get clock(): Clock {
