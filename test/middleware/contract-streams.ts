@@ -55,7 +55,7 @@ export function streamsContract<M extends CacheFace>(host: Host<M>): void {
       }
     })
 
-    it('that its client leaves is closed, and not stored', async () => {
+    it('that its client leaves is closed, and neither stored nor held', async () => {
       let closed = 0
       const client = await stage.page(({ run }) => {
         const body = endless(`begin ${run}`)
@@ -69,7 +69,10 @@ export function streamsContract<M extends CacheFace>(host: Host<M>): void {
         const left = ask(client.port, '/page', { signal: leaving.signal, onFirstByte: () => leaving.abort() })
         await left.catch(() => {})
         await expect.poll(() => closed).toBe(run)
+        // No handler ends what its client has left.
+        await expect.poll(() => stage.cachedStats().recordings).toMatchObject({ open: 0, bytes: 0 })
       }
+      expect(stage.cachedStats().counters.refused.aborted).toBe(2)
     })
   })
 

@@ -67,7 +67,8 @@ export interface Recording {
   /**
    * The client has disconnected before the handler's `end`. Requests that wait for this response stop waiting. The
    * response is still stored if its head was written before and it matches the Content-Length there: there are more
-   * ways to notice a disconnect, and to stop early, than could be watched.
+   * ways to notice a disconnect, and to stop early, than could be watched. Without that field the recording ends now,
+   * because the handler may never end the response.
    */
   leave(): void
   /** The response will not be completed, or differs from its announcement. */

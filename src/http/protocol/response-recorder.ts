@@ -114,7 +114,10 @@ export class ResponseRecorder implements Recording {
 
   leave(): void {
     this.#hasLeft = true
-    if (!this.#awaitsRoute) this.#abandon()
+    if (this.#awaitsRoute) return
+    this.#abandon()
+    // The handler may never end it: then its bytes would be held until maxHandlerTime.
+    if (!this.isDone && this.#recorded !== undefined && this.#isCutShort(this.#recorded)) this.refuse('aborted')
   }
 
   abort(reason: 'aborted' | 'trailers' | 'fault'): void {
@@ -301,11 +304,20 @@ export class ResponseRecorder implements Recording {
     return unwanted ?? { recorded, head: encodings === undefined ? head : { ...head, encodings }, body }
   }
 
-  #refusalOfBody({ stored, fields }: RecordedHead, { length }: BodyCollector): Reason | undefined {
-    const arrived = this.#combined?.arriving ?? { status: stored.status, fields }
-    const hasLength = fieldValue(arrived.fields, 'content-length') !== undefined
-    if (this.#hasLeft && !this.#isWhole && !hasLength) return 'aborted'
-    return refuseBody(arrived, { length, ended: true, trailers: false }, this.policy.storage)
+  #refusalOfBody(recorded: RecordedHead, { length }: BodyCollector): Reason | undefined {
+    if (this.#isCutShort(recorded)) return 'aborted'
+    return refuseBody(this.#arriving(recorded), { length, ended: true, trailers: false }, this.policy.storage)
+  }
+
+  /** Whether the client has left a body of which no declared length can show that it is complete. */
+  #isCutShort(recorded: RecordedHead): boolean {
+    if (!this.#hasLeft || this.#isWhole) return false
+    return fieldValue(this.#arriving(recorded).fields, 'content-length') === undefined
+  }
+
+  /** The head of the response whose body arrives, which may be a part of what is recorded. */
+  #arriving({ stored, fields }: RecordedHead): Pick<FinishedResponse, 'status' | 'fields'> {
+    return this.#combined?.arriving ?? { status: stored.status, fields }
   }
 
   async #storeLater(recorded: RecordedHead, head: StoredHead, body: Buffer): Promise<void> {
