@@ -1,3 +1,4 @@
+import Router from '@koa/router'
 import express5, { type Express, type Request, type Response } from 'express'
 import express4 from 'express4'
 import Koa, { type Context } from 'koa'
@@ -53,6 +54,26 @@ const EXPRESS_PLACES: Readonly<
       if (who !== undefined) res.locals.lang = who
     },
     read: (_, res) => res.locals.lang,
+  },
+  'res.locals, a text': {
+    fill: (_, res, who) => who !== undefined && Object.assign(res, { locals: who }),
+    read: (_, res) => (typeof res.locals === 'string' ? res.locals : 'guest'),
+  },
+  'res.locals, a list': {
+    fill: (_, res, who) => who !== undefined && Object.assign(res, { locals: [who] }),
+    read: (_, res) => (Array.isArray(res.locals) ? res.locals.join() : 'guest'),
+  },
+  'req.cookies, a text': {
+    fill: (req, _, who) => who !== undefined && Object.assign(req, { cookies: who }),
+    read: (req) => req.cookies,
+  },
+  'req.trailers': {
+    fill: (req, _, who) => Object.defineProperty(req.trailers, 'who', { value: who, enumerable: true }),
+    read: (req) => JSON.stringify(req.trailers),
+  },
+  'req.rawTrailers': {
+    fill: (req, _, who) => who !== undefined && req.rawTrailers.push('who', who),
+    read: (req) => req.rawTrailers[1],
   },
   'res.locals, spread': {
     fill: (_, res, who) => {
@@ -424,6 +445,62 @@ const KOA_PLACES: Readonly<
     },
     read: (ctx) => ctx.query.u,
   },
+  'ctx.state, a text': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.state = who as never
+    },
+    read: (ctx) => (typeof ctx.state === 'string' ? ctx.state : 'guest'),
+  },
+  'ctx.mountPath': {
+    fill: (ctx, who) => who !== undefined && Object.assign(ctx, { mountPath: who }),
+    read: (ctx) => ctx.mountPath,
+  },
+  'ctx.captures': {
+    fill: (ctx, who) => Object.assign(ctx, { captures: [who] }),
+    read: (ctx) => ctx.captures[0],
+  },
+  'ctx.matched': {
+    fill: (ctx, who) => Object.assign(ctx, { matched: [{ path: who }] }),
+    read: (ctx) => ctx.matched[0].path,
+  },
+  'ctx.router': {
+    fill: (ctx, who) => Object.assign(ctx, { router: { url: who } }),
+    read: (ctx) => ctx.router.url,
+  },
+  'ctx.routerName': {
+    fill: (ctx, who) => who !== undefined && Object.assign(ctx, { routerName: who }),
+    read: (ctx) => ctx.routerName,
+  },
+  'ctx.compress': {
+    fill: (ctx, who) => who !== undefined && Object.assign(ctx, { compress: who }),
+    read: (ctx) => ctx.compress,
+  },
+  'ctx.ips': {
+    fill: (ctx, who) => Object.defineProperty(ctx, 'ips', { value: [who], configurable: true }),
+    read: (ctx) => ctx.ips[0],
+  },
+  'ctx.request.ips': {
+    fill: (ctx, who) => Object.defineProperty(ctx.request, 'ips', { value: [who], configurable: true }),
+    read: (ctx) => ctx.ips[0],
+  },
+  'ctx.request.originalUrl': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.request.originalUrl = `/${who}`
+    },
+    read: (ctx) => ctx.request.originalUrl,
+  },
+  'ctx.req.originalUrl': {
+    fill: (ctx, who) => who !== undefined && Object.assign(ctx.req, { originalUrl: who }),
+    read: (ctx) => Reflect.get(ctx.req, 'originalUrl'),
+  },
+  'ctx.req.body': {
+    fill: (ctx, who) => Object.assign(ctx.req, { body: { who } }),
+    read: (ctx) => Reflect.get(ctx.req, 'body').who,
+  },
+  'ctx.req.cookies': {
+    fill: (ctx, who) => who !== undefined && Object.assign(ctx.req, { cookies: { theme: who } }),
+    read: (ctx) => Reflect.get(ctx.req, 'cookies')?.theme,
+  },
   'ctx.state.org, an object': {
     fill: (ctx, who) => {
       ctx.state.org = who === undefined ? undefined : { id: who }
@@ -461,6 +538,25 @@ describe.each([
     expect([(await get('ann')).isHit, (await get('bob')).isHit, (await get()).isHit]).toEqual([true, true, true])
   })
 })
+
+it.each(['behind', 'within'])(
+  'what routers of Koa set is shared by all visitors of a route, with the cache %s them',
+  async (where) => {
+    const cached = koaCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const [router, next] = [new Router(), new Router()]
+    const inFront = where === 'behind' ? [cached] : []
+    router.get('one', '/page', ...(where === 'behind' ? [] : [cached]), (_ctx, goOn) => goOn())
+    next.get('two', '/:name', (ctx) => {
+      ctx.body = `${ctx.captures} ${ctx.matched?.length} ${ctx.router.url('two', 'x')} ${ctx.routerName}`
+    })
+    const app = new Koa()
+    for (const one of [...inFront, router.routes(), next.routes()]) app.use(one as never)
+    const get = await visit(app.callback())
+    expect(await get('ann')).toMatchObject({ text: 'page 2 /x two', isHit: false })
+    expect(await get('bob')).toMatchObject({ text: 'page 2 /x two', isHit: true })
+  },
+)
 
 describe('vary with a filled value', () => {
   it('is an error where nothing is watched, and names the remedy', () => {

@@ -137,12 +137,13 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   #findAdded(): string | undefined | false {
     const { method, url, baseUrl = '', headers, app, body, cookies, signedCookies } = this.context
     const { rawBody, file, files, params, version, [HANDLER]: handler } = this.context as Parsed
+    const { locals } = this.#response as Answering
     // The getter of Express 5 parses the URL, so that nothing that is added to its result stays.
     const query = Object.hasOwn(this.context, 'query') ? this.context.query : undefined
     const parse: unknown = query === undefined ? undefined : app?.get('query parser fn')
     // Neither spreads nor computed names: V8 would make the map of such an object again for each request.
     return addedContent(
-      { body, rawBody, file, files, query, params, cookies, signedCookies, version, handler },
+      { body, rawBody, file, files, query, params, locals, cookies, signedCookies, version, handler },
       {
         method,
         // Parameters may be those of a mount path.

@@ -41,11 +41,14 @@ export class KoaRequestHead implements RequestHead {
   }
 
   get #added(): string | undefined | false {
-    const { request, url, params } = this.#ctx as Context & { readonly params?: unknown }
+    const { request, req, url, params, state } = this.#ctx as Context & { readonly params?: unknown }
     const { body, rawBody, files } = request as ParsedContent
+    // Middleware of Express, used through koa-connect, sets them on the request of Node.js.
+    const { cookies, signedCookies } = req as ParsedContent
+    const cookie = cookies === undefined && signedCookies === undefined ? undefined : req.headers.cookie
     return addedContent(
-      { body, rawBody, files, params, query: parsedQuery(request) },
-      { method: this.method, url, cookie: undefined, parseQuery },
+      { body, rawBody, files, params, locals: state, query: parsedQuery(request), cookies, signedCookies },
+      { method: this.method, url, cookie, parseQuery },
     )
   }
 
@@ -55,8 +58,9 @@ export class KoaRequestHead implements RequestHead {
     const url = rewrittenUrl(this.url, this.#ctx.url, mountPath === '/' ? '' : mountPath)
     const path = reroutedPath(this.#ctx as object)
     const added = this.#added
-    if (path === undefined && typeof added !== 'string') return url
-    return JSON.stringify([url ?? this.url, path, added])
+    const { originalUrl } = this.#ctx.request
+    if (path === undefined && typeof added !== 'string' && originalUrl === this.url) return url
+    return JSON.stringify([url ?? this.url, path, added, originalUrl === this.url ? null : originalUrl])
   }
 
   get protocol(): string {

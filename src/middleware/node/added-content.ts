@@ -10,6 +10,8 @@ export interface ParsedContent extends ParsedCookies {
   readonly files?: unknown
   readonly query?: unknown
   readonly params?: unknown
+  /** `res.locals` or `ctx.state`. */
+  readonly locals?: unknown
   /** The version of an API that a package has found in the request, and by which the route was chosen. */
   readonly version?: unknown
   /** The handler, if the router has chosen it by more than the URL. */
@@ -42,6 +44,12 @@ export function addedContent(parsed: ParsedContent, request: SentRequest): strin
   if (isRecord(params) && isOtherPath(params, request.url)) added.push('params', { ...params })
   if (typeof parsed.version === 'string') added.push('version', parsed.version)
   if (parsed.handler !== undefined) added.push('handler', parsed.handler)
+  if (isOther(query) || isOther(params) || isOther(parsed.locals) || isOther(parsed.cookies)) {
+    added.push(
+      'others',
+      [query, params, parsed.locals, parsed.cookies].map((one) => (isOther(one) ? one : null)),
+    )
+  }
   const cookies = addedCookies(parsed, request.cookie)
   if (cookies !== undefined) added.push('cookies', cookies)
   if (added.length === 0) return undefined
@@ -60,6 +68,11 @@ function contentOf({ body, rawBody, file, files }: ParsedContent): unknown[] {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
+}
+
+/** Whether a text, a list or a function is in the place of a record, so that no reads of it are seen. */
+function isOther(holder: unknown): boolean {
+  return holder !== undefined && (typeof holder !== 'object' || Array.isArray(holder))
 }
 
 /** Whether a parsed value is that of a request without content. */

@@ -3,14 +3,14 @@ import { Socket } from 'node:net'
 import { isNeutralName } from '../../http/port/index.js'
 
 /** An object on which middleware sets properties. */
-export type Place = 'req' | 'res' | 'ctx' | 'request'
+export type Place = 'req' | 'res' | 'ctx' | 'request' | 'req of Koa'
 
 /** The names that frameworks do not add themselves, and that are not neutral. */
 export function addedNames(prefix: Place, names: readonly string[]): readonly string[] {
   const last = LAST[prefix]
   // Most objects have the same properties in the same order.
   if (last !== undefined && isSame(names, last.names)) return last.added
-  const added = names.filter((name) => !KNOWN_NAMES[prefix].has(name) && !isNeutralIn(prefix, name))
+  const added = names.filter((name) => !OWN_NAMES[prefix].has(name) && (!isNeutralIn(prefix, name) || isTold(name)))
   LAST[prefix] = { names, added }
   return added
 }
@@ -18,6 +18,11 @@ export function addedNames(prefix: Place, names: readonly string[]): readonly st
 /** Whether a name is neutral on an object: the rule for logged-in users only knows some places. */
 export function isNeutralIn(prefix: Place, name: string): boolean {
   return isNeutralName(name) && (name !== 'user' || prefix === 'req')
+}
+
+/** Whether a value under a neutral name counts if middleware in front has set it. */
+function isTold(name: string): boolean {
+  return name === 'compress'
 }
 
 const LAST: Partial<Record<Place, { readonly names: readonly string[]; readonly added: readonly string[] }>> = {}
@@ -67,29 +72,22 @@ const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
   'url',
 ])
 
-/** Properties that Koa and its routers add to each context. */
+/** Properties that Koa adds to each context, and those that are part of the key. */
 const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
-  'app',
-  'body',
-  'captures',
-  'cookies',
-  'disableBodyParser',
-  'fallbackCache',
-  'matched',
-  'mountPath',
-  'newRouterPath',
-  'originalUrl',
-  'params',
-  'req',
-  'request',
-  'res',
-  'respond',
-  'response',
-  'router',
-  'routerName',
-  'routerPath',
-  'session',
-  'state',
+  ...['app', 'body', 'cookies', 'fallbackCache', 'newRouterPath', 'originalUrl', 'params', 'req', 'request', 'res'],
+  ...['respond', 'response', 'routerPath', 'session', 'state'],
+])
+
+/** Properties of a context that routers and parsers behind the cache look for, or set. */
+const ASKED_OF_CONTEXT: ReadonlySet<string> = new Set([
+  ...KNOWN_OF_CONTEXT,
+  ...['disableBodyParser', 'matched', 'mountPath'],
+])
+
+/** Where Express and its parsers put what they find, in Koa by way of koa-connect: nothing else observes them there. */
+const OF_EXPRESS: ReadonlySet<string> = new Set([
+  ...['app', 'baseUrl', 'body', 'file', 'files', 'next', 'originalUrl', 'params', 'path', 'query', 'rawBody', 'res'],
+  ...['route', 'secret'],
 ])
 
 /** Properties that Node.js, frameworks and parsers add to each response, or to each request of Koa. */
@@ -98,29 +96,22 @@ const KNOWN_OF_RESPONSE: ReadonlySet<string> = new Set([
   ...['_maxRequestsPerSocket', 'app', 'fallbackCache', 'locals', 'req', 'statusCode', 'statusMessage', 'writable'],
 ])
 const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([
-  ...[
-    'accept',
-    'app',
-    'body',
-    'ctx',
-    'files',
-    'ip',
-    'ips',
-    'memoizedURL',
-    'originalUrl',
-    'rawBody',
-    'req',
-    'res',
-    'response',
-  ],
+  ...['accept', 'app', 'body', 'ctx', 'files', 'memoizedURL', 'originalUrl', 'rawBody', 'req', 'res', 'response'],
   // Observed by rules of their own.
   ...['host', 'href', 'protocol', 'query', 'querystring', 'search', 'URL', 'url'],
 ])
 
-/** Properties that are not inputs, of each kind of object. */
-export const KNOWN_NAMES: Readonly<Record<Place, ReadonlySet<string>>> = {
+/** Properties that are not inputs if an object has them, of each kind of object. */
+const OWN_NAMES: Readonly<Record<Place, ReadonlySet<string>>> = {
   req: KNOWN_OF_REQUEST,
+  'req of Koa': new Set([...KNOWN_OF_REQUEST].filter((name) => !OF_EXPRESS.has(name))),
   res: KNOWN_OF_RESPONSE,
   ctx: KNOWN_OF_CONTEXT,
   request: KNOWN_OF_KOA_REQUEST,
+}
+
+/** Properties that are not inputs if an object does not have them. */
+export const ABSENT_NAMES: Readonly<Record<'req' | 'ctx', ReadonlySet<string>>> = {
+  req: KNOWN_OF_REQUEST,
+  ctx: ASKED_OF_CONTEXT,
 }

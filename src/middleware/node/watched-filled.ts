@@ -1,7 +1,7 @@
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { isTelling } from '../../http/port/index.js'
-import { addedNames, KNOWN_NAMES, type Place } from './added-names.js'
+import { ABSENT_NAMES, addedNames, type Place } from './added-names.js'
 import { FilledBefore, type FilledHolders, ownValue } from './filled-values.js'
 import type { NodeRequest } from './node-response.js'
 import { watchAbsent } from './watched-absent.js'
@@ -41,7 +41,7 @@ export function watchFilledContext(
   const { request } = ctx
   const live = { req: ctx.req, res: ctx.res, ctx, request, state: ctx.state, response: ctx.res }
   tell(inputs, live, {
-    req: watchProperties('req', ctx.req, inputs),
+    req: watchProperties('req', ctx.req, inputs, 'req of Koa'),
     res: watchAddedNames('res', ctx.res, inputs),
     ctx: watchProperties('ctx', ctx, inputs),
     request: watchAddedNames('request', request, inputs),
@@ -58,9 +58,16 @@ function tell(inputs: InputsRead, live: FilledHolders, before: FilledHolders): v
 }
 
 /** Like {@link watchAddedNames}; reads of properties that are absent count too. */
-function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRead): InputRecord {
-  const before = watchAddedNames(prefix, holder, inputs)
-  watchAbsent(prefix, holder, KNOWN_NAMES[prefix], inputs)
+function watchProperties(
+  prefix: 'req' | 'ctx',
+  holder: object,
+  inputs: InputsRead,
+  place: Place = prefix,
+): InputRecord {
+  const before = watchAddedNames(prefix, holder, inputs, place)
+  const { rawTrailers } = holder as { readonly rawTrailers?: readonly string[] }
+  if (prefix === 'req' && rawTrailers !== undefined && rawTrailers.length > 0) inputs.filled('req:rawTrailers', false)
+  watchAbsent(prefix, holder, ABSENT_NAMES[prefix], inputs)
   return before
 }
 
@@ -70,14 +77,14 @@ function watchProperties(prefix: 'req' | 'ctx', holder: object, inputs: InputsRe
  *
  * @returns the current values; those of getters once they are read
  */
-function watchAddedNames(prefix: Place, holder: object, inputs: InputsRead): InputRecord {
-  const names = addedNames(prefix, Object.getOwnPropertyNames(holder))
+function watchAddedNames(prefix: Prefix, holder: object, inputs: InputsRead, place: Place = prefix): InputRecord {
+  const names = addedNames(place, Object.getOwnPropertyNames(holder))
   const before: InputRecord = names.length === 0 ? NO_VALUES : {}
   for (const name of names) watchAdded(prefix, holder, name, { inputs, before })
   return before
 }
 
-function watchAdded(prefix: Place, holder: object, name: string, run: WatchedRun): void {
+function watchAdded(prefix: Prefix, holder: object, name: string, run: WatchedRun): void {
   const { inputs, before } = run
   const descriptor = Object.getOwnPropertyDescriptor(holder, name)
   if (descriptor === undefined) return
@@ -92,6 +99,7 @@ function watchAdded(prefix: Place, holder: object, name: string, run: WatchedRun
   }
   const { value, enumerable = false } = descriptor
   before[name] = value
+  if (prefix === 'ctx' && isOfRouter(name, value)) return
   const isTold = isTelling(name) || inputs.counted.has(input)
   const isFunction = typeof value === 'function'
   // `user` and `auth` have a rule of their own, but for a function, which tells who is asking when it is called.
@@ -101,6 +109,15 @@ function watchAdded(prefix: Place, holder: object, name: string, run: WatchedRun
   if (!isFunction || isAdded || isTold) {
     watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isFunction }, inputs)
   }
+}
+
+/** With what the names of inputs begin. */
+type Prefix = Exclude<Place, 'req of Koa'>
+
+/** Whether a router of Koa in front has set a value: itself, or the routes that the URL matches. */
+function isOfRouter(name: string, value: unknown): boolean {
+  if (name === 'matched') return Array.isArray(value) && value.every((one) => Array.isArray(one?.methods))
+  return name === 'router' && Array.isArray((value as { readonly stack?: unknown } | null)?.stack)
 }
 
 interface WatchedRun {

@@ -11,7 +11,8 @@ import { isAbsent, noteRead, watchedFunction } from './watched-property.js'
  */
 export function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: InputsRead): InputRecord {
   const own = heldBy(parent, prefix)
-  if (typeof own !== 'object' || own === null) return NO_VALUES
+  // A text or a list is part of the key.
+  if (typeof own !== 'object' || own === null || Array.isArray(own)) return NO_VALUES
   // What is inherited is added when it is read.
   const before = inherits(own) ? { ...valuesOf(own) } : valuesOf(own)
   const watched = watchedRecord(own, new HolderWatch(prefix, own, before, inputs))
