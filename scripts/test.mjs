@@ -9,6 +9,7 @@ import {
   COMPILED,
   canBeIdle,
   DEADLINES,
+  endIdle,
   LAST,
   LIBRARY,
   NO_DEADLINES,
@@ -76,9 +77,12 @@ await tests('latency of single calls', ['--project=alone'])
 // core is free for what is measured; the simulation, if it can be told to give up the processor at once, runs beside them.
 const building = build()
 const unhurriedDone = building.then(unhurried)
+/** @type {number | undefined} */
+let simulating
 const simulated = canBeIdle ? simulation() : unhurriedDone.then(simulation)
 const checked = unhurriedDone.then(async () => check(await building))
 await Promise.all([tests('latency', ['--project=latency']), unhurriedDone])
+endIdle(simulating)
 // Fetched while the tests run on this version.
 const others = otherVersions().map((major, index) => ({
   major,
@@ -147,8 +151,12 @@ async function unhurried() {
 
 async function simulation() {
   const env = { SEEDS: process.env.SEEDS ?? SEEDS }
-  const how = canBeIdle ? { isIdle: true } : { priority: LAST }
+  const onStart = (/** @type {number | undefined} */ pid) => {
+    simulating = pid
+  }
+  const how = canBeIdle ? { isIdle: true, onStart } : { priority: LAST }
   await tests('the simulation', ['--project=simulation', '--maxWorkers=1'], { isBeside: true, env, ...how })
+  simulating = undefined
 }
 
 /** @returns {Promise<boolean>} whether there is a build to test */

@@ -20,14 +20,15 @@ export const UNHURRIED = '--project=unhurried'
 
 /**
  * `node` is the binary. With `isBeside`, what it prints is shown at the end: other runs print at the same time. `priority`
- * is that of the operating system, 0 unless told; with `isIdle`, a run has only the time that no other process wants. `hosts` are those
- * that the contract is run on, all unless told. `env` is added to the environment.
+ * is that of the operating system, 0 unless told; with `isIdle`, a run has only the time that no other process wants, until `endIdle`.
+ * `onStart` is given its process. `hosts` are those that the contract is run on, all unless told. `env` is added to the environment.
  *
  * @typedef {{
  *   readonly node?: string
  *   readonly isBeside?: boolean
  *   readonly priority?: number
  *   readonly isIdle?: boolean
+ *   readonly onStart?: (pid: number | undefined) => void
  *   readonly hosts?: readonly string[]
  *   readonly env?: Readonly<Record<string, string>>
  * }} How
@@ -69,11 +70,34 @@ export async function runVitest(args, how = {}) {
 export const BEHIND = 3
 export const LAST = 19
 
-/** A command of Linux that starts another in the class of processes from which every other takes the processor at once. */
-const IDLE = ['chrt', '--idle', '0']
+/**
+ * A command of Linux that starts another in the class of processes from which every other takes the processor at once; when it is
+ * taken out of that class, it has the lowest priority.
+ */
+const IDLE = ['nice', '-n', String(LAST), 'chrt', '--idle', '0']
 
 /** Whether a run can be started with `isIdle`. */
 export const canBeIdle = spawnSync(IDLE[0] ?? '', [...IDLE.slice(1), 'true']).status === 0
+
+/**
+ * Takes a process that was started with `isIdle`, and those that it has started, out of the class.
+ *
+ * @param {number | undefined} pid
+ */
+export function endIdle(pid) {
+  if (pid === undefined || !canBeIdle) return
+  spawnSync('chrt', ['--all-tasks', '--other', '--pid', '0', String(pid)])
+  for (const child of childrenOf(pid)) endIdle(child)
+}
+
+/** @param {number} pid */
+function childrenOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
 
 /**
  * Of a process, and of those that it will start.
@@ -95,7 +119,10 @@ export function prioritize(pid, priority) {
  * @param {readonly string[]} args
  * @returns {Promise<number>}
  */
-function run({ node = process.execPath, isBeside = false, priority = 0, isIdle = false, hosts, env: more }, args) {
+function run(
+  { node = process.execPath, isBeside = false, priority = 0, isIdle = false, onStart, hosts, env: more },
+  args,
+) {
   // The processes that a test starts find the same node first.
   const env = {
     ...process.env,
@@ -110,6 +137,7 @@ function run({ node = process.execPath, isBeside = false, priority = 0, isIdle =
       env,
     })
     if (priority > 0) prioritize(child.pid, priority)
+    onStart?.(child.pid)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
