@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
-import { connect, createServer, type IncomingHttpHeaders } from 'node:http2'
+import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import Koa, { type Context } from 'koa'
@@ -91,9 +91,31 @@ describe('node:http2', () => {
   it.each([
     ['req.socket.remoteAddress', (req: IncomingMessage) => req.socket.remoteAddress],
     ['req.connection.remotePort', (req: IncomingMessage) => Reflect.get(req, 'connection').remotePort],
+    ['req.stream.session', (req: IncomingMessage) => Reflect.get(req, 'stream').session.socket.remotePort],
   ])('stores nothing that was made from %s', async (_, read) => {
     const get = await serve(nodeListener(read))
     expect((await get()).status).toContain('address-read')
+  })
+
+  it('hands no page to another visitor that was made from what middleware in front has set on the stream', async () => {
+    for (const of of [(req: object) => req, (_req: object, res: object) => res]) {
+      const cached = fallbackCache({ ttl: 60 })
+      open.push(() => cached.close())
+      await isTold((req, res) => {
+        Reflect.get(req, 'stream').who = req.headers['x-who']
+        cached(req, res, () => void res.end(`for ${Reflect.get(of(req, res), 'stream').who}`))
+      }, fieldsOf('x-who'))
+    }
+  })
+
+  it('leaves a stream that can be used behind the cache', async () => {
+    const get = await serve(
+      nodeListener((req) => {
+        const stream: ServerHttp2Stream = Reflect.get(req, 'stream')
+        return [stream.headersSent, typeof stream.id, stream.on('x', () => {}).listenerCount('x')]
+      }),
+    )
+    expect(await get()).toEqual({ body: 'for false,number,1', status: expect.stringContaining('stored') })
   })
 
   it('leaves a connection that can be used behind the cache', async () => {

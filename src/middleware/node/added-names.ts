@@ -69,6 +69,7 @@ const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
   'secret',
   'session',
   'signedCookies',
+  'stream',
   'url',
 ])
 
@@ -93,7 +94,17 @@ const OF_EXPRESS: ReadonlySet<string> = new Set([
 /** Properties that Node.js, frameworks and parsers add to each response, or to each request of Koa. */
 const KNOWN_OF_RESPONSE: ReadonlySet<string> = new Set([
   ...namesOfNode(new ServerResponse(new IncomingMessage(new Socket()))),
-  ...['_maxRequestsPerSocket', 'app', 'fallbackCache', 'locals', 'req', 'statusCode', 'statusMessage', 'writable'],
+  ...[
+    '_maxRequestsPerSocket',
+    'app',
+    'fallbackCache',
+    'locals',
+    'req',
+    'statusCode',
+    'statusMessage',
+    'stream',
+    'writable',
+  ],
 ])
 const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([
   ...['accept', 'app', 'body', 'ctx', 'files', 'memoizedURL', 'originalUrl', 'rawBody', 'req', 'res', 'response'],

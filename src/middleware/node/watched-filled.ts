@@ -8,6 +8,7 @@ import { watchAbsent } from './watched-absent.js'
 import { type InputRecord, NO_VALUES } from './watched-fields.js'
 import { watchHolder } from './watched-holder.js'
 import { noteRead, watchGetter, watchProperty } from './watched-property.js'
+import { watchStream } from './watched-stream.js'
 
 /**
  * Records reads of the values that middleware in front of the cache stored on an Express or Node.js request and in
@@ -20,6 +21,13 @@ export function watchFilled(request: IncomingMessage, response: ServerResponse, 
   tellSession(request, inputs)
   const live = { req: request, res: response, locals, response }
   tell(inputs, live, { req, res, locals: watchHolder('locals', response, inputs) })
+  watchStreams(request, response, inputs)
+}
+
+function watchStreams(request: IncomingMessage, response: ServerResponse, inputs: InputsRead): void {
+  if (request.httpVersionMajor < 2) return
+  watchStream(request, inputs)
+  watchStream(response, inputs)
 }
 
 /** The identifier of a session that is not used yet is that of one visitor, too. */
@@ -47,6 +55,7 @@ export function watchFilledContext(
     request: watchAddedNames('request', request, inputs),
     state: watchHolder('state', ctx, inputs),
   })
+  watchStreams(ctx.req, ctx.res, inputs)
 }
 
 /**
