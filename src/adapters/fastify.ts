@@ -14,6 +14,7 @@ import {
 } from '../middleware/express.js'
 import { ignoreUnchanged, namesOfFields, sendHeadLate } from './late-head.js'
 import { tellActs } from './reply-acts.js'
+import { serializerInFront } from './reply-serializer.js'
 import { readGettersThroughCache, showGetters } from './shown-getters.js'
 import { areShown, readThroughCache, reportAbsent, shownValue, showParsed, showValues } from './shown-values.js'
 
@@ -93,10 +94,12 @@ const PLUGIN = {
 function hooksOf(cached: FallbackCacheMiddleware): FastifyCacheHooks {
   return {
     onRequest(request, reply, done) {
-      layFields(reply)
-      if (areConstrained) showConstraints(request)
-      const inFront = areShown(reply.raw) ? undefined : showRequest(request, reply)
+      const laid = layFields(reply)
+      const isShown = areShown(reply.raw)
+      if (!isShown) showChosen(request, reply)
+      const inFront = isShown ? undefined : showRequest(request, reply)
       cached(request.raw, reply.raw, (error) => {
+        if (laid !== undefined) takeFieldsOnHijack(reply, laid)
         if (error === undefined && inFront !== undefined) {
           observeRequest(request, reply, inFront)
           tellActs(reply)
@@ -132,19 +135,40 @@ function noteConstraints(route: RouteOptions): void {
   route.config = { ...route.config, [CONSTRAINTS]: text }
 }
 
-/** Makes the constraints of its route a part of the key of a request. */
-function showConstraints({ raw, routeOptions }: FastifyRequest): void {
-  const constraints = (routeOptions.config as { readonly [CONSTRAINTS]?: string })[CONSTRAINTS]
-  if (constraints !== undefined) Reflect.set(raw, HANDLER, constraints)
+/** Makes the constraints of its route, and a serializer that was set in front, a part of the key of a request. */
+function showChosen({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+  const { config } = areConstrained ? routeOptions : { config: NO_CONFIG }
+  const constraints = (config as { readonly [CONSTRAINTS]?: string })[CONSTRAINTS]
+  const serializer = serializerInFront(reply)
+  if (serializer !== undefined) Reflect.set(raw, HANDLER, [constraints, serializer])
+  else if (constraints !== undefined) Reflect.set(raw, HANDLER, constraints)
 }
+
+const NO_CONFIG = Object.freeze({})
 
 /** See `HANDLER` of `src/middleware/node`. */
 const HANDLER = Symbol.for('fallback-cache.handler')
 
 /** Fastify keeps its fields to itself until the end; the cache must see those that hooks in front of it have set. */
-function layFields(reply: FastifyReply): void {
+function layFields(reply: FastifyReply): readonly string[] | undefined {
+  let laid: string[] | undefined
   for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(name, value)
+    if (value === undefined) continue
+    if (!reply.raw.hasHeader(name)) {
+      laid ??= []
+      laid.push(name)
+    }
+    reply.raw.setHeader(name, value)
+  }
+  return laid
+}
+
+/** A route that hijacks its reply answers without the fields that only Fastify knows. */
+function takeFieldsOnHijack(reply: FastifyReply, laid: readonly string[]): void {
+  const { hijack } = reply
+  reply.hijack = () => {
+    if (!reply.raw.headersSent) for (const name of laid) reply.raw.removeHeader(name)
+    return hijack.call(reply)
   }
 }
 

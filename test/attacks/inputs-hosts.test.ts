@@ -15,7 +15,7 @@ import {
 } from '@nestjs/common'
 import { NestFactory, REQUEST } from '@nestjs/core'
 import express from 'express'
-import createFastify from 'fastify'
+import createFastify, { type FastifyReply } from 'fastify'
 import { Hono } from 'hono'
 import { getCookie } from 'hono/cookie'
 import Koa, { type Context } from 'koa'
@@ -575,13 +575,67 @@ describe.each(['Fastify', 'Hono'])('%s', (host) => {
 it('Fastify: hands no page to another visitor that contains the id of its request', async () => {
   const app = createFastify({ requestIdHeader: 'x-id' })
   await app.register(keep(fastifyCache(OPTIONS)))
-  app.get('/page', async (request) => `for ${request.id}`)
+  app.get('/page', async (request) => `for${request.id}`)
   await app.ready()
   open.push(() => app.close())
   const port = await portOf(app.routing.bind(app) as unknown as RequestListener)
   for (const id of ['request-1', 'u-2']) {
-    expect((await ask(port, '/page', { fields: { 'x-id': id } })).text).toBe(`for ${id}`)
+    expect((await ask(port, '/page', { fields: { 'x-id': id } })).text).toBe(`for${id}`)
   }
+})
+
+describe('Fastify', () => {
+  const start = async (
+    inFront: (reply: FastifyReply, who: string) => unknown,
+    route: (reply: FastifyReply) => unknown,
+  ) => {
+    const app = createFastify()
+    app.addHook('onRequest', async (request, reply) => {
+      const who = request.headers['x-who']
+      if (typeof who === 'string') inFront(reply, who)
+    })
+    await app.register(keep(fastifyCache(OPTIONS)))
+    app.get('/page', async (_request, reply) => route(reply))
+    await app.ready()
+    open.push(() => app.close())
+    return portOf(app.routing.bind(app) as unknown as RequestListener)
+  }
+
+  it('hands no page to another visitor that was serialized by a function made for one', async () => {
+    const port = await start(
+      (reply, who) => reply.serializer(() => `for ${who}`),
+      (reply) => reply.send({ for: 'all' }),
+    )
+    for (const who of ['ann', 'bob', 'ann', undefined, 'bob', undefined]) {
+      const { text } = await ask(port, '/page', { fields: who === undefined ? {} : { 'x-who': who } })
+      expect(text).toBe(who === undefined ? '{"for":"all"}' : `for ${who}`)
+    }
+  })
+
+  it('stores what one serializer of all requests has made', async () => {
+    const serialize = () => 'for all'
+    const port = await start(
+      (reply) => reply.serializer(serialize),
+      (reply) => reply.type('text/plain').send({}),
+    )
+    const hits: unknown[] = []
+    for (let at = 0; at < 3; at += 1)
+      hits.push((await ask(port, '/page', { fields: { 'x-who': 'ann' } })).cacheStatus.hit)
+    expect(hits).toEqual([false, false, true])
+  })
+
+  it('sends no field of a hook in front with a reply that the route has hijacked', async () => {
+    const port = await start(
+      (reply, who) => reply.header('x-lang', who),
+      (reply) => {
+        reply.hijack()
+        reply.raw.end('page')
+      },
+    )
+    for (const who of ['ann', 'ann', 'bob']) {
+      expect((await ask(port, '/page', { fields: { 'x-who': who } })).field('x-lang')).toBeUndefined()
+    }
+  })
 })
 
 describe('NestJS', () => {

@@ -98,10 +98,12 @@ describe.each(Object.entries(servers))('in %s', (name, start) => {
     },
   )
 
-  it('no page contains a short one, unless letters or digits surround it', async () => {
+  it('no page contains a short one, unless it is a number within a longer one', async () => {
     for (const [id, write, detail] of [
       ['17', (value: string) => `run ${value}.`, 'reflected'],
       ['u-1', (value: string) => `{"id":"${value}"}`, 'reflected'],
+      ['u-1', (value: string) => `for${value}x`, 'reflected'],
+      ['17', (value: string) => `run${value}`, 'reflected'],
       ['17', () => 'A1172', undefined],
       // As the Date field has it.
       ['GMT', () => 'page', undefined],

@@ -47,12 +47,13 @@ export function reflectedText(texts: readonly UnkeyedText[], fields: Fields, bod
     .map((name) => fieldValue(fields, name))
     .join('\n')
   let left = MOST_SEARCHED
-  return texts.find(({ text }) =>
-    spellings(text).some((one) => {
+  return texts.find(({ input, text }) => {
+    const isGlue = input.startsWith('query:') ? isAlphanumeric : isDigit
+    return spellings(text).some((one) => {
       left -= plain?.length ?? 0
-      return isWithin(head, one) || plain === undefined || left < 0 || isWithin(plain, one)
-    }),
-  )
+      return isWithin(head, one, isGlue) || plain === undefined || left < 0 || isWithin(plain, one, isGlue)
+    })
+  })
 }
 
 /** Validators, which may equal the value of a condition, and fields of numbers and dates, which contain short values by chance. */
@@ -68,23 +69,35 @@ function isOrdinary(input: string, text: string): boolean {
 const ORDINARY: ReadonlySet<string> = new Set(['chunked', 'close', 'deflate', 'gzip', 'h2c', 'upgrade'])
 
 /**
- * Whether a text or a body contains a value. A short one is only found between other characters than letters and digits:
- * many texts contain it by chance.
+ * Whether a text or a body contains a value. Many texts contain a short one by chance: that of a parameter counts only
+ * between other characters than letters and digits, a short number only if no digit stands before or after it.
+ *
+ * @param isGlue - tells which characters make a short value a part of something else
  */
-function isWithin(whole: string | Buffer, text: string): boolean {
-  if (text.length >= SHORT_BELOW) return whole.includes(text)
+function isWithin(whole: string | Buffer, text: string, isGlue: (code: number) => boolean): boolean {
+  if (text.length >= SHORT_BELOW || (isGlue === isDigit && !NUMBER.test(text))) return whole.includes(text)
   const width = typeof whole === 'string' ? text.length : Buffer.byteLength(text)
   for (let at = whole.indexOf(text); at >= 0; at = whole.indexOf(text, at + 1)) {
-    if (!isAlphanumeric(whole, at - 1) && !isAlphanumeric(whole, at + width)) return true
+    if (!isGlue(codeAt(whole, at - 1)) && !isGlue(codeAt(whole, at + width))) return true
   }
   return false
 }
 
 const SHORT_BELOW = 8
 
-function isAlphanumeric(whole: string | Buffer, at: number): boolean {
-  const code = typeof whole === 'string' ? whole.charCodeAt(at) : (whole[at] ?? 0)
-  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
+const NUMBER = /^\d+$/
+
+/** `NaN` before the beginning and after the end. */
+function codeAt(whole: string | Buffer, at: number): number {
+  return typeof whole === 'string' ? whole.charCodeAt(at) : (whole[at] ?? Number.NaN)
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57
+}
+
+function isAlphanumeric(code: number): boolean {
+  return isDigit(code) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
 }
 
 /** Maximum number of query parameters that are searched for. */
