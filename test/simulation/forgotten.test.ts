@@ -329,6 +329,40 @@ describe('what a request has retired', () => {
   })
 })
 
+describe("with read: 'confirmed', a store whose reply came too late", () => {
+  it.each([
+    { what: 'leaves memory its entry (C6)', size: 10, isReplaced: false },
+    { what: 'leaves memory a large entry (C6)', size: 20_000, isReplaced: false },
+    { what: 'leaves memory nothing replaced (C11)', size: 10, isReplaced: true },
+  ])('$what', async ({ size, isReplaced }) => {
+    const scheduler = new Scheduler()
+    const redis = new FakeRedis(scheduler)
+    const random = new Random(1)
+    const client = new FakeClient(scheduler, redis, random, { queuesOffline: false, resends: false })
+    const clock = new ProcessClock(scheduler, 0, 0)
+    const cache = new FallbackCache({ redis: client, clock, defaultTtl: 3600, read: 'confirmed' })
+    const command = (...words: (string | Buffer)[]) => redis.execute(words.map((word) => Buffer.from(word)))
+    const body = Buffer.alloc(size, 'a')
+    await scheduler.runUntil(1_000)
+    client.weather.blocksReplies = true
+    client.followWeather()
+    engineOf(cache).store('k', { staleAt: 2e12, deleteAt: 2e12, body }, engineOf(cache).mark())
+    await scheduler.runUntil(1_100)
+    client.weather.blocksReplies = false
+    client.followWeather()
+    await scheduler.runUntil(1_500)
+    expect(cache.stats().pendingWrites).toBe(1)
+    if (isReplaced) command('SET', 'k', String(command('GET', 'k')).replace(/a$/, 'b'))
+    await scheduler.runUntil(4_000)
+    expect(cache.stats()).toMatchObject({ connected: true, pendingWrites: 0 })
+    command('DEL', 'k')
+    const found: unknown[] = []
+    void Promise.resolve(engineOf(cache).find('k')).then((got) => found.push(got?.entry.body.length))
+    await scheduler.runUntil(5_000)
+    expect(found).toEqual([isReplaced ? undefined : size])
+  })
+})
+
 describe('a flush of a server whose clock was set back', () => {
   it.each([
     { what: 'with a restart', restarts: true, knowsRun: true },

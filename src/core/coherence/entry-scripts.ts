@@ -11,7 +11,8 @@ const carried = `
 `
 
 /**
- * Writes an entry, unless there is one with a newer position, or, for a late entry, one that was not stored earlier.
+ * Writes an entry, unless there is one with a newer position, or, for a late entry, one that was not stored earlier. A
+ * late entry also replaces itself: an earlier attempt may have stored it, and lost the reply.
  * Returns the id of a tombstone that is in its place, or that the existing entry was stored after, if the new entry is
  * not known to be newer than it.
  *
@@ -24,6 +25,12 @@ const carried = `
  */
 export const writeScript = new Script(`${noteChange}
 local function say(outcome) return ARGV[11] .. ' ' .. outcome end
+local function isThisEntry(old)
+  local behindPosition = '^fallback%-cache/1 %S+ %d+ (.*)$'
+  local begin, ours = string.match(old, behindPosition), string.match(ARGV[1], behindPosition)
+  if string.sub(ours, 1, #begin) ~= begin then return false end
+  return string.match(redis.call('GET', KEYS[1]), behindPosition) == ours
+end
 local head
 if KEYS[2] then
   head = redis.pcall('GET', KEYS[2])
@@ -44,8 +51,10 @@ if type(old) == 'string' then
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
   if incarnation == ARGV[3] then
     local theirs, ours = tonumber(position), tonumber(ARGV[4])
-    if theirs > ours then return say('0') end
-    if ARGV[5] ~= '' and theirs >= tonumber(ARGV[6]) and tonumber(stored) >= tonumber(ARGV[5]) then return say('0') end
+    local isLate = ARGV[5] ~= ''
+    local isNewer = theirs > ours
+    if isLate and theirs >= tonumber(ARGV[6]) and tonumber(stored) >= tonumber(ARGV[5]) then isNewer = true end
+    if isNewer and not (isLate and isThisEntry(old)) then return say('0') end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

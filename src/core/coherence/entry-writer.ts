@@ -217,8 +217,8 @@ export class EntryWriter {
   }
 
   /**
-   * Handles a write rejected because Redis has something newer, which is not this very entry, written by another attempt:
-   * if Redis loses that, this one must not be used in its place.
+   * Handles a write rejected because Redis has something newer, which was not found to be this very entry: if Redis loses
+   * that, this one must not be used in its place.
    */
   #giveUp(key: string, slot: MemorySlot): void {
     if (this.#changes !== undefined && this.#memory.tier.peek(key) === slot) this.#memory.drop(key)

@@ -118,7 +118,7 @@ export class SharedEntries {
     const keys: [string, ...string[]] = isCluster ? [entry] : [entry, this.#headKey, this.#logKey, this.#ringKey]
     const [outcome, count] = await this.#tier.run(async () => {
       const answer = readAnswer(ticket, await writeScript.run(this.#port, keys, [...args, name]))
-      // What prevents a late write may be the entry itself, stored by an attempt whose note was lost.
+      // What prevents a late write may be an earlier version of it, stored by an attempt whose note was lost.
       const isToNote = isCluster && (answer[0] === '1' || (answer[0] === '0' && late !== undefined))
       return isToNote ? [answer[0], await this.#note(stamp.incarnation, key)] : answer
     }, 'store')
