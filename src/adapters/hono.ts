@@ -12,6 +12,7 @@ import {
 } from '../middleware/express.js'
 import { tellContextActs } from './context-acts.js'
 import { type FetchInfo, fetchWithNode } from './fetch-with-node.js'
+import { observeOwn, ownValues } from './hono-own.js'
 import { bindingsOf, observeBindings, observedRecord, showChangedFields, showRewritten } from './hono-request.js'
 import { endWithWhole, namesOfFields, sendHeadLate } from './late-head.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
@@ -89,6 +90,7 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     })
     if (!goesOn) return c.req.method === 'HEAD' ? alreadySentHead() : RESPONSE_ALREADY_SENT
     if (inFront !== undefined) {
+      observeOwn(c, outgoing as ServerResponse)
       observeVariables(c, inFront)
       observeBindings(c, inFront)
       observeQuery(c)
@@ -132,7 +134,7 @@ type Variables = Readonly<Record<string, unknown>>
 
 /** Shows the cache the variables that middleware in front of it has set: see `showValues`. */
 function showVariables(c: Context<HonoEnv>): Variables {
-  const variables: Variables = { ...c.var, ...bindingsOf(c) }
+  const variables: Variables = { ...c.var, ...bindingsOf(c), ...ownValues(c) }
   showValues(c.env.outgoing as ServerResponse, { ...variables })
   const { user, session } = variables
   const incoming = c.env.incoming as IncomingMessage

@@ -77,10 +77,14 @@ export function reportAbsent(holder: object, report: (name: string) => unknown):
   Object.setPrototypeOf(holder, proxy)
 }
 
+/** Names that the language, serializers, test runners and tracers look for on every object. */
+const ASKED_OF_ALL = /^(?:then|toJSON|nodeType|\$\$typeof|asymmetricMatch|@@.*|__.*)$/
+
 const ABSENT_READS: ProxyHandler<object> = {
   get(target, name, receiver: object) {
     const value: unknown = Reflect.get(target, name, receiver)
-    if (value === undefined && typeof name === 'string' && !(name in target)) ABSENT.get(receiver)?.(name)
+    const isAbsent = value === undefined && typeof name === 'string' && !ASKED_OF_ALL.test(name) && !(name in target)
+    if (isAbsent) ABSENT.get(receiver)?.(name)
     return value
   },
   getPrototypeOf: (target) => target,

@@ -284,6 +284,9 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
       "c.get('user') of Hono": (c) => c.get('user'),
       "c.get('level') of Hono, no number for some": (c) => c.get('level') || undefined,
       'c.env.lang of Hono': (c) => (c as unknown as { readonly env: { lang?: unknown } }).env.lang,
+      'c.lang of Hono': (c) => Reflect.get(c, 'lang'),
+      'c.req.lang of Hono': (c) => Reflect.get((c as unknown as Context).req, 'lang'),
+      'c.req.raw.lang of Hono': (c) => Reflect.get(Reflect.get((c as unknown as Context).req, 'raw'), 'lang'),
       "c.get('say') of Hono, a function": (c) => (c.get('say') as (() => unknown) | undefined)?.(),
     }).map(([name, read]) => [
       name,
@@ -297,6 +300,10 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
               if (name.includes(variable)) c.set(variable as 'user', who)
             c.set('say' as 'user', () => who)
           }
+          const holder = { 'c.lang': c, 'c.req.lang': c.req, 'c.req.raw.lang': c.req.raw }[name.split(' ', 1)[0] ?? '']
+          // A request of the runtime does not tell that it lacks a property.
+          if (holder !== undefined)
+            Object.assign(holder, holder === c.req.raw || who !== undefined ? { lang: who } : {})
           if (name.includes('env') && who !== undefined) Object.assign(c.env, { lang: who })
           if (name.includes('spread') && who !== undefined) c.set('lang' as 'user', who)
           await next()
