@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Request, type Response } from 'express'
 import Koa, { type Context } from 'koa'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -344,6 +345,96 @@ describe('what cannot be replaced or copied works as without the cache', () => {
     const get = await visiting(app)
     for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
   })
+})
+
+describe('what cannot get properties works as without the cache, for each visitor', () => {
+  const koa = (sealed: (ctx: Context) => object) => {
+    const cached = koaCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const app = new Koa()
+    app.use((ctx, next) => {
+      Object.preventExtensions(sealed(ctx))
+      return next()
+    })
+    app.use(cached)
+    app.use((ctx) => {
+      ctx.body = `for ${ctx.get('x-who')}`
+    })
+    return app.callback()
+  }
+  const node = (sealed: (req: IncomingMessage) => object) => {
+    const cached = fallbackCache({ ttl: 60 })
+    open.push(() => cached.close())
+    return (req: IncomingMessage, res: ServerResponse) => {
+      Object.preventExtensions(sealed(req))
+      cached(req, res, () => void res.end(`for ${req.headers['x-who']}`))
+    }
+  }
+  it.each([
+    ['a context of Koa', koa((ctx) => ctx)],
+    ['a request of Koa', koa((ctx) => ctx.request)],
+    // Node.js itself can answer such a request if it has a listener.
+    ['a request of Node.js, in Koa', koa((ctx) => ctx.req.on('error', () => {}))],
+    ['a request of Node.js', node((req) => req.on('error', () => {}))],
+  ])('%s', async (_what, handle) => {
+    const get = await visiting(handle)
+    for (const who of VISITORS) expect((await get(who)).text).toBe(`for ${who}`)
+  })
+})
+
+it.each<[string, (req: Request, res: Response, who: string) => unknown, (req: Request) => unknown]>([
+  [
+    'headersDistinct',
+    (req, _res, who) => {
+      if (who !== 'guest') req.headersDistinct['x-own'] = [who]
+    },
+    (req) => req.headersDistinct['x-own'] ?? 'guest',
+  ],
+  [
+    'the hash of a parsed URL',
+    (req, _res, hash) => Object.assign(parsedOf(req), { hash }),
+    (req) => parsedOf(req).hash,
+  ],
+  [
+    'the query of a parsed URL',
+    (req, _res, who) => Object.assign(parsedOf(req), { query: `who=${who}` }),
+    (req) => req.query.who,
+  ],
+])('%s is as middleware in front has changed it', async (_what, change, read) => {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  const app = express()
+  app.use((req, res, next) => {
+    change(req, res, req.get('x-who') ?? '')
+    next()
+  })
+  app.use(cached)
+  app.get('/page', (req, res) => void res.send(`for ${read(req)}`))
+  const get = await visiting(app)
+  for (const who of ['guest', ...VISITORS, 'guest']) expect((await get(who)).text).toBe(`for ${who}`)
+})
+
+function parsedOf(req: Request): { hash?: unknown } {
+  return Reflect.get(req, '_parsedUrl')
+}
+
+it('a setHeader that middleware in front has replaced is not called again for the fields of a hit', async () => {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  const app = express()
+  app.use((_req, res, next) => {
+    const { setHeader } = res
+    res.setHeader = (name, value) => setHeader.call(res, name, name === 'X-Lang' ? `${value}!` : value)
+    next()
+  })
+  app.use(cached)
+  app.get('/page', (_req, res) => void res.set('X-Lang', 'de').send('page'))
+  const running = await listen(app)
+  open.push(() => running.close())
+  for (const hit of [false, true]) {
+    const got = await ask(running.port, '/page')
+    expect([got.cacheStatus.hit, got.field('x-lang')]).toEqual([hit, 'de!'])
+  }
 })
 
 it.each<[string, (app: express.Express, kept: WeakMap<object, string>) => void]>([

@@ -49,9 +49,13 @@ export function scopeOf(raw: object): Scope | undefined {
   return (raw as Scoped)[SCOPE]
 }
 
-/** Creates the scope of a request, or replaces that of an outer middleware. */
+/** Creates the scope of a request, or replaces that of an outer middleware. A sealed request has none. */
 function openScope(raw: object, scope: Scope): void {
-  ;(raw as Scoped)[SCOPE] = scope
+  try {
+    ;(raw as Scoped)[SCOPE] = scope
+  } catch {
+    // The adapter cannot watch it either, and aborts the recording.
+  }
 }
 
 /** Creates the scopes of one middleware. */

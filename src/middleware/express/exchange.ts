@@ -218,21 +218,30 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 
   forward(recording: Recording, changes?: FieldChanges): void {
     const response = this.#response
-    ;(response as Answering).fallbackCache = recording.handle
     const restore = changeFields(this.context, changes)
     const { inputs } = recording
+    if (inputs !== undefined) this.#watch(recording, inputs)
     try {
-      if (inputs !== undefined) this.#watch(inputs)
+      ;(response as Answering).fallbackCache = recording.handle
       this.#outer = watchResponse(this.context, response, recording, restore)
     } catch {
-      // Middleware in front has fixed a property of the request or the response.
+      // Middleware in front has sealed the response, or fixed a property of it.
       recording.abort('fault')
       restore()
     }
     this.#next()
   }
 
-  #watch(inputs: InputsRead): void {
+  #watch(recording: Recording, inputs: InputsRead): void {
+    try {
+      this.#watchInputs(inputs)
+    } catch {
+      // Middleware in front has sealed the request, or fixed a property of it.
+      recording.abort('fault')
+    }
+  }
+
+  #watchInputs(inputs: InputsRead): void {
     if (isContested(this.context)) inputs.route(routeText(this.context))
     watchRequest(this.context, inputs)
     watchFilled(this.context, this.#response, inputs)

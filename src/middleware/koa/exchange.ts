@@ -109,7 +109,8 @@ export class KoaExchange implements Exchange<Context> {
     const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
     if (isRecorded) onceClosed(ctx.res, () => recording.leave())
     if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
-    ctx.fallbackCache = recording.handle
+    // A sealed context takes none.
+    Reflect.set(ctx, 'fallbackCache', recording.handle)
     try {
       await this.#next()
     } catch (error) {

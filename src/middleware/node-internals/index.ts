@@ -3,6 +3,7 @@
  * compared with the public API when it is loaded; if they differ, the public API is used.
  */
 
+export { readDistinct } from './distinct-fields.js'
 export { answerEarly, type Unopened } from './early-answers.js'
 export type { MadeResponses } from './made-responses.js'
 export { matchingPrototypes } from './matching-prototypes.js'
@@ -12,6 +13,7 @@ export {
   hideFields,
   knownFields,
   layFields,
+  layStoredFields,
   type OutgoingFields,
   outgoingFields,
   setField,

@@ -25,6 +25,21 @@ export function layFields(response: ServerResponse, fields: FieldList, checkedNa
   }
 }
 
+/**
+ * Like {@link layFields}, for stored fields: a `setHeader` that middleware has put in the place of that of Node.js has
+ * already been called for them, and could change them once more.
+ */
+export function layStoredFields(response: ServerResponse, fields: FieldList, checkedNames?: readonly string[]): void {
+  if (response.setHeader === setHeader || 'stream' in response) {
+    layFields(response, fields, checkedNames)
+    return
+  }
+  for (let at = 0; at < fields.length; at += 2) {
+    const value = fields[at + 1]
+    if (value !== undefined) setHeader.call(response, String(fields[at]), value)
+  }
+}
+
 /** The fields of a response as a list; `undefined` if this Node.js stores them elsewhere, or `getHeader` is patched. */
 export function knownFields(response: ServerResponse): FieldList | undefined {
   if (place === undefined || response.getHeader !== getHeader) return undefined

@@ -10,6 +10,7 @@ import {
   RESPONSE_FIELD,
   tokenOf,
 } from '../../http/port/index.js'
+import { readDistinct } from '../node-internals/index.js'
 import { isAbsent } from './watched-property.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
@@ -48,7 +49,10 @@ export function filledIn(
 }
 
 /** The lines of a request field as `headersDistinct` has them; `undefined` if there are none. */
-function linesOf(request: object | undefined, name: string): readonly string[] | undefined {
+function linesOf(request: object | undefined, name: string): unknown {
+  // Middleware in front may have changed them.
+  const distinct = request && readDistinct(request)
+  if (distinct !== undefined) return distinct[name]
   const { rawHeaders = NO_LINES } = (request ?? {}) as { readonly rawHeaders?: readonly string[] }
   const lines = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
   return lines.length === 0 ? undefined : lines

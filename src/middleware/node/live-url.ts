@@ -103,11 +103,29 @@ const { prototype } = Reflect.get(legacy, 'Url') as { readonly prototype: object
 Object.setPrototypeOf(LiveUrl.prototype, prototype)
 
 type SimpleUrl = { readonly _raw: string } & Readonly<
-  Record<'search' | 'query' | 'pathname' | 'path' | 'href' | 'host', unknown>
+  Record<'search' | 'query' | 'pathname' | 'path' | 'href' | (typeof EMPTY)[number], unknown>
 >
 
 function isSimple(parsed: unknown): parsed is SimpleUrl {
-  if (typeof parsed !== 'object' || parsed === null || Object.getPrototypeOf(parsed) !== prototype) return false
-  const { _raw, path, href, host } = parsed as Partial<SimpleUrl>
-  return typeof _raw === 'string' && path === _raw && href === _raw && host === null
+  if (!isOfParseurl(parsed)) return false
+  const { _raw, search, query, pathname, path, href } = parsed
+  if (path !== _raw || href !== _raw || `${pathname}${search ?? ''}` !== _raw) return false
+  if (search === null ? query !== null : search !== `?${query}`) return false
+  return EMPTY.every((name) => parsed[name] === null) && Object.keys(parsed).length === NAMES
 }
+
+function isOfParseurl(parsed: unknown): parsed is SimpleUrl {
+  if (typeof parsed !== 'object' || parsed === null || Object.getPrototypeOf(parsed) !== prototype) return false
+  return typeof (parsed as SimpleUrl)._raw === 'string'
+}
+
+/** Whether middleware in front has changed the parsed URL of a request: it is not that of its text. */
+export function isChangedUrl(parsed: unknown): boolean {
+  return isOfParseurl(parsed) && SIMPLE.test(parsed._raw) && !isSimple(parsed)
+}
+
+/** What a URL without scheme and host has no values for. */
+const EMPTY = ['protocol', 'slashes', 'auth', 'host', 'port', 'hostname', 'hash'] as const
+
+/** The number of properties: those of `url.Url`, and `_raw`. */
+const NAMES = 13

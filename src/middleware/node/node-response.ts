@@ -1,8 +1,9 @@
 import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
-import { layFields } from '../node-internals/index.js'
+import { layFields, layStoredFields } from '../node-internals/index.js'
 import { SMALL } from './chunk.js'
 import { type SendingMethods, sendsItself } from './held-answer.js'
+import { isRecorded } from './outer-fields.js'
 
 /** A request with the properties that other middleware sets. */
 export interface NodeRequest extends IncomingMessage {
@@ -50,12 +51,14 @@ export function putHead(response: ServerResponse, reply: Reply, methods: Sending
  */
 export function layReply(response: ServerResponse, reply: Reply, methods: SendingMethods = response): void {
   const { fields, checkedNames, isLengthAdded } = reply
+  // Another cache in front has to see which fields are set behind it.
+  const lay = isRecorded(response) ? layFields : layStoredFields
   if (!isLengthAdded || sendsItself(response, methods)) {
-    layFields(response, fields, checkedNames)
+    lay(response, fields, checkedNames)
     return
   }
   const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'content-length')
-  layFields(response, at < 0 ? fields : [...fields.slice(0, at), ...fields.slice(at + 2)])
+  lay(response, at < 0 ? fields : [...fields.slice(0, at), ...fields.slice(at + 2)])
 }
 
 const { end } = OutgoingMessage.prototype

@@ -51,6 +51,11 @@ export function outerFieldOf(response: ServerResponse, name: string): FieldValue
   return typeof value === 'number' ? String(value) : value
 }
 
+/** Whether a cache in front has begun to record a response. */
+export function isRecorded(response: object): boolean {
+  return OUTER in response
+}
+
 const OUTER: unique symbol = sharedSymbol('outer') as never
 
 function copyOf(fields: OutgoingHttpHeaders): OuterFields['values'] {

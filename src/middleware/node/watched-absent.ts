@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http'
 import { type InputsRead, isIdentifierName } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import { isNeutralIn } from './added-names.js'
-import { LiveUrl, PARSED_URL, type ParsedRequestUrl, type UrlUser } from './live-url.js'
+import { isChangedUrl, LiveUrl, PARSED_URL, type ParsedRequestUrl, type UrlUser } from './live-url.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 import { isAskedOfAll } from './watched-fields.js'
 
@@ -21,6 +21,9 @@ type Holder = object & { readonly app?: unknown }
 export function watchAbsent(prefix: 'req' | 'ctx', holder: Holder, known: ReadonlySet<string>, inputs: InputsRead) {
   const isOfExpress = prefix === 'req' && typeof holder.app === 'function'
   const parsed = isOfExpress ? LiveUrl.of(holder) : undefined
+  if (isOfExpress && parsed === undefined && isChangedUrl((holder as ParsedRequestUrl)[PARSED_URL])) {
+    inputs.filled(`req:${PARSED_URL}`, false)
+  }
   arm(prefix, holder, known)
   inputs.onClose(() => {
     const original = ORIGINALS.get(Object.getPrototypeOf(holder))

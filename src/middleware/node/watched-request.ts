@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
+import { readDistinct } from '../node-internals/index.js'
 import { watchAddress } from './watched-address.js'
 import { CookieWatch } from './watched-cookies.js'
 import { type RecordReader, watchedLater, watchedList, watchedRecord } from './watched-fields.js'
@@ -25,6 +26,8 @@ class RequestWatch implements RecordReader {
   readonly #headers: object
   readonly #rawHeaders: object
   #headersDistinct: object | undefined
+  /** What middleware in front has read, and may have changed. */
+  readonly #distinctBefore: object | undefined
   /** While `rawHeaders` is set: Bun reads its length then. */
   #isPlacing = true
 
@@ -34,6 +37,7 @@ class RequestWatch implements RecordReader {
     this.#cookies = new CookieWatch(request, inputs)
     const { headers, rawHeaders } = request
     this.#own = { headers, rawHeaders }
+    this.#distinctBefore = readDistinct(request)
     this.#headers = watchedRecord(headers, this)
     this.#rawHeaders = watchedList(rawHeaders, this)
   }
@@ -44,7 +48,7 @@ class RequestWatch implements RecordReader {
     put(request, 'rawHeaders', this.#rawHeaders)
     this.#isPlacing = false
     if ('headersDistinct' in request) {
-      const made = () => this.#distinctFields(this.#own.rawHeaders)
+      const made = () => this.#distinctBefore ?? this.#distinctFields(this.#own.rawHeaders)
       this.#headersDistinct = watchedLater(made, new LinesReader(this, made, this.#inputs))
       put(request, 'headersDistinct', this.#headersDistinct)
     }
@@ -67,7 +71,9 @@ class RequestWatch implements RecordReader {
     if (request.headers === this.#headers) putBack(request, 'headers', own.headers)
     if (request.rawHeaders === this.#rawHeaders) putBack(request, 'rawHeaders', own.rawHeaders)
     const distinct = this.#headersDistinct
-    if (distinct !== undefined && request.headersDistinct === distinct) putBack(request, 'headersDistinct', undefined)
+    if (distinct !== undefined && request.headersDistinct === distinct) {
+      putBack(request, 'headersDistinct', this.#distinctBefore)
+    }
     this.#cookies.uninstall()
   }
 
