@@ -2,8 +2,11 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/core/clock.js'
+import { Changes, changeName } from '../../src/core/coherence/changes.js'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
+import { IoredisPort } from '../../src/core/tiers/ioredis-port.js'
 import { ChaosProxy } from '../support/chaos-proxy.js'
 import { freePort } from '../support/free-port.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -95,6 +98,24 @@ it('C11: a value is not used again when Redis has lost its successor, but not th
   await a.set('k', 'new')
   await server.command('UNLINK', 'k')
   expect(await b.get('k')).toBe(null)
+})
+
+it('C11: a value whose reply later ones have overtaken is known to be replaced, also after a gap in the changes', async () => {
+  const changes = new Changes(new IoredisPort(await client()), '', systemClock)
+  const head = (count: number) => `1 life 5 nonce 0 0 run c${count}`
+  const note = async (count: number, key: string) => {
+    const text = String(count).padStart(8, '0') + changeName('life', key)
+    await server.command('SETRANGE', '{fallback-cache}:changes', String(count * 16 - 16), text)
+  }
+  await changes.follow(head(5), systemClock.monotonic())
+  await note(6, 'another')
+  await note(8, 'k')
+  await note(9, 'another')
+  await changes.follow(head(9), systemClock.monotonic())
+  expect(changes.stats().gaps).toBe(1)
+  const [overtaken, last] = [changes.placeOf(head(6)), changes.placeOf(head(9))]
+  expect([overtaken, last].map((place) => changes.judge('k', place ?? 0))).toEqual(['replaced', 'current'])
+  expect(changes.judge('any', overtaken ?? 0)).toBe('unknown')
 })
 
 describe('a large value that memory holds', () => {

@@ -52,6 +52,8 @@ export class Changes {
   #highest = 0
   /** Copies read at an earlier place may have changed. */
   #floor = 0
+  /** The last place before places started over: no change that was known then has a higher one. */
+  #base = 0
   /** The place of the last change of each key, the oldest first. */
   #records = new Map<number, number>()
   /** The records of the life before: what was replaced in it stays replaced. */
@@ -156,9 +158,9 @@ export class Changes {
     return { records: this.#records.size, maxRecords, gaps: this.#gaps }
   }
 
-  /** Before a gap, no change is at the place returned: what was read then counts as unknown, and not as replaced. */
+  /** A number from before places started over has no place among them: what was read then counts as unknown. */
   #placeAt(count: number): number {
-    return Math.max(this.#offset + count, this.#floor - 1)
+    return Math.max(this.#offset + count, this.#base)
   }
 
   #isCounted(life: string): boolean {
@@ -229,7 +231,8 @@ export class Changes {
   #startOver(life: string, count: number | undefined): void {
     if (this.#life !== '' && this.#count !== undefined) this.#gaps++
     if (life !== this.#life || this.#count === undefined) this.#unsureUntil = this.#clock.monotonic() + this.#grace
-    this.#floor = Math.max(this.place, this.#highest) + 1
+    this.#base = Math.max(this.place, this.#highest)
+    this.#floor = this.#base + 1
     if (life !== this.#life) {
       this.#past = { seed: this.#seed, records: this.#records }
       this.#records = new Map()
