@@ -7,7 +7,7 @@ import {
   type OptionalFactoryDependency,
   SetMetadata,
 } from '@nestjs/common'
-import { APP_INTERCEPTOR, Reflector } from '@nestjs/core'
+import { APP_INTERCEPTOR, ApplicationConfig, Reflector } from '@nestjs/core'
 import type { Request, Response } from 'express'
 import { Observable } from 'rxjs'
 import { FallbackCache, type FallbackCacheOptions, type InvalidateOptions, type Invalidation } from '../index.js'
@@ -65,8 +65,34 @@ function moduleOf(
     providers: [
       { provide: FallbackCacheInterceptor, ...provider },
       { provide: APP_INTERCEPTOR, useExisting: FallbackCacheInterceptor },
+      { provide: ORDER, inject: [ApplicationConfig], useFactory: orderCheck },
     ],
     exports: [FallbackCacheInterceptor],
+  }
+}
+
+const ORDER = Symbol('fallback-cache.order')
+
+/** Warns, once the application is started, of interceptors that run in front of the cache. */
+function orderCheck(config: ApplicationConfig) {
+  return {
+    onApplicationBootstrap(): void {
+      const all = config.getGlobalInterceptors()
+      const inFront = all.slice(
+        0,
+        Math.max(
+          0,
+          all.findIndex((one) => one instanceof FallbackCacheInterceptor),
+        ),
+      )
+      if (inFront.length === 0) return
+      const names = inFront.map((one) => one.constructor.name).join(', ')
+      process.emitWarning(
+        `the APP_INTERCEPTOR ${names} runs in front of the cache: what it adds to a result from data of one visitor is ` +
+          'stored for all. Mount it with app.useGlobalInterceptors() or @UseInterceptors(), so that it runs behind the cache.',
+        'FallbackCacheWarning',
+      )
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import {
+  type CallHandler,
   Controller,
   type ControllerOptions,
   Get,
@@ -13,7 +14,7 @@ import {
   VERSION_NEUTRAL,
   VersioningType,
 } from '@nestjs/common'
-import { NestFactory, REQUEST } from '@nestjs/core'
+import { APP_INTERCEPTOR, NestFactory, REQUEST } from '@nestjs/core'
 import express from 'express'
 import createFastify, { type FastifyReply } from 'fastify'
 import { Hono } from 'hono'
@@ -21,7 +22,7 @@ import { getCookie } from 'hono/cookie'
 import Koa, { type Context } from 'koa'
 import session from 'koa-session'
 import Negotiator from 'negotiator'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { fallbackCache as fastifyCache } from '../../src/adapters/fastify.js'
 import { type HonoEnv, fallbackCache as honoCache } from '../../src/adapters/hono.js'
 import { Cached, FallbackCacheModule } from '../../src/adapters/nestjs.js'
@@ -662,6 +663,18 @@ describe('NestJS', () => {
     open.push(() => app.close())
     return (app.getHttpServer().address() as AddressInfo).port
   }
+
+  it('warns of an interceptor in front of the cache, and names the remedy', async () => {
+    class Adds {
+      intercept(_context: unknown, next: CallHandler) {
+        return next.handle()
+      }
+    }
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    open.push(() => warned.mockRestore())
+    await start([], [{ provide: APP_INTERCEPTOR, useClass: Adds } as never])
+    expect(String(warned.mock.calls)).toMatch(/APP_INTERCEPTOR Adds runs in front .*useGlobalInterceptors/)
+  })
 
   it('hands no page to a visitor for whom another handler, or other providers, were chosen in front', async () => {
     class Visitor {
