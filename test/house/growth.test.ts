@@ -82,6 +82,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'observe/prometheus.ts registered': 'caches of a registry',
   'adapters/nestjs.ts #byOptions': 'options of decorated handlers',
   'http/rules/met-objects.ts TOKENS': 'objects that middleware in front has set',
+  'adapters/reply-serializer.ts MET': 'objects that middleware in front has set',
   // For each list of names, as long as a response or a remembered description has it.
   'middleware/node-internals/prepared-reply.ts JUDGED': 'parsed responses',
   'middleware/node-internals/prepared-reply.ts joinedOnes': 'answers prepared as bytes',
@@ -99,7 +100,7 @@ const EXEMPT: readonly RegExp[] = [
   / (NO|NONE|NOTHING)(_[A-Z]+)?$| omitted$/,
   /^http\/store\/invalidations\.ts #inner/,
   /^testing\//,
-  /^adapters\/(shown-|late-head|fetch-with-node)/,
+  /^adapters\/(shown-|late-head|fetch-with-node|hono-own\.ts KNOWN)/,
 ]
 
 /** Fields and constants of modules that hold a collection which is made empty. */
