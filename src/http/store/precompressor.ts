@@ -1,5 +1,6 @@
 import type { CacheEngine } from '../../core/engine.js'
-import { encode, isSupported } from '../syntax/content-coding.js'
+import { isSupported } from '../syntax/content-coding.js'
+import { encode } from '../syntax/encode.js'
 import { type Encoding, encodedBody, encodingOf } from './encodings.js'
 import type { StoredResponse } from './stored-response.js'
 import { withEncodings } from './stored-text.js'

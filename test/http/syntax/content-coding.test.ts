@@ -1,7 +1,8 @@
 import * as zlib from 'node:zlib'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { encode, isSupported } from '../../../src/http/syntax/content-coding.js'
+import { isSupported } from '../../../src/http/syntax/content-coding.js'
+import { encode } from '../../../src/http/syntax/encode.js'
 
 const body = Buffer.from('A text that is said twice. A text that is said twice.'.repeat(50))
 const hasZstd = 'zstdCompress' in zlib
