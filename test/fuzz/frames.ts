@@ -33,6 +33,11 @@ const head = fc.record(
   { requiredKeys: [] },
 )
 
+/** An object may have no usable `toString`. */
+function shownAs(value: unknown): string {
+  return typeof value === 'string' ? value : String(JSON.stringify(value))
+}
+
 /** The same as lines: names and values that belong together, and some that do not. */
 const lines = fc
   .record({
@@ -42,7 +47,7 @@ const lines = fc
     numbers: fc.oneof({ weight: 6, arbitrary: fc.tuple(fc.nat(), fc.nat()) }, fc.array(text)),
   })
   .map(({ head: { i, f, ...shape }, names, values, numbers }) =>
-    [JSON.stringify({ ...shape, h: names }), numbers.join(' '), ...values, String(i)].join('\n'),
+    [JSON.stringify({ ...shape, h: names }), numbers.join(' '), ...values, shownAs(i)].join('\n'),
   )
 
 /** An entry, its place, and what happens to its bytes on the way: some are replaced, and the end is cut off or goes on. */
