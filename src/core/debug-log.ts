@@ -7,9 +7,12 @@ const log = debuglog('fallback-cache')
 /** On the channel, because two copies of the package share it. */
 const IS_LOGGED = sharedSymbol('debug-log')
 
-/** Prints a line for each request, invalidation, outage and change of the circuit breaker, on stderr. */
+/**
+ * With `NODE_DEBUG=fallback-cache` in the environment, prints a line for each request, invalidation, outage and change
+ * of the circuit breaker, on stderr.
+ */
 export function startDebugLog(): void {
-  if (Object.hasOwn(REQUESTS, IS_LOGGED)) return
+  if (!log.enabled || Object.hasOwn(REQUESTS, IS_LOGGED)) return
   Object.defineProperty(REQUESTS, IS_LOGGED, { value: true })
   REQUESTS.subscribe((message) => log('%s', requestLine(message)))
   INVALIDATIONS.start.subscribe((message) => log('invalidate %s', list(message, 'covers')))

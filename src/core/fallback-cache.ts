@@ -2,7 +2,7 @@ import { brand, tellVersion } from './brand.js'
 import { buildKey } from './build-key.js'
 import { type CacheStats, cacheStats } from './cache-stats.js'
 import { newCounters } from './counters.js'
-import { startDebugLogIfAsked } from './debug-switch.js'
+import { startDebugLog } from './debug-log.js'
 import type { Duration } from './duration.js'
 import { CacheEngine, ENGINE } from './engine.js'
 import { EntryStore } from './entry-store.js'
@@ -59,7 +59,7 @@ export class FallbackCache {
     const counts = { counters: newCounters(), meters: new Meters() }
     this.#settings = readCoreOptions(options)
     this.#events.keyPrefix = this.#settings.keyPrefix
-    startDebugLogIfAsked()
+    startDebugLog()
     this.#entries = new EntryStore(this.#settings, counts.counters, this.#events)
     this.#values = new ValueStore(this.#entries, this.#settings, counts, this.#events)
     this.#engine = new CacheEngine(this.#settings, counts, this.#events, this.#entries)
