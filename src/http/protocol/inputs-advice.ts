@@ -43,6 +43,11 @@ const NO_ADVICE: readonly Advice[] = Object.freeze([])
 const ONCE =
   'This warning is given once for each cache: see Cache-Status, the event "skip" and explain() for other inputs and routes.'
 
+/** The warning about a response that was not stored, and what to do about it. */
+function notStored(path: string, why: string): string {
+  return `the response to ${path} was not stored: ${why} ${ONCE}`
+}
+
 /**
  * Whether no warning is needed: frameworks read Accept for every redirect, the route is no one's mistake, and an absent
  * cookie or field costs nothing.
@@ -54,48 +59,48 @@ function isQuiet(name: string, request: RequestHead): boolean {
 }
 
 function everyField(path: string, place: string | undefined): string {
-  return (
-    `the response to ${path} was not stored: all request fields were read at once${place === undefined ? '' : ` (${place})`}. ` +
-    'A handler that copies them to another server is a proxy: give its route preset: "proxy" or inputs: false. Mount loggers in front ' +
-    'of the cache. ' +
-    ONCE
+  return notStored(
+    path,
+    `all request fields were read at once${place === undefined ? '' : ` (${place})`}. ` +
+      'A handler that copies them to another server is a proxy: give its route preset: "proxy" or inputs: false. Mount loggers in front ' +
+      'of the cache.',
   )
 }
 
 function cookieRead(path: string, input: string): string {
   const cookie = input === 'cookie' ? 'the Cookie field' : input.replace(/^cookie:/, 'the cookie ')
-  return (
-    `the response to ${path} was not stored: its handler has read ${cookie}, and every client would have got it. Name it in the option ` +
-    `"vary" (vary: ['${input}']) to store one response for each value, in inputs.ignore if the response does not depend on it, or send ` +
-    'Cache-Control: public. ' +
-    ONCE
+  return notStored(
+    path,
+    `its handler has read ${cookie}, and every client would have got it. Name it in the option ` +
+      `"vary" (vary: ['${input}']) to store one response for each value, in inputs.ignore if the response does not depend on it, or send ` +
+      'Cache-Control: public.',
   )
 }
 
 function parameterRead(path: string, input: string): string {
   const parameter =
     input === 'query:*' ? 'all parameters of the query' : `the parameter ${input.replace(/^query:/, '')}`
-  return (
-    `the response to ${path} was not stored: its handler has read ${parameter}, which the option "query" does not name, so that ` +
-    `requests with other values have the same key. Name it in "query", or "${input}" in inputs.ignore. ` +
-    ONCE
+  return notStored(
+    path,
+    `its handler has read ${parameter}, which the option "query" does not name, so that ` +
+      `requests with other values have the same key. Name it in "query", or "${input}" in inputs.ignore.`,
   )
 }
 
 function addressRead(path: string): string {
-  return (
-    `the response to ${path} was not stored: the address or the certificate of the client was read behind the cache. Mount rate limits ` +
-    'and loggers in front of the cache, add the address to the option "key", or name "ip" in inputs.ignore. ' +
-    ONCE
+  return notStored(
+    path,
+    `the address or the certificate of the client was read behind the cache. Mount rate limits ` +
+      'and loggers in front of the cache, add the address to the option "key", or name "ip" in inputs.ignore.',
   )
 }
 
 function objectRead(path: string, input: string): string {
-  return (
-    `the response to ${path} was not stored: its handler has read ${spelled(input)}, which middleware in front of the cache has set ` +
-    `and which identifies the user or their location by its name, may hold data of the visitor (a function), or is another object for each request. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, add the data that it depends on to "key", ` +
-    `or name "${input}" in inputs.ignore if the response does not depend on it. ` +
-    ONCE
+  return notStored(
+    path,
+    `its handler has read ${spelled(input)}, which middleware in front of the cache has set ` +
+      `and which identifies the user or their location by its name, may hold data of the visitor (a function), or is another object for each request. Name it in "vary" (vary: ['${input}']) if it can be compared as JSON, add the data that it depends on to "key", ` +
+      `or name "${input}" in inputs.ignore if the response does not depend on it.`,
   )
 }
 
@@ -132,10 +137,10 @@ function filledRead(path: string, input: string): string {
 
 /** The warning about a response that contains a value of its request which is not part of any key. */
 export function reflectedInput(url: string, input: string): string {
-  return (
-    `the response to ${pathOf(url)} was not stored: it contains the value of ${input} of its request, and every client would have got it. Remove it ` +
-    `from the response, name it in ${input.startsWith('query:') ? '"query"' : '"vary"'}, or name "${input}" in inputs.ignore. ` +
-    ONCE
+  return notStored(
+    pathOf(url),
+    `it contains the value of ${input} of its request, and every client would have got it. Remove it ` +
+      `from the response, name it in ${input.startsWith('query:') ? '"query"' : '"vary"'}, or name "${input}" in inputs.ignore.`,
   )
 }
 
