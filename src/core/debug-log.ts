@@ -22,14 +22,13 @@ export function startDebugLog(): void {
 }
 
 function requestLine(message: unknown): string {
-  const { request, result, tier, route, reason, ttl, saved } = message as Readonly<Record<string, unknown>>
-  const { method, url = '' } = request as { readonly method?: string; readonly url?: string }
+  const told = message as Readonly<Record<string, unknown>>
+  const { method, url = '' } = told.request as { readonly method?: string; readonly url?: string }
   // The query may contain what must not be in a log.
-  const line = [result, tier, method, url.split('?', 1)[0]]
-  if (route !== undefined) line.push(`route=${route}`)
-  if (reason !== undefined) line.push(`reason=${reason}`)
-  if (ttl !== undefined) line.push(`ttl=${ttl}`)
-  if (saved !== undefined) line.push(`saved=${saved}s`)
+  const line = [told.result, told.tier, method, url.split('?', 1)[0]]
+  for (const name of ['route', 'reason', 'ttl', 'saved']) {
+    if (told[name] !== undefined) line.push(`${name}=${told[name]}${name === 'saved' ? 's' : ''}`)
+  }
   return line.join(' ')
 }
 
