@@ -1,4 +1,5 @@
 import { shown } from '../option-checks.js'
+import { isPlain } from '../plain-object.js'
 import type { ConnectionSecrets } from './credentials.js'
 import { IoredisPort } from './ioredis-port.js'
 import { NodeRedisPort } from './node-redis-port.js'
@@ -50,8 +51,7 @@ function hintFor(redis: object): string {
   }
   if ('sendCommand' in redis && 'execute' in redis) return '; pass createClient(), not a pool'
   if (redis instanceof URL) return '; write redis: url.href'
-  const isPlain = Object.getPrototypeOf(redis) === Object.prototype
-  return isPlain && ('host' in redis || 'port' in redis || 'url' in redis || 'socket' in redis)
+  return isPlain(redis) && ('host' in redis || 'port' in redis || 'url' in redis || 'socket' in redis)
     ? '; options make no client: write redis: new Redis(options), of ioredis'
     : ''
 }

@@ -1,3 +1,4 @@
+import { isPlain } from '../../core/plain-object.js'
 import type { ResponseHead } from '../port/recording.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
 import { Remembered } from '../syntax/remembered.js'
@@ -32,8 +33,7 @@ function isUsed(session: unknown): boolean {
   if (typeof session !== 'object' || session === null) return Boolean(session)
   const names = Object.getOwnPropertyNames(session)
   if (names.some((name) => isFilled(session, name))) return true
-  const prototype: unknown = Object.getPrototypeOf(session)
-  if (prototype === Object.prototype || prototype === null) return false
+  if (isPlain(session)) return false
   // What an object of another class holds may be private: a Map, or a session of one's own.
   return !names.some(isBookkeeping)
 }
@@ -57,7 +57,5 @@ const BOOKKEEPING: ReadonlySet<string> = new Set(['cookie', 'isNew', '_expire', 
 /** Whether a value is empty: Passport puts an empty object into the session of visitors who are not logged in. */
 function isEmpty(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value === undefined || value === null
-  const prototype: unknown = Object.getPrototypeOf(value)
-  const isPlain = prototype === Object.prototype || prototype === null || Array.isArray(value)
-  return isPlain && Object.keys(value).length === 0
+  return (isPlain(value) || Array.isArray(value)) && Object.keys(value).length === 0
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isPlain } from '../../core/plain-object.js'
 import { IDENTIFIER_NAMES, NEUTRAL_NAMES, TELLING_NAMES } from './filled-names.js'
 
 /**
@@ -112,7 +113,7 @@ function textOfObject(value: object, budget: Budget): string | undefined {
     if (value.length > budget.left) return undefined
     return prototype === Array.prototype && isDense(value) ? joined('[]', value, within) : undefined
   }
-  if (prototype !== Object.prototype && prototype !== null) return undefined
+  if (!isPlain(value)) return undefined
   const names = Object.keys(value)
   if (names.length > budget.left || !showsAll(value, names.length)) return undefined
   const entries = Object.entries(value)

@@ -1,4 +1,5 @@
 import { parse } from 'node:querystring'
+import { isPlain } from '../../core/plain-object.js'
 import { filledText } from '../../http/port/index.js'
 import { addedCookies, type ParsedCookies } from './added-cookies.js'
 
@@ -79,8 +80,7 @@ function isOther(holder: unknown): boolean {
 function isEmpty(value: unknown): boolean {
   if (!isRecord(value)) return value === undefined || value === null || value === ''
   for (const _name in value) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null || prototype === Array.prototype
+  return isPlain(value) || Object.getPrototypeOf(value) === Array.prototype
 }
 
 /** Whether a parsed query is another one than that of the URL. */

@@ -42,35 +42,20 @@ function namesOfNode(made: object): readonly string[] {
   return names
 }
 
+/** Where Express and its parsers put what they find, in Koa by way of koa-connect: nothing else observes them there. */
+const OF_EXPRESS: ReadonlySet<string> = new Set([
+  ...['app', 'baseUrl', 'body', 'file', 'files', 'next', 'originalUrl', 'params', 'path', 'query', 'rawBody', 'res'],
+  ...['route', 'secret'],
+])
+
 /**
  * Properties that Node.js and Express add to each request, and those of parsers and authentication, which have separate
  * rules.
  */
 const KNOWN_OF_REQUEST: ReadonlySet<string> = new Set([
   ...namesOfNode(new IncomingMessage(new Socket())),
-  'app',
-  'baseUrl',
-  'body',
-  'connection',
-  'cookies',
-  'file',
-  'files',
-  'headers',
-  'headersDistinct',
-  'next',
-  'originalUrl',
-  'params',
-  'path',
-  'query',
-  'rawBody',
-  'rawHeaders',
-  'res',
-  'route',
-  'secret',
-  'session',
-  'signedCookies',
-  'stream',
-  'url',
+  ...OF_EXPRESS,
+  ...['connection', 'cookies', 'headers', 'headersDistinct', 'rawHeaders', 'session', 'signedCookies', 'stream', 'url'],
 ])
 
 /** Properties that Koa adds to each context, and those that are part of the key. */
@@ -83,12 +68,6 @@ const KNOWN_OF_CONTEXT: ReadonlySet<string> = new Set([
 const ASKED_OF_CONTEXT: ReadonlySet<string> = new Set([
   ...KNOWN_OF_CONTEXT,
   ...['disableBodyParser', 'matched', 'mountPath'],
-])
-
-/** Where Express and its parsers put what they find, in Koa by way of koa-connect: nothing else observes them there. */
-const OF_EXPRESS: ReadonlySet<string> = new Set([
-  ...['app', 'baseUrl', 'body', 'file', 'files', 'next', 'originalUrl', 'params', 'path', 'query', 'rawBody', 'res'],
-  ...['route', 'secret'],
 ])
 
 /** Properties that Node.js, frameworks and parsers add to each response, or to each request of Koa. */

@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
+import { isPlain } from '../../core/plain-object.js'
 import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
 import { layFields, layStoredFields } from '../node-internals/index.js'
 import { SMALL } from './chunk.js'
@@ -136,8 +137,7 @@ export function userOf(request: NodeRequest, response: ServerResponse | undefine
 /** A function tells who is asking when it is called, which is observed. */
 function hasClaims(auth: unknown): boolean {
   if (typeof auth !== 'object' || auth === null) return Boolean(auth) && typeof auth !== 'function'
-  const prototype: unknown = Object.getPrototypeOf(auth)
-  return Object.keys(auth).length > 0 || (prototype !== Object.prototype && prototype !== null)
+  return Object.keys(auth).length > 0 || !isPlain(auth)
 }
 
 /** Like {@link userOf}, with the values of the request. */

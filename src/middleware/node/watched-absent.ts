@@ -207,7 +207,7 @@ const MOST_GETTERS = 500
 
 /** The getters of Express and of Node.js. */
 const GETTERS_OF_FRAMEWORKS: ReadonlySet<string> = new Set([
-  ...['fresh', 'host', 'hostname', 'ip', 'ips', 'path', 'protocol', 'query', 'secure', 'stale', 'subdomains', 'xhr'],
+  ...['fresh', 'host', 'hostname', 'ip', 'ips', 'protocol', 'secure', 'stale', 'subdomains', 'xhr'],
   // A request that may be stored has no trailers of its own: middleware in front has set them.
   ...namesOf(IncomingMessage.prototype).filter((name) => !name.startsWith('trailers')),
   ...['authority', 'scheme', 'stream'],

@@ -1,3 +1,4 @@
+import { isPlain } from '../../core/plain-object.js'
 import type { InputsRead } from '../../http/port/index.js'
 import { isIdentifierName, isNeutralName, isPlainValue } from '../../http/port/index.js'
 import { ownValue } from './filled-values.js'
@@ -14,7 +15,7 @@ export function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: 
   // A text or a list is part of the key.
   if (typeof own !== 'object' || own === null || Array.isArray(own)) return NO_VALUES
   // What is inherited is added when it is read.
-  const before = inherits(own) ? { ...valuesOf(own) } : valuesOf(own)
+  const before = isPlain(own) ? valuesOf(own) : { ...valuesOf(own) }
   const watched = watchedRecord(own, new HolderWatch(prefix, own, before, inputs))
   // The property may be fixed, so that nothing that is read from it is seen.
   if (!Reflect.set(parent, prefix, watched)) inputs.filled(`${prefix}:*`, false)
@@ -41,12 +42,6 @@ function valuesOf(own: object): InputRecord {
   return names.length === 0 ? NO_VALUES : Object.fromEntries(names.map((name) => [name, ownValue(own, name)]))
 }
 
-/** Whether an object has properties of a class or of defaults. */
-function inherits(own: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(own)
-  return prototype !== null && prototype !== Object.prototype
-}
-
 /** Records reads of values that existed when the run began. */
 class HolderWatch implements RecordReader {
   readonly #prefix: string
@@ -66,13 +61,13 @@ class HolderWatch implements RecordReader {
 
   one(name: string): void {
     if (!this.#inputs.isCounting || isNeutralName(name) || this.#written?.has(name) === true) return
-    if (!Object.hasOwn(this.#before, name) && inherits(this.#own) && name in this.#own) {
+    if (!Object.hasOwn(this.#before, name) && !isPlain(this.#own) && name in this.#own) {
       this.#before[name] = ownValue(this.#own, name)
     }
     const value = this.#before[name]
     const input = `${this.#prefix}:${name}`
-    const isPlain = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
-    if (!isPlain || !this.#isAll || isIdentifierName(name)) noteRead(input, name, value, this.#inputs)
+    const isCompared = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
+    if (!isCompared || !this.#isAll || isIdentifierName(name)) noteRead(input, name, value, this.#inputs)
   }
 
   all(): void {
