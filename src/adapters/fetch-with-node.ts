@@ -6,7 +6,8 @@ export type FetchInfo = object | undefined
 
 /**
  * Answers requests of the Fetch API with a listener of Node.js, without a server and a connection: the response is that
- * of Node.js, whose bytes become a `Response`.
+ * of Node.js, whose bytes become a `Response`. The promise rejects if the listener throws, destroys the response before
+ * its head, or ends it with a status that a `Response` cannot have: below 200 or above 599.
  */
 export function fetchWithNode(listener: RequestListener): (request: Request, info?: FetchInfo) => Promise<Response> {
   const server = {
@@ -68,6 +69,7 @@ class FetchSocket extends Duplex {
   readonly #reject: (error: Error) => void
   /** The bytes of the head as far as it has come, then those of the body until the response is made. */
   #waiting: Buffer[] = []
+  #waitingBytes = 0
   #head: Head | undefined
   #body: ReadableStreamDefaultController<Uint8Array> | undefined
   #isAnswered = false
@@ -114,18 +116,14 @@ class FetchSocket extends Duplex {
   get #takesMore(): boolean {
     if (this.#body !== undefined) return (this.#body.desiredSize ?? 0) > 0
     // All of a body that has ended is there; of another one so much as fits here.
-    return this.#isAnswered || this.outgoing?.writableEnded === true || this.#size < WAITING
-  }
-
-  get #size(): number {
-    return this.#waiting.reduce((sum, { length }) => sum + length, 0)
+    return this.#isAnswered || this.outgoing?.writableEnded === true || this.#waitingBytes < WAITING
   }
 
   /** @returns the bytes behind the head, if it is complete */
   #takeHead(chunk: Buffer): Buffer | undefined {
     const bytes = Buffer.concat([...this.#waiting, chunk])
     const end = bytes.indexOf('\r\n\r\n')
-    this.#waiting = end < 0 ? [bytes] : []
+    this.#wait(end < 0 ? [bytes] : [])
     if (end < 0) return undefined
     const head = parsed(bytes.toString('latin1', 0, end))
     const rest = bytes.subarray(end + 4)
@@ -137,8 +135,17 @@ class FetchSocket extends Duplex {
   }
 
   #takeBody(bytes: Buffer): void {
-    if (this.#body === undefined) this.#waiting.push(bytes)
-    else this.#body.enqueue(bytes)
+    if (this.#body === undefined) {
+      this.#waiting.push(bytes)
+      this.#waitingBytes += bytes.length
+    } else {
+      this.#body.enqueue(bytes)
+    }
+  }
+
+  #wait(bytes: Buffer[]): void {
+    this.#waiting = bytes
+    this.#waitingBytes = bytes.reduce((sum, { length }) => sum + length, 0)
   }
 
   /** The response has ended. */
@@ -146,19 +153,20 @@ class FetchSocket extends Duplex {
     this.#answer(Buffer.concat(this.#waiting))
     this.#body?.close()
     this.#body = undefined
+    if (!this.#isAnswered) this.destroy(new Error('the response has ended without a final status'))
   }
 
   #answer(whole: Buffer | undefined): void {
-    if (this.#isAnswered || this.#head === undefined) return
-    this.#isAnswered = true
+    if (this.#isAnswered || this.destroyed || this.#head === undefined) return
     const { status, reason, fields } = this.#head
     const hasBody = this.#request.method !== 'HEAD' && status !== 204 && status !== 205 && status !== 304
     try {
-      const body = hasBody ? (whole ?? this.#stream()) : null
-      this.#resolve(
-        new Response(body as Uint8Array<ArrayBuffer> | null, { status, statusText: reason, headers: fields }),
-      )
+      const body = (hasBody ? (whole ?? this.#stream()) : null) as Uint8Array<ArrayBuffer> | null
+      const response = new Response(body, { status, statusText: reason, headers: fields })
+      this.#isAnswered = true
+      this.#resolve(response)
     } catch (error) {
+      // Of a status that a `Response` cannot have.
       this.destroy(error as Error)
     }
   }
@@ -168,7 +176,7 @@ class FetchSocket extends Duplex {
       start: (body) => {
         this.#body = body
         for (const bytes of this.#waiting) body.enqueue(bytes)
-        this.#waiting = []
+        this.#wait([])
       },
       pull: () => {
         const resume = this.#resume
@@ -179,7 +187,7 @@ class FetchSocket extends Duplex {
     })
   }
 
-  /** The client has left: what it would have got is told to no one. */
+  /** The client has left, and gets nothing more. */
   leave(): void {
     this.#body = undefined
     if (!this.#isAnswered) this.#resolve(new Response(null, { status: CLIENT_LEFT }))
