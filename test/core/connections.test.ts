@@ -261,6 +261,20 @@ describe('a rediss:// URL', () => {
     expect(asked).toBeGreaterThanOrEqual(3)
   })
 
+  it('stays with the last ones where the function returns the path of a file', async () => {
+    const right = { ca: pem('ca.pem'), cert: pem('client.pem'), key: pem('client.key'), servername: 'localhost' }
+    let asked = 0
+    const credentials = async () => {
+      asked += 1
+      return { tls: asked === 1 ? right : { ...right, ca: join(folder, 'ca.pem') } }
+    }
+    const cache = await connect({ redis: `rediss://127.0.0.1:${port}`, credentials })
+    await server.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await until('lost', () => !cache.stats().connected)
+    await until('connected with the last ones', () => cache.stats().connected, { timeout: 15_000 })
+    expect(asked).toBeGreaterThan(1)
+  })
+
   it('refuses what cannot be read, at construction', () => {
     const redis = 'rediss://h'
     expect(() => new FallbackCache({ redis, tls: { ca: '/etc/ca.pem' } })).toThrow(/tls\.ca must be the text of a PEM/)

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { pause, systemClock } from '../clock.js'
 import { shown } from '../option-checks.js'
 import type { Credentials, GiveCredentials } from './credentials.js'
+import { readTlsOptions } from './redis-option.js'
 
 /** Maximum time a connection attempt waits for its credentials, in milliseconds. */
 const LIMIT = 2_000
@@ -69,12 +70,5 @@ function checked(given: unknown, isSecure: boolean): Credentials {
   }
   if (tls === undefined) return given
   if (!isSecure) throw new TypeError('tls is for a rediss:// URL')
-  if (typeof tls !== 'object' || tls === null) throw new TypeError('tls must be an object such as { ca, cert, key }')
-  try {
-    process.getBuiltinModule('node:tls').createSecureContext(tls)
-  } catch (thrown) {
-    // The original error may contain the unreadable key material, so it is not attached as the cause.
-    throw new TypeError(`tls cannot be read: ${thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''}`)
-  }
-  return { ...given, tls: { ...tls } }
+  return { ...given, tls: readTlsOptions(tls) }
 }

@@ -23,11 +23,17 @@ export function readRedis(redis: unknown): string | RedisClient | undefined {
  */
 export function readTls(tls: unknown, redis: unknown): ConnectionOptions | undefined {
   if (tls === undefined) return undefined
-  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
-    throw new TypeError(`tls must be an object such as { ca, cert, key }, got ${shown(tls)}`)
-  }
+  const options = readTlsOptions(tls)
   if (typeof redis !== 'string' || !readRedisUrl(redis).isSecure) {
     throw new TypeError('tls is for a rediss:// URL: your own client has its own TLS options, and redis:// has no TLS')
+  }
+  return options
+}
+
+/** Checks options of `tls.connect()`, so that what cannot be read is reported before a connection. @throws TypeError */
+export function readTlsOptions(tls: unknown): ConnectionOptions {
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
+    throw new TypeError(`tls must be an object such as { ca, cert, key }, got ${shown(tls)}`)
   }
   const options: ConnectionOptions = { ...tls }
   for (const name of ['ca', 'cert', 'key'] as const) {
