@@ -17,6 +17,7 @@ const WAITING = [
   'test/middleware/{domain,young-garbage}.test.ts',
   'test/coherence/{cluster,sentinel,soak}.test.ts',
   'test/examples/*.test.ts',
+  'test/observe/board-in-prometheus.test.ts',
   'test/faults/*.test.ts',
   'test/support/*.test.ts',
   'test/testing/*.test.ts',

@@ -9,23 +9,12 @@ import { ask } from '../middleware/hosts/client.js'
 import { listen } from '../middleware/hosts/listen.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
+import { board, boardQueries, listedBy } from './board.js'
 
-interface Board {
-  readonly panels: readonly {
-    readonly id: number
-    readonly title: string
-    readonly description: string
-    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
-    readonly targets: readonly { readonly expr: string }[]
-  }[]
-  readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] }
-}
-
-const board = JSON.parse(readFileSync('examples/monitoring/grafana.json', 'utf8')) as Board
 const alerts = readFileSync('examples/monitoring/alerts.yml', 'utf8')
 
 const queries: readonly (readonly [where: string, query: string])[] = [
-  ...board.panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const)),
+  ...boardQueries,
   ...Array.from(
     alerts.matchAll(/- alert: (\w+)\n +expr: (?:\|\n((?: {10}.*\n)+)|(.+)\n)/g),
     ([, name = '', block, line]) => [name, block ?? line ?? ''] as const,
@@ -130,7 +119,7 @@ describe('examples/monitoring', () => {
     const definitions = board.templating.list.flatMap(({ definition }) => definition ?? [])
     expect(definitions.length).toBe(2)
     for (const definition of definitions) {
-      const [, metric = '', label = ''] = /^label_values\((\w+), (\w+)\)$/.exec(definition) ?? []
+      const { metric, label } = listedBy(definition)
       expect([...(exposed.get(metric) ?? [])]).toContain(label)
     }
   })

@@ -1,5 +1,5 @@
-import { accessSync, constants } from 'node:fs'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
+import { executable, onPath } from './on-path.js'
 
 const NAMES = ['redis-server', 'valkey-server']
 const COMMON_PLACES = [
@@ -34,23 +34,6 @@ export function findRedisServer(environment: NodeJS.ProcessEnv = process.env): s
     if (found) return found
   }
   throw new Error(`No redis-server and no valkey-server found. Install one: ${installLine()}`)
-}
-
-function onPath(name: string, environment: NodeJS.ProcessEnv): string | undefined {
-  for (const place of (environment.PATH ?? '').split(delimiter)) {
-    const found = place === '' ? undefined : executable(join(place, name))
-    if (found) return found
-  }
-  return undefined
-}
-
-function executable(path: string): string | undefined {
-  try {
-    accessSync(path, constants.X_OK)
-    return path
-  } catch {
-    return undefined
-  }
 }
 
 function installLine(): string {
