@@ -65,8 +65,8 @@ export function superLinear({ source, flags }: Pick<FoundRegex, 'source' | 'flag
 }
 
 /**
- * Whether a regular expression takes longer than `limit` milliseconds, twice, for a text that repeats a word of its own: what the analysis
- * above does not look at.
+ * Whether a regular expression takes more than linear time for a text that repeats a word of its own, which the analysis above does not look
+ * at: a tenth of `limit` milliseconds for `length` characters, and more than `limit`, twice, for four times as many.
  */
 export function isSlow(
   { source, flags }: Pick<FoundRegex, 'source' | 'flags'>,
@@ -77,8 +77,12 @@ export function isSlow(
   const words = [...new Set(['', ...(source.match(/[a-z_]{2,}|[ -~]/gi) ?? [])])].slice(0, 80)
   return words.some((word) => {
     if (word === '') return false
-    const text = `${word.repeat(Math.ceil(length / word.length))}\0`
-    return words.some((before) => timeOf(regex, before + text) > limit && timeOf(regex, before + text) > limit)
+    const text = word.repeat(Math.ceil(length / word.length))
+    return words.some((before) => {
+      if (timeOf(regex, `${before + text}\0`) <= limit / 10) return false
+      const longer = `${before + text.repeat(4)}\0`
+      return timeOf(regex, longer) > limit && timeOf(regex, longer) > limit
+    })
   })
 }
 
