@@ -88,7 +88,7 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
       })
       cached(incoming as never, outgoing as never, (error) => (error === undefined ? resolve(true) : reject(error)))
     })
-    if (!goesOn) return c.req.method === 'HEAD' ? alreadySentHead() : RESPONSE_ALREADY_SENT
+    if (!goesOn) return c.req.method === 'HEAD' || c.req.routeIndex > 0 ? alreadySent() : RESPONSE_ALREADY_SENT
     if (inFront !== undefined) {
       observeOwn(c, outgoing as ServerResponse)
       observeVariables(c, inFront)
@@ -118,10 +118,11 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
 }
 
 /**
- * Hono answers HEAD with a copy of the response to GET. A copy of node-server's own lightweight responses would be sent
- * once more, which breaks the connection: only of a response whose body was looked at does the copy say that it was sent.
+ * A response that may be copied or changed: Hono answers HEAD with a copy of the response to GET, and middleware in front
+ * may set fields after `next()`. A copy of node-server's own lightweight responses would be sent once more, which breaks
+ * the connection: only of a response whose body was looked at does the copy say that it was sent.
  */
-function alreadySentHead(): Response {
+function alreadySent(): Response {
   const response = new Response(null, RESPONSE_ALREADY_SENT)
   void response.body?.cancel()
   return response

@@ -63,3 +63,47 @@ it('sends HEAD once, and keeps the connection', async () => {
     await cached.close()
   }
 })
+
+it('keeps the connection, and what one request has set apart from the next, if middleware in front sets fields afterwards', async () => {
+  const { Hono } = await import('hono')
+  const app = new Hono()
+  const cached = fallbackCache({ ttl: 60 })
+  const found: (string | null)[] = []
+  app.use(async (c, next) => {
+    await next()
+    c.header('X-After', '1')
+  })
+  app.use(async (c, next) => {
+    await next()
+    found.push(c.res.headers.get('X-Inner'))
+    c.res.headers.append('X-Inner', 'one')
+  })
+  app.use(cached as never)
+  app.get('/page', (c) => c.text('page'))
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const errors = vi.spyOn(console, 'error').mockImplementation(() => {})
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  let connections = 0
+  server.on('connection', () => {
+    connections += 1
+  })
+  try {
+    const { port } = server.address() as AddressInfo
+    const seen = []
+    for (let time = 0; time < 4; time += 1) seen.push(await ask(port, '/page', { agent }))
+    expect(seen.map(({ text, cacheStatus }) => [text, cacheStatus.hit])).toEqual([
+      ['page', false],
+      ['page', true],
+      ['page', true],
+      ['page', true],
+    ])
+    expect(errors.mock.calls).toEqual([])
+    expect(found).toEqual([null, null, null, null])
+    expect(connections).toBe(1)
+  } finally {
+    agent.destroy()
+    server.close()
+    await cached.close()
+  }
+})
