@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { uncountedFor } from '../../src/core/coherence/changes.js'
+import { ownName } from '../../src/core/coherence/names.js'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { RedisClient } from '../../src/core/tiers/redis-client.js'
 import { type ClientSetup, makeClient } from '../support/clients.js'
@@ -149,6 +150,28 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     slow.fail()
     await a.set('item:1', 'fourth')
     await until('noted', async () => (await both()).every((found) => found === 'fourth'))
+    await Promise.all([a.close(), b.close()])
+    end()
+  })
+
+  it('C1: memory that Redis confirms, while the slot of the log is being moved', async () => {
+    const { redis, end } = await makeClient({ kind, nodes: cluster.addresses, options: {} })
+    const clock = new ShiftedClock()
+    const settings = { redis, keyPrefix: 'moved:', read: 'confirmed', redisTimeout: REDIS_TIMEOUT, clock } as const
+    const [a, b] = [new FallbackCache(settings), new FallbackCache(settings)]
+    await until('connected', () => a.stats().connected && b.stats().connected)
+    clock.advance(uncountedFor)
+    await a.set('item:1', 'old')
+    expect([await a.get('item:1'), await b.get('item:1'), await b.get('item:1')]).toEqual(['old', 'old', 'old'])
+    const head = ownName('moved:', 'head')
+    const from = await cluster.masterOf(head)
+    const to = (await cluster.masters()).find((master) => master !== from) ?? from
+    await cluster.moveSlot(await cluster.slotOf(head), from, to, async () => {
+      expect(await b.get('item:1')).toBe('old')
+      expect(await a.invalidatePrefix('item:')).toMatchObject({ durable: true })
+      expect(await b.get('item:1')).toBe(null)
+      expect(b.stats().counters.redisErrors).toEqual({})
+    })
     await Promise.all([a.close(), b.close()])
     end()
   })

@@ -4,6 +4,7 @@ import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
 import { decodeHead, headBytes } from '../tiers/wire-frame.js'
+import { headStart } from './head.js'
 import { entryName, ownName } from './names.js'
 
 /**
@@ -176,10 +177,15 @@ export class BatchedReads {
     return this.#port.isCluster ? this.#getEach(names) : this.#getInTurn(names)
   }
 
-  /** The number of names in the command alternates, so that the reply to another one is not mistaken for this one's. */
-  #getHeadAlone(): Promise<(Buffer | undefined)[]> {
+  /**
+   * The command alternates, so that the reply to another one is not mistaken for this one's: by the number of its names; on
+   * a cluster, which refuses several names while their slot is moved, by the part of the head that it leaves out.
+   */
+  async #getHeadAlone(): Promise<(Buffer | undefined)[]> {
     this.#aloneBefore = (this.#aloneBefore + 1) % this.#alone.length
-    return this.#getAll(this.#alone[this.#aloneBefore] ?? [this.#headKey])
+    if (!this.#port.isCluster) return this.#getAll(this.#alone[this.#aloneBefore] ?? [this.#headKey])
+    const rest = await this.#getOne(this.#headKey, ['GETRANGE', this.#headKey, String(this.#aloneBefore), '-1'])
+    return [rest?.length ? Buffer.from(headStart.slice(0, this.#aloneBefore) + rest) : undefined]
   }
 
   /** Reads the first line, and the rest only if it differs from the reader's entry. */

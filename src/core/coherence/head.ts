@@ -7,6 +7,9 @@ import { shown } from '../option-checks.js'
  */
 export const protocol = 1
 
+/** How each head of this version begins. */
+export const headStart = `${protocol} `
+
 /** The end of the log, stored in Redis as one small key. */
 export interface Head {
   /**
