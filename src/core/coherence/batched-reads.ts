@@ -182,10 +182,11 @@ export class BatchedReads {
    * a cluster, which refuses several names while their slot is moved, by the part of the head that it leaves out.
    */
   async #getHeadAlone(): Promise<(Buffer | undefined)[]> {
-    this.#aloneBefore = (this.#aloneBefore + 1) % this.#alone.length
-    if (!this.#port.isCluster) return this.#getAll(this.#alone[this.#aloneBefore] ?? [this.#headKey])
-    const rest = await this.#getOne(this.#headKey, ['GETRANGE', this.#headKey, String(this.#aloneBefore), '-1'])
-    return [rest?.length ? Buffer.from(headStart.slice(0, this.#aloneBefore) + rest) : undefined]
+    const form = (this.#aloneBefore + 1) % this.#alone.length
+    this.#aloneBefore = form
+    if (!this.#port.isCluster) return this.#getAll(this.#alone[form] ?? [this.#headKey])
+    const rest = await this.#getOne(this.#headKey, ['GETRANGE', this.#headKey, String(form), '-1'])
+    return [rest?.length ? Buffer.from(headStart.slice(0, form) + rest) : undefined]
   }
 
   /** Reads the first line, and the rest only if it differs from the reader's entry. */

@@ -1,7 +1,7 @@
 /** The error code at the start of a Redis error reply, such as `OOM`; `undefined` if Redis did not send the error. */
 export function replyCode(error: Error): string | undefined {
-  // A command denied inside a script gets ERR instead of the NOPERM that the command alone would get.
-  if (/^-?ERR .*user executing the script can't/i.test(error.message)) return 'NOPERM'
+  // A command denied inside a script gets ERR instead of NOPERM: in these words from Redis 7.0, and from later servers.
+  if (/^-?ERR .*(?:user executing the script can't|ACL failure in script)/i.test(error.message)) return 'NOPERM'
   return /^-?([A-Z][A-Z0-9]+)(?:\s|$)/.exec(error.message)?.[1]
 }
 

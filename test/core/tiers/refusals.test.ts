@@ -82,6 +82,17 @@ describe('Refusals', () => {
     expect(counters.redisErrors.CODE0).toBe(1)
   })
 
+  it.each([
+    ["ERR The user executing the script can't run this command or subcommand script: 5a91, on @user_script:1."],
+    ["ERR ACL failure in script: User default has no permissions to run the 'xadd' command script: 5a91"],
+    ['ERR ACL failure in script: No permissions to access a key script: a8f4, on @user_script:1.'],
+    ['NOPERM No permissions to access a key'],
+  ])('count %s as NOPERM', (message) => {
+    const { counters, refusals } = make()
+    expect(refusals.count(new Error(message))).toBe('NOPERM')
+    expect(counters.redisErrors).toEqual({ NOPERM: 1 })
+  })
+
   it.each(['single flight', 'dashboard', 'invalidate once'] as const)(
     'end after a minute without another one, if they are of %s, which may not be tried for hours',
     (purpose) => {
