@@ -14,6 +14,7 @@ const PAGES = [
   'docs/getting-started-koa.md',
   'docs/front-door.md',
   'docs/precompress.md',
+  'docs/inputs.md',
   'docs/middleware.md',
   'docs/dashboard.md',
   'docs/invalidation.md',
@@ -130,6 +131,7 @@ describe('the programs of the documentation', () => {
       await checkHealth(port, code)
       await checkWrites(port, code)
       await checkReplica(port, code)
+      await checkInputs(port, code)
       await checkMetrics(port, code)
       await checkDashboard(port, code)
       await checkErrors(port, code)
@@ -223,6 +225,19 @@ async function checkTenants(port: string, code: string): Promise<void> {
     ['a', false],
     ['b', true],
   ])
+}
+
+/** The program that reads inputs: a theme and an organisation select the page, a basket is never stored. */
+async function checkInputs(port: string, code: string): Promise<void> {
+  if (!code.includes("'/basket'")) return
+  const ask = async (path: string, headers: Record<string, string>) =>
+    (await fetch(`http://localhost:${port}${path}`, { headers })).headers.get('cache-status')?.slice(16)
+  expect(await ask('/report', { cookie: 'theme=dark' })).toMatch(/^fwd=vary-miss.*stored/)
+  expect(await ask('/report', { cookie: 'theme=dark' })).toMatch(/^hit/)
+  expect(await ask('/basket', { cookie: 'basket=7' })).toBe('fwd=uri-miss; fwd-status=200; detail=cookie-read')
+  expect(await ask('/prices', { 'x-org': 'a' })).toMatch(/^fwd=uri-miss.*stored/)
+  expect(await ask('/prices', { 'x-org': 'b' })).toMatch(/^fwd=vary-miss.*stored/)
+  expect(await ask('/prices', { 'x-org': 'a' })).toMatch(/^hit/)
 }
 
 /** The program with roles: those of one role share a page, and others do not get it. */
