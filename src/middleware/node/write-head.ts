@@ -43,10 +43,13 @@ function isWrongList(response: ServerResponse, fields: readonly unknown[]): bool
 /** Whether a field may be repeated: Node.js uses the last value if fields were set before, and always for objects. */
 function mayRepeat(response: ServerResponse, isList: boolean): boolean {
   if ('stream' in response) return isList
-  return !hasHadFields(response) || (isList && LISTS_REPEAT)
+  if (!hasHadFields(response)) return true
+  repeats ??= listsRepeat()
+  return isList && repeats
 }
 
-const LISTS_REPEAT = listsRepeat()
+/** What `listsRepeat` has found. */
+let repeats: boolean | undefined
 
 /** Node.js 20 uses the last value for lists too. */
 function listsRepeat(): boolean {
