@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { sharedSymbol } from '../../core/brand.js'
 import type { AddressExcuse, InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
+import { layAccessor, type OwnAccessor } from './own-accessors.js'
 
 /** Records reads of the client's address or certificate, on the connection and through the framework's getters. */
 export function watchAddress(request: IncomingMessage, prototype: object | undefined, inputs: InputsRead): void {
@@ -12,7 +13,7 @@ export function watchAddress(request: IncomingMessage, prototype: object | undef
     watchStream(request, inputs)
     return
   }
-  const socket: WatchedSocket = request.socket as Socket & Watched
+  const socket: WatchedSocket = request.socket
   const watching = socket[WATCHING] ?? watchSocket(socket)
   watching.add(inputs)
   inputs.onClose(() => watching.delete(inputs))
@@ -43,7 +44,7 @@ function watchStream(request: IncomingMessage, inputs: InputsRead): void {
   const { socket } = request
   const watched = new Proxy(socket, {
     get(target, name) {
-      if (ADDRESS.has(name)) inputs.address()
+      if (ADDRESS.has(String(name))) inputs.address()
       return Reflect.get(target, name)
     },
     set: (target, name, value) => Reflect.set(target, name, value),
@@ -58,7 +59,7 @@ function watchStream(request: IncomingMessage, inputs: InputsRead): void {
  * Properties of a connection that tell clients apart: addresses, the certificate and the verification result, what was
  * agreed on in the handshake, and how many bytes the client has sent and got.
  */
-const ADDRESS: ReadonlySet<string | symbol> = new Set([
+const ADDRESS: ReadonlySet<string> = new Set([
   'remoteAddress',
   'remotePort',
   'remoteFamily',
@@ -93,29 +94,29 @@ interface Watched {
   [WATCHING]?: Set<InputsRead>
 }
 
-type WatchedSocket = object & Watched
+type WatchedSocket = Socket & Watched
 
-/** Replaces properties of a connection by accessors, once per connection. */
+/**
+ * Replaces properties of a connection by accessors, once per connection. All connections share the functions: with their
+ * own, each would have a shape of its own, which no inline cache of Node.js knows.
+ */
 function watchSocket(socket: WatchedSocket): Set<InputsRead> {
   const watching = new Set<InputsRead>()
   socket[WATCHING] = watching
-  const note = () => {
-    for (const inputs of watching) inputs.address()
-  }
   for (const name of ADDRESS) {
     const known = descriptorOf(socket, name)
     if (known === undefined) continue
-    Object.defineProperty(socket, name, {
+    const accessor: OwnAccessor = {
       get() {
-        note()
+        for (const inputs of watching) inputs.address()
         return known.get === undefined ? known.value : known.get.call(socket)
       },
       // Node.js assigns some of them during a renegotiation.
-      set(value: unknown) {
+      set(value) {
         Object.defineProperty(socket, name, { value, writable: true, enumerable: true, configurable: true })
       },
-      configurable: true,
-    })
+    }
+    layAccessor(socket, name, accessor, Object.prototype.propertyIsEnumerable.call(socket, name))
   }
   return watching
 }
