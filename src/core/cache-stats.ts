@@ -9,6 +9,7 @@ import type { RetirementStats } from './coherence/retirement.js'
 import type { Counters } from './counters.js'
 import type { CacheEngine } from './engine.js'
 import type { EntryStore } from './entry-store.js'
+import type { DurationStats } from './histogram.js'
 import type { TrafficStats } from './meters.js'
 import type { CoreSettings } from './options.js'
 import type { RecordingStats } from './recordings.js'
@@ -51,6 +52,8 @@ export interface CacheStats {
   readonly pendingWrites: number
   /** Operations waiting for Redis, including those given up; requests make at most `maxInFlight`, invalidations 16. */
   readonly commandsInFlight: number
+  /** Reads of entries that Redis has answered, until their reply came; like `journal` without Redis. */
+  readonly redisReads: DurationStats | undefined
   /** Computations of `getOrSet` in progress. */
   readonly computing: number
   /** Usage of the mirror of invalidations. */
@@ -89,8 +92,7 @@ interface MeasuredParts {
 
 /** The statistics of a cache at this moment. */
 export function cacheStats({ settings, entries, values, engine }: MeasuredParts): CacheStats {
-  const { memory, oldestStoredAt, mirror, journal, retired, changes, outage, log, board, shadow, ...redis } =
-    entries.stats()
+  const { memory, oldestStoredAt, circuitState, circuitFailures, isConnected, board, ...shared } = entries.stats()
   const { clock, counters, gauges, meters, recordings } = engine
   return {
     backend: entries.isShared ? 'redis' : 'memory',
@@ -104,22 +106,13 @@ export function cacheStats({ settings, entries, values, engine }: MeasuredParts)
     waiting: gauges.waiting,
     refreshing: gauges.refreshing,
     keyPrefix: settings.keyPrefix,
-    circuitBreakerState: redis.circuitState,
-    circuitBreakerFailureCount: redis.circuitFailures,
-    connected: redis.isConnected,
-    redisError: redis.redisError,
-    pendingInvalidations: journal?.pending ?? 0,
-    pendingWrites: redis.pendingWrites,
-    commandsInFlight: redis.commandsInFlight,
+    circuitBreakerState: circuitState,
+    circuitBreakerFailureCount: circuitFailures,
+    connected: isConnected,
+    pendingInvalidations: shared.journal?.pending ?? 0,
     computing: values.computing,
-    mirror,
-    journal,
-    retired,
-    changes,
-    shadow,
+    ...shared,
     processes: board,
-    outage,
-    log,
     hitRatio: hitRatio(counters),
     traffic: meters.stats(),
     counters: {

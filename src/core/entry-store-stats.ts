@@ -7,6 +7,7 @@ import type { BoardStats } from './coherence/process-board.js'
 import type { RetiredStats } from './coherence/retired-keys.js'
 import type { RetirementStats } from './coherence/retirement.js'
 import type { SharedAccess } from './coherence/shared-access.js'
+import type { DurationStats } from './histogram.js'
 import type { MemoryStats, MemoryTier } from './tiers/memory-tier.js'
 
 /** Statistics of the tiers and the invalidation log. */
@@ -28,6 +29,8 @@ export interface EntryStoreStats {
   readonly changes: ChangeStats
   /** Operations that wait for Redis, given up or not. */
   readonly commandsInFlight: number
+  /** `undefined` without Redis, and until its code is loaded. */
+  readonly redisReads: DurationStats | undefined
   readonly isConnected: boolean
   readonly redisError: string | undefined
   readonly circuitState: 'closed' | 'open' | 'half_open'
@@ -64,6 +67,7 @@ export function entryStoreStats({ memory, mirror, shared, shadow }: MeasuredStor
     retired: store?.retirement.stats() ?? mirror.retired.stats(),
     changes: coherence?.changes?.stats() ?? NO_CHANGES,
     commandsInFlight: connection?.tier.inFlight ?? 0,
+    redisReads: store?.reader.reads.stats(),
     isConnected: connection === undefined ? !isConfigured : connection.isConnected,
     redisError: connection === undefined ? failure?.message : connection.error,
     circuitState: connection?.breaker.state ?? 'closed',

@@ -26,6 +26,8 @@ export interface Sample {
   readonly handlerSeconds: number
   /** Runs of the handler by the upper bound of their duration, in seconds. */
   readonly handlerBuckets: Readonly<Record<string, number>>
+  /** Reads of Redis in the same form. */
+  readonly redisBuckets: Readonly<Record<string, number>>
   readonly memoryBytes: number
   readonly connected: boolean
   readonly circuit: 'closed' | 'open' | 'half_open'
@@ -89,6 +91,7 @@ function sampleOf(stats: CacheStats, at: number): Sample {
     handlerCount: handler.count,
     handlerSeconds: handler.seconds,
     handlerBuckets: handler.buckets,
+    redisBuckets: stats.redisReads?.buckets ?? {},
     memoryBytes: stats.memoryBytes,
     connected: stats.connected,
     circuit: stats.circuitBreakerState,

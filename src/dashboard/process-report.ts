@@ -50,7 +50,7 @@ export interface ProcessReport {
 }
 
 /** The form of the text; a text of another form is not read. */
-const FORM = 1
+const FORM = 2
 
 /** Routes, reasons of a route, moments and samples that are read; more is not written either. */
 const MOST_ROUTES = 210

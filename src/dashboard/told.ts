@@ -83,35 +83,47 @@ const COLUMNS = [
 
 const CIRCUITS = ['closed', 'open', 'half_open'] as const
 
+/** The counts by buckets of a sample, at the end of a row. */
+const BUCKETS = ['handlerBuckets', 'redisBuckets'] as const satisfies readonly (keyof Sample)[]
+
+type Buckets = Readonly<Record<string, number>>
+
 /** Samples as short rows: of the buckets, each row has what grew since the one before. */
 export function samplesAsRows(samples: readonly Sample[]): readonly unknown[] {
-  let before: Readonly<Record<string, number>> = {}
-  return samples.map((sample) => {
-    const grown = Object.entries(sample.handlerBuckets)
-      .map(([bound, count]) => [bound, count - (before[bound] ?? 0)] as const)
-      .filter(([, count]) => count !== 0)
-    before = sample.handlerBuckets
+  return samples.map((sample, index) => {
+    const before = samples[index - 1]
     const numbers = COLUMNS.map((name) => Number(sample[name].toFixed(3)))
-    return [...numbers, sample.connected ? 1 : 0, CIRCUITS.indexOf(sample.circuit), Object.fromEntries(grown)]
+    const grown = BUCKETS.map((name) => grownSince(before?.[name] ?? {}, sample[name]))
+    return [...numbers, sample.connected ? 1 : 0, CIRCUITS.indexOf(sample.circuit), ...grown]
   })
+}
+
+function grownSince(before: Buckets, after: Buckets): Buckets {
+  const grown = Object.entries(after).map(([bound, count]) => [bound, count - (before[bound] ?? 0)] as const)
+  return Object.fromEntries(grown.filter(([, count]) => count !== 0))
 }
 
 /** Reads the rows of {@link samplesAsRows}, to be called with each in their order. */
 export function sampleOfRow(): (row: unknown) => Sample {
-  let sum: Record<string, number> = {}
+  let sums: readonly Buckets[] = BUCKETS.map(() => ({}))
   return (row) => {
-    const cells = toldList(row, COLUMNS.length + 3, (cell) => cell)
-    const [connected, circuit, grown] = cells.slice(COLUMNS.length)
-    const more = toldBuckets(grown)
-    sum = { ...sum }
-    for (const [bound, by] of Object.entries(more)) sum[bound] = (sum[bound] ?? 0) + by
-    if (Object.keys(sum).length > MOST_NAMES) throw new TypeError('too many buckets')
+    const cells = toldList(row, COLUMNS.length + 2 + BUCKETS.length, (cell) => cell)
+    const [connected, circuit, ...grown] = cells.slice(COLUMNS.length)
+    sums = sums.map((sum, index) => sumOf(sum, toldBuckets(grown[index])))
     const numbers = Object.fromEntries(COLUMNS.map((name, index) => [name, toldNumber(cells[index])]))
+    const buckets = Object.fromEntries(BUCKETS.map((name, index) => [name, sums[index]]))
     return {
       ...(numbers as Record<(typeof COLUMNS)[number], number>),
-      handlerBuckets: sum,
+      ...(buckets as Record<(typeof BUCKETS)[number], Buckets>),
       connected: toldNumber(connected) === 1,
       circuit: toldWord(CIRCUITS[toldNumber(circuit)], CIRCUITS),
     }
   }
+}
+
+function sumOf(sum: Buckets, more: Buckets): Buckets {
+  const added = Object.entries(more).map(([bound, by]) => [bound, (sum[bound] ?? 0) + by] as const)
+  const all = { ...sum, ...Object.fromEntries(added) }
+  if (Object.keys(all).length > MOST_NAMES) throw new TypeError('too many buckets')
+  return all
 }

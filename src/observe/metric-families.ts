@@ -1,4 +1,4 @@
-import type { CacheStats, MeterStats } from '../index.js'
+import type { CacheStats, DurationStats, MeterStats } from '../index.js'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -66,16 +66,22 @@ function requestSamples(meter: RouteMeter): readonly Sample[] {
 /** The bounds that are exported, in seconds; each is a bound of the finer buckets of `stats()`. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
 
-function durationSamples({ handler, ...meter }: RouteMeter): readonly Sample[] {
-  const labels = routeLabel(meter)
-  const counted = Object.entries(handler.buckets).map(([bound, count]) => ({ bound: Number(bound), count }))
+/** The same for reads of Redis, which end at the option `redisTimeout`. */
+const REDIS_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25] as const
+
+function durationSamples(
+  { buckets, seconds, count }: DurationStats,
+  bounds: readonly number[],
+  labels: Labels,
+): readonly Sample[] {
+  const counted = Object.entries(buckets).map(([bound, within]) => ({ bound: Number(bound), within }))
   const upTo = (limit: number): number =>
-    counted.reduce((sum, { bound, count }) => (bound <= limit ? sum + count : sum), 0)
+    counted.reduce((sum, { bound, within }) => (bound <= limit ? sum + within : sum), 0)
   return [
-    ...BOUNDS.map((le) => ({ value: upTo(le), labels: { le: String(le), ...labels }, suffix: '_bucket' })),
-    { value: handler.count, labels: { le: '+Inf', ...labels }, suffix: '_bucket' },
-    { value: handler.seconds, labels, suffix: '_sum' },
-    { value: handler.count, labels, suffix: '_count' },
+    ...bounds.map((le) => ({ value: upTo(le), labels: { le: String(le), ...labels }, suffix: '_bucket' })),
+    { value: count, labels: { le: '+Inf', ...labels }, suffix: '_bucket' },
+    { value: seconds, labels, suffix: '_sum' },
+    { value: count, labels, suffix: '_count' },
   ]
 }
 
@@ -93,7 +99,8 @@ export const FAMILIES: readonly Family[] = [
     name: 'handler_duration_seconds',
     type: 'histogram',
     help: 'Handler runs until the response began, and computations of getOrSet.',
-    read: (_stats, meters) => meters.flatMap(durationSamples),
+    read: (_stats, meters) =>
+      meters.flatMap(({ handler, ...meter }) => durationSamples(handler, BOUNDS, routeLabel(meter))),
   },
   byRoute('saved_seconds', 'Handler time that answers from the cache have saved.', (meter) => meter.savedSeconds),
   byRoute('served_bytes', 'Bytes of bodies sent from the cache.', (meter) => meter.servedBytes),
@@ -117,6 +124,12 @@ export const FAMILIES: readonly Family[] = [
   counter('precompressed', 'Encoded forms of stored responses that were made.', (c) => c.precompressed),
   counter('precompressed_bytes', 'Bytes of those encoded forms.', (c) => c.precompressedBytes),
   counter('precompressed_hits', 'Hits sent in an encoded form.', (c) => c.precompressedHits),
+  {
+    name: 'redis_read_duration_seconds',
+    type: 'histogram',
+    help: 'Reads of entries that Redis has answered, until their reply came.',
+    read: ({ redisReads }) => (redisReads === undefined ? [] : durationSamples(redisReads, REDIS_BOUNDS, {})),
+  },
   counter('redis_timeouts', 'Redis commands without a reply within redisTimeout.', (c) => c.redisTimeouts),
   counter('redis_failures', 'Redis commands that failed without a connection.', (c) => c.redisFailures),
   counter(
@@ -187,6 +200,9 @@ export const FAMILIES: readonly Family[] = [
   gauge('mirror_bytes', 'Bytes of those records.', (stats) => stats.mirror.bytes),
   gauge('mirror_limit_bytes', 'Limit of those bytes.', (stats) => stats.mirror.maxBytes),
   gauge('changes', 'Keys known to have changed in Redis.', (stats) => stats.changes.records),
+  gauge('retired_records', 'Keys taken out of use lately.', (stats) => stats.retired.records),
+  gauge('shadow_bytes', 'Bytes of the directory of shadow mode.', (stats) => stats.shadow?.bytes),
+  gauge('processes', 'Processes whose reports are held for a dashboard.', (stats) => stats.processes?.processes),
   gauge('journal_bytes', 'Bytes of invalidations that the log does not have yet.', (stats) => stats.journal?.bytes),
   gauge('journal_limit_bytes', 'Limit of those bytes.', (stats) => stats.journal?.maxBytes),
 ]

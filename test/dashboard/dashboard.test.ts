@@ -89,7 +89,11 @@ interface ToldProcess {
     readonly connected: boolean
     readonly traffic: { readonly requests: object; readonly routes: readonly { readonly route: string }[] }
   }
-  readonly samples: readonly { readonly at: number; readonly memory: number }[]
+  readonly samples: readonly {
+    readonly at: number
+    readonly memory: number
+    readonly redisBuckets: Record<string, number>
+  }[]
 }
 
 interface Told {
@@ -414,6 +418,7 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the dashboard of several proces
     expect(other).toMatchObject({ stats: { connected: true, traffic: { requests: { miss: { origin: 1 } } } } })
     expect(other?.stats.traffic.routes.map(({ route }) => route)).toEqual(['/time/:zone'])
     expect(other?.samples.length).toBeGreaterThan(0)
+    expect(Object.values(other?.samples.at(-1)?.redisBuckets ?? {}).length).toBeGreaterThan(0)
     expect(other?.age).toBeLessThan(10)
     const { others, processes } = await overview(one.url, `?after=${Date.now() + 60_000}`)
     expect(others).toEqual({ areShared: true, areRead: true, unreadable: 0, isFull: false })
@@ -439,7 +444,7 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('the dashboard of several proces
       '<img src=x onerror=alert(1)>/1/a': text,
       'text/1/a': 'hello',
       'null/1/a': 'null',
-      'form/1/a': JSON.stringify({ ...told, form: 2 }),
+      'form/1/a': JSON.stringify({ ...told, form: 3 }),
       'host/1/a': JSON.stringify({ ...told, host: { toString: 'x' } }),
       'stats/1/a': JSON.stringify({ ...told, stats: { ...(told.stats as object), traffic: { routes: 'x' } } }),
       'samples/1/a': JSON.stringify({ ...told, samples: [[1, 2, 'x']] }),

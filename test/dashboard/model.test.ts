@@ -10,6 +10,7 @@ const sample = (at: number, counts: Partial<typeof none> & Record<string, unknow
   handlerCount: 0,
   handlerSeconds: 0,
   handlerBuckets: {},
+  redisBuckets: {},
   memoryBytes: 10,
   connected: true,
   circuit: 'closed' as const,
@@ -20,6 +21,12 @@ describe('the intervals of the charts', () => {
   it('are the growth of the totals, by second', () => {
     const [one] = intervals([[sample(2000, { memory: 10 }), sample(4000, { memory: 30, miss: 20 })]], 2000)
     expect(one).toMatchObject({ at: 4000, requests: 40, hitRatio: 0.5, perSecond: { memory: 10, miss: 10 } })
+  })
+
+  it('have the durations of handlers and of reads of Redis', () => {
+    const before = sample(2000, { redisBuckets: { 0.0005: 5 } })
+    const after = sample(4000, { redisBuckets: { 0.0005: 14, 0.02: 1 }, handlerBuckets: { 0.3: 1 } })
+    expect(intervals([[before, after]], 2000)).toMatchObject([{ redisP50: 0.0005, redisP99: 0.02, p50: 0.3 }])
   })
 
   it('add the processes, whose samples are not taken at the same moment', () => {

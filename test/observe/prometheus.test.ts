@@ -61,7 +61,13 @@ describe('registerMetrics', () => {
   it('tells of Redis and of an outage', async () => {
     const server = await RedisServer.start()
     closing.push(() => server.stop())
-    const cache = new FallbackCache({ redis: server.url, defaultTtl: 60, logger: { info: () => {}, warn: () => {} } })
+    const cache = new FallbackCache({
+      redis: server.url,
+      // A busy machine misses no deadline: that would be an outage more.
+      redisTimeout: 5000,
+      defaultTtl: 60,
+      logger: { info: () => {}, warn: () => {} },
+    })
     closing.push(() => cache.close())
     const registry = new Registry()
     registerMetrics(registry, cache, { name: 'shop' })
@@ -72,6 +78,8 @@ describe('registerMetrics', () => {
     expect(found['fallback_cache_requests_total{cache="shop",result="hit",tier="redis"}']).toBe(1)
     expect(found['fallback_cache_redis_connected{cache="shop"}']).toBe(1)
     expect(found['fallback_cache_circuit_state{cache="shop",state="closed"}']).toBe(1)
+    expect(found['fallback_cache_redis_read_duration_seconds_count{cache="shop"}']).toBe(1)
+    expect(found['fallback_cache_redis_read_duration_seconds_bucket{cache="shop",le="+Inf"}']).toBe(1)
     await server.stop()
     await until('disconnected', () => !cache.stats().connected)
     found = series(await registry.metrics())

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js'
 import type { Counters } from '../counters.js'
 import { CacheError } from '../errors.js'
 import type { Absence, Found } from '../found.js'
+import { Histogram } from '../histogram.js'
 import type { CoreSettings } from '../options.js'
 import type { MemorySlot } from '../tiers/memory-tier.js'
 import type { Framed } from '../tiers/wire-frame.js'
@@ -17,6 +18,8 @@ import type { SharedParts } from './shared-parts.js'
 
 /** Looks up entries if Redis is configured: decides which tier answers, and whether its entry may be used. */
 export class EntryReader {
+  /** Reads of entries that Redis has answered. */
+  readonly reads = new Histogram()
   readonly #settings: CoreSettings
   readonly #clock: Clock
   readonly #counters: Counters
@@ -117,6 +120,7 @@ export class EntryReader {
     let read: Read
     try {
       read = await this.#entries.read(key, asked.held)
+      this.reads.record(this.#clock.monotonic() - askedAt)
       if (typeof read === 'object') this.#counters.redisBytesRead += read.length
     } catch (thrown) {
       if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#connection.isInStep()

@@ -5,7 +5,7 @@ import uPlot from 'uplot'
 /**
  * A line, or an area on those before it.
  *
- * @typedef {{ label: string, colour: string, values: (number | null)[], isArea?: boolean }} Line
+ * @typedef {{ label: string, colour: string, values: (number | null)[], isArea?: boolean, isDashed?: boolean }} Line
  */
 
 /**
@@ -95,22 +95,24 @@ class Chart extends HTMLElement {
         y: view.isLog ? { distr: 3 } : { range: (_plot, _least, most) => [0, view.most ?? (most || 1) * 1.08] },
       },
       axes: [
-        { ...axis, space: 80, values: (_plot, at) => at.map((one) => clock.format(one * 1000)) },
+        { ...axis, size: 28, space: 80, values: (_plot, at) => at.map((one) => clock.format(one * 1000)) },
         {
           ...axis,
           size: 62,
           space: 34,
-          values: (_plot, values) => values.map((one) => (isPower(one) || !view.isLog ? view.format(one) : '')),
+          values: (_plot, values) =>
+            values.map((one) => (isPower(one) || !view.isLog ? view.format(one).replace('.0', '') : '')),
         },
       ],
       series: [
         {},
-        ...view.lines.map(({ label, colour, isArea }, index) => ({
+        ...view.lines.map(({ label, colour, isArea, isDashed }, index) => ({
           label,
           stroke: colourOf(colour),
           width: isArea ? 1 : 2,
           ...(isArea && index === 0 ? { fill: colourOf(`${colour}-soft`) } : {}),
-          points: { show: false },
+          ...(isDashed ? { dash: [4, 4] } : {}),
+          points: { show: true, size: 4, filter: lonely },
           spanGaps: false,
         })),
       ],
@@ -174,6 +176,19 @@ function dataOf({ times, lines }) {
     return below
   })
   return /** @type {import('uplot').AlignedData} */ ([times.map((at) => at / 1000), ...columns])
+}
+
+/** The places of values without a neighbour, which no line shows. @param {uPlot} plot @param {number} series */
+function lonely(plot, series) {
+  const values = plot.data[series] ?? []
+  const isLonely = (/** @type {number} */ at) =>
+    isValue(values[at]) && !isValue(values[at - 1]) && !isValue(values[at + 1])
+  return Array.from(values.keys()).filter(isLonely)
+}
+
+/** @param {unknown} value */
+function isValue(value) {
+  return typeof value === 'number'
 }
 
 /** @param {number} value */

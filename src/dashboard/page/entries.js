@@ -1,4 +1,3 @@
-import { html, nothing } from 'lit-html'
 import { bytes, count, span, time } from './format.js'
 
 /**
@@ -31,12 +30,20 @@ const state = {
   isWorking: false,
 }
 
+/**
+ * Those of the page, which has them already: this file is loaded when its view is opened.
+ *
+ * @typedef {Pick<typeof import('lit-html'), 'html' | 'nothing'>} Lit
+ */
+let { html, nothing } = /** @type {Lit} */ ({})
+
 /** Draws the page again. */
 let draw = () => {}
 
-/** Looks when the view is opened. @param {() => void} redraw */
-export function openEntries(redraw) {
+/** Looks when the view is opened. @param {() => void} redraw @param {Lit} ofPage */
+export function openEntries(redraw, ofPage) {
   draw = redraw
+  ;({ html, nothing } = ofPage)
   if (state.page === undefined && !state.isWorking) void list()
 }
 

@@ -12,6 +12,8 @@ export const SOURCES = /** @type {const} */ (['memory', 'redis', 'stale', 'colla
 
 /** @typedef {typeof SOURCES[number]} Source */
 
+/** @typedef {Sample['redisBuckets']} Buckets counts by upper bound in seconds */
+
 /** What a source is called where people read it. @type {Record<Source, { label: string, meaning: string }>} */
 export const WORDS = {
   memory: { label: 'Memory', meaning: 'Fresh responses from the memory of the process' },
@@ -28,7 +30,8 @@ export const WORDS = {
  *
  * @typedef {{
  *   at: number, seconds: number, perSecond: Record<Source, number>, requests: number, hitRatio: number | null,
- *   savedPerSecond: number, p50: number | null, p99: number | null, memoryBytes: number, connected: boolean,
+ *   savedPerSecond: number, p50: number | null, p99: number | null, redisP50: number | null, redisP99: number | null,
+ *   memoryBytes: number, connected: boolean,
  *   circuit: Sample['circuit'],
  * }} Interval
  */
@@ -85,6 +88,7 @@ function emptySum() {
     counts: /** @type {Record<Source, number>} */ (Object.fromEntries(SOURCES.map((source) => [source, 0]))),
     saved: 0,
     buckets: /** @type {Record<string, number>} */ ({}),
+    redisBuckets: /** @type {Record<string, number>} */ ({}),
     memoryBytes: 0,
     connected: true,
     circuit: /** @type {Sample['circuit']} */ ('closed'),
@@ -101,12 +105,18 @@ function addDifference(sum, before, after, parts) {
   sum.seconds = Math.max(sum.seconds, (after.at - before.at) / 1000 / parts)
   for (const source of SOURCES) sum.counts[source] += grown(before[source], after[source]) / parts
   sum.saved += grown(before.savedSeconds, after.savedSeconds) / parts
-  for (const [bound, count] of Object.entries(after.handlerBuckets)) {
-    sum.buckets[bound] = (sum.buckets[bound] ?? 0) + grown(before.handlerBuckets[bound] ?? 0, count) / parts
-  }
+  addGrown(sum.buckets, before.handlerBuckets, after.handlerBuckets, parts)
+  addGrown(sum.redisBuckets, before.redisBuckets, after.redisBuckets, parts)
   sum.memoryBytes += after.memoryBytes
   sum.connected &&= after.connected
   if (after.circuit !== 'closed') sum.circuit = after.circuit
+}
+
+/** @param {Record<string, number>} sum @param {Buckets} before @param {Buckets} after @param {number} parts */
+function addGrown(sum, before, after, parts) {
+  for (const [bound, count] of Object.entries(after)) {
+    sum[bound] = (sum[bound] ?? 0) + grown(before[bound] ?? 0, count) / parts
+  }
 }
 
 /** The growth of a total; what a process that has started again counts is all new. @param {number} before @param {number} after */
@@ -119,7 +129,7 @@ function grown(before, after) {
  * @param {ReturnType<typeof emptySum>} sum
  * @returns {Interval}
  */
-function intervalOf(at, { seconds, counts, saved, buckets, memoryBytes, connected, circuit }) {
+function intervalOf(at, { seconds, counts, saved, buckets, redisBuckets, ...state }) {
   const length = seconds || 1
   const perSecond = /** @type {Record<Source, number>} */ (
     Object.fromEntries(SOURCES.map((source) => [source, counts[source] / length]))
@@ -134,9 +144,9 @@ function intervalOf(at, { seconds, counts, saved, buckets, memoryBytes, connecte
     savedPerSecond: saved / length,
     p50: quantile(buckets, 0.5),
     p99: quantile(buckets, 0.99),
-    memoryBytes,
-    connected,
-    circuit,
+    redisP50: quantile(redisBuckets, 0.5),
+    redisP99: quantile(redisBuckets, 0.99),
+    ...state,
   }
 }
 

@@ -1,6 +1,5 @@
 import { html, nothing, render, svg } from 'lit-html'
 import { defineChart } from './chart.js'
-import { entriesTemplate, openEntries } from './entries.js'
 import { bytes, count, duration, percent, rate, span, time } from './format.js'
 import { intervals, recent, routesOf, SOURCES, spans, totalsOf, WORDS } from './model.js'
 
@@ -54,6 +53,9 @@ let source
 
 /** The views of the modes `shadow` and `verify`, which few pages show. @type {typeof import('./shadow.js') | undefined} */
 let modes
+
+/** The view of the entries, once it was opened. @type {typeof import('./entries.js') | undefined} */
+let entries
 
 const root = document.createElement('div')
 
@@ -124,7 +126,7 @@ function viewTemplate(overview) {
   if (isOfMode(state.view)) return modes?.modeTemplate(state.view) ?? nothing
   if (state.view === 'processes') return processesTemplate(overview)
   if (state.view === 'routes') return routesTemplate(shown)
-  if (state.view === 'entries') return entriesTemplate()
+  if (state.view === 'entries') return entries?.entriesTemplate() ?? nothing
   if (state.view === 'refusals') return refusalsTemplate(shown, overview.reasons ?? {})
   if (state.view === 'invalidate') return invalidateTemplate(overview)
   if (state.view === 'live') return liveTemplate()
@@ -182,7 +184,7 @@ function showProcess(id) {
 }
 
 /** @param {readonly Process[]} shown @param {Overview} overview */
-function overviewTemplate(shown, { sampleEvery }) {
+function overviewTemplate(shown, { sampleEvery, others }) {
   const all = intervals(
     shown.map(({ id }) => state.samples.get(id) ?? []),
     sampleEvery,
@@ -195,13 +197,14 @@ function overviewTemplate(shown, { sampleEvery }) {
   const times = all.map(({ at }) => at)
   const moments = shown.flatMap((one) => one.moments).sort((one, other) => other.at - one.at)
   return html`
+    ${others.areShared && !others.areRead ? othersTemplate(others) : nothing}
     <section class="tiles" aria-label="Key figures">
       ${tile('Hit ratio', percent(now.hitRatio), `5 minutes; ${percent(totals.hitRatio)} since the start`)}
       ${tile('Requests', `${rate(now.perSecond)}/s`, `${count(SOURCES.reduce((sum, one) => sum + totals.counts[one], 0))} since the start`)}
       ${tile('Handler time saved', span(totals.saved), `${duration(now.savedPerSecond)} in each second`)}
       ${tile('Memory', bytes(totals.memoryBytes), `${count(totals.entries)} entries, at most ${bytes(totals.maxBytes)}`)}
       ${tile('Waiting', count(sum(shown, ({ stats }) => stats.waiting)), `${count(sum(shown, ({ stats }) => stats.pendingInvalidations))} invalidations, ${count(sum(shown, ({ stats }) => stats.pendingWrites))} writes for Redis`)}
-      ${tile('Outages', count(sum(shown, ({ stats }) => stats.counters.outages)), `${count(sum(shown, ({ stats }) => stats.counters.servedWhileDisconnected))} hits from memory in them`)}
+      ${tile('Outages', count(Math.max(0, ...shown.map(({ stats }) => stats.counters.outages))), `hits from memory in them: ${count(sum(shown, ({ stats }) => stats.counters.servedWhileDisconnected))}`)}
     </section>
     <section class="charts">
       ${chart('Where answers come from', 'requests per second', {
@@ -230,11 +233,13 @@ function overviewTemplate(shown, { sampleEvery }) {
         format: (value) => `${rate(value)} s`,
         shades,
       })}
-      ${chart('Handler latency', 'until the response begins; logarithmic', {
+      ${chart('Latency by source', 'p99 dashed; handlers until the response begins; logarithmic', {
         times,
         lines: [
-          { label: 'p50', colour: 'miss', values: all.map(({ p50 }) => p50) },
-          { label: 'p99', colour: 'stale', values: all.map(({ p99 }) => p99) },
+          { label: 'Redis p50', colour: 'redis', values: all.map(({ redisP50 }) => redisP50) },
+          { label: 'Redis p99', colour: 'redis', values: all.map(({ redisP99 }) => redisP99), isDashed: true },
+          { label: 'Handler p50', colour: 'miss', values: all.map(({ p50 }) => p50) },
+          { label: 'Handler p99', colour: 'miss', values: all.map(({ p99 }) => p99), isDashed: true },
         ],
         format: duration,
         isLog: true,
@@ -579,7 +584,7 @@ function readAddress() {
   if (name === 'main') return
   state.view = Object.hasOwn(VIEWS, name) ? /** @type {ViewName} */ (name) : 'overview'
   followEvents()
-  if (state.view === 'entries') openEntries(draw)
+  if (state.view === 'entries') void openEntries()
   void askMode().then(draw)
   draw()
 }
@@ -587,6 +592,11 @@ function readAddress() {
 /** @param {string} view @returns {view is 'shadow' | 'verify'} */
 function isOfMode(view) {
   return view === 'shadow' || view === 'verify'
+}
+
+async function openEntries() {
+  entries ??= await import('./entries.js')
+  entries.openEntries(draw, { html, nothing })
 }
 
 async function askMode() {
@@ -598,10 +608,7 @@ async function askMode() {
 async function ask() {
   if (!state.isPaused && document.visibilityState === 'visible') {
     try {
-      const newest = Math.min(
-        ...Array.from(state.samples.values(), (samples) => samples.at(-1)?.at ?? 0),
-        Number.POSITIVE_INFINITY,
-      )
+      const newest = Math.min(...Array.from(state.samples.values(), (samples) => samples.at(-1)?.at ?? 0))
       const reply = await fetch(`api/overview?after=${Number.isFinite(newest) ? newest : 0}`)
       if (!reply.ok) throw new Error((await reply.json()).error)
       receive(await reply.json())
@@ -618,12 +625,15 @@ async function ask() {
 /** @param {Overview} overview */
 function receive(overview) {
   const oldest = overview.at - 900_000
+  // A process that is new here is asked for its whole history: what came with this answer is its end.
+  const isFirst = state.overview === undefined
   for (const { id, samples } of overview.processes) {
-    const known = state.samples.get(id) ?? []
-    const last = known.at(-1)?.at ?? 0
+    const known = state.samples.get(id)
+    const last = known?.at(-1)?.at ?? 0
+    const next = known === undefined && !isFirst ? [] : samples.filter(({ at }) => at > last)
     state.samples.set(
       id,
-      [...known, ...samples.filter(({ at }) => at > last)].filter(({ at }) => at >= oldest),
+      [...(known ?? []), ...next].filter(({ at }) => at >= oldest),
     )
   }
   for (const id of state.samples.keys()) {
