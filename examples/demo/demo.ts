@@ -144,19 +144,19 @@ export class Demo extends EventEmitter<DemoEvents> {
     else if (redis === 'external') this.#say('plain', 'this Redis is not ours to take down')
     else if (action === 'restart') {
       await redis.restart()
-      this.#say('good', `started again and empty, pid ${redis.pid}`)
+      this.#say('good', `Redis started again, empty (pid ${redis.pid})`)
     } else if (redis.state === 'down') {
       this.#say('plain', 'Redis is down: restart it first')
     } else if (action === 'kill') {
-      this.#say('bad', `SIGKILL to pid ${redis.pid}`)
+      this.#say('bad', `Redis killed (SIGKILL, pid ${redis.pid})`)
       await redis.kill()
       this.#remember()
     } else if (action === 'freeze') {
       redis.freeze()
-      this.#say('bad', `SIGSTOP to pid ${redis.pid}: connections stay open, nothing answers`)
+      this.#say('bad', `Redis frozen (SIGSTOP, pid ${redis.pid}): connections stay open, nothing answers`)
     } else {
       redis.resume()
-      this.#say('good', `SIGCONT to pid ${redis.pid}: it goes on with all that it held`)
+      this.#say('good', `Redis resumed (SIGCONT, pid ${redis.pid}): it goes on with all that it held`)
     }
   }
 

@@ -41,7 +41,7 @@ function written(write, redis) {
       : durable
         ? 'until they hear of it'
         : `from memory: ${KEPT}`
-  return `${record}. ${old.join(', ')} still ${old.length === 1 ? 'reads' : 'read'} the old one ${why}.`
+  return `${record}. ${old.join(', ').replace(/, ([^,]+)$/, ' and $1')} still ${old.length === 1 ? 'reads' : 'read'} the old one ${why}.`
 }
 
 /** `Express 1` for `express-1`. */
