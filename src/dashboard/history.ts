@@ -9,6 +9,9 @@ const MOST_SAMPLES = 450
 /** Moments that are kept: outages, changes of the circuit breaker, faults. */
 const MOST_MOMENTS = 200
 
+/** Samples of an outline at which the state of Redis changes. */
+const MOST_CHANGES = 20
+
 /** What the charts need of one moment. All counts are totals since the start of the process. */
 export interface Sample {
   /** Epoch ms. */
@@ -60,18 +63,26 @@ export class History {
     return this.#samples.filter((sample) => sample.at > at)
   }
 
-  /** The samples of all minutes, two for each, and the last ones. */
+  /** The samples of all minutes, two for each, the last ones, and those at which Redis was lost or came back. */
   get outline(): readonly Sample[] {
+    const samples = this.#samples
     const half = ({ at }: Sample): number => Math.floor(at / 30_000)
-    return this.#samples.filter((sample, index) => {
-      const before = this.#samples[index - 1]
-      return index >= this.#samples.length - 5 || before === undefined || half(before) !== half(sample)
-    })
+    const isRegular = (sample: Sample, index: number): boolean => {
+      const before = samples[index - 1]
+      return index >= samples.length - 5 || before === undefined || half(before) !== half(sample)
+    }
+    const changes = samples.flatMap((sample, index) => (isChange(samples[index - 1], sample) ? [index - 1, index] : []))
+    const changed = new Set(changes.slice(-MOST_CHANGES))
+    return samples.filter((sample, index) => changed.has(index) || isRegular(sample, index))
   }
 
   get moments(): readonly Moment[] {
     return this.#moments
   }
+}
+
+function isChange(before: Sample | undefined, { connected, circuit }: Sample): boolean {
+  return before !== undefined && (before.connected !== connected || before.circuit !== circuit)
 }
 
 /** Reduces statistics to what the charts show. */

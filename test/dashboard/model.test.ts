@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { intervals, quantile, ratioOf, spans } from '../../src/dashboard/page/model.js'
+import { intervals, kept, quantile, ratioOf, spans } from '../../src/dashboard/page/model.js'
 
 const none = { memory: 0, redis: 0, stale: 0, collapsed: 0, revalidated: 0, miss: 0, bypass: 0 }
 const sample = (at: number, counts: Partial<typeof none> & Record<string, unknown> = {}) => ({
@@ -15,6 +15,39 @@ const sample = (at: number, counts: Partial<typeof none> & Record<string, unknow
   connected: true,
   circuit: 'closed' as const,
   ...counts,
+})
+
+describe('the samples that a page keeps', () => {
+  const own = { id: 'own', samples: [sample(2000), sample(4000)] }
+  const times = (known: ReadonlyMap<string, readonly { readonly at: number }[]>) =>
+    Array.from(known, ([id, samples]) => [id, samples.map(({ at }) => at)])
+
+  it('have the whole history of a process that reports later', () => {
+    const first = kept(new Map(), [own], 0)
+    // The page asks for what is later than its own newest sample.
+    const next = kept(
+      first,
+      [
+        { id: 'own', samples: [sample(6000)] },
+        { id: 'other', samples: [sample(5000)] },
+      ],
+      0,
+    )
+    expect(times(next)).toEqual([
+      ['own', [2000, 4000, 6000]],
+      ['other', []],
+    ])
+    const all = { id: 'other', samples: [1000, 3000, 5000, 7000].map((at) => sample(at)) }
+    expect(times(kept(next, [own, all], 0))).toEqual([
+      ['own', [2000, 4000, 6000]],
+      ['other', [1000, 3000, 5000, 7000]],
+    ])
+  })
+
+  it('are those of the processes that are there, of the last minutes', () => {
+    const known = kept(new Map(), [own, { id: 'gone', samples: [sample(4000)] }], 0)
+    expect(times(kept(known, [{ id: 'own', samples: [] }], 3000))).toEqual([['own', [4000]]])
+  })
 })
 
 describe('the intervals of the charts', () => {

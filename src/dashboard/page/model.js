@@ -36,6 +36,25 @@ export const WORDS = {
  * }} Interval
  */
 
+/**
+ * The samples that a page knows, with those of an answer. Of a process that is new to it an answer has the end only, unless it is the first:
+ * without a sample, the next answer has all of them.
+ *
+ * @param {ReadonlyMap<string, readonly Sample[]>} known by process
+ * @param {readonly Pick<Process, 'id' | 'samples'>[]} processes
+ * @param {number} oldest epoch ms
+ */
+export function kept(known, processes, oldest) {
+  return new Map(
+    processes.map(({ id, samples }) => {
+      const before = known.get(id) ?? []
+      const last = before.at(-1)?.at ?? 0
+      const next = known.size > 0 && !known.has(id) ? [] : samples.filter(({ at }) => at > last)
+      return [id, [...before, ...next].filter(({ at }) => at >= oldest)]
+    }),
+  )
+}
+
 /** A process whose newest sample is older than this, in ms, is not waited for. */
 const LOST = 12_000
 

@@ -1,7 +1,7 @@
 import { html, nothing, render, svg } from 'lit-html'
 import { defineChart } from './chart.js'
 import { bytes, count, duration, percent, rate, span, time } from './format.js'
-import { intervals, recent, routesOf, SOURCES, spans, totalsOf, WORDS } from './model.js'
+import { intervals, kept, recent, routesOf, SOURCES, spans, totalsOf, WORDS } from './model.js'
 
 /**
  * @typedef {import('./model.js').Process} Process
@@ -624,21 +624,7 @@ async function ask() {
 
 /** @param {Overview} overview */
 function receive(overview) {
-  const oldest = overview.at - 900_000
-  // A process that is new here is asked for its whole history: what came with this answer is its end.
-  const isFirst = state.overview === undefined
-  for (const { id, samples } of overview.processes) {
-    const known = state.samples.get(id)
-    const last = known?.at(-1)?.at ?? 0
-    const next = known === undefined && !isFirst ? [] : samples.filter(({ at }) => at > last)
-    state.samples.set(
-      id,
-      [...(known ?? []), ...next].filter(({ at }) => at >= oldest),
-    )
-  }
-  for (const id of state.samples.keys()) {
-    if (!overview.processes.some((one) => one.id === id)) state.samples.delete(id)
-  }
+  state.samples = kept(state.samples, overview.processes, overview.at - 900_000)
   if (state.shown !== 'all' && !overview.processes.some(({ id }) => id === state.shown)) state.shown = 'all'
   state.overview = { ...overview, reasons: overview.reasons ?? state.overview?.reasons }
 }
