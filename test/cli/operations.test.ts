@@ -326,6 +326,9 @@ describe('tail, stats, top and doctor', () => {
     expect(weak.out).toMatch(/^warning +eviction +noeviction/m)
     expect(weak.out).not.toContain('weak@')
     expect(weak.code).toBe(1)
+    await server.command('ACL', 'SETUSER', 'shop', 'on', '>shop', '~shop:*', '+@all')
+    const elsewhere = await cli('keys', '--redis', server.url.replace('://', '://shop:shop@'), '--key-prefix', 'other:')
+    expect(elsewhere.err).toContain('--key-prefix has to be that of the application')
     const alike = await cli('doctor', '--json')
     expect(jsonLines(alike.out)).toMatchObject([
       {
