@@ -87,7 +87,7 @@ export const ROWS = [
   { name: 'Deno, what handlers of Express 5 read', reads: true, runtime: DENO },
   { name: 'Deno.serve, with Hono 4', framework: 'hono-fetch', runtime: DENO },
   {
-    name: 'TypeScript 5.9 and 7, ESM, CommonJS and bundler',
+    name: 'TypeScript 5.0, 5.9 and 7, ESM, CommonJS and bundler',
     files: ['test/package/types.test.ts'],
     env: { ALL_COMPILERS: '1' },
   },

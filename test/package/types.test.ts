@@ -17,13 +17,17 @@ const STRICT = {
 }
 
 const COMPILERS = {
+  'TypeScript 5.0': 'node_modules/typescript-5.0/bin/tsc',
   'TypeScript 5.9': 'node_modules/typescript/bin/tsc',
   'TypeScript 7': resolve('node_modules/typescript-7/bin/tsc'),
 } as const
 
-const BOTH = ['TypeScript 5.9', 'TypeScript 7'] as const
-/** The slow one compiles only the project with most declarations; `ALL_COMPILERS=1`: each project with each compiler. */
-const ONE = process.env.ALL_COMPILERS === '1' ? BOTH : (['TypeScript 7'] as const)
+/** `ALL_COMPILERS=1`: each project with each compiler, the oldest one included. */
+const ALL = process.env.ALL_COMPILERS === '1' ? (['TypeScript 5.0', 'TypeScript 5.9', 'TypeScript 7'] as const) : undefined
+/** The slow one compiles only the project with most declarations. */
+const BOTH = ALL ?? (['TypeScript 5.9', 'TypeScript 7'] as const)
+const ONE = ALL ?? (['TypeScript 7'] as const)
+const OLDEST = ALL === undefined ? [] : ['typescript-5.0@npm:typescript@5.0']
 
 const PROJECTS = [
   {
@@ -45,7 +49,7 @@ describe.each(PROJECTS)('the declarations, beside the types of $types', ({ packa
   let project: BareProject
 
   beforeAll(async () => {
-    project = await BareProject.create('types', {}, ['@types/node', 'typescript@5.9', ...packages])
+    project = await BareProject.create('types', {}, ['@types/node', 'typescript@5.9', ...OLDEST, ...packages])
     for (const source of sources) {
       for (const extension of ['mts', 'cts'])
         copyFileSync(inProject(`${source}.ts`), inProject(`${source}.${extension}`))
@@ -60,14 +64,14 @@ describe.each(PROJECTS)('the declarations, beside the types of $types', ({ packa
     })
 
     // With the slow compiler one way of finding the declarations is enough: they are the same files.
-    it.runIf(compiler === 'TypeScript 7' || ONE === BOTH)('hold for a bundler', async () => {
+    it.runIf(compiler === 'TypeScript 7' || ALL !== undefined)('hold for a bundler', async () => {
       const files = sources.map((source) => `${source}.ts`)
       await compile(compiler, { module: 'ESNext', moduleResolution: 'bundler' }, files)
     })
   })
 
   // The default of `module: commonjs` up to TypeScript 5.9, which TypeScript 7 does not have.
-  it.runIf(ONE === BOTH)('hold in CommonJS without moduleResolution (TypeScript 5.9)', async () => {
+  it.runIf(ALL !== undefined)('hold in CommonJS without moduleResolution (TypeScript 5.9)', async () => {
     const files = sources.map((source) => `${source}.cts`)
     await compile('TypeScript 5.9', { module: 'commonjs' }, files)
   })
