@@ -20,6 +20,7 @@ export const SECTIONS = [
       'docs/how-it-decides.md',
       'docs/inputs.md',
       'docs/middleware.md',
+      'docs/invalidation.md',
       'docs/personal-pages.md',
       'docs/stampedes.md',
       'docs/precompress.md',
@@ -66,7 +67,6 @@ export const SECTIONS = [
     pages: [
       'docs/architecture.md',
       'docs/coherence.md',
-      'docs/invalidation.md',
       'docs/large-fleets.md',
       'docs/performance.md',
       'docs/testing.md',

@@ -23,7 +23,8 @@ const COMPILERS = {
 } as const
 
 /** `ALL_COMPILERS=1`: each project with each compiler, the oldest one included. */
-const ALL = process.env.ALL_COMPILERS === '1' ? (['TypeScript 5.0', 'TypeScript 5.9', 'TypeScript 7'] as const) : undefined
+const ALL =
+  process.env.ALL_COMPILERS === '1' ? (['TypeScript 5.0', 'TypeScript 5.9', 'TypeScript 7'] as const) : undefined
 /** The slow one compiles only the project with most declarations. */
 const BOTH = ALL ?? (['TypeScript 5.9', 'TypeScript 7'] as const)
 const ONE = ALL ?? (['TypeScript 7'] as const)
