@@ -7,7 +7,7 @@ const { literals, made } = regexesIn('src')
 /** Characters: more than node takes in all fields of a request, unless it is told otherwise. */
 const LENGTH = 20_000
 
-/** Milliseconds for four times as many: in linear time it takes one or two, in quadratic time some hundreds. */
+/** Milliseconds for twice as many: in linear time it takes about one, in quadratic time more than a hundred. */
 const LIMIT = 50
 
 const faultsOf = (found: Pick<FoundRegex, 'source' | 'flags'>) => [
