@@ -15,11 +15,14 @@ export async function buildDashboardPage(folder = join(ROOT, 'dist/dashboard/pag
   /** @type {import('esbuild').BuildOptions} */
   const common = { bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'none' }
   const page = { entryPoints: [join(SOURCES, 'page.js')], outfile: join(folder, 'page.js'), banner: { js: legal } }
-  // Files of their own, loaded when they are shown.
-  const late = ['entries.js', 'shadow.js']
-  await build({ ...common, ...page, external: late.map((name) => `./${name}`) })
-  for (const name of late) await build({ ...common, entryPoints: [join(SOURCES, name)], outfile: join(folder, name) })
-  for (const name of ['page.js', ...late]) shortenTemplates(join(folder, name))
+  // Files of their own: what all import, and what is loaded when it is shown.
+  const files = ['format.js', 'entries.js', 'shadow.js']
+  const external = files.map((name) => `./${name}`)
+  await build({ ...common, ...page, external })
+  for (const name of files) {
+    await build({ ...common, external, entryPoints: [join(SOURCES, name)], outfile: join(folder, name) })
+  }
+  for (const name of ['page.js', ...files]) shortenTemplates(join(folder, name))
   const styles = [join(ROOT, 'node_modules/uplot/dist/uPlot.min.css'), join(SOURCES, 'page.css')]
   const { outputFiles } = await build({
     stdin: { contents: styles.map((path) => readFileSync(path, 'utf8')).join('\n'), loader: 'css' },

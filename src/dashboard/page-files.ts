@@ -7,6 +7,7 @@ import { answer, type DashboardAnswer, type DashboardRequest } from './answer.js
 const FILES: Readonly<Record<string, { readonly type: string; readonly name: string }>> = {
   '/': { type: 'text/html; charset=utf-8', name: 'index.html' },
   '/page.js': { type: 'text/javascript; charset=utf-8', name: 'page.js' },
+  '/format.js': { type: 'text/javascript; charset=utf-8', name: 'format.js' },
   '/entries.js': { type: 'text/javascript; charset=utf-8', name: 'entries.js' },
   '/shadow.js': { type: 'text/javascript; charset=utf-8', name: 'shadow.js' },
   '/page.css': { type: 'text/css; charset=utf-8', name: 'page.css' },

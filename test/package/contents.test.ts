@@ -9,7 +9,7 @@ describe('the tarball', () => {
   it('carries the compiled library, the texts and the examples that they name, and nothing else', () => {
     const texts = /^([A-Z]+\.md|LICENSE|package\.json|docs\/(\w|-)+\.md|examples\/.+\.(ts|json|yml))$/
     const built =
-      /^dist\/(.+\.(d\.)?[cm][jt]s|dashboard\/page\/(icon\.svg|index\.html|page\.css|(?:entries|page|shadow)\.js))$/
+      /^dist\/(.+\.(d\.)?[cm][jt]s|dashboard\/page\/(icon\.svg|index\.html|page\.css|(?:entries|format|page|shadow)\.js))$/
     const unexpected = files.filter(({ path }) => !built.test(path) && !texts.test(path))
     expect(unexpected).toEqual([])
     expect(files.map(({ path }) => path)).toEqual(

@@ -90,7 +90,7 @@ function parameterRead(path: string, input: string): string {
 function addressRead(path: string): string {
   return notStored(
     path,
-    `the address or the certificate of the client was read behind the cache. Mount rate limits ` +
+    'the address or the certificate of the client was read behind the cache. Mount rate limits ' +
       'and loggers in front of the cache, add the address to the option "key", or name "ip" in inputs.ignore.',
   )
 }

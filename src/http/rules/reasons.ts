@@ -1,9 +1,5 @@
-/**
- * Every reason why a response was not stored or not reused, or a request was not handled. The closed list behind
- * `Cache-Status; detail=…`, the events, `stats().refused` and the documentation: each key is a reason, with its meaning
- * as the value.
- */
-export const REASONS = {
+/** The meaning of each reason; typed as strings, so that the type declarations do not repeat the texts. */
+const MEANINGS = {
   // The request
   method: 'The cache does not answer requests with this method on this route (RFC 9111, section 3).',
   authorization:
@@ -93,7 +89,14 @@ export const REASONS = {
   'recordings-full':
     'The bodies being recorded took more than maxRecordingBytes, and this one had not grown for the longest time.',
   expired: 'The response could no longer be used, not even stale, before its body was complete.',
-} as const
+}
+
+/**
+ * Every reason why a response was not stored or not reused, or a request was not handled. The closed list behind
+ * `Cache-Status; detail=…`, the events, `stats().refused` and the documentation: each key is a reason, with its meaning
+ * as the value.
+ */
+export const REASONS: Readonly<typeof MEANINGS> = MEANINGS
 
 /** The reason why a response was not stored or not reused. */
 export type Reason = keyof typeof REASONS
