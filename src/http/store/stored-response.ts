@@ -264,7 +264,8 @@ function untilNextSecond(stored: StoredResponse, now: number): number {
   const age = stored.initialAge + Math.max(0, now - stored.receivedAt)
   const left = stored.staleAt - now
   const toAge = 1000 - (age % 1000)
-  const toLeft = left > 0 ? left - (Math.ceil(left / 1000) - 1) * 1000 : 1000 - (-left % 1000)
+  const seconds = stored.lifetimeLeft(now)
+  const toLeft = left > 0 ? left - (seconds - 1) * 1000 : left - seconds * 1000 + 1
   return Math.min(toAge, toLeft)
 }
 
