@@ -33,6 +33,8 @@ describe('readHead', () => {
 
 describe('parseHead', () => {
   it('throws what a log says that cannot be read', () => {
-    expect(() => parseHead('hello')).toThrow('the head of the invalidation log is "hello"')
+    expect(() => parseHead('hello')).toThrow(
+      expect.objectContaining({ code: 'log-broken', message: 'the head of the invalidation log is "hello"' }),
+    )
   })
 })

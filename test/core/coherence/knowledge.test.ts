@@ -55,4 +55,46 @@ describe('Knowledge', () => {
     knowledge.enter('three', 3)
     expect([knowledge.life, knowledge.from, knowledge.upTo, positions()]).toEqual(['three', 3, 3, []])
   })
+
+  it('counts what it remembers', () => {
+    const { knowledge, clock, add } = newKnowledge()
+    expect(knowledge.size).toEqual({ known: 0, knownBytes: 0 })
+    add(1, 'k'.repeat(10))
+    const one = knowledge.size.knownBytes
+    add(2, 'k'.repeat(20))
+    expect(knowledge.size).toEqual({ known: 2, knownBytes: 2 * one + 20 })
+    knowledge.add(3, 'n3', [])
+    expect(knowledge.size.known).toBe(2)
+    clock.advance(60_000)
+    add(4, 'k'.repeat(10))
+    expect(knowledge.size).toEqual({ known: 1, knownBytes: one })
+  })
+
+  it('remembers as many bytes as the limit says, and not one more', () => {
+    const { knowledge: measured, add: measure } = newKnowledge()
+    measure(1)
+    const { add, positions } = newKnowledge({ maxBytes: 2 * measured.size.knownBytes })
+    add(1)
+    add(2)
+    expect(positions()).toEqual([1, 2])
+    add(3)
+    expect(positions()).toEqual([2, 3])
+  })
+
+  it('goes back to no earlier position', () => {
+    const { knowledge, clock, add } = newKnowledge()
+    knowledge.enter('one', 10)
+    knowledge.reach(7)
+    expect(knowledge.upTo).toBe(10)
+    add(5)
+    clock.advance(60_000)
+    add(20)
+    expect(knowledge.from).toBe(10)
+  })
+
+  it('has left no life before it has followed one', () => {
+    const { knowledge } = newKnowledge()
+    knowledge.enter('one', 0)
+    expect(knowledge.hasLeft(noLife)).toBe(false)
+  })
 })

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Slabs } from '../../../src/core/tiers/slabs.js'
 import {
   decodeFrame,
   decodeHead,
   encodeFrame,
   frameMagic,
+  frameStart,
   isTombstone,
   tombstoneFrame,
 } from '../../../src/core/tiers/wire-frame.js'
@@ -53,7 +55,52 @@ describe('encodeFrame', () => {
   })
 })
 
+describe('encodeFrame of what is in memory', () => {
+  it('writes the same bytes as for the entry that was put in', () => {
+    for (const entry of Object.values(entries)) {
+      const packed = new Slabs().pack({ tags: [], meta: '', memo: undefined, storedAt, ...entry })
+      const origin = { stamp, label: 'k1', after: 'z9' }
+      expect(hexDump(encodeFrame(packed, storedAt, origin))).toBe(hexDump(encodeFrame(entry, storedAt, origin)))
+    }
+  })
+})
+
+describe('the end of the first line', () => {
+  const numbers = '1767225600000123 1767225600000 1767225600001 1767225600001 0 0 7'
+  it.each([
+    [{}, undefined, ''],
+    [{ label: 'k1' }, undefined, ' =k1'],
+    [{ after: 'z9' }, undefined, ' +z9'],
+    [{ label: 'k1', after: 'z9' }, 'id5', ' =k1 +z9 id5'],
+  ])('holds what is known: %j %s', (origin, id, end) => {
+    const frame = encodeFrame({ ...entries.plain, id }, storedAt, { stamp, ...origin })
+    expect(frame.toString()).toBe(`fallback-cache/1 0a1b2c3d4e5f ${numbers}${end}\n"value"`)
+    expect(decodeHead(frame)).toMatchObject({ ...origin, id, tags: [] })
+  })
+})
+
+describe('frameStart', () => {
+  const whole = { memo: undefined, storedAt, ...entries.full }
+
+  it('is the first line of an entry with an id, and the whole frame without one', () => {
+    const frame = encodeFrame({ ...whole, id: 'id5' }, storedAt, { stamp })
+    const line = frame.subarray(0, frame.indexOf('\n') + 1)
+    expect(frameStart({ ...whole, id: 'id5' }, { stamp }).toString()).toBe(line.toString())
+    expect(hexDump(frameStart(whole, { stamp }))).toBe(hexDump(encodeFrame(whole, storedAt, { stamp })))
+  })
+})
+
 describe('decodeFrame', () => {
+  it('reads a first line of 255 bytes, and none of 256', () => {
+    const ofLength = (length: number) => {
+      const rest = ' 1 1 2 3 0 0 0\n'
+      return Buffer.from(`${frameMagic} ${'i'.repeat(length + 1 - frameMagic.length - 1 - rest.length)}${rest}`)
+    }
+    expect(ofLength(255).indexOf('\n')).toBe(255)
+    expect(decodeFrame(ofLength(255))).toBeDefined()
+    expect(decodeFrame(ofLength(256))).toBeUndefined()
+  })
+
   for (const [name, entry] of Object.entries(entries)) {
     it(`reads wire-frame-v1-${name}.bin`, () => {
       const framed = decodeFrame(readFileSync(new URL(`wire-frame-v1-${name}.bin`, golden)))

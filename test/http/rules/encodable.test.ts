@@ -54,6 +54,8 @@ describe('codingsFor', () => {
     expect(codingsFor(['gzip', 'br'], page)).toEqual(['gzip', 'br'])
     expect(codingsFor(['br'], { ...page, length: undefined })).toEqual(['br'])
     expect(codingsFor(['br'], { ...page, status: 404 })).toEqual(['br'])
+    expect(codingsFor(['br'], { ...page, length: 1_024 })).toEqual(['br'])
+    expect(codingsFor(['br'], { ...page, fields: { 'content-type': ' Text/HTML ; charset=utf-8' } })).toEqual(['br'])
     expect(codingsFor([], page)).toEqual([])
     expect(codingsFor(undefined, page)).toEqual([])
   })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { namedPaths } from '../../../src/http/store/named-paths.js'
+import { namedPaths, optionsAmong } from '../../../src/http/store/named-paths.js'
 
 const template = (strings: TemplateStringsArray, ...values: unknown[]) => namedPaths([strings, ...values])
 
@@ -33,6 +33,25 @@ describe('namedPaths', () => {
     const refused = () => namedPaths([`/${'a'.repeat(10_000)}/*`])
     expect(refused).toThrow(/^invalidate\("\/a{198}\u2026\) looks like a pattern/)
     expect(refused).toThrow(expect.objectContaining({ message: expect.stringMatching(/^.{1,1000}$/) }))
+  })
+
+  it('says which segments to write instead of a pattern', () => {
+    expect(() => namedPaths(['/p/:id'])).toThrow('write invalidate(["p",":id"])')
+  })
+
+  it('shows 200 characters of a path and cuts the 201st off', () => {
+    const shown = (length: number) => {
+      const path = `/*${'a'.repeat(length - 4)}`
+      expect(() => namedPaths([path, path])).toThrow()
+      return () => namedPaths([path])
+    }
+    expect(shown(200)).toThrow(`invalidate("/*${'a'.repeat(196)}") looks`)
+    expect(shown(201)).toThrow(`invalidate("/*${'a'.repeat(197)}\u2026) looks`)
+  })
+
+  it('reads a query or a fragment at the very beginning as what it is', () => {
+    expect(() => namedPaths(['?a'])).toThrow('path must start with "/", got "?a"')
+    expect(template`/${'a'}?b#c`).toEqual(['/a'])
   })
 
   it('names nothing without arguments', () => {
@@ -91,5 +110,30 @@ describe('namedPaths', () => {
     expect(() => template`/products/${undefined}`).toThrow('value 1 of the path is undefined')
     expect(() => template`/products/${''}`).toThrow('value 1 of the path is empty')
     expect(() => template`/products/:id/${1}`).toThrow('pattern')
+  })
+})
+
+describe('optionsAmong', () => {
+  const options = { soft: true }
+
+  it('takes the options behind a path or segments', () => {
+    expect(optionsAmong(['/a', options])).toEqual({ named: ['/a'], options })
+    expect(optionsAmong([['a'], options])).toEqual({ named: [['a']], options })
+    expect(optionsAmong(['/a', {}])).toEqual({ named: ['/a'], options: {} })
+    expect(optionsAmong(['/a', { sofd: true }])).toEqual({ named: ['/a'], options: { sofd: true } })
+  })
+
+  it('takes an object alone for options only if it can be nothing else', () => {
+    expect(optionsAmong([options])).toEqual({ named: [], options })
+    expect(optionsAmong([{}])).toEqual({ named: [{}], options: {} })
+    expect(optionsAmong([{ soft: true, id: 1 }])).toEqual({ named: [{ soft: true, id: 1 }], options: {} })
+  })
+
+  it('finds none in what is no object, nor in a template', () => {
+    for (const args of [[], ['/a'], ['/a', undefined], ['/a', null], ['/a', 'soft'], [['a']], ['/a', ['soft']]])
+      expect(optionsAmong(args)).toEqual({ named: args, options: {} })
+    const template = (...args: [TemplateStringsArray, ...unknown[]]) =>
+      expect(optionsAmong(args)).toEqual({ named: args, options: {} })
+    template`/a/${options}`
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ResponseHead } from '../../../src/http/port/recording.js'
-import { NO_NAMES, PER_RUN_FIELDS, routeFields } from '../../../src/http/store/route-fields.js'
+import { NO_NAMES, PER_RUN_FIELDS, routeFields, toFieldList } from '../../../src/http/store/route-fields.js'
 import type { FieldValue } from '../../../src/http/syntax/fields.js'
 
 /** The head of a response whose fields were `outer` at first and are `now` in the end. */
@@ -8,6 +8,7 @@ function head(
   outer: ResponseHead['outer'],
   now: Record<string, FieldValue>,
   set: readonly string[] = [],
+  acts?: ResponseHead['acts'],
 ): ResponseHead {
   const lower = Object.fromEntries(Object.entries(now).map(([name, value]) => [name.toLowerCase(), value]))
   return {
@@ -15,6 +16,7 @@ function head(
     reason: undefined,
     outer,
     isSetByRoute: (name) => set.includes(name),
+    acts,
     user: undefined,
     session: undefined,
     field: (name) => lower[name],
@@ -38,6 +40,7 @@ describe('routeFields', () => {
       { 'x-frame-options': 'SAMEORIGIN' },
     ],
     ['what the route added to Vary', { vary: 'Origin' }, { Vary: 'origin, Accept' }, { vary: 'Accept' }],
+    ['several members added to Vary', { vary: 'Origin' }, { Vary: 'Origin, A, B' }, { vary: 'A, B' }],
     ['no Vary when nothing was added', { vary: 'Origin, Accept' }, { Vary: 'Accept, Origin' }, {}],
     [
       'the cookies of the route alone',
@@ -79,6 +82,13 @@ describe('routeFields', () => {
       { link: ['</c>', '</d>'] },
     ],
     ['members of a text', { link: '</a>' }, { Link: '</a>, </b>' }, { link: '</b>' }],
+    ['a line to a number', { 'x-count': 3 }, { 'X-Count': ['3', '4'] }, { 'x-count': ['4'] }],
+    [
+      'a cookie in front of those of a client',
+      { 'set-cookie': ['a=1', 'b=2'] },
+      { 'Set-Cookie': ['x=9', 'a=1', 'b=2'] },
+      { 'set-cookie': ['x=9'] },
+    ],
     ['the same cookie once more', { 'set-cookie': 'a=1' }, { 'Set-Cookie': ['a=1', 'a=1'] }, { 'set-cookie': ['a=1'] }],
     [
       'a cookie to those of a client',
@@ -124,5 +134,81 @@ describe('routeFields', () => {
     )
     expect({ ...route.fields }).toEqual({})
     expect({ ...route.deciding }).toEqual({ 'cache-control': 'no-store' })
+  })
+
+  it('are complete where the route has replaced a list', () => {
+    for (const [outer, now] of [
+      [
+        ['</a>', '</b>'],
+        ['</a>', '</x>', '</c>'],
+      ],
+      [['</a>', '</b>'], '</a>, </x>'],
+      ['</a>', ['</x>']],
+      ['</a>', '</x>, </a>'],
+    ]) {
+      const route = routeFields(head({ link: outer }, { Link: now ?? '' }, ['link']), [], NO_NAMES)
+      expect([{ ...route.fields }, route.appended]).toEqual([{ link: now }, []])
+    }
+  })
+
+  it('are no cookies if the cookies of outer middleware have only another order', () => {
+    const cookies = head({ 'set-cookie': ['a=1', 'b=2'] }, { 'Set-Cookie': ['b=2', 'a=1'] })
+    const route = routeFields(cookies, [], NO_NAMES)
+    expect([{ ...route.fields }, route.appended]).toEqual([{}, []])
+  })
+
+  it('are appended, if the route has appended them where this client had none, and cookies always', () => {
+    const appended = (outer: ResponseHead['outer'], now: Record<string, FieldValue>) =>
+      routeFields(
+        head(outer, now, Object.keys(now), { removed: NO_NAMES, appended: new Set(['link', 'vary']) }),
+        [],
+        NO_NAMES,
+      ).appended
+    expect(appended({}, { link: '</a>', 'x-a': '1', vary: 'A' })).toEqual(['link'])
+    expect(appended({ link: '</a>' }, { link: '</x>' })).toEqual([])
+    expect(appended({ vary: 'A' }, { vary: 'A, B' })).toEqual([])
+    expect(appended({}, { 'set-cookie': 'a=1' })).toEqual(['set-cookie'])
+    expect(routeFields(head({}, { Link: '</a>' }), [], NO_NAMES).appended).toEqual([])
+  })
+
+  it('are not taken away if they are there in the end, or never were', () => {
+    const acts = { removed: new Set(['x-a', 'x-b', 'x-c']), appended: NO_NAMES }
+    const removed = (outer: ResponseHead['outer'], by: ResponseHead['acts']) =>
+      routeFields(head(outer, { 'X-B': '1', 'X-D': '1' }, [], by), [], NO_NAMES).removed
+    expect(removed({ 'x-c': '1', 'x-d': '1', 'x-e': undefined }, acts)).toEqual(['x-c', 'x-a'])
+    expect(removed({}, acts)).toEqual(['x-a', 'x-c'])
+    expect(removed({}, undefined)).toEqual([])
+    expect(removed({ 'x-d': '1', 'x-f': '1' }, undefined)).toEqual(['x-f'])
+  })
+
+  it('decide alone, unless outer middleware has set a field that decides', () => {
+    const decided = (outer: ResponseHead['outer'], now: Record<string, FieldValue>, set: readonly string[] = []) =>
+      routeFields(head(outer, now, set), ['cache-control', 'expires'], NO_NAMES)
+    const alone = decided({}, { 'Cache-Control': 'public', Vary: 'A' }, ['cache-control', 'vary'])
+    expect(alone.deciding).toBe(alone.fields)
+    const replaced = decided({ 'cache-control': 'no-store' }, { 'Cache-Control': 'public' }, ['cache-control'])
+    expect(replaced.deciding).toBe(replaced.fields)
+    expect({ ...replaced.fields }).toEqual({ 'cache-control': 'public' })
+    expect(Object.keys(decided({ 'cache-control': 'no-store' }, { 'X-A': '1' }).deciding)).toEqual(['x-a'])
+    expect(decided({ 'x-a': '1' }, { 'X-A': '1', Vary: 'A' }, ['vary']).deciding.vary).toBe('A')
+    expect(Object.keys(decided({ vary: 'A' }, {}).deciding)).toEqual([])
+    const negotiated = decided({ vary: 'A' }, { Vary: 'A' })
+    expect([{ ...negotiated.fields }, negotiated.deciding.vary]).toEqual([{}, 'A'])
+  })
+})
+
+describe('toFieldList', () => {
+  it('writes names as the route did, those of the cache as they are known, and no absent field', () => {
+    const fields = { etag: '"1"', date: 'now', 'x-a': 'a', 'x-b': undefined, 'x-c': ['c', 'd'] }
+    expect(
+      toFieldList(
+        fields,
+        new Map([
+          ['x-a', 'X-A'],
+          ['date', 'DATE'],
+        ]),
+      ),
+    ).toEqual(['ETag', '"1"', 'DATE', 'now', 'X-A', 'a', 'x-c', ['c', 'd']])
+    expect(toFieldList({ etag: '"1"', date: 'now' })).toEqual(['ETag', '"1"', 'Date', 'now'])
   })
 })

@@ -31,6 +31,10 @@ describe('encode', () => {
 })
 
 describe('isSupported', () => {
+  it('says yes to what every Node.js has, and to zstd where it has that', () => {
+    expect(['br', 'gzip', 'zstd'].map(isSupported)).toEqual([true, true, hasZstd])
+  })
+
   it('says no to what is none of ours', () => {
     expect(['deflate', 'identity', '', 'constructor'].map(isSupported)).toEqual([false, false, false, false])
   })
