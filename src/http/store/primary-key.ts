@@ -1,10 +1,10 @@
 import { buildKey, type KeyParams } from '../../core/build-key.js'
 import type { RequestHead } from '../port/request-head.js'
+import { countedQuery, type QueryPolicy } from '../rules/counted-query.js'
 import { isPlainOrigin } from '../rules/origin.js'
 import type { SearchRule } from '../syntax/no-vary-search.js'
 import { Remembered } from '../syntax/remembered.js'
 import { pathOf } from '../syntax/target.js'
-import { countedQuery, type QueryPolicy } from './counted-query.js'
 import { isPlainPath, plainPath } from './plain-path.js'
 
 /** The key of a request, and the full identity that a stored response must match (RFC 9111, section 2). */
