@@ -7,7 +7,6 @@ import { NO_NAMES, PER_RUN_FIELDS, type RouteFields, routeFields } from '../stor
 import type { StoredHead } from '../store/stored-head.js'
 import type { ContentCoding } from '../syntax/content-coding.js'
 import { fieldValue } from '../syntax/fields.js'
-import { omittedTags } from './inputs-advice.js'
 import type { JudgedRun, RecordedJudgement } from './recorded-judgement.js'
 import type { ResponseWriter } from './response-writer.js'
 import type { RouteSay } from './route-say.js'
@@ -83,8 +82,8 @@ export class HeadRecorder {
     if (emitTags === undefined || recorded.tags.length === 0) return recorded
     const told = withTagField(recorded, emitTags)
     if (told.omitted.length > 0)
-      this.#writer.parts.reports.warn('omitted-tags', () =>
-        omittedTags(this.#run.of.request.url, emitTags, told.omitted),
+      this.#writer.parts.reports.warn('omitted-tags', (texts) =>
+        texts.omittedTags(this.#run.of.request.url, emitTags, told.omitted),
       )
     return told.recorded
   }

@@ -11,7 +11,7 @@ import { selectingFields } from '../rules/vary.js'
 import { type RecordedHead, withSelecting } from '../store/recorded-response.js'
 import type { RouteFields } from '../store/route-fields.js'
 import { fieldValue } from '../syntax/fields.js'
-import { adviceOn, reflectedInput } from './inputs-advice.js'
+import { adviceOn } from './inputs-advice.js'
 import { carriesNonce, isLoggedIn } from './personal.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import type { Reports } from './reports.js'
@@ -89,7 +89,7 @@ export class RecordedJudgement {
     this.#searched = { body, neutral: inputs.neutral }
     const found = reflectedText(unkeyedTexts(inputs, of.request, stored.selecting, policy.inputs), fields, body)
     if (found === undefined) return undefined
-    this.#reports.warn('reflected', () => reflectedInput(of.request.url, found.input))
+    this.#reports.warn('reflected', (texts) => texts.reflectedInput(of.request.url, found.input))
     return 'reflected'
   }
 

@@ -23,6 +23,9 @@ export type WarningKind =
   | 'omitted-tags'
   | 'logged-in'
 
+/** Makes the text of a warning, of those that the first warning loads. */
+export type Warning = (texts: typeof import('./warning-texts.js')) => string
+
 /** A request that went on to the handler. */
 export interface Forwarded {
   readonly result: RequestResult
@@ -180,12 +183,15 @@ export class Reports {
   }
 
   /** Gives a warning, once per kind for all requests. */
-  warn(kind: WarningKind, text: () => string): void {
+  warn(kind: WarningKind, text: Warning): void {
     if (this.#told.kinds.has(kind)) return
     this.#told.kinds.add(kind)
-    emitWarning(text())
+    import('./warning-texts.js').then((texts) => emitWarning(text(texts)), nothing)
   }
 }
+
+/** Without the texts, there is no warning. */
+function nothing(): void {}
 
 function emitWarning(text: string): void {
   process.emitWarning(text, 'FallbackCacheWarning')

@@ -7,9 +7,7 @@ import { LatePrecompressor } from '../store/late-precompressor.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import type { StoredHead } from '../store/stored-head.js'
 import type { StoredResponse } from '../store/stored-response.js'
-import { pathOf } from '../syntax/target.js'
 import { type Landing, StoredRun } from './flight.js'
-import { givenUp } from './inputs-advice.js'
 import type { ProtocolParts } from './protocol-parts.js'
 import type { RecordedRequest } from './recorded-request.js'
 
@@ -82,7 +80,7 @@ export class ResponseWriter {
     if (!variants.known.hasRoom(recorded)) return 'too-many-variants'
     if (!variants.known.isGivenUp(recorded)) return undefined
     const { observed } = recorded
-    reports.warn('given-up', () => givenUp(pathOf(of.request.url), observed))
+    reports.warn('given-up', (texts) => texts.givenUp(of.request.url, observed))
     return 'too-many-variants'
   }
 
@@ -125,7 +123,7 @@ export class ResponseWriter {
   refused(of: RecordedRequest, refused: RefusedResponse): void {
     this.#note(of, refused)
     const { reports } = this.parts
-    if (refused.reason === 'logged-in') reports.warn('logged-in', () => loggedInWarning(of))
+    if (refused.reason === 'logged-in') reports.warn('logged-in', (texts) => texts.knownUser(of.request.url))
     reports.refused(of.key.text, refused.reason, refused.detail)
   }
 
@@ -177,12 +175,4 @@ function unstoredEntry({ receivedAt: storedAt, staleAt, deleteAt, tags }: Record
  */
 function isAnonymous({ request }: RecordedRequest): boolean {
   return credentialsOf(request.headers, APPLICATION_STORAGE).length === 0
-}
-
-function loggedInWarning(of: RecordedRequest): string {
-  return (
-    `the response to ${pathOf(of.request.url)} was not stored: its handler knew the user (req.user, ctx.state.user or a session that is ` +
-    'not empty), and every client would have got it. The cache cannot see authentication that runs after it: name the user in the ' +
-    'key with the "user" option, or exclude such routes from the cache with "skip". This warning is given once for each cache.'
-  )
 }
