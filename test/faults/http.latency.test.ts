@@ -15,7 +15,10 @@ const ALLOWED = REDIS_TIMEOUT + 30
 function expressApp(cache: FallbackCache) {
   const app = express()
   app.use(fallbackCache({ cache, ttl: 60 }))
-  app.get('/:page', (req, res) => void res.send(req.params.page))
+  app.get('/:page', (req, res) => {
+    if (req.params.page === 'variants') res.vary('x-plan')
+    res.send(req.params.page)
+  })
   app.post('/:page', (_req, res) => void res.sendStatus(204))
   return app
 }
@@ -26,6 +29,7 @@ function koaApp(cache: FallbackCache) {
   app.use((ctx) => {
     if (ctx.method === 'POST') ctx.status = 204
     else ctx.body = ctx.path.slice(1)
+    if (ctx.path === '/variants') ctx.vary('x-plan')
   })
   return app.callback()
 }
@@ -83,6 +87,24 @@ describe.each([
       }
       console.log(`${fault}: worst answer ${worst.toFixed(1)} ms`)
       expect(worst).toBeLessThan(ALLOWED)
+    } finally {
+      if (server.frozen) server.resume()
+      await cache.close()
+    }
+  })
+
+  it('are answered in time where several keys are looked up: a variant that nobody has asked for', async () => {
+    const redisTimeout = 300
+    const cache = new FallbackCache({ redis: server.url, redisTimeout, logger: { info: () => {}, warn: () => {} } })
+    const http = request(appOf(cache))
+    const ask = (plan: string) => http.get('/variants').set({ host: 'shop.example', 'x-plan': plan })
+    try {
+      await until('connected', () => cache.stats().connected)
+      expect([(await ask('a')).text, (await ask('b')).text]).toEqual(['variants', 'variants'])
+      server.freeze()
+      const began = performance.now()
+      expect((await ask('c')).text).toBe('variants')
+      expect(performance.now() - began).toBeLessThan(2 * redisTimeout)
     } finally {
       if (server.frozen) server.resume()
       await cache.close()

@@ -32,6 +32,8 @@ export class EntryReader {
   readonly #copies: CurrentCopies
   /** Lookups in Redis started in the current turn of the event loop, by key. */
   readonly #turn = new Map<string, Promise<Found | undefined>>()
+  /** Whether Redis has left a lookup without an answer that is being continued in the current turn. */
+  #isUnanswered = false
 
   constructor(parts: SharedParts, frames: JudgedFrames) {
     const { settings, counters, mirror, memory, coherence, entries } = parts
@@ -49,6 +51,8 @@ export class EntryReader {
 
   /** See `EntryStore.find`. */
   find(key: string): Found | undefined | Promise<Found | undefined> {
+    // A request that looks up another key now must not wait for Redis twice.
+    if (this.#isUnanswered) return this.#findWhileDisconnected(key)
     if (this.#connection.starting !== undefined) return this.#findOnceStarted(key)
     if (!this.#connection.isConnected) return this.#findWhileDisconnected(key)
     if (this.#settings.read === 'memory-first' && this.#leaseHolds()) {
@@ -86,7 +90,17 @@ export class EntryReader {
 
   async #findOnceStarted(key: string): Promise<Found | undefined> {
     await this.#connection.waitForStart()
-    return this.#connection.isConnected ? this.#findShared(key) : this.#findWhileDisconnected(key)
+    if (this.#connection.isConnected) return this.#findShared(key)
+    this.#noteUnanswered()
+    return this.#findWhileDisconnected(key)
+  }
+
+  #noteUnanswered(): void {
+    if (this.#isUnanswered) return
+    this.#isUnanswered = true
+    this.#clock.endOfTurn(() => {
+      this.#isUnanswered = false
+    })
   }
 
   #findWhileDisconnected(key: string): Found | undefined {
@@ -124,6 +138,7 @@ export class EntryReader {
       if (typeof read === 'object') this.#counters.redisBytesRead += read.length
     } catch (thrown) {
       if (thrown instanceof CacheError && thrown.code === 'redis-out-of-step') await this.#connection.isInStep()
+      this.#noteUnanswered()
       return this.#isConfirmedSince(askedAt) ? this.#memory.find(key, false) : this.#findWhileDisconnected(key)
     }
     if (read instanceof Buffer) this.#frames.meetTombstone(key, read)
