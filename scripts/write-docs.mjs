@@ -128,6 +128,31 @@ function optionsPage() {
 This page is generated from the source by \`npm run docs\`. \`undefined\` means the default. An unknown name, \`null\`, or a value of the wrong type or out of
 range is an error at construction. A duration that a timer measures is at most 24 days; a lifetime has no limit. A list has at most 1000 names of at most 256 characters.
 
+## In short
+
+\`\`\`js
+const cached = fallbackCache({
+  ttl: '5m', // of responses that state no lifetime
+  staleIfError: '1h', // an old response instead of an error
+  redis: process.env.REDIS_URL, // shared by all processes
+  keyPrefix: 'shop:', // of this application, on that Redis
+})
+app.use(cached)
+app.get('/news', cached.with({ ttl: '10s' }), showNews) // another lifetime in the same cache
+\`\`\`
+
+| for | options |
+|---|---|
+| lifetimes | \`ttl\`, \`statusTtl\`, \`staleWhileRevalidate\`, \`staleIfError\`, \`targets\`, \`heuristic\`, \`lifetimeJitter\`, \`earlyRefresh\`; of values \`defaultTtl\` |
+| what a response depends on | \`user\`, \`vary\`, \`query\`, \`key\`, \`group\`, \`inputs\`, \`cookies\`, \`noVarySearch\`, \`maxVariants\` |
+| what is stored | \`skip\`, \`cacheIf\`, \`methods\`, \`maxBodySize\`, \`precompress\`, \`endlessTypes\`, \`storeSetCookie\`, \`storePartial\`, \`preset\` |
+| invalidation | \`tags\`, \`emitTags\`, \`journalFile\` |
+| Redis | \`redis\`, \`tls\`, \`credentials\`, \`keyPrefix\`, \`read\`, \`lease\`, \`redisTimeout\`, \`maxStaleWhileDisconnected\`, \`circuitBreaker\`, \`maxInFlight\`, \`maxRedisBytes\` |
+| memory | \`maxBytes\`, \`maxEntries\`, \`maxRecordingBytes\`, \`maxMirrorBytes\`, \`maxJournalBytes\` |
+| handler runs | \`collapseTimeout\`, \`singleFlightLease\`, \`maxHandlerTime\`, \`allowRefresh\`, \`obeyClient\` |
+| tests and operation | \`enabled\`, \`mode\`, \`verifyShare\`, \`cacheStatus\`, \`logger\`, \`clock\` |
+| values, several middlewares | \`serializer\`, \`deserializer\`, \`cache\` |
+
 ## The middleware
 
 \`fallbackCache(options)\` from \`fallback-cache/express\` and \`fallback-cache/koa\` takes the following options, and the options of the core below.

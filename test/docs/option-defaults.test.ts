@@ -8,6 +8,14 @@ const rows = new Map(
   [...page.matchAll(/^\| `(\w+)` \| .* \| ([^|]*) \|$/gm)].map(([, name = '', text = '']) => [name, text]),
 )
 
+describe('the overview in docs/options.md', () => {
+  it('names each option, and no other', () => {
+    const [, overview = ''] = /\n\| for \| options \|\n([\s\S]*?)\n\n/.exec(page) ?? []
+    const named = Array.from(overview.matchAll(/`(\w+)`/g), ([, name = '']) => name)
+    expect(named.toSorted()).toEqual([...new Set([...coreOptionNames, ...ownOptionNames])].toSorted())
+  })
+})
+
 /** A default as the page shows it; `undefined`: in words. */
 function shownDefault(value: unknown): string | undefined {
   if (typeof value === 'number') return value % 2 ** 20 === 0 && value > 0 ? `${value / 2 ** 20} MiB` : String(value)
