@@ -46,9 +46,15 @@ describe.each([
   ['Express 5', express5],
   ['Express 4', express4 as unknown as typeof express5],
 ])('%s', (_, make) => {
-  const runs = (options: MiddlewareOptions, read: (req: Request) => unknown, trust = false) => {
+  const runs = (
+    options: MiddlewareOptions,
+    read: (req: Request) => unknown,
+    trust = false,
+    parse: unknown = 'extended',
+  ) => {
     const app = make()
     app.set('trust proxy', trust)
+    app.set('query parser', parse)
     let run = 0
     app.use(fallbackCache({ ttl: 60, ...options }))
     app.get('/', (req, res) => void res.send(`${++run} ${read(req)}`))
@@ -134,7 +140,40 @@ describe.each([
     )
     expect(got).toEqual(['1 1', '1 1', '2 2'])
   })
+
+  it.each<[string, (text: string) => unknown, (query: Request['query']) => unknown, string, string]>([
+    ['ignores letter case', caseless, ({ page }) => page, '/?PAGE=7', '/?'],
+    ['ignores letter case, both spelled', caseless, ({ page }) => page, '/?page=1&PAGE=7', '/?page=1'],
+    ['splits at semicolons', atSemicolons, ({ page }) => page, '/?sort=a;page=7', '/?'],
+    [
+      'makes a list',
+      (text) => (text ?? '').split('&'),
+      (query) => JSON.stringify(query),
+      '/?page=1&sort=a',
+      '/?page=1',
+    ],
+    ['makes a text', (text) => text, (query) => `${query}`.length, '/?page=1&sort=a', '/?page=1'],
+  ])('stores nothing that a parser has made of other parameters, if it %s', async (_, parse, read, poisoned, path) => {
+    const app = (options: MiddlewareOptions) => runs(options, (req) => read(req.query), false, parse)
+    const [expected] = await answers(app({}), [[path]])
+    const [, got] = await answers(app({ query: ['page'] }), [[poisoned], [path]])
+    expect(got?.slice(1)).toBe(expected?.slice(1))
+    expect(got?.[0]).toBe('2')
+  })
+
+  it('stores what a parser of its own has made of the parameters of the list', async () => {
+    const app = runs({ query: ['page'] }, (req) => req.query.page, false, caseless)
+    expect(await answers(app, [['/?page=1&utm=a'], ['/?page=1'], ['/?page=2']])).toEqual(['1 1', '1 1', '2 2'])
+  })
 })
+
+function caseless(text = ''): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams((text ?? '').toLowerCase()))
+}
+
+function atSemicolons(text = ''): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams((text ?? '').replaceAll(';', '&')))
+}
 
 describe.each([
   ['Koa 3', Koa],
@@ -182,6 +221,22 @@ describe.each([
         [['/?page=1&u=1'], ['/?page=1']],
       ),
     ).toEqual(['1 1', '1 1'])
+  })
+
+  it('stores nothing that a parser of the application has made of other parameters', async () => {
+    const app = new make()
+    Object.defineProperty(app.request, 'query', {
+      get(this: Context['request']) {
+        return caseless(this.querystring)
+      },
+    })
+    app.use(koaCache({ ttl: 60, query: ['page'] }))
+    app.use((ctx) => {
+      ctx.body = `${ctx.query.page}`
+    })
+    expect(await answers(app.callback(), [['/?PAGE=7'], ['/?'], ['/?page=1&utm=a'], ['/?page=1']])).toEqual([
+      ...['7', 'undefined', '1', '1'],
+    ])
   })
 
   it('stores what was made from protocol and host', async () => {

@@ -3,6 +3,7 @@
  * `src/http`.
  */
 
+export { countedQuery } from '../rules/counted-query.js'
 export {
   filledText,
   isIdentifierName,

@@ -1,4 +1,5 @@
-import type { InputsRead } from '../../http/port/index.js'
+import { isDeepStrictEqual } from 'node:util'
+import { countedQuery, type InputsRead, pathOf } from '../../http/port/index.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 import { type RecordReader, watchedRecord } from './watched-fields.js'
 
@@ -18,11 +19,21 @@ function watchParsed(request: object, inputs: InputsRead): void {
   inputs.onClose(() => watched.restore())
 }
 
+/** A request with a parsed query. In Express the parser is a setting of the application. */
+type ParsedRequest = object & {
+  readonly url?: string
+  readonly app?: { get?(setting: 'query parser fn'): unknown }
+}
+
+type Parameters = Readonly<Record<string, unknown>>
+
 class WatchedQuery implements OwnAccessor, RecordReader {
-  readonly #request: object
+  readonly #request: ParsedRequest
   readonly #inputs: InputsRead
   readonly #own: PropertyDescriptor | undefined
   readonly #prototype: object
+  /** What the parser makes of the parameters that the key contains. */
+  #keyed: Parameters | undefined
 
   constructor(request: object, inputs: InputsRead) {
     this.#request = request
@@ -38,6 +49,7 @@ class WatchedQuery implements OwnAccessor, RecordReader {
 
   one(name: string): void {
     this.#inputs.parameter(name)
+    if (this.#inputs.keyedParameters?.includes(name) && this.#isMadeOfOthers(name)) this.all()
   }
 
   all(): void {
@@ -45,10 +57,40 @@ class WatchedQuery implements OwnAccessor, RecordReader {
   }
 
   get(): unknown {
-    const own = this.#own
-    const query: unknown =
-      own === undefined ? unrecorded(this.#inputs, this.#prototype, 'query', this.#request) : own.value
-    return typeof query === 'object' && query !== null ? watchedRecord(query, this) : query
+    const query = this.#parsed()
+    if (typeof query === 'object' && query !== null && !Array.isArray(query)) return watchedRecord(query, this)
+    // A parser of the application makes something else of all parameters.
+    this.all()
+    return query
+  }
+
+  #parsed(): unknown {
+    return this.#own === undefined ? this.#inherited(this.#request) : this.#own.value
+  }
+
+  #inherited(request: object): unknown {
+    return unrecorded(this.#inputs, this.#prototype, 'query', request)
+  }
+
+  /** Whether the value of a parameter is not made of those alone that the key contains, as by a parser that ignores letter case. */
+  #isMadeOfOthers(name: string): boolean {
+    try {
+      const parsed = this.#parsed() as Parameters
+      this.#keyed ??= (this.#parseKeyed() ?? parsed) as Parameters
+      return !isDeepStrictEqual(parsed[name], this.#keyed[name])
+    } catch {
+      return true
+    }
+  }
+
+  #parseKeyed(): unknown {
+    const { url = '', app } = this.#request
+    const query = countedQuery(url.slice(pathOf(url).length), this.#inputs.keyedParameters ?? 'all').slice(1)
+    const parse = app?.get?.('query parser fn')
+    if (typeof parse === 'function') return parse(query)
+    // The getter of Koa parses what another one returns, and keeps the result.
+    const request = { querystring: { value: query }, _querycache: { value: {}, writable: true } }
+    return this.#inherited(Object.create(this.#request, request))
   }
 
   set(value: unknown): void {
