@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { isToken, lowerCase } from '../../http/port/index.js'
+import { methodsWith } from './shared-methods.js'
 
 /** The methods of a response whose calls may leave no trace on it. */
 type Methods = Pick<ServerResponse, 'removeHeader' | 'appendHeader'>
@@ -39,7 +40,7 @@ export class RouteActs {
     this.#before = { removeHeader, appendHeader }
     const acting: Acting = response
     // Another cache has handled the request before.
-    this.#own = acting[ACTS] === undefined ? SHARED : methodsOf(this)
+    this.#own = acting[ACTS] === undefined ? SHARED : methodsWith(SHARED, ACTS, this)
     acting[ACTS] ??= this
     response.removeHeader = this.#own.removeHeader
     response.appendHeader = this.#own.appendHeader
@@ -116,14 +117,6 @@ const SHARED: Methods & ThisType<Acting> = {
     this[ACTS]?.removeHeader(name)
   },
   appendHeader(name, value) {
-    this[ACTS]?.appendHeader(name, value)
-    return this
+    return this[ACTS]?.appendHeader(name, value) as never
   },
-}
-
-function methodsOf(acts: RouteActs): Methods {
-  return {
-    removeHeader: (name) => acts.removeHeader(name),
-    appendHeader: (name, value) => acts.appendHeader(name, value) as never,
-  }
 }

@@ -1,4 +1,5 @@
 import type { Recording } from '../../http/port/index.js'
+import { methodsWith } from './shared-methods.js'
 
 /** Methods after which the rest of a response is not what is recorded, with the reason. http2 has `setTrailer`. */
 const REASONS = { addTrailers: 'trailers', setTrailer: 'trailers', detachSocket: 'aborted' } as const
@@ -12,6 +13,7 @@ const ENDINGS = Symbol('fallback-cache.endings')
 type Watched = Partial<Record<Name, Method>> & { [ENDINGS]?: Ending }
 
 interface Ending {
+  readonly response: object
   readonly recording: Pick<Recording, 'abort'>
   readonly before: Readonly<Record<Name, Method | undefined>>
 }
@@ -26,9 +28,9 @@ export function watchEndings(response: object, names: readonly Name[], recording
   const addTrailers = names.includes('addTrailers') ? watched.addTrailers : undefined
   const setTrailer = names.includes('setTrailer') ? watched.setTrailer : undefined
   const detachSocket = names.includes('detachSocket') ? watched.detachSocket : undefined
-  const ending: Ending = { recording, before: { addTrailers, setTrailer, detachSocket } }
+  const ending: Ending = { response, recording, before: { addTrailers, setTrailer, detachSocket } }
   // Another watch nearer to the client exists; the replaced methods call its methods.
-  const own = watched[ENDINGS] === undefined ? SHARED : methodsOf(ending, response)
+  const own = watched[ENDINGS] === undefined ? SHARED : methodsWith(SHARED, ENDINGS, ending)
   watched[ENDINGS] ??= ending
   if (addTrailers !== undefined) watched.addTrailers = own.addTrailers
   if (setTrailer !== undefined) watched.setTrailer = own.setTrailer
@@ -38,25 +40,17 @@ export function watchEndings(response: object, names: readonly Name[], recording
 /** Shared functions for all responses, as for the other methods of a response: see `watchResponse`. */
 const SHARED: Readonly<Record<Name, Method>> & ThisType<Watched> = {
   addTrailers(...args) {
-    tell(this[ENDINGS], 'addTrailers', this, args)
+    tell(this[ENDINGS], 'addTrailers', args)
   },
   setTrailer(...args) {
-    tell(this[ENDINGS], 'setTrailer', this, args)
+    tell(this[ENDINGS], 'setTrailer', args)
   },
   detachSocket(...args) {
-    tell(this[ENDINGS], 'detachSocket', this, args)
+    tell(this[ENDINGS], 'detachSocket', args)
   },
 }
 
-function methodsOf(ending: Ending, response: object): Readonly<Record<Name, Method>> {
-  return {
-    addTrailers: (...args) => tell(ending, 'addTrailers', response, args),
-    setTrailer: (...args) => tell(ending, 'setTrailer', response, args),
-    detachSocket: (...args) => tell(ending, 'detachSocket', response, args),
-  }
-}
-
-function tell(ending: Ending | undefined, name: Name, response: object, args: readonly unknown[]): void {
+function tell(ending: Ending | undefined, name: Name, args: readonly unknown[]): void {
   ending?.recording.abort(REASONS[name])
-  ending?.before[name]?.apply(response, [...args])
+  ending?.before[name]?.apply(ending.response, [...args])
 }

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { type InputsRead, lowerCase } from '../../http/port/index.js'
 import type { OuterFields } from './outer-fields.js'
+import { methodsWith } from './shared-methods.js'
 import { watchedRecord } from './watched-fields.js'
 
 /** The methods of a response by which handlers read its fields. */
@@ -37,7 +38,7 @@ export class ResponseFieldsWatch {
     this.#before = { getHeader, hasHeader, getHeaders, getHeaderNames }
     const watched = response as Watched
     // Another watch exists if another cache has handled the request before.
-    const own = watched[FIELDS] === undefined ? SHARED : methodsOf(this)
+    const own = watched[FIELDS] === undefined ? SHARED : methodsWith(SHARED, FIELDS, this)
     watched[FIELDS] ??= this
     this.#own = own
     // A statement for each name, because V8 does not optimize accesses with a varying name.
@@ -137,13 +138,4 @@ const SHARED: Methods & ThisType<Watched> = {
   getHeaderNames() {
     return this[FIELDS]?.getHeaderNames() ?? []
   },
-}
-
-function methodsOf(watch: ResponseFieldsWatch): Methods {
-  return {
-    getHeader: (name) => watch.getHeader(name),
-    hasHeader: (name) => watch.hasHeader(name),
-    getHeaders: () => watch.getHeaders(),
-    getHeaderNames: () => watch.getHeaderNames(),
-  }
 }

@@ -3,6 +3,7 @@ import type { Recording, ResponseHead } from '../../http/port/index.js'
 import { onceClosed } from './departure.js'
 import type { NodeRequest } from './node-response.js'
 import { ResponseWatch } from './response-watch.js'
+import { methodsWith } from './shared-methods.js'
 import { watchEndings } from './trailers.js'
 
 /**
@@ -25,7 +26,7 @@ export function watchResponse(
   const { write, end } = response
   if (write === METHODS.write && end === METHODS.end) watch.around = (response as Watched)[WATCH]
   // Another watch nearer to the client exists; the replaced methods call its methods.
-  const methods = WATCH in response ? methodsOf(watch) : METHODS
+  const methods = WATCH in response ? methodsWith(METHODS, WATCH, watch) : METHODS
   if (methods === METHODS) (response as Watched)[WATCH] = watch
   response.writeHead = methods.writeHead
   response.write = methods.write
@@ -78,16 +79,4 @@ const METHODS: WatchedMethods & ThisType<Watched> = {
   onClose() {
     this[WATCH].close()
   },
-}
-
-/** Separate functions for an additional watch of the same response. */
-function methodsOf(watch: ResponseWatch): WatchedMethods {
-  return {
-    writeHead: (...args) => watch.writeHead(args),
-    write: (...args) => watch.write(args),
-    end: (...args) => watch.end(args),
-    addTrailers: (...args) => watch.addTrailers(args),
-    destroy: (...args) => watch.destroy(args),
-    onClose: () => watch.close(),
-  }
 }
