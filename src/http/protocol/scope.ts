@@ -70,14 +70,17 @@ export class Scopes {
 
   /** @param bypass - the reason why the owner does not handle the request, if so */
   open(raw: object, recording: Recording, bypass?: string): void {
-    const { owner, storageScope } = this
-    openScope(raw, { owner, storageScope, bypass, recording, isAwaited: false })
+    this.#open(raw, recording, bypass, false)
   }
 
   /** Creates the scope of a request copy that a refresh sends, which has not reached the owner yet. */
   openAwaited(raw: object, recording: Recording): void {
+    this.#open(raw, recording, undefined, true)
+  }
+
+  #open(raw: object, recording: Recording, bypass: string | undefined, isAwaited: boolean): void {
     const { owner, storageScope } = this
-    openScope(raw, { owner, storageScope, bypass: undefined, recording, isAwaited: true })
+    openScope(raw, { owner, storageScope, bypass, recording, isAwaited })
   }
 }
 

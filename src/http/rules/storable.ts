@@ -96,7 +96,7 @@ export function isStorable(
     return { storable: false, reason: by.control.noCache ? 'no-cache' : 'stale' }
   }
   const deleteAt = validatable ? Math.max(usable, staleAt, times.receivedAt) + retention(freshness) * 1000 : usable
-  return { storable: true, by, freshness, initialAge, staleAt, deleteAt: Math.max(deleteAt, staleAt), ...windows }
+  return { ...windows, storable: true, by, freshness, initialAge, staleAt, deleteAt: Math.max(deleteAt, staleAt) }
 }
 
 /**
@@ -109,15 +109,10 @@ export function refuseRequest(request: StorableRequest, policy: StoragePolicy): 
 }
 
 /** Statuses whose caching rules this cache implements: all final statuses of RFC 9110 without special rules. */
-const UNDERSTOOD: ReadonlySet<number> = new Set([
-  ...[
-    200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409,
-  ],
-  ...[410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 500, 501, 502, 503, 504, 505],
-])
+const UNDERSTOOD = /^(?:20[0-5]|30[0-3578]|40\d|41[0-7]|42[126]|50[0-5])$/
 
 function isUnderstood(status: number, policy: StoragePolicy): boolean {
-  return UNDERSTOOD.has(status) || (status === 206 && policy.storePartial)
+  return UNDERSTOOD.test(String(status)) || (status === 206 && policy.storePartial)
 }
 
 function refuseStatus(response: StatusAndFields, control: CacheControl, policy: StoragePolicy): Reason | undefined {

@@ -4,7 +4,7 @@ import { knownFields, setField } from '../node-internals/index.js'
 import type { SendingMethods } from './held-answer.js'
 import { fieldOf, lineOf, type NodeRequest, type NodeResponse, userAmong } from './node-response.js'
 import { NO_OUTER_FIELDS, OuterFields } from './outer-fields.js'
-import { inheritedBy } from './watched-absent.js'
+import { unwatchedValue } from './watched-absent.js'
 import { inWireText, textOnWire } from './wire-text.js'
 
 /** The head of a response as its handler has made it, beside the fields that outer middleware had set before. */
@@ -43,18 +43,14 @@ export class HandlerHead implements ResponseHead {
 
   get user(): unknown {
     const request = this.#request
-    const inherited = inheritedBy(request)
-    // A read of what is absent would call the Proxy of a watched request.
-    const user = Object.hasOwn(request, 'user') || 'user' in inherited ? request.user : undefined
-    const own = Object.getOwnPropertyDescriptor(request, 'auth')
+    const own = Object.hasOwn(request, 'auth')
     // A read of a property that is watched would count as one of the handler.
-    const auth = own === undefined && 'auth' in inherited ? request.auth : own?.value
-    return userAmong(user, auth, this.#response)
+    const auth = own ? Object.getOwnPropertyDescriptor(request, 'auth')?.value : unwatchedValue(request, 'auth')
+    return userAmong(unwatchedValue(request, 'user'), auth, this.#response)
   }
 
   get session(): unknown {
-    const request = this.#request
-    return Object.hasOwn(request, 'session') || 'session' in inheritedBy(request) ? request.session : undefined
+    return unwatchedValue(this.#request, 'session')
   }
 
   field(name: string): FieldValue | undefined {

@@ -14,9 +14,8 @@ export function layAccessor(holder: object, name: string, accessor: OwnAccessor,
   const laid = holder as Holding
   const functions = functionsOf(name)
   // An object may inherit from one that has accessors, too.
-  const known = Object.hasOwn(laid, LAID) ? laid[LAID] : undefined
-  if (known === undefined) laid[LAID] = new Map(laid[LAID]).set(name, { accessor, functions })
-  else known.set(name, { accessor, functions })
+  if (!Object.hasOwn(laid, LAID)) laid[LAID] = new Map(laid[LAID])
+  laid[LAID]?.set(name, { accessor, functions })
   Object.defineProperty(holder, name, { get: functions.get, set: functions.set, enumerable, configurable: true })
 }
 

@@ -38,7 +38,7 @@ const PROXIES = { req: new WeakMap<object, object>(), ctx: new WeakMap<object, o
 const ORIGINALS = new WeakMap<object, object>()
 
 /** Where a watched object inherits from; found without calling the Proxy. */
-export function inheritedBy(holder: object): object {
+function inheritedBy(holder: object): object {
   const prototype: object = Object.getPrototypeOf(holder)
   return ORIGINALS.get(prototype) ?? prototype
 }
