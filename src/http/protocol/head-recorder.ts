@@ -57,8 +57,11 @@ export class HeadRecorder {
     const cost = Math.round(tally.took * 10) / 10
     this.codings = this.#codingsOf(line.status, route, storable, body)
     const key = search === undefined ? this.#run.of.key : keyByRule(search, route.deciding)
-    const made = { request, observed, key, head: line, route, storable, receivedAt, cost, body }
-    return this.#telling(recordHead({ ...made, vary, exactVary, maxVariants, tags, nested, routePattern: tally.route }))
+    // biome-ignore format: one name a line says no more
+    return this.#telling(recordHead({
+      request, observed, key, head: line, route, storable, receivedAt, cost, body,
+      vary, exactVary, maxVariants, tags, nested, routePattern: tally.route,
+    }))
   }
 
   /** With tags that the route has named later; the stored fields may change with them. */

@@ -20,7 +20,7 @@ export interface AnsweredRun {
 export function statusField({ of, policy }: AnsweredRun, head: ResponseHead, more: CacheStatus): FieldList {
   if (policy.cacheStatus === false) return []
   const { fwd, collapsed, key, tally } = of
-  const status = { fwd, fwdStatus: head.status, collapsed, ...more }
+  const status = { ...more, fwd, fwdStatus: head.status, collapsed }
   if (policy.cacheStatus !== 'debug') return cacheStatusField(head, status)
   const timing = { result: tally.result, detail: tally.reason, handler: tally.took }
   return [

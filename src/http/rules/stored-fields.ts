@@ -16,7 +16,7 @@ export function storedFields(
   control: CacheControl,
   receivedAt: EpochMilliseconds,
   omitted: readonly string[] = [],
-): Fields {
+): Record<string, string | readonly string[] | undefined> {
   const stored = withDate(endToEndFields(fields), receivedAt)
   delete stored.age
   for (const name of [...control.privateFields, ...control.noCacheFields, ...omitted]) delete stored[name]

@@ -55,7 +55,8 @@ export function recordHead(parts: RecordedParts): RecordedHead {
   const { request, key, head, route, storable, receivedAt, body } = parts
   const kept = storedFields(route.fields, storable.by.control, receivedAt)
   const ownEntityTag = needsEntityTag(head.status, kept) && body !== undefined
-  const fields = ownEntityTag ? { ...kept, etag: makeEntityTag(body) } : kept
+  if (ownEntityTag) kept.etag = makeEntityTag(body)
+  const fields: Fields = kept
   // `private="vary"` keeps the field out of the store, but not what it says about the choice (RFC 9111, section 4.1).
   const announcing = fields.vary === route.fields.vary ? fields : { ...fields, vary: route.fields.vary }
   const selecting = selectingFields(announcing, parts.vary, parts.exactVary, fieldValue(route.deciding, 'vary'))

@@ -55,7 +55,7 @@ export function routeFields(head: ResponseHead, control: readonly string[], drop
     const isAppended = made !== value || (head.outer[lower] === undefined && head.acts?.appended.has(lower) === true)
     if (lower === 'set-cookie' || (isAppended && lower !== 'vary')) appended.push(lower)
   }
-  if (head.acts === undefined && isEmpty(head.outer)) {
+  if (!head.acts?.removed.size && isEmpty(head.outer)) {
     return { fields, names, appended, removed: NOTHING, deciding: fields }
   }
   const before = Object.keys(head.outer).filter((name) => head.outer[name] !== undefined)

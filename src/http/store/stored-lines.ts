@@ -32,8 +32,23 @@ export function headLines(head: StoredHead): string | undefined {
   }
   if (!ARE_VALID.test(lines)) return undefined
   if (selecting.length > 0) lines += `${JSON.stringify(values)}\n`
-  const shape = JSON.stringify({ ...shapeMembers(head), h: names })
-  return `${shape}\n${head.initialAge} ${head.cost}\n${lines}${identity}`
+  return `${shapeLine(head, names)}\n${head.initialAge} ${head.cost}\n${lines}${identity}`
+}
+
+/** The parts of the first line that was serialized last, and the line. */
+let [lastParts, lastLine]: [readonly unknown[], string] = [[], '']
+
+/** The first line, which is the same for most responses of a route. */
+function shapeLine(head: StoredHead, names: readonly string[]): string {
+  const { status, reason, control, staleWhileRevalidate, staleIfError, ownEntityTag, nested, routePattern } = head
+  const lists = [...names, '', ...head.appended, '', ...head.removed, '', ...head.selecting]
+  const windows = [staleWhileRevalidate, staleIfError]
+  const parts = [status, reason, control, ownEntityTag, nested, routePattern, ...windows, ...lists]
+  if (parts.length !== lastParts.length || parts.some((part, at) => part !== lastParts[at])) {
+    lastParts = parts
+    lastLine = JSON.stringify({ ...shapeMembers(head), h: names })
+  }
+  return lastLine
 }
 
 /** Reads {@link headLines}; `undefined` if the text is invalid. */

@@ -10,8 +10,10 @@ const place = findPlace()
  * unknown.
  */
 export function readDistinct(request: object): Readonly<Record<string, unknown>> | undefined {
-  return place === undefined ? undefined : (Reflect.get(request, place) ?? undefined)
+  return place === undefined ? undefined : ((request as Placed)[place] ?? undefined)
 }
+
+type Placed = Readonly<Record<symbol, Readonly<Record<string, unknown>> | null>>
 
 function findPlace(): symbol | undefined {
   const [request, untouched] = [newRequest(), newRequest()]
