@@ -97,7 +97,7 @@ const MISSING =
 /** The remedies for errors of Redis. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/NOAUTH|WRONGPASS|invalid password/, 'The URL has to carry a user and a password that this Redis knows'],
-  [/NOPERM.* keys? /, 'This user may not use such keys: --key-prefix has to be that of the application'],
+  [/^(?=.*NOPERM).* keys? /, 'This user may not use such keys: --key-prefix has to be that of the application'],
   [/NOPERM/, 'This user may not do that: docs/redis.md lists the permissions, and doctor says which are missing'],
   [/MOVED|CROSSSLOT|CLUSTERDOWN/, NODE],
   [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|Unknown RESP type/, 'Is that the address of a Redis?'],
