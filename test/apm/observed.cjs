@@ -1,13 +1,14 @@
 // @ts-nocheck: the tracers are not installed with this project
 'use strict'
-// node test/apm/observed.cjs datadog|sentry|elastic [named]: prints what the tracer reports of one miss and three hits in each
-// arrangement, as JSON. `named`: with the recipe of docs/tracing.md. Started by npm run apm.
+// node test/apm/observed.cjs datadog|sentry|elastic [named] [front]: prints what the tracer reports of one miss and three hits in each
+// arrangement, as JSON. `named`: with the recipe of docs/tracing.md. `front`: with its settings that keep the front door on. For npm run apm.
 const { createServer } = require('node:http')
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
 const { gunzipSync } = require('node:zlib')
 
-const [, , tracer, named] = process.argv
+const [, , tracer] = process.argv
+const [named, front] = ['named', 'front'].map((word) => process.argv.includes(word))
 const load = createRequire(join(process.cwd(), '.cache/apm/package.json'))
 
 /** Each starts its tracer, before anything is required, and returns how to read the names that it has reported so far. */
@@ -43,6 +44,7 @@ const TRACERS = {
       dsn: 'http://key@127.0.0.1:9/1',
       tracesSampleRate: 1,
       traceLifecycle: 'static',
+      ...(front && { integrations: [Sentry.koaIntegration({ ignoreLayersType: ['middleware'] })] }),
       beforeSendTransaction(event) {
         names.push(event.transaction)
         return null
@@ -76,6 +78,7 @@ const TRACERS = {
     const apm = load('elastic-apm-node').start({
       serverUrl: `http://127.0.0.1:${process.env.COLLECTOR_PORT}`,
       apiRequestTime: '1s',
+      ...(front && { disableInstrumentations: ['express'] }),
       centralConfig: false,
       cloudProvider: 'none',
       logLevel: 'off',
@@ -99,7 +102,7 @@ const Koa = require('koa')
 const Router = require('@koa/router')
 const http = require('node:http')
 
-if (named === 'named') {
+if (named) {
   require('node:diagnostics_channel').subscribe('fallback-cache:request', ({ route }) => {
     if (route !== undefined) observed.name(route)
   })

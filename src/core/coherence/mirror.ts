@@ -1,5 +1,6 @@
 import type { AgedMap } from './aged-map.js'
 import type { Cover } from './cover.js'
+import { LogPlaces } from './log-places.js'
 import { type ReadEntry, RetiredKeys, type Settlement } from './retired-keys.js'
 import { type NewestInvalidation, noInvalidation, type Slot, Slots } from './slots.js'
 
@@ -45,12 +46,10 @@ export class Mirror {
   #softPosition = 0
   #softPending = 0
   #folds = 0
-  #life = 0
   readonly #slots = new Slots()
   /** Records of single keys that have no position in the log yet. */
   #waitingKeys = new Map<string, Slot>()
-  /** Counts the calls of {@link Mirror.settleAll}. */
-  #round = 0
+  readonly #places = new LogPlaces()
   readonly #maxBytes: number
   /** Keys retired by requests: another kind of record, with a limit of its own. */
   readonly retired: RetiredKeys
@@ -88,13 +87,7 @@ export class Mirror {
     return true
   }
 
-  /**
-   * Notes that Redis has the tombstone of a key retired here, or something newer.
-   *
-   * @param position - the end of the log
-   * @param leftId - its id in Redis; if it differs from `id`, the key was also retired elsewhere, before or after
-   * @param met - the id of the tombstone that it replaced; `''` if there was none
-   */
+  /** Notes that Redis has the tombstone of a key retired here, or something newer. */
   settleRetired(key: string, id: string, settlement: Settlement): void {
     this.retired.settle(key, id, ++this.#sequence, settlement)
   }
@@ -104,7 +97,7 @@ export class Mirror {
     for (const cover of recorded.covers) {
       const slot = this.#slots.find(cover)
       const standing = cover.soft === true ? slot?.soft : slot
-      if (standing === undefined || !this.#isWaiting(standing)) continue
+      if (standing === undefined || !this.#places.isWaiting(standing)) continue
       standing.pending--
       this.#countPending(cover, -1)
       if (cover.kind === 'key' && standing.pending === 0) this.#waitingKeys.delete(cover.key)
@@ -118,7 +111,7 @@ export class Mirror {
    * Notes that no record waits for a position any longer, because a later record of everything replaces those that did.
    */
   settleAll(): void {
-    this.#round++
+    this.#places.endWaits()
     this.#pending = 0
     this.#softPending = 0
     this.#waitingKeys = new Map()
@@ -128,7 +121,7 @@ export class Mirror {
   place(covers: readonly Cover[], position: number): void {
     this.#reach(covers, position)
     for (const cover of covers) {
-      this.#place(this.#standing(this.#slots.find(cover) ?? this.#slots.renew(cover), cover), position)
+      this.#places.place(this.#standing(this.#slots.find(cover) ?? this.#slots.renew(cover), cover), position)
     }
   }
 
@@ -155,7 +148,7 @@ export class Mirror {
   softensAfter(key: string, tags: readonly string[], position: number): boolean {
     if (position >= this.#softPosition && this.#softPending === 0) return false
     const isNewer = ({ soft }: Slot) =>
-      soft !== undefined && (this.#isWaiting(soft) || this.#positionOf(soft) > position)
+      soft !== undefined && (this.#places.isWaiting(soft) || this.#places.of(soft) > position)
     return this.#slots.some(key, tags, isNewer)
   }
 
@@ -163,7 +156,7 @@ export class Mirror {
   coversAfter(key: string, tags: readonly string[], position: number, read?: ReadEntry): boolean {
     if (this.retired.coversAfter(key, position, read)) return true
     if (position >= this.#position && this.#pending === 0) return false
-    return this.#slots.some(key, tags, (slot) => this.#isWaiting(slot) || this.#positionOf(slot) > position)
+    return this.#slots.some(key, tags, (slot) => this.#places.isWaiting(slot) || this.#places.of(slot) > position)
   }
 
   /**
@@ -173,7 +166,7 @@ export class Mirror {
   newestCovering(key: string, tags: readonly string[]): number {
     let newest = 0
     this.#slots.some(key, tags, (slot) => {
-      const position = this.#positionOf(slot)
+      const position = this.#places.of(slot)
       if (position > newest) newest = position
       return false
     })
@@ -182,12 +175,12 @@ export class Mirror {
 
   /** Like {@link coversAfter} without tags, but ignores records of this exact key. */
   coversOtherwise(key: string, position: number): boolean {
-    return this.#slots.someOfMany(key, (slot) => this.#positionOf(slot) > position)
+    return this.#slots.someOfMany(key, (slot) => this.#places.of(slot) > position)
   }
 
   /** Invalidates all entries stamped before this position, because the records needed to judge them are gone. */
   raiseFloor(position: number): void {
-    this.#place(this.#slots.floor, position)
+    this.#places.place(this.#slots.floor, position)
     if (position > this.#position) this.#position = position
   }
 
@@ -200,7 +193,7 @@ export class Mirror {
   startOver(): void {
     this.#position = 0
     this.#softPosition = 0
-    this.#life++
+    this.#places.startLife()
   }
 
   /**
@@ -226,29 +219,14 @@ export class Mirror {
       standing.sequence = Math.max(standing.sequence, sequence)
       if (cover.soft === true) this.#softSequence = Math.max(this.#softSequence, sequence)
       if (position === undefined) {
-        standing.pending = this.#isWaiting(standing) ? standing.pending + 1 : 1
-        standing.round = this.#round
+        this.#places.wait(standing)
         standing.own = Math.max(standing.own, sequence)
         this.#countPending(cover, 1)
         if (cover.kind === 'key') this.#waitingKeys.set(cover.key, slot)
-      } else this.#place(standing, position)
+      } else this.#places.place(standing, position)
       if (this.#slots.bytes > this.#maxBytes) this.#fold()
     }
     return { covers, sequence }
-  }
-
-  #isWaiting({ pending, round }: NewestInvalidation): boolean {
-    return pending > 0 && round === this.#round
-  }
-
-  #positionOf(standing: NewestInvalidation): number {
-    return standing.life === this.#life ? standing.position : 0
-  }
-
-  #place(standing: NewestInvalidation, position: number): void {
-    if (position <= this.#positionOf(standing)) return
-    standing.life = this.#life
-    standing.position = position
   }
 
   /** The part of a slot that a cover changes. */
@@ -275,7 +253,7 @@ export class Mirror {
     for (let step = 0; step < mostSteps && this.#slots.bytes > this.#maxBytes; step++) {
       const [slots, name, slot] = this.#slots.oldest(turned) ?? []
       if (slots === undefined || name === undefined || slot === undefined) break
-      if (this.#isWaiting(slot) || (slot.soft !== undefined && this.#isWaiting(slot.soft))) {
+      if (this.#places.isWaiting(slot) || (slot.soft !== undefined && this.#places.isWaiting(slot.soft))) {
         // A record without a position cannot be folded: it moves to the end of its map.
         slots.set(name, slot)
         turned.set(slots, (turned.get(slots) ?? 0) + 1)
@@ -299,6 +277,6 @@ export class Mirror {
   #foldInto(floor: NewestInvalidation, standing: NewestInvalidation): void {
     if (standing.sequence > floor.sequence) floor.sequence = standing.sequence
     if (standing.own > floor.own) floor.own = standing.own
-    this.#place(floor, this.#positionOf(standing))
+    this.#places.place(floor, this.#places.of(standing))
   }
 }
