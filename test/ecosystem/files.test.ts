@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createReadStream, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import express5, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express'
 import express4 from 'express4'
+import Koa from 'koa'
+import koa2 from 'koa2'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Client } from './stage.js'
 import { expresses, useStage } from './stage.js'
@@ -159,4 +161,48 @@ describe.each(expresses)('files in %s', (version, createApplication) => {
       expect([(await get('/docs/')).text, (await get('/docs/index.html')).text]).toEqual(['<p>', '<p>'])
     }
   })
+})
+
+describe('a file with a name in latin1', () => {
+  const name = 'attachment; filename="gr\u00f6\u00dfe.csv"'
+  const path = '/small.txt'
+
+  it.each([
+    ['nothing', () => {}],
+    ['a field', (res: Response) => void res.set('X-Front', '1')],
+  ])('has that name in hits of Express, behind middleware that sets %s', async (_, front) => {
+    for (const [, createApplication] of expresses) {
+      const app = createApplication()
+      app.use((_req, res, next) => {
+        front(res)
+        next()
+      })
+      app.use(stage.express(), (_req, res) =>
+        res.set('Content-Disposition', name).sendFile(path, { root: folder, maxAge: 60_000 }),
+      )
+      await isNamed(await stage.serve(app))
+    }
+  })
+
+  it.each([
+    ['Koa 3', Koa],
+    ['Koa 2', koa2 as unknown as typeof Koa],
+  ])('has that name in hits of %s', async (_, make) => {
+    for (const isFirst of [true, false]) {
+      const app = new make()
+      if (!isFirst) app.use((_ctx, next) => next())
+      app.use(stage.koa()).use((ctx) => {
+        ctx.set('Content-Disposition', name)
+        ctx.body = createReadStream(join(folder, path))
+      })
+      await isNamed(await stage.serve(app))
+    }
+  })
+
+  async function isNamed(get: Client): Promise<void> {
+    const names = [await get(path), await get(path), await get(path, { method: 'HEAD' })]
+    const part = await get(path, { fields: { range: 'bytes=0-3' } })
+    expect([...names, part].map((got) => got.field('content-disposition'))).toEqual([name, name, name, name])
+    expect([names[1]?.cacheStatus.hit, part.status]).toEqual([true, 206])
+  }
 })

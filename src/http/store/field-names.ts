@@ -12,6 +12,8 @@ export interface FieldNames {
   readonly cacheStatusAt: number
   /** The index of Content-Length; -1 if there is none. */
   readonly contentLengthAt: number
+  /** The index of Content-Disposition; -1 if there is none. */
+  readonly dispositionAt: number
   /** The indexes of the fields that a 304 has, too. */
   readonly keptBy304: readonly number[]
   /** {@link lower} and the names that a hit adds; `undefined` if Node.js would reject a name. */
@@ -31,6 +33,7 @@ export function namesInList(list: FieldList): FieldNames {
     hasVary: lower.includes('vary'),
     cacheStatusAt: lower.indexOf('cache-status'),
     contentLengthAt: lower.indexOf('content-length'),
+    dispositionAt: lower.indexOf('content-disposition'),
     keptBy304,
     ofHit: sent.every(isValidName) ? [...lower, ...ADDED] : undefined,
     of304: [...keptBy304.map((at) => lower[at] ?? ''), ...ADDED],

@@ -219,9 +219,16 @@ export class StoredResponse implements Reusable, Parsed {
   /** Validated once per response, so that a program that writes to Redis cannot inject a line break into a field. */
   #namesOfHit(): readonly string[] | undefined {
     if (this.#checkedNames === null) {
-      this.#checkedNames = this.#isChecked || areValid(this.list) ? this.names.ofHit : undefined
+      const isPlain = (this.#isChecked || areValid(this.list)) && this.#hasPlainDisposition()
+      this.#checkedNames = isPlain ? this.names.ofHit : undefined
     }
     return this.#checkedNames
+  }
+
+  /** Node.js writes other letters of this field in a way of its own, which an adapter has to prevent. */
+  #hasPlainDisposition(): boolean {
+    const at = this.names.dispositionAt
+    return at < 0 || ASCII.test(String(this.list[2 * at + 1]))
   }
 
   /** Our member of Cache-Status for a hit. */
@@ -256,6 +263,8 @@ function areValid(list: FieldList): boolean {
     return false
   }
 }
+
+const ASCII = /^[ -~]*$/
 
 const NO_CODINGS: readonly string[] = Object.freeze([])
 

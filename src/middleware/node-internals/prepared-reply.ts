@@ -95,8 +95,6 @@ function prepare(
     const name = reply.fields[2 * at]
     const value = reply.fields[2 * at + 1]
     if (typeof name !== 'string' || typeof value !== 'string') return false
-    // Node.js encodes this field in a special way.
-    if (at === names.dispositionAt && !ASCII.test(value)) return false
     head += `${name}: ${value}\r\n`
     if (at === names.lengthAt) length = value
   }
@@ -123,7 +121,6 @@ interface Judged {
   readonly sendable: number
   readonly dateAt: number
   readonly lengthAt: number
-  readonly dispositionAt: number
   readonly poweredByAt: number
 }
 
@@ -140,7 +137,6 @@ function judged(names: readonly string[]): Judged {
     sendable: refused < 0 ? names.length : refused,
     dateAt: indexOf('date'),
     lengthAt: indexOf('content-length'),
-    dispositionAt: indexOf('content-disposition'),
     poweredByAt: indexOf('x-powered-by'),
   }
   JUDGED.set(names, made)
@@ -160,8 +156,6 @@ export function fieldsOf(prepared: Prepared): OutgoingFields {
   prepared.fields = fields
   return fields
 }
-
-const ASCII = /^[ -~]*$/
 
 /** Converts an answer to bytes, because it is sent repeatedly. */
 function inBytes(prepared: Prepared): void {

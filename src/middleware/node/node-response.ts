@@ -52,6 +52,7 @@ export function putHead(response: ServerResponse, reply: Reply, methods: Sending
  */
 export function layReply(response: ServerResponse, reply: Reply, methods: SendingMethods = response): void {
   const { fields, checkedNames, isLengthAdded } = reply
+  if (checkedNames === undefined && fields.some(isDisposition)) hideLength(response)
   // Another cache in front has to see which fields are set behind it.
   const lay = isRecorded(response) ? layFields : layStoredFields
   if (!isLengthAdded || sendsItself(response, methods)) {
@@ -60,6 +61,15 @@ export function layReply(response: ServerResponse, reply: Reply, methods: Sendin
   }
   const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'content-length')
   lay(response, at < 0 ? fields : [...fields.slice(0, at), ...fields.slice(at + 2)])
+}
+
+function isDisposition(name: FieldValue): boolean {
+  return name.length === 19 && String(name).toLowerCase() === 'content-disposition'
+}
+
+/** Node.js reads the letters of Content-Disposition as UTF-8 if it knows the length of the body; see RFC 6266, section 4.3. */
+function hideLength(response: ServerResponse): void {
+  Object.defineProperty(response, '_contentLength', { get: () => null, set: () => {}, configurable: true })
 }
 
 const { end } = OutgoingMessage.prototype

@@ -43,30 +43,6 @@ describe.each([
   })
 })
 
-it('leaves to node a name of a file that is not in ASCII, which node writes in its own way', async () => {
-  const plain = replyOf(200, Buffer.from('text'))
-  const named = (name: string): Reply => ({
-    ...plain,
-    fields: [...plain.fields, 'Content-Disposition', `attachment; filename="${name}"`],
-    checkedNames: [...(plain.checkedNames ?? []), 'content-disposition'],
-  })
-  for (const [name, isPrepared] of [
-    ['u.txt', true],
-    ['\u00fc.txt', false],
-  ] as const) {
-    const sent: boolean[] = []
-    await bytesOf(
-      (response) => {
-        sent.push(sendPrepared(response, named(name), undefined))
-        if (!sent.at(-1)) sendReply(response, named(name))
-      },
-      'GET',
-      1,
-    )
-    expect(sent).toEqual([isPrepared])
-  }
-})
-
 it('does not take what was prepared for another reply', async () => {
   const reply = replyOf(200, Buffer.from('mine'))
   const answers = [reply, reply, { ...reply, fields: [...reply.fields, 'X-More', '1'], checkedNames: undefined }]
