@@ -105,12 +105,12 @@ export class KoaExchange implements Exchange<Context> {
     this.#outer = outer
     const restore = changeFields(ctx.req, changes)
     const { inputs } = recording
+    // A sealed context takes none. Through the Proxy of a watched one, it would be set slowly.
+    Reflect.set(ctx, 'fallbackCache', recording.handle)
     if (inputs !== undefined) watch(ctx, recording, inputs)
     const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
     if (isRecorded) onceClosed(ctx.res, () => recording.leave())
     if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
-    // A sealed context takes none.
-    Reflect.set(ctx, 'fallbackCache', recording.handle)
     try {
       await this.#next()
     } catch (error) {

@@ -20,10 +20,13 @@ export function isClosed(response: ServerResponse): boolean {
   return stream === undefined ? response.destroyed : stream.destroyed || stream.aborted
 }
 
-/** Calls a listener of `close`, also if the client left before: a handler that notices may never end the response. */
+/**
+ * Calls a listener of `close`, also if the client left before: a handler that notices may never end the response. The
+ * event is emitted once, so that its listener need not be removed.
+ */
 export function onceClosed(response: ServerResponse, listener: () => void): void {
   if (isClosed(response)) process.nextTick(() => listener.call(response))
-  else response.once('close', listener)
+  else response.on('close', listener)
 }
 
 /**

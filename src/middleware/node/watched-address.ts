@@ -88,10 +88,27 @@ const ADDRESS: ReadonlySet<string> = new Set([
 ])
 
 /** The inputs of all unanswered requests of a connection; with pipelining there may be several. */
+class WatchingInputs {
+  readonly #all: InputsRead[] = []
+
+  add(inputs: InputsRead): void {
+    this.#all.push(inputs)
+  }
+
+  delete(inputs: InputsRead): void {
+    const at = this.#all.indexOf(inputs)
+    if (at >= 0) this.#all.splice(at, 1)
+  }
+
+  note(): void {
+    for (const inputs of this.#all) inputs.address()
+  }
+}
+
 const WATCHING: unique symbol = sharedSymbol('watching') as never
 
 interface Watched {
-  [WATCHING]?: Set<InputsRead>
+  [WATCHING]?: Pick<WatchingInputs, 'add' | 'delete'>
 }
 
 type WatchedSocket = Socket & Watched
@@ -100,15 +117,15 @@ type WatchedSocket = Socket & Watched
  * Replaces properties of a connection by accessors, once per connection. All connections share the functions: with their
  * own, each would have a shape of its own, which no inline cache of Node.js knows.
  */
-function watchSocket(socket: WatchedSocket): Set<InputsRead> {
-  const watching = new Set<InputsRead>()
+function watchSocket(socket: WatchedSocket): WatchingInputs {
+  const watching = new WatchingInputs()
   socket[WATCHING] = watching
   for (const name of ADDRESS) {
     const known = descriptorOf(socket, name)
     if (known === undefined) continue
     const accessor: OwnAccessor = {
       get() {
-        for (const inputs of watching) inputs.address()
+        watching.note()
         return known.get === undefined ? known.value : known.get.call(socket)
       },
       // Node.js assigns some of them during a renegotiation.

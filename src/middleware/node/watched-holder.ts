@@ -18,22 +18,33 @@ export function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: 
   const before = isPlain(own) ? valuesOf(own) : { ...valuesOf(own) }
   const watched = watchedRecord(own, new HolderWatch(prefix, own, before, inputs))
   // The property may be fixed, so that nothing that is read from it is seen.
-  if (!Reflect.set(parent, prefix, watched)) inputs.filled(`${prefix}:*`, false)
+  if (!hold(parent, prefix, watched)) inputs.filled(`${prefix}:*`, false)
   inputs.onClose(() => {
-    if (heldBy(parent, prefix) === watched) Reflect.set(parent, prefix, own)
+    if (heldBy(parent, prefix) === watched) hold(parent, prefix, own)
   })
   return before
 }
 
 /** What a response has as its locals, or a context as its state. */
 interface Holding {
-  readonly locals?: unknown
-  readonly state?: unknown
+  locals?: unknown
+  state?: unknown
 }
 
 function heldBy(parent: Holding, prefix: 'locals' | 'state'): unknown {
   // A separate expression for each name, because V8 does not optimize accesses with a varying name.
   return prefix === 'locals' ? parent.locals : parent.state
+}
+
+/** Returns false if the property is fixed. By name, as {@link heldBy}; `Reflect.set` is slow for both names. */
+function hold(parent: Holding, prefix: 'locals' | 'state', value: object): boolean {
+  try {
+    if (prefix === 'locals') parent.locals = value
+    else parent.state = value
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** All own values, those of hidden properties and of getters too. */

@@ -146,8 +146,9 @@ class WatchedText implements OwnAccessor {
 
 /** Koa's `originalUrl`. That of Express is not watched: routers read it for each layer. */
 export function watchOriginalUrl(holder: object, inputs: InputsRead): void {
+  if (inputs.keyedParameters === undefined) return
   const own = Object.getOwnPropertyDescriptor(holder, 'originalUrl')
-  if (inputs.keyedParameters === undefined || own === undefined || own.get !== undefined) return
+  if (own === undefined || own.get !== undefined) return
   const watched = new WatchedUrl(holder, own, inputs)
   layAccessor(holder, 'originalUrl', watched, true)
   inputs.onClose(() => watched.restore(own))
