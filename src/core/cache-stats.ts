@@ -38,7 +38,7 @@ export interface CacheStats {
   readonly keyPrefix: string
   readonly circuitBreakerState: 'closed' | 'open' | 'half_open'
   readonly circuitBreakerFailureCount: number
-  /** False while Redis is configured but not trusted. */
+  /** False while Redis is configured but not trusted, and while it refuses lookups. */
   readonly connected: boolean
   /**
    * Why Redis cannot be used, or which commands it refuses: a message from Redis, which begins with an error code

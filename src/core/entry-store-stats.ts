@@ -68,7 +68,7 @@ export function entryStoreStats({ memory, mirror, shared, shadow }: MeasuredStor
     changes: coherence?.changes?.stats() ?? NO_CHANGES,
     commandsInFlight: connection?.tier.inFlight ?? 0,
     redisReads: store?.reader.reads.stats(),
-    isConnected: connection === undefined ? !isConfigured : connection.isConnected,
+    isConnected: connection === undefined ? !isConfigured : connection.isUsed,
     redisError: connection === undefined ? failure?.message : connection.error,
     circuitState: connection?.breaker.state ?? 'closed',
     circuitFailures: connection?.breaker.failures ?? 0,

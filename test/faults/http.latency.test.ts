@@ -93,7 +93,7 @@ describe.each([
     }
   })
 
-  it('are answered in time where several keys are looked up: a variant that nobody has asked for', async () => {
+  it('are answered in time where several keys are looked up: a new variant', async () => {
     const redisTimeout = 300
     const cache = new FallbackCache({ redis: server.url, redisTimeout, logger: { info: () => {}, warn: () => {} } })
     const http = request(appOf(cache))

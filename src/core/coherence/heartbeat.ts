@@ -78,7 +78,9 @@ export class Heartbeat {
     const { headKey } = this.#log
     return this.#tier
       .run(async () => {
-        const reply = await this.#port.send(headKey, ['GET', headKey])
+        // The command of lookups, so that what is refused to them is refused here too.
+        const replies = await this.#port.send(headKey, [this.#port.isCluster ? 'GET' : 'MGET', headKey])
+        const reply = Array.isArray(replies) ? replies[0] : replies
         await this.#duties.follow(reply === null || reply === undefined ? undefined : String(reply), askedAt)
       }, 'read')
       .catch(() => {})

@@ -142,6 +142,11 @@ export class RedisConnection {
     return this.#link.state === 'connected'
   }
 
+  /** Whether lookups are answered by Redis: it is connected, and does not refuse them. */
+  get isUsed(): boolean {
+    return this.isConnected && !this.#refusals.refusesReads
+  }
+
   /** A promise for the first connection while it is being made; `undefined` afterwards. */
   get starting(): Promise<void> | undefined {
     return this.#link.state === 'starting' ? this.#link.whenStarted : undefined

@@ -44,6 +44,7 @@ export class Refusals {
   readonly #onBegin: (refusal: RedisRefusal) => void
   readonly #onEnd: (refusal: RedisRefusal) => void
   readonly #active = new Map<string, Active>()
+  #refusesReads = false
 
   constructor(
     clock: Clock,
@@ -60,6 +61,11 @@ export class Refusals {
   /** Whether any refusal is going on. */
   get isAny(): boolean {
     return this.#active.size > 0
+  }
+
+  /** Whether the last command for a lookup was refused. */
+  get refusesReads(): boolean {
+    return this.#refusesReads
   }
 
   /** The refusal that started first, of those still going on. */
@@ -79,6 +85,7 @@ export class Refusals {
 
   /** Records that a working Redis refused a command. */
   begin(code: string, error: Error, purpose: Purpose): void {
+    if (purpose === 'read') this.#refusesReads = true
     const lastAt = this.#clock.monotonic()
     const active = this.#active.get(code)
     if (active !== undefined) {
@@ -98,6 +105,7 @@ export class Refusals {
 
   /** Records that a command succeeded, which may end refusals. */
   worked(purpose: Purpose): void {
+    if (purpose === 'read') this.#refusesReads = false
     const now = this.#clock.monotonic()
     for (const [code, active] of this.#active) {
       if (now - active.lastAt < quietFor) continue
