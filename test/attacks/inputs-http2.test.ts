@@ -108,6 +108,39 @@ describe('node:http2', () => {
     }
   })
 
+  it.each([
+    ['node:http2', () => nodeListener((req) => req.headers.host)],
+    ['Koa 3', () => koaListener((ctx) => ctx.get('host'))],
+    ['Koa 2', () => koaListener((ctx) => ctx.get('host'), Koa2 as unknown as typeof Koa)],
+  ])('hands no page that was made from Host, or without one, to the other visitors: %s', async (_, listener) => {
+    for (const order of [
+      [{}, { host: 'shop.example' }],
+      [{ host: 'shop.example' }, {}],
+    ] as const) {
+      const get = await serve(listener())
+      const first = [await get(order[0]), await get(order[1])].map(({ body }) => body)
+      expect(new Set(first).size).toBe(2)
+      const again = [await get(order[0]), await get(order[1])]
+      expect(again.map(({ body }) => body)).toEqual(first)
+      for (const { status } of again) expect(status).toContain('hit')
+    }
+  })
+
+  it('makes no variants of what was made from the host that the framework has found', async () => {
+    const get = await serve(koaListener((ctx) => [ctx.host, ctx.hostname, ctx.origin]))
+    await get({ host: 'shop.example' })
+    expect((await get()).status).toContain('hit')
+  })
+
+  it('leaves one stream to request and response', async () => {
+    const cached = fallbackCache({ ttl: 60 })
+    open.push(() => cached.close())
+    const get = await serve((req, res) =>
+      cached(req, res, () => void res.end(String(Reflect.get(req, 'stream') === Reflect.get(res, 'stream')))),
+    )
+    expect((await get()).body).toBe('true')
+  })
+
   it('leaves a stream that can be used behind the cache', async () => {
     const get = await serve(
       nodeListener((req) => {

@@ -1,5 +1,5 @@
 import type { CacheControl } from '../syntax/cache-control.js'
-import { type Fields, fieldValue } from '../syntax/fields.js'
+import { type Fields, fieldValue, hasField } from '../syntax/fields.js'
 import { cookieValue } from './cookie-values.js'
 import type { InputsPolicy } from './inputs-policy.js'
 import type { InputsRead } from './inputs-read.js'
@@ -84,12 +84,21 @@ function isTold(input: string, { filledBy }: InputsRead, { selecting, policy }: 
 /** Whether the key or another rule already distinguishes requests by this field. */
 function isCovered(name: string, context: InputsContext): boolean {
   const { request, storage, policy } = context
-  if (ORIGIN_FIELDS.has(name) || varies(name, context) || policy.ignored.has(name)) return true
+  if (varies(name, context) || policy.ignored.has(name)) return true
+  if (ORIGIN_FIELDS.has(name)) return name.startsWith('x-') || isCertain(name, request.headers)
   if (CONTENT_FIELDS.has(name) && METHODS_WITH_CONTENT.has(request.method)) return true
   // A request with a credential never gets a response stored without. Proxies send an empty field for anonymous
   // visitors.
   const isCredential = name === 'authorization' || storage.isCredentialField?.(name) === true
   return isCredential && !storage.reuseForCredentials && fieldValue(request.headers, name) !== ''
+}
+
+/**
+ * Whether each request with the same key has this field of the origin, too: requests of HTTP/2 may lack Host, and those of
+ * HTTP/1.1 lack `:authority`.
+ */
+function isCertain(name: string, headers: Fields): boolean {
+  return hasField(headers, name) && (name !== 'host' || !hasField(headers, ':authority'))
 }
 
 /** Fields from which the origin of a request is derived, which is part of the key; see `otherOrigin`. */

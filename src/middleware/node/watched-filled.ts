@@ -25,9 +25,7 @@ export function watchFilled(request: IncomingMessage, response: ServerResponse, 
 }
 
 function watchStreams(request: IncomingMessage, response: ServerResponse, inputs: InputsRead): void {
-  if (request.httpVersionMajor < 2) return
-  watchStream(request, inputs)
-  watchStream(response, inputs)
+  if (request.httpVersionMajor > 1) watchStream([request, response], inputs)
 }
 
 /** The identifier of a session that is not used yet is that of one visitor, too. */

@@ -5,11 +5,11 @@ import { isAskedOfAll } from './watched-fields.js'
 type Message = object & { readonly stream?: object | undefined }
 
 /**
- * Records reads of the stream of an HTTP/2 request or response: of the session, which has the address of the client, and
- * of what middleware in front may have set there.
+ * Records reads of the stream of an HTTP/2 request and its response: of the session, which has the address of the client,
+ * and of what middleware in front may have set there.
  */
-export function watchStream(message: Message, inputs: InputsRead): void {
-  const { stream } = message
+export function watchStream(messages: readonly Message[], inputs: InputsRead): void {
+  const stream = messages[0]?.stream
   if (stream === undefined) return
   const watched = new Proxy(stream, {
     get(target, name) {
@@ -18,8 +18,12 @@ export function watchStream(message: Message, inputs: InputsRead): void {
     },
     set: (target, name, value) => Reflect.set(target, name, value),
   })
-  Object.defineProperty(message, 'stream', { get: () => watched, enumerable: false, configurable: true })
-  inputs.onClose(() => Reflect.deleteProperty(message, 'stream'))
+  for (const message of messages) {
+    // A response has none once it has ended.
+    if (message.stream !== stream) continue
+    Object.defineProperty(message, 'stream', { get: () => watched, enumerable: false, configurable: true })
+    inputs.onClose(() => Reflect.deleteProperty(message, 'stream'))
+  }
 }
 
 function note(stream: object, name: string | symbol, inputs: InputsRead): void {
