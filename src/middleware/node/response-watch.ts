@@ -1,11 +1,12 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
-import type { FieldValue, Onward, Recording, Reply } from '../../http/port/index.js'
-import { countSent, hasHadFields, hideFields, layFields, type SentBytes, setField } from '../node-internals/index.js'
+import type { Onward, Recording, Reply } from '../../http/port/index.js'
+import { countSent, hasHadFields, hideFields, type SentBytes } from '../node-internals/index.js'
 import { bytesOf, callbackOf, copied, inOnePiece, isChunk } from './chunk.js'
 import { hasDeparted } from './departure.js'
 import { HandlerHead } from './handler-head.js'
 import { endingWith, HeldAnswer, type SendingMethods, sendsItself } from './held-answer.js'
-import { type NodeRequest, putHead } from './node-response.js'
+import { type LaidFields, layOver, NONE_LAID, putInstead, takeOff } from './laid-fields.js'
+import type { NodeRequest } from './node-response.js'
 import { ResponseFieldsWatch } from './watched-response-fields.js'
 import { foldHead, isStatusOfAnswer } from './write-head.js'
 
@@ -37,7 +38,7 @@ export class ResponseWatch {
   #ended = false
   #isPaused = false
   /** Fields that the recording has set over the handler's, with their previous values. */
-  #laid: (readonly [name: string, value: FieldValue | number | undefined])[] = NONE_LAID
+  #laid: LaidFields = NONE_LAID
 
   constructor(request: NodeRequest, response: ServerResponse, recording: Recording, restore: () => void) {
     this.#request = request
@@ -170,15 +171,7 @@ export class ResponseWatch {
       if (this.head.whole === undefined) this.#hold(onward.instead)
       return
     }
-    const { fields, checkedNames } = onward
-    if (fields.length > 0) {
-      this.#laid = []
-      for (let at = 0; at < fields.length; at += 2) {
-        const name = String(fields[at])
-        this.#laid.push([name, setField(response, checkedNames?.[at / 2] ?? name.toLowerCase())])
-      }
-    }
-    layFields(response, fields, checkedNames)
+    this.#laid = layOver(response, onward)
   }
 
   #hold(reply: Reply): void {
@@ -217,16 +210,8 @@ export class ResponseWatch {
     return sendsItself(this.#response, this.#before)
   }
 
-  /** Removes the fields of the application, except those that outer middleware had set, and sets those of the reply. */
   #putInstead(reply: Reply): void {
-    const response = this.#response
-    const { sendDate } = response
-    for (const name of response.getHeaderNames()) if (this.head.outer[name] === undefined) response.removeHeader(name)
-    for (const name of Object.keys(this.head.outer)) response.setHeader(name, this.head.outer[name] ?? '')
-    // Node.js interprets the removal of Date as a request to send no Date.
-    response.sendDate = sendDate
-    if (this.#request.httpVersionMajor === 1) response.statusMessage = ''
-    putHead(response, reply, this.#before)
+    putInstead(this.#request, this.#response, reply, { fields: this.head.outer, methods: this.#before })
   }
 
   /** If Node.js rejects the head or the end, the handler may respond differently, so the recording is aborted. */
@@ -249,10 +234,7 @@ export class ResponseWatch {
     this.#held?.withdraw()
     this.#held = undefined
     this.#waitsFor = undefined
-    for (const [name, value] of this.#laid) {
-      if (value === undefined) response.removeHeader(name)
-      else response.setHeader(name, value)
-    }
+    takeOff(response, this.#laid)
     this.#laid = NONE_LAID
   }
 
@@ -260,15 +242,8 @@ export class ResponseWatch {
   #endAfter(before: Promise<unknown>, args: unknown[], whole: Uint8Array | string | undefined): ServerResponse {
     const response = this.#response
     if (!response.headersSent) {
-      if (
-        whole !== undefined &&
-        !response.hasHeader('content-length') &&
-        !response.hasHeader('transfer-encoding') &&
-        hasBody(response) &&
-        sendsItself(response, this.#before)
-      ) {
+      if (whole !== undefined && needsLength(response) && sendsItself(response, this.#before))
         response.setHeader('Content-Length', Buffer.byteLength(whole))
-      }
       this.#orUndo(() => this.#pass(this.#before.writeHead, [response.statusCode]))
     }
     const isOfNode = 'finished' in response && !('stream' in response)
@@ -316,10 +291,10 @@ export class ResponseWatch {
   }
 }
 
-const NONE_LAID: [name: string, value: FieldValue | number | undefined][] = []
-
-function hasBody(response: ServerResponse): boolean {
-  return response.statusCode !== 204 && response.statusCode !== 304
+/** Whether Node.js would set Content-Length at the end of a body of one piece. */
+function needsLength(response: ServerResponse): boolean {
+  if (response.statusCode === 204 || response.statusCode === 304) return false
+  return !response.hasHeader('content-length') && !response.hasHeader('transfer-encoding')
 }
 
 function nothing(): void {}
