@@ -1,5 +1,4 @@
 import { brand } from '../../core/brand.js'
-import type { FinishedResponse } from '../port/finished-response.js'
 import { ownBytes } from '../port/own-bytes.js'
 import type { Onward, Recording, ResponseHead } from '../port/recording.js'
 import type { Reply } from '../port/reply.js'
@@ -8,14 +7,13 @@ import { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { isClientError, isStaleIfErrorStatus } from '../rules/stale.js'
 import type { Storable } from '../rules/storable.js'
-import { refuseBody } from '../rules/storable-body.js'
-import { type Combination, combine } from '../store/combined-parts.js'
-import { encodingsToMake } from '../store/encodings.js'
-import { type RecordedHead, withEntityTag } from '../store/recorded-response.js'
+import { combine } from '../store/combined-parts.js'
+import type { RecordedHead } from '../store/recorded-response.js'
 import type { RouteFields } from '../store/route-fields.js'
 import type { StoredHead } from '../store/stored-head.js'
 import type { CacheStatus } from '../syntax/cache-status.js'
-import { type FieldList, fieldValue } from '../syntax/fields.js'
+import type { FieldList } from '../syntax/fields.js'
+import { ArrivingResponse } from './arriving-response.js'
 import { BodyCollector } from './body-collector.js'
 import type { Landing } from './flight.js'
 import type { HandlerTrace } from './handler-trace.js'
@@ -45,16 +43,13 @@ export class ResponseRecorder implements Recording {
   protected isDone = false
   /** Whether an inner middleware has taken over the work. */
   protected isRelieved = false
-  #recorded: RecordedHead | undefined
-  #combined: Combination | undefined
+  /** The response, once its head was recorded. */
+  #arriving: ArrivingResponse | undefined
   #body: BodyCollector | undefined
   #failed = false
   #hasBegun = false
   /** The client disconnected before the handler ended the response. */
   #hasLeft = false
-  #isWhole = false
-  /** Status and fields of the response as the route made them. */
-  #made: Pick<FinishedResponse, 'status' | 'fields'> | undefined
   /** Whether the response is complete, but `cacheIf` or `tags` of the route is still pending. */
   #awaitsRoute = false
 
@@ -117,7 +112,7 @@ export class ResponseRecorder implements Recording {
     if (this.#awaitsRoute) return
     this.#abandon()
     // The handler may never end it: then its bytes would be held until maxHandlerTime.
-    if (!this.isDone && this.#recorded !== undefined && this.#isCutShort(this.#recorded)) this.refuse('aborted')
+    if (!this.isDone && this.#arriving?.isCutShort(true) === true) this.refuse('aborted')
   }
 
   abort(reason: 'aborted' | 'trailers' | 'fault'): void {
@@ -181,19 +176,17 @@ export class ResponseRecorder implements Recording {
     const body = this.#bytesOf(whole)
     const misfit = refusalOfForm(this, head.status, own, body ?? whole) ?? (this.#hasLeft ? 'aborted' : undefined)
     if (misfit !== undefined) return this.#refusing(head, own, misfit)
-    this.#isWhole = whole !== undefined
     const line = { status, reason: status === head.status ? head.reason : undefined }
     const tagged = combined === undefined ? body : undefined
     const recorded = this.heads.record({ line, route, storable, receivedAt, selecting, body: tagged })
     const repeats = body === undefined ? undefined : this.judgement.onBody(recorded, body)
     const refused = repeats ?? this.writer.refuses(this.of, recorded)
     if (refused !== undefined) return this.#refusing(head, own, refused)
-    this.#recorded = recorded
-    this.#combined = combined
-    this.#made = { status, fields: route.fields }
-    const unwanted = tagged === undefined ? undefined : this.say.ask(this.#made, tagged)
+    const made = { status, fields: route.fields }
+    const unwanted = tagged === undefined ? undefined : this.say.ask(made, tagged)
     if (unwanted !== undefined) return this.#refusing(head, own, unwanted)
     this.#body = this.#collector()
+    this.#arriving = new ArrivingResponse({ recorded, combined, made, isWhole: whole !== undefined }, this.#body)
     if (body === undefined) this.of.flight?.stream()
     else this.#body.takeWhole(body)
     return this.#storing(head, recorded, storable, body)
@@ -280,44 +273,11 @@ export class ResponseRecorder implements Recording {
   }
 
   #keep(): void {
-    const stored = this.#toStore()
+    const { judgement, say, heads, inputs, policy } = this
+    const judges = { judgement, say, heads, inputs }
+    const stored = this.#arriving?.complete(judges, policy.storage, this.#hasLeft) ?? 'incomplete'
     if (typeof stored === 'string') this.refuse(stored)
     else this.store(stored.recorded, stored.head, stored.body)
-  }
-
-  /** All parts of a complete response to be stored, or the reason why it is not stored. */
-  #toStore(): Reason | { readonly recorded: RecordedHead; readonly head: StoredHead; readonly body: Buffer } {
-    if (this.#recorded === undefined || this.#body === undefined) return 'incomplete'
-    const refusal = this.#refusalOfBody(this.#recorded, this.#body)
-    if (refusal !== undefined) return refusal
-    const recorded = this.judgement.onEnd(this.#recorded)
-    if (typeof recorded === 'string') return recorded
-    const received = this.#body.join()
-    const body = this.#combined === undefined ? received : this.#combined.bodyWith(received)
-    if (body === undefined) return 'incomplete'
-    const repeats = this.judgement.onBody(recorded, body)
-    if (repeats !== undefined) return repeats
-    const head = withEntityTag(recorded, body)
-    const encodings = encodingsToMake(this.heads.codings, body.length)
-    this.inputs?.close()
-    const unwanted = this.say.isAsked || this.#made === undefined ? undefined : this.say.ask(this.#made, body)
-    return unwanted ?? { recorded, head: encodings === undefined ? head : { ...head, encodings }, body }
-  }
-
-  #refusalOfBody(recorded: RecordedHead, { length }: BodyCollector): Reason | undefined {
-    if (this.#isCutShort(recorded)) return 'aborted'
-    return refuseBody(this.#arriving(recorded), { length, ended: true, trailers: false }, this.policy.storage)
-  }
-
-  /** Whether the client has left a body of which no declared length can show that it is complete. */
-  #isCutShort(recorded: RecordedHead): boolean {
-    if (!this.#hasLeft || this.#isWhole) return false
-    return fieldValue(this.#arriving(recorded).fields, 'content-length') === undefined
-  }
-
-  /** The head of the response whose body arrives, which may be a part of what is recorded. */
-  #arriving({ stored, fields }: RecordedHead): Pick<FinishedResponse, 'status' | 'fields'> {
-    return this.#combined?.arriving ?? { status: stored.status, fields }
   }
 
   async #storeLater(recorded: RecordedHead, head: StoredHead, body: Buffer): Promise<void> {
