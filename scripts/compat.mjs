@@ -95,6 +95,7 @@ export const ROWS = [
   { name: 'Rollup 4, to ESM and CommonJS', bundler: 'rollup', install: ROLLUP },
   { name: 'webpack 5, to ESM and CommonJS', bundler: 'webpack', install: 'webpack@5' },
   { name: 'ncc 0.45, to ESM and CommonJS', bundler: 'ncc', install: '@vercel/ncc@0.45' },
+  { name: 'Next.js 16, by Turbopack and webpack', bundler: 'next', install: 'next@16 react@19 react-dom@19 ioredis@6' },
 ]
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2))
@@ -142,11 +143,11 @@ async function runProgram({ framework = '', bundler, reads, install, runtime, no
   const args = [...(runtime?.args ?? []), ...program, folder]
   const { status, signal, stderr } = spawnSync(binary, args, {
     encoding: 'utf8',
-    timeout: 300_000,
+    timeout: 600_000,
     env: { ...process.env, ...env },
   })
   if (status === 0) return resultOf({ bundler, reads })
-  console.log(signal === null ? stderr : `${stderr}\nended by ${signal}: it may have taken more than five minutes`)
+  console.log(signal === null ? stderr : `${stderr}\nended by ${signal}: it may have taken more than ten minutes`)
   return 'failed'
 }
 
@@ -155,6 +156,7 @@ async function runProgram({ framework = '', bundler, reads, install, runtime, no
 /** @param {Kind & { readonly framework: string }} row */
 function programOf({ framework, bundler, reads }) {
   if (reads) return ['scripts/compat-inputs.mjs']
+  if (bundler === 'next') return ['scripts/compat-next.mjs']
   return bundler === undefined ? ['scripts/compat-program.mjs', framework] : ['scripts/compat-bundle.mjs', bundler]
 }
 
