@@ -33,7 +33,7 @@ export interface CoveredCount {
 }
 
 /** Combines the receipts of invalidations in several caches. */
-export function together(receipts: readonly Invalidation[]): Invalidation {
+export function combinedReceipt(receipts: readonly Invalidation[]): Invalidation {
   const [first, ...others] = receipts
   if (first === undefined) throw new TypeError('there must be a receipt')
   return others.reduce(both, first)

@@ -5,7 +5,7 @@ import {
   type InvalidateSettings,
   readInvalidateOptions,
 } from '../../core/invalidate-options.js'
-import { together } from '../../core/receipt.js'
+import { combinedReceipt } from '../../core/receipt.js'
 import { GroupTags } from '../rules/groups.js'
 import { type Invalidate, namedPaths, optionsAmong } from './named-paths.js'
 import { prefixesOfPath } from './primary-key.js'
@@ -73,14 +73,16 @@ export class Invalidations {
     if (caches.size === 1) return first
     const how = readInvalidateOptions(options, 'invalidateTags')
     const others = Array.from(caches).filter((cache) => cache !== this.cache)
-    return together(await Promise.all([first, ...others.map((cache) => engineOf(cache).invalidateTags(tags, how))]))
+    return combinedReceipt(
+      await Promise.all([first, ...others.map((cache) => engineOf(cache).invalidateTags(tags, how))]),
+    )
   }
 
   /** Invalidates the responses that belong to one of these groups of an origin (RFC 9875, section 3). */
   async invalidateGroups(origin: string, groups: readonly string[]): Promise<Invalidation> {
     const tags = this.#groupTags.of(origin, groups)
     const all = Array.from(this.caches, (cache) => engineOf(cache).invalidateTags(tags, HARD))
-    return together(await Promise.all(all))
+    return combinedReceipt(await Promise.all(all))
   }
 
   /** The caches of this middleware and of inner ones. */
@@ -110,7 +112,7 @@ export class Invalidations {
       byCache.set(one.cache, prefixes)
     }
     const all = Array.from(byCache, ([cache, prefixes]) => engineOf(cache).invalidatePrefixes([...prefixes], how))
-    return together(await Promise.all(all))
+    return combinedReceipt(await Promise.all(all))
   }
 }
 

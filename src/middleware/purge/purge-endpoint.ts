@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type Clock, settledWithin } from '../../core/clock.js'
 import type { FallbackCache, InvalidateOptions, Invalidation } from '../../core/fallback-cache.js'
-import { together } from '../../core/receipt.js'
+import { combinedReceipt } from '../../core/receipt.js'
 import { type ParsedRequest, readContent } from '../node/index.js'
 import { HandledIds, type SharedIds } from './handled-ids.js'
 import type { PurgeSettings } from './purge-options.js'
@@ -127,7 +127,7 @@ export class PurgeEndpoint {
     // A process that is missing in one of them has not applied all.
     const [first, ...rest] = all.map(({ confirmedBy }) => confirmedBy)
     const confirmedBy = first?.filter((name) => rest.every((names) => names?.includes(name) === true))
-    return { ...together(all), confirmedBy }
+    return { ...combinedReceipt(all), confirmedBy }
   }
 }
 
