@@ -12,9 +12,9 @@ import {
 } from '../middleware/express.js'
 import { tellContextActs } from './context-acts.js'
 import { type FetchInfo, fetchWithNode } from './fetch-with-node.js'
-import { observeOwn, ownValues } from './hono-own.js'
 import { bindingsOf, observeBindings, observedRecord, showChangedFields, showRewritten } from './hono-request.js'
 import { endWithWhole, namesOfFields, sendHeadLate } from './late-head.js'
+import { observeOwn, ownValues } from './own-values.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
 
 /** The options of {@link fallbackCache}; functions in them are called with the request of Node.js (`c.env.incoming`). */
