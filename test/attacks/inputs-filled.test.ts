@@ -593,3 +593,38 @@ describe('an input with a new value in nearly every run', () => {
     }
   })
 })
+
+it('stores nothing that was made from what middleware in front has set after next() in an object that it has kept', async () => {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  const app = express5()
+  app.use((req, res, next) => {
+    const { locals } = res
+    const who = req.get('x-who')
+    next()
+    if (who !== undefined) locals.who = who
+  })
+  app.get('/page', cached, async (_req, res) => {
+    await new Promise(setImmediate)
+    res.send(`for ${res.locals.who}`)
+  })
+  await isTold(await visit(app))
+})
+
+it('stores what routes set in res.locals themselves, and read again', async () => {
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  const app = express5()
+  app.use((_req, res, next) => {
+    Object.assign(res.locals, { lang: 'en', none: Number.NaN })
+    next()
+  })
+  app.get('/page', cached, (_req, res) => {
+    Object.assign(res.locals, { lang: 'de' }).title = 'title'
+    Object.defineProperty(res.locals, 'more', { value: 1, configurable: true })
+    res.send([res.locals.lang, res.locals.title, res.locals.more, res.locals.none].join())
+  })
+  const get = await visit(app)
+  expect((await get('ann')).text).toBe('de,title,1,NaN')
+  expect((await get('bob')).isHit).toBe(true)
+})

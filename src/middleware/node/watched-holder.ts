@@ -77,6 +77,9 @@ class HolderWatch implements RecordReader {
     }
     const value = this.#before[name]
     const input = `${this.#prefix}:${name}`
+    const now = Object.getOwnPropertyDescriptor(this.#own, name)
+    // Middleware in front has kept the object, and set the value after it has called `next()`.
+    if (now !== undefined && 'value' in now && !Object.is(now.value, value)) this.#inputs.filled(input, false)
     const isCompared = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
     if (!isCompared || !this.#isAll || isIdentifierName(name)) noteRead(input, name, value, this.#inputs)
   }
