@@ -56,7 +56,7 @@ describe.skipIf(promtool === undefined && process.env.PROMETHEUS !== 'required')
     expect(run(['check', 'rules', 'examples/monitoring/alerts.yml'])).toContain('7 rules found')
   })
 
-  it('finds each alert where it belongs, and no other: test rules', () => {
+  it('finds each alert where it belongs, and no other: test rules', { timeout: 120_000 }, () => {
     expect(run(['test', 'rules', 'test/observe/alerts.yml'])).toContain('SUCCESS')
   })
 })
