@@ -5,6 +5,7 @@
 
 export { readDistinct } from './distinct-fields.js'
 export { answerEarly, type Unopened } from './early-answers.js'
+export { keepFileName } from './file-names.js'
 export type { MadeResponses } from './made-responses.js'
 export { matchingPrototypes } from './matching-prototypes.js'
 export { NoSocket, requestOn, responseOn } from './no-socket.js'

@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import { isPlain } from '../../core/plain-object.js'
 import type { FieldChanges, FieldValue, Reply } from '../../http/port/index.js'
-import { layFields, layStoredFields } from '../node-internals/index.js'
+import { keepFileName, layFields, layStoredFields } from '../node-internals/index.js'
 import { SMALL } from './chunk.js'
 import { type SendingMethods, sendsItself } from './held-answer.js'
 import { isRecorded } from './outer-fields.js'
@@ -52,7 +52,7 @@ export function putHead(response: ServerResponse, reply: Reply, methods: Sending
  */
 export function layReply(response: ServerResponse, reply: Reply, methods: SendingMethods = response): void {
   const { fields, checkedNames, isLengthAdded } = reply
-  if (checkedNames === undefined && fields.some(isDisposition)) hideLength(response)
+  if (checkedNames === undefined) keepFileName(response, fields)
   // Another cache in front has to see which fields are set behind it.
   const lay = isRecorded(response) ? layFields : layStoredFields
   if (!isLengthAdded || sendsItself(response, methods)) {
@@ -61,15 +61,6 @@ export function layReply(response: ServerResponse, reply: Reply, methods: Sendin
   }
   const at = fields.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'content-length')
   lay(response, at < 0 ? fields : [...fields.slice(0, at), ...fields.slice(at + 2)])
-}
-
-function isDisposition(name: FieldValue): boolean {
-  return name.length === 19 && String(name).toLowerCase() === 'content-disposition'
-}
-
-/** Node.js reads the letters of Content-Disposition as UTF-8 if it knows the length of the body; see RFC 6266, section 4.3. */
-function hideLength(response: ServerResponse): void {
-  Object.defineProperty(response, '_contentLength', { get: () => null, set: () => {}, configurable: true })
 }
 
 const { end } = OutgoingMessage.prototype
