@@ -61,11 +61,18 @@ describe('MemoryTier', () => {
     const { tier, evicted } = make(100, 2000)
     tier.put('a', slot('old'))
     tier.put('b', slot('other'))
+    expect(tier.put('b', slot('other'))).toBe(true)
     expect(tier.put('a', slot('x'.repeat(3000)))).toBe(false)
     expect(tier.peek('a')).toBeUndefined()
     expect(tier.keys()).toEqual(['b'])
     expect(evicted).toEqual([])
     expect(tier.stats().entries).toBe(1)
+  })
+
+  it('counts the texts beside a large body twice, as strings of two bytes', () => {
+    const { tier } = make(100)
+    tier.put('a', slot('x'.repeat(100_000), 'meta', ['tag']))
+    expect(tier.stats().bytes).toBe(100_000 + 2 * ('meta'.length + '["tag"]'.length) + 'a'.length + 620)
   })
 
   it('counts the buffer that a large body has to itself', () => {

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { mayReuse, mayReuseOnError, type Reusable, requestControl } from '../../../src/http/rules/reusable.js'
+import {
+  isForSeveral,
+  mayReuse,
+  mayReuseOnError,
+  type Reusable,
+  requestControl,
+} from '../../../src/http/rules/reusable.js'
 import { isStaleIfErrorStatus, staleWindows } from '../../../src/http/rules/stale.js'
 import { parseCacheControl } from '../../../src/http/syntax/cache-control.js'
 
@@ -62,6 +68,8 @@ describe('mayReuse', () => {
     ['5.2.1.2 nor against s-maxage', 's-maxage=60', 'max-stale', 61, 'stale'],
     ['5.2.1.2 nor against no-cache', 'max-age=60, no-cache', 'max-stale', 61, 'no-cache'],
     ['5.2.1.2 max-stale takes the limit of max-age', 'max-age=60', 'max-stale, max-age=62', 65, 'stale'],
+    ['5.2.1.2 not beside no-cache', 'max-age=60', 'max-stale, no-cache', 65, 'stale'],
+    ['5.2.1.2 not beside min-fresh', 'max-age=60', 'max-stale, min-fresh=1', 65, 'stale'],
     ['5.2.1.2 and takes what is below it', 'max-age=60', 'max-stale, max-age=70', 65, 'max-stale'],
     ['5.2.1.3 min-fresh that is left', 'max-age=60', 'min-fresh=30', 30, 'fresh'],
     ['5.2.1.3 min-fresh that is not left', 'max-age=60', 'min-fresh=30', 30.001, 'request'],
@@ -107,6 +115,17 @@ describe('mayReuse', () => {
         expect(mayReuseOnError(response, request, at(age))).toBe(false)
       }),
     )
+  })
+})
+
+describe('isForSeveral', () => {
+  it.each([
+    ['max-age=60', 59, true],
+    ['max-age=60', 60, false],
+    ['max-age=60, stale-while-revalidate=30', 61, true],
+    ['max-age=60, no-cache', 10, false],
+  ])('RFC 9111, 4: %s at an age of %d', (control, age, isShared) => {
+    expect(isForSeveral(stored(control), at(age))).toBe(isShared)
   })
 })
 
