@@ -69,6 +69,10 @@ export const library = {
 /** What scripts find by name: the part of the standard library that they use. */
 export const globals: Readonly<Record<string, LuaValue>> = {
   type: typeOf,
+  error: (value) => {
+    const told = value instanceof Table ? value.fields.get('err') : value
+    throw new ErrorReply(textOf(told))
+  },
   tonumber: toNumber,
   string: tableOf({
     sub: (text, from, to = -1) => {

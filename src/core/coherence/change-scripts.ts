@@ -1,4 +1,4 @@
-import { Script } from '../tiers/script.js'
+import { readFunction, Script } from '../tiers/script.js'
 
 /** Number of changes that the ring in Redis holds; a process that is further behind asks Redis for each key once. */
 export const ringSize = 4096
@@ -12,7 +12,7 @@ export const changeBytes = 16
  *
  * A note that cannot be written, also because another program wrote a value of another type there, leaves a gap in the ring, which tells its readers that they do not know what changed.
  */
-export const noteChange = `
+export const noteChange = `${readFunction}
 local function noteChange(headKey, ringKey, head, name)
   if type(head) ~= 'string' then return nil end
   local front, count, rest = string.match(head, '^(%d+ %S+ %d+ %S+ %d+ %d+ %S+ c)(%d+)(.*)$')
@@ -30,7 +30,7 @@ end
 /** Notes a change in a life of the log. Returns the ticket and the number of the change, which may be ''. */
 export const noteInLife = `${noteChange}
 local function noteInLife(headKey, ringKey, life, name, ticket)
-  local head = redis.pcall('GET', headKey)
+  local head = read(redis.pcall('GET', headKey))
   local isSame = type(head) == 'string' and string.match(head, '^%d+ (%S+) ') == life
   return ticket .. ' ' .. (isSame and noteChange(headKey, ringKey, head, name) or '')
 end

@@ -33,18 +33,18 @@ local function isThisEntry(old)
 end
 local head
 if KEYS[2] then
-  head = redis.pcall('GET', KEYS[2])
+  head = read(redis.pcall('GET', KEYS[2]))
   local life, at = string.match(type(head) == 'string' and head or '', '^%d+ (%S+) (%d+) ')
   if life ~= ARGV[3] then return say('behind') end
   if at ~= ARGV[8] then
-    local records = redis.pcall('XRANGE', KEYS[3], ARGV[8], '+', 'COUNT', ${mostUnread + 1})
+    local records = read(redis.pcall('XRANGE', KEYS[3], ARGV[8], '+', 'COUNT', ${mostUnread + 1}))
     if records.err or #records > ${mostUnread} or not records[1] or records[1][1] ~= ARGV[8] .. '-0' then return say('behind') end
     for index = 2, #records do
       if string.find(records[index][2][4], ARGV[9], 1, true) then return say('behind') end
     end
   end
 end
-local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
+local old = read(redis.pcall('GETRANGE', KEYS[1], 0, 255))
 if type(old) == 'string' then
   ${carried}
   if retired and ARGV[7] ~= retired and not string.find(ARGV[10], retired, 1, true) then return say(retired) end
@@ -76,11 +76,11 @@ return say(count and '1 ' .. count or '1')
  * change is noted after a deletion or a write, because then a full Redis accepts the note.
  */
 export const retireScript = new Script(`${noteChange}
-local old = redis.pcall('GETRANGE', KEYS[1], 0, 255)
+local old = read(redis.pcall('GETRANGE', KEYS[1], 0, 255))
 local id = ARGV[2]
 if type(old) ~= 'string' then return { '', id, '' } end
 local function note()
-  if KEYS[2] then noteChange(KEYS[2], KEYS[3], redis.pcall('GET', KEYS[2]), ARGV[7]) end
+  if KEYS[2] then noteChange(KEYS[2], KEYS[3], read(redis.pcall('GET', KEYS[2])), ARGV[7]) end
 end
 local met = ''
 local at, ttl = '0', tonumber(ARGV[3])

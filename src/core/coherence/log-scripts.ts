@@ -1,4 +1,4 @@
-import { Script } from '../tiers/script.js'
+import { readFunction, Script } from '../tiers/script.js'
 import { protocol } from './head.js'
 
 /**
@@ -7,7 +7,7 @@ import { protocol } from './head.js'
  * position as its score. Every append checks and updates all three, so a key that was evicted, deleted or restored
  * separately is noticed.
  */
-const shared = `
+const shared = `${readFunction}
 local function parse(text)
   if type(text) ~= 'string' then return nil end
   local life, at, nonce, floor, born, run, more =
@@ -22,13 +22,13 @@ local function setHead(head)
   return text
 end
 local function newestRecord()
-  local records = redis.pcall('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+  local records = read(redis.pcall('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1))
   local record = not records.err and records[1]
   if not record then return nil end
   return { at = string.match(record[1], '^%d+'), nonce = record[2][2] }
 end
 local function hasMarks(head)
-  local score = redis.pcall('ZSCORE', KEYS[3], '=' .. head.life)
+  local score = read(redis.pcall('ZSCORE', KEYS[3], '=' .. head.life))
   return type(score) == 'string' and tonumber(score) == tonumber(head.at)
 end
 local function isWhole(head, newest)
@@ -84,7 +84,7 @@ end
  * have lost the newest records without a trace, so another life begins.
  */
 export const openScript = new Script(`${shared}${begin}
-local text = redis.pcall('GET', KEYS[1])
+local text = read(redis.pcall('GET', KEYS[1]))
 local head = parse(text)
 if type(text) == 'string' and not head then
   local other = string.match(text, '^(%d+) %S+ %d+ ')
@@ -114,7 +114,7 @@ return { 'open', text, first[1][1], run, limit and limit ~= '0' and policy or ''
  * openScript}.
  */
 export const rotateScript = new Script(`${shared}${begin}
-local head = parse(redis.pcall('GET', KEYS[1]))
+local head = parse(read(redis.pcall('GET', KEYS[1])))
 if not head or head.life ~= ARGV[4] then return 0 end
 begin(ARGV[1] .. 'r', ARGV[2], ARGV[3], runOf(), head, newestRecord())
 return 1
@@ -124,7 +124,7 @@ return 1
  * Whether the log is complete, and still has this life and server run. KEYS as in {@link openScript}; ARGV: life, ms.
  */
 export const vouchScript = new Script(`${shared}
-local head = parse(redis.pcall('GET', KEYS[1]))
+local head = parse(read(redis.pcall('GET', KEYS[1])))
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return 0 end
 local run = runOf()
 if run ~= '-' and head.run ~= '-' and run ~= head.run then return 0 end
@@ -139,7 +139,7 @@ return 1
  * tombstone TTL, the record with its soft covers or `''`, covers for the marks.
  */
 export const appendScript = new Script(`${shared}
-local text = redis.pcall('GET', KEYS[1])
+local text = read(redis.pcall('GET', KEYS[1]))
 local head = parse(text)
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return { 0 } end
 local at = digits(position(tonumber(head.at), ARGV[2]))

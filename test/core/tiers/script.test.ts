@@ -42,7 +42,7 @@ describe('Script', () => {
   })
 
   it('hands on any other error, and does not run twice', async () => {
-    const wrong = new Script(`return redis.call('LPUSH', KEYS[1], 'x')`)
+    const wrong = new Script(`return redis.call('ZCARD', KEYS[1])`)
     await server.command('SET', 'text', 'x')
     await expect(wrong.run(port, ['text'], [])).rejects.toThrow('WRONGTYPE')
     await expect(wrong.run(port, ['text'], [])).rejects.toThrow('WRONGTYPE')
