@@ -102,8 +102,8 @@ export class KoaResponseHead implements ResponseHead {
   /** The reason phrase that Koa sends if there is no body. */
   readonly #message: string | undefined
 
-  /** The body, if Koa sends it as text. */
-  readonly #text: unknown
+  /** The body, or its text; `undefined` if not known yet. */
+  readonly #body: Buffer | string | undefined
 
   /**
    * @param outer - `undefined` if only the head itself matters
@@ -114,7 +114,7 @@ export class KoaResponseHead implements ResponseHead {
     this.outer = outer?.values ?? NO_OUTER_FIELDS
     this.#outerFields = outer
     this.#ctx = ctx
-    this.#text = body
+    this.#body = body
     this.#message = ctx.res.headersSent || ctx.req.method === 'HEAD' ? undefined : messageOf(ctx)
   }
 
@@ -154,7 +154,7 @@ export class KoaResponseHead implements ResponseHead {
   }
 
   fields(): FieldList {
-    return inWireText(this.#fields(), this.outer, this.#text, this.#ctx.res.end)
+    return inWireText(this.#fields(), this.outer, this.#body, this.#ctx.res.end)
   }
 
   #fields(): FieldList {
