@@ -93,7 +93,7 @@ function forwardedFields(request: IncomingMessage, { headers, protocol, host }: 
   const own = 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
   return {
     ...(protocol === own ? {} : { 'x-forwarded-proto': protocol }),
-    ...(host === headers.host ? {} : { 'x-forwarded-host': host }),
+    ...(host === (headers.host ?? headers[':authority']) ? {} : { 'x-forwarded-host': host }),
   }
 }
 
