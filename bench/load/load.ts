@@ -113,8 +113,9 @@ function readWrk(said: string): Driven {
 }
 
 async function driveOurselves(port: number, load: Load): Promise<Driven> {
-  const args = [`${built}/load.mjs`, JSON.stringify({ port, load, call: calls })]
-  const child = spawnPinned(1, process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawnPinned(1, process.execPath, [`${built}/load.mjs`], { stdio: ['pipe', 'pipe', 'inherit'] })
+  // Not an argument, which Linux limits to 128 KiB: there may be tens of thousands of paths.
+  child.stdin?.end(JSON.stringify({ port, load, call: calls }))
   const [said] = await Promise.all([child.stdout === null ? '' : text(child.stdout), once(child, 'exit')])
   return JSON.parse(said) as Driven
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Driven, Load } from './load.js'
@@ -5,7 +6,7 @@ import type { Driven, Load } from './load.js'
 // A load generator for what wrk cannot do, and for machines without it: keep-alive connections with one request at a
 // time each. It reads no more of an answer than its status and its Content-Length.
 
-const { port, load, call } = JSON.parse(process.argv[2] ?? '') as {
+const { port, load, call } = JSON.parse(readFileSync(0, 'utf8')) as {
   readonly port: number
   readonly load: Load
   readonly call: number
