@@ -14,6 +14,8 @@ const MACHINE = [
   'freeze redis',
   'kill redis',
   'restart redis',
+  'restore backup',
+  'crash loop',
   'flush redis',
   'evict entries',
   'fill redis',

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../simulation/random.js'
 import { ChaosProxy } from '../support/chaos-proxy.js'
@@ -176,6 +178,12 @@ class Soak {
           () => this.#restartRedis(kind === 'kill redis' ? duration : 0),
           'everything by accident',
         )
+      case 'restore backup':
+      case 'crash loop': {
+        const crashes = kind === 'crash loop' ? 2 + Math.round(2 * severity) : 1
+        const restore = (): Promise<void> => this.#restoreBackup(duration, crashes)
+        return this.#during(`redis: ${kind}, ${crashes}`, LETTERS, restore, 'everything perhaps')
+      }
       case 'flush redis':
         return this.#during('redis: FLUSHALL', LETTERS, () => this.#order('FLUSHALL'), 'everything on purpose')
       case 'evict entries':
@@ -205,6 +213,16 @@ class Soak {
     await this.#server.kill()
     await sleep(pause)
     await this.#server.restart()
+  }
+
+  /** Comes back with the data of a while ago, once or several times: each time, what was written since is lost. */
+  async #restoreBackup(age: number, crashes: number): Promise<void> {
+    await this.#order('SAVE')
+    for (let crash = 0; crash < crashes; crash++) {
+      await sleep(age / crashes)
+      await this.#restartRedis(0)
+    }
+    rmSync(join(this.#server.directory, 'dump.rdb'))
   }
 
   /** Everything that is no part of a log: what an eviction policy for keys with a lifetime may take. */
