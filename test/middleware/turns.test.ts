@@ -90,7 +90,11 @@ describe.skipIf(process.env.SKIP_REDIS === '1')('applications on one Redis', () 
     const cores = [await core(), await core(), await core()]
     const apps = cores.map((one) => expressApp(one))
     release()
-    for (const app of apps) expect((await get(app, '/page')).text).toBe('run 1')
+    for (const app of apps) {
+      expect((await get(app, '/page')).text).toBe('run 1')
+      // The client has the response before Redis has it.
+      await until('Redis to have it', () => cores.every((one) => one.stats().commandsInFlight === 0) || undefined)
+    }
     held = new Promise((resolve) => {
       release = resolve
     })

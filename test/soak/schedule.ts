@@ -51,7 +51,7 @@ export function networkFaults(seed: number): Generator<NetworkFault> {
 
 /** What happens to machines, without end. */
 export function machineFaults(seed: number): Generator<MachineFault> {
-  return draw(new Random(seed ^ 0x5bd1e995), MACHINE, [300, 3_000], [50, 3_000])
+  return draw(new Random(seed ^ 0x5bd1e995), MACHINE, [200, 2_000], [50, 3_000])
 }
 
 /** As from a deck of cards: each kind comes once before any comes again. */
