@@ -11,6 +11,7 @@ import Koa from 'koa'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fallbackCache as expressCache } from '../../src/middleware/express.js'
 import { fallbackCache as koaCache } from '../../src/middleware/koa.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { ask, type Got } from './hosts/client.js'
 
 const open: { close(): Promise<unknown> }[] = []
@@ -108,6 +109,24 @@ it.each<[how: string, end: (stream: ServerHttp2Stream, end: () => void) => void]
   )
   for (const _ of ['first', 'second']) expect((await get()).body).toBe('page')
 })
+
+it.each([':authority', ':scheme', ':path', ':method', 'host'])(
+  'a background refresh finds %s as the client sent it',
+  async (name) => {
+    const clock = new ManualClock()
+    const cached = expressCache({ ttl: 60, staleWhileRevalidate: 60, clock })
+    open.push(cached)
+    let runs = 0
+    const get = await overHttp2((req, res) => cached(req, res, () => res.end(`${++runs} ${req.headers[name]}`)))
+    const { body } = await get()
+    const [, sent] = body.split(' ')
+    clock.advance(70_000)
+    expect((await get()).body).toBe(body)
+    await expect.poll(() => runs).toBe(2)
+    expect((await get()).body).toBe(`2 ${sent}`)
+    expect(runs).toBe(2)
+  },
+)
 
 async function overHttp1(listener: RequestListener): Promise<() => Promise<Got>> {
   const server = createServer(listener)

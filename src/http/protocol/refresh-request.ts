@@ -13,9 +13,9 @@ export interface Carrying {
 }
 
 /**
- * Makes the request that refreshes a stored response, from a client's request. It keeps the Host field (`:authority` over
- * HTTP/2), the fields and single cookies that select the stored response, and for QUERY the fields that describe the
- * content. If the `key` or `user` option added a part of the key, it keeps all fields except conditions and
+ * Makes the request that refreshes a stored response, from a client's request. It keeps the Host field (`:authority` and
+ * `:scheme` over HTTP/2), the fields and single cookies that select the stored response, and for QUERY the fields that
+ * describe the content. If the `key` or `user` option added a part of the key, it keeps all fields except conditions and
  * connection-specific fields.
  */
 export function refreshRequest(request: RequestHead, carrying: Carrying): RequestHead {
@@ -32,7 +32,7 @@ function carriedFields(request: RequestHead, { selecting, isNamed }: Carrying): 
   const content = request.method === 'QUERY' ? CONTENT_FIELDS : []
   // They are part of the key then, because a handler may trust proxies where the application does not.
   const origin = request.otherOrigin === undefined ? [] : FORWARDED_FIELDS
-  for (const name of [...names, ...content, ...origin, 'host', ':authority']) {
+  for (const name of [...names, ...content, ...origin, 'host', ':authority', ':scheme']) {
     const value = headers[name]
     if (value !== undefined) carried[name] = value
   }
