@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path'
 export type RedisState = 'up' | 'frozen' | 'down'
 
 const NAMES = ['redis-server', 'valkey-server']
+const MOST_ATTEMPTS = 5
 const MORE_FOLDERS = ['/usr/local/bin', '/opt/homebrew/bin', '/usr/bin']
 
 /**
@@ -40,11 +41,18 @@ export class PrivateRedis {
     process.once('exit', () => this.#cleanUp())
   }
 
-  /** Starts one and resolves when it answers. */
+  /** Starts one and resolves when it answers. Another program may take the port before it does: then on another one. */
   static async start(binary: string): Promise<PrivateRedis> {
-    const redis = new PrivateRedis(binary, await freePort())
-    await redis.restart()
-    return redis
+    for (let attempt = 1; ; attempt++) {
+      const redis = new PrivateRedis(binary, await freePort())
+      try {
+        await redis.restart()
+        return redis
+      } catch (error) {
+        await redis.stop()
+        if (attempt === MOST_ATTEMPTS) throw error
+      }
+    }
   }
 
   get state(): RedisState {
