@@ -34,6 +34,8 @@ export const UNHURRIED = '--project=unhurried'
  * }} How
  */
 
+/** @typedef {import('./outcomes-reporter.mjs').FileOutcome} FileOutcome */
+
 /**
  * `notes` says, a paragraph each, what failed and what passed only when it was run again.
  *
@@ -42,22 +44,38 @@ export const UNHURRIED = '--project=unhurried'
 
 /**
  * Runs vitest and shows what it prints. All that goes wrong without a failed test (a file that does not load, an error
- * outside the tests, a crash) counts as one failed.
+ * outside the tests, a crash) counts as one failed. Where CI is set, a file of which a hook failed is run again, as vitest does with a
+ * test.
  *
  * @param {readonly string[]} args
  * @param {How} [how]
  * @returns {Promise<Counts>}
  */
 export async function runVitest(args, how = {}) {
+  const { code, files } = await runOnce(args, how)
+  const broken = process.env.CI ? files.filter(({ failures }) => failures.length > 0) : []
+  if (broken.length === 0) return countsOf(files, code)
+  const options = args.filter((arg, at) => arg.startsWith('-') || args[at - 1] === '-t')
+  const again = await runOnce([...options, ...broken.map(({ path }) => relative(process.cwd(), path))], how)
+  const whole = files.filter((file) => !broken.includes(file))
+  const { notes, ...counts } = countsOf([...whole, ...again.files], again.code)
+  return { ...counts, notes: [...broken.map(noteOnRepeat), ...notes] }
+}
+
+/**
+ * @param {readonly string[]} args
+ * @param {How} how
+ * @returns {Promise<{ readonly code: number, readonly files: readonly FileOutcome[] }>}
+ */
+async function runOnce(args, how) {
   const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-vitest-'))
-  const report = join(folder, 'report.json')
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const outcomes = join(folder, 'outcomes.json')
+  const reporters = ['--reporter=default', '--reporter=./scripts/outcomes-reporter.mjs']
+  const cache = ['--experimental.fsModuleCache', `--experimental.fsModuleCachePath=${COMPILED}`]
   try {
-    const cache = ['--experimental.fsModuleCache', `--experimental.fsModuleCachePath=${COMPILED}`]
-    const code = await run(how, ['node_modules/vitest/vitest.mjs', 'run', ...cache, ...reporters, ...args])
-    const counts = readCounts(report)
-    if (code === 0 || counts.failed > 0) return counts
-    return { ...counts, failed: 1, notes: [...counts.notes, `✗ vitest ended with ${code} and no failed test`] }
+    const env = { ...how.env, OUTCOMES: outcomes }
+    const code = await run({ ...how, env }, ['node_modules/vitest/vitest.mjs', 'run', ...cache, ...reporters, ...args])
+    return { code, files: readOutcomes(outcomes) }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -151,47 +169,58 @@ function run(
   })
 }
 
-/** @typedef {{ status: string, fullName: string, failureMessages: string[] }} Test */
-/** @typedef {{ status: string, name: string, message: string, assertionResults: Test[] }} TestFile */
-
 /**
- * @param {string} report
- * @returns {Counts}
+ * None if vitest ended before it could write them.
+ *
+ * @param {string} path
+ * @returns {FileOutcome[]}
  */
-function readCounts(report) {
+function readOutcomes(path) {
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
-      readFileSync(report, 'utf8'),
-    )
-    return {
-      passed: numPassedTests,
-      failed: numFailedTests + testResults.filter(failedToLoad).length,
-      skipped: numPendingTests + numTodoTests,
-      notes: testResults.flatMap(notesOn),
-    }
+    return JSON.parse(readFileSync(path, 'utf8'))
   } catch {
-    return { passed: 0, failed: 0, skipped: 0, notes: [] }
+    return []
   }
 }
 
-/** @param {TestFile} file */
-function failedToLoad(file) {
-  return file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed')
+/**
+ * @param {readonly FileOutcome[]} files
+ * @param {number} code with which vitest ended
+ * @returns {Counts}
+ */
+function countsOf(files, code) {
+  const tests = files.flatMap((file) => file.tests)
+  const count = (/** @type {string} */ wanted) => tests.filter(({ state }) => state === wanted).length
+  const failed = count('failed') + files.filter(failedOutsideTests).length
+  const notes = files.flatMap(notesOn)
+  const counts = { passed: count('passed'), failed, skipped: count('skipped') + count('pending'), notes }
+  if (code === 0 || failed > 0) return counts
+  return { ...counts, failed: 1, notes: [...notes, `✗ vitest ended with ${code} and no failed test`] }
+}
+
+/** @param {FileOutcome} file */
+function failedOutsideTests({ failures, tests }) {
+  return failures.length > 0 && !tests.some(({ state }) => state === 'failed')
 }
 
 /**
- * @param {TestFile} file
+ * @param {FileOutcome} file
  * @returns {string[]}
  */
 function notesOn(file) {
-  const path = relative(process.cwd(), file.name)
-  const notes = failedToLoad(file) ? [`✗ ${path}\n${indented(file.message)}`] : []
-  for (const { status, fullName, failureMessages } of file.assertionResults) {
-    if (failureMessages.length === 0) continue
-    const outcome = status === 'failed' ? '✗' : `passed when run again (${failureMessages.length} failed before):`
-    notes.push(`${outcome} ${path} > ${fullName}\n${indented(failureMessages[0] ?? '')}`)
+  const path = relative(process.cwd(), file.path)
+  const notes = file.failures.map((failure) => `✗ ${path}\n${indented(failure)}`)
+  for (const { state, name, failures } of file.tests) {
+    if (failures.length === 0) continue
+    const outcome = state === 'failed' ? '✗' : `passed when run again (${failures.length} failed before):`
+    notes.push(`${outcome} ${path} > ${name}\n${indented(failures[0] ?? '')}`)
   }
   return notes
+}
+
+/** @param {FileOutcome} file */
+function noteOnRepeat({ path, failures }) {
+  return `run again, for a failed hook: ${relative(process.cwd(), path)}\n${indented(failures[0] ?? '')}`
 }
 
 /** Lines shown of a failure: a violation of the soak test has a timeline of up to sixty. */
