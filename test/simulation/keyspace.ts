@@ -63,7 +63,12 @@ export class Keyspace {
     XREVRANGE: ([key, end, start, ...count], now) => this.#rangeBackwards(key, start, end, count, now),
     XLEN: ([key], now) => this.#stream(key, now)?.records.length ?? 0,
     XTRIM: ([key, , , length], now) => trim(this.#stream(key, now), Number(length)),
-    ZADD: ([key, score, member], now) => this.#score(key, Number(score), text(member), now),
+    ZADD: ([key, ...rest], now) => {
+      const isOnlyKnown = text(rest[0]) === 'XX'
+      const [score, member] = isOnlyKnown ? rest.slice(1) : rest
+      if (isOnlyKnown && this.#sortedSet(key, now)?.scores.has(text(member)) !== true) return 0
+      return this.#score(key, Number(score), text(member), now)
+    },
     ZRANGE: ([key], now) => this.#ranked(key, now).flatMap(([name, score]) => [bulk(name), bulk(String(score))]),
     ZPOPMIN: ([key, count], now) => this.#popLowest(key, Number(count), now),
     ZREM: ([key, member], now) => (this.#sortedSet(key, now)?.scores.delete(text(member)) === true ? 1 : 0),

@@ -67,9 +67,11 @@ local function begin(life, seen, nonce, run, head, newest)
     if head then nonce = nonce .. '-knows:' .. head.life .. ':' .. head.at .. ':' .. head.at .. ':0'
     elseif redis.call('EXISTS', KEYS[3]) == 1 then covers = '["a"]' end
   end
-  if keepsMarks then redis.call('ZREM', KEYS[3], '=' .. head.life) else redis.call('DEL', KEYS[3]) end
+  if head then setHead(head) end
+  if not keepsMarks then redis.call('DEL', KEYS[3]) end
   redis.call('ZADD', KEYS[3], at, '=' .. life)
   redis.call('XADD', KEYS[2], at .. '-0', 'n', nonce, 'c', covers)
+  if keepsMarks then redis.pcall('ZREM', KEYS[3], '=' .. head.life) end
   local floor = keepsMarks and head.floor or (head or newest or covers ~= '[]') and at or '0'
   return setHead({ life = life, at = at, nonce = nonce, floor = floor, born = at, run = run, more = head and head.more or '' })
 end
@@ -135,6 +137,9 @@ return 1
 /**
  * Appends a record, and leaves a tombstone at each entry key.
  *
+ * A command that Redis refuses to this user ends the script, so those that write the head and the marks are first sent
+ * without an effect, and the record is appended after the tombstones: then no record is appended in part.
+ *
  * KEYS: head, log, marks, then entry keys. ARGV: life, last position seen, nonce, record, limits for records and marks,
  * tombstone TTL, the record with its soft covers or `''`, covers for the marks.
  */
@@ -143,6 +148,16 @@ local text = read(redis.pcall('GET', KEYS[1]))
 local head = parse(text)
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return { 0 } end
 local at = digits(position(tonumber(head.at), ARGV[2]))
+redis.call('SET', KEYS[1], text)
+redis.call('ZADD', KEYS[3], 'XX', 0, '=')
+local mayBeFull = redis.call('ZCARD', KEYS[3]) + #ARGV - 8 > tonumber(ARGV[6])
+if mayBeFull then redis.call('ZPOPMIN', KEYS[3], 0) end
+local existed = {}
+for index = 4, #KEYS do
+  local old = redis.pcall('GETRANGE', KEYS[index], 0, 255)
+  existed[#existed + 1] = type(old) == 'string' and old or ''
+  redis.call('SET', KEYS[index], 'fallback-cache/1 ' .. head.life .. ' ' .. at .. ' 0 0 0 0 0 0\\n', 'PX', ARGV[7])
+end
 if ARGV[8] == '' then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4])
 else
@@ -150,23 +165,17 @@ else
 end
 for index = 9, #ARGV do
   if ARGV[index] == 'a' then
-    redis.call('DEL', KEYS[3])
+    redis.pcall('DEL', KEYS[3])
     head.floor = at
   else
     redis.call('ZADD', KEYS[3], at, ARGV[index])
   end
 end
 redis.call('ZADD', KEYS[3], at, '=' .. head.life)
-if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[6]) then
+if mayBeFull and redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[6]) then
   local folded = redis.call('ZPOPMIN', KEYS[3], math.ceil(tonumber(ARGV[6]) / 4))
   local newest = folded[#folded]
   if tonumber(newest) + 1 > tonumber(head.floor) then head.floor = digits(tonumber(newest) + 1) end
-end
-local existed = {}
-for index = 4, #KEYS do
-  local old = redis.pcall('GETRANGE', KEYS[index], 0, 255)
-  existed[#existed + 1] = type(old) == 'string' and old or ''
-  redis.call('SET', KEYS[index], 'fallback-cache/1 ' .. head.life .. ' ' .. at .. ' 0 0 0 0 0 0\\n', 'PX', ARGV[7])
 end
 head.at = at
 head.nonce = ARGV[3]

@@ -3,7 +3,7 @@ import { type Logger, notify } from '../logger.js'
 import { shown } from '../option-checks.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import { Script } from '../tiers/script.js'
+import { readFunction, Script } from '../tiers/script.js'
 import { applicationName, applicationTag } from './application.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import { entryLabel } from './entry-label.js'
@@ -16,8 +16,8 @@ const claimPeriod = 600_000
 const retryPause = 10_000
 
 /** Claims the database for this application. Returns the owner if it is another application. ARGV: tag and name, ms. */
-const claimScript = new Script(`
-local owner = redis.pcall('GET', KEYS[1])
+const claimScript = new Script(`${readFunction}
+local owner = read(redis.pcall('GET', KEYS[1]))
 if type(owner) == 'string' and owner ~= ARGV[1] then return owner end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return ''

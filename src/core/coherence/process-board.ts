@@ -1,5 +1,5 @@
 import type { RedisPort } from '../tiers/redis-client.js'
-import { Script } from '../tiers/script.js'
+import { readFunction, Script } from '../tiers/script.js'
 import type { Coherence } from './coherence.js'
 import { ownName } from './names.js'
 import type { RedisConnection } from './redis-connection.js'
@@ -24,11 +24,11 @@ const longestName = 300
 const atOnce = 16
 
 /** The moment in ms of the clock of Redis; a key of another type, which only a stranger can have set, is replaced. */
-const begin = `
+const begin = `${readFunction}
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local function text(number) return string.format('%.0f', number) end
-if type(redis.pcall('ZCARD', KEYS[1])) ~= 'number' then redis.call('DEL', KEYS[1]) end
+if type(read(redis.pcall('ZCARD', KEYS[1]))) ~= 'number' then redis.call('DEL', KEYS[1]) end
 `
 
 /** KEYS: the board, the text of the process. ARGV: its name, its text, lifetime in ms, maximum number. */
