@@ -116,7 +116,7 @@ export function credentialNames(
 
 /** Whether a request field (name in lower case) may contain a secret of its sender. */
 export function isSecretField(name: string): boolean {
-  return name === 'authorization' || name === 'cookie' || name === 'proxy-authorization' || isCredentialField(name)
+  return name === 'authorization' || name === 'cookie' || isCredentialField(name)
 }
 
 /**
@@ -138,12 +138,12 @@ function isSigned(name: string, value: string): boolean {
   return name.endsWith('.sig') || /^"?s(?::|%3a)/i.test(value)
 }
 
-function someCredentialField(request: Fields, policy: CredentialPolicy, counts?: (name: string) => boolean): boolean {
+function someCredentialField(request: Fields, policy: CredentialPolicy, counts: (name: string) => boolean): boolean {
   const { isCredentialField: isOne } = policy
   if (isOne === undefined) return false
   for (const name of Object.keys(request)) {
     // Proxies send an empty field for anonymous visitors.
-    if (isOne(name) && request[name] !== undefined && request[name] !== '' && counts?.(name) !== false) return true
+    if (isOne(name) && request[name] !== undefined && request[name] !== '' && counts(name)) return true
   }
   return false
 }
