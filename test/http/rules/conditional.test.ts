@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   asksForWhole,
+  CONDITIONAL_FIELDS,
+  describesBody,
   isNotModified,
   isRangeApplicable,
   isStrongLastModified,
@@ -67,6 +69,7 @@ describe('isNotModified', () => {
     ['13.1.2 a tag with a comma', { 'if-none-match': '"x", "a,b"' }, { etag: '"a,b"' }, true],
     ['13.1.2 half a tag with a comma', { 'if-none-match': '"a' }, { etag: '"a,b"' }, false],
     ['13.1.2 repeated lines', { 'if-none-match': ['"x"', '"a"'] }, stored, true],
+    ['13.1.2 a tag without quotes, unchanged', { 'if-none-match': 'a, b' }, { etag: 'a, b' }, true],
     ['13.1.2 *', { 'if-none-match': '*' }, stored, true],
     ['13.1.2 * against a response without tag', { 'if-none-match': ' * ' }, {}, true],
     ['13.1.2 * inside a list', { 'if-none-match': '"x", *' }, stored, false],
@@ -191,6 +194,41 @@ describe('notModifiedFields', () => {
         ...['last-modified', 'vary'],
       ].sort(),
     )
+  })
+})
+
+describe('notModifiedFields of a response with a field that was removed', () => {
+  it('leaves it out', () => {
+    expect(Object.keys(notModifiedFields({ etag: '"a"', vary: undefined }))).toEqual(['etag'])
+  })
+})
+
+describe('describesBody', () => {
+  it.each([
+    ['content-encoding', true],
+    ['content-language', true],
+    ['content-length', true],
+    ['content-range', true],
+    ['content-type', true],
+    ['transfer-encoding', true],
+    ['content-location', false],
+    ['content-security-policy', false],
+    ['etag', false],
+  ])('RFC 9110, 15.4.5: of %s is %s', (name, expected) => {
+    expect(describesBody(name)).toBe(expected)
+  })
+})
+
+describe('CONDITIONAL_FIELDS', () => {
+  it('RFC 9110, 13.1: names the preconditions and Range', () => {
+    expect([...CONDITIONAL_FIELDS].sort()).toEqual([
+      'if-match',
+      'if-modified-since',
+      'if-none-match',
+      'if-range',
+      'if-unmodified-since',
+      'range',
+    ])
   })
 })
 

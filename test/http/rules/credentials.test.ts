@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import {
+  credentialNames,
   credentialsOf,
+  isSecretField,
   isSessionCookie,
   unservedCredential,
   unsharedCredential,
@@ -85,6 +87,23 @@ describe('isSessionCookie', () => {
   ])('takes %s for none', (name) => {
     expect(isSessionCookie(name)).toBe(false)
   })
+
+  it('takes the signature of a cookie for a session', () => {
+    expect(isSessionCookie('theme.sig')).toBe(true)
+    expect(isSessionCookie('.signal')).toBe(false)
+  })
+
+  it.each([
+    ['s:abc.def', true],
+    ['"s%3Aabc.def"', true],
+    ['S%3aabc.def', true],
+    ['css:dark', false],
+    ['items:3', false],
+    ['"items%3A3"', false],
+    ['s', false],
+  ])('takes the value %s for signed: %s', (value, expected) => {
+    expect(isSessionCookie('theme', value)).toBe(expected)
+  })
 })
 
 describe('credentialsOf', () => {
@@ -105,6 +124,9 @@ describe('credentialsOf', () => {
     [{ cookie: 'connect.sid' }, ['cookie']],
     [{ cookie: ['a=1', 'sid=2'] }, ['cookie']],
     [{ cookie: 'note=my session' }, []],
+    [{ cookie: 'sid; theme=dark' }, ['cookie']],
+    [{ 'x-forwarded-user': '', 'x-api-key': undefined }, []],
+    [{ 'x-forwarded-user': '', 'x-api-key': 'k' }, ['api-key']],
     [{ authorization: 'x', 'api-key': 'k', cookie: 'sid=1' }, ['authorization', 'api-key', 'cookie']],
   ])('%j carries %j', (request, expected) => {
     expect(credentialsOf(request, APPLICATION_STORAGE)).toEqual(expected)
@@ -114,6 +136,55 @@ describe('credentialsOf', () => {
     expect(credentialsOf({ authorization: 'x', 'api-key': 'k', cookie: 'sid=1' }, PROXY_STORAGE)).toEqual([
       'authorization',
     ])
+  })
+})
+
+describe('credentialNames', () => {
+  it('lists every credential with its kind, and no value', () => {
+    const request = {
+      authorization: 'x',
+      'x-api-key': 'k',
+      accept: '*/*',
+      'x-auth-token': 't',
+      cookie: 'sid=1; _ga=2; jwt=3',
+    }
+    expect(credentialNames(request, APPLICATION_STORAGE)).toEqual([
+      { kind: 'authorization', name: 'authorization' },
+      { kind: 'api-key', name: 'x-api-key' },
+      { kind: 'api-key', name: 'x-auth-token' },
+      { kind: 'cookie', name: 'sid' },
+      { kind: 'cookie', name: 'jwt' },
+    ])
+    expect(credentialNames({ accept: '*/*', cookie: '_ga=2' }, APPLICATION_STORAGE)).toEqual([])
+  })
+
+  it('passes the names and values of cookies to the policy without whitespace, and no cookie without a name', () => {
+    const seen: (readonly [string, string])[] = []
+    const isSessionCookie = (name: string, value: string) => seen.push([name, value]) > 0
+    const cookie = ' a = 1=2 ; s:b;c=, d=4;; =5;=6'
+    const names = credentialNames({ cookie }, { ...APPLICATION_STORAGE, isSessionCookie }).map(({ name }) => name)
+    expect(seen).toEqual([
+      ['a', '1=2'],
+      ['s:b', ''],
+      ['c', ''],
+      ['d', '4'],
+    ])
+    expect(names).toEqual(['a', 's:b', 'c', 'd'])
+  })
+})
+
+describe('isSecretField', () => {
+  it.each([
+    ['authorization', true],
+    ['proxy-authorization', true],
+    ['cookie', true],
+    ['x-api-key', true],
+    ['x-forwarded-user', true],
+    ['accept', false],
+    ['user-agent', false],
+    ['set-cookie', false],
+  ])('of %s is %s', (name, expected) => {
+    expect(isSecretField(name)).toBe(expected)
   })
 })
 

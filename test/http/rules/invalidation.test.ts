@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { invalidatedTargets, isSafe } from '../../../src/http/rules/invalidation.js'
+import { invalidatedTargets, isSafe, targetUri } from '../../../src/http/rules/invalidation.js'
 import type { Fields } from '../../../src/http/syntax/fields.js'
 
 const request = { method: 'POST', protocol: 'https', host: 'example.com:8443', url: '/things/1?x=2' }
@@ -79,6 +79,28 @@ describe('the absolute form of a request target', () => {
       { protocol: 'https', host: 'shop.example', url: '/a?b' },
       { protocol: 'https', host: 'shop.example', url: '/d' },
     ])
+    expect(invalidatedTargets({ ...request, url: 'http://shop.example/a/' }, { status: 200, fields: {} })).toEqual([
+      { protocol: 'https', host: 'shop.example', url: '/a/' },
+    ])
+    expect(invalidatedTargets({ ...request, url: 'http://[' }, { status: 200, fields: {} })).toEqual([])
     expect(invalidatedTargets({ ...request, url: '*' }, { status: 200, fields: {} }).length).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('targetUri', () => {
+  it('RFC 9110, 7.1: is the URI that was requested', () => {
+    expect(targetUri(request)?.href).toBe('https://example.com:8443/things/1?x=2')
+    expect(targetUri({ ...request, url: 'http://shop.example/a' })?.href).toBe('http://shop.example/a')
+  })
+
+  it('RFC 3986, 5.2: resolves a reference against it', () => {
+    expect(targetUri(request, '2?y')?.href).toBe('https://example.com:8443/things/2?y')
+    expect(targetUri(request, '//shop.example')?.href).toBe('https://shop.example/')
+  })
+
+  it('is undefined if the host or the reference cannot be parsed', () => {
+    expect(targetUri({ ...request, host: '[' })).toBeUndefined()
+    expect(targetUri({ ...request, host: '[' }, 'https://shop.example/')).toBeUndefined()
+    expect(targetUri(request, 'http://[')).toBeUndefined()
   })
 })
