@@ -43,7 +43,8 @@ export function answeredByDashboard(
 ): boolean {
   const { url = '/' } = request
   if (url !== DASHBOARD && !url.startsWith(`${DASHBOARD}/`) && !url.startsWith(`${DASHBOARD}?`)) return false
-  Object.assign(request, { baseUrl: DASHBOARD, originalUrl: url })
+  const below = url.slice(DASHBOARD.length)
+  Object.assign(request, { baseUrl: DASHBOARD, originalUrl: url, url: below.startsWith('/') ? below : `/${below}` })
   dashboard(request, response, () => response.writeHead(500).end())
   return true
 }

@@ -574,6 +574,61 @@ describe('the page', () => {
   })
 })
 
+describe('the path of the dashboard', () => {
+  const koa = (make: (cached: ReturnType<typeof koaFallbackCache>) => Koa): Promise<Host> => {
+    const cached = koaFallbackCache({ ttl: 60 })
+    return listening(make(cached).callback(), () => cached.close())
+  }
+  const ABOVE: Readonly<Record<string, () => Promise<Host>>> = {
+    'an application of Express in an application': () => {
+      const cached = fallbackCache({ ttl: 60 })
+      const inner = express().use('/__cache', cached.dashboard())
+      return listening(express().use('/admin', inner), () => cached.close())
+    },
+    'Express, whose URLs middleware has shortened': () => {
+      const cached = fallbackCache({ ttl: 60 })
+      const app = express().use((req, _res, next) => {
+        req.url = req.url.replace('/admin', '')
+        next()
+      })
+      return listening(app.use('/__cache', cached.dashboard()), () => cached.close())
+    },
+    'an application of Koa in an application': () =>
+      koa((cached) => new Koa().use(mount('/admin', new Koa().use(mount('/__cache', cached.dashboard()))))),
+    'Koa, whose URLs middleware has shortened': () =>
+      koa((cached) =>
+        new Koa()
+          .use((ctx, next) => {
+            ctx.url = ctx.url.replace('/admin', '')
+            return next()
+          })
+          .use(cached.dashboard()),
+      ),
+  }
+
+  it.each(Object.entries(ABOVE))('is found in %s', async (_name, start) => {
+    const { url } = await start()
+    expect((await fetch(`${url}/admin/__cache?a=b`)).url).toBe(`${url}/admin/__cache/`)
+    expect((await fetch(`${url}/admin/__cache/page.js`)).headers.get('content-type')).toMatch(/javascript/)
+    const told = (await (await fetch(`${url}/admin/__cache/api/overview?after=1`)).json()) as Told
+    expect(told.processes).toHaveLength(1)
+    expect(told.reasons).toBeUndefined()
+  })
+
+  it('is no path that something else was mounted at, which has passed the request on', async () => {
+    const { url } = await koa((cached) =>
+      new Koa()
+        .use(mount('/files', (_ctx, next) => next()))
+        .use(cached.dashboard())
+        .use((ctx) => {
+          ctx.body = 'of the application'
+        }),
+    )
+    for (const path of ['/files', '/files/', '/files/api/overview'])
+      expect([path, await (await fetch(url + path)).text()]).toEqual([path, 'of the application'])
+  })
+})
+
 describe('the options of the dashboard', () => {
   const cached = fallbackCache()
 

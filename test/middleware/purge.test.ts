@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import Router from '@koa/router'
 import express from 'express'
 import Koa from 'koa'
+import mount from 'koa-mount'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { leastRules } from '../../scripts/redis-commands.mjs'
 import { type FallbackCacheMiddleware, fallbackCache } from '../../src/middleware/express.js'
@@ -259,6 +260,21 @@ describe('the purge endpoint', () => {
     app.get('/time/:zone', (_req, res) => void res.send('hello'))
     const host = await listening(app, cached, () => cached.close())
     expect(await page(host)).toBe('hello')
+  })
+
+  it('leaves requests alone in Koa that something else was mounted for or routed to, and has passed on', async () => {
+    const cached = koaFallbackCache({ ttl: 60 })
+    const app = new Koa()
+    const router = new Router()
+    router.all('/routed', (_ctx, next) => next())
+    app.use(mount('/files', (_ctx, next) => next())).use(router.routes())
+    app.use(cached.purgeEndpoint({ secret: SECRET }))
+    app.use((ctx) => {
+      ctx.body = 'hello'
+    })
+    const host = await listening(app.callback(), cached, () => cached.close())
+    for (const path of ['/files', '/files/a', '/routed'])
+      expect([path, await page(host, path)]).toEqual([path, 'hello'])
   })
 
   it('is silent if middleware in front has answered, as does the dashboard', async () => {

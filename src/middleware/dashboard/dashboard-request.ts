@@ -5,21 +5,22 @@ import type { DashboardAnswer, DashboardRequest } from '../../dashboard/answer.j
 /**
  * A request to the dashboard.
  *
- * @param url - its URL, as the client has sent it
- * @param mountedAt - the path at which the application has mounted the dashboard
+ * @param below - the URL below the path of the dashboard, as the framework makes it; `'/'` for that path itself
+ * @param asked - the URL as the client has sent it
  * @param body - the parsed body, if middleware in front has read it
  */
 export function dashboardRequest(
   request: IncomingMessage,
-  url: string,
-  mountedAt: string,
+  below: string,
+  asked: string,
   body: unknown = (request as { readonly body?: unknown }).body,
 ): DashboardRequest {
-  const [path = '', query = ''] = url.split('?', 2)
+  const [path = '', query = ''] = below.split('?', 2)
+  const [sent = ''] = asked.split('?', 1)
   return {
     method: request.method ?? 'GET',
-    path: path.slice(mountedAt.length),
-    ownName: decoded(mountedAt.slice(mountedAt.lastIndexOf('/') + 1)),
+    path: path === '/' && !sent.endsWith('/') ? '' : path,
+    ownName: decoded(sent.slice(sent.lastIndexOf('/') + 1)),
     query: new URLSearchParams(query),
     headers: request.headers,
     readBody: (limit) =>

@@ -16,9 +16,9 @@ export function expressDashboard(watched: Watched, options: DashboardOptions<Req
   const door = new DashboardDoor<Request>(watched, options)
   let isSaid = false
   return (request, response, next) => {
-    const { baseUrl = '', originalUrl = '' } = request as Request
+    const { baseUrl = '', originalUrl = '', url } = request as Request
     if (baseUrl !== '') {
-      const asked = dashboardRequest(request, originalUrl, baseUrl)
+      const asked = dashboardRequest(request, url, originalUrl)
       door
         .answer(asked, request as Request)
         .then((answer) => sendAnswer(response, answer), next)

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { Context, Middleware } from 'koa'
 import { DashboardDoor, type DashboardOptions, dashboardRequest, sendAnswer, type Watched } from '../dashboard/index.js'
 import { checkedPath } from './checked-path.js'
+import { isMounted } from './mounted.js'
 
 /** The options of the dashboard in Koa. */
 export interface KoaDashboardOptions extends DashboardOptions<Context> {
@@ -21,13 +22,11 @@ export function koaDashboard(
   checkedPath(path, '/__cache')
   const door = new DashboardDoor<Context>(watched, options)
   return async (ctx, next) => {
-    // koa-mount sets it.
-    const { mountPath } = ctx as { readonly mountPath?: string }
-    const mountedAt = mountPath ?? path
-    const [asked = ''] = ctx.originalUrl.split('?', 1)
-    if (asked !== mountedAt && !asked.startsWith(`${mountedAt}/`)) return next()
+    const below = isMounted(ctx) ? ctx.path : `${ctx.path}/`.startsWith(`${path}/`) && ctx.path.slice(path.length)
+    if (below === false) return next()
     const { body } = ctx.request as { readonly body?: unknown }
-    const answer = await door.answer(dashboardRequest(ctx.req, ctx.originalUrl, mountedAt, body), ctx)
+    const asked = dashboardRequest(ctx.req, (below || '/') + ctx.search, ctx.originalUrl, body)
+    const answer = await door.answer(asked, ctx)
     if (answer.body instanceof Readable) {
       // Koa would report each page that stops watching as an error.
       ctx.respond = false
