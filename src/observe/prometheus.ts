@@ -6,6 +6,7 @@ import { FAMILIES, type Family, type RouteMeter } from './metric-families.js'
  */
 export interface MetricsRegistry {
   registerMetric(metric: never): unknown
+  getSingleMetric?(name: never): unknown
   readonly contentType?: string
 }
 
@@ -63,11 +64,20 @@ export function registerMetrics(registry: MetricsRegistry, source: MetricsSource
   const { name = 'default', routes = true } = options
   if (typeof name !== 'string' || name === '') throw new TypeError('the option name must be a non-empty string')
   if (typeof routes !== 'boolean') throw new TypeError('the option routes must be true or false')
-  const sources = registered.get(registry) ?? registerFamilies(registry)
+  const sources = knownSources(registry) ?? registerFamilies(registry)
   if (sources.has(name)) {
     throw new TypeError(`the registry has a cache named "${name}" already: give each one a name of its own`)
   }
   sources.set(name, { cache: source, byRoute: routes })
+}
+
+/** A gauge, whose name is the same in every format. */
+const A_METRIC = 'fallback_cache_memory_entries'
+
+/** The caches that the metrics of a registry read; `undefined` before the first one, and after `clear()`. */
+function knownSources(registry: MetricsRegistry): Map<string, Source> | undefined {
+  const isCleared = registry.getSingleMetric !== undefined && !registry.getSingleMetric(A_METRIC as never)
+  return isCleared ? undefined : registered.get(registry)
 }
 
 function registerFamilies(registry: MetricsRegistry): Map<string, Source> {

@@ -99,6 +99,20 @@ describe('registerMetrics', () => {
     expect(() => registerMetrics(registry, one, { name: 'one' })).toThrow('give each one a name of its own')
   })
 
+  it.each([
+    ['prom-client', () => new Registry()],
+    ['its successor', () => new Successor()],
+  ])('adds its metrics again to a registry of %s that was cleared', async (_name, make) => {
+    const registry = make() as Registry
+    const [before, after] = [new FallbackCache(), new FallbackCache()]
+    registerMetrics(registry, before)
+    registry.clear()
+    registerMetrics(registry, after)
+    await after.set('a', 1, 60)
+    expect(series(await registry.metrics())['fallback_cache_stores_total{cache="default"}']).toBe(1)
+    expect(() => registerMetrics(registry, after)).toThrow('give each one a name of its own')
+  })
+
   it('names counters for OpenMetrics registries once', async () => {
     const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>()
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
