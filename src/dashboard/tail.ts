@@ -10,6 +10,9 @@ const MOST_AT_ONCE = 50
 /** How often events are sent, in ms. */
 const SEND_EVERY = 500
 
+/** Characters that wait for a page to read them. */
+const MOST_UNREAD = 100_000
+
 /** After this time, in ms, a page has to ask again: it may no longer be permitted to watch. */
 const LONGEST = 600_000
 
@@ -34,47 +37,67 @@ interface Told {
   readonly text: string
 }
 
+/** One page that watches. */
+interface Watcher {
+  readonly stream: PassThrough
+  /** What the next message tells, and how many events it had no room for. */
+  waiting: Told[]
+  left: number
+}
+
 /** Shows the events of a cache while a page watches; listens to none otherwise. */
 export class Tail {
   readonly #cache: FallbackCache
-  #watchers = 0
+  readonly #watchers = new Set<Watcher>()
+  /** One of each event for all pages: an emitter warns of many listeners. */
+  readonly #listeners = NAMES.map((name) => ({ name, listener: (payload: object) => this.#tell(name, payload) }))
 
   constructor(cache: FallbackCache) {
     this.#cache = cache
   }
 
-  /** A stream of server-sent events, or `undefined` if too many pages watch already. */
+  /** A stream of server-sent events, or `undefined` if too many pages watch already. Ends when the cache is closed. */
   watch(): Readable | undefined {
-    if (this.#watchers >= MOST_WATCHERS) return undefined
-    this.#watchers++
+    if (this.#watchers.size >= MOST_WATCHERS) return undefined
     const stream = new PassThrough()
-    let waiting: Told[] = []
-    let left = 0
-    const listeners = NAMES.map((name) => {
-      const listener = (payload: object): void => {
-        if (waiting.length < MOST_AT_ONCE) waiting.push({ at: Date.now(), name, text: textOf(payload) })
-        else left++
-      }
-      this.#cache.on(name, listener)
-      return { name, listener }
-    })
-    const send = (): void => {
-      // A page that does not read gets nothing more until it has.
-      if (stream.writableLength > 100_000) left += waiting.length
-      else stream.write(`data: ${JSON.stringify({ events: waiting, left })}\n\n`)
-      waiting = []
-      left = 0
-    }
-    const timer = setInterval(send, SEND_EVERY).unref()
-    const end = setTimeout(() => stream.end(), LONGEST).unref()
+    const watcher: Watcher = { stream, waiting: [], left: 0 }
+    if (this.#watchers.size === 0) for (const { name, listener } of this.#listeners) this.#cache.on(name, listener)
+    this.#watchers.add(watcher)
+    const timer = setInterval(() => this.#send(watcher), SEND_EVERY).unref()
+    // A page that does not read would never come to the end.
+    const end = setTimeout(() => (stream.writableLength > 0 ? stream.destroy() : stream.end()), LONGEST).unref()
     stream.once('close', () => {
       clearInterval(timer)
       clearTimeout(end)
-      for (const { name, listener } of listeners) this.#cache.off(name, listener)
-      this.#watchers--
+      this.#watchers.delete(watcher)
+      if (this.#watchers.size === 0) for (const { name, listener } of this.#listeners) this.#cache.off(name, listener)
     })
     stream.write('retry: 2000\n\n')
     return stream
+  }
+
+  #tell(name: Told['name'], payload: object): void {
+    let told: Told | undefined
+    for (const watcher of this.#watchers) {
+      if (watcher.waiting.length >= MOST_AT_ONCE) watcher.left++
+      else {
+        told ??= { at: Date.now(), name, text: textOf(payload) }
+        watcher.waiting.push(told)
+      }
+    }
+  }
+
+  #send(watcher: Watcher): void {
+    const { stream, waiting, left } = watcher
+    if (stream.writableEnded) return
+    watcher.waiting = []
+    // A page that does not read gets nothing more until it has, and then the number of events that it has missed.
+    if (stream.writableLength > MOST_UNREAD) watcher.left = left + waiting.length
+    else {
+      watcher.left = 0
+      stream.write(`data: ${JSON.stringify({ events: waiting, left })}\n\n`)
+    }
+    if (this.#cache.isClosed) stream.end()
   }
 }
 

@@ -295,6 +295,15 @@ describe.each(Object.entries(HOSTS))('the dashboard in %s', (name, start) => {
     leaving.abort()
   })
 
+  it('lets the server close while a page watches', async () => {
+    const { server, url } = await start({})
+    const reply = await fetch(`${url}/__cache/api/events`)
+    const closed = new Promise((resolve) => server.close(resolve))
+    expect(await reply.text()).toMatch(/^retry/)
+    server.closeIdleConnections()
+    await closed
+  })
+
   it('ends the answer to HEAD, also where GET has events without end', async () => {
     const { url } = await start({})
     const watch = () => fetch(`${url}/__cache/api/events`, { method: 'HEAD', signal: AbortSignal.timeout(5000) })

@@ -40,9 +40,21 @@ export function sendAnswer(response: ServerResponse, { status, headers, body }: 
     response.end(body)
     return
   }
-  response.once('close', () => body.destroy())
+  // A stream without end would keep the server from closing.
+  const { server } = response.req.socket as { readonly server?: { readonly listening?: boolean } }
+  const watching = setInterval(() => {
+    if (server?.listening === false) response.end()
+  }, LOOK_EVERY).unref()
+  response.once('close', () => {
+    clearInterval(watching)
+    body.destroy()
+  })
+  body.once('close', () => response.end())
   body.pipe(response)
 }
+
+/** How often a stream looks whether its server closes, in ms. */
+const LOOK_EVERY = 500
 
 function isParsed(body: unknown): body is object {
   return typeof body === 'object' && body !== null
