@@ -3,8 +3,9 @@ import type { CacheStats } from '../index.js'
 /** How often the process is sampled, in ms. */
 export const SAMPLE_EVERY = 2000
 
-/** Samples that are kept: 15 minutes. */
+/** Samples that are kept, and for how long, in ms: 15 minutes, also if a busy or suspended process takes fewer of them. */
 const MOST_SAMPLES = 450
+const KEPT_FOR = MOST_SAMPLES * SAMPLE_EVERY
 
 /** Moments that are kept: outages, changes of the circuit breaker, faults. */
 const MOST_MOMENTS = 200
@@ -45,12 +46,15 @@ export interface Moment {
 
 /** The last minutes of one process. */
 export class History {
-  readonly #samples: Sample[] = []
+  #samples: Sample[] = []
   readonly #moments: Moment[] = []
 
   add(stats: CacheStats, at: number): void {
+    const samples = this.#samples
+    // After the clock was set back, a page would take no sample until it is as late again.
+    if ((samples.at(-1)?.at ?? 0) > at) this.#samples = []
+    else while (samples.length >= MOST_SAMPLES || (samples[0]?.at ?? at) <= at - KEPT_FOR) samples.shift()
     this.#samples.push(sampleOf(stats, at))
-    if (this.#samples.length > MOST_SAMPLES) this.#samples.shift()
   }
 
   note(kind: Moment['kind'], text: string, at: number): void {

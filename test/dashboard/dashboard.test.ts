@@ -654,9 +654,9 @@ describe('the options of the dashboard', () => {
     expect(() => koaFallbackCache().dashboard({ path: path as never })).toThrow(/path must begin with a slash/)
   })
 
-  it('need authorize, or public, in production', () => {
+  it.each(['production', 'Production ', 'prod', 'prod-eu'])('need authorize, or public, if NODE_ENV is %j', (name) => {
     const before = process.env.NODE_ENV
-    process.env.NODE_ENV = 'production'
+    process.env.NODE_ENV = name
     try {
       expect(() => cached.dashboard()).toThrow(/in production, give authorize/)
       expect(() => koaFallbackCache().dashboard()).toThrow(/in production, give authorize/)

@@ -13,6 +13,24 @@ function historyOf(isLost: (index: number) => boolean): History {
   return history
 }
 
+describe('a history', () => {
+  it('has 15 minutes, also of a process that is often suspended', () => {
+    const stats = new FallbackCache().stats()
+    const history = new History()
+    for (let index = 0; index < 450; index++) history.add(stats, index * 40_000)
+    const times = history.samplesAfter(0).map(({ at }) => at / 1000)
+    expect([times[0], times.at(-1)]).toEqual([449 * 40 - 880, 449 * 40])
+    expect(history.outline.length).toBeLessThanOrEqual(60)
+  })
+
+  it('begins anew if the clock is set back', () => {
+    const stats = new FallbackCache().stats()
+    const history = new History()
+    for (const at of [1_000_000, 1_002_000, 500_000, 502_000]) history.add(stats, at)
+    expect(history.samplesAfter(0).map(({ at }) => at)).toEqual([500_000, 502_000])
+  })
+})
+
 describe('the outline of a history', () => {
   it('has a sample for each half minute, and the last ones', () => {
     const times = historyOf(() => false).outline.map(({ at }) => at / 1000)

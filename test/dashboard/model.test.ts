@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { span } from '../../src/dashboard/page/format.js'
 import { intervals, kept, quantile, ratioOf, spans } from '../../src/dashboard/page/model.js'
 
 const none = { memory: 0, redis: 0, stale: 0, collapsed: 0, revalidated: 0, miss: 0, bypass: 0 }
@@ -44,9 +45,30 @@ describe('the samples that a page keeps', () => {
     ])
   })
 
+  it('are asked for anew after the clock was set back', () => {
+    const back = kept(kept(new Map(), [own], 0, 5000), [{ id: 'own', samples: [] }], -900_000, 3000)
+    expect(times(back)).toEqual([['own', [2000]]])
+    expect(times(kept(back, [own], 0, 5000))).toEqual([['own', [2000, 4000]]])
+  })
+
   it('are those of the processes that are there, of the last minutes', () => {
     const known = kept(new Map(), [own, { id: 'gone', samples: [sample(4000)] }], 0)
     expect(times(kept(known, [{ id: 'own', samples: [] }], 3000))).toEqual([['own', [4000]]])
+  })
+})
+
+describe('a long time', () => {
+  it.each([
+    [0, '0.0 s'],
+    [9.96, '10 s'],
+    [59.4, '59 s'],
+    [59.6, '1 min 0 s'],
+    [119.7, '2 min 0 s'],
+    [3599.9, '1 h 0 min'],
+    [7199, '2 h 0 min'],
+    [172_799, '2.0 days'],
+  ])('of %d s is %j', (seconds, text) => {
+    expect(span(seconds)).toBe(text)
   })
 })
 

@@ -44,9 +44,11 @@ export function duration(seconds) {
 
 /** A long time, such as the handler time saved. @param {number} seconds */
 export function span(seconds) {
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
-  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
+  if (seconds < 59.5) return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`
+  const whole = Math.round(seconds)
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 2880) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
   return `${(seconds / 86_400).toFixed(1)} days`
 }
 

@@ -43,11 +43,12 @@ export const WORDS = {
  * @param {ReadonlyMap<string, readonly Sample[]>} known by process
  * @param {readonly Pick<Process, 'id' | 'samples'>[]} processes
  * @param {number} oldest epoch ms
+ * @param {number} newest epoch ms; later ones are from before the clock was set back
  */
-export function kept(known, processes, oldest) {
+export function kept(known, processes, oldest, newest = Number.POSITIVE_INFINITY) {
   return new Map(
     processes.map(({ id, samples }) => {
-      const before = known.get(id) ?? []
+      const before = (known.get(id) ?? []).filter(({ at }) => at <= newest)
       const last = before.at(-1)?.at ?? 0
       const next = known.size > 0 && !known.has(id) ? [] : samples.filter(({ at }) => at > last)
       return [id, [...before, ...next].filter(({ at }) => at >= oldest)]

@@ -624,7 +624,7 @@ async function ask() {
 
 /** @param {Overview} overview */
 function receive(overview) {
-  state.samples = kept(state.samples, overview.processes, overview.at - 900_000)
+  state.samples = kept(state.samples, overview.processes, overview.at - 900_000, overview.at + 10_000)
   if (state.shown !== 'all' && !overview.processes.some(({ id }) => id === state.shown)) state.shown = 'all'
   state.overview = { ...overview, reasons: overview.reasons ?? state.overview?.reasons }
 }

@@ -5,7 +5,7 @@ import type { DashboardSettings } from '../../dashboard/dashboard.js'
 export interface DashboardOptions<Request = unknown> {
   /**
    * Decides who may use the dashboard. Called with each of its requests; may be asynchronous. Everything but `true`, and
-   * an error, is answered with 403. Required if `NODE_ENV` is `production`, unless `public` is true.
+   * an error, is answered with 403. Required if `NODE_ENV` begins with `prod`, unless `public` is true.
    */
   readonly authorize?: ((request: Request) => boolean | Promise<boolean>) | undefined
   /**
@@ -35,10 +35,15 @@ export function readDashboardOptions<Request>(options: DashboardOptions<Request>
   const authorize = callable(options.authorize, 'authorize')
   const environment = text(options.environment ?? process.env.NODE_ENV ?? 'development', 'environment', 40)
   const isPublic = flag(options.public, 'public') === true
-  if (authorize === undefined && !isPublic && process.env.NODE_ENV === 'production') {
+  if (authorize === undefined && !isPublic && isProduction(process.env.NODE_ENV)) {
     throw new Error(
       'dashboard() shows URLs and can be reached by everyone: in production, give authorize: (req) => boolean, or public: true if only operators can reach its address',
     )
   }
   return { authorize, isPublic, readOnly: flag(options.readOnly, 'readOnly') ?? true, environment }
+}
+
+/** Whether an environment is named so that the page shows it in red: `production`, `prod-eu`, `Production ` with a space. */
+function isProduction(name = ''): boolean {
+  return /^\s*prod/i.test(name)
 }
