@@ -17,6 +17,13 @@ const WAYS: Readonly<Record<string, (req: Request) => unknown>> = {
   'from the field': (req) => req.headers.cookie,
 }
 
+/** What a middleware keeps of the field in the turn in which cookie-parser reads it as well. */
+const READS: Readonly<Record<string, (req: Request) => unknown>> = {
+  'from the field': (req) => req.headers.cookie,
+  'by req.get': (req) => req.get('Cookie'),
+  'from its lines': (req) => req.headersDistinct.cookie?.join(),
+}
+
 /** Asks with a cookie of a name that no list knows, and with cookies that everybody has. */
 async function play(handlers: readonly RequestHandler[], make: typeof express5, who: readonly (string | undefined)[]) {
   const app = make()
@@ -51,6 +58,26 @@ describe.each([
         expect(got[0]).toContain('ann')
         expect(got[1]).toContain('bob')
         expect(got[1]).not.toContain('ann')
+        expect(got[2]).not.toMatch(/ann|bob/)
+        expect(got[3]).toContain('ann')
+      })
+    }
+
+    for (const [name, before] of Object.entries(READS)) {
+      it(`are for one user only, read before they are parsed ${place} (${name})`, async () => {
+        const answer: RequestHandler = (req, res) => void res.send(`for ${Reflect.get(req, 'before')}`)
+        const read: RequestHandler = (req, _res, next) => {
+          Object.assign(req, { before: before(req) })
+          next()
+        }
+        const got = await play([...around(read, cookieParser('secret')), answer], make, [
+          'ann',
+          'bob',
+          undefined,
+          'ann',
+        ])
+        expect(got[0]).toContain('ann')
+        expect(got[1]).toContain('bob')
         expect(got[2]).not.toMatch(/ann|bob/)
         expect(got[3]).toContain('ann')
       })

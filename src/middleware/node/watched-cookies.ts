@@ -31,8 +31,8 @@ export class CookieWatch implements RecordReader {
   /** The original and the watched value of each property. */
   #values: ReadonlyMap<AssignedName, WatchedValue> = NO_VALUES
   #hasAccessors = false
-  /** The cookies recorded before the current turn's read of the Cookie field, in case the reader is a parser. */
-  #before: { readonly every: boolean; readonly names: number } | undefined
+  /** The state before the last read of the Cookie field in the current turn, in case the reader is a parser. */
+  #before: { readonly every: boolean; readonly names: number; readonly hasSecret: boolean } | undefined
 
   constructor(request: IncomingMessage, inputs: InputsRead) {
     this.#request = request
@@ -63,11 +63,13 @@ export class CookieWatch implements RecordReader {
   onField(): void {
     if (!this.#inputs.isCounting) return
     if (this.#before === undefined) {
-      this.#before = { every: this.#inputs.everyCookie, names: this.#inputs.cookies.size }
       queueMicrotask(() => {
         this.#before = undefined
       })
     }
+    // Earlier reads of this turn were not the parser's, which reads the field once.
+    const { everyCookie: every, cookies } = this.#inputs
+    this.#before = { every, names: cookies.size, hasSecret: Object.hasOwn(this.#request, 'secret') }
     this.#inputs.allCookies()
     this.#defineAccessors()
   }
@@ -116,8 +118,8 @@ export class CookieWatch implements RecordReader {
   /** Takes what a parser assigns to a property. */
   assign(name: AssignedName, value: unknown): void {
     if (name === 'session') this.#excuseSession()
-    // cookie-parser sets `secret` first; another parser may store the cookies elsewhere too, so its read counts.
-    else if (Object.hasOwn(this.#request, 'secret')) this.#excuse()
+    // cookie-parser sets `secret` after its read; another parser may store the cookies elsewhere too, so its read counts.
+    else if (this.#before?.hasSecret === false && Object.hasOwn(this.#request, 'secret')) this.#excuse()
     const known = this.#values.get(name)
     // A parser assigns the same object again after replacing its entries.
     if (known !== undefined && known.watched === value) return
@@ -132,7 +134,7 @@ export class CookieWatch implements RecordReader {
     this.#inputs.cookie('')
   }
 
-  /** Reverts the reads recorded in this turn, which were the parser's. */
+  /** Reverts the last read recorded in this turn, which was the parser's. */
   #excuse(): void {
     if (this.#before !== undefined) this.#inputs.forgetCookies(this.#before.every, this.#before.names)
   }
