@@ -1,3 +1,4 @@
+import { isNameOfObjects } from '../syntax/names-of-objects.js'
 import { hasOtherEnd, isPlainQuery, plainRootOf, rootParameter } from '../syntax/parameters.js'
 
 /** The part of a query that distinguishes resources; see the `query` option. */
@@ -38,12 +39,18 @@ function sorted(pairs: readonly string[]): readonly string[] | undefined {
   return rooted.map(({ pair }) => pair)
 }
 
-/** Selects parameters in the order of the list; the order of values of one parameter is kept. */
-function named(pairs: readonly string[], names: readonly string[]): readonly string[] {
+/**
+ * Selects parameters in the order of the list; the order of values of one parameter is kept. `undefined` if another one
+ * has a name for which reads are not observed.
+ */
+function named(pairs: readonly string[], names: readonly string[]): readonly string[] | undefined {
   const wanted = new Map<string, string[]>(names.map((name) => [rootParameter(name), []]))
   for (const pair of pairs) {
     const name = nameOf(pair)
-    wanted.get(rootParameter(decoded(name) ?? withBrackets(name)))?.push(pair)
+    const root = rootParameter(decoded(name) ?? withBrackets(name))
+    const kept = wanted.get(root)
+    if (kept === undefined && isNameOfObjects(root)) return undefined
+    kept?.push(pair)
   }
   return [...wanted.values()].flat()
 }

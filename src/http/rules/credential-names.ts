@@ -10,6 +10,7 @@ const CREDENTIAL_FIELDS: readonly (readonly [meaning: string, names: string])[] 
   ['Client certificates', 'client-(?:cert|s-dn|dn)'],
   ['The user whom a proxy has authenticated', 'e?mail$|user(?:$|-?(?:id|name|groups?)$)|forwarded-groups'],
   ['Tenants and accounts', '(?:tenant|account|customer|member|organi[sz]ation|workspace)(?:-?id)?$'],
+  ['Names for which code looks on every object', '^(?:constructor|then|\\$\\$typeof)$'],
 ]
 
 /**

@@ -1,10 +1,9 @@
 import { IncomingMessage } from 'node:http'
-import { type InputsRead, isIdentifierName } from '../../http/port/index.js'
+import { type InputsRead, isIdentifierName, isNameOfObjects } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import { isNeutralIn } from './added-names.js'
 import { isChangedUrl, LiveUrl, PARSED_URL, type ParsedRequestUrl, type UrlUser } from './live-url.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
-import { isAskedOfAll } from './watched-fields.js'
 
 /** A request or a context on which middleware may have set values. */
 type Holder = object & { readonly app?: unknown }
@@ -189,7 +188,7 @@ class AbsentReads implements ProxyHandler<object> {
       name === 'auth' ||
       isIdentifierName(name) ||
       OF_STREAMS.has(name) ||
-      isAskedOfAll(name) ||
+      isNameOfObjects(name) ||
       name in target
     )
       return

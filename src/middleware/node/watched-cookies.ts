@@ -26,6 +26,7 @@ const NO_VALUES: ReadonlyMap<AssignedName, WatchedValue> = new Map()
  * assigns a new `req.session`, after which only everyday cookies are treated as unused.
  */
 export class CookieWatch implements RecordReader {
+  readonly countsAllNames = true
   readonly #request: IncomingMessage
   readonly #inputs: InputsRead
   /** The original and the watched value of each property. */

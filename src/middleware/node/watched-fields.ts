@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { isNameOfObjects } from '../../http/port/index.js'
 
 /** An object with inputs of a request, such as its fields or its cookies. */
 export type InputRecord = Record<string, unknown>
@@ -8,6 +9,8 @@ export const NO_VALUES: InputRecord = Object.freeze({})
 
 /** Callbacks for accesses to a watched object. */
 export interface RecordReader {
+  /** Whether a read counts of an entry that is absent and has a name for which code looks on every object, too. */
+  readonly countsAllNames?: boolean
   /** An entry was read, or its existence was checked. */
   one(name: string): void
   /** The object was listed, copied or serialized. */
@@ -132,11 +135,12 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
   }
 
   /**
-   * Methods, and properties that serializers look for on every object, are not inputs, unless an entry has that name.
+   * Methods, and properties that serializers look for on every object, are not inputs, unless an entry has that name,
+   * or may have it.
    */
   #note(name: string): void {
-    if ((name in OBJECT || ASKED_OF_ALL.has(name)) && !Object.hasOwn(this.#record, name)) return
-    this.#reader.one(name)
+    const isEntry = this.#reader.countsAllNames === true || !isNameOfObjects(name) || Object.hasOwn(this.#record, name)
+    if (isEntry) this.#reader.one(name)
   }
 }
 
@@ -154,20 +158,6 @@ const OBJECT: object = Object.prototype
 const WELL_KNOWN: ReadonlySet<unknown> = new Set(
   Object.getOwnPropertyNames(Symbol).map((name) => Reflect.get(Symbol, name) as unknown),
 )
-
-/** Whether serializers and other packages look for a property of this name on every object. */
-export function isAskedOfAll(name: string): boolean {
-  return ASKED_OF_ALL.has(name)
-}
-
-const ASKED_OF_ALL: ReadonlySet<string> = new Set([
-  'toJSON',
-  'then',
-  'nodeType',
-  '$$typeof',
-  'asymmetricMatch',
-  '@@__IMMUTABLE_ITERABLE__@@',
-])
 
 /**
  * Returns a Proxy for a list of raw fields that reports every access as a read of all fields: raw fields are read to be

@@ -1,5 +1,5 @@
 import type { InputsRead } from '../../http/port/index.js'
-import { isAskedOfAll } from './watched-fields.js'
+import { isNameOfObjects } from '../../http/port/index.js'
 
 /** A request or a response; over HTTP/2 with its stream. */
 type Message = object & { readonly stream?: object | undefined }
@@ -28,7 +28,7 @@ export function watchStream(messages: readonly Message[], inputs: InputsRead): v
 
 function note(stream: object, name: string | symbol, inputs: InputsRead): void {
   if (name === 'session') inputs.address()
-  if (typeof name !== 'string' || name.startsWith('_') || OF_NODE.has(name) || isAskedOfAll(name)) return
+  if (typeof name !== 'string' || name.startsWith('_') || OF_NODE.has(name) || isNameOfObjects(name)) return
   if (!(name in Object.getPrototypeOf(stream))) inputs.filled('req:stream', false)
 }
 
