@@ -98,7 +98,7 @@ function escapeCharacter(character: string): string {
 function pythonNumber(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity'
-  if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value)
+  if (Number.isSafeInteger(value)) return String(value)
   // Both languages use the shortest digits; only the layout differs.
   const [mantissa = '', exponent = '0'] = value.toExponential().split('e')
   const power = Number(exponent)
