@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { buildKey } from '../../src/core/build-key.js'
@@ -52,11 +53,81 @@ describe('buildKey', () => {
     expect(buildKey('p', JSON.parse('{"__proto__": 1}'))).not.toBe(buildKey('p'))
   })
 
+  // What Python 3 prints for json.dumps(params, sort_keys=True).
+  it.each<[string, Record<string, unknown>, string]>([
+    ['not-a-number', { f: Number.NaN }, '{"f": NaN}'],
+    ['infinities', { f: Number.POSITIVE_INFINITY, g: Number.NEGATIVE_INFINITY }, '{"f": Infinity, "g": -Infinity}'],
+    [
+      'large floats',
+      { f: 9.1e15, g: 1e16, h: -9.1e15 },
+      '{"f": 9100000000000000.0, "g": 1e+16, "h": -9100000000000000.0}',
+    ],
+    ['small floats', { f: 0.0001, g: 0.00001, h: -1.5e-7 }, '{"f": 0.0001, "g": 1e-05, "h": -1.5e-07}'],
+    ['negative zero', { f: -0 }, '{"f": 0}'],
+    ['control characters', { s: '\b\t\n\f\r\u0000\u007f' }, '{"s": "\\b\\t\\n\\f\\r\\u0000\\u007f"}'],
+    ['a name that needs no escapes, of no length', { '': '' }, '{"": ""}'],
+    ['nested undefined, which is null', { a: { b: undefined, c: [undefined] } }, '{"a": {"b": null, "c": [null]}}'],
+    ['a Set, as an array', { a: new Set([2, 1]) }, '{"a": [2, 1]}'],
+    [
+      'a Map, as an object',
+      {
+        a: new Map([
+          ['y', 1],
+          ['x', 2],
+        ]),
+      },
+      '{"a": {"x": 2, "y": 1}}',
+    ],
+    ['a property toJSON that is no method', { a: { toJSON: 1 } }, '{"a": {"toJSON": 1}}'],
+    [
+      'pairs of surrogates behind the last of 16 bits',
+      { '\u{10000}': 1, '\uffff': 2 },
+      '{"\\uffff": 2, "\\ud800\\udc00": 1}',
+    ],
+    ['the last pair', { '\u{10ffff}': 1, '\uffff': 2 }, '{"\\uffff": 2, "\\udbff\\udfff": 1}'],
+    ['a pair behind a lone lead', { '\u{10000}': 1, '\ud800\uffff': 2 }, '{"\\ud800\\uffff": 2, "\\ud800\\udc00": 1}'],
+    [
+      'the last pair behind a lone lead',
+      { '\u{10ffff}': 1, '\udbff\uffff': 2 },
+      '{"\\udbff\\uffff": 2, "\\udbff\\udfff": 1}',
+    ],
+    ['a lone trail before the last of 16 bits', { '\uffff': 1, '\udc00': 2 }, '{"\\udc00": 2, "\\uffff": 1}'],
+    ['a trail behind no lead', { 'a\uffff': 1, 'a\udc00': 2 }, '{"a\\udc00": 2, "a\\uffff": 1}'],
+    [
+      'a trail behind what follows the leads',
+      { '\ue000\uffff': 1, '\ue000\udc00': 2 },
+      '{"\\ue000\\udc00": 2, "\\ue000\\uffff": 1}',
+    ],
+    ['the order behind a lone lead', { '\ud800b': 1, '\ud800a': 2 }, '{"\\ud800a": 2, "\\ud800b": 1}'],
+    [
+      'the order behind a lone lead, of the last of 16 bits',
+      { '\ud800\uffff': 1, '\ud800\ue000': 2 },
+      '{"\\ud800\\ue000": 2, "\\ud800\\uffff": 1}',
+    ],
+    ['the order behind a letter, of lone trails', { 'a\udc01': 1, 'a\udc00': 2 }, '{"a\\udc00": 2, "a\\udc01": 1}'],
+    [
+      'the order behind what follows the surrogates, of lone trails',
+      { '\ue000\udc01': 1, '\ue000\udc00': 2 },
+      '{"\\ue000\\udc00": 2, "\\ue000\\udc01": 1}',
+    ],
+  ])('writes as Python does: %s', (_title, params, json) => {
+    expect(buildKey('p', params)).toBe(`p:${createHash('sha256').update(json).digest('hex').slice(0, 12)}`)
+  })
+
+  it.each<[string, unknown]>([
+    ['null', null],
+    ['a text', 'a'],
+    ['a list', ['a']],
+  ])('refuses parameters that are %s', (_title, params) => {
+    expect(() => buildKey('p', params as Record<string, unknown>)).toThrow('params must be an object')
+  })
+
   it('refuses what has no text of its own', () => {
     const loop: Record<string, unknown> = {}
     loop.self = loop
-    expect(() => buildKey('p', loop)).toThrow(TypeError)
-    expect(() => buildKey('p', { f: () => 1 })).toThrow(TypeError)
+    expect(() => buildKey('p', loop)).toThrow(new TypeError('a key parameter must not contain itself'))
+    expect(() => buildKey('p', { f: () => 1 })).toThrow(new TypeError('a key parameter cannot be a function'))
+    expect(() => buildKey('p', { s: Symbol('s') })).toThrow(new TypeError('a key parameter cannot be a symbol'))
     expect(() => buildKey(1 as unknown as string)).toThrow('prefix must be a string')
   })
 })
