@@ -82,10 +82,11 @@ function momentOf(year: number, monthName: string, day: number, time: string): E
   const hour = Number(time.slice(0, 2))
   const minute = Number(time.slice(3, 5))
   const second = Number(time.slice(6, 8))
-  if (month < 0 || day < 1 || hour > 23 || minute > 59 || second > 60) return undefined
+  if (hour > 23 || minute > 59 || second > 60) return undefined
   const date = new Date(0)
   // Date.UTC would interpret the years 0 to 99 as 1900 to 1999.
   date.setUTCFullYear(year, month, day)
+  // Also refuses an unknown month, which is -1, and day 0.
   if (date.getUTCMonth() !== month) return undefined
   // Date has no leap seconds: second 60 is read as 59, the nearest earlier time (RFC 9111, section 4.2).
   return date.setUTCHours(hour, minute, Math.min(second, 59), 0)
