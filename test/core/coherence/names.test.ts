@@ -1,6 +1,7 @@
+import { hostname } from 'node:os'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { entryKey, entryName, ownName } from '../../../src/core/coherence/names.js'
+import { entryKey, entryName, ownName, processName } from '../../../src/core/coherence/names.js'
 
 const key = fc
   .array(fc.constantFrom('{fallback-cache}:', '{fallback-cache}', ':', 'head', 'a'))
@@ -30,5 +31,18 @@ describe('entryName', () => {
         expect(entryKey('p:', entryName('p:', one))).toBe(one)
       }),
     )
+  })
+})
+
+describe('ownName', () => {
+  it('is what processes of other versions name it, in one slot of a cluster', () => {
+    expect(ownName('', 'head')).toBe('{fallback-cache}:head')
+    expect(ownName('shop:', 'log')).toBe('shop:{fallback-cache}:log')
+  })
+})
+
+describe('processName', () => {
+  it('says on which host a process runs, with its pid', () => {
+    expect(processName('4be1')).toBe(`${hostname()}/${process.pid}/4be1`)
   })
 })

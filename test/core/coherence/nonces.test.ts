@@ -9,6 +9,12 @@ describe('Nonces', () => {
     expect(new Set([nonces.next(), nonces.next(), new Nonces().next()]).size).toBe(3)
   })
 
+  it('begins every name with the id of the process', () => {
+    const nonces = new Nonces()
+    expect(nonces.id).toMatch(/^[0-9a-f]{12}$/)
+    expect([nonces.next(), nonces.next()]).toEqual([`${nonces.id}-1`, `${nonces.id}-2`])
+  })
+
   it('knows its own names again, and those of no other process', () => {
     const nonces = new Nonces()
     expect([nonces.next(), nonces.nextNote(note)].map((nonce) => nonces.isOwn(nonce))).toEqual([true, true])

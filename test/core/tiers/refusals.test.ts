@@ -25,6 +25,7 @@ describe('Refusals', () => {
     const { clock, told, refusals, refuse } = make()
     for (let round = 0; round < 3; round++) refuse('OOM no', 'store')
     expect(refusals.first).toMatchObject({ code: 'OOM', message: 'OOM no' })
+    expect(refusals.isAny).toBe(true)
     clock.advance(2000)
     refusals.worked('read')
     expect(told).toEqual(['begin OOM'])
@@ -80,6 +81,26 @@ describe('Refusals', () => {
     refusals.count(new Error("ERR The user executing the script can't run this command or subcommand"))
     expect(Object.keys(counters.redisErrors).length).toBeLessThanOrEqual(33)
     expect(counters.redisErrors.CODE0).toBe(1)
+    expect(counters.redisErrors.OTHER).toBe(1002 - 32)
+  })
+
+  it('counts a message without a code under OTHER', () => {
+    const { counters, refusals } = make()
+    expect(refusals.count(new Error('no code at all'))).toBe('OTHER')
+    expect(counters.redisErrors).toEqual({ OTHER: 1 })
+  })
+
+  it('tells whether the last lookup was refused, whatever became of other commands', () => {
+    const { refusals, refuse } = make()
+    expect(refusals.refusesReads).toBe(false)
+    refuse('OOM no', 'store')
+    expect(refusals.refusesReads).toBe(false)
+    refuse('NOPERM no', 'read')
+    expect(refusals.refusesReads).toBe(true)
+    refusals.worked('store')
+    expect(refusals.refusesReads).toBe(true)
+    refusals.worked('read')
+    expect(refusals.refusesReads).toBe(false)
   })
 
   it.each([

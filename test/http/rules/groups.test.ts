@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { cacheGroups, GroupTags, groupTag, invalidatedGroups, responseTags } from '../../../src/http/rules/groups.js'
+import {
+  cacheGroups,
+  GroupTags,
+  groupTag,
+  invalidatedGroups,
+  isGroupTag,
+  responseTags,
+} from '../../../src/http/rules/groups.js'
 import type { Fields } from '../../../src/http/syntax/fields.js'
 
 describe('cacheGroups', () => {
@@ -44,12 +51,37 @@ describe('responseTags', () => {
     expect(groupTag('https://example.com', 'a')).not.toBe(groupTag('https://example.org', 'a'))
   })
 
+  it('reads Cache-Tag and Cache-Groups, each without the other', () => {
+    expect(responseTags({ 'cache-tag': 'p:1' }, 'https://example.com')).toEqual(['p:1'])
+    expect(responseTags({ 'cache-groups': '"a"' }, 'https://example.com')).toEqual(['a', 'https://example.com a'])
+  })
+
   it('is empty for a response without tags', () => {
     expect(responseTags({}, 'https://example.com')).toEqual([])
   })
 })
 
+describe('isGroupTag', () => {
+  it.each([
+    [groupTag('https://example.com', 'a'), true],
+    [groupTag('http://example.com:8080', 'a b'), true],
+    [groupTag('https://example.com', ''), true],
+    ['a', false],
+    ['https://example.com', false],
+    ['see https://example.com a', false],
+    ['ftp://example.com a', false],
+  ])('of %j is %s', (tag, expected) => {
+    expect(isGroupTag(tag)).toBe(expected)
+  })
+})
+
 describe('GroupTags', () => {
+  it('does not count an origin that invalidates no group', () => {
+    const tags = new GroupTags()
+    for (let at = 0; at < 1_000; at++) expect(tags.of(`https://h${at}.example`, [])).toEqual([])
+    expect(tags.of('https://a.example', ['a'])).toEqual(['https://a.example a'])
+  })
+
   it('makes tags of their own for as many origins as a site has, and by the plain names for more', () => {
     const tags = new GroupTags()
     expect(tags.of('https://a.example', ['a', 'b'])).toEqual(['https://a.example a', 'https://a.example b'])
