@@ -14,17 +14,115 @@ function keyOf(url: string, more: Partial<KeyPolicy & RequestHead> & { extra?: s
   )
 }
 
+type Lazy = () => ReturnType<typeof keyOf>
+
+/** Makes the key when the test runs, not when it is collected. */
+function later(...args: Parameters<typeof keyOf>): Lazy {
+  return () => keyOf(...args)
+}
+
 describe('PrimaryKeys', () => {
-  it('makes the key that buildKey makes of a path without a query, after a request to another origin', () => {
-    for (const host of ['a.example', 'b.example', 'b.example', 'a.example']) {
-      for (const [path, group] of [
-        ['/a', ''],
-        ['/b/c', 'catalog:'],
-      ] as const) {
-        const params = { method: 'GET', origin: `http://${host}`, query: '' }
-        expect(keyOf(path, { host, group })?.text).toBe(buildKey(group + path, params))
+  it.each(['', 'catalog:'])(
+    'makes the key that buildKey makes, after requests to other origins, in group %j',
+    (group) => {
+      const keys = new PrimaryKeys({ group, query: 'all' })
+      const origins = [
+        ['http', 'a.example'],
+        ['http', 'b.example'],
+        ['http', 'b.example'],
+        ['https', 'b.example'],
+        ['https', 'a.example'],
+        ['http', 'a.example'],
+      ] as const
+      for (const [protocol, host] of origins) {
+        for (const [path, query] of [
+          ['/a', ''],
+          ['/b/c', ''],
+          ['/b/c', '?d'],
+        ] as const) {
+          const key = keys.of({ method: 'GET', url: path + query, protocol, host, headers: {} }, '')
+          expect(key?.text).toBe(buildKey(group + path, { method: 'GET', origin: `${protocol}://${host}`, query }))
+          expect(key?.identity).toBe(`GET ${protocol}://${host}${path}${query}`)
+        }
       }
+    },
+  )
+
+  it('has none for another host after a request to a plain one', () => {
+    const keys = new PrimaryKeys(policy)
+    for (const host of ['a.example', 'a/b', 'a.example', '[']) {
+      const found = ['/a', '/a?b'].map((url) =>
+        keys.of({ method: 'GET', url, protocol: 'http', host, headers: {} }, ''),
+      )
+      expect(found.map((key) => key !== undefined)).toEqual([host === 'a.example', host === 'a.example'])
     }
+  })
+
+  it.each(['/a', '/a?b'])('tells apart what the options add to %s, also when it comes again', (url) => {
+    const keys = new PrimaryKeys(policy)
+    for (let round = 0; round < 3; round++) {
+      const all = ['', '["u1"]', '["u2"]'].map((extra) => {
+        const key = keys.of({ method: 'GET', url, protocol: 'http', host: 'a.example', headers: {} }, extra)
+        if (key !== undefined) keys.found(key)
+        return key
+      })
+      expect(new Set(all.map((key) => key?.text)).size).toBe(3)
+      expect(all.map((key) => key?.identity)).toEqual([
+        `GET http://a.example${url}`,
+        `GET http://a.example${url}\n["u1"]`,
+        `GET http://a.example${url}\n["u2"]`,
+      ])
+    }
+  })
+
+  it('says in the identity of a QUERY that it is one, with its content and what the options add', () => {
+    const request: RequestHead = { method: 'QUERY', url: '/a?b', protocol: 'http', host: 'a.example', headers: {} }
+    const { identity } = new PrimaryKeys(policy).ofQuery(request, '["u1"]', 'c'.repeat(64)) ?? {}
+    expect(identity).toBe(`QUERY http://a.example/a?b\n${'c'.repeat(64)}\n["u1"]`)
+  })
+
+  it('escapes the bytes of a path that no URI has, in the readable part', () => {
+    expect(keyOf('/\u00e4')?.text).toMatch(/^\/%E4:/)
+  })
+
+  describe('of a rule', () => {
+    const rule = parseNoVarySearch('params=("u")')
+    const head = (url: string, more: Partial<RequestHead> = {}): RequestHead => {
+      return { method: 'GET', url, protocol: 'http', host: 'a.example', headers: {}, ...more }
+    }
+    const under = (keys: PrimaryKeys, request: RequestHead, content?: string) => {
+      return rule && keys.under(rule, request, '', content)
+    }
+
+    it('have none for a target that is no path, for a host that is none, and for a query that is too long to read', () => {
+      const keys = new PrimaryKeys(policy)
+      expect(under(keys, head('/a?u=1'))).toBeDefined()
+      expect(under(keys, head('*'))).toBeUndefined()
+      expect(under(keys, head('/a?u=1', { host: 'a/b' }))).toBeUndefined()
+      expect(under(keys, head(`/a?${'u&'.repeat(1000)}`))).toBeUndefined()
+    })
+
+    it('are remembered, without a content and up to a length', () => {
+      const keys = new PrimaryKeys(policy)
+      const long = `/a?x=${'1'.repeat(1024)}`
+      expect(under(keys, head('/a?x=1'))).toBe(under(keys, head('/a?x=1')))
+      for (const [url, content] of [
+        [long, undefined],
+        ['/a?x=1', 'c'.repeat(64)],
+      ] as const) {
+        expect(under(keys, head(url), content)).not.toBe(under(keys, head(url), content))
+        expect(under(keys, head(url), content)).toEqual(under(keys, head(url), content))
+      }
+      expect(keys.ofRule(head('/a?x=1'), '', undefined)).toBe(keys.ofRule(head('/a'), '', undefined))
+    })
+
+    it('are those of the path for all contents of a QUERY', () => {
+      const keys = new PrimaryKeys(policy)
+      const ofContent = keys.ofRule(head('/a'), '', 'c'.repeat(64))
+      expect(keys.ofRule(head('/a?x=1'), '', 'd'.repeat(64))).toEqual(ofContent)
+      expect(ofContent.identity).toMatch(/^QUERY /)
+      expect(keys.ofRule(head('/a'), '', undefined).identity).toMatch(/^GET /)
+    })
   })
 
   it('makes one key of all queries that are the same by a rule, and others of other rules', () => {
@@ -78,34 +176,34 @@ describe('PrimaryKeys', () => {
     expect(keyOf('/products/1', { group: 'catalog:' })?.text).toMatch(/^catalog:\/products\/1:[0-9a-f]{12}$/)
   })
 
-  const apart: readonly (readonly [string, ReturnType<typeof keyOf>, ReturnType<typeof keyOf>])[] = [
-    ['queries', keyOf('/a?x=1'), keyOf('/a?x=2')],
-    ['the order of parameters', keyOf('/a?x=1&y=2'), keyOf('/a?y=2&x=1')],
-    ['letter case of the path', keyOf('/a'), keyOf('/A')],
-    ['a trailing slash', keyOf('/a'), keyOf('/a/')],
-    ['hosts', keyOf('/a'), keyOf('/a', { host: 'b.example' })],
-    ['ports', keyOf('/a'), keyOf('/a', { host: 'a.example:8080' })],
-    ['letter case of the host', keyOf('/a'), keyOf('/a', { host: 'A.Example' })],
-    ['a dot behind the host', keyOf('/a'), keyOf('/a', { host: 'a.example.' })],
-    ['the default port', keyOf('/a'), keyOf('/a', { host: 'a.example:80' })],
-    ['protocols', keyOf('/a'), keyOf('/a', { protocol: 'https' })],
-    ['what the key option adds', keyOf('/a'), keyOf('/a', { extra: 'x' })],
+  const apart: readonly (readonly [string, Lazy, Lazy])[] = [
+    ['queries', later('/a?x=1'), later('/a?x=2')],
+    ['the order of parameters', later('/a?x=1&y=2'), later('/a?y=2&x=1')],
+    ['letter case of the path', later('/a'), later('/A')],
+    ['a trailing slash', later('/a'), later('/a/')],
+    ['hosts', later('/a'), later('/a', { host: 'b.example' })],
+    ['ports', later('/a'), later('/a', { host: 'a.example:8080' })],
+    ['letter case of the host', later('/a'), later('/a', { host: 'A.Example' })],
+    ['a dot behind the host', later('/a'), later('/a', { host: 'a.example.' })],
+    ['the default port', later('/a'), later('/a', { host: 'a.example:80' })],
+    ['protocols', later('/a'), later('/a', { protocol: 'https' })],
+    ['what the key option adds', later('/a'), later('/a', { extra: 'x' })],
     [
       'equal names in another order',
-      keyOf('/a?x=1&x=2', { query: 'sorted' }),
-      keyOf('/a?x=2&x=1', { query: 'sorted' }),
+      later('/a?x=1&x=2', { query: 'sorted' }),
+      later('/a?x=2&x=1', { query: 'sorted' }),
     ],
     // What parsers make of them counts.
-    ['names in brackets', keyOf('/a', { query: ['x'] }), keyOf('/a?[x]=1', { query: ['x'] })],
-    ['escaped brackets', keyOf('/a', { query: ['x'] }), keyOf('/a?%5Bx%5D=1', { query: ['x'] })],
-    ['brackets beside what cannot be decoded', keyOf('/a', { query: ['x'] }), keyOf('/a?x%5B%ZZ=1', { query: ['x'] })],
-    ['names after a dot', keyOf('/a', { query: ['x'] }), keyOf('/a?.x=1', { query: ['x'] })],
+    ['names in brackets', later('/a', { query: ['x'] }), later('/a?[x]=1', { query: ['x'] })],
+    ['escaped brackets', later('/a', { query: ['x'] }), later('/a?%5Bx%5D=1', { query: ['x'] })],
+    ['brackets beside what cannot be decoded', later('/a', { query: ['x'] }), later('/a?x%5B%ZZ=1', { query: ['x'] })],
+    ['names after a dot', later('/a', { query: ['x'] }), later('/a?.x=1', { query: ['x'] })],
     [
       'more parameters than are read',
-      keyOf('/a?x=1', { query: ['x'] }),
-      keyOf(`/a?${'u&'.repeat(1000)}x=1`, { query: ['x'] }),
+      later('/a?x=1', { query: ['x'] }),
+      later(`/a?${'u&'.repeat(1000)}x=1`, { query: ['x'] }),
     ],
-    ['more empty ones', keyOf('/a?x=1', { query: ['x'] }), keyOf(`/a?${'&'.repeat(1000)}x=1`, { query: ['x'] })],
+    ['more empty ones', later('/a?x=1', { query: ['x'] }), later(`/a?${'&'.repeat(1000)}x=1`, { query: ['x'] })],
     ...[
       ['/?a[]=2&a=1', '/?a=1&a[]=2'],
       ['/?f[x]=1&f=2', '/?f=2&f[x]=1'],
@@ -118,39 +216,39 @@ describe('PrimaryKeys', () => {
       ['/?b=1&a=2?c=3', '/?a=2?c=3&b=1'],
     ].map(
       ([one = '', other = '']) =>
-        [`the order of ${one}`, keyOf(one, { query: 'sorted' }), keyOf(other, { query: 'sorted' })] as const,
+        [`the order of ${one}`, later(one, { query: 'sorted' }), later(other, { query: 'sorted' })] as const,
     ),
-    ['a second question mark', keyOf('/??x=1', { query: ['x'] }), keyOf('/??x=2', { query: ['x'] })],
-    ['an empty query and none', keyOf('/a'), keyOf('/a?')],
-    ['an escaped slash', keyOf('/a/b'), keyOf('/a%2Fb')],
-    ['the letters of an escape', keyOf('/a%2Fb'), keyOf('/a%2fb')],
-    ['an escaped letter', keyOf('/%61%62'), keyOf('/%61b')],
-    ['an escape of an escape', keyOf('/%2541'), keyOf('/%41')],
-    ['a query in the path', keyOf('/a?b'), keyOf('/a%3Fb')],
+    ['a second question mark', later('/??x=1', { query: ['x'] }), later('/??x=2', { query: ['x'] })],
+    ['an empty query and none', later('/a'), later('/a?')],
+    ['an escaped slash', later('/a/b'), later('/a%2Fb')],
+    ['the letters of an escape', later('/a%2Fb'), later('/a%2fb')],
+    ['an escaped letter', later('/%61%62'), later('/%61b')],
+    ['an escape of an escape', later('/%2541'), later('/%41')],
+    ['a query in the path', later('/a?b'), later('/a%3Fb')],
   ]
   for (const [what, one, other] of apart) {
     it(`tells apart ${what}`, () => {
-      expect(one?.text).not.toBe(other?.text)
-      expect(one?.identity).not.toBe(other?.identity)
+      expect(one()?.text).not.toBe(other()?.text)
+      expect(one()?.identity).not.toBe(other()?.identity)
     })
   }
 
-  const same: readonly (readonly [string, ReturnType<typeof keyOf>, ReturnType<typeof keyOf>])[] = [
-    ['GET and HEAD', keyOf('/a'), keyOf('/a', { method: 'HEAD' })],
-    ['an empty query and none, of a list', keyOf('/a', { query: ['x'] }), keyOf('/a?', { query: ['x'] })],
-    ['a sorted query', keyOf('/a?y=2&x=1', { query: 'sorted' }), keyOf('/a?x=1&y=2', { query: 'sorted' })],
-    ['parameters that do not count', keyOf('/a?x=1&utm=2', { query: ['x'] }), keyOf('/a?x=1', { query: ['x'] })],
+  const same: readonly (readonly [string, Lazy, Lazy])[] = [
+    ['GET and HEAD', later('/a'), later('/a', { method: 'HEAD' })],
+    ['an empty query and none, of a list', later('/a', { query: ['x'] }), later('/a?', { query: ['x'] })],
+    ['a sorted query', later('/a?y=2&x=1', { query: 'sorted' }), later('/a?x=1&y=2', { query: 'sorted' })],
+    ['parameters that do not count', later('/a?x=1&utm=2', { query: ['x'] }), later('/a?x=1', { query: ['x'] })],
     [
       'the order of parameters that count',
-      keyOf('/a?y=2&x=1', { query: ['x', 'y'] }),
-      keyOf('/a?x=1&y=2', { query: ['x', 'y'] }),
+      later('/a?y=2&x=1', { query: ['x', 'y'] }),
+      later('/a?x=1&y=2', { query: ['x', 'y'] }),
     ],
-    ['spellings of a name', keyOf('/a?%78=1', { query: ['x'] }), keyOf('/a?%78=1&z=2', { query: ['x'] })],
+    ['spellings of a name', later('/a?%78=1', { query: ['x'] }), later('/a?%78=1&z=2', { query: ['x'] })],
   ]
   for (const [what, one, other] of same) {
     it(`takes for the same ${what}`, () => {
-      expect(one).toBeDefined()
-      expect(one).toEqual(other)
+      expect(one()).toBeDefined()
+      expect(one()).toEqual(other())
     })
   }
 
@@ -203,6 +301,23 @@ describe('PrimaryKeys', () => {
       const keys = new PrimaryKeys(policy)
       expect(ask(keys, '/a?b', false)).not.toBe(ask(keys, '/a?b'))
       expect(ask(keys, '/a?b')).toBe(ask(keys, '/a?b', false))
+    })
+
+    it('are not remembered if clients made them long', () => {
+      const keys = new PrimaryKeys(policy)
+      const url = `/a?${'b'.repeat(1024)}`
+      expect(ask(keys, url)).not.toBe(ask(keys, url))
+    })
+
+    it('are remembered 1 in 8 once there are thousands', () => {
+      const keys = new PrimaryKeys(policy)
+      for (let index = 0; index < 5000; index++) ask(keys, `/?${index}`)
+      const fresh = Array.from({ length: 2000 }, (_, index) => `/?x${index}`)
+      const made = fresh.map((url) => ask(keys, url))
+      const remembered = fresh.filter((url, at) => ask(keys, url, false) === made[at]).length
+      // Seven standard deviations around 250.
+      expect(remembered).toBeGreaterThan(145)
+      expect(remembered).toBeLessThan(355)
     })
 
     it('are not forgotten for thousands that nothing is found for', () => {
