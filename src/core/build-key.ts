@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
+import { shown } from './option-checks.js'
+import { isThenable } from './thenable.js'
 
-/** The parameters of {@link buildKey}: JSON values, `bigint`, and objects with a `toJSON` or `toString` method. */
+/** The parameters of {@link buildKey}: JSON values, `bigint`, and objects, by `toJSON` or their own properties. */
 export type KeyParams = Readonly<Record<string, unknown>>
 
 /**
@@ -18,13 +20,15 @@ export type KeyParams = Readonly<Record<string, unknown>>
  * @param prefix - used unchanged; `invalidatePrefix` matches it
  * @param params - JSON-like values; a `Date` is hashed as its ISO text, other objects by `toJSON` or their own
  * properties
- * @throws TypeError if `prefix` is not a string, or if `params` contains a cycle, a function or a symbol
+ * @throws TypeError if `prefix` is not a string, or if `params` contains a cycle, a function, a symbol, a promise, or an
+ * iterable without properties, such as `URLSearchParams`
  */
 export function buildKey(prefix: string, params: KeyParams = {}): string {
-  if (typeof prefix !== 'string') throw new TypeError(`prefix must be a string, got ${typeof prefix}`)
+  if (typeof prefix !== 'string') throw new TypeError(`prefix must be a string, got ${shown(prefix)}`)
   if (params === null || typeof params !== 'object' || Array.isArray(params)) {
-    throw new TypeError('params must be an object of names and values')
+    throw new TypeError(`params must be an object of names and values, got ${shown(params)}`)
   }
+  checkHasProperties(params)
   const names = Object.keys(params).filter((name) => params[name] !== null && params[name] !== undefined)
   // join() creates a flat string: V8 keeps a template result as a rope, which takes three times the memory and slows
   // lookups.
@@ -55,9 +59,18 @@ function pythonContainer(value: object, above: readonly unknown[]): string {
   if ('toJSON' in value && typeof value.toJSON === 'function') return pythonJson(value.toJSON(), path)
   if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, path)).join(', ')}]`
   if (value instanceof Set) return pythonContainer([...value], path)
-  const record: Readonly<Record<string, unknown>> =
-    value instanceof Map ? Object.fromEntries(value) : (value as Readonly<Record<string, unknown>>)
+  if (value instanceof Map) return pythonContainer(Object.fromEntries(value), path)
+  checkHasProperties(value)
+  const record = value as Readonly<Record<string, unknown>>
   return pythonObject(record, Object.keys(record), path)
+}
+
+/** Refuses objects whose contents are not in properties: all of a class would give the same key. @throws TypeError */
+function checkHasProperties(value: object): void {
+  if (isThenable(value)) throw new TypeError('a key parameter must not be a promise: await it')
+  if (Symbol.iterator in value && Object.keys(value).length === 0 && !ArrayBuffer.isView(value)) {
+    throw new TypeError(`a key parameter must have properties, got ${shown(value)}: pass Object.fromEntries(it)`)
+  }
 }
 
 /** @param names - the names of the members, in any order; sorted in place */

@@ -130,4 +130,20 @@ describe('buildKey', () => {
     expect(() => buildKey('p', { s: Symbol('s') })).toThrow(new TypeError('a key parameter cannot be a symbol'))
     expect(() => buildKey(1 as unknown as string)).toThrow('prefix must be a string')
   })
+
+  it.each([
+    ['a promise as the parameters', Promise.resolve({ a: 1 }), 'must not be a promise: await it'],
+    ['a promise as a parameter', { id: Promise.resolve(7) }, 'must not be a promise: await it'],
+    ['a query object', new URLSearchParams('a=1'), 'got an object: pass Object.fromEntries(it)'],
+    ['a query object within', { query: new URLSearchParams('a=1') }, 'got an object: pass Object.fromEntries(it)'],
+    ['a Map as the parameters', new Map([['a', 1]]), 'got a Map: pass Object.fromEntries(it)'],
+  ])('refuses %s, of which all would have one key', (_, params, message) => {
+    expect(() => buildKey('p', params as never)).toThrow(message)
+  })
+
+  it('takes an object of a class without properties, and empty bytes', () => {
+    class Filter {}
+    expect(buildKey('p', new Filter() as never)).toBe(buildKey('p'))
+    expect(buildKey('p', { bytes: new Uint8Array() })).not.toBe(buildKey('p', { bytes: new Uint8Array(1) }))
+  })
 })
