@@ -21,6 +21,7 @@ import { shown } from './option-checks.js'
 import { type CoreSettings, type FallbackCacheOptions, readCoreOptions } from './options.js'
 import type { Invalidation } from './receipt.js'
 import { type AssignOptions, isOptions, readAssignOptions, readSetOptions, type SetOptions } from './set-options.js'
+import { isThenable } from './thenable.js'
 import { ValueStore } from './value-store.js'
 import { costOf } from './values.js'
 
@@ -83,10 +84,11 @@ export class FallbackCache {
    *
    * @param options - the lifetime (seconds or a duration text), or lifetime, tags and mark
    * @throws CacheError `serializer` if the value cannot be serialized; RangeError for a lifetime that is not positive;
-   *   TypeError for a `since` that is not a mark of this cache
+   *   TypeError for a promise, and for a `since` that is not a mark of this cache
    */
   async set(key: string, value: unknown, options?: Duration | AssignOptions): Promise<void> {
     checkKey(key)
+    if (isThenable(value)) throw new TypeError('set must be given a value, got a promise: await it')
     const checked = readAssignOptions(options, this.#settings)
     const since = this.#readMark(isOptions(options) ? options.since : undefined)
     const entry = this.#values.entryOf(value, checked)
@@ -140,6 +142,7 @@ export class FallbackCache {
    * empty prefix matches every key under `keyPrefix`.
    */
   invalidatePrefix(prefix: string, options: PrefixOptions = {}): Promise<Invalidation> {
+    if (typeof prefix !== 'string') throw new TypeError(`a prefix must be a string, got ${shown(prefix)}`)
     return this.invalidatePrefixes([prefix], options)
   }
 

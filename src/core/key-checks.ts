@@ -9,8 +9,11 @@ export function checkKey(key: string): string {
 
 /** Checks a list of prefixes or tags given by the user. @throws TypeError */
 export function checkList(list: readonly string[], name: string): readonly string[] {
-  if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
-    throw new TypeError(`${name} must be an array of strings, got ${shown(list)}`)
+  if (!Array.isArray(list)) throw new TypeError(`${name} must be an array of strings, got ${shown(list)}`)
+  // Array.from turns holes into `undefined`, which is rejected.
+  for (const item of Array.from<unknown>(list)) {
+    if (typeof item === 'string') continue
+    throw new TypeError(`${name} must be an array of strings, got an array with ${shown(item)} in it`)
   }
   const broken = list.find((item) => halfPair.test(item))
   if (broken !== undefined) throw new TypeError(`${name} must be well-formed Unicode, got ${shown(broken)}`)

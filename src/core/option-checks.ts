@@ -116,6 +116,7 @@ const BOXES = [Number, String, Boolean, Date, Map, Set, Promise, RegExp] as cons
 /** Formats a value for an error message: short, with strings in quotes. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shortened(value))
+  if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object' && value !== null) {

@@ -164,6 +164,23 @@ describe('FallbackCache in memory', () => {
     await cache.close()
   })
 
+  it('refuses a promise in place of a value, which JSON would turn into {}', async () => {
+    const { cache } = make()
+    await expect(cache.set('rates', Promise.resolve({ eur: 1 }))).rejects.toThrow(
+      new TypeError('set must be given a value, got a promise: await it'),
+    )
+    expect(await cache.get('rates')).toBeNull()
+  })
+
+  it('names the item of a list that is no text, and a prefix that is none', () => {
+    const { cache } = make()
+    expect(() => cache.invalidateTags(['a', undefined] as never)).toThrow('got an array with undefined in it')
+    expect(() => cache.invalidateTags([10n] as never)).toThrow('got an array with 10n in it')
+    // biome-ignore lint/suspicious/noSparseArray: a hole is what is tested
+    expect(() => cache.invalidatePrefixes(['a', , 'b'] as never)).toThrow('got an array with undefined in it')
+    expect(() => cache.invalidatePrefix(undefined as never)).toThrow('a prefix must be a string, got undefined')
+  })
+
   it('refuses a key that is no text, or that Redis could not tell from another', async () => {
     const { cache } = make()
     for (const key of [1, undefined, null, {}, ['k']]) {
