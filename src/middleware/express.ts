@@ -13,7 +13,7 @@ import { type DashboardOptions, type ExpressDashboard, expressDashboard } from '
 import { ExplainedExpressExchange, ExpressExchange } from './express/exchange.js'
 import { type FrontDoor, frontedExpress } from './express/front-door.js'
 import { type ExpressPurge, expressPurge, type PurgeOptions } from './express/purge.js'
-import { checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
+import { checkArguments, checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
 
 declare global {
   namespace Express {
@@ -78,7 +78,7 @@ export interface FallbackCacheMiddleware extends CacheControls, FrontDoor<Expres
  * @throws TypeError or RangeError for invalid options
  */
 export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
-  checkIsCalled(options, rest)
+  checkArguments(options, rest)
   const policy = readPolicy(options)
   supportsPrepared()
   const responses = new ResponseCache(policy)
@@ -96,10 +96,18 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         checkExplained(request, 'express')
         return new ExplainedExpressExchange(request, ignored)
       }),
-    dashboard: (given: DashboardOptions<Request> = {}) =>
-      expressDashboard({ ...controls, board: () => policy.engine.board() }, given),
-    purgeEndpoint: (given: PurgeOptions) => expressPurge(purgedBy(responses, policy), given),
-    with: (refinement: RefiningOptions<Request>) => fallbackCache(refined(options, refinement, policy.cache)),
+    dashboard: (given: DashboardOptions<Request> = {}) => {
+      checkIsCalled(given, 'cached.dashboard()')
+      return expressDashboard({ ...controls, board: () => policy.engine.board() }, given)
+    },
+    purgeEndpoint: (given: PurgeOptions) => {
+      checkIsCalled(given, 'cached.purgeEndpoint({ secret })')
+      return expressPurge(purgedBy(responses, policy), given)
+    },
+    with: (refinement: RefiningOptions<Request>) => {
+      checkIsCalled(refinement, 'cached.with({ ttl: 60 })')
+      return fallbackCache(refined(options, refinement, policy.cache))
+    },
   })
 }
 

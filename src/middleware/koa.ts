@@ -12,7 +12,7 @@ import { type KoaDashboardOptions, koaDashboard } from './koa/dashboard.js'
 import { ExplainedKoaExchange, KoaExchange } from './koa/exchange.js'
 import { type FrontDoor, frontedKoa } from './koa/front-door.js'
 import { type KoaPurgeOptions, koaPurge } from './koa/purge.js'
-import { checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
+import { checkArguments, checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
 
 declare module 'koa' {
   interface ExtendableContext {
@@ -75,7 +75,7 @@ export interface FallbackCacheMiddleware extends Middleware, CacheControls, Fron
  * @throws TypeError or RangeError for invalid options
  */
 export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly never[]): FallbackCacheMiddleware {
-  checkIsCalled(options, rest)
+  checkArguments(options, rest)
   const policy = readPolicy(options)
   supportsPrepared()
   const responses = new ResponseCache(policy)
@@ -91,9 +91,17 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
         checkExplained(asked, 'koa')
         return new ExplainedKoaExchange(asked, ignored)
       }),
-    dashboard: (given: KoaDashboardOptions = {}) =>
-      koaDashboard({ ...controls, board: () => policy.engine.board() }, given),
-    purgeEndpoint: (given: KoaPurgeOptions) => koaPurge(purgedBy(responses, policy), given),
-    with: (refinement: RefiningOptions<Context>) => fallbackCache(refined(options, refinement, policy.cache)),
+    dashboard: (given: KoaDashboardOptions = {}) => {
+      checkIsCalled(given, 'cached.dashboard()')
+      return koaDashboard({ ...controls, board: () => policy.engine.board() }, given)
+    },
+    purgeEndpoint: (given: KoaPurgeOptions) => {
+      checkIsCalled(given, 'cached.purgeEndpoint({ secret })')
+      return koaPurge(purgedBy(responses, policy), given)
+    },
+    with: (refinement: RefiningOptions<Context>) => {
+      checkIsCalled(refinement, 'cached.with({ ttl: 60 })')
+      return fallbackCache(refined(options, refinement, policy.cache))
+    },
   })
 }

@@ -59,6 +59,13 @@ describe.each([
     expect(await saidByExpress(express, forKoa)).toMatch(/without being called/)
   })
 
+  it.each(['with', 'dashboard', 'purgeEndpoint'] as const)('%s without the call says to call it', async (name) => {
+    const cached = forExpress({ ttl: 60 })
+    expect(await saidByExpress(express, cached[name])).toMatch(
+      new RegExp(`^cached\\.${name} was mounted without being called: write app\\.use\\(cached\\.${name}\\(`),
+    )
+  })
+
   it('the middleware of Koa names the module for Express', async () => {
     expect(await saidByExpress(express, forKoa({ ttl: 60 }))).toContain("from 'fallback-cache/express'")
   })
@@ -71,6 +78,13 @@ describe.each([
   it('fallbackCache without the call says to call it', async () => {
     expect(await saidByKoa(Koa, forKoa)).toMatch(/without being called: write app\.use\(fallbackCache\(/)
     expect(await saidByKoa(Koa, forExpress)).toMatch(/without being called/)
+  })
+
+  it.each(['with', 'dashboard', 'purgeEndpoint'] as const)('%s without the call says to call it', async (name) => {
+    const cached = forKoa({ ttl: 60 })
+    expect(await saidByKoa(Koa, cached[name])).toMatch(
+      new RegExp(`^cached\\.${name} was mounted without being called: write app\\.use\\(cached\\.${name}\\(`),
+    )
   })
 
   it('the middleware of Express names the module for Koa', async () => {
@@ -101,6 +115,18 @@ describe.each([
     await told()
     expect(lines).toEqual([expect.stringContaining('redis is given, and undefined')])
     expect(warnings).toEqual([])
+  })
+
+  it('are one object: a second argument is an error', () => {
+    const call = fallbackCache as (...given: unknown[]) => unknown
+    for (const given of [
+      ['5 minutes', () => true],
+      [{ ttl: 60 }, () => true],
+      [{ ttl: 60 }, { skip: () => true }],
+    ]) {
+      expect(() => call(...given)).toThrow('takes its options as one object')
+    }
+    expect(call({ ttl: 60 }, undefined)).toBeTypeOf('function')
   })
 
   it('bound memory by bytes, unless a number is given', () => {

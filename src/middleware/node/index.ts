@@ -7,7 +7,7 @@ export { hasDeparted, isClosed, onceClosed, socketOf } from './departure.js'
 export { described, describedContent } from './described.js'
 export { detachedRun } from './detached.js'
 export { filledIn } from './filled-values.js'
-export { checkExplained, checkIsCalled, misplaced } from './misuse.js'
+export { checkArguments, checkExplained, checkIsCalled, misplaced } from './misuse.js'
 export {
   changeFields,
   fieldOf,

@@ -5,17 +5,23 @@ import { shown } from '../../core/option-checks.js'
 type Framework = 'express' | 'koa'
 
 /**
- * Throws if `fallbackCache` itself was mounted without being called, so that its options are a request or a context.
+ * Throws if a function that returns a middleware was mounted without being called, so that its options are a request or
+ * a context.
  *
- * @param rest - the arguments after the options
+ * @param call - the correct call of the function
  * @throws TypeError that shows the correct call
  */
-export function checkIsCalled(options: unknown, rest: readonly unknown[]): void {
-  if (rest.some((one) => one !== undefined) || isRequest(options) || isContext(options)) {
-    throw new TypeError(
-      'fallbackCache was mounted without being called: write app.use(fallbackCache({ ttl: 60 })), not app.use(fallbackCache)',
-    )
-  }
+export function checkIsCalled(options: unknown, call: string): void {
+  if (!isRequest(options) && !isContext(options)) return
+  const [name] = call.split('(', 1)
+  throw new TypeError(`${name} was mounted without being called: write app.use(${call}), not app.use(${name})`)
+}
+
+/** Throws if `fallbackCache` was mounted without being called, or has a second argument. @throws as {@link checkIsCalled} */
+export function checkArguments(options: unknown, rest: readonly unknown[]): void {
+  checkIsCalled(options, 'fallbackCache({ ttl: 60 })')
+  if (rest.every((one) => one === undefined)) return
+  throw new TypeError('fallbackCache takes its options as one object: write fallbackCache({ ttl: 60, skip })')
 }
 
 /**
