@@ -63,9 +63,13 @@ function pathOfTemplate(strings: TemplateStringsArray, values: readonly unknown[
 
 function pathsOfSegments(segments: readonly unknown[]): readonly string[] {
   if (segments.length === 0) throw new TypeError(`invalidate([]) names no path: ${HOW}`)
-  const path = segments.map((segment, at) => segmentOf(textOf(segment, at, 'segment'))).join('/')
+  const texts = segments.map((segment, at) => textOf(segment, at, 'segment'))
+  const path = texts.map(segmentOf).join('/')
   // The first segment may be an id that begins with a slash, or the beginning of a path.
-  return path.startsWith('/') ? [textPath(`/${path}`), textPath(path)] : [textPath(`/${path}`)]
+  if (!path.startsWith('/')) return [textPath(`/${path}`)]
+  // Where each of them begins with a slash, they may be several paths.
+  const whole = texts.every((text) => text.startsWith('/')) ? texts.map(textPath) : []
+  return [...new Set([textPath(`/${path}`), textPath(path), ...whole])]
 }
 
 /**

@@ -80,6 +80,12 @@ describe('namedPaths', () => {
     expect(namedPaths([['/p', 'a']])).toEqual(['//p/a', '/p/a'])
   })
 
+  it('takes a list of which each item begins with a slash for segments and for several paths', () => {
+    expect(namedPaths([['/p/1', '/q/']])).toEqual(['//p/1//q', '/p/1//q', '/p/1', '/q'])
+    expect(namedPaths([['/p']])).toEqual(['//p', '/p'])
+    expect(namedPaths([['/p', '/q', 7]])).toEqual(['//p//q/7', '/p//q/7'])
+  })
+
   it.each([
     ['undefined', [undefined], /invalidate\(undefined\)/],
     ['null', [null], /invalidate\(null\)/],
