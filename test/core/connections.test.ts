@@ -187,6 +187,7 @@ describe('a client that could read from a replica', () => {
       () => createSentinel({ name: 'm', sentinelRootNodes: nodes }),
       /a Sentinel client of node-redis is not/,
     ],
+    ['a client that was not awaited', () => Promise.resolve(), /got a Promise .*; await it/],
     ['a pool', () => createClientPool(), /pass createClient\(\), not a pool/],
   ])('is refused at construction: %s', (_, make, message) => {
     const redis = make() as FallbackCacheOptions['redis']

@@ -1,5 +1,6 @@
 import { shown } from '../option-checks.js'
 import { isPlain } from '../plain-object.js'
+import { isThenable } from '../thenable.js'
 import type { ConnectionSecrets } from './credentials.js'
 import { IoredisPort } from './ioredis-port.js'
 import { NodeRedisPort } from './node-redis-port.js'
@@ -51,6 +52,7 @@ function hintFor(redis: object): string {
   }
   if ('sendCommand' in redis && 'execute' in redis) return '; pass createClient(), not a pool'
   if (redis instanceof URL) return '; write redis: url.href'
+  if (isThenable(redis)) return '; await it: await createClient().connect() gives a client'
   return isPlain(redis) && ('host' in redis || 'port' in redis || 'url' in redis || 'socket' in redis)
     ? '; options make no client: write redis: new Redis(options), of ioredis'
     : ''
