@@ -109,7 +109,9 @@ function unknownOption(thrown: unknown): string | undefined {
   return /'(--?)?([^']+)'/.exec(thrown.message)?.[2]
 }
 
-/** The first sentence of a message of `parseArgs`: the others advise on `--`, which does not apply here. */
+/** The first sentence of a message of `parseArgs`, and how to write a value that begins with a dash. */
 function firstSentence(message: string): string {
-  return message.split(/\.\s/, 1)[0] ?? message
+  const [sentence = message] = message.split(/\.\s/, 1)
+  const [, option] = /use '(--[^=]+=)-/.exec(message) ?? []
+  return option === undefined ? sentence : `${sentence}: write ${option}… for a value that begins with a dash`
 }

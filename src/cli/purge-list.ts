@@ -17,6 +17,9 @@ const MOST_NAMES = 10_000
 
 /** Reads the entries to invalidate from the arguments. @throws UsageError */
 export function readPurgeList(given: Arguments, lines: readonly string[]): PurgeList {
+  for (const option of ['path', 'prefix', 'tag']) {
+    if (given.texts(option).includes('')) throw new UsageError(`--${option} must not be empty`)
+  }
   const named = [
     ...given.texts('path').map((path) => `path ${path}`),
     ...given.texts('prefix').map((prefix) => `prefix ${prefix}`),

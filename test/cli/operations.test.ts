@@ -218,11 +218,13 @@ describe('invalidate', () => {
   })
 
   it('asks before everything, and does not begin a log where none is', async () => {
-    const [all, stranger, pattern, nothing] = await Promise.all([
+    const [all, stranger, pattern, nothing, empty, dash] = await Promise.all([
       cli('invalidate', '--all'),
       cli('invalidate', '--all', '--yes', '--key-prefix', 'absent:'),
       cli('invalidate', '--path', '/products/:id'),
       cli('invalidate'),
+      cli('invalidate', '--path', '/a', '--tag', ''),
+      cli('invalidate', '--path', '-a'),
     ])
     expect(all).toMatchObject({ code: 2, err: expect.stringContaining('add --yes') })
     expect(stranger).toMatchObject({
@@ -235,6 +237,8 @@ describe('invalidate', () => {
       code: 2,
       err: expect.stringContaining('give --path, --prefix, --tag, --file or --all'),
     })
+    expect(empty).toMatchObject({ code: 2, err: expect.stringContaining('--tag must not be empty') })
+    expect(dash).toMatchObject({ code: 2, err: expect.stringContaining('write --path=… for a value that begins') })
     const soft = await cli('invalidate', '--all', '--yes', '--soft', '--no-wait')
     expect(soft.out).toMatch(/^covers +everything, softly$/m)
     expect(soft.code).toBe(0)
