@@ -21,7 +21,8 @@ function isCalled(lower: string, option: KnownOption | undefined): boolean {
 }
 
 /** Names of the lifetime of an entry in other libraries. */
-export const TTL_NAMES = 'ttl maxAge age expire expires expiration expiry expireAfter duration lifetime stdTTL'
+export const TTL_NAMES =
+  'ttl maxAge max_age s-maxage age expire expires expiration expiry expireAfter duration lifetime stdTTL staleTime cacheTime revalidate defaultDuration'
 
 /** Names of tags in other libraries. */
 export const TAGS_NAMES = 'tag surrogateKey surrogateKeys'

@@ -174,7 +174,7 @@ export const CORE_OPTIONS = {
   enabled: { default: true, read: flagOf, otherNames: 'enable disabled disable active' },
   redis: {
     read: readRedis,
-    otherNames: 'client redisClient redisUrl url uri connection store storage host',
+    otherNames: 'client redisClient redisUrl url uri connection store storage host port',
   },
   tls: { read: (value, _, { redis }) => readTls(value, redis), otherNames: 'ssl ca cert' },
   credentials: {

@@ -200,6 +200,7 @@ describe('FallbackCacheOptions', () => {
     ['maxEntry', 'maxEntries'],
     ['maxAge', 'defaultTtl'],
     ['client', 'redis'],
+    ['port', 'redis'],
     ['constructor', undefined],
     ['__proto__x', undefined],
     ['x'.repeat(40), undefined],

@@ -179,7 +179,9 @@ export class Reports {
     const { faults } = this.#told
     if (faults.size >= MOST_FAULTS || faults.has(error.message)) return
     faults.add(error.message)
-    emitWarning(`a request bypassed the cache because of an error: ${error.stack ?? error.message}`)
+    emitWarning(
+      `a request bypassed the cache, or its response was not stored, because of an error: ${error.stack ?? error.message}`,
+    )
   }
 
   /** Gives a warning, once per kind for all requests. */
