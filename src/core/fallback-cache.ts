@@ -14,7 +14,7 @@ import {
   readKeyOptions,
   readPrefixOptions,
 } from './invalidate-options.js'
-import { checkKey, checkList } from './key-checks.js'
+import { checkKey, checkList, noteStar } from './key-checks.js'
 import { type InvalidationMark, OpaqueMark, type RunMark } from './mark.js'
 import { Meters } from './meters.js'
 import { shown } from './option-checks.js'
@@ -45,6 +45,7 @@ export class FallbackCache {
   readonly #entries: EntryStore
   readonly #values: ValueStore
   readonly #engine: CacheEngine
+  #isStarNoted = false
 
   static {
     // A getter that no type declaration contains.
@@ -138,8 +139,8 @@ export class FallbackCache {
   }
 
   /**
-   * Invalidates every key that starts with `prefix`, in every process, in constant time. No character is special; the
-   * empty prefix matches every key under `keyPrefix`.
+   * Invalidates every key that starts with `prefix`, in every process, in constant time. No character is special, which a
+   * warning says of a `*` at the end; the empty prefix matches every key under `keyPrefix`.
    */
   invalidatePrefix(prefix: string, options: PrefixOptions = {}): Promise<Invalidation> {
     if (typeof prefix !== 'string') throw new TypeError(`a prefix must be a string, got ${shown(prefix)}`)
@@ -152,6 +153,7 @@ export class FallbackCache {
     const covers = checkList(prefixes, 'prefixes').map(
       (prefix) => ({ kind: 'prefix', prefix, ignoreCase, soft }) as const,
     )
+    this.#isStarNoted ||= noteStar(prefixes, this.#settings.logger)
     return this.#engine.telling(this.#entries.invalidate(covers, how), { prefixes, soft })
   }
 

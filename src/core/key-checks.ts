@@ -1,3 +1,4 @@
+import { type Logger, notify } from './logger.js'
 import { shown } from './option-checks.js'
 
 /** Checks a key given by the user. @throws TypeError */
@@ -24,3 +25,19 @@ export function checkList(list: readonly string[], name: string): readonly strin
  * Matches a lone surrogate: it has no UTF-8 encoding, so Redis could not distinguish it from any other lone surrogate.
  */
 const halfPair = /\p{Surrogate}/u
+
+/**
+ * Warns of a prefix that was probably meant as a pattern: its star is a character like any other.
+ *
+ * @returns whether there is one
+ */
+export function noteStar(prefixes: readonly string[], logger: Logger | undefined): boolean {
+  const starred = prefixes.find((prefix) => prefix.endsWith('*'))
+  if (starred === undefined) return false
+  const meant = starred.slice(0, -1)
+  notify(
+    logger,
+    `the prefix ${shown(starred)} covers only keys that have the star themselves; ${shown(meant)} covers all that begin so`,
+  )
+  return true
+}

@@ -237,6 +237,8 @@ describe('invalidate', () => {
       code: 2,
       err: expect.stringContaining('give --path, --prefix, --tag, --file or --all'),
     })
+    const starred = await cli('invalidate', '--prefix', 'shop:*', '--dry-run')
+    expect(starred).toMatchObject({ code: 0, err: 'shop:* covers keys that have the star themselves\n' })
     expect(empty).toMatchObject({ code: 2, err: expect.stringContaining('--tag must not be empty') })
     expect(dash).toMatchObject({ code: 2, err: expect.stringContaining('write --path=… for a value that begins') })
     const soft = await cli('invalidate', '--all', '--yes', '--soft', '--no-wait')

@@ -297,6 +297,17 @@ describe('FallbackCache in memory', () => {
     expect(await cache.invalidatePrefixes([])).toMatchObject({ durable: true })
   })
 
+  it('warns once of a prefix that looks like a pattern, and takes it literally', async () => {
+    const lines: string[] = []
+    const logger = { info: () => {}, warn: (_details: object, message: string) => void lines.push(message) }
+    const { cache } = make({ logger })
+    for (const key of ['report:1', 'report:*']) await cache.set(key, 1)
+    await cache.invalidatePrefix('report:*')
+    await cache.invalidatePrefixes(['other:*'])
+    expect([await cache.get('report:1'), await cache.get('report:*')]).toEqual([1, null])
+    expect(lines).toEqual([expect.stringContaining('"report:" covers all that begin so')])
+  })
+
   it('invalidates by tag', async () => {
     const { cache } = make()
     await cache.set('a', 1, { tags: ['x', 'y'] })

@@ -57,6 +57,9 @@ export const invalidateCommand: Command = {
       if (!isHttpUrl(url)) throw new UsageError(`--verify must be a URL like http://10.0.0.1:3000/prices, got "${url}"`)
     }
     const fields = readFields(given)
+    for (const prefix of list.prefixes) {
+      if (prefix.endsWith('*')) around.terminal.note(`${visible(prefix)} covers keys that have the star themselves`)
+    }
     const mustAsk = list.isAll && !given.has('yes') && !given.has('dry-run')
     if (mustAsk && !process.stdin.isTTY) throw new UsageError('--all asks first, and there is no terminal: add --yes')
     return withCache(given, around, async (cache) => {
