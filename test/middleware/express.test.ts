@@ -1057,10 +1057,12 @@ describe('the options of fallbackCache', () => {
     [{ methods: 'GET' }, /methods must be a list .* got "GET"/],
     [{ maxEntry: 5 }, /unknown option "maxEntry" of fallbackCache; did you mean "maxEntries"\?/],
     [{ maxAge: 5 }, /unknown option "maxAge" of fallbackCache; did you mean "ttl"\?/],
-    ...['staleTime', 'max_age', 'cacheTime', 'revalidate', 'defaultDuration'].map((name): [object, RegExp] => [
-      { [name]: 5 },
-      new RegExp(`unknown option "${name}" of fallbackCache; did you mean "ttl"\\?`),
-    ]),
+    ...['staleTime', 'max_age', 'cacheTime', 'revalidate', 'defaultDuration'].map(
+      (name): [Record<string, unknown>, RegExp] => [
+        { [name]: 5 },
+        new RegExp(`unknown option "${name}" of fallbackCache; did you mean "ttl"\\?`),
+      ],
+    ),
     [{ exclude: [] }, /unknown option "exclude" of fallbackCache; did you mean "skip"\?/],
     [{ constructor: 1 }, /unknown option "constructor" of fallbackCache$/],
     [{ redis: 'http://h:6379' }, /redis must be a URL .*http:\/\/ is not the protocol of Redis/],
