@@ -88,6 +88,39 @@ describe('representationFor', () => {
     expect(shown(stored(['ETag', etag]), { 'accept-encoding': 'br' }).byName.etag).toMatch(expected)
   })
 
+  it('has the digests of the bytes only where these are the bytes (RFC 9530, section 3)', () => {
+    const digests = ['Content-Digest', 'Repr-Digest', 'Digest', 'Content-MD5'].flatMap((name) => [name, 'x'])
+    const response = stored([...digests, 'X-Digest', 'x'])
+    const names = ['content-digest', 'repr-digest', 'digest', 'content-md5', 'x-digest']
+    const kept = (acceptEncoding: string) => {
+      const { byName } = shown(response, { 'accept-encoding': acceptEncoding })
+      return names.filter((name) => byName[name] !== undefined)
+    }
+    expect(kept('identity')).toEqual(names)
+    expect(kept('br')).toEqual(['x-digest'])
+  })
+
+  const tagOfBr = `"a-br-${encodingOf('br', br).digest}"`
+  it.each<[string, Fields, string]>([
+    ['the unencoded bytes, of which the client has nothing', { range: 'bytes=0-1' }, 'the body'],
+    ['the unencoded bytes, if these are the ones it has', { range: 'bytes=0-1', 'if-range': '"a"' }, 'the body'],
+    ['the encoded bytes, if these are the ones it has', { range: 'bytes=0-1', 'if-range': tagOfBr }, 'BR'],
+    ['all encoded bytes, if it has others', { range: 'bytes=0-1', 'if-range': '"b"' }, 'BR'],
+    ['all encoded bytes, if the range cannot be read', { range: 'lines=0-1' }, 'BR'],
+    ['encoded bytes, if it takes no others', { range: 'bytes=0-1', 'accept-encoding': 'br, identity;q=0' }, 'BR'],
+    ['unencoded bytes, if it takes no others', { range: 'bytes=0-1', 'accept-encoding': 'identity' }, 'the body'],
+  ])('answers a range with %s', (_title, headers, bytes) => {
+    const request = { 'accept-encoding': 'br', ...headers }
+    expect(shown(stored(), request).body.toString()).toBe(bytes)
+  })
+
+  it('ignores Range unless the request is GET and the status 200 (RFC 9110, section 14.2)', () => {
+    const headers = { 'accept-encoding': 'br', range: 'bytes=0-1' }
+    expect(representationFor(stored(), { method: 'HEAD', headers }, at).isEncoded).toBe(true)
+    expect(shown(stored(undefined, { status: 404 }), headers).isEncoded).toBe(true)
+    expect(shown(stored(), { 'accept-encoding': 'br' }).isEncoded).toBe(true)
+  })
+
   it('is the first of two equal encodings and never one that is not there', () => {
     const twice = stored(undefined, { encodings: [encodingOf('br', br), encodingOf('br', gzip)] })
     expect(shown(twice, { 'accept-encoding': 'br' }).body.toString()).toBe('BR')
