@@ -166,12 +166,13 @@ export class JournalFile {
 
   #write(lines: string): boolean {
     const text = this.#isCut ? `\n${lines}` : lines
+    const bytes = Buffer.byteLength(text)
     try {
       // A file that is shared is never rewritten, and one that is too large could not be read.
-      if (this.#size + (this.#others ?? 0) + text.length > largestFile) throw new Error(`${this.#path} is full`)
+      if (this.#size + (this.#others ?? 0) + bytes > largestFile) throw new Error(`${this.#path} is full`)
       // Synchronous, because it must be written before the invalidation returns to its caller. Only during an outage.
       appendFileSync(this.#path, text)
-      this.#size += Buffer.byteLength(text)
+      this.#size += bytes
       this.#isCut = false
       return true
     } catch (error) {

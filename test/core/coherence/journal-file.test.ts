@@ -82,6 +82,99 @@ describe('JournalFile', () => {
     ])
   })
 
+  const lineOf = (nonce: string, name = nonce): string => `${JSON.stringify({ n: nonce, c: [`k${name}`] })}\n`
+
+  it('has one line for each invalidation, and none for one that it does not know', () => {
+    const file = open()
+    file.add('one', [key('one')])
+    file.add('one', [key('one')])
+    file.remove('unknown')
+    file.add('two', [key('two')])
+    expect(readFileSync(path, 'utf8')).toBe(lineOf('one') + lineOf('two'))
+    file.remove('one')
+    file.remove('two')
+    file.add('three', [key('three')])
+    expect(readFileSync(path, 'utf8')).toBe(lineOf('three'))
+    expect(faults).toEqual([])
+  })
+
+  it('keeps one invalidation instead of all others, in a file that only its owner reads', () => {
+    const file = open()
+    for (const nonce of ['one', 'two', 'three']) file.add(nonce, [key(nonce)])
+    file.removeOthers('two')
+    file.add('four', [key('four')])
+    expect(readFileSync(path, 'utf8')).toBe(lineOf('two') + lineOf('four'))
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    file.remove('two')
+    file.remove('four')
+    expect(statSync(path).size).toBe(0)
+  })
+
+  it('keeps the others, too, while another process writes to the file', () => {
+    const file = open()
+    for (const nonce of ['one', 'two']) file.add(nonce, [key(nonce)])
+    open().add('theirs', [key('theirs')])
+    file.removeOthers('two')
+    expect(read().map(({ nonce }) => nonce)).toEqual(['one', 'two', 'theirs'])
+    expect(shared).toEqual([path])
+  })
+
+  it('keeps all, and says so, when it cannot be written again without the others', () => {
+    const file = open()
+    for (const nonce of ['one', 'two']) file.add(nonce, [key(nonce)])
+    mkdirSync(`${path}.new`)
+    file.removeOthers('two')
+    expect(faults).toHaveLength(1)
+    expect(read().map(({ nonce }) => nonce)).toEqual(['one', 'two'])
+  })
+
+  it('writes the one that it keeps, if that could not be written before', () => {
+    const file = open()
+    file.add('one', [key('one')])
+    renameSync(path, `${path}.away`)
+    mkdirSync(path)
+    file.add('two', [key('two')])
+    file.removeOthers('two')
+    rmdirSync(path)
+    renameSync(`${path}.away`, path)
+    file.add('three', [key('three')])
+    expect(read().map(({ nonce }) => nonce)).toEqual(expect.arrayContaining(['two', 'three']))
+  })
+
+  it('says that it is gone, and begins another one', () => {
+    const file = open()
+    file.add('one', [key('one')])
+    rmSync(path)
+    file.remove('one')
+    expect(faults).toHaveLength(1)
+    file.add('two', [key('two')])
+    expect(read().map(({ nonce }) => nonce)).toEqual(['two'])
+  })
+
+  it('reads a last line that lacks only its end', () => {
+    writeFileSync(path, (lineOf('one') + lineOf('two')).slice(0, -1))
+    const file = open()
+    expect(file.read().map(({ nonce }) => nonce)).toEqual(['one', 'two'])
+    file.add('three', [key('three')])
+    expect(readFileSync(path, 'utf8')).toBe(lineOf('one') + lineOf('two') + lineOf('three'))
+  })
+
+  it.each(['{"n":1,"c":["ka"]}', '{"n":"x","c":"ka"}', '{"n":"x"}', '{"c":["ka"]}', '{"d":1}', 'null', '[]'])(
+    'reads the line %s as everything',
+    (line) => {
+      writeFileSync(path, `${line}\n`)
+      expect(read()).toEqual([{ nonce: 'damaged', covers: [everything] }])
+      expect(String(faults.at(-1))).toMatch(/has a line that cannot be read: everything is invalidated/)
+    },
+  )
+
+  it('reads everything from a damaged file of which no copy can be made', () => {
+    mkdirSync(`${path}.damaged`)
+    writeFileSync(path, 'x\n')
+    expect(read()).toEqual([{ nonce: 'damaged', covers: [everything] }])
+    expect(faults).toHaveLength(2)
+  })
+
   it('is read as one invalidation of everything if it is larger than one process makes it', () => {
     const lines = `${JSON.stringify({ n: 'one', c: ['tone'] })}\n`.repeat(10_000)
     writeFileSync(path, lines)
@@ -168,7 +261,22 @@ describe('JournalFile', () => {
     open().add('theirs', [key('b')])
     file.remove('ours')
     expect(read()).toEqual([{ nonce: 'theirs', covers: [key('b')] }])
+    for (const nonce of ['again', 'and again']) {
+      file.add(nonce, [key(nonce)])
+      file.remove(nonce)
+    }
+    expect(read()).toEqual([{ nonce: 'theirs', covers: [key('b')] }])
     expect(shared).toEqual([path])
+  })
+
+  it('counts bytes, not characters, so that it stays readable', () => {
+    const file = open()
+    file.add('a', [key('a')])
+    truncateSync(path, 64 * 1024 * 1024 - 100)
+    file.remove('a')
+    file.add('b', [key('\u20ac'.repeat(25))])
+    expect(String(faults.at(-1))).toBe(`Error: ${path} is full`)
+    expect(statSync(path).size).toBeLessThanOrEqual(64 * 1024 * 1024)
   })
 
   it('says once that it is shared, and does not let it grow until no process could read it', () => {
