@@ -45,9 +45,36 @@ describe('ToldLife', () => {
     expect(told([note('another', 0, 1000)]).everything).toBe(true)
   })
 
+  it('does not when the other one knew all up to the first record that can be told', () => {
+    expect([0, 1, 19, 20, 21].map((upTo) => told([note('one', 0, upTo)]).everything)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ])
+  })
+
+  it('does not for a process of the same life when the log has it all', () => {
+    expect(told([note('one', 0, 10)], 50).everything).toBe(false)
+  })
+
   it('does not for a process that has started since', () => {
     expect(told([note(noLife, 0, 0, 59_000)]).everything).toBe(false)
+    expect(told([note(noLife, 0, 0, 60_000)]).everything).toBe(true)
     expect(told([note(noLife, 0, 0, 61_000)]).everything).toBe(true)
+    expect(told([{ ...note(noLife, 0, 0, 59_000), writtenAgo: 999 }]).everything).toBe(false)
+    expect(told([{ ...note(noLife, 0, 0, 59_000), writtenAgo: 1000 }]).everything).toBe(true)
+  })
+
+  it('does not for a process without a former life when all can be told, or the log has it all', () => {
+    expect(told([note(noLife, 0, 0, 61_000)], 50).everything).toBe(false)
+    expect(told([note(noLife, 0, 0, 61_000)], 0, { ...origin, from: 0 }).everything).toBe(false)
+  })
+
+  it('does not when this process has met no record of its life', () => {
+    const empty = { ...origin, from: 0, upTo: 0, records: [] }
+    expect(told([note('another', 0, 1000)], 0, empty).everything).toBe(false)
   })
 
   it('does not when this process knows nothing', () => {
