@@ -13,6 +13,14 @@ export function isHttpUrl(text: string): boolean {
   return /^https?:\/\//i.test(text) && URL.canParse(text)
 }
 
+/** A URL of the Web as it may be shown: its login is masked. */
+export function shownUrl(text: string): string {
+  if (!URL.canParse(text)) return text
+  const url = new URL(text)
+  if (url.username === '' && url.password === '') return text
+  return `${url.protocol}//***@${url.host}${url.pathname}${url.search}`
+}
+
 /** The fields of `--header "name: value"`, by lower-case name. @throws UsageError */
 export function readFields(given: Arguments): Readonly<Record<string, string>> {
   return Object.fromEntries(given.texts('header').map(fieldOf))

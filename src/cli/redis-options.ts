@@ -5,7 +5,6 @@ import type { Arguments, OptionSpec } from './arguments.js'
 import type { Surroundings } from './command.js'
 import { CommandFailure, UsageError } from './errors.js'
 import { redisInfo } from './redis-info.js'
-import { withoutLogins } from './terminal.js'
 
 /** The options of the commands that read from Redis. */
 export const REDIS_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -68,8 +67,9 @@ export async function withRedis<T>(
 
 /** A URL of Redis without its login, to be shown. */
 export function maskedUrl(url: string): string {
-  const shown = withoutLogins(url.trim())
-  return /^[a-z][a-z\d+.-]*:\/\//i.test(shown) ? shown : 'the given address'
+  // A password may contain any character, spaces too.
+  const [, scheme, place = ''] = /^([a-z][a-z\d+.-]*:\/\/)(?:.*@)?(.*)$/is.exec(url.trim()) ?? []
+  return scheme === undefined ? 'the given address' : scheme + (url.includes('@') ? `***@${place}` : place)
 }
 
 function unusable(target: RedisTarget, thrown: unknown): Error {

@@ -52,21 +52,29 @@ async function sitemapText(url: string, headers: Readonly<Record<string, string>
   }
 }
 
-/** The contents of `<loc>`, which are URLs with the five entities of XML. */
+/** Maximum length of a URL with what may surround it, in characters: a sitemap without `</loc>` is read once, not for each `<loc>`. */
+const LONGEST = 8192
+
+/** The contents of `<loc>`, which are URLs with the five entities of XML, or characters by their number. */
 function locations(text: string): readonly string[] {
   const found: string[] = []
-  for (let at = text.indexOf('<loc>'); at >= 0; at = text.indexOf('<loc>', at + 1)) {
-    const end = text.indexOf('</loc>', at)
-    if (end < 0) break
-    const url = text
-      .slice(at + '<loc>'.length, end)
+  for (const [, content = ''] of text.matchAll(LOCATION)) {
+    const url = content
       .trim()
       .replace(/^<!\[CDATA\[/, '')
       .replace(/\]\]>$/, '')
-      .replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => ENTITIES[name] ?? '')
+      .replace(/&(?:(lt|gt|quot|apos|amp)|#(\d{1,7})|#x([\da-f]{1,6}));/gi, characterOf)
     if (isHttpUrl(url)) found.push(url)
   }
   return found
+}
+
+const LOCATION = new RegExp(`<loc>([^<]{0,${LONGEST}}|\\s*<!\\[CDATA\\[[^<]{0,${LONGEST}})</loc>`, 'g')
+
+function characterOf(entity: string, name?: string, decimal?: string, hexadecimal?: string): string {
+  if (name !== undefined) return ENTITIES[name.toLowerCase()] ?? ''
+  const code = decimal === undefined ? Number.parseInt(hexadecimal ?? '', 16) : Number(decimal)
+  return code <= 0x10ffff ? String.fromCodePoint(code) : entity
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ask } from '../testing/ask.js'
+import { shownUrl } from './http-options.js'
 
 /** Whether the answer of a URL was made after an invalidation. */
 export interface VerifiedUrl {
@@ -16,15 +17,16 @@ export interface VerifiedUrl {
  * @param since - the moment, of `performance.now()`
  */
 export async function verifyUrl(
-  url: string,
+  asked: string,
   since: number,
   headers: Readonly<Record<string, string>>,
 ): Promise<VerifiedUrl> {
+  const url = shownUrl(asked)
   for (let tries = 0; ; tries++) {
     try {
-      const asked = performance.now()
-      const { status, headers: fields } = await ask(new URL(url), { method: 'GET', headers })
-      const elapsed = Math.floor((asked - since) / 1000)
+      const askedAt = performance.now()
+      const { status, headers: fields } = await ask(new URL(asked), { method: 'GET', headers })
+      const elapsed = Math.floor((askedAt - since) / 1000)
       const age = fields.age === undefined ? undefined : Number(fields.age)
       const text = `${status}, ${age === undefined ? 'made for this request' : `Age ${age}`}, ${elapsed} s after the invalidation`
       if (age === undefined || age < elapsed) return { url, verdict: 'new', text }

@@ -2,6 +2,7 @@ import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ownStatus } from './cache-status-field.js'
+import { shownUrl } from './http-options.js'
 
 /** A URL to request, and the value of Host if it differs from that of the URL. */
 export interface WarmTarget {
@@ -48,7 +49,7 @@ export async function requestAll(
     done: 0,
     hits: 0,
     stored: 0,
-    notStored: {},
+    notStored: Object.create(null) as Record<string, number>,
     failed: 0,
     failures: [],
     milliseconds: 0,
@@ -76,7 +77,7 @@ async function requestOne(
   signal: AbortSignal,
   counts: WarmingCounts,
 ): Promise<void> {
-  const { url } = target
+  const url = shownUrl(target.url)
   try {
     const { status, cacheStatus } = await answerTo(target, pace, signal)
     const told = ownStatus(cacheStatus)

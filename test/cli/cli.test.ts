@@ -73,11 +73,12 @@ describe('the command line', () => {
   })
 
   it('says which Redis it needs, and shows the login of none', async () => {
-    const [none, dead, invalid, stray] = await Promise.all([
+    const [none, dead, invalid, stray, spaced] = await Promise.all([
       run(['keys']),
       run(['keys', '--redis', 'redis://user:pass%2Fword@127.0.0.1:1']),
       run(['keys', '--redis', 'redis://user:pa#ss@127.0.0.1:1']),
       run(['get', '--json', 'a', '--redis', 'redis://user:pass@127.0.0.1:1'], { NODE_DEBUG: 'x' }),
+      run(['keys'], { REDIS_URL: 'redis://user:secret word@127.0.0.1:1' }),
     ])
     expect(none).toMatchObject({ code: 2, err: expect.stringContaining('set FALLBACK_CACHE_REDIS or REDIS_URL') })
     expect(dead).toMatchObject({
@@ -85,7 +86,9 @@ describe('the command line', () => {
       err: expect.stringContaining('redis://***@127.0.0.1:1: connect ECONNREFUSED'),
     })
     expect(invalid).toMatchObject({ code: 2, err: expect.stringContaining('percent-encoded') })
-    for (const { out, err } of [dead, invalid, stray]) expect(out + err).not.toMatch(/pass%|pa#ss|:pass@/)
+    for (const { out, err } of [dead, invalid, stray, spaced])
+      expect(out + err).not.toMatch(/pass%|pa#ss|:pass@|secret|word@/)
+    expect(spaced?.err).toMatch(/Redis|redis/)
   })
 
   it('does not wait for a Redis that hangs', async () => {

@@ -360,6 +360,18 @@ describe('warm and explain', () => {
     expect(again.code).toBe(1)
   })
 
+  it('show the login of no URL', async () => {
+    const login = url.replace('://', '://operator:secret@')
+    const all = await Promise.all([
+      cli('warm', `${login}/nothing`),
+      cli('warm', `${login}/nothing`, '--json'),
+      cli('explain', `${login}/products/21`),
+      cli('explain', `${login}/products/21`, '--json'),
+    ])
+    for (const { out, err } of all) expect(out + err).not.toMatch(/operator|secret/)
+    expect(all[0]?.out).toContain('://***@127.0.0.1')
+  })
+
   it('say in words what the cache did', async () => {
     const [hit, secret, silent] = await Promise.all([
       cli('explain', `${url}/products/21`),

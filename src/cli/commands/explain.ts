@@ -4,7 +4,7 @@ import { ownStatus, type ToldStatus } from '../cache-status-field.js'
 import type { Command } from '../command.js'
 import { CommandFailure, UsageError } from '../errors.js'
 import { tableLines } from '../figures.js'
-import { isHttpUrl, readFields } from '../http-options.js'
+import { isHttpUrl, readFields, shownUrl } from '../http-options.js'
 import { visible } from '../terminal.js'
 
 /** Fields that affect caching, or that help to explain it. */
@@ -52,7 +52,7 @@ export const explainCommand: Command = {
     )
     if (given.has('json')) {
       await terminal.json({
-        url,
+        url: shownUrl(url),
         method,
         status,
         cacheStatus: told,
@@ -61,7 +61,7 @@ export const explainCommand: Command = {
       })
     } else {
       const rows = [
-        ['request', `${method} ${url}`],
+        ['request', `${method} ${shownUrl(url)}`],
         ['answer', String(status)],
         ...(told === undefined ? [] : wordsFor(told)),
         ...fields,
