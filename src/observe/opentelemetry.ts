@@ -79,7 +79,7 @@ export function instrument(source: InstrumentedSource, options: InstrumentOption
   meter.addBatchObservableCallback(read, [...instruments])
   if (instrumented.size === 0) listen()
   const { keyPrefix } = source.stats()
-  instrumented.set(name, { name, keyPrefix, routes, durations })
+  instrumented.set(name, { name, engine: engineOf(source), keyPrefix, routes, durations })
   return {
     disable: () => {
       meter.removeBatchObservableCallback(read, [...instruments])
@@ -93,9 +93,18 @@ const DURATIONS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 interface InstrumentedCache {
   readonly name: string
+  /** Tells caches of the same prefix apart; `undefined` for a source that is neither a cache nor a middleware. */
+  readonly engine: unknown
   readonly keyPrefix: string
   readonly routes: boolean
   readonly durations: Histogram
+}
+
+/** The property of caches and of messages that tells which cache it is; without it, `keyPrefix` does. */
+const ENGINE = Symbol.for('fallback-cache.engine/1')
+
+function engineOf(source: InstrumentedSource & { readonly cache?: unknown }): unknown {
+  return Reflect.get(Object(source.cache ?? source) as object, ENGINE)
 }
 
 /** The instrumented caches by name. */
@@ -143,8 +152,9 @@ function attributesOf({ result, tier, reason, ttl, size }: RequestMessage, isFro
 const onHandlerEnd = (message: HandlerMessage): void => {
   const { keyPrefix, route, seconds } = message
   if (seconds === undefined) return
+  const engine = Reflect.get(message, ENGINE)
   for (const cache of instrumented.values()) {
-    if (cache.keyPrefix !== keyPrefix) continue
+    if (cache.engine === undefined ? cache.keyPrefix !== keyPrefix : cache.engine !== engine) continue
     const routed = cache.routes && route !== undefined ? { 'http.route': route } : {}
     cache.durations.record(seconds, { 'cache.name': cache.name, ...routed })
     return

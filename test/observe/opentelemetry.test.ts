@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
+import { type DataPoint, type Histogram, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import express from 'express'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { bundled } from '../../scripts/bundled.mjs'
@@ -11,6 +12,7 @@ import { INSTRUMENTS } from '../../src/observe/instruments.js'
 import { instrument } from '../../src/observe/opentelemetry.js'
 import { ask } from '../middleware/hosts/client.js'
 import { listen } from '../middleware/hosts/listen.js'
+import { until } from '../support/until.js'
 
 /** What the program prints of one arrangement. */
 interface Seen {
@@ -105,6 +107,44 @@ describe('instrument()', () => {
     expect(() => instrument(cache)).toThrow('give each one a name of its own')
     instrumented.disable()
     instrument(cache).disable()
+  })
+})
+
+/** Reads metrics when it is asked to. */
+class Reader extends MetricReader {
+  protected override onForceFlush = () => Promise.resolve()
+  protected override onShutdown = () => Promise.resolve()
+
+  async handlerRuns(): Promise<readonly (readonly [unknown, number])[]> {
+    const { resourceMetrics } = await this.collect()
+    return resourceMetrics.scopeMetrics
+      .flatMap(({ metrics }) => metrics)
+      .filter(({ descriptor }) => descriptor.name === 'fallback_cache.handler.duration')
+      .flatMap(({ dataPoints }) => dataPoints as DataPoint<Histogram>[])
+      .map(({ attributes, value }) => [attributes['cache.name'], value.count])
+  }
+}
+
+describe('handler runs', () => {
+  it('are those of their cache, also if several have the same keyPrefix', async () => {
+    const reader = new Reader()
+    const meter = new MeterProvider({ readers: [reader] }).getMeter('test')
+    const app = express()
+    const instrumented = ['one', 'other'].map((name) => {
+      const cached = fallbackCache({ ttl: 60 })
+      closing.push(cached)
+      app.get(`/${name}`, cached, (_req, res) => void res.send(name))
+      return instrument(name === 'one' ? cached : cached.cache, { name, meter })
+    })
+    const site = await listen(app as never)
+    closing.push(site)
+    for (const path of ['/one', '/other', '/other?a=1', '/other?a=2']) await ask(site.port, path)
+    await until('counted', async () => (await reader.handlerRuns()).length > 1)
+    expect(await reader.handlerRuns()).toEqual([
+      ['one', 1],
+      ['other', 3],
+    ])
+    for (const one of instrumented) one.disable()
   })
 })
 

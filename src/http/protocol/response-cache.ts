@@ -152,7 +152,7 @@ export class ResponseCache<Context extends object> {
   }
 
   #deliver(exchange: Exchange<Context>, outcome: Outcome): void | Promise<void> {
-    if (outcome instanceof Forwarding) return forwardTraced(exchange, outcome, this.cache.keyPrefix)
+    if (outcome instanceof Forwarding) return forwardTraced(exchange, outcome, this.cache)
     if (outcome === INSIDE) return exchange.enter?.()
     if (outcome === NOTHING) return
     try {

@@ -1,4 +1,5 @@
 import { HANDLERS, isTraced } from '../../core/channels.js'
+import { type CacheEngine, ENGINE } from '../../core/engine.js'
 import type { Exchange } from '../port/exchange.js'
 import type { Forwarding } from './forwarding.js'
 import { HandlerTrace } from './handler-trace.js'
@@ -8,12 +9,15 @@ import { recorderIn } from './post-answer.js'
 export function forwardTraced<Context extends object>(
   exchange: Exchange<Context>,
   { recording, changes }: Forwarding,
-  keyPrefix: string,
+  cache: Pick<CacheEngine, 'keyPrefix'>,
 ): void | Promise<void> {
   const recorder = isTraced(HANDLERS) ? recorderIn(recording) : undefined
   // In front of the application, the same run is forwarded twice.
   if (recorder === undefined || recorder.trace !== undefined) return exchange.forward(recording, changes)
   const { key, tally } = recorder.of
-  recorder.trace = new HandlerTrace({ keyPrefix, request: exchange.raw, key: key.text, reason: tally.reason })
+  const message = { keyPrefix: cache.keyPrefix, request: exchange.raw, key: key.text, reason: tally.reason }
+  // Caches may have the same prefix.
+  Object.defineProperty(message, ENGINE, { value: cache })
+  recorder.trace = new HandlerTrace(message)
   return recorder.trace.start(() => exchange.forward(recording, changes))
 }
