@@ -3,6 +3,7 @@ import {
   type DynamicModule,
   type ExecutionContext,
   type InjectionToken,
+  Module,
   type NestInterceptor,
   type OptionalFactoryDependency,
   SetMetadata,
@@ -10,8 +11,8 @@ import {
 import { APP_INTERCEPTOR, ApplicationConfig, Reflector } from '@nestjs/core'
 import type { Request, Response } from 'express'
 import { Observable } from 'rxjs'
-import { FallbackCache, type FallbackCacheOptions, type InvalidateOptions, type Invalidation } from '../index.js'
-import { type FallbackCacheMiddleware, fallbackCache } from '../middleware/express.js'
+import type { InvalidateOptions, Invalidation } from '../index.js'
+import { type FallbackCacheMiddleware, fallbackCache, type MiddlewareOptions } from '../middleware/express.js'
 import { list } from './shown-values.js'
 
 /** The options of one handler: those of the middleware, except for the cache itself, which all handlers share. */
@@ -20,15 +21,26 @@ export type CachedOptions = Parameters<FallbackCacheMiddleware['with']>[0]
 /** Options that the injector makes: `FallbackCacheModule.forRootAsync({ inject: [ConfigService], useFactory: (config) => … })`. */
 export interface AsyncOptions {
   readonly inject?: (InjectionToken | OptionalFactoryDependency)[]
-  useFactory(...injected: never[]): FallbackCacheOptions | Promise<FallbackCacheOptions>
+  useFactory(...injected: never[]): MiddlewareOptions | Promise<MiddlewareOptions>
 }
 
 const CACHED = 'fallback-cache'
 
-/** Turns caching on for a handler, or for all handlers of a controller: `@Cached({ ttl: '5m' })`. */
-export function Cached(options: CachedOptions = {}): MethodDecorator & ClassDecorator {
+/**
+ * Turns caching on for a handler, or for all handlers of a controller: `@Cached({ ttl: '5m' })`.
+ *
+ * @throws TypeError or RangeError for invalid options
+ */
+export function Cached(options: CachedOptions = {}, ...rest: readonly never[]): MethodDecorator & ClassDecorator {
+  if (rest.length > 0 || typeof options === 'function') {
+    throw new TypeError('@Cached must be called, with one object of options: write @Cached() or @Cached({ ttl: 60 })')
+  }
+  CHECKING.with(options)
   return SetMetadata(CACHED, options)
 }
+
+/** A middleware that stores nothing, whose `with` checks options when a program is loaded instead of at a request. */
+const CHECKING = fallbackCache({ enabled: false })
 
 /**
  * The cache of a NestJS application on Express:
@@ -41,8 +53,11 @@ export function Cached(options: CachedOptions = {}): MethodDecorator & ClassDeco
  */
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest identifies a module by its class.
 export class FallbackCacheModule {
-  /** @throws TypeError or RangeError for invalid options */
-  static forRoot(options: FallbackCacheOptions = {}): DynamicModule {
+  /**
+   * @param options - those of the middleware; `@Cached()` takes other ones for its handlers
+   * @throws TypeError or RangeError for invalid options
+   */
+  static forRoot(options: MiddlewareOptions = {}): DynamicModule {
     return moduleOf({ useFactory: () => new FallbackCacheInterceptor(options) })
   }
 
@@ -105,7 +120,6 @@ function orderCheck(config: ApplicationConfig) {
  * the guards accept, `user: (request) => request.user?.id` for each user separately.
  */
 export class FallbackCacheInterceptor implements NestInterceptor {
-  readonly #cache: FallbackCache
   readonly #reflector = new Reflector()
   readonly #byOptions = new Map<CachedOptions, FallbackCacheMiddleware>()
   /**
@@ -115,9 +129,8 @@ export class FallbackCacheInterceptor implements NestInterceptor {
   readonly cached: FallbackCacheMiddleware
 
   /** @throws TypeError or RangeError for invalid options */
-  constructor(options: FallbackCacheOptions = {}) {
-    this.#cache = new FallbackCache(options)
-    this.cached = fallbackCache({ cache: this.#cache })
+  constructor(options: MiddlewareOptions = {}) {
+    this.cached = fallbackCache(options)
   }
 
   /** Called by Nest for each request. */
@@ -155,7 +168,7 @@ export class FallbackCacheInterceptor implements NestInterceptor {
 
   /** Closes the cache. Called by Nest when the application closes, if shutdown hooks are enabled. */
   onApplicationShutdown(): Promise<void> {
-    return this.#cache.close()
+    return this.cached.close()
   }
 
   #with(options: CachedOptions): FallbackCacheMiddleware {
@@ -166,6 +179,24 @@ export class FallbackCacheInterceptor implements NestInterceptor {
     return made
   }
 }
+
+const IMPORTED = Symbol('fallback-cache.imported')
+
+/** Throws when the application starts if it imports the module itself, which would leave `@Cached()` without effect. */
+function checkIsConfigured(interceptor: FallbackCacheInterceptor | undefined): boolean {
+  if (interceptor !== undefined) return true
+  throw new TypeError('FallbackCacheModule was imported without its options: write FallbackCacheModule.forRoot({})')
+}
+
+Module({
+  providers: [
+    {
+      provide: IMPORTED,
+      inject: [{ token: FallbackCacheInterceptor, optional: true }],
+      useFactory: checkIsConfigured,
+    },
+  ],
+})(FallbackCacheModule)
 
 /** Where Nest keeps what `@Version` says: a handler is then chosen by more than the URL, such as a field. */
 const VERSION = '__version__'
