@@ -55,7 +55,12 @@ export interface FastifyCache
  *
  * @throws TypeError or RangeError for invalid options
  */
-export function fallbackCache(options: FastifyCacheOptions = {}): FastifyCache {
+export function fallbackCache(options: FastifyCacheOptions = {}, ...rest: readonly never[]): FastifyCache {
+  if (rest.length > 0) {
+    throw new TypeError(
+      'fallbackCache must be called, with one object of options: write app.register(fallbackCache({ ttl: 60 }))',
+    )
+  }
   return fastifyCache(expressCache(options))
 }
 

@@ -65,7 +65,12 @@ export interface HonoApplication {
  *
  * @throws TypeError or RangeError for invalid options
  */
-export function fallbackCache(options: HonoCacheOptions = {}): HonoCache {
+export function fallbackCache(options: HonoCacheOptions = {}, ...rest: readonly never[]): HonoCache {
+  if (rest.length > 0) {
+    throw new TypeError(
+      'fallbackCache must be called, with one object of options: write app.use(fallbackCache({ ttl: 60 }))',
+    )
+  }
   return honoCache(expressCache(options))
 }
 
