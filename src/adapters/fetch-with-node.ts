@@ -82,6 +82,8 @@ function outgoingOf(incoming: IncomingMessage, socket: FetchSocket): ServerRespo
   // Nothing frames the body: its bytes are those of the `Response`.
   outgoing.shouldKeepAlive = false
   outgoing.useChunkedEncodingByDefault = false
+  // Not even where the application sets `Transfer-Encoding: chunked`, as `streamText` of Hono does.
+  Object.defineProperty(outgoing, 'chunkedEncoding', { get: () => false, set: () => {} })
   outgoing.assignSocket(socket as never)
   socket.outgoing = outgoing
   outgoing.once('finish', () => {

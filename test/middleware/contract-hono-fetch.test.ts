@@ -29,6 +29,15 @@ describe('a listener of Node.js that answers a request of the Fetch API', () => 
     await expect(answer(ended)).rejects.toThrow(message)
   })
 
+  it('may set Transfer-Encoding, which frames no bytes of the Response', async () => {
+    const streamed = await answer((_request, response) => {
+      response.setHeader('Transfer-Encoding', 'chunked')
+      response.write('one ')
+      setImmediate(() => response.end('two'))
+    })
+    expect([await streamed.text(), streamed.headers.get('transfer-encoding')]).toEqual(['one two', null])
+  })
+
   it('may fail before its head and behind it', async () => {
     await expect(answer((_request, response) => void response.destroy(new Error('no head')))).rejects.toThrow('no head')
     const begun = await answer((_request, response) => {

@@ -107,3 +107,30 @@ it('keeps the connection, and what one request has set apart from the next, if m
     await cached.close()
   }
 })
+
+it('lets a handler pass a request with other fields to the application', async () => {
+  const [{ Hono }, { methodOverride }] = [await import('hono'), await import('hono/method-override')]
+  const app = new Hono()
+  const cached = fallbackCache({ ttl: 60 })
+  app.use(cached as never)
+  app.use(methodOverride({ app, header: 'X-Method' }))
+  app.delete('/page', (c) => c.text(`deleted ${c.req.header('x-method')}`))
+  app.get('/asked', (c) => c.text(`asked by ${c.req.header('x-who')} ${c.req.header('x-more')}`))
+  app.get('/page', (c) =>
+    app.fetch(new Request(new URL('/asked', c.req.url), { headers: { 'x-who': 'page' } }), c.env as never),
+  )
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  try {
+    const { port } = server.address() as AddressInfo
+    const deleted = await ask(port, '/page', { method: 'POST', fields: { 'x-method': 'DELETE' } })
+    expect(deleted.text).toBe('deleted undefined')
+    for (let visit = 0; visit < 2; visit++) {
+      const page = await ask(port, '/page', { fields: { 'x-who': 'ann', 'x-more': 'more' } })
+      expect(page.text).toBe('asked by page undefined')
+    }
+  } finally {
+    server.close()
+    await cached.close()
+  }
+})
