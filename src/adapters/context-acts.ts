@@ -40,8 +40,10 @@ export function tellContextActs(c: Context, outgoing: ServerResponse): () => voi
   Object.defineProperty(c, 'res', {
     get() {
       const response = res.get?.call(c) as Response
+      // Node-server sends a response whose fields were read in another way, with a Content-Type if it has none.
+      if (isOver) return response
       const { headers } = response
-      if (!isOver && !told.has(headers)) tellHeaders(headers, acts, () => isOver)
+      if (!told.has(headers)) tellHeaders(headers, acts, () => isOver)
       told.add(headers)
       return response
     },

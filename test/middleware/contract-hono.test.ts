@@ -134,3 +134,22 @@ it('lets a handler pass a request with other fields to the application', async (
     await cached.close()
   }
 })
+
+it('sends a Response of the handler with the fields that it has', async () => {
+  const { Hono } = await import('hono')
+  const app = new Hono()
+  const cached = fallbackCache({ ttl: 60 })
+  app.get('/:with', async (c, next) => (c.req.param('with') === 'cache' ? cached(c as never, next) : next()))
+  app.get('/:with', () => new Response('page', { headers: { 'x-page': '1' } }))
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  try {
+    const { port } = server.address() as AddressInfo
+    const plain = await ask(port, '/without')
+    for (const path of ['/cache', '/cache'])
+      expect((await ask(port, path)).field('content-type')).toBe(plain.field('content-type'))
+  } finally {
+    server.close()
+    await cached.close()
+  }
+})
