@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -277,6 +278,17 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
       },
     ]),
   ),
+  'request.requestContext of Fastify, one object for all requests': async () => {
+    const app = createFastify()
+    const context = { get: () => STORAGE.getStore() }
+    app.decorateRequest('requestContext', { getter: () => context })
+    app.addHook('onRequest', (request, _reply, done) => STORAGE.run(request.headers['x-who'], done))
+    await app.register(keep(fastifyCache(OPTIONS)))
+    app.get('/page', async (request) => `for ${Reflect.get(request, 'requestContext').get()}`)
+    await app.ready()
+    open.push(() => app.close())
+    return app.routing.bind(app) as unknown as RequestListener
+  },
   ...Object.fromEntries(
     Object.entries<(c: { get(name: string): unknown; var: Record<string, unknown> }) => unknown>({
       "c.get('lang') of Hono": (c) => c.get('lang'),
@@ -316,6 +328,9 @@ const SET_IN_FRONT: Readonly<Record<string, () => Promise<RequestListener>>> = {
     ]),
   ),
 }
+
+/** What `@fastify/request-context` keeps for one request. */
+const STORAGE = new AsyncLocalStorage<unknown>()
 
 /** What plugins keep behind a getter. */
 const HIDDEN = new WeakMap<object, unknown>()

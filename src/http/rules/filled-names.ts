@@ -34,6 +34,7 @@ export const TELLING_NAMES: ReadonlySet<string> = new Set([
   'permissions',
   'principal',
   'profile',
+  'requestcontext',
   'roles',
   'session',
   't',
