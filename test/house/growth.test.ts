@@ -11,6 +11,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/tiers/memory-tier.ts #slots': 'entries in memory',
   'dashboard/history.ts #samples': 'history of the [dashboard](dashboard.md)',
   'dashboard/entries.ts #largest': 'history of the [dashboard](dashboard.md)',
+  'dashboard/tail.ts #watchers': 'history of the [dashboard](dashboard.md)',
   'dashboard/fleet.ts #known': 'reports of other processes for the [dashboard](dashboard.md)',
   'dashboard/history.ts #moments': 'history of the [dashboard](dashboard.md)',
   'core/tiers/slabs.ts #slabs': 'entries in memory',
