@@ -18,6 +18,12 @@ const read: readonly [string, string, Partial<CacheControl>][] = [
   ['5.2.3 ignores directives that it does not know', 'max-age=60, community="UCI", foo=bar, baz', { maxAge: 60 }],
   ['5.2.3 finds no directive inside a quoted string', 'foo="max-age=60, no-store", public', { public: true }],
   ['5.2.3 finds the end of a quoted string behind quoted-pairs', 'foo="\\", no-store, \\"", public', { public: true }],
+  [
+    '5.2.3 finds no directive inside a quoted string that is no argument',
+    '"no-store, public", max-age=60',
+    { maxAge: 60 },
+  ],
+  ['5.2.3 ignores a member that is no directive', '@, max-age=60', { maxAge: 60 }],
   ['5.2.1.2 reads max-stale without a value as any staleness', 'max-stale', { maxStale: MAX_DELTA_SECONDS }],
   ['5.2.1.2 reads max-stale with a value', 'max-stale=10', { maxStale: 10 }],
   ['5.2.1.2 reads max-stale that cannot be read as none', 'max-stale=x', { maxStale: 0 }],
@@ -34,6 +40,7 @@ const read: readonly [string, string, Partial<CacheControl>][] = [
   ['5.2.2.7 lets unqualified private win', 'private="a", private', { private: true, privateFields: ['a'] }],
   ['5.2.2.7 reads an empty field list as all', 'private=""', { private: true }],
   ['5.2.2.7 reads a field list with a wrong name as all', 'private="a b"', { private: true }],
+  ['5.2.2.7 reads a field list with one wrong name as all', 'private="a, b c"', { private: true }],
   ['5.2.2.4 reads an argument that is missing as all', 'no-cache=', { noCache: true }],
   [
     '5.2.2.2 reads the revalidation directives',
@@ -46,6 +53,10 @@ const read: readonly [string, string, Partial<CacheControl>][] = [
   ['5.2.2.6 reads no-transform', 'no-transform', { noTransform: true }],
   ['5.2.2.5 honours no-store with an argument', 'no-store=false', { noStore: true }],
   ['5.2.2.9 does not grant public with an argument', 'public=0', {}],
+  ['5.2.2.9 does not grant public with an argument that never ends', 'public="', {}],
+  ['5.2.2.9 does not grant public after garbage', '@public, @ public', {}],
+  ['5.2.2.3 does not read must-understand with an argument that is missing', 'must-understand=', {}],
+  ['RFC 8246, 2 does not read immutable with an argument that is missing', 'immutable=', {}],
   ['RFC 8246, 2 reads immutable, with any argument', 'immutable=0', { immutable: true }],
   [
     'RFC 5861 reads both windows',
@@ -80,6 +91,11 @@ const read: readonly [string, string, Partial<CacheControl>][] = [
     },
   ],
   [
+    '4.2.1 grants nothing after a quote that never ends, of a member that is no directive',
+    '"bar, public, max-age=60, no-cache',
+    { maxAge: 0, noCache: true },
+  ],
+  [
     '4.2.1 reads the stale windows strictly too',
     'stale-while-revalidate=x, stale-if-error',
     {
@@ -94,6 +110,15 @@ const read: readonly [string, string, Partial<CacheControl>][] = [
 describe('parseCacheControl', () => {
   it.each(read)('RFC 9111, %s: %j', (_title, value, expected) => {
     expect(parseCacheControl(value)).toEqual({ ...NO_DIRECTIVES, ...expected })
+  })
+
+  it('reads unknown directives as none, all of which are false or undefined', () => {
+    expect(parseCacheControl('unknown')).toEqual({
+      ...{ noStore: false, noCache: false, private: false, public: false, noTransform: false, immutable: false },
+      ...{ mustRevalidate: false, proxyRevalidate: false, mustUnderstand: false, onlyIfCached: false },
+      ...{ noCacheFields: [], privateFields: [] },
+    })
+    expect(NO_DIRECTIVES).toEqual(parseCacheControl('unknown'))
   })
 
   it('reads an absent and an empty field as no directives', () => {

@@ -1,6 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Fields, fieldLines, fieldValue, hasField, listMembers } from '../../../src/http/syntax/fields.js'
+import {
+  emptyFields,
+  type Fields,
+  fieldLines,
+  fieldValue,
+  hasField,
+  isToken,
+  isTokenCharacter,
+  listMembers,
+  trimWhitespace,
+} from '../../../src/http/syntax/fields.js'
 import { Remembered } from '../../../src/http/syntax/remembered.js'
 
 describe('fieldValue', () => {
@@ -36,6 +46,9 @@ describe('listMembers', () => {
     ['"http://example.com/a.html,foo", b', ['"http://example.com/a.html,foo"', 'b']],
     ['"a\\",b", c', ['"a\\",b"', 'c']],
     ['a"b, c', ['a"b', 'c']],
+    ['a, "b, c", d', ['a', '"b, c"', 'd']],
+    ['a="b, c", d', ['a="b, c"', 'd']],
+    ['a, "b", "c, d', ['a', '"b"', '"c', 'd']],
     ['\ta\t,\tb\t', ['a', 'b']],
   ])('RFC 9110, 5.6.1.2: %j', (value, expected) => {
     expect(listMembers(value)).toEqual(expected)
@@ -55,6 +68,58 @@ describe('listMembers', () => {
       listMembers(piece.repeat(100_000))
       expect(performance.now() - started).toBeLessThan(1000)
     }
+  })
+})
+
+describe('emptyFields', () => {
+  it('inherits nothing, so that every name is that of a field', () => {
+    const fields = emptyFields()
+    for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      expect(name in fields).toBe(false)
+      fields[name] = 'x'
+      expect(fieldValue(fields, name)).toBe('x')
+    }
+    expect(Object.keys(fields)).toEqual(['constructor', 'toString', '__proto__', 'hasOwnProperty'])
+    expect(Object.keys(emptyFields())).toEqual([])
+    expect('constructor' in emptyFields()).toBe(false)
+  })
+})
+
+describe('trimWhitespace', () => {
+  it.each([
+    [' \ta b\t ', 'a b'],
+    ['a', 'a'],
+    [' \t ', ''],
+    ['', ''],
+    ['\u00a0a\n', '\u00a0a\n'],
+  ])('RFC 9110, 5.6.3: %j', (value, expected) => {
+    expect(trimWhitespace(value)).toBe(expected)
+  })
+})
+
+describe('isToken', () => {
+  const characters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+  it('RFC 9110, 5.6.2: knows the characters of a token', () => {
+    const all = Array.from({ length: 0x200 }, (_, code) => code)
+    expect(
+      all
+        .filter(isTokenCharacter)
+        .map((code) => String.fromCharCode(code))
+        .sort(),
+    ).toEqual([...characters].sort())
+    expect(all.filter((code) => isToken(String.fromCharCode(code)))).toEqual(all.filter(isTokenCharacter))
+  })
+
+  it.each([
+    [characters, true],
+    ['', false],
+    ['a b', false],
+    ['a:', false],
+    [':a', false],
+    ['a\n', false],
+  ])('RFC 9110, 5.6.2: of %j is %s', (text, expected) => {
+    expect(isToken(text)).toBe(expected)
   })
 })
 
