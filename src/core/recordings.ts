@@ -36,6 +36,8 @@ export class Recordings {
   readonly #open = new Map<OpenRecording, number>()
   #bytes = 0
   #timer: Timer
+  /** Monotonic time in ms that the timer waits for; infinite without one. */
+  #watchedUntil = Number.POSITIVE_INFINITY
 
   constructor(clock: Clock, maxBytes: number) {
     this.#clock = clock
@@ -56,7 +58,7 @@ export class Recordings {
       if (this.#bytes <= this.#maxBytes) break
       this.#drop(oldest, 'recordings-full')
     }
-    if (this.#timer === undefined && this.#open.size > 0) this.#watch()
+    if (recording.endsAt < this.#watchedUntil && this.#open.has(recording)) this.#watch(recording.endsAt)
   }
 
   /** Removes a recording that has ended and released its bytes. */
@@ -65,9 +67,7 @@ export class Recordings {
     if (held === undefined) return
     this.#open.delete(recording)
     this.#bytes -= held
-    if (this.#open.size > 0 || this.#timer === undefined) return
-    this.#clock.clearTimer(this.#timer)
-    this.#timer = undefined
+    if (this.#open.size === 0) this.#stopWatching()
   }
 
   /** Number and size of the open recordings. */
@@ -80,18 +80,26 @@ export class Recordings {
     recording.drop(reason)
   }
 
-  /** Drops overdue recordings with a timer, because a recording whose client has stopped reading does not grow. */
-  #watch(): void {
+  /** Sets the timer, because a recording whose client has stopped reading does not grow. */
+  #watch(until: number): void {
+    this.#stopWatching()
+    this.#watchedUntil = until
+    this.#timer = this.#clock.setTimer(() => this.#dropOverdue(), until - this.#clock.monotonic() + 1)
+  }
+
+  #dropOverdue(): void {
+    const now = this.#clock.monotonic()
     let next = Number.POSITIVE_INFINITY
-    for (const { endsAt } of this.#open.keys()) next = Math.min(next, endsAt)
-    this.#timer = this.#clock.setTimer(
-      () => {
-        this.#timer = undefined
-        const now = this.#clock.monotonic()
-        for (const recording of [...this.#open.keys()]) if (recording.endsAt < now) this.#drop(recording, 'too-slow')
-        if (this.#timer === undefined && this.#open.size > 0) this.#watch()
-      },
-      Math.max(0, next - this.#clock.monotonic()) + 1,
-    )
+    for (const recording of [...this.#open.keys()]) {
+      if (recording.endsAt < now) this.#drop(recording, 'too-slow')
+      else next = Math.min(next, recording.endsAt)
+    }
+    if (this.#open.size > 0) this.#watch(next)
+  }
+
+  #stopWatching(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#timer = undefined
+    this.#watchedUntil = Number.POSITIVE_INFINITY
   }
 }

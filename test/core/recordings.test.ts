@@ -64,6 +64,49 @@ describe('Recordings', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('takes bytes up to its end, and to the last byte of its room', () => {
+    const { clock, recordings, dropped, one } = open(10_000)
+    const last = one('last', clock.monotonic() + 500)
+    clock.advance(500)
+    recordings.grow(last, 10_000 - 128)
+    expect([dropped, recordings.stats().bytes]).toEqual([[], 10_000])
+    clock.advance(1)
+    expect(dropped).toEqual(['last too-slow'])
+  })
+
+  it('has one timer while it has recordings, and none when the last one ends', () => {
+    const { clock, recordings, dropped, one } = open(10_000)
+    const [first, second] = [one('first'), one('second', clock.monotonic() + 2_000)]
+    for (const recording of [first, second, first]) recordings.grow(recording, 10)
+    expect(clock.pending).toBe(1)
+    recordings.end(first)
+    expect(clock.pending).toBe(1)
+    clock.advance(1_500)
+    expect([dropped, clock.pending]).toEqual([[], 1])
+    recordings.end(second)
+    expect(clock.pending).toBe(0)
+    recordings.grow(one('third'), 10)
+    expect(clock.pending).toBe(1)
+    clock.advance(1_001)
+    expect([dropped, clock.pending]).toEqual([['third too-slow'], 0])
+  })
+
+  it.each([
+    ['before', ['early', 'late']],
+    ['after', ['late', 'early']],
+  ])('drops at its time what began to grow %s what ends later', (_title, names) => {
+    const { clock, recordings, dropped, one } = open(10_000)
+    const ends = clock.monotonic() + 500
+    for (const name of names) recordings.grow(one(name, name === 'early' ? ends : ends + 500), 10)
+    expect(clock.pending).toBe(1)
+    clock.advance(501)
+    expect(dropped).toEqual(['early too-slow'])
+    clock.advance(499)
+    expect(dropped).toEqual(['early too-slow'])
+    clock.advance(1)
+    expect(dropped).toEqual(['early too-slow', 'late too-slow'])
+  })
+
   it('takes nothing for one whose time is over', () => {
     const { clock, recordings, dropped, one } = open(10_000)
     const over = one('over', clock.monotonic() - 1)
