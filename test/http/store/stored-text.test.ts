@@ -3,8 +3,17 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { answerFromStore } from '../../../src/http/protocol/answer.js'
 import type { Lookup } from '../../../src/http/protocol/lookup.js'
+import { encodingOf } from '../../../src/http/store/encodings.js'
 import { StoredResponse } from '../../../src/http/store/stored-response.js'
-import { headObject, headText, parseStored, readStored } from '../../../src/http/store/stored-text.js'
+import {
+  describedBy,
+  headObject,
+  headText,
+  markerText,
+  parseStored,
+  readStored,
+  withEncodings,
+} from '../../../src/http/store/stored-text.js'
 import { NO_DIRECTIVES } from '../../../src/http/syntax/cache-control.js'
 import { heads } from '../../support/any-stored-head.js'
 import { storedHead } from '../../support/stored-head.js'
@@ -42,6 +51,98 @@ describe('the text of a stored response', () => {
     for (const unfit of UNFIT.slice(0, 7)) {
       expect(read({ i: '/page', m: ['accept'], n: { a: unfit, b: 7 } })).toMatchObject({ counted: new Map([['b', 7]]) })
     }
+  })
+})
+
+describe('the text of a marker', () => {
+  const entry = {
+    storedAt: 1,
+    staleAt: 2,
+    deleteAt: 3,
+    tags: [],
+    body: Buffer.alloc(0),
+    id: undefined,
+    memo: undefined,
+  }
+
+  it('is read as the marker that was written', () => {
+    for (const counted of [
+      new Map<string, number>(),
+      new Map([
+        ['a1', 7],
+        ['b2', 8],
+      ]),
+    ]) {
+      const marker = { identity: '/page', selecting: ['accept', 'cookie'], counted }
+      expect(readStored({ ...entry, meta: markerText(marker) })).toEqual(marker)
+    }
+    expect(markerText({ identity: '/page', selecting: [], counted: new Map() })).not.toContain('"n"')
+  })
+})
+
+describe('readStored', () => {
+  const entry = { storedAt: 1, staleAt: 2, deleteAt: 3, tags: [], body: Buffer.from('page'), id: undefined }
+
+  it('gives what was kept of an entry, and notes that a response was used', () => {
+    const response = parseStored({ ...entry, meta: JSON.stringify(HEAD), memo: undefined })
+    const marker = parseStored({ ...entry, meta: '{"i":"/page","m":["accept"]}', memo: undefined })
+    for (const memo of [response, marker]) expect(readStored({ ...entry, meta: '', memo })).toBe(memo)
+    expect(response).toMatchObject({ isUsed: true })
+  })
+
+  it.each([undefined, null, 'page', {}, { status: 200 }])('reads the text beside what others kept: %j', (memo) => {
+    expect(readStored({ ...entry, meta: JSON.stringify(HEAD), memo })).toBeInstanceOf(StoredResponse)
+  })
+
+  it('keeps for some entries what it read, so that it is read once', () => {
+    const kept = Array.from({ length: 512 }, () => ({
+      ...entry,
+      meta: JSON.stringify(HEAD),
+      memo: undefined as unknown,
+    }))
+      .map((one) => [one, readStored(one)] as const)
+      .filter(([one]) => one.memo !== undefined)
+    expect(kept.length).toBeGreaterThan(0)
+    for (const [one, read] of kept) expect(readStored(one)).toBe(read)
+  })
+
+  it.each(['', '7', 'null', '"text"', '[]', '{}', '{"i":7,"m":["accept"]}', JSON.stringify({ ...HEAD, i: undefined })])(
+    'reads %j as none of ours, and keeps nothing',
+    (meta) => {
+      for (let at = 0; at < 64; at++) {
+        const one = { ...entry, meta, memo: undefined }
+        expect(readStored(one)).toBeUndefined()
+        expect(one.memo).toBeUndefined()
+      }
+    },
+  )
+
+  it('reads a response with more or fewer values than selecting fields as none of ours', () => {
+    for (const u of [undefined, [], ['a', 'b']]) expect(read({ ...HEAD, u })).toBeUndefined()
+    expect(read({ ...HEAD, v: undefined, u: undefined })).toBeDefined()
+  })
+})
+
+describe('withEncodings', () => {
+  it('replaces the encodings, and nothing else', () => {
+    const [br, gzip] = [encodingOf('br', Buffer.from('BR')), encodingOf('gzip', Buffer.from('GZ'))]
+    const head = storedHead({ fields: ['ETag', '"a"'], encodings: [br] })
+    expect(withEncodings(headObject(head), [gzip])).toBe(headObject({ ...head, encodings: [gzip] }))
+    const added: unknown = JSON.parse(withEncodings(headObject(storedHead()), [br]))
+    expect(added).toEqual(JSON.parse(headObject(storedHead({ encodings: [br] }))))
+  })
+})
+
+describe('describedBy', () => {
+  it('has the status and the route of a response, written as JSON or as lines', () => {
+    const head = storedHead({ status: 404, fields: ['ETag', '"a"'], routePattern: '/pages/:id' })
+    for (const text of [headText(head), headObject(head)]) {
+      expect(describedBy(text)).toMatchObject({ s: 404, t: '/pages/:id', i: expect.any(String) })
+    }
+    expect(headText(head)).toContain('\n')
+    expect(describedBy('{"i":"/page","m":["accept"]}')).toEqual({ i: '/page', m: ['accept'] })
+    expect(describedBy('foreign')).toBeUndefined()
+    expect(describedBy('foreign\n')).toBeUndefined()
   })
 })
 
