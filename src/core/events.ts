@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { EVENT_CHANNELS } from './channels.js'
 import { textOf } from './errors.js'
+import { isThenable } from './thenable.js'
 import type { CircuitState } from './tiers/circuit-breaker.js'
 import type { EvictionReason } from './tiers/memory-tier.js'
 
@@ -70,30 +71,23 @@ export class GuardedEmitter extends EventEmitter<CacheEvents> {
   /** The key prefix of the cache, for the messages on channels. */
   keyPrefix = ''
 
-  constructor() {
-    super({ captureRejections: true })
-  }
-
   /** Whether an event has listeners, or subscribers on its channel. */
   isHeard(name: keyof CacheEvents): boolean {
     return this.listenerCount(name) > 0 || EVENT_CHANNELS[name]?.hasSubscribers === true
   }
 
-  /** Called by Node.js when an asynchronous listener rejects. */
-  override [EventEmitter.captureRejectionSymbol](thrown: unknown, ...[name]: readonly unknown[]): void {
-    warn(String(name), thrown)
-  }
-
-  /** Like `EventEmitter.emit`; an error thrown by a listener becomes a process warning. */
+  /** Like `EventEmitter.emit`; an error of a listener becomes a process warning, and the others are called. */
   tell<Name extends keyof CacheEvents>(name: Name, payload: CacheEvents[Name][0]): void {
     const channel = EVENT_CHANNELS[name]
     if (channel?.hasSubscribers === true) channel.publish({ keyPrefix: this.keyPrefix, ...payload })
     if (this.listenerCount(name) === 0) return
-    try {
-      // The overloads of emit do not accept a type parameter.
-      ;(this as EventEmitter).emit(name, payload)
-    } catch (thrown) {
-      warn(name, thrown)
+    for (const listener of this.rawListeners(name)) {
+      try {
+        const result: unknown = Reflect.apply(listener, this, [payload])
+        if (isThenable(result)) result.then(undefined, (thrown) => warn(name, thrown))
+      } catch (thrown) {
+        warn(name, thrown)
+      }
     }
   }
 }

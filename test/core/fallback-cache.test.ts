@@ -716,9 +716,11 @@ describe('events', () => {
   it('do no harm through a listener that throws or rejects: the process is warned', async () => {
     const { cache } = make()
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
-    cache.on('store', throwNo)
+    const [next, once] = [vi.fn(), vi.fn()]
+    cache.on('store', throwNo).on('store', next).once('store', once)
     cache.on('hit', async () => throwNo())
     await cache.set('k', 1)
+    expect([next.mock.calls, once.mock.calls]).toMatchObject([[[{ key: 'k' }]], [[{ key: 'k' }]]])
     expect(await cache.get('k')).toBe(1)
     await turn()
     expect(warn.mock.calls.map(([message]) => message)).toEqual([
