@@ -78,17 +78,6 @@ describe('two applications on one Redis without a keyPrefix', () => {
     expect([shop, blog].map((application) => ofOthers(application).length)).toEqual([1, 1])
   })
 
-  it('keep the note of the first of them, also if the second may not read it', async () => {
-    const [key, first] = ['{fallback-cache}:owner', '0123456789ab shop']
-    await server.command('SET', key, first)
-    const selectors = ['~k*', '~{fallback-cache}:[^o]*', `%W~${key}`]
-    await server.command('ACL', 'SETUSER', 'blog', 'reset', 'on', '>pw', '+@all', ...selectors)
-    const { cache } = await start('blog', { redis: server.url.replace('//', '//blog:pw@') })
-    await cache.set('k', 1)
-    await until('refused', () => cache.stats().counters.redisErrors.NOPERM === 1)
-    expect(await server.command('GET', key)).toBe(first)
-  })
-
   it('are told by a process warning where there is no logger', async () => {
     const emitted = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const shop = await start('shop')
