@@ -1,9 +1,10 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import type { FallbackCacheOptions } from '../../src/core/options.js'
-import { ownFolder } from '../support/other-protocol.js'
+import { ChaosProxy } from '../support/chaos-proxy.js'
+import { otherProtocol } from '../support/other-protocol.js'
 import { RedisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -195,19 +196,10 @@ it('under allkeys-lru and with far too little memory, nothing that was invalidat
 }, 60_000)
 
 describe('two protocols on one Redis', () => {
-  const folder = ownFolder('protocol-2')
   let Other: typeof FallbackCache
   beforeAll(async () => {
-    cpSync('src/core', folder, { recursive: true })
-    const head = join(folder, 'coherence/head.ts')
-    const source = readFileSync(head, 'utf8')
-    expect(source).toContain('export const protocol = 1\n')
-    writeFileSync(head, source.replace('export const protocol = 1\n', 'export const protocol = 2\n'))
-    ;({ FallbackCache: Other } = (await import(join(folder, 'fallback-cache.ts'))) as {
-      FallbackCache: typeof FallbackCache
-    })
+    ;({ FallbackCache: Other } = await otherProtocol())
   })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('leave each other alone, and the later one takes over when no other was heard of for long enough', async () => {
     server = await RedisServer.start()
@@ -244,4 +236,41 @@ describe('two protocols on one Redis', () => {
     await until('it has been refused', () => rolledBack.stats().redisError?.includes('protocol "2"') === true)
     expect(await rolledBack.get('k')).toBe(null)
   }, 60_000)
+
+  it.each([
+    { what: 'a minute later', end: ['DEL', 'app:{fallback-cache}:present:1'] },
+    { what: 'after Redis was emptied', end: ['FLUSHALL'] },
+  ] as const)(
+    'know nothing of what the other has invalidated: the later one drops its memory when it takes over $what (C1)',
+    async ({ end: [command, ...args] }) => {
+      server = await RedisServer.start()
+      const proxy = await ChaosProxy.start({ port: server.port })
+      await proxy.refuse()
+      const first = await start()
+      const more = { defaultTtl: 600, keyPrefix: 'app:', circuitBreaker: { cooldown: 0.2 } }
+      const second = new Other({ redis: server.url, ...more })
+      // One that has not met the other, for it cannot reach Redis.
+      const third = new Other({ redis: proxy.url, ...more })
+      opened.push(second, third)
+      await until('the second has been refused', () => second.stats().redisError?.includes('protocol') === true)
+      for (const cache of [second, third]) {
+        await cache.set('k', 'old')
+        expect(await cache.get('k')).toBe('old')
+      }
+      expect(await first.invalidatePrefix('k')).toMatchObject({ durable: true })
+      await first.close()
+      await server.command(command, ...args)
+      await until('the second takes over', () => second.stats().connected, { timeout: 15_000 })
+      expect(await second.get('k')).toBe(null)
+      if (command === 'DEL') {
+        await proxy.restore()
+        await until('the third is connected', () => third.stats().connected, { timeout: 15_000 })
+        expect(await third.get('k')).toBe(null)
+      }
+      await second.set('new', 1)
+      expect(await second.get('new')).toBe(1)
+      await proxy.close()
+    },
+    30_000,
+  )
 })

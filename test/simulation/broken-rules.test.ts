@@ -232,6 +232,35 @@ const rules: readonly BrokenRule[] = [
     first: 1,
   },
   {
+    rule: 'two protocols leave each other alone',
+    break: () => changeScripts(/redis\.call\('EXISTS', ARGV\[5\] \.\. other\) == 1/, 'false'),
+    options: { upgrades: true, only: ['slow network'] },
+    breaks: ['versions'],
+    first: 1,
+  },
+  {
+    rule: 'a release tells a log that it cannot read from none',
+    break: () => changeScripts(/type\(text\) == 'string' and not head/, 'false'),
+    options: { upgrades: true, only: ['slow network'] },
+    breaks: ['versions'],
+    first: 1,
+  },
+  {
+    rule: 'who takes the log over from another protocol has everything invalidated',
+    break: () => {
+      changeScripts(/isTakenOver = true/, '')
+      const open = SharedLog.prototype.open
+      vi.spyOn(SharedLog.prototype, 'open').mockImplementation(async function (this: SharedLog, ...args) {
+        return await open.apply(this, args).catch((thrown: unknown) => {
+          throw new Error(String(thrown))
+        })
+      })
+    },
+    options: { upgrades: true, only: ['slow network'], broken: { maxStale: 300_000 } },
+    breaks: ['C1'],
+    first: 6,
+  },
+  {
     rule: 'a store notes which key has changed',
     break: () => changeScripts(/local function noteChange\([^)]*\)/, '$& if true then return nil end'),
     options: { confirms: 1 },

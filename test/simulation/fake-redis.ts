@@ -17,6 +17,8 @@ export class FakeRedis {
   onAppend: (fields: readonly Buffer[]) => void = () => {}
   /** Called with every text that is set. */
   onSet: (name: string, data: Buffer) => void = () => {}
+  /** Called with all names of each deletion. */
+  onDelete: (names: readonly string[]) => void = () => {}
   /** Whether clients may use INFO, which names the run of the server. */
   permitsInfo = true
   /** Commands this server was asked for and does not know: the test would lie. */
@@ -85,6 +87,11 @@ export class FakeRedis {
     this.#skew = skew
   }
 
+  /** A key has expired. */
+  forget(key: string): void {
+    if (this.#isUp) this.#simple('DEL', [Buffer.from(key)])
+  }
+
   forgetScripts(): void {
     this.#scripts.clear()
   }
@@ -108,6 +115,7 @@ export class FakeRedis {
     if (word === 'INFO' && String(args[0]) === 'memory') return Buffer.from('# Memory\r\nmaxmemory:0\r\n')
     if (word === 'INFO') return Buffer.from(`# Server\r\nredis_version:7.0.15\r\nrun_id:${this.runName}\r\n`)
     if (word === 'XADD') this.onAppend(args)
+    if (word === 'DEL') this.onDelete(args.map(String))
     if (word === 'SET') this.onSet(String(args[0]), args[1] ?? Buffer.alloc(0))
     try {
       return this.#keyspace.execute(word, args, now)

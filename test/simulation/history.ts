@@ -1,8 +1,9 @@
 import { type Cover, parseCover } from '../../src/core/coherence/cover.js'
+import type { FakeRedis } from './fake-redis.js'
 import type { Scheduler } from './scheduler.js'
 import { type Key, reaches, Truth, type Value } from './truth.js'
 
-/** A promise of the contract, one that every cache makes (`key`: an answer is that of the key asked for), or of the test itself. */
+/** A promise of the contract, one that every cache makes (`key`: an answer is that of the key asked for), of an upgrade (`versions`), or of the test itself. */
 export type PromiseName =
   | 'C1'
   | 'C2'
@@ -15,6 +16,7 @@ export type PromiseName =
   | 'C9'
   | 'C11'
   | 'key'
+  | 'versions'
   | 'liveness'
   | 'harness'
 
@@ -123,6 +125,8 @@ export interface Result {
   /** Whether it was given as stale. */
   readonly softened?: boolean
 }
+
+const headName = '{fallback-cache}:head'
 
 /**
  * Everything that happened, in order, judged against the contract as it happens.
@@ -238,10 +242,26 @@ export class History {
     this.#appended.push({ covers: texts.map(parseCover), tick: moment.tick })
   }
 
+  /** Keys are deleted: by a process that takes the log over from another protocol, the whole log. */
+  deleted(names: readonly string[], redis: FakeRedis): void {
+    if (names.length === 1 || !names[0]?.endsWith(headName)) return
+    this.note(() => 'the log is taken over')
+    const protocol = protocolIn(redis, names[0])
+    const presence = Buffer.from(names[0].replace(/head$/, `present:${protocol}`))
+    if (redis.execute([Buffer.from('EXISTS'), presence]) === 1)
+      this.violate('versions', `the log of protocol ${protocol} is taken over, although a process of it is there`)
+    this.taken()
+    this.mayForget()
+    this.losesOrder()
+  }
+
   /** Redis takes a text under an entry's or an internal name. */
-  set(name: string, data: Buffer): void {
-    if (name.endsWith('{fallback-cache}:head')) {
-      const [, life = ''] = data.toString('latin1').split(' ')
+  set(name: string, data: Buffer, redis: FakeRedis): void {
+    if (name.endsWith(headName)) {
+      const [protocol, life = ''] = data.toString('latin1').split(' ')
+      const before = protocolIn(redis, name)
+      if (before !== undefined && before !== protocol)
+        this.violate('versions', `the head of protocol ${before} is replaced by one of ${protocol}`)
       if (life !== this.#logLife) this.#taken.clear()
       if (life !== this.#logLife) this.#isOrderLost = false
       this.#logLife = life
@@ -509,6 +529,12 @@ export class History {
     if (mayCover) return
     this.violate('C6', `${by.name} found nothing under ${key}, though it kept run ${run.number} and nothing covers it`)
   }
+}
+
+/** The number of the protocol at the start of the head in Redis. */
+function protocolIn(redis: FakeRedis, headKey: string): string | undefined {
+  const head = redis.execute([Buffer.from('GET'), Buffer.from(headKey)])
+  return Buffer.isBuffer(head) ? head.toString('latin1').split(' ')[0] : undefined
 }
 
 function show(versions: ReadonlyMap<Key, number>): string {

@@ -1,8 +1,9 @@
 import type { Cover } from '../../src/core/coherence/cover.js'
-import { engineOf, FallbackCache, type Invalidation } from '../../src/core/fallback-cache.js'
+import type { FallbackCache, Invalidation } from '../../src/core/fallback-cache.js'
 import type { Found } from '../../src/core/found.js'
 import type { RunMark } from '../../src/core/mark.js'
 import type { StoreResult } from '../../src/core/two-tier-writer.js'
+import type { Release } from '../support/other-protocol.js'
 import type { FakeClient } from './fake-client.js'
 import type { History, Issued, Reading, Run, Witness } from './history.js'
 import type { ProcessClock, Scheduler } from './scheduler.js'
@@ -32,6 +33,15 @@ export interface Setup {
   readonly marksAtCompletion: boolean
 }
 
+/** What a process runs with and on. */
+export interface Surroundings {
+  readonly scheduler: Scheduler
+  readonly history: History
+  readonly clock: ProcessClock
+  readonly client: FakeClient
+  readonly release: Release
+}
+
 /** Time a promise may take beyond what was promised: steps that share a moment of virtual time. */
 const slack = 1
 
@@ -55,20 +65,14 @@ export class SimulatedProcess implements Witness {
   readonly #scheduler: Scheduler
   readonly #history: History
   readonly #setup: Setup
+  readonly release: Release
   readonly #unsettled = new Set<string>()
   #outages = 0
   isDead = false
   /** How many entries have been given other content. */
   amended = 0
 
-  constructor(
-    name: string,
-    setup: Setup,
-    scheduler: Scheduler,
-    history: History,
-    clock: ProcessClock,
-    client: FakeClient,
-  ) {
+  constructor(name: string, setup: Setup, { scheduler, history, clock, client, release }: Surroundings) {
     this.name = name
     this.lease = setup.lease
     this.confirms = setup.confirms && setup.lease === 0
@@ -80,7 +84,8 @@ export class SimulatedProcess implements Witness {
     this.#setup = setup
     this.#scheduler = scheduler
     this.#history = history
-    this.cache = new FallbackCache({
+    this.release = release
+    this.cache = new release.FallbackCache({
       redis: client,
       clock,
       keyPrefix: 'app:',
@@ -106,6 +111,10 @@ export class SimulatedProcess implements Witness {
     this.cache.on('circuit', ({ from, to }) => history.note(() => `${name} circuit ${from} -> ${to}`))
   }
 
+  get engine(): ReturnType<Release['engineOf']> {
+    return this.release.engineOf(this.cache)
+  }
+
   get isConnected(): boolean {
     return this.cache.stats().connected
   }
@@ -115,7 +124,7 @@ export class SimulatedProcess implements Witness {
     const reading = this.#history.read(this, key, 'find')
     const wasConnected = this.isConnected
     const troubles = this.#troubles()
-    const found = await this.#timed('find', 2 * this.#setup.redisTimeout, async () => engineOf(this.cache).find(key))
+    const found = await this.#timed('find', 2 * this.#setup.redisTimeout, async () => this.engine.find(key))
     if (this.isDead) return undefined
     const isConnected = wasConnected && this.isConnected
     const hadTrouble = troubles !== this.#troubles() || !isConnected
@@ -159,11 +168,11 @@ export class SimulatedProcess implements Witness {
 
   /** Runs a handler and keeps its result, as the HTTP layer does. */
   async handle(key: Key, duration: number, ttl: number): Promise<void> {
-    let mark = engineOf(this.cache).mark()
+    let mark = this.engine.mark()
     const run = this.#history.start(this, key)
     await this.#pause(duration)
     if (this.isDead) return
-    if (this.#setup.marksAtCompletion) mark = engineOf(this.cache).mark()
+    if (this.#setup.marksAtCompletion) mark = this.engine.mark()
     const kept = this.#keep(run, mark, ttl)
     if (run.number % 2 === 0) await this.#amend(run, kept, duration)
   }
@@ -197,14 +206,14 @@ export class SimulatedProcess implements Witness {
   /** A request with an unsafe method succeeds, which changes what lies under a key. */
   async retire(key: Key): Promise<void> {
     this.#history.issue(this, [{ kind: 'key', key }], `retire ${key}`, true)
-    await this.#timed('retire', 2 * this.#setup.redisTimeout, async () => engineOf(this.cache).retire([key]))
+    await this.#timed('retire', 2 * this.#setup.redisTimeout, async () => this.engine.retire([key]))
   }
 
   /** Clients have so many keys retired that nothing is stored under. */
   async flood(count: number): Promise<void> {
     for (let at = 0; at < count && !this.isDead; at += 20) {
       const keys = Array.from({ length: 20 }, (_, index) => `${at + index}${'u'.repeat(1_000)}`)
-      await this.#timed('flood', 2 * this.#setup.redisTimeout, async () => engineOf(this.cache).retire(keys))
+      await this.#timed('flood', 2 * this.#setup.redisTimeout, async () => this.engine.retire(keys))
     }
   }
 
@@ -225,7 +234,7 @@ export class SimulatedProcess implements Witness {
   async #amend(run: Run, { entry, written }: StoreResult, duration: number): Promise<void> {
     await written
     if (entry === undefined) return
-    const isAmended = await engineOf(this.cache).amend(run.value.key, entry, async () => {
+    const isAmended = await this.engine.amend(run.value.key, entry, async () => {
       await this.#pause(duration)
       return { meta: 'amended', body: Buffer.from(`${textOf(run.value)} `) }
     })
@@ -239,7 +248,7 @@ export class SimulatedProcess implements Witness {
     const now = this.clock.now()
     const entry = { staleAt: now + ttl, deleteAt: now + ttl, tags: tagsOf[key], body: Buffer.from(textOf(run.value)) }
     this.#history.finish(run, ttl, 'stores')
-    const kept = engineOf(this.cache).store(key, entry, mark)
+    const kept = this.engine.store(key, entry, mark)
     const { stored, reason, written } = kept
     this.#history.note(() => `${this.name} ${stored ? 'keeps' : `refuses (${reason})`} run ${run.number}`)
     if (stored) this.#history.keep(run, !this.isConnected)
@@ -274,7 +283,7 @@ export class SimulatedProcess implements Witness {
 
   /** Changes whenever something has gone wrong between this process and Redis. */
   #troubles(): string {
-    const { redisTimeouts, redisFailures, redisSkipped, redisErrorReplies } = engineOf(this.cache).counters
+    const { redisTimeouts, redisFailures, redisSkipped, redisErrorReplies } = this.engine.counters
     return `${redisTimeouts} ${redisFailures} ${redisSkipped} ${redisErrorReplies} ${this.#outages}`
   }
 

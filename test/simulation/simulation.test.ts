@@ -6,6 +6,9 @@ const only = process.env.SEED === undefined ? undefined : Number(process.env.SEE
 const first = only ?? Number(process.env.FIRST ?? 1)
 const count = only === undefined ? Number(process.env.SEEDS ?? 2000) : 1
 
+/** Runs in which processes are exchanged for those of a release with another protocol. */
+const upgrades = Math.ceil(count / 200)
+
 /** Lines of a failed run that are shown. */
 const shownLines = 150
 
@@ -22,6 +25,19 @@ describe('processes over one Redis', () => {
     if (only !== undefined || count < 100) return
     for (const name of happens) expect(totals[name], name).toBeGreaterThan(0)
     expect(ratio(totals['found in redis'], totals.find)).toBeGreaterThan(0.25)
+  })
+
+  it(`keep them, of two protocols that take each other's place, seeds ${first} to ${first + upgrades - 1}`, {
+    timeout: 3_600_000,
+  }, async () => {
+    let takenOver = 0
+    for (let seed = first; seed < first + upgrades; seed++) {
+      const lines: string[] = []
+      const { violations } = await simulate(seed, { upgrades: true, trace: (line) => lines.push(line) })
+      expect(violations, `seed ${seed}\n${lines.slice(-shownLines).join('\n')}`).toEqual([])
+      if (lines.some((line) => line.includes('is taken over'))) takenOver++
+    }
+    if (upgrades >= 10) expect(takenOver).toBeGreaterThan(0)
   })
 
   it('go the same way each time for the same seed', async () => {

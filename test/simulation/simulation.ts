@@ -1,6 +1,8 @@
 import type { Cover } from '../../src/core/coherence/cover.js'
-import { engineOf } from '../../src/core/fallback-cache.js'
+import { loadSharedStore } from '../../src/core/coherence/shared-access.js'
+import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { Found } from '../../src/core/found.js'
+import { otherProtocol, type Release } from '../support/other-protocol.js'
 import { type DisasterKind, Disasters } from './disasters.js'
 import { FakeClient } from './fake-client.js'
 import { FakeRedis } from './fake-redis.js'
@@ -22,10 +24,12 @@ export interface SimulationOptions {
   readonly softs?: number
   /** The share of processes that answer from memory what Redis confirms. @defaultValue 1 or 0.5 in some runs, else 0 */
   readonly confirms?: number
+  /** Whether processes are replaced by those of a release with another protocol, and some of these again by the first. @defaultValue false */
+  readonly upgrades?: boolean
   /** Whether processes may not ask for INFO, and so do not know which run of the server they talk to. @defaultValue in some runs */
   readonly hidesRun?: boolean
   /** Breaks the rules of those who use the library, or makes what it may fill smaller. */
-  readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'allowedStale' | 'maxMirrorBytes'>>
+  readonly broken?: Partial<Pick<Setup, 'marksAtCompletion' | 'maxStale' | 'allowedStale' | 'maxMirrorBytes'>>
 }
 
 /** What a run came to. */
@@ -41,14 +45,20 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   // Thousands of errors are part of each run, and nothing reads where they come from.
   Error.stackTraceLimit = 0
   try {
+    if (options.upgrades === true) other ??= await otherProtocol()
     return await new Simulation(seed, options).run()
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
 }
 
+const current: Release = { FallbackCache, engineOf, loadSharedStore }
+let other: Release | undefined
+
 /** How long users come once everything is well, and the least of the mean time between two of them; ms. */
 const settleTime = 12_000
+/** Time in which processes are exchanged; ms. */
+const upgradeTime = 30_000
 const calmPause = 400
 
 class Simulation {
@@ -63,6 +73,7 @@ class Simulation {
   /** How often requests with unsafe methods come. */
   readonly #retires: number
   readonly #pause: number
+  readonly #upgrades: boolean
   /** Drawn apart, so that a seed gives the same run with and without soft invalidations. */
   readonly #softRandom: Random
   readonly #softs: number
@@ -70,6 +81,8 @@ class Simulation {
   readonly #confirms: number
   readonly #counts: Record<string, number> = {}
   #processes: SimulatedProcess[] = []
+  /** The release of the processes that start from now on. */
+  #release = current
   #born = 0
 
   constructor(seed: number, options: SimulationOptions) {
@@ -78,7 +91,8 @@ class Simulation {
     this.#history = new History(this.#scheduler, options.trace)
     this.#redis = new FakeRedis(this.#scheduler)
     this.#redis.permitsInfo = !(options.hidesRun ?? false)
-    this.#redis.onSet = (name, data) => this.#history.set(name, data)
+    this.#redis.onSet = (name, data) => this.#history.set(name, data, this.#redis)
+    this.#redis.onDelete = (names) => this.#history.deleted(names, this.#redis)
     this.#redis.onAppend = (args) => this.#history.appended(JSON.parse(String(args.at(-1))) as string[])
     this.#skews = this.#random.chance(0.25)
     const retires = this.#random.chance(0.4) ? 6 : 0
@@ -90,7 +104,8 @@ class Simulation {
     const confirms = this.#confirmRandom.pick([0, 0, 0.5, 1])
     this.#confirms = options.confirms ?? confirms
     this.#setup = this.#drawSetup()
-    this.#pause = this.#random.magnitude(30, 1000)
+    this.#upgrades = options.upgrades ?? false
+    this.#pause = this.#random.magnitude(this.#upgrades ? 400 : 30, 1000)
     this.#disasters = new Disasters(this.#scheduler, this.#random.fork(), this.#history, this.#redis, {
       processes: () => this.#processes,
       replace: (process) => this.#replace(process),
@@ -101,8 +116,10 @@ class Simulation {
 
   async run(): Promise<Outcome> {
     const count = this.#random.pick([2, 2, 3, 3, 4])
+    if (this.#upgrades && this.#random.chance(0.5)) this.#release = other ?? current
     for (let index = 0; index < count; index++) this.#start()
-    const end = this.#random.magnitude(20, 150) * this.#pause
+    const end = (this.#upgrades ? upgradeTime : 0) + this.#random.magnitude(20, 150) * this.#pause
+    if (this.#upgrades) this.#planUpgrade(end)
     this.#disasters.plan(end)
     this.#act(end, this.#pause)
     const isOver = () => this.#history.violations.length > 0
@@ -139,6 +156,33 @@ class Simulation {
     }
   }
 
+  /** Processes are exchanged one after the other; those of the other protocol wait for the end of the last one. */
+  #planUpgrade(end: number): void {
+    this.#forgetPresence()
+    const random = this.#random
+    const [first, next] = [this.#release, this.#release === current ? (other ?? current) : current]
+    const exchangeAll = (release: Release, within: number) => {
+      this.#release = release
+      for (const process of this.#processes) {
+        this.#scheduler.after(random.between(0, within), () => {
+          if (!process.isDead) this.#replace(process)
+        })
+      }
+    }
+    exchangeAll(next, end / 3)
+    if (random.chance(0.5)) this.#scheduler.after(end / 2, () => exchangeAll(first, end / 8))
+  }
+
+  /** The minute for which Redis knows of a protocol whose processes are gone is a second here. */
+  #forgetPresence(): void {
+    this.#scheduler.after(1000, () => {
+      const isThere = (release: Release | undefined) => this.#processes.some((process) => process.release === release)
+      if (!isThere(current)) this.#redis.forget('app:{fallback-cache}:present:1')
+      if (!isThere(other)) this.#redis.forget('app:{fallback-cache}:present:2')
+      this.#forgetPresence()
+    })
+  }
+
   #start(): SimulatedProcess {
     const random = this.#random
     const skew = this.#skews ? random.pick([0, 3_600_000, -3_600_000, 12_000]) : 0
@@ -148,11 +192,12 @@ class Simulation {
     const lease = random.chance(0.2) ? 1000 : 0
     const name = `P${++this.#born}`
     const setup = { ...this.#setup, lease, confirms: this.#confirmRandom.chance(this.#confirms) }
-    const process = new SimulatedProcess(name, setup, this.#scheduler, this.#history, clock, client)
+    const parts = { scheduler: this.#scheduler, history: this.#history, clock, client, release: this.#release }
+    const process = new SimulatedProcess(name, setup, parts)
     this.#processes.push(process)
     this.#history.note(
       () =>
-        `${name} starts${lease > 0 ? ', memory first' : setup.confirms ? ', confirmed' : ''}, ${JSON.stringify(habits)}`,
+        `${name} starts${this.#release === current ? '' : ', of another release'}${lease > 0 ? ', memory first' : setup.confirms ? ', confirmed' : ''}, ${JSON.stringify(habits)}`,
     )
     return process
   }
@@ -166,7 +211,7 @@ class Simulation {
 
   #leave(process: SimulatedProcess): void {
     this.#counts.amended = (this.#counts.amended ?? 0) + process.amended
-    for (const [name, count] of Object.entries(engineOf(process.cache).counters)) {
+    for (const [name, count] of Object.entries(process.engine.counters)) {
       if (typeof count === 'number') this.#counts[name] = (this.#counts[name] ?? 0) + count
     }
   }
@@ -245,7 +290,8 @@ class Simulation {
   async #audit(): Promise<void> {
     this.#history.note(() => 'the audit begins')
     for (const process of this.#processes) {
-      const { connected, pendingInvalidations } = process.cache.stats()
+      const { connected, pendingInvalidations, redisError } = process.cache.stats()
+      if (!connected && redisError?.includes('protocol') === true) continue
       if (!connected) this.#history.violate('liveness', `${process.name} does not recover`)
       else if (pendingInvalidations > 0) this.#history.violate('C4', `${process.name} has untold invalidations`)
       else this.#history.settled(process)

@@ -52,9 +52,11 @@ end
  *
  * The remaining records are kept: one of them may have been acknowledged after a loss, and then applies to processes
  * that join the new life. If records are missing, the first record of the new life notes that processes which had
- * applied the old head know them. If the old head is missing too, the new life begins by covering everything.
+ * applied the old head know them. If the old head is missing too, or is one of another protocol, whose records this
+ * process cannot read, the new life begins by covering everything.
  */
 const begin = `
+local isTakenOver = false
 local function begin(life, seen, nonce, run, head, newest)
   local keepsMarks = head and hasMarks(head)
   local top = math.max(newest and tonumber(newest.at) or 0, head and tonumber(head.at) or 0)
@@ -65,7 +67,7 @@ local function begin(life, seen, nonce, run, head, newest)
   else
     if not newest then redis.call('DEL', KEYS[2]) end
     if head then nonce = nonce .. '-knows:' .. head.life .. ':' .. head.at .. ':' .. head.at .. ':0'
-    elseif redis.call('EXISTS', KEYS[3]) == 1 then covers = '["a"]' end
+    elseif isTakenOver or redis.call('EXISTS', KEYS[3]) == 1 then covers = '["a"]' end
   end
   if head then setHead(head) end
   if not keepsMarks then redis.call('DEL', KEYS[3]) end
@@ -93,12 +95,13 @@ if type(text) == 'string' and not head then
   if other and other ~= '${protocol}' then
     if redis.call('EXISTS', ARGV[5] .. other) == 1 then return { 'other', other } end
     redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+    isTakenOver = true
   end
 end
 local run = runOf()
 local newest = newestRecord()
 if not head then
-  local isGone = not newest and redis.call('EXISTS', KEYS[3]) == 0
+  local isGone = not isTakenOver and not newest and redis.call('EXISTS', KEYS[3]) == 0
   text = begin(isGone and ARGV[1] or ARGV[1] .. 'r', ARGV[2], ARGV[3], run, nil, newest)
 elseif not isWhole(head, newest) or (run ~= '-' and head.run ~= '-' and run ~= head.run) then
   text = begin(ARGV[1] .. 'r', ARGV[2], ARGV[3], run, head, newest)

@@ -50,6 +50,8 @@ export class Recovery {
   readonly #reader: LogReader
   #runId = ''
   #wasBroken = false
+  /** Whether the log was in use by another protocol since the last recovery: what was invalidated in it is not known. */
+  #wasOthers = false
 
   constructor(tier: RedisTier, follower: Follower, parts: LogParts, duties: RecoveryDuties) {
     const { log, position, knowledge, nonces, clock } = parts
@@ -85,6 +87,8 @@ export class Recovery {
     const state = await this.#openTrusted(known)
     if (known === undefined) await this.#join(state)
     else if (state.head.incarnation !== this.#position.head?.incarnation) await this.#adopt(state, known)
+    if (this.#wasOthers) this.#follower.forget()
+    this.#wasOthers = false
     this.#runId = state.runId
     this.#wasBroken = false
     if (this.#completer.owes) await this.#completer.appendLost()
@@ -106,8 +110,14 @@ export class Recovery {
     throw new CacheError('log-broken', 'the invalidation log was lost again and again while it was repaired')
   }
 
-  #open(): Promise<LogState> {
-    return this.#tier.probe(() => this.#log.open(newName(), this.#position.head?.position ?? 0, this.#nonces.next()))
+  async #open(): Promise<LogState> {
+    const seen = this.#position.head?.position ?? 0
+    try {
+      return await this.#tier.probe(() => this.#log.open(newName(), seen, this.#nonces.next()))
+    } catch (thrown) {
+      this.#wasOthers ||= thrown instanceof CacheError && thrown.code === 'log-version'
+      throw thrown
+    }
   }
 
   /**
