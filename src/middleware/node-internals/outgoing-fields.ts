@@ -4,6 +4,9 @@ import type { FieldList, FieldValue } from '../../http/port/index.js'
 /** The internal field storage of an unsent message: lower-case name to the original name and value. */
 export type OutgoingFields = Record<string, [name: string, value: FieldValue | number]>
 
+/** A message, as the code of Node.js sees it: the storage of its fields, `null` before the first one, is under a symbol. */
+type FieldHolder = Record<symbol, OutgoingFields | null | undefined>
+
 const { getHeader, setHeader } = OutgoingMessage.prototype
 const place = findPlace()
 
@@ -43,7 +46,7 @@ export function layStoredFields(response: ServerResponse, fields: FieldList, che
 /** The fields of a response as a list; `undefined` if this Node.js stores them elsewhere, or `getHeader` is patched. */
 export function knownFields(response: ServerResponse): FieldList | undefined {
   if (place === undefined || response.getHeader !== getHeader) return undefined
-  const known = (response as unknown as Record<symbol, OutgoingFields | null | undefined>)[place]
+  const known = (response as unknown as FieldHolder)[place]
   if (known === undefined) return undefined
   const list: FieldValue[] = []
   for (const lower in known) {
@@ -58,7 +61,7 @@ const NONE: readonly [string, FieldValue] = ['', '']
 /** What `getHeader` returns for a field, by its name in lower case. */
 export function setField(response: ServerResponse, lower: string): FieldValue | number | undefined {
   if (place === undefined || response.getHeader !== getHeader) return response.getHeader(lower)
-  const known = (response as unknown as Record<symbol, OutgoingFields | null | undefined>)[place]
+  const known = (response as unknown as FieldHolder)[place]
   return known?.[lower]?.[1]
 }
 
@@ -76,7 +79,7 @@ export function hasNoFields(response: ServerResponse): boolean {
 export function onlyField(response: ServerResponse, name: string): string | undefined | false {
   if (hasNoFields(response)) return undefined
   if (place === undefined || response.setHeader !== setHeader) return false
-  const known = (response as unknown as Record<symbol, OutgoingFields | undefined>)[place]
+  const known = (response as unknown as FieldHolder)[place]
   for (const lower in known) if (lower !== name) return false
   const value = known?.[name]?.[1]
   return typeof value === 'string' && value
@@ -87,18 +90,18 @@ export function onlyField(response: ServerResponse, name: string): string | unde
  * responses.
  */
 export function showFields(response: ServerResponse, fields: OutgoingFields): void {
-  if (place !== undefined) (response as unknown as Record<symbol, OutgoingFields>)[place] = fields
+  if (place !== undefined) (response as unknown as FieldHolder)[place] = fields
 }
 
 /** Makes a response whose head is sent have no readable fields, as after a `writeHead` that was given all of them. */
 export function hideFields(response: ServerResponse): void {
-  if (place !== undefined && place in response) (response as unknown as Record<symbol, null>)[place] = null
+  if (place !== undefined && place in response) (response as unknown as FieldHolder)[place] = null
 }
 
 /** The internal field storage of a response, for reading only; `undefined` if this Node.js stores fields elsewhere. */
 export function outgoingFields(response: ServerResponse): OutgoingFields | undefined {
   if (place === undefined || !(place in response)) return undefined
-  return (response as unknown as Record<symbol, OutgoingFields | null>)[place] ?? NO_FIELDS
+  return (response as unknown as FieldHolder)[place] ?? NO_FIELDS
 }
 
 /**
@@ -108,7 +111,7 @@ export function outgoingFields(response: ServerResponse): OutgoingFields | undef
 export function hasHadFields(response: ServerResponse): boolean {
   if ('stream' in response) return false
   if (place === undefined || !(place in response)) return response.getHeaderNames().length > 0
-  return (response as unknown as Record<symbol, OutgoingFields | null>)[place] !== null
+  return (response as unknown as FieldHolder)[place] !== null
 }
 
 const NO_FIELDS: OutgoingFields = Object.freeze({})
@@ -119,7 +122,7 @@ const NO_FIELDS: OutgoingFields = Object.freeze({})
  */
 function fieldsOf(response: ServerResponse): OutgoingFields | undefined {
   if (place === undefined || response.setHeader !== setHeader || response.headersSent) return undefined
-  const message = response as unknown as Record<symbol, OutgoingFields | null | undefined>
+  const message = response as unknown as FieldHolder
   const known = message[place]
   if (known !== null) return known
   const made: OutgoingFields = Object.create(null)

@@ -20,7 +20,7 @@ export interface ParsedContent extends ParsedCookies {
 }
 
 /** The property by which an adapter names the handler of a request. */
-export const HANDLER: unique symbol = Symbol.for('fallback-cache.handler') as never
+export const HANDLER: unique symbol = Symbol.for('fallback-cache.handler')
 
 /** A request, by which it is judged what middleware in front has added. */
 export interface SentRequest {
