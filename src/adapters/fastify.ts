@@ -15,6 +15,7 @@ import {
 import { ignoreUnchanged, namesOfFields, sendHeadLate } from './late-head.js'
 import { tellActs } from './reply-acts.js'
 import { serializerInFront } from './reply-serializer.js'
+import { type SharedControls, sharedControls } from './shared-controls.js'
 import { readGettersThroughCache, showGetters } from './shown-getters.js'
 import { areShown, readThroughCache, reportAbsent, shownValue, showParsed, showValues } from './shown-values.js'
 
@@ -28,12 +29,7 @@ export interface FastifyCacheHooks {
 }
 
 /** A plugin for Fastify 5, and the controls of its cache (`invalidate`, `stats` and others). */
-export interface FastifyCache
-  extends FastifyPluginCallback,
-    Pick<
-      FallbackCacheMiddleware,
-      'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'shadowReport' | 'verifyReport' | 'close'
-    > {
+export interface FastifyCache extends FastifyPluginCallback, SharedControls {
   /** The hooks for a single route, or for `addHook`. */
   readonly hooks: FastifyCacheHooks
   /** The same cache with other options, for a single route. Options that are not given are unchanged. */
@@ -73,15 +69,8 @@ function fastifyCache(cached: FallbackCacheMiddleware): FastifyCache {
     instance.addHook('onClose', () => cached.close())
     done()
   }
-  const { cache, invalidate, invalidateTags, stats, shadowReport, verifyReport, close } = cached
   return Object.assign(plugin, PLUGIN, {
-    cache,
-    invalidate,
-    invalidateTags,
-    stats,
-    shadowReport,
-    verifyReport,
-    close,
+    ...sharedControls(cached),
     hooks,
     with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) => fastifyCache(cached.with(refinement)),
     explain: (request: FastifyRequest | RequestDescription) =>

@@ -15,6 +15,7 @@ import { type FetchInfo, fetchWithNode } from './fetch-with-node.js'
 import { bindingsOf, observeBindings, observedRecord, showChangedFields, showRewritten } from './hono-request.js'
 import { endWithWhole, namesOfFields, sendHeadLate } from './late-head.js'
 import { observeOwn, ownValues } from './own-values.js'
+import { type SharedControls, sharedControls } from './shared-controls.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
 
 /** The options of {@link fallbackCache}; functions in them are called with the request of Node.js (`c.env.incoming`). */
@@ -27,12 +28,7 @@ export interface HonoEnv {
 }
 
 /** A middleware for Hono on `@hono/node-server`, and the controls of its cache (`invalidate`, `stats` and others). */
-export interface HonoCache
-  extends MiddlewareHandler<HonoEnv>,
-    Pick<
-      FallbackCacheMiddleware,
-      'cache' | 'invalidate' | 'invalidateTags' | 'stats' | 'shadowReport' | 'verifyReport' | 'close'
-    > {
+export interface HonoCache extends MiddlewareHandler<HonoEnv>, SharedControls {
   /** The same cache with other options, for a single route. Options that are not given are unchanged. */
   with(options: Parameters<FallbackCacheMiddleware['with']>[0]): HonoCache
   /** Explains what the cache would do with a request, and why. See `explain` of `fallback-cache/express`. */
@@ -102,15 +98,8 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     }
     return run(c, next, () => isGone)
   }
-  const { cache, invalidate, invalidateTags, stats, shadowReport, verifyReport, close } = cached
   return Object.assign(middleware, {
-    cache,
-    invalidate,
-    invalidateTags,
-    stats,
-    shadowReport,
-    verifyReport,
-    close,
+    ...sharedControls(cached),
     fetch: (app: HonoApplication) =>
       // Its own `Response` in the place of the global one is none that other runtimes take.
       fetchWithNode(getRequestListener(app.fetch as never, { overrideGlobalObjects: false })),
