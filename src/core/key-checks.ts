@@ -37,7 +37,7 @@ export function noteStar(prefixes: readonly string[], logger: Logger | undefined
   const meant = starred.slice(0, -1)
   notify(
     logger,
-    `the prefix ${shown(starred)} covers only keys that have the star themselves; ${shown(meant)} covers all that begin so`,
+    `the prefix ${shown(starred)} covers only keys that have the star themselves; ${shown(meant)} covers all keys that begin with it`,
   )
   return true
 }

@@ -305,7 +305,7 @@ describe('FallbackCache in memory', () => {
     await cache.invalidatePrefix('report:*')
     await cache.invalidatePrefixes(['other:*'])
     expect([await cache.get('report:1'), await cache.get('report:*')]).toEqual([1, null])
-    expect(lines).toEqual([expect.stringContaining('"report:" covers all that begin so')])
+    expect(lines).toEqual([expect.stringContaining('"report:" covers all keys that begin with it')])
   })
 
   it('invalidates by tag', async () => {
