@@ -23,7 +23,7 @@ describe('a history', () => {
     expect(history.outline.length).toBeLessThanOrEqual(60)
   })
 
-  it('begins anew if the clock is set back', () => {
+  it('begins again if the clock is set back', () => {
     const stats = new FallbackCache().stats()
     const history = new History()
     for (const at of [1_000_000, 1_002_000, 500_000, 502_000]) history.add(stats, at)

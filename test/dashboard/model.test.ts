@@ -45,7 +45,7 @@ describe('the samples that a page keeps', () => {
     ])
   })
 
-  it('are asked for anew after the clock was set back', () => {
+  it('are requested again after the clock was set back', () => {
     const back = kept(kept(new Map(), [own], 0, 5000), [{ id: 'own', samples: [] }], -900_000, 3000)
     expect(times(back)).toEqual([['own', [2000]]])
     expect(times(kept(back, [own], 0, 5000))).toEqual([['own', [2000, 4000]]])

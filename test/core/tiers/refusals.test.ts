@@ -90,7 +90,7 @@ describe('Refusals', () => {
     expect(counters.redisErrors).toEqual({ OTHER: 1 })
   })
 
-  it('tells whether the last lookup was refused, whatever became of other commands', () => {
+  it('tells whether the last lookup was refused, regardless of other commands', () => {
     const { refusals, refuse } = make()
     expect(refusals.refusesReads).toBe(false)
     refuse('OOM no', 'store')
