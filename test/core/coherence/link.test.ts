@@ -6,10 +6,11 @@ import { CircuitBreaker } from '../../../src/core/tiers/circuit-breaker.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 /** A Redis that answers pings as it is told, and counts them. */
-function make({ threshold = 5, cooldown = 30_000 } = {}) {
+function make({ threshold = 5, cooldown = 30_000, isUnheard = false } = {}) {
   const clock = new ManualClock()
   const breaker = new CircuitBreaker(threshold, () => {})
   const told: string[] = []
+  const still: string[] = []
   const pings: number[] = []
   const state = { answers: true, recovers: true, hangs: false, underWay: 0, mostUnderWay: 0 }
   const link = new Link(breaker, clock, cooldown, {
@@ -29,9 +30,11 @@ function make({ threshold = 5, cooldown = 30_000 } = {}) {
       if (!state.recovers) throw new Error('log')
     },
     onLost: (cause) => told.push(`lost ${cause?.message}`),
+    onStillLost: (cause) => still.push(cause.message),
+    isUnheard: () => isUnheard,
     onConnected: (ms) => told.push(`connected after ${ms}`),
   })
-  return { clock, breaker, told, pings, state, link }
+  return { clock, breaker, told, still, pings, state, link }
 }
 
 async function turn(): Promise<void> {
@@ -53,6 +56,63 @@ describe('Link', () => {
     await bad.link.whenStarted
     expect(bad.link.state).toBe('disconnected')
     expect(bad.told).toEqual(['lost refused'])
+  })
+
+  it('lets requests wait until the first look is over, or it is closed', async () => {
+    const [looked, closed] = [make(), make()]
+    const over: string[] = []
+    void looked.link.whenStarted.then(() => over.push('looked'))
+    void closed.link.whenStarted.then(() => over.push('closed'))
+    await turn()
+    expect(over).toEqual([])
+    const attempt = looked.link.lookNow()
+    expect(looked.link.attempt).toBe(attempt)
+    await attempt
+    expect(looked.link.attempt).toBeUndefined()
+    await turn()
+    expect(over).toEqual(['looked'])
+    closed.link.close()
+    await turn()
+    expect(over).toEqual(['looked', 'closed'])
+  })
+
+  it('does not look again while it is connected', async () => {
+    const { link, pings, clock } = make()
+    await link.lookNow()
+    await clock.advanceInTurns(10_000)
+    link.lookSoon()
+    await link.lookNow()
+    await clock.advanceInTurns(10_000)
+    expect([pings.length, clock.pending]).toEqual([1, 0])
+  })
+
+  it('has the last error as its cause, an answer of Redis rather than a lost connection', async () => {
+    const { link } = make()
+    expect(link.cause).toBeUndefined()
+    const closed = new Error('closed')
+    const loading = new Error('unavailable', { cause: new Error('LOADING Redis is loading the dataset in memory') })
+    const down = new Error('unavailable', { cause: new Error('MASTERDOWN Link with MASTER is down') })
+    const causes = [closed, new Error('reset'), loading, closed, undefined, down].map((cause) => {
+      link.lose(cause)
+      return link.cause
+    })
+    expect(causes.map((cause) => (cause?.cause === undefined ? cause?.message : cause))).toEqual([
+      ...['closed', 'reset'],
+      ...[loading, loading, loading, down],
+    ])
+    await link.lookNow()
+    expect([link.state, link.cause]).toEqual(['connected', undefined])
+  })
+
+  it('tells of each error while it is lost, beside the one with which it was lost', async () => {
+    const { link, still, told } = make()
+    await link.lookNow()
+    told.length = 0
+    link.lose()
+    link.lose(new Error('first'))
+    link.lose()
+    link.lose(new Error('second'))
+    expect([told, still]).toEqual([['lost undefined'], ['first', 'second']])
   })
 
   it('does not count as connected before recovery is done', async () => {
@@ -91,6 +151,29 @@ describe('Link', () => {
     await clock.advanceInTurns(2_000)
     expect(pings).toHaveLength(2)
     expect(link.state).toBe('connected')
+  })
+
+  it.each([
+    [true, 2_000],
+    [false, 30_000],
+  ])('looks again by itself when no event will tell (%s), after %i ms', async (isUnheard, ms) => {
+    const { link, pings, clock, breaker } = make({ threshold: 1, cooldown: 30_000, isUnheard })
+    await link.lookNow()
+    breaker.fail()
+    link.lose(new Error('closed'))
+    await clock.advanceInTurns(ms - 1)
+    expect(pings).toHaveLength(1)
+    await clock.advanceInTurns(1)
+    expect(pings).toHaveLength(2)
+  })
+
+  it('waits for the cooldown if it was lost without an error', async () => {
+    const { link, pings, clock, breaker } = make({ threshold: 1, cooldown: 30_000 })
+    await link.lookNow()
+    breaker.fail()
+    link.lose()
+    await clock.advanceInTurns(29_999)
+    expect(pings).toHaveLength(1)
   })
 
   it('waits for the cooldown once the breaker is open, and half-opens it for the one probe', async () => {

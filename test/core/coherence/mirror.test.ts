@@ -271,6 +271,76 @@ describe('Mirror', () => {
     expect(mirror.stats()).toMatchObject({ records: 2, bytes: 2 * 162 })
   })
 
+  it('has a record of an earlier process cover what Redis has, and nothing that this process has made', () => {
+    const mirror = new Mirror(roomy)
+    const recorded = mirror.recordEarlier([key('a')])
+    expect(mirror.coversSince('a', [], 0)).toBe(false)
+    expect(mirror.coversAfter('a', [], 1_000)).toBe(true)
+    mirror.settle(recorded, 5)
+    expect([4, 5].map((position) => mirror.coversAfter('a', [], position))).toEqual([true, false])
+  })
+
+  const softly = (text: string): Cover => ({ kind: 'prefix', prefix: text, ignoreCase: false, soft: true })
+
+  it('knows which invalidations this process has issued, hard and soft, after which others', () => {
+    const mirror = new Mirror(roomy)
+    mirror.record([key('own')], undefined)
+    mirror.record([softly('soft')], undefined)
+    mirror.record([key('learned')], 5)
+    mirror.record([softly('very soft')], 6)
+    mirror.record([{ kind: 'tag', tag: 't' }], undefined)
+    const issued = (sequence: number) =>
+      ['own', 'soft', 'learned', 'very soft', 'other'].filter((name) => mirror.issuedSince(name, [], sequence))
+    expect([0, 1, 2].map(issued)).toEqual([['own', 'soft'], ['soft'], []])
+    expect([0, 4, 5].map((sequence) => mirror.issuedSince('other', ['t'], sequence))).toEqual([true, true, false])
+  })
+
+  it('still knows them when an earlier process has invalidated the same', () => {
+    const mirror = new Mirror(roomy)
+    mirror.record([key('own')], undefined)
+    mirror.recordEarlier([key('own')])
+    expect([mirror.issuedSince('own', [], 0), mirror.coversSince('own', [], 0)]).toEqual([true, true])
+  })
+
+  it('takes all for issued by this process when its own records are folded, and none when others are', () => {
+    const [own, learned] = [new Mirror(0), new Mirror(0)]
+    own.settle(own.record([key('a')], undefined), 5)
+    learned.record([key('a')], 5)
+    expect([own, learned].map((mirror) => mirror.stats())).toMatchObject([{ records: 0 }, { records: 0 }])
+    expect([own, learned].map((mirror) => mirror.issuedSince('other', [], 0))).toEqual([true, false])
+    expect([own, learned].map((mirror) => mirror.coversSince('other', [], 0))).toEqual([true, true])
+  })
+
+  it('knows the keys that requests have retired, here and in other processes', () => {
+    const mirror = new Mirror(roomy)
+    mirror.record([key('x')], 5)
+    const before = mirror.sequence
+    mirror.retire('here', 'id 1')
+    const between = mirror.sequence
+    expect(between).toBeGreaterThan(before)
+    expect([mirror.learnRetired('here', 'id 1'), mirror.learnRetired('there', 'id 2')]).toEqual([false, true])
+    expect(mirror.learnRetired('there', 'id 2')).toBe(false)
+    const all = ['here', 'there', 'other']
+    expect(all.filter((name) => mirror.coversSince(name, [], before))).toEqual(['here', 'there'])
+    expect(all.filter((name) => mirror.coversSince(name, [], between))).toEqual(['there'])
+    expect(all.filter((name) => mirror.coversSince(name, [], mirror.sequence))).toEqual([])
+    expect(all.filter((name) => mirror.issuedSince(name, [], before))).toContain('here')
+    expect(mirror.issuedSince('other', [], before)).toBe(false)
+    expect(mirror.coversAfter('here', [], 5)).toBe(true)
+    expect(mirror.coversAfter('other', [], 5)).toBe(false)
+  })
+
+  it.each([
+    [9, 5],
+    [5, 9],
+  ])('has the newest place of all that covers a key, of a prefix at %i and the key at %i', (ofPrefix, ofKey) => {
+    const mirror = new Mirror(roomy)
+    mirror.record([{ kind: 'prefix', prefix: '', ignoreCase: false }], ofPrefix)
+    mirror.record([key('a')], ofKey)
+    expect(mirror.newestCovering('a', [])).toBe(9)
+    expect(mirror.newestCovering('b', [])).toBe(ofPrefix)
+  })
+
   it('takes any text for a name', () => {
     const mirror = new Mirror(roomy)
     for (const odd of ['__proto__', 'constructor', '', '\0', '😀', 'x'.repeat(10_000)]) {
