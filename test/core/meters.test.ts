@@ -25,6 +25,38 @@ describe('Meters', () => {
     expect(stats).toMatchObject({ handler: { count: 1 }, savedSeconds: 0.04, refused: { 'no-store': 1 } })
   })
 
+  it('counts each kind of answer under its own name', () => {
+    const meters = new Meters()
+    const meter = meters.of('/a')
+    const times = (count: number, run: () => void) => Array.from({ length: count }, run)
+    times(1, () => meter.answered('memory', false))
+    times(2, () => meter.answered('redis', false))
+    times(3, () => meter.answered('memory', true))
+    times(4, () => meter.answered('redis', true))
+    times(5, () => meter.ran('stale'))
+    times(6, () => meter.ran('revalidated'))
+    times(7, () => meter.ran('miss'))
+    times(8, () => meter.ran('bypass'))
+    meter.collapsed += 9
+    meter.servedBytes += 10
+    meters.of('').servedBytes += 1
+    meters.of('/a').refuse('private')
+    meters.of('/b').refuse('private')
+    expect(meters.stats()).toMatchObject({
+      requests: {
+        hit: { memory: 1, redis: 2 },
+        stale: { memory: 3, redis: 4, origin: 5 },
+        collapsed: { memory: 9 },
+        revalidated: { origin: 6 },
+        miss: { origin: 7 },
+        bypass: { origin: 8 },
+      },
+      servedBytes: 11,
+      refused: { private: 2 },
+    })
+    expect(meters.of('')).toBe(meters.unknown)
+  })
+
   it('counts the routes after the first 200 as one', () => {
     const meters = new Meters()
     for (let at = 0; at < 1000; at++) meters.of(`/${at}`).ran('miss')
