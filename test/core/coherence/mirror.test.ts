@@ -282,7 +282,7 @@ describe('Mirror', () => {
 
   const softly = (text: string): Cover => ({ kind: 'prefix', prefix: text, ignoreCase: false, soft: true })
 
-  it('knows which invalidations this process has issued, hard and soft, after which others', () => {
+  it('knows which invalidations are its own, hard and soft, after which others', () => {
     const mirror = new Mirror(roomy)
     mirror.record([key('own')], undefined)
     mirror.record([softly('soft')], undefined)
@@ -302,7 +302,7 @@ describe('Mirror', () => {
     expect([mirror.issuedSince('own', [], 0), mirror.coversSince('own', [], 0)]).toEqual([true, true])
   })
 
-  it('takes all for issued by this process when its own records are folded, and none when others are', () => {
+  it('takes all for its own when its own records are folded, and none when others are', () => {
     const [own, learned] = [new Mirror(0), new Mirror(0)]
     own.settle(own.record([key('a')], undefined), 5)
     learned.record([key('a')], 5)
