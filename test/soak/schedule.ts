@@ -9,6 +9,8 @@ const NETWORK = [
   'reset often',
   'cut',
   'reset',
+  'surplus reply',
+  'missing reply',
 ] as const
 const MACHINE = [
   'freeze redis',
@@ -20,6 +22,8 @@ const MACHINE = [
   'evict entries',
   'fill redis',
   'evict anything',
+  'flood',
+  'other protocol',
   'freeze process',
   'kill process',
   'terminate process',

@@ -31,6 +31,7 @@ export interface SoakSetup {
 export type ToProcess =
   | { readonly type: 'setup'; readonly setup: SoakSetup }
   | { readonly type: 'answer'; readonly id: number; readonly versions: Readonly<Record<string, number>> }
+  | { readonly type: 'flood'; readonly duration: number }
   | { readonly type: 'stop' }
 
 /** From the process. `database` asks for the version of each resource, or changes each of them first. */
@@ -60,6 +61,8 @@ let records: SoakRecord[] = []
 const waiting = new Map<number, (versions: Readonly<Record<string, number>>) => void>()
 let calls = 0
 let isStopping = false
+/** Until when clients flood this process. */
+let floodUntil = 0
 
 process.on('unhandledRejection', (reason) => trouble(`unhandled rejection: ${stack(reason)}`))
 process.on('uncaughtException', (error) => trouble(`uncaught exception: ${stack(error)}`))
@@ -70,6 +73,7 @@ let name = '?'
 process.on('message', (message: ToProcess) => {
   if (message.type === 'answer') waiting.get(message.id)?.(message.versions)
   else if (message.type === 'stop') isStopping = true
+  else if (message.type === 'flood') floodUntil = moment() + message.duration
   else {
     run(message.setup).catch((thrown: unknown) => {
       console.error(stack(thrown))
@@ -110,6 +114,8 @@ async function run(setup: SoakSetup): Promise<void> {
   const cached = fallbackCache({ cache, ttl: 30, tags: (req) => tagsOf(req.path) })
   app.use(cached)
   app.get('/items/:group/:number', async (req, res) => void res.json(await handle(req.path)))
+  app.get('/flood', (_req, res) => void res.vary('X-Visitor').json('variant'))
+  app.post('/flood/:name', (_req, res) => void res.json('done'))
   app.put('/items/:group/:number', async (req, res) => void res.json(await change([req.path])))
   const server = createServer(app)
   // A busy process may send a request on a connection that is just being closed as idle.
@@ -133,7 +139,11 @@ async function run(setup: SoakSetup): Promise<void> {
     send({ type: 'connected', isConnected: cache.stats().connected && quiet.stats().connected })
   }, 100)
   send({ type: 'ready' })
-  await Promise.all([...Array.from({ length: LOOPS }, () => loop(random.fork())), keepQuietly(random.fork())])
+  await Promise.all([
+    ...Array.from({ length: LOOPS }, () => loop(random.fork())),
+    keepQuietly(random.fork()),
+    beFlooded(random.fork()),
+  ])
   clearInterval(flushing)
   flush()
   send({ type: 'stopped' })
@@ -246,10 +256,26 @@ async function run(setup: SoakSetup): Promise<void> {
     records.push({ type: 'quiet-set', by: name, key, startAt, endAt: moment() })
   }
 
-  function ask<T>(method: string, path: string): Promise<T> {
+  /** Anonymous POSTs to ever other URIs, and ever other variants of a page. */
+  async function beFlooded(random: Random): Promise<void> {
+    while (!isStopping) {
+      await sleep(10)
+      if (moment() > floodUntil) continue
+      const visitor = random.fraction().toString(36)
+      const requests = [
+        ask('POST', `/flood/${visitor}${'u'.repeat(500)}`),
+        ask('GET', '/flood', { 'x-visitor': visitor }),
+      ]
+      await Promise.all(requests).catch((thrown: unknown) => {
+        if (!isStopping) trouble(stack(thrown))
+      })
+    }
+  }
+
+  function ask<T>(method: string, path: string, fields: Readonly<Record<string, string>> = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       // One host for all processes, as behind a load balancer: the host is part of the key.
-      const options = { agent, port, method, path, host: '127.0.0.1', headers: { host: 'soak.test' } }
+      const options = { agent, port, method, path, host: '127.0.0.1', headers: { host: 'soak.test', ...fields } }
       const outgoing = request(options, (response) => {
         let text = ''
         response.setEncoding('utf8').on('data', (chunk) => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { bundled } from '../../scripts/bundled.mjs'
 import { guardProcess } from '../support/guard.js'
 import type { SoakRecord } from './records.js'
@@ -59,6 +60,12 @@ export class SoakWorker {
       else if (message.type === 'records') for (const record of message.records) records.push(record)
       else this.#send({ type: 'answer', id: message.id, versions: database.ask(message.resources, message.change) })
     })
+  }
+
+  /** Clients flood it for so many milliseconds. */
+  async flood(duration: number): Promise<void> {
+    this.#send({ type: 'flood', duration })
+    await sleep(duration)
   }
 
   freeze(): void {

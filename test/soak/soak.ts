@@ -7,6 +7,7 @@ import { RedisServer } from '../support/redis-server.js'
 import { type Disaster, type History, moment, type SoakRecord } from './records.js'
 import { LETTERS, type Letter, type MachineFault, machineFaults, type NetworkFault, networkFaults } from './schedule.js'
 import { Database, SoakWorker } from './soak-worker.js'
+import { beStranger } from './stranger.js'
 
 /** How long, and what. */
 export interface SoakOptions {
@@ -152,6 +153,8 @@ class Soak {
         else if (kind === 'accept then close') proxy.acceptThenClose()
         else if (kind === 'latency') proxy.delay({ up: 40 * severity, down: 40 * (1 - severity) })
         else if (kind === 'reset often') proxy.resetEvery(20 + 300 * severity)
+        else if (kind === 'surplus reply') proxy.addReply(severity < 0.5 ? '$-1\r\n' : '+OK\r\n')
+        else if (kind === 'missing reply') proxy.loseReply()
         else if (kind === 'cut') proxy.cutAfter(1 + Math.floor(5_000 * severity))
         else proxy.reset()
       }
@@ -194,6 +197,10 @@ class Soak {
         const evict = (): Promise<void> => this.#evictAnything(duration, severity)
         return this.#during('redis: full, allkeys-lru', LETTERS, evict, 'everything perhaps')
       }
+      case 'flood':
+        return this.#during('process: flooded by clients', [victim], () => worker.flood(duration), 'tombstones')
+      case 'other protocol':
+        return this.#during('redis: a process of another protocol', LETTERS, () => this.#admitStranger(duration))
       case 'freeze process':
         return this.#during('process: frozen', [victim], async () => {
           worker.freeze()
@@ -207,6 +214,13 @@ class Soak {
           await this.#start(victim)
         })
     }
+  }
+
+  /** A process of another protocol must get nothing while one of this protocol is known to Redis. */
+  async #admitStranger(duration: number): Promise<void> {
+    if (Number(await this.#order('EXISTS', 'soak:{fallback-cache}:present:1')) === 0) return
+    const text = await beStranger(this.#server.url, duration)
+    if (text !== undefined) this.#records.push({ type: 'trouble', by: 'stranger', at: moment(), text })
   }
 
   async #restartRedis(pause: number): Promise<void> {

@@ -72,6 +72,16 @@ export class ChaosProxy {
     this.filter((direction) => (direction === 'down' ? 'drop' : 'pass'))
   }
 
+  /** Sends each client a reply that nothing asked for, once the reply on its way has ended. */
+  addReply(reply: string): void {
+    for (const link of this.#links) link.surplus = reply
+  }
+
+  /** The next replies to each client go missing, those of one chunk; those after them come as ever. */
+  loseReply(): void {
+    for (const link of this.#links) link.isLosing = true
+  }
+
   /** Asks `judge` about every chunk, on old and new connections. */
   filter(judge: (direction: Direction, chunk: Buffer, connection: number) => Verdict): void {
     this.#change({ judge })
@@ -154,6 +164,9 @@ export class ChaosProxy {
   }
 }
 
+/** A chunk that is shorter, and ends as a reply does, is one or more whole replies; bytes. */
+const MOST_AT_ONCE = 8_192
+
 interface Faults {
   readonly latency: Readonly<Record<Direction, number>>
   readonly judge: ((direction: Direction, chunk: Buffer, connection: number) => Verdict) | undefined
@@ -176,6 +189,10 @@ class Link {
   onClose: () => void = () => {}
   /** Bytes of replies carried since the last `cutAfter`. */
   down = 0
+  /** Sent after the next chunk that ends as a reply does. */
+  surplus = ''
+  /** Whether the next chunk of whole replies is dropped. */
+  isLosing = false
   readonly #client: Socket
   readonly #server: Socket
   readonly #held: [Direction, Buffer][] = []
@@ -280,7 +297,16 @@ class Link {
     const socket = direction === 'up' ? this.#server : this.#client
     if (socket.destroyed || !socket.writable) return
     this.#bytes[direction] += chunk.length
-    socket.write(chunk)
+    if (direction === 'down' && chunk.length < MOST_AT_ONCE && chunk.subarray(-2).toString() === '\r\n')
+      this.#sendReplies(chunk)
+    else socket.write(chunk)
+  }
+
+  #sendReplies(chunk: Buffer): void {
+    if (!this.isLosing) this.#client.write(chunk)
+    if (this.surplus !== '') this.#client.write(this.surplus)
+    this.isLosing = false
+    this.surplus = ''
   }
 
   #close(): void {
