@@ -36,6 +36,13 @@ const guarded: readonly Guarded[] = [
   { name: 'hit, Koa', ours: 'ours koa', reference: 'koa by hand' },
   { name: 'miss and store, Express', ours: 'ours express', reference: 'express by hand', isMiss: true },
   { name: 'miss and store, Koa', ours: 'ours koa', reference: 'koa by hand', isMiss: true },
+  {
+    name: 'miss and store in front of Express, / within',
+    ours: 'ours express, front door',
+    reference: 'ours express',
+    isMiss: true,
+    isSmall: true,
+  },
   { name: 'POST, Express', ours: 'ours express', reference: 'express uncached', method: 'POST', isSmall: true },
   { name: 'POST, Koa', ours: 'ours koa', reference: 'koa uncached', method: 'POST', isSmall: true },
   { name: 'skipped, Express', ours: 'ours express, skipping', reference: 'express uncached', isSmall: true },

@@ -23,7 +23,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-const matches = Number(process.versions.node.split('.', 1)[0]) < 24
+const matches = Number(process.versions.node.split('.', 1)[0]) < 25
 
 describe.each([
   ['5', express5],
