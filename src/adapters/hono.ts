@@ -78,7 +78,8 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
     outgoing.statusCode = begun.status
     for (const [name, value] of begun.headers) outgoing.appendHeader(name, value)
     forgetResponse(c)
-    if (!areShown(outgoing as ServerResponse) || isPassedOn(c)) showChangedFields(c)
+    // A request that a handler behind the cache has passed on (`app.fetch`) has fields of its own, too.
+    if (!areShown(outgoing as ServerResponse) || !Object.hasOwn(c.req.raw, 'headers')) showChangedFields(c)
     showRewritten(c)
     const inFront = areShown(outgoing as ServerResponse) ? undefined : showVariables(c)
     let isGone = false
@@ -216,14 +217,6 @@ function endLate(response: ServerResponse, isGone: () => boolean): void {
     })
     return response
   }
-}
-
-/**
- * Whether a handler behind the cache has passed another request to the application (`methodOverride`, `app.fetch`), which
- * the cache meets for the first time: its fields are its own.
- */
-function isPassedOn(c: Context<HonoEnv>): boolean {
-  return !Object.hasOwn(c.req.raw, 'headers')
 }
 
 /** Reading `c.res` creates a response, which Hono would merge into that of the route; what `c.header()` has set remains. */
