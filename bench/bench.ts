@@ -21,6 +21,7 @@ import { invalidation } from './scenarios/invalidation.js'
 import { keys } from './scenarios/keys.js'
 import { latency } from './scenarios/latency.js'
 import { memory } from './scenarios/memory.js'
+import { metrics } from './scenarios/metrics.js'
 import { misses } from './scenarios/misses.js'
 import { oneCopy } from './scenarios/one-copy.js'
 import { outage } from './scenarios/outage.js'
@@ -44,6 +45,7 @@ import { printTargets } from './targets.js'
 
 const scenarios: readonly Scenario[] = [
   ...hits,
+  metrics,
   ...keys,
   redisCommands,
   ...misses,

@@ -40,10 +40,6 @@ const inRedis = [
 const oneKey = { paths: ['/page/1'] }
 const manyKeys = { load: { paths: zipf(10_000, 50_000) }, seconds: 0.6, warmUp: 50_000 }
 
-const withMetrics = ['ours express', 'ours express, front door', 'ours koa', 'ours koa, front door'].map(
-  (name) => `${name}, metrics`,
-)
-
 /** Hits: one key of two sizes, many keys, in memory and in Redis. */
 export const hits: readonly Scenario[] = [
   {
@@ -60,8 +56,7 @@ export const hits: readonly Scenario[] = [
         'nginx',
         'varnish',
       ]
-      const lines = [...inMemory, ...withMetrics]
-      return compare({ name: 'hot-1k', lines, ours: 'ours express', load: oneKey, short }, around)
+      return compare({ name: 'hot-1k', lines: inMemory, ours: 'ours express', load: oneKey, short }, around)
     },
   },
   {
