@@ -169,6 +169,15 @@ const ALIKE: Readonly<Record<string, [Leave, Read]>> = {
     (who) => Object.assign(new Array(1), { name: who === 'ann' ? 'ann' : 'other' }),
     (thing: { name: string }) => thing.name,
   ],
+  'the same properties in another order': [
+    (who) => (who === 'ann' ? { a: 1, b: 2 } : { b: 2, a: 1 }),
+    (thing: object) => (Object.keys(thing)[0] === 'a' ? 'ann' : 'other'),
+  ],
+  'an object without a prototype': [
+    (who) => (who === 'ann' ? Object.create(null) : {}),
+    (thing: object) => ('toString' in thing ? 'other' : 'ann'),
+  ],
+  'a symbol': [(who) => Symbol(who === 'ann' ? 'ann' : 'other'), (thing: symbol) => thing.description],
   'a date, and a text of it': [
     (who) => (who === 'ann' ? [new Date(0)] : [new Date(0).toJSON()]),
     ([thing]: unknown[]) => (typeof thing === 'object' ? 'ann' : 'other'),

@@ -180,3 +180,38 @@ describe.each([
     await cached.close()
   })
 })
+
+describe('fields that middleware in front has put in an object of its own', () => {
+  it.each<[string, (req: Request) => object, (headers: object) => unknown]>([
+    ['inherited', ({ headers }) => Object.create(headers), (headers) => Reflect.get(headers, 'x-who')],
+    [
+      'behind a method',
+      ({ headers }) => Object.create({ of: (name: string) => headers[name] }),
+      (headers) => (headers as { of(name: string): unknown }).of('x-who'),
+    ],
+    [
+      'in a Headers',
+      ({ headers }) => new Headers({ 'x-who': String(headers['x-who']) }),
+      (headers) => (headers as Headers).get('x-who'),
+    ],
+  ])('reach no other visitor, %s', async (_, put, read) => {
+    for (const order of [
+      ['undefined', 'ann', 'bob'],
+      ['ann', 'undefined', 'bob'],
+    ]) {
+      const app = express5()
+      app.use((req, _res, next) => {
+        Object.assign(req, { headers: put(req) })
+        next()
+      })
+      app.use(fallbackCache({ ttl: 60 }))
+      app.get('/', (req, res) => void res.send(`for ${read(req.headers)}`))
+      const running = await listen(app)
+      for (const who of [...order, ...order]) {
+        const got = await ask(running.port, '/', { fields: who === 'undefined' ? {} : { 'x-who': who } })
+        expect(got.text).toBe(`for ${who}`)
+      }
+      await running.close()
+    }
+  })
+})

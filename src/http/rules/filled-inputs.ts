@@ -116,11 +116,11 @@ function textOfObject(value: object, budget: Budget): string | undefined {
   if (!isPlain(value)) return undefined
   const names = Object.keys(value)
   if (names.length > budget.left || !showsAll(value, names.length)) return undefined
-  const entries = Object.entries(value)
-  return joined('{}', entries.sort(byName), ([name, one]) => {
+  const text = joined('{}', Object.entries(value), ([name, one]) => {
     const text = within(one)
     return text === undefined ? undefined : `${JSON.stringify(name)}:${text}`
   })
+  return text !== undefined && prototype === null ? `null${text}` : text
 }
 
 /** Objects whose `toJSON` says all that they hold, by their prototypes, and what distinguishes them from its result. */
@@ -150,8 +150,4 @@ function joined<Part>(brackets: '[]' | '{}', parts: readonly Part[], textOfPart:
     texts.push(text)
   }
   return `${brackets[0]}${texts.join()}${brackets[1]}`
-}
-
-function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
-  return one < other ? -1 : Number(one > other)
 }

@@ -54,7 +54,7 @@ export function noteRead(input: string, name: string, value: unknown, inputs: In
   const isCounted = inputs.counted.has(input)
   if (isIdentifierName(name) && !isCounted && typeof value !== 'object') inputs.identifier(input, value)
   else if (isAbsent(value) || (isPlainValue(value) && !isCounted)) inputs.filled(input, true)
-  else if (isCounted || isTelling(name)) inputs.filled(input, false)
+  else if (isCounted || isTelling(name) || typeof value === 'symbol') inputs.filled(input, false)
   else if (typeof value === 'object') inputs.filledObject(input, value)
 }
 

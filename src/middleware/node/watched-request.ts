@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { isPlain } from '../../core/plain-object.js'
 import type { InputsRead } from '../../http/port/index.js'
 import { readDistinct } from '../node-internals/index.js'
 import { watchAddress } from './watched-address.js'
@@ -57,6 +58,8 @@ class RequestWatch implements RecordReader {
   }
 
   one(name: string): void {
+    // Middleware in front has put an object there that inherits fields, or has methods: they cannot be compared.
+    if (!isPlain(this.#own.headers)) this.all()
     if (name === 'cookie') this.#cookies.onField()
     else this.#inputs.field(name)
   }
