@@ -16,11 +16,11 @@ afterEach(async () => {
 })
 
 /** Asks as visitors for whom middleware in front of the cache fills in the value of a field that the cache does not see read. */
-async function visit(handle: Parameters<typeof listen>[0]) {
+async function visit(handle: Parameters<typeof listen>[0], path = '/page?u=1') {
   const running = await listen(handle)
   open.push(() => running.close())
   return async (who?: string) => {
-    const got = await ask(running.port, '/page?u=1', { fields: who === undefined ? {} : { 'x-who': who } })
+    const got = await ask(running.port, path, { fields: who === undefined ? {} : { 'x-who': who } })
     return { text: got.text, status: String(got.field('cache-status')), isHit: got.cacheStatus.hit === true }
   }
 }
@@ -99,6 +99,14 @@ const EXPRESS_PLACES: Readonly<
   'res.__, a function': {
     fill: (_, res, who) => Object.assign(res, { __: (text: string) => `${text} ${who}` }),
     read: (_, res) => Reflect.get(res, '__')('for'),
+  },
+  'res.greeting, a function': {
+    fill: (_, res, who) => Object.assign(res, { greeting: () => `for ${who}` }),
+    read: (_, res) => Reflect.get(res, 'greeting')(),
+  },
+  'res.visitor, a function that returns an object': {
+    fill: (_, res, who) => Object.assign(res, { visitor: () => ({ who }) }),
+    read: (_, res) => Reflect.get(res, 'visitor')().who,
   },
   'res.locale': {
     fill: (_, res, who) => Object.assign(res, { locale: who }),
@@ -226,6 +234,27 @@ describe.each([
 
   it.each(Object.keys(EXPRESS_PLACES))('tells visitors apart by %s', async (place) => {
     await isTold(await visit(app(place)))
+  })
+
+  it('tells visitors apart by what a function of the response returns later, and not by one that answers', async () => {
+    const site = make()
+    site.use((req, res, next) => {
+      const who = req.get('x-who')
+      Object.assign(res, { ask: async () => who, success: (text: string) => res.send(text) })
+      Object.assign(res, { succeed: async (text: string) => void res.send(text) })
+      next()
+    })
+    site.use(fallbackCache({ ttl: 60 }))
+    site.get('/page', async (req, res) => {
+      if (req.query.by !== undefined) await Reflect.get(res, String(req.query.by))('for all')
+      else res.send(`for ${await Reflect.get(res, 'ask')()}`)
+    })
+    await isTold(await visit(site))
+    for (const by of ['success', 'succeed']) {
+      const get = await visit(site, `/page?by=${by}`)
+      await get('ann')
+      expect(await get('bob')).toMatchObject({ text: 'for all', isHit: true })
+    }
   })
 
   const selecting = [

@@ -77,6 +77,8 @@ const KNOWN_OF_RESPONSE: ReadonlySet<string> = new Set([
     '_maxRequestsPerSocket',
     'app',
     'fallbackCache',
+    // compression
+    'flush',
     'locals',
     'req',
     'statusCode',

@@ -1,4 +1,4 @@
-import { IncomingMessage, type ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { isTelling } from '../../http/port/index.js'
 import { ABSENT_NAMES, addedNames, type Place } from './added-names.js'
@@ -111,11 +111,15 @@ function watchAdded(prefix: Prefix, holder: object, name: string, run: WatchedRu
   const isFunction = typeof value === 'function'
   // `user` and `auth` have a rule of their own, but for a function, which tells who is asking when it is called.
   if (input === 'req:auth' && !isFunction) return
-  // A method of Node.js is overridden by tracers, which adds nothing; responses have many functions that answer.
-  const isAdded = isFunction && prefix !== 'res' && !(prefix === 'req' && name in IncomingMessage.prototype)
-  if (!isFunction || isAdded || isTold) {
-    watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isFunction }, inputs)
-  }
+  // A method of Node.js is overridden by tracers, which adds nothing.
+  if (isFunction && !isTold && isOfNode(prefix, name)) return
+  watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isFunction }, inputs)
+}
+
+function isOfNode(prefix: Prefix, name: string): boolean {
+  return (
+    (prefix === 'req' && name in IncomingMessage.prototype) || (prefix === 'res' && name in ServerResponse.prototype)
+  )
 }
 
 /** With what the names of inputs begin. */

@@ -36,8 +36,14 @@ class WatchedProperty implements OwnAccessor {
       noteRead(input, name, value, this.#inputs)
       return value
     }
-    this.#handedOut ??= watchedFunction(value as () => unknown, () => this.#inputs.filled(input, false))
+    this.#handedOut ??= this.#handOut(value as () => unknown)
     return this.#handedOut
+  }
+
+  #handOut(value: () => unknown): unknown {
+    const { input, holder } = this.#added
+    const count = () => this.#inputs.filled(input, false)
+    return input.startsWith('res:') ? tellingFunction(value, holder, count) : watchedFunction(value, count)
   }
 
   /** A property that is overwritten is no longer watched. */
@@ -71,6 +77,23 @@ export function watchedFunction(value: () => unknown, called: () => void): () =>
     construct(target, args, newTarget) {
       called()
       return Reflect.construct(target, args, newTarget)
+    },
+  })
+}
+
+/**
+ * A Proxy of a function of a response that reports calls which return something: responses have many functions by which
+ * handlers answer, and these return nothing or the response, now or later.
+ */
+function tellingFunction(value: () => unknown, response: object, told: () => void): () => unknown {
+  const noted = <Result>(result: Result): Result => {
+    if (!isAbsent(result) && result !== response) told()
+    return result
+  }
+  return new Proxy(value, {
+    apply(target, self, args) {
+      const result: unknown = Reflect.apply(target, self, args)
+      return result instanceof Promise ? result.then(noted) : noted(result)
     },
   })
 }
