@@ -45,6 +45,14 @@ const EXPRESS_PLACES: Readonly<
     fill: (req, _, who) => who !== undefined && Object.assign(req, { tenant: who }),
     read: (req) => Reflect.get(req, 'tenant'),
   },
+  'req.__tenant': {
+    fill: (req, _, who) => who !== undefined && Object.assign(req, { __tenant: who }),
+    read: (req) => Reflect.get(req, '__tenant'),
+  },
+  'res.locals.__tenant, spread': {
+    fill: (_, res, who) => who !== undefined && Object.assign(res.locals, { __tenant: who }),
+    read: (_, res) => ({ ...res.locals }).__tenant,
+  },
   'req.locale, assigned for all': {
     fill: (req, _, who) => Object.assign(req, { locale: who }),
     read: (req) => Reflect.get(req, 'locale'),
@@ -258,7 +266,13 @@ describe.each([
   })
 
   const selecting = [
-    ...['req.tenant', 'req.tenant, a getter', 'req.tenant, a getter that cannot be replaced', 'req.tenant, hidden'],
+    ...[
+      'req.__tenant',
+      'req.tenant',
+      'req.tenant, a getter',
+      'req.tenant, a getter that cannot be replaced',
+      'req.tenant, hidden',
+    ],
     ...['req.tenant, fixed', 'res.locale', 'res.locals.lang', 'res.locals.lang, hidden', 'res.locals, spread'],
   ]
 

@@ -9,6 +9,7 @@ export {
   isIdentifierName,
   isNeutralName,
   isPlainValue,
+  isPrivate,
   isTelling,
   LINES,
   ROUTE,

@@ -57,11 +57,15 @@ export function isTelling(name: string): boolean {
   return TELLING_NAMES.has(name.toLowerCase())
 }
 
-/** Whether a name indicates a value without influence on the response: loggers, private data of packages and tracers. */
+/** Whether a name indicates a value without influence on the response: loggers, private data of packages. */
 export function isNeutralName(name: string): boolean {
-  if (NEUTRAL_NAMES.has(name)) return true
-  // on-finished, tracers and APM agents
-  return name.startsWith('__') && !TELLING_NAMES.has(name)
+  return NEUTRAL_NAMES.has(name)
+}
+
+/** Whether an object or a function of this name is private data of a tracer or an agent, without influence on the response. */
+export function isPrivate(name: string, value: unknown): boolean {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  return isObject && name.startsWith('__') && !TELLING_NAMES.has(name)
 }
 
 /** Whether a name indicates an identifier of the request, which only matters if the response contains it. */

@@ -6,6 +6,7 @@ import {
   isNeutralName,
   isOfOneRun,
   isPlainValue,
+  isPrivate,
   LINES,
   RESPONSE_FIELD,
   tokenOf,
@@ -74,13 +75,13 @@ function responseFieldText(
 /** All plain values of an object as one text, with the names of the others, which count when they are read. */
 function plainValues(prefix: string, holder: object, ignored: ReadonlySet<string>): string | null | undefined {
   const counted = Object.entries(holder).filter(
-    ([name, value]) => !isAbsent(value) && isCountedAmongAll(name) && !ignored.has(`${prefix}:${name}`),
+    ([name, value]) => !isAbsent(value) && isCountedAmongAll(name, value) && !ignored.has(`${prefix}:${name}`),
   )
   return filledText(Object.fromEntries(counted.map(([name, value]) => [name, isPlainValue(value) ? value : null])))
 }
 
-function isCountedAmongAll(name: string): boolean {
-  return !isNeutralName(name) && !isIdentifierName(name)
+function isCountedAmongAll(name: string, value: unknown): boolean {
+  return !isNeutralName(name) && !isPrivate(name, value) && !isIdentifierName(name)
 }
 
 const NONE_IGNORED: ReadonlySet<string> = new Set()

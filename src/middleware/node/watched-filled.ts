@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
-import { isTelling } from '../../http/port/index.js'
+import { isPrivate, isTelling } from '../../http/port/index.js'
 import { ABSENT_NAMES, addedNames, type Place } from './added-names.js'
 import { FilledBefore, type FilledHolders, ownValue } from './filled-values.js'
 import type { NodeRequest } from './node-response.js'
@@ -106,7 +106,7 @@ function watchAdded(prefix: Prefix, holder: object, name: string, run: WatchedRu
   }
   const { value, enumerable = false } = descriptor
   before[name] = value
-  if (prefix === 'ctx' && isOfRouter(name, value)) return
+  if (isPrivate(name, value) || (prefix === 'ctx' && isOfRouter(name, value))) return
   const isTold = isTelling(name) || inputs.counted.has(input)
   const isFunction = typeof value === 'function'
   // `user` and `auth` have a rule of their own, but for a function, which tells who is asking when it is called.

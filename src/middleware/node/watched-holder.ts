@@ -1,6 +1,6 @@
 import { isPlain } from '../../core/plain-object.js'
 import type { InputsRead } from '../../http/port/index.js'
-import { isIdentifierName, isNeutralName, isPlainValue } from '../../http/port/index.js'
+import { isIdentifierName, isNeutralName, isPlainValue, isPrivate } from '../../http/port/index.js'
 import { ownValue } from './filled-values.js'
 import { type InputRecord, NO_VALUES, type RecordReader, watchedRecord } from './watched-fields.js'
 import { isAbsent, noteRead, watchedFunction } from './watched-property.js'
@@ -78,6 +78,7 @@ class HolderWatch implements RecordReader {
     const value = this.#before[name]
     const input = `${this.#prefix}:${name}`
     const now = Object.getOwnPropertyDescriptor(this.#own, name)
+    if (isPrivate(name, value)) return
     // Middleware in front has kept the object, and set the value after it has called `next()`.
     if (now !== undefined && 'value' in now && !Object.is(now.value, value)) this.#inputs.filled(input, false)
     const isCompared = isAbsent(value) || (isPlainValue(value) && !this.#inputs.counted.has(input))
@@ -104,7 +105,7 @@ class HolderWatch implements RecordReader {
 
   handOut(name: string, value: () => unknown): unknown {
     const isOfFront = Object.hasOwn(this.#before, name) && this.#before[name] === value
-    if (!this.#inputs.isCounting || !isOfFront || isNeutralName(name)) return value
+    if (!this.#inputs.isCounting || !isOfFront || isNeutralName(name) || isPrivate(name, value)) return value
     this.#functions ??= new Map()
     const known = this.#functions.get(value)
     if (known !== undefined) return known

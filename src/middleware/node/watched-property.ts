@@ -1,4 +1,4 @@
-import { type InputsRead, isIdentifierName, isPlainValue, isTelling } from '../../http/port/index.js'
+import { type InputsRead, isIdentifierName, isPlainValue, isPrivate, isTelling } from '../../http/port/index.js'
 import { isReadByEmit } from './emitter-domain.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
 
@@ -56,7 +56,7 @@ class WatchedProperty implements OwnAccessor {
 
 /** Records that a value was read which middleware has set; for a function only if its name is telling. */
 export function noteRead(input: string, name: string, value: unknown, inputs: InputsRead): void {
-  if (isReadByEmit(name, value)) return
+  if (isReadByEmit(name, value) || isPrivate(name, value)) return
   const isCounted = inputs.counted.has(input)
   if (isIdentifierName(name) && !isCounted && typeof value !== 'object') inputs.identifier(input, value)
   else if (isAbsent(value) || (isPlainValue(value) && !isCounted)) inputs.filled(input, true)
