@@ -67,9 +67,12 @@ export async function withRedis<T>(
 
 /** A URL of Redis without its login, to be shown. */
 export function maskedUrl(url: string): string {
+  const text = url.trim()
+  const [scheme] = /^[a-z][a-z\d+.-]*:\/\//i.exec(text) ?? []
+  if (scheme === undefined) return 'the given address'
   // A password may contain any character, spaces too.
-  const [, scheme, place = ''] = /^([a-z][a-z\d+.-]*:\/\/)(?:.*@)?(.*)$/is.exec(url.trim()) ?? []
-  return scheme === undefined ? 'the given address' : scheme + (url.includes('@') ? `***@${place}` : place)
+  const login = text.lastIndexOf('@')
+  return login < 0 ? text : `${scheme}***${text.slice(login)}`
 }
 
 function unusable(target: RedisTarget, thrown: unknown): Error {
