@@ -280,6 +280,17 @@ describe('Mirror', () => {
     expect([4, 5].map((position) => mirror.coversAfter('a', [], position))).toEqual([true, false])
   })
 
+  it('keeps the record of a key while one of several still waits, however often it ages', () => {
+    const mirror = new Mirror(roomy)
+    const [first, second] = [mirror.record([key('a')], undefined), mirror.record([key('a')], undefined)]
+    mirror.settle(first, 5)
+    for (let round = 0; round < 3; round++) mirror.ageKeys()
+    expect(mirror.coversAfter('a', [], 1_000)).toBe(true)
+    mirror.settle(second, 6)
+    for (let round = 0; round < 3; round++) mirror.ageKeys()
+    expect([mirror.coversAfter('a', [], 0), mirror.stats().records]).toEqual([false, 0])
+  })
+
   const softly = (text: string): Cover => ({ kind: 'prefix', prefix: text, ignoreCase: false, soft: true })
 
   it('knows which invalidations are its own, hard and soft, after which others', () => {
