@@ -6,7 +6,7 @@ import { createServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
+import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fallbackCache } from '../../src/middleware/express.js'
 
@@ -111,17 +111,23 @@ describe.each([
     }
   })
 
-  it('hands no page for one name of TLS to a client that asked for another', async () => {
+  it.each([
+    ['servername', (socket: TLSSocket) => Reflect.get(socket, 'servername')],
+    ['getCertificate()', (socket: TLSSocket) => Reflect.get(socket.getCertificate() ?? {}, 'fingerprint')],
+    ['getX509Certificate()', (socket: TLSSocket) => socket.getX509Certificate()?.fingerprint],
+  ])('hands no page for one name of TLS to a client that asked for another, told by %s', async (_way, read) => {
     const cached = fallbackCache({ ttl: 60 })
     const listener = (req: IncomingMessage, res: ServerResponse) =>
-      cached(req, res, () => res.end(`for ${(req.socket as TLSSocket & { servername: string }).servername}`))
-    const server = create(pair('localhost'), listener as never)
+      cached(req, res, () => res.end(`for ${read(req.socket as TLSSocket)}`))
+    const SNICallback = (name: string, done: (error: null, context: SecureContext) => void) =>
+      done(null, createSecureContext(pair(name === 'evil.example' ? 'client' : 'localhost')))
+    const server = create({ ...pair('localhost'), SNICallback }, listener as never)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
     try {
       const headers = { host: 'shop.example' }
-      expect(await get(port, { servername: 'evil.example', headers })).toBe('for evil.example')
-      expect(await get(port, { servername: 'shop.example', headers })).toBe('for shop.example')
+      const other = await get(port, { servername: 'evil.example', headers })
+      expect(await get(port, { servername: 'shop.example', headers })).not.toBe(other)
     } finally {
       await new Promise((resolve) => server.close(resolve))
       await cached.close()

@@ -68,6 +68,8 @@ const ADDRESS: ReadonlySet<string> = new Set([
   'localFamily',
   'getPeerCertificate',
   'getPeerX509Certificate',
+  'getCertificate',
+  'getX509Certificate',
   'authorized',
   'authorizationError',
   'getSession',
