@@ -27,6 +27,8 @@ class RequestWatch implements RecordReader {
   readonly #headers: object
   readonly #rawHeaders: object
   #headersDistinct: object | undefined
+  /** False if middleware in front has put an object there that inherits fields, or has methods: they cannot be compared. */
+  readonly #hasPlainFields: boolean
   /** What middleware in front has read, and may have changed. */
   readonly #distinctBefore: object | undefined
   /** While `rawHeaders` is set: Bun reads its length then. */
@@ -38,6 +40,7 @@ class RequestWatch implements RecordReader {
     this.#cookies = new CookieWatch(request, inputs)
     const { headers, rawHeaders } = request
     this.#own = { headers, rawHeaders }
+    this.#hasPlainFields = isPlain(headers)
     this.#distinctBefore = readDistinct(request)
     this.#headers = watchedRecord(headers, this)
     this.#rawHeaders = watchedList(rawHeaders, this)
@@ -58,8 +61,7 @@ class RequestWatch implements RecordReader {
   }
 
   one(name: string): void {
-    // Middleware in front has put an object there that inherits fields, or has methods: they cannot be compared.
-    if (!isPlain(this.#own.headers)) this.all()
+    if (!this.#hasPlainFields) this.all()
     if (name === 'cookie') this.#cookies.onField()
     else this.#inputs.field(name)
   }
