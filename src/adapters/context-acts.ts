@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from 'hono'
+import type { LateFields } from './late-fields.js'
 import { appendLate, fieldValueOf } from './late-head.js'
 
 /** Acts on the fields of a response, by name. */
@@ -15,13 +16,17 @@ interface Acts {
  * Hono itself copies them only at the end. The fields of a `new Response` that the route returns are not repeated, nor
  * is the reading of a list of all fields.
  *
- * @returns a function that ends this
+ * @param lateFields - is told of what middleware in front does afterwards
+ * @returns a function to be called when the route has ended
  */
-export function tellContextActs(c: Context, outgoing: ServerResponse): () => void {
+export function tellContextActs(c: Context, outgoing: ServerResponse, lateFields: LateFields): () => void {
   const acts = actsOn(outgoing)
   let isOver = false
   const { header } = c
+  const note = (name: string) => lateFields.note(outgoing, name)
+  const lateActs: Acts = { set: note, append: note, remove: note, read: () => {} }
   c.header = (name: string, value?: string, options?: { readonly append?: boolean }) => {
+    if (isOver) note(name)
     if (value === undefined) acts.remove(name)
     else if (options?.append === true) acts.append(name)
     else acts.set(name)
@@ -36,18 +41,26 @@ export function tellContextActs(c: Context, outgoing: ServerResponse): () => voi
     Object.assign(c, { [name]: noting })
   }
   const { res } = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(c)) as { readonly res: PropertyDescriptor }
-  const told = new WeakSet<Headers>()
+  const told = new WeakSet<object>()
   Object.defineProperty(c, 'res', {
     get() {
       const response = res.get?.call(c) as Response
+      if (told.has(response)) return response
+      told.add(response)
       // Node-server sends a response whose fields were read in another way, with a Content-Type if it has none.
-      if (isOver) return response
-      const { headers } = response
-      if (!told.has(headers)) tellHeaders(headers, acts, () => isOver)
-      told.add(headers)
+      if (isOver) onFieldsRead(response, (headers) => tellHeaders(headers, lateActs))
+      else
+        tellHeaders(
+          response.headers,
+          inTurn(acts, lateActs, () => isOver),
+        )
       return response
     },
-    set: (response: unknown) => res.set?.call(c, response),
+    set(response: unknown) {
+      const before = isOver && response instanceof Response ? (res.get?.call(c) as Response) : undefined
+      if (before !== undefined) lateFields.noteReplaced(outgoing, before.headers, (response as Response).headers)
+      res.set?.call(c, response)
+    },
     configurable: true,
   })
   return () => {
@@ -96,11 +109,11 @@ function namesGiven([, init, fields]: readonly unknown[]): readonly string[] {
   return Array.isArray(given) ? given.map(([name]) => String(name)) : Object.keys(given)
 }
 
-function tellHeaders(headers: Headers, acts: Acts, isOver: () => boolean): void {
+function tellHeaders(headers: Headers, acts: Acts): void {
   const telling = (method: keyof Headers, tell: (name: string) => void) => {
     const before = headers[method] as (...args: string[]) => unknown
     const value = (name: string, ...rest: string[]) => {
-      if (!isOver()) tell(name)
+      tell(name)
       return before.call(headers, name, ...rest)
     }
     Object.defineProperty(headers, method, { value, writable: true, configurable: true })
@@ -110,4 +123,28 @@ function tellHeaders(headers: Headers, acts: Acts, isOver: () => boolean): void 
   telling('delete', acts.remove)
   telling('get', acts.read)
   telling('has', acts.read)
+}
+
+/** Acts that are told in one way at first, and in another one from a moment on. */
+function inTurn(first: Acts, then: Acts, isOver: () => boolean): Acts {
+  const now = () => (isOver() ? then : first)
+  return {
+    set: (name) => now().set(name),
+    append: (name) => now().append(name),
+    remove: (name) => now().remove(name),
+    read: (name) => now().read(name),
+  }
+}
+
+/** Calls a function with the fields of a response when they are read for the first time. */
+function onFieldsRead(response: Response, read: (headers: Headers) => void): void {
+  Object.defineProperty(response, 'headers', {
+    get() {
+      Reflect.deleteProperty(response, 'headers')
+      const { headers } = response
+      read(headers)
+      return headers
+    },
+    configurable: true,
+  })
 }

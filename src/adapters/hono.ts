@@ -13,6 +13,7 @@ import {
 import { tellContextActs } from './context-acts.js'
 import { type FetchInfo, fetchWithNode } from './fetch-with-node.js'
 import { bindingsOf, observeBindings, observedRecord, showChangedFields, showRewritten } from './hono-request.js'
+import { LateFields } from './late-fields.js'
 import { endWithWhole, namesOfFields, sendHeadLate } from './late-head.js'
 import { observeOwn, ownValues } from './own-values.js'
 import { type SharedControls, sharedControls } from './shared-controls.js'
@@ -67,10 +68,10 @@ export function fallbackCache(options: HonoCacheOptions = {}, ...rest: readonly 
       'fallbackCache must be called, with one object of options: write app.use(fallbackCache({ ttl: 60 }))',
     )
   }
-  return honoCache(expressCache(options))
+  return honoCache(expressCache(options), new LateFields(options.inputs))
 }
 
-function honoCache(cached: FallbackCacheMiddleware): HonoCache {
+function honoCache(cached: FallbackCacheMiddleware, lateFields: LateFields): HonoCache {
   const middleware: MiddlewareHandler<HonoEnv> = async (c, next) => {
     const { incoming, outgoing } = nodeOf(c)
     // What `c.status()` and `c.header()` have set in front.
@@ -97,14 +98,15 @@ function honoCache(cached: FallbackCacheMiddleware): HonoCache {
       observeBindings(c, inFront)
       observeQuery(c)
     }
-    return run(c, next, () => isGone)
+    return run(c, next, lateFields, () => isGone)
   }
   return Object.assign(middleware, {
     ...sharedControls(cached),
     fetch: (app: HonoApplication) =>
       // Its own `Response` in the place of the global one is none that other runtimes take.
       fetchWithNode(getRequestListener(app.fetch as never, { overrideGlobalObjects: false })),
-    with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) => honoCache(cached.with(refinement)),
+    with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) =>
+      honoCache(cached.with(refinement), 'inputs' in refinement ? new LateFields(refinement.inputs) : lateFields),
     explain: (request: Context<HonoEnv> | RequestDescription) =>
       cached.explain(
         'env' in request ? (nodeOf(request as Context<HonoEnv>).incoming as never) : (request as RequestDescription),
@@ -181,10 +183,10 @@ function nodeOf({ env }: Context<HonoEnv>): HttpBindings {
   )
 }
 
-async function run(c: Context<HonoEnv>, next: Next, isGone: () => boolean): Promise<void> {
+async function run(c: Context<HonoEnv>, next: Next, lateFields: LateFields, isGone: () => boolean): Promise<void> {
   const { incoming, outgoing } = c.env
   showFields(c)
-  const ended = tellContextActs(c, outgoing as ServerResponse)
+  const ended = tellContextActs(c, outgoing as ServerResponse, lateFields)
   await next()
   ended()
   Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route: { path: patternOf(c) } })

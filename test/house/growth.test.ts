@@ -45,6 +45,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/redis-reports.ts #said': 'kinds of errors of Redis',
   'core/tiers/refusals.ts #active': 'kinds of errors of Redis',
   'core/long-lifetime.ts said': 'messages sent once',
+  'adapters/late-fields.ts #told': 'messages sent once',
   'http/protocol/reports.ts TOLD': 'messages sent once',
   'http/protocol/flights.ts #flights': 'requests that wait for a handler',
   'http/protocol/body-collector.ts #chunks': 'recordings in progress',
