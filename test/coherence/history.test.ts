@@ -32,6 +32,12 @@ async function start(options: FallbackCacheOptions = {}, Cache = FallbackCache):
   return cache
 }
 
+/** The highest id of a stream. */
+const lastId = '18446744073709551615-18446744073709551615'
+
+/** The name of the life that the log has in Redis. */
+const lifeOf = async () => String(await server.command('GET', 'app:{fallback-cache}:head')).split(' ')[1]
+
 const connected = (...caches: FallbackCache[]) =>
   until('connected', () => caches.every((cache) => cache.stats().connected), { timeout: 15_000 })
 
@@ -159,6 +165,25 @@ it.each([
   { what: 'a mark at no position', change: ['ZADD', 'marks', 'inf', 'sss'] },
   { what: 'a log that is no stream', change: ['SET', 'log', 'x'] },
   { what: 'a head that is none', change: ['SET', 'head', 'x'] },
+  { what: 'a record at 1e16', change: ['XADD', 'log', '9999999999999999-0', 'n', 'x', 'c', '[]'] },
+  { what: 'a record at the last position', change: ['XADD', 'log', '9000000000000000-0', 'n', 'x', 'c', '[]'] },
+  { what: 'a record just before it', change: ['XADD', 'log', '8999999999999999-0', 'n', 'x', 'c', '[]'] },
+  { what: 'a record in the year 2223', change: ['XADD', 'log', '8000000000000000-0', 'n', 'x', 'c', '[]'] },
+  { what: 'the last record of a stream', change: ['XADD', 'log', lastId, 'n', 'x', 'c', '[]'] },
+  { what: 'a last id beyond all records', change: ['XSETID', 'log', '8000000000000000-0'] },
+  { what: 'a last id before 2^64', change: ['XSETID', 'log', '18446744073709551614-5'] },
+  { what: 'the last id of all streams', change: ['XSETID', 'log', lastId] },
+  { what: 'no record', change: ['XTRIM', 'log', 'MAXLEN', '0'] },
+  { what: 'a head of 23 digits', change: ['SET', 'head', '1 x 99999999999999999999999 n 0 0 -'] },
+  { what: 'a head that was born in the future', change: ['SET', 'head', '1 x 1 n 0 99999999999999999999999 -'] },
+  { what: 'a head with a line end', change: ['APPEND', 'head', '\n'] },
+  { what: 'a head with a space that is none in ASCII', change: ['APPEND', 'head', '\u00a0x'] },
+  { what: 'a head with a count of 23 digits', change: ['APPEND', 'head', ' c99999999999999999999999'] },
+  { what: 'a head with unknown fields', change: ['APPEND', 'head', ' x1 y2'] },
+  { what: 'a head that expires', change: ['PEXPIRE', 'head', '100'] },
+  { what: 'a log that expires', change: ['PEXPIRE', 'log', '100'] },
+  { what: 'a mark in the future', change: ['ZADD', 'marks', '1e17', 'sk'] },
+  { what: 'marks that are no sorted set', change: ['SET', 'marks', 'x'] },
 ])(
   'another program that leaves $what in the log keeps no process from Redis (C1)',
   async ({ change }) => {
@@ -172,6 +197,48 @@ it.each([
     await until('durable', async () => (await writer.invalidatePrefix('k')).durable, { timeout: 10_000 })
     const newcomer = await start()
     await connected(writer, reader)
+    for (const cache of [reader, newcomer, writer]) expect(await cache.get('k')).toBeNull()
+    // No process begins lives for ever because it does not trust those of the others.
+    const life = await lifeOf()
+    await reader.set('k', 'new')
+    expect(await newcomer.get('k')).toBe('new')
+    expect(await writer.invalidateKey('k')).toMatchObject({ durable: true })
+    for (const cache of [reader, newcomer, writer]) expect(await cache.get('k')).toBeNull()
+    expect(await lifeOf()).toBe(life)
+  },
+  30_000,
+)
+
+it.each([
+  { what: '1,200 records at one position', fill: `for i = 1, 1200 do redis.call('XADD', KEYS[1], '*', 'a', 'b') end` },
+  {
+    what: 'a far last id and no head',
+    fill: `redis.call('XSETID', KEYS[1], '8000000000000000-0') redis.call('DEL', KEYS[3])`,
+  },
+  { what: 'a consumer group', fill: `redis.call('XGROUP', 'CREATE', KEYS[1], 'g', '$')` },
+  {
+    what: '1,200 records at one position, and one after them',
+    fill: `for i = 1, 1200 do redis.call('XADD', KEYS[1], '*', 'a', 'b') end redis.call('XADD', KEYS[1], '8000000000000000-0', 'n', 'x', 'c', '[]')`,
+  },
+  { what: '600 marks at no position', fill: `for i = 1, 600 do redis.call('ZADD', KEYS[2], 'inf', 's' .. i) end` },
+  {
+    what: '600 marks at one position',
+    fill: `for i = 1, 600 do redis.call('ZADD', KEYS[2], 1796000000000000, 's' .. i) end`,
+  },
+])(
+  'another program that leaves $what keeps no process from Redis (C1)',
+  async ({ fill }) => {
+    server = await RedisServer.start()
+    const [writer, reader] = [await start(), await start()]
+    for (const cache of [writer, reader]) await cache.set('k', 'old')
+    await writer.set('tagged', 'old', { tags: ['t'] })
+    expect(await writer.invalidateTags(['t'])).toMatchObject({ durable: true })
+    const keys = ['log', 'marks', 'head'].map((name) => `app:{fallback-cache}:${name}`)
+    await server.command('EVAL', fill, '3', ...keys)
+    const newcomer = await start()
+    expect(await newcomer.get('tagged')).toBeNull()
+    await until('durable', async () => (await writer.invalidatePrefix('k')).durable, { timeout: 10_000 })
+    await connected(writer, reader, newcomer)
     for (const cache of [reader, newcomer, writer]) expect(await cache.get('k')).toBeNull()
   },
   30_000,

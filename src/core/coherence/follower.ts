@@ -64,16 +64,19 @@ export class Follower {
 
   /** Applies the records after the last one applied here. @throws CacheError if that record is missing */
   async catchUp(reader: Pick<LogReader, 'since'> = this.#log): Promise<void> {
-    for (;;) {
+    for (let skipped = 0; ; ) {
       const known = this.#position.head
       if (known === undefined) throw new CacheError('log-broken', 'the invalidation log is not known yet')
-      const { records, hasMore } = await reader.since(known.position, pageSize)
+      const { records, hasMore } = await reader.since(known.position + skipped, pageSize)
       const [first] = records
-      if (first === undefined || !isSameRecord(first, known)) {
+      if (skipped === 0 && (first === undefined || !isSameRecord(first, known))) {
         throw new CacheError('log-broken', 'the invalidation log does not continue where it was left')
       }
-      for (const record of records.slice(1)) this.#apply(record, known)
+      for (const record of records.slice(1 - skipped)) this.#apply(record, known)
       if (!hasMore || records.length === 1) return
+      skipped = this.#position.head === known ? 1 : 0
+      // A page of records at one position: they are of another program, and may cover everything.
+      if (skipped === 1) this.forget()
     }
   }
 

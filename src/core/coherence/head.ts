@@ -1,5 +1,6 @@
 import { CacheError } from '../errors.js'
 import { shown } from '../option-checks.js'
+import { highestPosition } from '../stamp.js'
 
 /**
  * Version of the keys of the shared log. Library versions with the same number share a log; versions with different
@@ -34,13 +35,28 @@ export interface Head {
   readonly text: string
 }
 
-const pattern = new RegExp(`^${protocol} (\\S+) (\\d+) (\\S+) (\\d+) (\\d+) (\\S+)( .*)?$`)
+/** Scripts take the same texts for heads: otherwise a process could not use a log that they do not repair. */
+const pattern = new RegExp(`^${protocol} ([!-~]+) (\\d+) ([!-~]+) (\\d+) (\\d+) ([!-~]+)((?: [ -~]*)?)$`)
 
-/** Parses a head; `undefined` for any other text, including the head of another protocol version. */
+/**
+ * Parses a head; `undefined` for any other text, including the head of another protocol version, and one with a number
+ * above {@link highestPosition}.
+ */
 export function readHead(text: string): Head | undefined {
   const [, incarnation, position, nonce = '', floor, born, run = '', more = ''] = pattern.exec(text) ?? []
   if (incarnation === undefined) return undefined
-  return { incarnation, position: Number(position), nonce, floor: Number(floor), born: Number(born), run, more, text }
+  const [, changes] = /^ c(\d+)/.exec(more) ?? []
+  const head = {
+    incarnation,
+    position: Number(position),
+    nonce,
+    floor: Number(floor),
+    born: Number(born),
+    run,
+    more,
+    text,
+  }
+  return Math.max(head.position, head.floor, head.born, Number(changes ?? 0)) > highestPosition ? undefined : head
 }
 
 /** Parses a head. @throws CacheError for any other text */

@@ -125,24 +125,25 @@ export class LogJoiner {
 
   /** Adds marks as positions in the log: they judge entries read from Redis. */
   async #placeMarks(state: LogState): Promise<void> {
-    await readMarks(this.#reader, ({ cover, position }) => this.#mirror.place([cover], position))
+    await readMarks(this.#reader, state, ({ cover, position }) => this.#mirror.place([cover], position))
     this.#mirror.raiseFloor(state.head.floor)
   }
 
   /** Adds marks as records learned now: they judge entries in memory as well. */
   async #applyMarks(state: LogState): Promise<void> {
-    await readMarks(this.#reader, ({ cover, position }) => void this.#mirror.record([cover], position))
+    await readMarks(this.#reader, state, ({ cover, position }) => void this.#mirror.record([cover], position))
     this.#mirror.raiseFloor(state.head.floor)
   }
 }
 
-async function readMarks(reader: LogReader, take: (mark: CoverMark) => void): Promise<void> {
+/** Reads all marks. If another program has added some, everything is covered that cannot be read, up to the head. */
+async function readMarks(reader: LogReader, { head }: LogState, take: (mark: CoverMark) => void): Promise<void> {
   for (let from = 0; ; ) {
     const { marks, hasMore } = await reader.marksFrom(from)
-    for (const mark of marks) take(mark)
+    for (const { cover, position } of marks) take({ cover, position: Math.min(position, head.position) })
     const last = marks.at(-1)?.position ?? from
     if (!hasMore) return
-    if (last <= from) throw new CacheError('log-broken', 'the marks of the invalidation log do not end')
+    if (last <= from) return take({ cover: { kind: 'all' }, position: head.position })
     from = last
   }
 }

@@ -1,3 +1,4 @@
+import { highestPosition } from '../stamp.js'
 import { readFunction, Script } from '../tiers/script.js'
 import { protocol } from './head.js'
 
@@ -6,13 +7,18 @@ import { protocol } from './head.js'
  * newest record of the stream has that position and name; the marks have a member named after the life, with that
  * position as its score. Every append checks and updates all three, so a key that was evicted, deleted or restored
  * separately is noticed.
+ *
+ * What this library does not write counts as missing: numbers above {@link highestPosition}, other characters in the
+ * head, and a newest record between two positions.
  */
 const shared = `${readFunction}
 local function parse(text)
   if type(text) ~= 'string' then return nil end
   local life, at, nonce, floor, born, run, more =
-    string.match(text, '^${protocol} (%S+) (%d+) (%S+) (%d+) (%d+) (%S+)(.*)$')
+    string.match(text, '^${protocol} ([!-~]+) (%d+) ([!-~]+) (%d+) (%d+) ([!-~]+)([ -~]*)$')
   if not life then return nil end
+  local changes = tonumber(string.match(more, '^ c(%d+)') or 0)
+  if math.max(tonumber(at), tonumber(floor), tonumber(born), changes) > ${highestPosition} then return nil end
   return { life = life, at = at, nonce = nonce, floor = floor, born = born, run = run, more = more }
 end
 local function setHead(head)
@@ -24,8 +30,9 @@ end
 local function newestRecord()
   local records = read(redis.pcall('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1))
   local record = not records.err and records[1]
-  if not record then return nil end
-  return { at = string.match(record[1], '^%d+'), nonce = record[2][2] }
+  local at = record and string.match(record[1], '^(%d+)%-0$')
+  if not at or tonumber(at) > ${highestPosition} then return nil end
+  return { at = at, nonce = record[2][2] }
 end
 local function hasMarks(head)
   local score = read(redis.pcall('ZSCORE', KEYS[3], '=' .. head.life))
@@ -36,8 +43,15 @@ local function isWhole(head, newest)
 end
 local function position(last, seen)
   local time = redis.call('TIME')
-  local at = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local at = math.min(tonumber(time[1]) * 1000000 + tonumber(time[2]), ${highestPosition / 2})
   return math.max(at, last + 1, tonumber(seen) + 1)
+end
+local function refuses(added)
+  if type(added) ~= 'table' or not added.err then return false end
+  local isPast = string.find(added.err, 'smaller', 1, true) or string.find(added.err, 'exhausted', 1, true)
+  if not isPast then error(added) end
+  redis.call('DEL', KEYS[2])
+  return true
 end
 local function digits(number) return string.format('%.0f', number) end
 local function runOf()
@@ -54,28 +68,37 @@ end
  * that join the new life. If records are missing, the first record of the new life notes that processes which had
  * applied the old head know them. If the old head is missing too, or is one of another protocol, whose records this
  * process cannot read, the new life begins by covering everything.
+ *
+ * If no position is left above the last ones, positions start over at the time of the clock, and nothing is kept. If the
+ * last id of the stream is above those of its records (`XSETID`), the records are given up.
  */
 const begin = `
-local isTakenOver = false
+local isTakenOver, isSpent = false, false
 local function begin(life, seen, nonce, run, head, newest)
   local keepsMarks = head and hasMarks(head)
   local top = math.max(newest and tonumber(newest.at) or 0, head and tonumber(head.at) or 0)
-  local at = digits(position(top, seen))
-  local covers = '[]'
+  local place = position(top, seen)
+  if place > ${highestPosition} then
+    isSpent = true
+    return begin(life, 0, nonce, run, nil, nil)
+  end
+  local at, name, covers = digits(place), nonce, '[]'
   if newest and (not head or tonumber(newest.at) >= tonumber(head.at)) then
     if head and newest.at == head.at and newest.nonce ~= head.nonce then covers = '["a"]' end
   else
     if not newest then redis.call('DEL', KEYS[2]) end
-    if head then nonce = nonce .. '-knows:' .. head.life .. ':' .. head.at .. ':' .. head.at .. ':0'
-    elseif isTakenOver or redis.call('EXISTS', KEYS[3]) == 1 then covers = '["a"]' end
+    if head then name = nonce .. '-knows:' .. head.life .. ':' .. head.at .. ':' .. head.at .. ':0'
+    elseif isTakenOver or isSpent or redis.call('EXISTS', KEYS[3]) == 1 then covers = '["a"]' end
   end
   if head then setHead(head) end
   if not keepsMarks then redis.call('DEL', KEYS[3]) end
   redis.call('ZADD', KEYS[3], at, '=' .. life)
-  redis.call('XADD', KEYS[2], at .. '-0', 'n', nonce, 'c', covers)
+  if refuses(redis.pcall('XADD', KEYS[2], at .. '-0', 'n', name, 'c', covers)) then
+    return begin(life, seen, nonce, run, head, nil)
+  end
   if keepsMarks then redis.pcall('ZREM', KEYS[3], '=' .. head.life) end
   local floor = keepsMarks and head.floor or (head or newest or covers ~= '[]') and at or '0'
-  return setHead({ life = life, at = at, nonce = nonce, floor = floor, born = at, run = run, more = head and head.more or '' })
+  return setHead({ life = life, at = at, nonce = name, floor = floor, born = at, run = run, more = head and head.more or '' })
 end
 `
 
@@ -150,7 +173,12 @@ export const appendScript = new Script(`${shared}
 local text = read(redis.pcall('GET', KEYS[1]))
 local head = parse(text)
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return { 0 } end
-local at = digits(position(tonumber(head.at), ARGV[2]))
+local place = position(tonumber(head.at), ARGV[2])
+if place > ${highestPosition} then
+  redis.call('DEL', KEYS[2])
+  return { 0 }
+end
+local at = digits(place)
 redis.call('SET', KEYS[1], text)
 redis.call('ZADD', KEYS[3], 'XX', 0, '=')
 local mayBeFull = redis.call('ZCARD', KEYS[3]) + #ARGV - 8 > tonumber(ARGV[6])
@@ -161,11 +189,13 @@ for index = 4, #KEYS do
   existed[#existed + 1] = type(old) == 'string' and old or ''
   redis.call('SET', KEYS[index], 'fallback-cache/1 ' .. head.life .. ' ' .. at .. ' 0 0 0 0 0 0\\n', 'PX', ARGV[7])
 end
+local added
 if ARGV[8] == '' then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4])
+  added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4])
 else
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4], 's', ARGV[8])
+  added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'n', ARGV[3], 'c', ARGV[4], 's', ARGV[8])
 end
+if refuses(added) then return { 0 } end
 for index = 9, #ARGV do
   if ARGV[index] == 'a' then
     redis.pcall('DEL', KEYS[3])

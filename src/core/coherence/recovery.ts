@@ -101,13 +101,21 @@ export class Recovery {
 
   /** Opens the log, and begins a new life of it if it has lost records that this process knows. */
   async #openTrusted(known: Head | undefined): Promise<LogState> {
+    let name: string | undefined
     for (let lives = 0; lives < mostLives; lives++) {
       const state = await this.#open()
-      if (known === undefined || (await this.#isTrusted(known, state))) return state
-      const name = newName()
-      await this.#tier.probe(() => this.#log.rotate(state.head.incarnation, name, known.position, this.#nonces.next()))
+      // One begun just now is new, even if positions had to start over in it.
+      if (known === undefined || state.head.incarnation === `${name}${repaired}`) return state
+      if (await this.#isTrusted(known, state)) return state
+      const next = newName()
+      name = next
+      await this.#tier.probe(() => this.#log.rotate(state.head.incarnation, next, known.position, this.#nonces.next()))
     }
-    throw new CacheError('log-broken', 'the invalidation log was lost again and again while it was repaired')
+    const keys = this.#log.keys.join(' ')
+    throw new CacheError(
+      'log-broken',
+      `the invalidation log was lost again and again while it was repaired: if this lasts, DEL ${keys}`,
+    )
   }
 
   async #open(): Promise<LogState> {

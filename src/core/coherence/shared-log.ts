@@ -1,5 +1,6 @@
 import { CacheError } from '../errors.js'
 import { shown } from '../option-checks.js'
+import { highestPosition } from '../stamp.js'
 import type { RedisArgument, RedisPort } from '../tiers/redis-client.js'
 import { tombstoneFrame } from '../tiers/wire-frame.js'
 import { type Cover, coverText, hardText, parseCover } from './cover.js'
@@ -120,7 +121,7 @@ export class SharedLog {
    * invalid.
    */
   async rotate(from: string, to: string, seen: number, nonce: string): Promise<void> {
-    await rotateScript.run(this.#port, this.#keys(), [to, String(seen), nonce, from])
+    await rotateScript.run(this.#port, this.keys, [to, String(seen), nonce, from])
   }
 
   /** Whether all keys of the log exist and match each other. The check also prevents their eviction as unused. */
@@ -158,7 +159,7 @@ export class SharedLog {
     const softTexts = covers.some(({ soft }) => soft === true) ? JSON.stringify(covers.map(coverText)) : ''
     const entryKeys = covers.flatMap((cover) => (cover.kind === 'key' ? [entryName(this.#keyPrefix, cover.key)] : []))
     const lasting = covers.filter(({ kind }) => kind !== 'key').map(coverText)
-    const keys: [string, ...string[]] = [...this.#keys(), ...(this.#port.isCluster ? [] : entryKeys)]
+    const keys: [string, ...string[]] = [...this.keys, ...(this.#port.isCluster ? [] : entryKeys)]
     const args: RedisArgument[] = [incarnation, String(seen), nonce, JSON.stringify(texts)]
     args.push(String(longestLog), String(mostMarks), String(this.#tombstoneTtl), softTexts, ...lasting)
     const [appended, previous, now, existed] = list(await appendScript.run(this.#port, keys, args))
@@ -188,12 +189,13 @@ export class SharedLog {
     return Promise.all(keys.map((key) => tombstoneScript.run(this.#port, [key], [frame, String(this.#tombstoneTtl)])))
   }
 
-  #keys(): [string, string, string] {
+  /** The keys of the log; without them, it begins a new life. */
+  get keys(): [string, string, string] {
     return [this.headKey, this.#logKey, this.#marksKey]
   }
 
   #ownKeys(): [string, ...string[]] {
-    return [...this.#keys(), this.#presenceKey(protocol)]
+    return [...this.keys, this.#presenceKey(protocol)]
   }
 
   /** The key that indicates the presence of a process with a protocol version. */
@@ -210,7 +212,11 @@ function otherProtocol(other: string): CacheError {
   )
 }
 
-/** Reads a record; one that no version of this package has written covers everything. */
+/**
+ * Reads a record; one that no version of this package has written covers everything.
+ *
+ * @throws CacheError `log-broken` if its position is above {@link highestPosition}: the log begins a new life then
+ */
 function readRecord(item: unknown): LogRecord {
   const [id, fields] = list(item)
   const pairs = list(fields).map(text)
@@ -218,8 +224,11 @@ function readRecord(item: unknown): LogRecord {
     const at = pairs.findIndex((pair, index) => index % 2 === 0 && pair === name)
     return at < 0 ? undefined : pairs[at + 1]
   }
+  const position = Number(text(id).split('-')[0])
+  if (position > highestPosition)
+    throw new CacheError('log-broken', 'a record of the invalidation log is in the far future')
   return {
-    position: Number(text(id).split('-')[0]),
+    position,
     nonce: field('n') ?? '',
     covers: readCovers(field('s') ?? field('c')),
   }
@@ -238,9 +247,15 @@ function readCovers(json = ''): readonly Cover[] {
 function readMarks(flat: readonly unknown[]): { readonly text: string; readonly position: number }[] {
   const marks: { readonly text: string; readonly position: number }[] = []
   for (let index = 0; index + 1 < flat.length; index += 2) {
-    marks.push({ text: text(flat[index]), position: Number(text(flat[index + 1])) })
+    marks.push({ text: text(flat[index]), position: scoreOf(text(flat[index + 1])) })
   }
   return marks
+}
+
+/** The score of a mark; infinity for what is no number, such as `inf`. */
+function scoreOf(digits: string): number {
+  const score = Number(digits)
+  return Number.isNaN(score) ? Number.POSITIVE_INFINITY : score
 }
 
 function toMark({ text, position }: { readonly text: string; readonly position: number }): CoverMark {
