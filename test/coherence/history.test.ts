@@ -244,6 +244,30 @@ it.each([
   30_000,
 )
 
+it.each(['9000000000000001', '99999999999999999999', '-1', '1.5', '1e15', 'NaN', 'inf', ''])(
+  'an entry or a tombstone at the position "%s" is no hit, and is replaced (C1)',
+  async (position) => {
+    server = await RedisServer.start()
+    const [writer, reader] = [await start(), await start()]
+    for (const shape of ['entry', 'tombstone'] as const) {
+      await writer.set('k', 'old')
+      const frame = (await server.command('GET', 'app:k')) as string
+      const [magic, life, , ...rest] = frame.split(' ')
+      const odd =
+        shape === 'entry' ? [magic, life, position, ...rest].join(' ') : `${magic} ${life} ${position} 0 0 0 0 0 0\n`
+      await server.command('SET', 'app:k', odd)
+      expect(await reader.get('k'), shape).toBeNull()
+      expect(await writer.invalidateKey('k')).toMatchObject({ durable: true })
+      for (const cache of [reader, writer]) expect(await cache.get('k'), shape).toBeNull()
+      await server.command('SET', 'app:k', odd)
+      await writer.set('k', 'new')
+      expect(await reader.get('k'), shape).toBe('new')
+      expect([writer, reader].map((cache) => cache.stats().connected)).toEqual([true, true])
+      await writer.invalidateKey('k')
+    }
+  },
+)
+
 it('under allkeys-lru and with far too little memory, nothing that was invalidated is served (C1)', async () => {
   server = await RedisServer.start({ args: ['--maxmemory', '3mb', '--maxmemory-policy', 'allkeys-lru'] })
   const [writer, reader] = [await start({ maxEntries: 20 }), await start({ maxEntries: 20 })]

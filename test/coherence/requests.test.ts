@@ -57,6 +57,21 @@ describe('what requests with unsafe methods take out of use (RFC 9111, section 4
     await until('both answer the same', async () => (await read(b, page)) === 'new')
   })
 
+  it.each(['9000000000000001', '99999999999999999999'])(
+    'is gone from every process although another program has moved the entry to position %s',
+    async (position) => {
+      const [a, b] = [await start(), await start()]
+      await store(a, page, 'old')
+      expect(await read(b, page)).toBe('old')
+      const [magic, life, , ...rest] = String(await server.command('GET', page)).split(' ')
+      await server.command('SET', page, [magic, life, position, ...rest].join(' '))
+      await engineOf(a).retire([page])
+      expect([await read(b, page), await read(a, page)]).toEqual([undefined, undefined])
+      expect(await store(b, page, 'new')).toBe(true)
+      expect(await read(a, page)).toBe('new')
+    },
+  )
+
   it('is gone from every process that asks Redis, and what is stored afterwards is shared', async () => {
     const [a, b] = [await start(), await start()]
     await store(a, page, 'old')

@@ -1,3 +1,4 @@
+import { highestPosition } from '../stamp.js'
 import { Script } from '../tiers/script.js'
 import { noteChange, noteInLife } from './change-scripts.js'
 
@@ -49,8 +50,9 @@ if type(old) == 'string' then
   ${carried}
   if retired and ARGV[7] ~= retired and not string.find(ARGV[10], retired, 1, true) then return say(retired) end
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
-  if incarnation == ARGV[3] then
-    local theirs, ours = tonumber(position), tonumber(ARGV[4])
+  local theirs = tonumber(position or 0)
+  if incarnation == ARGV[3] and theirs <= ${highestPosition} then
+    local ours = tonumber(ARGV[4])
     local isLate = ARGV[5] ~= ''
     local isNewer = theirs > ours
     if isLate and theirs >= tonumber(ARGV[6]) and tonumber(stored) >= tonumber(ARGV[5]) then isNewer = true end
@@ -96,7 +98,7 @@ else
     note()
     return { '', id, '' }
   end
-  if incarnation == ARGV[1] then at = position end
+  if incarnation == ARGV[1] and tonumber(position) <= ${highestPosition} then at = position end
   ${carried}
   met = retired or ''
   if retired and retired ~= id and not string.find(ARGV[6], retired, 1, true) then id = ARGV[5] end

@@ -1,5 +1,5 @@
 import { byteSizes, type Entry, type NewEntry, readTags } from '../entry.js'
-import type { Stamp } from '../stamp.js'
+import { highestPosition, type Stamp } from '../stamp.js'
 import { PackedEntry } from './packed-entry.js'
 
 /** Where and when an entry was stored, as its frame records it. */
@@ -148,8 +148,8 @@ export function decodeHead(bytes: Buffer): FrameHead | undefined {
   const tagBytes = Number(words[6])
   const metaBytes = Number(words[7])
   const bodyBytes = Number(words[8])
-  if (deleteAt < staleAt) return undefined
-  if (Math.max(position, storedAt, deleteAt, tagBytes, metaBytes, bodyBytes) > Number.MAX_SAFE_INTEGER) return undefined
+  if (deleteAt < staleAt || position > highestPosition) return undefined
+  if (Math.max(storedAt, deleteAt, tagBytes, metaBytes, bodyBytes) > Number.MAX_SAFE_INTEGER) return undefined
   const metaAt = lineEnd + 1 + tagBytes
   const bodyAt = metaAt + metaBytes
   const tags = metaAt > bytes.length ? undefined : readTags(bytes.toString('utf8', lineEnd + 1, metaAt))
