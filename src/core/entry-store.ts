@@ -209,7 +209,7 @@ export class EntryStore {
     if (this.isClosed) return
     this.#writer.isClosed = true
     await this.#shared.close()
-    this.#memory.tier.clear()
+    this.#memory.tier.close()
     await this.#follower?.close()
   }
 

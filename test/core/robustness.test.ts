@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../../src/core/clock.js'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
@@ -91,6 +92,26 @@ describe('a logger that throws', () => {
     await until('the outage is noticed', async () => (await cache.get('k')) === 1 && !cache.stats().connected)
     await server.restart()
     await until('connected again', () => cache.stats().connected)
+  })
+})
+
+describe('a cache that is closed while Redis does not answer', () => {
+  it('keeps nothing of a reply that comes afterwards', async () => {
+    const redis = new Redis(server.port)
+    const [writer, cache] = [1, 2].map(() => new FallbackCache({ redis, redisTimeout: 5000 }))
+    if (writer === undefined || cache === undefined) throw new Error('no caches')
+    caches.push(writer, cache)
+    await until('connected', () => writer.stats().connected && cache.stats().connected)
+    await writer.set('k', 'old')
+    server.freeze()
+    const reading = cache.get('k')
+    await until('asked', () => cache.stats().commandsInFlight > 0)
+    await cache.close()
+    server.resume()
+    expect(await reading).toBe('old')
+    expect(cache.stats()).toMatchObject({ entries: 0, memoryBytes: 0 })
+    await writer.close()
+    redis.disconnect()
   })
 })
 

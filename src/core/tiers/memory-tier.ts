@@ -49,6 +49,7 @@ export class MemoryTier {
   readonly #maxEntries: number
   readonly #maxBytes: number
   readonly #onEvict: (key: string, reason: EvictionReason) => void
+  #isClosed = false
 
   constructor(maxEntries: number, maxBytes: number, onEvict: (key: string, reason: EvictionReason) => void) {
     this.#maxEntries = maxEntries
@@ -83,9 +84,10 @@ export class MemoryTier {
 
   /**
    * Inserts an entry. An entry larger than the whole tier is not kept, and the entry it would replace is removed;
-   * returns false then.
+   * returns false then, and after {@link close}.
    */
   put(key: string, slot: MemorySlot): boolean {
+    if (this.#isClosed) return false
     slot.entry = this.#slabs.pack(slot.entry)
     this.#slots.set(key, slot)
     if (this.#slots.peek(key) === slot) return true
@@ -107,6 +109,12 @@ export class MemoryTier {
     const isCrowded = !Number.isFinite(this.#maxEntries) || 2 * this.#slots.size > this.#maxEntries
     if (isCrowded) this.#slots = this.#noSlots()
     else this.#slots.clear()
+  }
+
+  /** Removes all entries, and keeps none from then on: a reply of Redis may come after the cache was closed. */
+  close(): void {
+    this.clear()
+    this.#isClosed = true
   }
 
   /** A snapshot of the keys, least recently used first; an array, so that callers may iterate asynchronously. */
