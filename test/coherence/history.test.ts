@@ -244,6 +244,32 @@ it.each([
   30_000,
 )
 
+it('positions that start over, below those that processes know, keep no process from Redis (C1)', async () => {
+  server = await RedisServer.start()
+  const [writer, ...readers] = [await start(), await start(), await start({ read: 'confirmed' })]
+  await writer.set('k', 'old')
+  for (const reader of readers) await reader.get('k')
+  await writer.invalidateKey('other')
+  await server.command('XADD', 'app:{fallback-cache}:log', '9000000000000000-0', 'n', 'x', 'c', '[]')
+  // The log is ahead of these: they read the record of the other program too.
+  await Promise.all(readers.map((reader) => reader.get('k')))
+  expect(readers.map((reader) => reader.stats().log?.position)).toEqual([9e15, 9e15])
+  const caches = [writer, ...readers]
+  // Each of the readers begins a life that it trusts.
+  for (const cache of caches) {
+    await until('durable', async () => (await cache.invalidateKey('k')).durable, { timeout: 10_000 })
+    expect(await cache.get('k')).toBeNull()
+  }
+  const keepLife = async () => {
+    const life = await lifeOf()
+    for (const cache of caches) if (!(await cache.invalidateKey('k')).durable) return false
+    return (await lifeOf()) === life
+  }
+  await until('all trust one life', keepLife, { timeout: 10_000 })
+  expect(await keepLife()).toBe(true)
+  expect(caches.filter((cache) => (cache.stats().log?.position ?? 9e15) > 8e15)).toEqual([])
+}, 30_000)
+
 it.each(['9000000000000001', '99999999999999999999', '-1', '1.5', '1e15', 'NaN', 'inf', ''])(
   'an entry or a tombstone at the position "%s" is no hit, and is replaced (C1)',
   async (position) => {

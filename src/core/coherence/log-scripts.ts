@@ -61,6 +61,9 @@ local function runOf()
 end
 `
 
+/** A life begins at least so far below the highest position: otherwise it would end soon, as would the next one. */
+const reserve = 1e12
+
 /**
  * Begins another life of the log, which makes entries stamped in the old one invalid.
  *
@@ -69,7 +72,7 @@ end
  * applied the old head know them. If the old head is missing too, or is one of another protocol, whose records this
  * process cannot read, the new life begins by covering everything.
  *
- * If no position is left above the last ones, positions start over at the time of the clock, and nothing is kept. If the
+ * If too few positions are left above the last ones, they start over at the time of the clock, and nothing is kept. If the
  * last id of the stream is above those of its records (`XSETID`), the records are given up.
  */
 const begin = `
@@ -78,7 +81,7 @@ local function begin(life, seen, nonce, run, head, newest)
   local keepsMarks = head and hasMarks(head)
   local top = math.max(newest and tonumber(newest.at) or 0, head and tonumber(head.at) or 0)
   local place = position(top, seen)
-  if place > ${highestPosition} then
+  if place > ${highestPosition - reserve} then
     isSpent = true
     return begin(life, 0, nonce, run, nil, nil)
   end
