@@ -39,11 +39,16 @@ const HOP_BY_HOP = [
 /** Connection has no say in fields that frame a message, or that are for all who get it. */
 const END_TO_END: ReadonlySet<string> = new Set(['cache-control', 'content-length', 'host', 'set-cookie', 'vary'])
 
+/** A host and a port, without userinfo, which hides which host is meant (RFC 9110, sections 4.2.4 and 7.2). */
+const HOST = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?$/i
+
 const server = http.createServer({ maxHeaderSize: limits.maxHeaderSize }, (request, response) => {
   const refusal = clean(request)
   if (refusal !== undefined) return fail(response, refusal)
   cached(request, response, (error) => (error === undefined ? forward(request, response) : fail(response, 500)))
 })
+// Of more than 1,000 fields node drops those that come last, which may frame the message.
+server.maxHeadersCount = 0
 server.listen(Number(values.port), values.host, () => console.log('listening', server.address()))
 process.once('SIGTERM', stop).once('SIGINT', stop)
 
@@ -118,19 +123,21 @@ function fail(response: ServerResponse, status: number): undefined {
 /**
  * Makes of a request what the origin is going to see, before the cache sees it.
  *
- * @returns the status with which it is refused, if it is
+ * @returns the status with which it is answered here, if it is
  */
 function clean(request: IncomingMessage): number | undefined {
-  const { headers, httpVersion } = request
+  const { headers, headersDistinct, httpVersion, method } = request
   // `GET http://host/path` names the host better than Host does (RFC 9112, section 3.2.2).
   const [, host, path = ''] = /^https?:\/\/([^/?#]+)([^#]*)/i.exec(request.url ?? '') ?? []
-  // Userinfo hides which host is meant, and is no part of Host (RFC 9110, sections 4.2.4 and 7.2).
-  if (host?.includes('@') || headers.host?.includes('@')) return 400
-  if (host !== undefined) headers.host = host
-  if (host !== undefined) request.url = path.startsWith('/') ? path : `/${path}`
+  const hosts = [...(headersDistinct.host ?? []), host ?? '']
+  if (hosts.length > 2 || !hosts.every((name) => HOST.test(name))) return 400
+  if (host !== undefined) [headers.host, request.url] = [host, path.replace(/^(?!\/)/, '/')]
   const coding = headers['transfer-encoding']
   for (const name of hopByHop(headers)) delete headers[name]
   delete headers.expect
+  const hops = /^(?:OPTIONS|TRACE) (\d+)$/.exec(`${method} ${headers['max-forwards']}`)?.[1]
+  if (Number(hops) === 0) return method === 'OPTIONS' ? 200 : 501
+  if (hops !== undefined) headers['max-forwards'] = String(Math.min(Number(hops) - 1, 255))
   if (coding === undefined) return undefined
   // Without a length and without this, a body of GET or DELETE would be read as the next request.
   headers['transfer-encoding'] = 'chunked'
@@ -151,7 +158,7 @@ function appended(list: string | string[] | undefined, member: string): string {
 function copyHead(incoming: IncomingMessage, response: ServerResponse): void {
   const { statusCode = 0, statusMessage = '', headers, rawHeaders, httpVersion } = incoming
   const coding = headers['transfer-encoding'] ?? 'chunked'
-  if (httpVersion === '0.9' || statusCode < 200 || coding.toLowerCase() !== 'chunked')
+  if (httpVersion === '0.9' || statusCode < 200 || coding.toLowerCase() !== 'chunked' || rawHeaders.length >= 2000)
     throw new RangeError('a response that cannot be sent')
   http.validateHeaderValue('Reason-Phrase', statusMessage)
   const removed = hopByHop(headers)
@@ -159,20 +166,19 @@ function copyHead(incoming: IncomingMessage, response: ServerResponse): void {
     const [name = '', value = ''] = [rawHeaders[at], rawHeaders[at + 1]]
     if (!removed.has(name.toLowerCase())) response.appendHeader(name, value)
   }
+  if (statusCode === 204) response.removeHeader('Content-Length')
   response.appendHeader('Via', `${httpVersion} fallback-cache`)
   response.statusCode = statusCode
   response.statusMessage = statusMessage
 }
 
 /** Interim responses, as far as node can send them: 102 and 103. */
-function passOn(
-  { statusCode, headers }: http.InformationEvent,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
+function passOn(interim: http.InformationEvent, request: IncomingMessage, response: ServerResponse): void {
+  const { statusCode, headers } = interim
   if (request.httpVersion === '1.0' || response.headersSent) return
   try {
     if (statusCode === 102) response.writeProcessing()
+    for (const name of hopByHop(headers).add('content-length')) delete headers[name]
     const link = String(headers.link ?? '').split(/,\s*(?=<)/)
     if (statusCode === 103) response.writeEarlyHints({ ...(headers as Record<string, string>), link })
   } catch {
@@ -181,7 +187,7 @@ function passOn(
 }
 
 /** The names of the fields that are for one connection only (RFC 9110, section 7.6.1). */
-function hopByHop({ connection = '' }: http.IncomingHttpHeaders): ReadonlySet<string> {
+function hopByHop({ connection = '' }: http.IncomingHttpHeaders): Set<string> {
   const named = connection.toLowerCase().split(/[\s,]+/)
   return new Set([...HOP_BY_HOP, ...named.filter((name) => !END_TO_END.has(name))])
 }

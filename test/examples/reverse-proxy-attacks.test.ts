@@ -128,14 +128,42 @@ describe('the reverse proxy and a request that', () => {
     ['a space before the colon', ['POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding : chunked'], 400],
     ['userinfo in its target', ['GET http://evil@a/ HTTP/1.1', 'Host: a'], 400],
     ['userinfo in its Host', ['GET / HTTP/1.1', 'Host: evil@a'], 400],
+    ['two hosts', ['GET / HTTP/1.1', 'Host: a', 'Host: a'], 400],
+    ['two hosts in one line', ['GET / HTTP/1.1', 'Host: a, evil'], 400],
+    ['a path in its Host', ['GET / HTTP/1.1', 'Host: a/evil'], 400],
+    ['markup in its Host', ['GET / HTTP/1.1', 'Host: a"><script>'], 400],
+    ['no host to go on to', ['OPTIONS * HTTP/1.1', 'Host: a', 'Max-Forwards: 0'], 200],
+    ['no host to be traced to', ['TRACE / HTTP/1.1', 'Host: a', 'Max-Forwards: 0'], 501],
     ['an expectation that nothing meets', ['POST / HTTP/1.1', 'Host: a', 'Expect: more', 'Content-Length: 0'], 417],
-  ])('has %s is refused, and the origin hears nothing of it', async (_what, head, status) => {
+  ])('has %s is answered by the proxy, and the origin hears nothing of it', async (_what, head, status) => {
     answer = saying(OK)
-    expect(await exchange(request(head, chunks), (text) => text.includes('\r\n\r\n'))).toMatch(
+    // Behind a request that announces no body, one would be a second request, and refused as such.
+    const body = /\b(?:Content-Length|Transfer-Encoding)\b/.test(head.join()) ? chunks : ''
+    expect(await exchange(request(head, body), (text) => text.includes('\r\n\r\n'))).toMatch(
       new RegExp(`^HTTP/1\\.1 ${status} `),
     )
     expect(seen()).toBe('')
     await isUnharmed()
+  })
+
+  it.each([
+    ['GET', `Content-Length: ${inner.length}`, inner],
+    ['DELETE', 'Transfer-Encoding: chunked', chunks],
+    ['HEAD', `Content-Length: ${inner.length}`, inner],
+  ])('is a %s with "%s" behind 2,000 other fields comes as one', async (method, framing, body) => {
+    answer = (text) => (isOneRequest(text) ? OK.replace(/body$/, method === 'HEAD' ? '' : 'body') : undefined)
+    const head = [`${method} /${path} HTTP/1.1`, 'Host: a', ...Array<string>(2000).fill('a:b'), framing]
+    expect(await exchange(request(head, body))).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(connections.map(({ text }) => isOneRequest(text))).toEqual([true])
+    await isUnharmed()
+  })
+
+  it('counts its hosts has one less to go', async () => {
+    answer = saying(OK)
+    for (const count of ['7', '0010', '9'.repeat(400)])
+      await exchange(request(['OPTIONS * HTTP/1.1', 'Host: a', `Max-Forwards: ${count}`]))
+    await exchange(request([`GET /${path} HTTP/1.1`, 'Host: a', 'Max-Forwards: 0']))
+    expect(seen().match(/(?<=\r\nMax-Forwards: )\w+/gi)).toEqual(['6', '9', '255', '0'])
   })
 
   it('hides a field from the origin hides it from the cache', async () => {
@@ -328,6 +356,22 @@ describe('the reverse proxy and an origin that', () => {
     expect(got.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 102', 'HTTP/1.1 103', 'HTTP/1.1 200'])
     expect(got).toMatch(/\r\nLink: <\/a>; rel=preload\r\n/)
     expect(await get()).toMatch(/; hit;/)
+  })
+
+  it('sends more fields than node reads is not half understood', async () => {
+    answer = saying(OK.replace('Cache-Control', `${'A: b\r\n'.repeat(1100)}Cache-Control: private\r\nX`))
+    expect(await get()).toMatch(/^HTTP\/1\.1 502 /)
+  })
+
+  it('announces a body where none may be does not have the client look for it', async () => {
+    const framing = 'Content-Length: 4\r\nConnection: X-Hop\r\nX-Hop: 1'
+    for (const more of ['', chunked]) {
+      const hint = `HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nX-A: b\r\n${more || framing}\r\n\r\n`
+      answer = saying(`${hint.replace('\r\n\r\n\r\n', '\r\n\r\n')}HTTP/1.1 204 No Content\r\n${framing}\r\n\r\n`)
+      const got = await get(`/${path}-${more.length}`)
+      expect(got).toMatch(/^HTTP\/1\.1 103 [\s\S]*\r\nx-a: b\r\n\r\nHTTP\/1\.1 204 /i)
+      expect(got).not.toMatch(/Content-Length|Transfer-Encoding|X-Hop/i)
+    }
   })
 
   it('answers and stops reading while a body is sent', async () => {
