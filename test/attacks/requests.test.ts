@@ -47,6 +47,7 @@ function attacks<M extends CacheFace>(host: Host<M>): void {
   for (const [title, fields] of [
     ['Content-Length', ['Content-Length: 3', '', 'q=2']],
     ['chunks', ['Transfer-Encoding: chunked', '', '3', 'q=2', '0', '', '']],
+    ['a length behind 1,000 fields', [...Array<string>(1_000).fill('a: b'), 'Content-Length: 3', '', 'q=2']],
   ] as const) {
     it(`a body of a GET (${title}) reaches the handler, and its answer reaches no other client`, async () => {
       const client = await stage.page(({ run }) => ({ body: `run ${run}` }))

@@ -97,13 +97,21 @@ export function rewrittenUrl(original: string, url: string | undefined, base: st
   return rest === url || (rest !== undefined && !rest.startsWith('/') && `/${rest}` === url) ? undefined : url
 }
 
-/** Whether an HTTP/2 request has a body, or the connection of a request is handed to another protocol. */
+/** Whether an HTTP/2 request has a body, a field that announces one may be lost, or the connection is handed to another protocol. */
 export function streamsBody(request: IncomingMessage): boolean {
   // Set by Node.js before it emits 'upgrade'; without a listener for that it is an ordinary request.
   if ((request as { readonly upgrade?: unknown }).upgrade === true) return true
-  if (request.httpVersionMajor < 2) return false
+  if (request.httpVersionMajor < 2) return isCut(request)
   const { stream } = request as { readonly stream?: { readonly endAfterHeaders?: boolean } }
   return stream?.endAfterHeaders === false
+}
+
+/** Whether Node.js may have dropped the last fields: it keeps `maxHeadersCount` of them, by default 1,000; 0 is all. */
+function isCut({ rawHeaders, socket }: IncomingMessage): boolean {
+  const most =
+    (socket as { readonly server?: { readonly maxHeadersCount?: number | null } } | null)?.server?.maxHeadersCount ??
+    1_000
+  return most > 0 && rawHeaders?.length >= 2 * most
 }
 
 /** Changes fields of a request. @returns a function that restores them */
