@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import type { Entry } from '../../src/core/entry.js'
+import { highestPosition } from '../../src/core/stamp.js'
 import { Slabs } from '../../src/core/tiers/slabs.js'
 import { decodeFrame, decodeHead, encodeFrame, headBytes } from '../../src/core/tiers/wire-frame.js'
 import { StoredResponse } from '../../src/http/store/stored-response.js'
@@ -66,7 +67,7 @@ const frames = fc.record({
   }),
   storedAt: moment,
   incarnation: word,
-  position: fc.maxSafeNat(),
+  position: fc.integer({ min: 0, max: highestPosition }),
   label: fc.option(word, { nil: undefined }),
   after: fc.option(word, { nil: undefined }),
   changes: fc.array(fc.tuple(fc.nat(300), fc.oneof(fc.nat(255), fc.constantFrom(0x0a, 0x20, 0x2b, 0x30, 0x39, 0x3d))), {
