@@ -20,7 +20,7 @@ export class RedisCluster {
   readonly nodes: readonly RedisServer[]
   readonly #ids = new Map<RedisServer, string>()
 
-  /** Starts it and resolves once every node calls it whole and every replica follows its master. */
+  /** Starts it and resolves once every node calls it whole and sees that every replica follows its master. */
   static async start({
     masters = 3,
     replicasEach = 1,
@@ -182,6 +182,10 @@ export class RedisCluster {
         ),
       ),
     )
+    await until('every node sees the replicas', async () => {
+      const tables = await Promise.all(this.nodes.map((node) => node.command('CLUSTER', 'NODES')))
+      return tables.every((table) => String(table).match(/\bslave\b/g)?.length === replicas.length)
+    })
   }
 
   #answering(except?: RedisServer): RedisServer {
