@@ -44,8 +44,8 @@ export const UNHURRIED = '--project=unhurried'
 
 /**
  * Runs vitest and shows what it prints. All that goes wrong without a failed test (a file that does not load, an error
- * outside the tests, a crash) counts as one failed. Where CI is set, a file of which a hook failed is run again, as vitest does with a
- * test.
+ * outside the tests, a crash) counts as one failed. Where CI is set, a file of which a hook failed, or a test twice, is run again in
+ * processes of its own: what it starts for all of its tests, such as a cluster, is new then.
  *
  * @param {readonly string[]} args
  * @param {How} [how]
@@ -53,7 +53,7 @@ export const UNHURRIED = '--project=unhurried'
  */
 export async function runVitest(args, how = {}) {
   const { code, files } = await runOnce(args, how)
-  const broken = process.env.CI ? files.filter(({ failures }) => failures.length > 0) : []
+  const broken = process.env.CI ? files.filter(isBroken) : []
   if (broken.length === 0) return countsOf(files, code)
   const options = args.filter((arg, at) => arg.startsWith('-') || args[at - 1] === '-t')
   const again = await runOnce([...options, ...broken.map(({ path }) => relative(process.cwd(), path))], how)
@@ -199,6 +199,11 @@ function countsOf(files, code) {
 }
 
 /** @param {FileOutcome} file */
+function isBroken({ failures, tests }) {
+  return failures.length > 0 || tests.some(({ state }) => state === 'failed')
+}
+
+/** @param {FileOutcome} file */
 function failedOutsideTests({ failures, tests }) {
   return failures.length > 0 && !tests.some(({ state }) => state === 'failed')
 }
@@ -219,8 +224,13 @@ function notesOn(file) {
 }
 
 /** @param {FileOutcome} file */
-function noteOnRepeat({ path, failures }) {
-  return `run again, for a failed hook: ${relative(process.cwd(), path)}\n${indented(failures[0] ?? '')}`
+function noteOnRepeat(file) {
+  const failed = file.tests.filter(({ state }) => state === 'failed')
+  const texts = [
+    ...file.failures.slice(0, 1),
+    ...failed.map(({ name, failures }) => `${name}\n${failures.at(-1) ?? ''}`),
+  ]
+  return `run again, for ${file.failures.length > 0 ? 'a failed hook' : 'what failed twice'}: ${relative(process.cwd(), file.path)}\n${indented(texts.join('\n'))}`
 }
 
 /** Lines shown of a failure: a violation of the soak test has a timeline of up to sixty. */
