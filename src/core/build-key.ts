@@ -83,7 +83,7 @@ function pythonObject(record: Readonly<Record<string, unknown>>, names: string[]
   return `{${members}}`
 }
 
-const escapes: Readonly<Record<string, string>> = {
+const ESCAPES: Readonly<Record<string, string>> = {
   '"': '\\"',
   '\\': '\\\\',
   '\b': '\\b',
@@ -104,7 +104,7 @@ function pythonString(text: string): string {
 const PLAIN = /^[ !#-[\]-~]*$/
 
 function escapeCharacter(character: string): string {
-  return escapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 /** Formats like Python's `repr` of a float, except that an integral number below 2^53 is formatted as an integer. */

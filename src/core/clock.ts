@@ -48,7 +48,7 @@ const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers
 const monotonic = performance.now.bind(performance)
 
 /** The longest delay that Node.js timers support, in ms (24.8 days); a longer delay fires at once. */
-const longestTimeout = 2 ** 31 - 1
+const LONGEST_TIMEOUT = 2 ** 31 - 1
 
 class SystemTimer {
   #timeout: NodeJS.Timeout
@@ -59,7 +59,7 @@ class SystemTimer {
       () => {
         this.#immediate = setImmediate(run)
       },
-      Math.min(ms, longestTimeout),
+      Math.min(ms, LONGEST_TIMEOUT),
     )
     this.#timeout.unref()
   }
@@ -89,11 +89,15 @@ export const systemClock: Clock = {
   },
 }
 
-const clockMethods = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]
+const CLOCK_METHODS = ['now', 'monotonic', 'setTimer', 'clearTimer', 'endOfTurn'] as const satisfies (keyof Clock)[]
 
 /** Checks the `clock` option. @throws TypeError */
 export function readClock(clock: Clock | undefined): Clock {
-  if (typeof clock !== 'object' || clock === null || !clockMethods.every((name) => typeof clock[name] === 'function')) {
+  if (
+    typeof clock !== 'object' ||
+    clock === null ||
+    !CLOCK_METHODS.every((name) => typeof clock[name] === 'function')
+  ) {
     throw new TypeError('clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn')
   }
   return clock

@@ -54,10 +54,10 @@ const LARGE = 8 * 1024
 
 /** Rounds the end of both lifetimes up to whole milliseconds, and limits them to the latest time of a `Date`. */
 export function wholeMoments({ staleAt, deleteAt }: NewEntry): { staleAt: number; deleteAt: number } {
-  return { staleAt: Math.min(Math.ceil(staleAt), lastMoment), deleteAt: Math.min(Math.ceil(deleteAt), lastMoment) }
+  return { staleAt: Math.min(Math.ceil(staleAt), LAST_MOMENT), deleteAt: Math.min(Math.ceil(deleteAt), LAST_MOMENT) }
 }
 
-const lastMoment = 8_640_000_000_000_000
+const LAST_MOMENT = 8_640_000_000_000_000
 
 /** The size of each part of an entry, in bytes. */
 export interface ByteSizes {
@@ -78,7 +78,7 @@ export function byteSizes({ tags, meta, body }: Entry): ByteSizes {
 
 /** Parses tags from JSON; `undefined` if the text is not an array of strings. */
 export function readTags(text: string): readonly string[] | undefined {
-  if (text === '') return noTags
+  if (text === '') return NO_TAGS
   try {
     const tags: unknown = JSON.parse(text)
     return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined
@@ -87,4 +87,4 @@ export function readTags(text: string): readonly string[] | undefined {
   }
 }
 
-const noTags: readonly string[] = Object.freeze([])
+const NO_TAGS: readonly string[] = Object.freeze([])

@@ -4,7 +4,7 @@ import { shown } from './option-checks.js'
 /** Checks a key given by the user. @throws TypeError */
 export function checkKey(key: string): string {
   if (typeof key !== 'string') throw new TypeError(`a key must be a string, got ${shown(key)}`)
-  if (halfPair.test(key)) throw new TypeError(`a key must be well-formed Unicode, got ${shown(key)}`)
+  if (HALF_PAIR.test(key)) throw new TypeError(`a key must be well-formed Unicode, got ${shown(key)}`)
   return key
 }
 
@@ -16,7 +16,7 @@ export function checkList(list: readonly string[], name: string): readonly strin
     if (typeof item === 'string') continue
     throw new TypeError(`${name} must be an array of strings, got an array with ${shown(item)} in it`)
   }
-  const broken = list.find((item) => halfPair.test(item))
+  const broken = list.find((item) => HALF_PAIR.test(item))
   if (broken !== undefined) throw new TypeError(`${name} must be well-formed Unicode, got ${shown(broken)}`)
   return list
 }
@@ -24,7 +24,7 @@ export function checkList(list: readonly string[], name: string): readonly strin
 /**
  * Matches a lone surrogate: it has no UTF-8 encoding, so Redis could not distinguish it from any other lone surrogate.
  */
-const halfPair = /\p{Surrogate}/u
+const HALF_PAIR = /\p{Surrogate}/u
 
 /**
  * Warns of a prefix that was probably meant as a pattern: its star is a character like any other.

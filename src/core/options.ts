@@ -158,7 +158,7 @@ export interface FallbackCacheOptions {
   readonly clock?: Clock | undefined
 }
 
-const mebibyte = 2 ** 20
+const MEBIBYTE = 2 ** 20
 
 /** The options of a circuit breaker, and how each is read. */
 const BREAKER_OPTIONS = {
@@ -198,8 +198,8 @@ export const CORE_OPTIONS = {
     read: (value, name) => (value === Number.POSITIVE_INFINITY ? value : positiveInteger(value, name)),
     otherNames: 'max limit maxItems maxKeys capacity',
   },
-  maxBytes: { default: 64 * mebibyte, read: positiveInteger, otherNames: 'maxSize memoryLimit maxMemory' },
-  maxRecordingBytes: { default: 64 * mebibyte, read: positiveInteger },
+  maxBytes: { default: 64 * MEBIBYTE, read: positiveInteger, otherNames: 'maxSize memoryLimit maxMemory' },
+  maxRecordingBytes: { default: 64 * MEBIBYTE, read: positiveInteger },
   serializer: { default: JSON.stringify, read: callableOf<NonNullable<FallbackCacheOptions['serializer']>> },
   deserializer: { default: parseJson, read: callableOf<NonNullable<FallbackCacheOptions['deserializer']>> },
   circuitBreaker: {
@@ -208,7 +208,7 @@ export const CORE_OPTIONS = {
   },
   redisTimeout: { default: 50, read: positiveMilliseconds, otherNames: 'timeout commandTimeout' },
   maxInFlight: { default: 200, read: positiveInteger },
-  maxRedisBytes: { default: mebibyte, read: positiveInteger },
+  maxRedisBytes: { default: MEBIBYTE, read: positiveInteger },
   read: {
     default: 'redis-first',
     read: (value, name) => oneOf(value, ['redis-first', 'confirmed', 'memory-first'], name),
@@ -219,8 +219,8 @@ export const CORE_OPTIONS = {
   singleFlightLease: { default: 2, read: (value, name) => (value === false ? 0 : timerMilliseconds(value, name)) },
   lifetimeJitter: { default: 0, read: (value, name) => numberWithin(value, 0, 1, name) },
   earlyRefresh: { default: 0, read: (value, name) => numberWithin(value, 0, 100, name) },
-  maxMirrorBytes: { default: 4 * mebibyte, read: positiveInteger },
-  maxJournalBytes: { default: mebibyte, read: positiveInteger },
+  maxMirrorBytes: { default: 4 * MEBIBYTE, read: positiveInteger },
+  maxJournalBytes: { default: MEBIBYTE, read: positiveInteger },
   journalFile: { read: readJournalFile },
   logger: { read: readLogger, otherNames: 'log console' },
   clock: { default: systemClock, read: (value) => new SleepAwareClock(readClock(value)) },

@@ -22,7 +22,7 @@ export interface RecordingStats {
 }
 
 /** Estimated overhead of a chunk, in bytes. */
-const chunkCost = 128
+const CHUNK_COST = 128
 
 /**
  * Limits the response bodies that are being recorded, which are not part of the memory tier yet, to `maxBytes` in
@@ -52,8 +52,8 @@ export class Recordings {
     }
     const held = this.#open.get(recording) ?? 0
     this.#open.delete(recording)
-    this.#open.set(recording, held + length + chunkCost)
-    this.#bytes += length + chunkCost
+    this.#open.set(recording, held + length + CHUNK_COST)
+    this.#bytes += length + CHUNK_COST
     for (const oldest of this.#open.keys()) {
       if (this.#bytes <= this.#maxBytes) break
       this.#drop(oldest, 'recordings-full')

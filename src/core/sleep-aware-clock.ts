@@ -1,7 +1,7 @@
 import type { Clock, Timer } from './clock.js'
 
 /** Maximum gain of the wall clock over the monotonic clock between two reads that is not treated as a jump, in ms. */
-const tolerance = 250
+const TOLERANCE = 250
 
 /**
  * A clock whose {@link Clock.monotonic} includes the time during which the machine was suspended.
@@ -29,7 +29,7 @@ export class SleepAwareClock implements Clock {
     const wall = this.#clock.now()
     const monotonic = this.#clock.monotonic()
     const gained = wall - this.#wall - (monotonic - this.#monotonic)
-    if (gained > tolerance) this.#slept += gained
+    if (gained > TOLERANCE) this.#slept += gained
     this.#wall = wall
     this.#monotonic = monotonic
     return monotonic + this.#slept

@@ -11,7 +11,7 @@ export interface Stamp {
  * The highest position in a log: in microseconds, the year 2255. Higher ones were not issued by this library, and a
  * double may not hold them exactly.
  */
-export const highestPosition = 9e15
+export const HIGHEST_POSITION = 9e15
 
 /** The position in the log before it was opened. */
-export const nowhere: Stamp = { incarnation: '-', position: 0 }
+export const NOWHERE: Stamp = { incarnation: '-', position: 0 }

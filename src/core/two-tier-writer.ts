@@ -10,7 +10,7 @@ import { type Content, type Entry, makeEntryId, type NewEntry, wholeMoments } fr
 import type { GuardedEmitter } from './events.js'
 import type { RunMark } from './mark.js'
 import type { CoreSettings } from './options.js'
-import { nowhere } from './stamp.js'
+import { NOWHERE } from './stamp.js'
 import { entrySize, type MemorySlot } from './tiers/memory-tier.js'
 
 /** The reason why a result was not stored. */
@@ -69,7 +69,7 @@ export class TwoTierWriter {
   mark(): RunMark {
     return {
       sequence: this.#mirror.sequence,
-      stamp: this.#shared.store?.coherence.stamp ?? nowhere,
+      stamp: this.#shared.store?.coherence.stamp ?? NOWHERE,
       startedAt: this.#clock.monotonic(),
     }
   }

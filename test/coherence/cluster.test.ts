@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { uncountedFor } from '../../src/core/coherence/changes.js'
+import { UNCOUNTED_FOR } from '../../src/core/coherence/changes.js'
 import { ownName } from '../../src/core/coherence/names.js'
 import { engineOf, FallbackCache } from '../../src/core/fallback-cache.js'
 import type { RedisClient } from '../../src/core/tiers/redis-client.js'
@@ -133,7 +133,7 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     const [a, b] = [new FallbackCache({ ...settings, redis: slow.redis }), new FallbackCache({ ...settings, redis })]
     await until('connected', () => a.stats().connected && b.stats().connected)
     // By then changes are relied on.
-    clock.advance(uncountedFor)
+    clock.advance(UNCOUNTED_FOR)
     const both = async () => [await a.get('item:1'), await b.get('item:1')]
     await b.set('item:1', 'first')
     expect(await both()).toEqual(['first', 'first'])
@@ -161,7 +161,7 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     const settings = { redis, keyPrefix: 'moved:', read: 'confirmed', redisTimeout: REDIS_TIMEOUT, clock } as const
     const [a, b] = [new FallbackCache(settings), new FallbackCache(settings)]
     await until('connected', () => a.stats().connected && b.stats().connected)
-    clock.advance(uncountedFor)
+    clock.advance(UNCOUNTED_FOR)
     await a.set('item:1', 'old')
     expect([await a.get('item:1'), await b.get('item:1'), await b.get('item:1')]).toEqual(['old', 'old', 'old'])
     const { outages } = b.stats().counters
@@ -206,8 +206,8 @@ describe.each(KINDS)('on a Redis Cluster with %s', (kind) => {
     expect([await found(), joined.stats().counters.confirmedHits]).toEqual(['second', 0])
 
     // After this time every process notes what it stores, also one that was frozen and has not read the head since.
-    clock.advance(uncountedFor)
-    stopped.setWallClock(Date.now() + uncountedFor + 1_000)
+    clock.advance(UNCOUNTED_FOR)
+    stopped.setWallClock(Date.now() + UNCOUNTED_FOR + 1_000)
     expect([await found(), await found(), joined.stats().counters.confirmedHits]).toEqual(['second', 'second', 1])
     expect(await store('third')).toBe(true)
     expect(await found()).toBe('third')

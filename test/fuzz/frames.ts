@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import type { Entry } from '../../src/core/entry.js'
-import { highestPosition } from '../../src/core/stamp.js'
+import { HIGHEST_POSITION } from '../../src/core/stamp.js'
 import { Slabs } from '../../src/core/tiers/slabs.js'
-import { decodeFrame, decodeHead, encodeFrame, headBytes } from '../../src/core/tiers/wire-frame.js'
+import { decodeFrame, decodeHead, encodeFrame, HEAD_BYTES } from '../../src/core/tiers/wire-frame.js'
 import { StoredResponse } from '../../src/http/store/stored-response.js'
 import { readStored } from '../../src/http/store/stored-text.js'
 
@@ -67,7 +67,7 @@ const frames = fc.record({
   }),
   storedAt: moment,
   incarnation: word,
-  position: fc.integer({ min: 0, max: highestPosition }),
+  position: fc.integer({ min: 0, max: HIGHEST_POSITION }),
   label: fc.option(word, { nil: undefined }),
   after: fc.option(word, { nil: undefined }),
   changes: fc.array(fc.tuple(fc.nat(300), fc.oneof(fc.nat(255), fc.constantFrom(0x0a, 0x20, 0x2b, 0x30, 0x39, 0x3d))), {
@@ -101,7 +101,7 @@ function frameFault(frame: Frame): string | undefined {
   const other = Buffer.concat([bytes, Buffer.alloc(Math.max(0, longer), 0x30)])
   for (const [at, byte] of changes) if (at < other.length) other[at] = byte
   const mangled = other.subarray(0, longer < 0 ? Math.max(0, other.length + longer) : other.length)
-  decodeHead(mangled.subarray(0, headBytes))
+  decodeHead(mangled.subarray(0, HEAD_BYTES))
   const late = decodeFrame(mangled)
   if (late === undefined) return undefined
   if (late.entry.deleteAt < late.entry.staleAt)

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** Maximum number of folders checked on the way up; maximum length of a name in characters. */
-const mostFolders = 40
-const longestName = 100
+const MOST_FOLDERS = 40
+const LONGEST_NAME = 100
 
 /**
  * Determines the name of this application: the name in the package.json nearest to its main script, or else nearest to
@@ -28,7 +28,7 @@ export function applicationTag(name: string): string {
 
 function nameAbove(path: string | undefined): string | undefined {
   let folder = path
-  for (let count = 0; folder !== undefined && folder !== '' && count < mostFolders; count++) {
+  for (let count = 0; folder !== undefined && folder !== '' && count < MOST_FOLDERS; count++) {
     const name = nameIn(folder)
     if (name !== undefined) return name
     const above = dirname(folder)
@@ -42,7 +42,7 @@ function nameIn(folder: string): string | undefined {
     const content: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
     if (typeof content !== 'object' || content === null || !('name' in content)) return undefined
     const { name } = content
-    return typeof name === 'string' && name !== '' ? name.slice(0, longestName) : undefined
+    return typeof name === 'string' && name !== '' ? name.slice(0, LONGEST_NAME) : undefined
   } catch {
     return undefined
   }

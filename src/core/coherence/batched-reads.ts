@@ -3,8 +3,8 @@ import { CacheError } from '../errors.js'
 import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import { decodeHead, headBytes } from '../tiers/wire-frame.js'
-import { headStart } from './head.js'
+import { decodeHead, HEAD_BYTES } from '../tiers/wire-frame.js'
+import { HEAD_START } from './head.js'
 import { entryName, ownName } from './names.js'
 
 /**
@@ -186,13 +186,13 @@ export class BatchedReads {
     this.#aloneBefore = form
     if (!this.#port.isCluster) return this.#getAll(this.#alone[form] ?? [this.#headKey])
     const rest = await this.#getOne(this.#headKey, ['GETRANGE', this.#headKey, String(form), '-1'])
-    return [rest?.length ? Buffer.from(headStart.slice(0, form) + rest) : undefined]
+    return [rest?.length ? Buffer.from(HEAD_START.slice(0, form) + rest) : undefined]
   }
 
   /** Reads the first line, and the rest only if it differs from the reader's entry. */
   async #getUnlessHeld(key: string, id: string, { stamp }: Held): Promise<readonly [string, Read]> {
     const name = entryName(this.#keyPrefix, key)
-    const begin = await this.#getOne(name, ['GETRANGE', name, '0', String(headBytes - 1)])
+    const begin = await this.#getOne(name, ['GETRANGE', name, '0', String(HEAD_BYTES - 1)])
     // GETRANGE returns an empty string for a missing key.
     if (begin === undefined || begin.length === 0) return [key, undefined]
     const head = decodeHead(begin)

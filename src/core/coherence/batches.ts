@@ -25,7 +25,7 @@ export function firstBatch(first: Issued, others: Iterable<Issued>): Batch {
 /** All of these invalidations, in their order, in as few batches as possible. */
 export function* inBatches(all: readonly Issued[]): Generator<Batch> {
   for (let at = 0; at < all.length; ) {
-    const [first, ...others] = all.slice(at, at + mostAtOnce)
+    const [first, ...others] = all.slice(at, at + MOST_AT_ONCE)
     if (first === undefined) return
     const batch = firstBatch(first, others)
     yield batch
@@ -34,4 +34,4 @@ export function* inBatches(all: readonly Issued[]): Generator<Batch> {
 }
 
 /** More than one record has covers. */
-const mostAtOnce = 100
+const MOST_AT_ONCE = 100

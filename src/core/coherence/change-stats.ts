@@ -7,7 +7,7 @@ export interface ChangeStats {
 }
 
 /** Maximum number of keys; each takes about 40 bytes. */
-export const maxRecords = 16_384
+export const MAX_RECORDS = 16_384
 
 /** The usage if changes are not followed. Every entry point loads this, and the rest with Redis only. */
-export const NO_CHANGES: ChangeStats = { records: 0, maxRecords, gaps: 0 }
+export const NO_CHANGES: ChangeStats = { records: 0, maxRecords: MAX_RECORDS, gaps: 0 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import { changeBytes, countChangesScript, ringSize } from './change-scripts.js'
-import { type ChangeStats, maxRecords } from './change-stats.js'
+import { CHANGE_BYTES, countChangesScript, RING_SIZE } from './change-scripts.js'
+import { type ChangeStats, MAX_RECORDS } from './change-stats.js'
 import { ownName } from './names.js'
 
 /**
@@ -15,10 +15,10 @@ export type Currency = 'current' | 'replaced' | 'unknown'
  * How long a head without a count shows that changes are not counted, in ms. On a cluster a store and its note are two
  * commands: a process whose head is older notes what it stored in any case, so after this time all stores are noted.
  */
-export const uncountedFor = 2_500
+export const UNCOUNTED_FOR = 2_500
 
 /** Pause before it is tried again to have changes noted, in ms. */
-const pause = 1_000
+const PAUSE = 1_000
 
 /**
  * Knows which keys have changed in Redis lately, so that a copy in memory can be used after a look at the head of the log
@@ -66,7 +66,7 @@ export class Changes {
   constructor(port: RedisPort, keyPrefix: string, clock: Clock) {
     this.#port = port
     this.#clock = clock
-    this.#grace = port.isCluster ? uncountedFor : 0
+    this.#grace = port.isCluster ? UNCOUNTED_FOR : 0
     this.#ringKey = ownName(keyPrefix, 'changes')
   }
 
@@ -130,7 +130,7 @@ export class Changes {
 
   /** Tries again to have changes counted, if they are not. Never rejects. */
   retry(tier: RedisTier, headKey: string, life: string): void {
-    if (this.#isCounted(life) || this.#clock.monotonic() - this.#triedAt < pause) return
+    if (this.#isCounted(life) || this.#clock.monotonic() - this.#triedAt < PAUSE) return
     tier.run(() => this.enter(headKey, life), 'store').catch(() => {})
   }
 
@@ -155,7 +155,7 @@ export class Changes {
   }
 
   stats(): ChangeStats {
-    return { records: this.#records.size, maxRecords, gaps: this.#gaps }
+    return { records: this.#records.size, maxRecords: MAX_RECORDS, gaps: this.#gaps }
   }
 
   /** A number from before places started over has no place among them: what was read then counts as unknown. */
@@ -182,18 +182,18 @@ export class Changes {
 
   /** Applies the changes with numbers above `known`, as far as their notes are there. */
   async #read(known: number, count: number, offset: number): Promise<void> {
-    const first = Math.max(known, count - ringSize) + 1
-    const from = (first - 1) % ringSize
-    const upTo = count % ringSize
+    const first = Math.max(known, count - RING_SIZE) + 1
+    const from = (first - 1) % RING_SIZE
+    const upTo = count % RING_SIZE
     const parts =
-      upTo > from ? [this.#part(from, upTo)] : [this.#part(from, ringSize), ...(upTo > 0 ? [this.#part(0, upTo)] : [])]
+      upTo > from ? [this.#part(from, upTo)] : [this.#part(from, RING_SIZE), ...(upTo > 0 ? [this.#part(0, upTo)] : [])]
     const ring = (await Promise.all(parts)).join('')
     // The places started over in the meantime.
     if (offset !== this.#offset || known !== this.#count) return
     let isWhole = first === known + 1
     for (let number = first; number <= count; number++) {
-      const at = (number - first) * changeBytes
-      const name = Number.parseInt(ring.slice(at + 8, at + changeBytes), 16)
+      const at = (number - first) * CHANGE_BYTES
+      const name = Number.parseInt(ring.slice(at + 8, at + CHANGE_BYTES), 16)
       if (ring.slice(at, at + 8) !== String(number % 1e8).padStart(8, '0') || Number.isNaN(name)) isWhole = false
       else this.#apply(name, offset + number)
     }
@@ -206,7 +206,7 @@ export class Changes {
   }
 
   async #part(from: number, upTo: number): Promise<string> {
-    const range = [String(from * changeBytes), String(upTo * changeBytes - 1)]
+    const range = [String(from * CHANGE_BYTES), String(upTo * CHANGE_BYTES - 1)]
     try {
       return String(await this.#port.send(this.#ringKey, ['GETRANGE', this.#ringKey, ...range]))
     } catch (error) {
@@ -219,7 +219,7 @@ export class Changes {
   #apply(name: number, place: number): void {
     this.#records.delete(name)
     this.#records.set(name, place)
-    if (this.#records.size <= maxRecords) return
+    if (this.#records.size <= MAX_RECORDS) return
     for (const [oldest, at] of this.#records) {
       this.#records.delete(oldest)
       this.#floor = Math.max(this.#floor, at)

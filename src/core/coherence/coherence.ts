@@ -6,7 +6,7 @@ import type { GuardedEmitter } from '../events.js'
 import type { CoreSettings } from '../options.js'
 import type { Stamp } from '../stamp.js'
 import type { RedisPort } from '../tiers/redis-client.js'
-import { Changes, uncountedFor } from './changes.js'
+import { Changes, UNCOUNTED_FOR } from './changes.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import { Confirmations } from './confirmations.js'
 import type { Cover } from './cover.js'
@@ -165,7 +165,7 @@ export class Coherence {
 
   /** Whether processes of this log may read which entries in Redis have changed: not if the head has just denied it. */
   get countsChanges(): boolean {
-    if (this.changes !== undefined || this.#clock.monotonic() - this.confirmedAt > uncountedFor) return true
+    if (this.changes !== undefined || this.#clock.monotonic() - this.confirmedAt > UNCOUNTED_FOR) return true
     return /^ c\d/.test(this.#position.head?.more ?? '')
   }
 

@@ -6,19 +6,19 @@ import type { CoherenceParts } from './coherence-parts.js'
 import { ownName, processName } from './names.js'
 
 /** Ends the name of a record whose readers are asked to confirm that they have applied it. */
-const asks = '-asks'
+const ASKS = '-asks'
 
 /** How long confirmations are kept, in ms. */
-const keptFor = 10_000
+const KEPT_FOR = 10_000
 
 /** How long an invalidation waits for them, in ms: every process reads the log at least once a second. */
-const waitFor = 1500
+const WAIT_FOR = 1500
 
 /** Pause between two looks, in ms. */
-const lookEvery = 100
+const LOOK_EVERY = 100
 
 /** Maximum number of processes that confirm one invalidation. */
-const mostProcesses = 1000
+const MOST_PROCESSES = 1000
 
 const confirmScript = new Script(`
 if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[3]) then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
@@ -49,17 +49,17 @@ export class Confirmations {
   /** Confirms a record of another process, if it asks. Never rejects. */
   async confirm(nonce: string, position: number): Promise<void> {
     if (!isAsking(nonce)) return
-    const args = [this.self, String(position), String(mostProcesses), String(keptFor)]
+    const args = [this.self, String(position), String(MOST_PROCESSES), String(KEPT_FOR)]
     await this.#tier.run(() => confirmScript.run(this.#port, [this.#keyOf(nonce)], args), 'sweep').catch(() => {})
   }
 
   /** The processes that have confirmed a record within a second and a half, this one first. Never rejects. */
   async of(nonce: string): Promise<readonly string[]> {
     const key = this.#keyOf(nonce)
-    const end = this.#clock.monotonic() + waitFor
+    const end = this.#clock.monotonic() + WAIT_FOR
     let names: readonly string[] = []
     while (this.#clock.monotonic() < end) {
-      await pause(this.#clock, lookEvery)
+      await pause(this.#clock, LOOK_EVERY)
       const look = () => this.#port.send(key, ['ZRANGEBYSCORE', key, '-inf', '+inf'])
       const reply = await this.#tier.run(look, 'sweep').catch(() => undefined)
       if (Array.isArray(reply)) names = reply.map(String)
@@ -74,10 +74,10 @@ export class Confirmations {
 
 /** The name of a record that asks for confirmation. */
 export function asking(nonce: string): string {
-  return nonce + asks
+  return nonce + ASKS
 }
 
 /** Whether a record with this name asks for confirmation. */
 export function isAsking(nonce: string): boolean {
-  return nonce.endsWith(asks)
+  return nonce.endsWith(ASKS)
 }

@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto'
 
 /** Maximum length of a key in the log, in characters; longer ones are truncated to a prefix. */
-const longestKey = 256
+const LONGEST_KEY = 256
 /**
  * Maximum size of a prefix or tag in the log, in bytes of UTF-8, so that all marks arrive in time at a new process. Longer
  * prefixes are truncated, longer tags are replaced by their digest.
  */
-const longestName = 256
+const LONGEST_NAME = 256
 /** Maximum size of a character of a string in UTF-8, in bytes. */
-const widestCharacter = 3
+const WIDEST_CHARACTER = 3
 /** Maximum size of the names in one log record, in bytes. */
-const largestRecord = 8_192
+const LARGEST_RECORD = 8_192
 /**
  * Maximum number of covers per record: fewer than the marks of one page, so that a page ends after all marks with the
  * same position.
  */
-const mostCovers = 80
+const MOST_COVERS = 80
 
 /**
  * The set of entries that one invalidation covers: those with a key, with keys that start with a prefix, with a tag, or
@@ -47,7 +47,7 @@ export function coverText(cover: Cover): string {
 export function hardText(cover: Cover): string {
   switch (cover.kind) {
     case 'key':
-      return cover.key.length > longestKey ? `p${beginOf(cover.key)}` : `k${cover.key}`
+      return cover.key.length > LONGEST_KEY ? `p${beginOf(cover.key)}` : `k${cover.key}`
     case 'prefix':
       return `${cover.ignoreCase ? 'i' : 'p'}${prefixName(cover)}`
     case 'tag':
@@ -89,7 +89,7 @@ export class RecordRoom {
     const count = this.#count + covers.length
     let bytes = this.#bytes
     for (const cover of covers) bytes += 1 + Buffer.byteLength(JSON.stringify(coverText(cover)))
-    if (this.#count > 0 && (count > mostCovers || bytes > largestRecord)) return false
+    if (this.#count > 0 && (count > MOST_COVERS || bytes > LARGEST_RECORD)) return false
     this.#count = count
     this.#bytes = bytes
     return true
@@ -98,7 +98,7 @@ export class RecordRoom {
 
 /** The name of a tag: the tag itself, or its digest if it is long. */
 export function tagName(tag: string): string {
-  return isShort(tag) || Buffer.byteLength(tag) <= longestName
+  return isShort(tag) || Buffer.byteLength(tag) <= LONGEST_NAME
     ? tag
     : `#sha256:${createHash('sha256').update(tag).digest('hex')}`
 }
@@ -109,11 +109,11 @@ function beginOf(name: string): string {
 }
 
 function isShort(name: string): boolean {
-  return name.length * widestCharacter <= longestName
+  return name.length * WIDEST_CHARACTER <= LONGEST_NAME
 }
 
 const encoder = new TextEncoder()
-const truncated = new Uint8Array(longestName)
+const truncated = new Uint8Array(LONGEST_NAME)
 
 /**
  * Parses a cover from text. An unknown kind, from a later version, covers everything: too much rather than too little.

@@ -3,11 +3,11 @@ import type { MemoryTier } from '../tiers/memory-tier.js'
 import { type Cover, isCovered } from './cover.js'
 
 /** Maximum number of keys looked at, in memory and in Redis each. */
-export const mostCounted = 50_000
+export const MOST_COUNTED = 50_000
 /** Keys of memory looked at before other work is let through. */
-const memoryStep = 1000
+const MEMORY_STEP = 1000
 /** Maximum number of names in a sample. */
-const mostNames = 20
+const MOST_NAMES = 20
 
 /** Looks at an entry: 1 if it is covered, 0 if not. */
 export type Meet = (key: string, tags: readonly string[]) => number
@@ -32,17 +32,17 @@ export async function countCovered(
   const sample = new Set<string>()
   const meet: Meet = (key, tags) => {
     if (!covers.some((cover) => isCovered(cover, key, tags))) return 0
-    if (sample.size < mostNames) sample.add(key)
+    if (sample.size < MOST_NAMES) sample.add(key)
     return 1
   }
   const keys = memory.keys()
   let inMemory = 0
-  for (const [index, key] of keys.slice(0, mostCounted).entries()) {
-    if (index % memoryStep === memoryStep - 1) await new Promise((resolve) => setImmediate(resolve))
+  for (const [index, key] of keys.slice(0, MOST_COUNTED).entries()) {
+    if (index % MEMORY_STEP === MEMORY_STEP - 1) await new Promise((resolve) => setImmediate(resolve))
     const slot = memory.peek(key)
     if (slot !== undefined) inMemory += meet(key, slot.entry.tags)
   }
   const found = inRedis === undefined ? { count: 0, isComplete: true } : await inRedis(meet)
-  const isComplete = found.isComplete && keys.length <= mostCounted
+  const isComplete = found.isComplete && keys.length <= MOST_COUNTED
   return { memory: inMemory, redis: found.count, sample: [...sample], isComplete }
 }

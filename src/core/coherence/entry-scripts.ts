@@ -1,12 +1,12 @@
-import { highestPosition } from '../stamp.js'
+import { HIGHEST_POSITION } from '../stamp.js'
 import { Script } from '../tiers/script.js'
-import { noteChange, noteInLife } from './change-scripts.js'
+import { NOTE_CHANGE, NOTE_IN_LIFE } from './change-scripts.js'
 
 /** Maximum number of newer records that a write searches; if there are more, the process must catch up first. */
-const mostUnread = 200
+const MOST_UNREAD = 200
 
 /** Finds the id of the tombstone that a frame is, or was stored after. */
-const carried = `
+const CARRIED = `
   local retired = string.match(old, '^fallback%-cache/1 %S+ %d+ 0 0 0 0 0 0 (%w+)\\n')
   retired = retired or string.match(old, '^fallback%-cache/1 [^\\n]* %+(%w+)[ \\n]')
 `
@@ -24,7 +24,7 @@ const carried = `
  * the tombstone has expired and no process remembers the record of the key, so the log is searched for newer records of
  * the key.
  */
-export const writeScript = new Script(`${noteChange}
+export const writeScript = new Script(`${NOTE_CHANGE}
 local function say(outcome) return ARGV[11] .. ' ' .. outcome end
 local function isThisEntry(old)
   local behindPosition = '^fallback%-cache/1 %S+ %d+ (.*)$'
@@ -38,8 +38,8 @@ if KEYS[2] then
   local life, at = string.match(type(head) == 'string' and head or '', '^%d+ (%S+) (%d+) ')
   if life ~= ARGV[3] then return say('behind') end
   if at ~= ARGV[8] then
-    local records = read(redis.pcall('XRANGE', KEYS[3], ARGV[8], '+', 'COUNT', ${mostUnread + 1}))
-    if records.err or #records > ${mostUnread} or not records[1] or records[1][1] ~= ARGV[8] .. '-0' then return say('behind') end
+    local records = read(redis.pcall('XRANGE', KEYS[3], ARGV[8], '+', 'COUNT', ${MOST_UNREAD + 1}))
+    if records.err or #records > ${MOST_UNREAD} or not records[1] or records[1][1] ~= ARGV[8] .. '-0' then return say('behind') end
     for index = 2, #records do
       if string.find(records[index][2][4], ARGV[9], 1, true) then return say('behind') end
     end
@@ -47,11 +47,11 @@ if KEYS[2] then
 end
 local old = read(redis.pcall('GETRANGE', KEYS[1], 0, 255))
 if type(old) == 'string' then
-  ${carried}
+  ${CARRIED}
   if retired and ARGV[7] ~= retired and not string.find(ARGV[10], retired, 1, true) then return say(retired) end
   local incarnation, position, stored = string.match(old, '^fallback%-cache/1 (%S+) (%d+) (%d+) ')
   local theirs = tonumber(position or 0)
-  if incarnation == ARGV[3] and theirs <= ${highestPosition} then
+  if incarnation == ARGV[3] and theirs <= ${HIGHEST_POSITION} then
     local ours = tonumber(ARGV[4])
     local isLate = ARGV[5] ~= ''
     local isNewer = theirs > ours
@@ -77,7 +77,7 @@ return say(count and '1 ' .. count or '1')
  * KEYS: the entry, then, outside a cluster, the head and the ring of changes; ARGV[7] is the name of the key in it. The
  * change is noted after a deletion or a write, because then a full Redis accepts the note.
  */
-export const retireScript = new Script(`${noteChange}
+export const retireScript = new Script(`${NOTE_CHANGE}
 local old = read(redis.pcall('GETRANGE', KEYS[1], 0, 255))
 local id = ARGV[2]
 if type(old) ~= 'string' then return { '', id, '' } end
@@ -98,8 +98,8 @@ else
     note()
     return { '', id, '' }
   end
-  if incarnation == ARGV[1] and tonumber(position) <= ${highestPosition} then at = position end
-  ${carried}
+  if incarnation == ARGV[1] and tonumber(position) <= ${HIGHEST_POSITION} then at = position end
+  ${CARRIED}
   met = retired or ''
   if retired and retired ~= id and not string.find(ARGV[6], retired, 1, true) then id = ARGV[5] end
   if ends == '0' then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
@@ -116,7 +116,7 @@ return { old, id, met }
  * Deletes a key, and notes the change. KEYS: the key, head, ring. ARGV: life of the log, name of the key, ticket. Answers
  * as the script that only notes.
  */
-export const removeScript = new Script(`${noteInLife}
+export const removeScript = new Script(`${NOTE_IN_LIFE}
 redis.call('UNLINK', KEYS[1])
 return noteInLife(KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])
 `)

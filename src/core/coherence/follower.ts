@@ -21,7 +21,7 @@ export interface FollowerDuties {
 }
 
 /** Number of records per reply when catching up. */
-export const pageSize = 1000
+export const PAGE_SIZE = 1000
 
 /**
  * Keeps this process at the end of the shared log. If a head is ahead, the records up to it are read and added to the
@@ -67,7 +67,7 @@ export class Follower {
     for (let skipped = 0; ; ) {
       const known = this.#position.head
       if (known === undefined) throw new CacheError('log-broken', 'the invalidation log is not known yet')
-      const { records, hasMore } = await reader.since(known.position + skipped, pageSize)
+      const { records, hasMore } = await reader.since(known.position + skipped, PAGE_SIZE)
       const [first] = records
       if (skipped === 0 && (first === undefined || !isSameRecord(first, known))) {
         throw new CacheError('log-broken', 'the invalidation log does not continue where it was left')

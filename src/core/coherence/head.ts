@@ -1,15 +1,15 @@
 import { CacheError } from '../errors.js'
 import { shown } from '../option-checks.js'
-import { highestPosition } from '../stamp.js'
+import { HIGHEST_POSITION } from '../stamp.js'
 
 /**
  * Version of the keys of the shared log. Library versions with the same number share a log; versions with different
  * numbers do not touch each other's log, see `docs/coherence.md`.
  */
-export const protocol = 1
+export const PROTOCOL = 1
 
 /** How each head of this version begins. */
-export const headStart = `${protocol} `
+export const HEAD_START = `${PROTOCOL} `
 
 /** The end of the log, stored in Redis as one small key. */
 export interface Head {
@@ -36,14 +36,14 @@ export interface Head {
 }
 
 /** Scripts take the same texts for heads: otherwise a process could not use a log that they do not repair. */
-const pattern = new RegExp(`^${protocol} ([!-~]+) (\\d+) ([!-~]+) (\\d+) (\\d+) ([!-~]+)((?: [ -~]*)?)$`)
+const PATTERN = new RegExp(`^${PROTOCOL} ([!-~]+) (\\d+) ([!-~]+) (\\d+) (\\d+) ([!-~]+)((?: [ -~]*)?)$`)
 
 /**
  * Parses a head; `undefined` for any other text, including the head of another protocol version, and one with a number
- * above {@link highestPosition}.
+ * above {@link HIGHEST_POSITION}.
  */
 export function readHead(text: string): Head | undefined {
-  const [, incarnation, position, nonce = '', floor, born, run = '', more = ''] = pattern.exec(text) ?? []
+  const [, incarnation, position, nonce = '', floor, born, run = '', more = ''] = PATTERN.exec(text) ?? []
   if (incarnation === undefined) return undefined
   const [, changes] = /^ c(\d+)/.exec(more) ?? []
   const head = {
@@ -56,7 +56,7 @@ export function readHead(text: string): Head | undefined {
     more,
     text,
   }
-  return Math.max(head.position, head.floor, head.born, Number(changes ?? 0)) > highestPosition ? undefined : head
+  return Math.max(head.position, head.floor, head.born, Number(changes ?? 0)) > HIGHEST_POSITION ? undefined : head
 }
 
 /** Parses a head. @throws CacheError for any other text */
@@ -70,6 +70,6 @@ export function parseHead(text: string): Head {
 export function headAt(record: { readonly position: number; readonly nonce: string }, head: Head): Head {
   const { incarnation, floor, born, run, more } = head
   const { position, nonce } = record
-  const text = `${protocol} ${incarnation} ${position} ${nonce} ${floor} ${born} ${run}${more}`
+  const text = `${PROTOCOL} ${incarnation} ${position} ${nonce} ${floor} ${born} ${run}${more}`
   return { incarnation, position, nonce, floor, born, run, more, text }
 }

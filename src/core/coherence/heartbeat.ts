@@ -6,7 +6,7 @@ import type { LogPosition } from './log-position.js'
 import type { SharedLog } from './shared-log.js'
 
 /** How often each process checks whether the log is complete, in ms. */
-const vouchPeriod = 5000
+const VOUCH_PERIOD = 5000
 
 /** Callbacks of a {@link Heartbeat}. */
 interface HeartbeatDuties {
@@ -58,7 +58,7 @@ export class Heartbeat {
       this.start()
       const now = this.#clock.monotonic()
       if (!this.#duties.isConnected()) return
-      if (now - this.#vouchedAt >= vouchPeriod) void this.#vouch(now)
+      if (now - this.#vouchedAt >= VOUCH_PERIOD) void this.#vouch(now)
       if (now - this.#position.confirmedAt >= this.#period / 2) void this.look(now)
     }, this.#period)
   }

@@ -12,11 +12,11 @@ import type { Mirror } from './mirror.js'
 import { processName } from './names.js'
 import type { SharedAccess } from './shared-access.js'
 import { tellInvalidation } from './tell-invalidation.js'
-import { newTombstoneId, tombstoneGrace } from './tombstones.js'
+import { newTombstoneId, TOMBSTONE_GRACE } from './tombstones.js'
 
 /** How long invalidation records of single keys are kept, in ms: as long as their tombstones in Redis. */
 export function keyRecordsFor({ maxHandlerTime }: CoreSettings): number {
-  return maxHandlerTime + tombstoneGrace
+  return maxHandlerTime + TOMBSTONE_GRACE
 }
 
 /** What this process has of its own, to record invalidations. */

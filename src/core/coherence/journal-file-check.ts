@@ -2,7 +2,7 @@ import { closeSync, openSync, statSync } from 'node:fs'
 import { shown } from '../option-checks.js'
 
 /** Maximum file size in bytes; a journal is much smaller, so a larger file is something else. */
-export const largestFile = 64 * 1024 * 1024
+export const LARGEST_FILE = 64 * 1024 * 1024
 
 /**
  * Creates the file of a journal if it is missing.
@@ -18,7 +18,7 @@ export function checkJournalFile(path: string): void {
   const found = statSync(path)
   // A device or a pipe may have no end.
   if (!found.isFile()) throw new TypeError(`journalFile must be a file, got ${shown(path)}`)
-  if (found.size > largestFile) {
+  if (found.size > LARGEST_FILE) {
     throw new TypeError(`journalFile must be a journal of this library, got ${shown(path)} of ${found.size} bytes`)
   }
 }

@@ -1,6 +1,6 @@
 import { appendFileSync, copyFileSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Cover, coverText, parseCover } from './cover.js'
-import { checkJournalFile, largestFile } from './journal-file-check.js'
+import { checkJournalFile, LARGEST_FILE } from './journal-file-check.js'
 
 /** An invalidation as stored in the file. */
 export interface FiledInvalidation {
@@ -11,7 +11,7 @@ export interface FiledInvalidation {
 /**
  * Bytes of completed lines tolerated, in addition to the size of the pending ones, before the file is rewritten.
  */
-const toleratedWaste = 64 * 1024
+const TOLERATED_WASTE = 64 * 1024
 
 /**
  * Stores invalidations that are not in Redis yet in a file, so that a crash of this process does not lose them.
@@ -56,10 +56,10 @@ export class JournalFile {
    * @param maxBytes - how many bytes of invalidations a process keeps. From a file that is larger than one process with this
    * limit makes it, an invalidation of everything is read, because each line takes time while nothing else runs
    */
-  read(maxBytes = largestFile): readonly FiledInvalidation[] {
+  read(maxBytes = LARGEST_FILE): readonly FiledInvalidation[] {
     const bytes = readFileSync(this.#path)
     this.#size = bytes.length
-    const isTooLarge = this.#size > 2 * maxBytes + toleratedWaste
+    const isTooLarge = this.#size > 2 * maxBytes + TOLERATED_WASTE
     const { waiting, isDamaged, isCut } = isTooLarge ? UNREADABLE : readLines(bytes)
     for (const { nonce, covers } of waiting.values()) this.#remember(nonce, covers)
     this.#isCut = isCut
@@ -84,7 +84,7 @@ export class JournalFile {
     this.#waitingBytes -= Buffer.byteLength(line)
     if (this.#waiting.size === 0 && this.#empty()) return
     this.#append(`${JSON.stringify({ d: nonce })}\n`)
-    if (this.#size > 2 * this.#waitingBytes + toleratedWaste) this.#rewrite()
+    if (this.#size > 2 * this.#waitingBytes + TOLERATED_WASTE) this.#rewrite()
   }
 
   /** Removes all invalidations but this one, with a single write. */
@@ -169,7 +169,7 @@ export class JournalFile {
     const bytes = Buffer.byteLength(text)
     try {
       // A file that is shared is never rewritten, and one that is too large could not be read.
-      if (this.#size + (this.#others ?? 0) + bytes > largestFile) throw new Error(`${this.#path} is full`)
+      if (this.#size + (this.#others ?? 0) + bytes > LARGEST_FILE) throw new Error(`${this.#path} is full`)
       // Synchronous, because it must be written before the invalidation returns to its caller. Only during an outage.
       appendFileSync(this.#path, text)
       this.#size += bytes
@@ -202,12 +202,12 @@ interface Lines {
 }
 
 /** The name of the invalidation that replaces unreadable lines. */
-const damaged = 'damaged'
+const DAMAGED = 'damaged'
 
-const inTheirPlace: FiledInvalidation = { nonce: damaged, covers: [{ kind: 'all' }] }
+const IN_THEIR_PLACE: FiledInvalidation = { nonce: DAMAGED, covers: [{ kind: 'all' }] }
 
 /** What a file says of which no line is read. */
-const UNREADABLE: Lines = { waiting: new Map([[damaged, inTheirPlace]]), isDamaged: true, isCut: false }
+const UNREADABLE: Lines = { waiting: new Map([[DAMAGED, IN_THEIR_PLACE]]), isDamaged: true, isCut: false }
 
 function readLines(bytes: Buffer): Lines {
   const waiting = new Map<string, FiledInvalidation>()
@@ -220,7 +220,7 @@ function readLines(bytes: Buffer): Lines {
     const filed = readLine(line)
     if (filed === undefined) {
       isDamaged = true
-      waiting.set(damaged, inTheirPlace)
+      waiting.set(DAMAGED, IN_THEIR_PLACE)
     } else if (filed.covers === undefined) waiting.delete(filed.nonce)
     else waiting.set(filed.nonce, { nonce: filed.nonce, covers: filed.covers })
   }

@@ -47,7 +47,7 @@ export interface JournalParts {
 }
 
 /** How long an acknowledged invalidation is remembered, in ms; a failover loses less. */
-const recentFor = 60_000
+const RECENT_FOR = 60_000
 
 /**
  * Keeps the invalidations issued by this process: those that are not in the log yet, and recent ones that the log might
@@ -105,7 +105,7 @@ export class Journal {
   acknowledge({ nonce, recorded }: Issued, position: number): void {
     const issued = this.#drop(nonce)
     if (issued !== undefined) {
-      this.#recent.set(nonce, { ...issued, position, until: this.#clock.monotonic() + recentFor })
+      this.#recent.set(nonce, { ...issued, position, until: this.#clock.monotonic() + RECENT_FOR })
       this.#recentBytes += bytesOf(issued.recorded.covers)
       this.#forgetOld()
       this.#mirror.settle(recorded, position)

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { Counters } from '../counters.js'
 import type { Absence, Found } from '../found.js'
-import { decodeFrame, decodeHead, type Framed, frameMagic, headBytes, isTombstone } from '../tiers/wire-frame.js'
+import { decodeFrame, decodeHead, FRAME_MAGIC, type Framed, HEAD_BYTES, isTombstone } from '../tiers/wire-frame.js'
 import type { Coherence } from './coherence.js'
 import type { Mirror } from './mirror.js'
 import type { Ownership } from './ownership.js'
@@ -60,7 +60,7 @@ export class JudgedFrames {
   /** Whether an entry removed by an exact invalidation could have been served, judged by its first bytes. */
   wasUsable(key: string, head: Buffer): boolean {
     const [magic, incarnation, position, , , deleteAt = '0'] = head.toString('latin1').split(' ')
-    if (magic !== frameMagic || incarnation !== this.#coherence.stamp.incarnation) return false
+    if (magic !== FRAME_MAGIC || incarnation !== this.#coherence.stamp.incarnation) return false
     return Number(deleteAt) > this.#clock.now() && !this.#mirror.coversOtherwise(key, Number(position))
   }
 
@@ -99,7 +99,7 @@ export class JudgedFrames {
 
 /** The id of a tombstone left by a request; `undefined` for anything else. */
 function tombstoneId(frame: Buffer): string | undefined {
-  if (frame.length >= headBytes) return undefined
+  if (frame.length >= HEAD_BYTES) return undefined
   const head = decodeHead(frame)
   return head?.deleteAt === 0 ? head.id : undefined
 }

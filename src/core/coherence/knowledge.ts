@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import { type Cover, coverText } from './cover.js'
-import { noLife } from './nonces.js'
+import { NO_LIFE } from './nonces.js'
 
 /** A log record that this process knows, with the time when it learned of it. */
 export interface KnownRecord {
@@ -12,10 +12,10 @@ export interface KnownRecord {
 }
 
 /** How long a record is remembered, in ms; a failover loses less. */
-const rememberedFor = 60_000
+const REMEMBERED_FOR = 60_000
 
 /** Estimated overhead of a record, in bytes. */
-const recordOverhead = 150
+const RECORD_OVERHEAD = 150
 
 /**
  * Remembers recent log records, so that this process can append them to the next life of the log: those of the last
@@ -30,7 +30,7 @@ export class Knowledge {
   readonly #past = new Set<string>()
   #records: KnownRecord[] = []
   #bytes = 0
-  #life = noLife
+  #life = NO_LIFE
   #upTo = 0
   #from = 0
   #fromLearnedAt: number
@@ -41,7 +41,7 @@ export class Knowledge {
     this.#fromLearnedAt = clock.monotonic()
   }
 
-  /** The life of the log that this process follows; `noLife` before it follows one. */
+  /** The life of the log that this process follows; {@link NO_LIFE} before it follows one. */
   get life(): string {
     return this.#life
   }
@@ -80,9 +80,9 @@ export class Knowledge {
 
   /** Notes that the followed life has a new name, with the same records. */
   rename(life: string): void {
-    if (this.#life !== noLife) this.#past.add(this.#life)
+    if (this.#life !== NO_LIFE) this.#past.add(this.#life)
     for (const oldest of this.#past) {
-      if (this.#past.size <= mostPast) break
+      if (this.#past.size <= MOST_PAST) break
       this.#past.delete(oldest)
     }
     this.#life = life
@@ -108,7 +108,7 @@ export class Knowledge {
     const learnedAt = this.#clock.monotonic()
     this.#records.push({ position, nonce, covers, learnedAt })
     this.#bytes += bytesOf(covers)
-    this.#letGo(learnedAt - rememberedFor)
+    this.#letGo(learnedAt - REMEMBERED_FOR)
   }
 
   /** The remembered records after a position, oldest first. */
@@ -130,10 +130,10 @@ export class Knowledge {
 }
 
 /** Maximum number of past lives remembered. */
-const mostPast = 100
+const MOST_PAST = 100
 
 function bytesOf(covers: readonly Cover[]): number {
-  let bytes = recordOverhead
+  let bytes = RECORD_OVERHEAD
   for (const cover of covers) bytes += 60 + 2 * coverText(cover).length
   return bytes
 }

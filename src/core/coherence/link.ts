@@ -29,12 +29,12 @@ export interface LinkDuties {
 }
 
 /** Minimum time between two attempts triggered by events, in ms. */
-const shortestPause = 250
+const SHORTEST_PAUSE = 250
 /** Pause after a failed attempt while the breaker is closed, in ms; doubled up to the longest. */
-const firstPause = 250
-const longestPause = 5_000
+const FIRST_PAUSE = 250
+const LONGEST_PAUSE = 5_000
 /** Pause while no event will report that Redis can be used, in ms. */
-const unannouncedPause = 2_000
+const UNANNOUNCED_PAUSE = 2_000
 
 /**
  * Tracks whether Redis can be used, and decides when to try again: when the client reports a connection, when a reply
@@ -116,7 +116,7 @@ export class Link {
       this.#again = true
       return
     }
-    const wait = this.#lastAttemptAt + shortestPause - this.#clock.monotonic()
+    const wait = this.#lastAttemptAt + SHORTEST_PAUSE - this.#clock.monotonic()
     if (wait <= 0) void this.lookNow()
     else this.#schedule(wait)
   }
@@ -164,9 +164,9 @@ export class Link {
 
   #pause(): number {
     if (this.#breaker.state === 'open') {
-      return this.#isUnannounced ? Math.min(unannouncedPause, this.#cooldown) : this.#cooldown
+      return this.#isUnannounced ? Math.min(UNANNOUNCED_PAUSE, this.#cooldown) : this.#cooldown
     }
-    return Math.min(firstPause * 2 ** Math.min(this.#failures, 6), longestPause, this.#cooldown)
+    return Math.min(FIRST_PAUSE * 2 ** Math.min(this.#failures, 6), LONGEST_PAUSE, this.#cooldown)
   }
 
   #schedule(ms: number): void {

@@ -16,12 +16,12 @@ import type { Nonces } from './nonces.js'
  * Limits for invalidations that are to be appended to the log: a burst is sent as fast as it is acknowledged, and what
  * waits is sent together.
  */
-const appending = { running: 16, waiting: 100_000, patience: 5_000 }
+const APPENDING = { running: 16, waiting: 100_000, patience: 5_000 }
 
 /** How long {@link LogAppender.drain} waits without getting any further, in ms. */
-const patience = 1_000
+const PATIENCE = 1_000
 /** How long it waits at most: a program may end before its first connection, or send thousands. */
-const longestPatience = 5_000
+const LONGEST_PATIENCE = 5_000
 
 /** An invalidation that the log has taken, and the processes that have applied it, if they were asked. */
 export interface Confirmed extends Told {
@@ -74,7 +74,7 @@ export class LogAppender {
     this.#heartbeat = parts.heartbeat
     this.#confirmations = parts.confirmations
     this.#duties = duties
-    this.#lanes = new Lanes(log.clock, appending)
+    this.#lanes = new Lanes(log.clock, APPENDING)
   }
 
   /**
@@ -114,8 +114,8 @@ export class LogAppender {
 
   /** Waits until pending invalidations are appended, also over a connection that is just being made: for five seconds at most. */
   async drain(): Promise<void> {
-    const last = this.#clock.monotonic() + longestPatience
-    const next = (): number => Math.min(this.#clock.monotonic() + patience, last)
+    const last = this.#clock.monotonic() + LONGEST_PATIENCE
+    const next = (): number => Math.min(this.#clock.monotonic() + PATIENCE, last)
     let end = this.#position.head === undefined ? last : next()
     for (let { pending } = this.#journal.stats(); pending > 0; ) {
       const left = end - this.#clock.monotonic()

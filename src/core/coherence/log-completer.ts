@@ -17,7 +17,7 @@ import type { SharedLog } from './shared-log.js'
 import { ToldLife } from './told-life.js'
 
 /** How many times recovery checks whether more was issued, or appended by others, while it was appending records. */
-const mostRounds = 10
+const MOST_ROUNDS = 10
 
 /** The records that this life of the log still lacks. */
 interface Owed {
@@ -117,7 +117,7 @@ export class LogCompleter {
     if (told.needsEverything(this.#clock.monotonic())) await this.#repeat(this.#nonces.next(), [{ kind: 'all' }])
     if (told.needsNote()) await this.#repeat(this.#nonces.nextNote(told.note(this.#clock.monotonic())), [])
     // Another process may have appended its records at the same time, and may be the one that missed something.
-    for (let round = 0; round < mostRounds; round++) {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
       const met = this.#notes.count
       await this.#follower.catchUp(this.#reader)
       const fresh = this.#notes.ofThisLife.filter(({ number }) => number > met)
@@ -146,7 +146,7 @@ export class LogCompleter {
    * appended afterwards.
    */
   async appendPending(): Promise<void> {
-    for (let round = 0; round < mostRounds; round++) {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
       for (const batch of inBatches(this.#journal.pending())) {
         const incarnation = this.#position.head?.incarnation ?? ''
         await this.#tier.probe(() => this.#writer.append(incarnation, batch))

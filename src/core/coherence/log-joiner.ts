@@ -1,20 +1,20 @@
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
-import { type Follower, pageSize } from './follower.js'
+import { type Follower, PAGE_SIZE } from './follower.js'
 import { type Head, headAt } from './head.js'
 import type { Knowledge } from './knowledge.js'
 import type { LogParts } from './log-parts.js'
-import { clockMargin, type LogPosition } from './log-position.js'
+import { CLOCK_MARGIN, type LogPosition } from './log-position.js'
 import type { MetNotes, Origin } from './met-notes.js'
 import type { Mirror } from './mirror.js'
-import { noLife } from './nonces.js'
+import { NO_LIFE } from './nonces.js'
 import type { LogReader } from './patient-reader.js'
 import type { CoverMark, LogState } from './shared-log.js'
 
 /** Maximum number of records since its start that a new process reads; if there are more, it discards its entries. */
-const mostRead = 10_000
+const MOST_READ = 10_000
 /** Maximum size of those records, in bytes: so many arrive in time over a slow link. */
-const mostBytesRead = 2_500_000
+const MOST_BYTES_READ = 2_500_000
 
 /** Begins to follow a life of the log: the first one, the next one, or the same one after a gap. */
 export class LogJoiner {
@@ -42,7 +42,7 @@ export class LogJoiner {
   get origin(): Origin {
     const { life, from, upTo } = this.#knowledge
     const leftAt = this.#clock.monotonic()
-    const age = life === noLife ? leftAt - this.#startedAt : this.#knowledge.age
+    const age = life === NO_LIFE ? leftAt - this.#startedAt : this.#knowledge.age
     return { life, from, upTo, age, leftAt, records: this.#knowledge.after(0) }
   }
 
@@ -57,7 +57,7 @@ export class LogJoiner {
     this.#notes.enter(state, this.origin)
     this.#mirror.startOver()
     await this.#placeMarks(state)
-    await this.#readSinceStart(state, holdsEntries ? mostRead : 0)
+    await this.#readSinceStart(state, holdsEntries ? MOST_READ : 0)
     this.#knowledge.enter(state.head.incarnation, state.head.position)
     this.#position.moveTo(state.head)
     await this.#follower.catchUp(this.#reader)
@@ -102,14 +102,14 @@ export class LogJoiner {
 
   async #readSinceStart(state: LogState, most: number): Promise<void> {
     const age = this.#clock.monotonic() - this.#startedAt
-    const since = Math.max(0, state.time - (age + clockMargin) * 1000)
+    const since = Math.max(0, state.time - (age + CLOCK_MARGIN) * 1000)
     const { records: oldest } = await this.#reader.since(0, 1)
     const isTrimmed = oldest[0] === undefined || (oldest[0].covers.length > 0 && oldest[0].position > since)
     let from = since
     let count = 0
     let size = 0
     for (let isOver = isTrimmed; !isOver; ) {
-      const { records, bytes, hasMore } = await this.#reader.since(Math.floor(from), pageSize)
+      const { records, bytes, hasMore } = await this.#reader.since(Math.floor(from), PAGE_SIZE)
       for (const record of records) {
         if (record.position > state.head.position) break
         if (record.position >= from && !(count > 0 && record.position === from)) this.#follower.take(record)
@@ -118,7 +118,7 @@ export class LogJoiner {
       size += bytes
       from = records.at(-1)?.position ?? from
       isOver = !hasMore || from >= state.head.position || records.length <= 1
-      if ((count > most || size > mostBytesRead) && !isOver) return this.#follower.forget()
+      if ((count > most || size > MOST_BYTES_READ) && !isOver) return this.#follower.forget()
     }
     if (isTrimmed) this.#follower.forget()
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import { CacheError } from '../errors.js'
-import { nowhere, type Stamp } from '../stamp.js'
+import { NOWHERE, type Stamp } from '../stamp.js'
 import { type Head, headAt } from './head.js'
 import type { Knowledge } from './knowledge.js'
 import type { Mirror } from './mirror.js'
@@ -10,7 +10,7 @@ import type { LogRecord } from './shared-log.js'
  * Tolerated difference between the clocks of two servers, in ms; if it is larger, a new process may miss records since
  * its start.
  */
-export const clockMargin = 5000
+export const CLOCK_MARGIN = 5000
 
 /** How far a process has read the log of invalidations. */
 export interface LogStats {
@@ -58,7 +58,7 @@ export class LogPosition {
 
   /** The position in the log of a handler that starts now. */
   get stamp(): Stamp {
-    return this.#head ?? nowhere
+    return this.#head ?? NOWHERE
   }
 
   /** When the mirror was last known to be complete, in monotonic ms. */
@@ -84,7 +84,7 @@ export class LogPosition {
    */
   wasInStepBefore(position: number, now: number): boolean {
     const outOfStepFor = this.#clock.monotonic() - this.#confirmedAt
-    return now - position < (outOfStepFor + clockMargin) * 1000
+    return now - position < (outOfStepFor + CLOCK_MARGIN) * 1000
   }
 
   /** Whether a head precedes a position that was known before the head was requested: the log has lost records. */

@@ -1,6 +1,6 @@
-import { highestPosition } from '../stamp.js'
-import { readFunction, Script } from '../tiers/script.js'
-import { protocol } from './head.js'
+import { HIGHEST_POSITION } from '../stamp.js'
+import { READ_FUNCTION, Script } from '../tiers/script.js'
+import { PROTOCOL } from './head.js'
 
 /**
  * The three keys of the log vouch for each other: the head contains the position and name of the last record; the
@@ -8,21 +8,21 @@ import { protocol } from './head.js'
  * position as its score. Every append checks and updates all three, so a key that was evicted, deleted or restored
  * separately is noticed.
  *
- * What this library does not write counts as missing: numbers above {@link highestPosition}, other characters in the
+ * What this library does not write counts as missing: numbers above {@link HIGHEST_POSITION}, other characters in the
  * head, and a newest record between two positions.
  */
-const shared = `${readFunction}
+const SHARED = `${READ_FUNCTION}
 local function parse(text)
   if type(text) ~= 'string' then return nil end
   local life, at, nonce, floor, born, run, more =
-    string.match(text, '^${protocol} ([!-~]+) (%d+) ([!-~]+) (%d+) (%d+) ([!-~]+)([ -~]*)$')
+    string.match(text, '^${PROTOCOL} ([!-~]+) (%d+) ([!-~]+) (%d+) (%d+) ([!-~]+)([ -~]*)$')
   if not life then return nil end
   local changes = tonumber(string.match(more, '^ c(%d+)') or 0)
-  if math.max(tonumber(at), tonumber(floor), tonumber(born), changes) > ${highestPosition} then return nil end
+  if math.max(tonumber(at), tonumber(floor), tonumber(born), changes) > ${HIGHEST_POSITION} then return nil end
   return { life = life, at = at, nonce = nonce, floor = floor, born = born, run = run, more = more }
 end
 local function setHead(head)
-  local text = '${protocol} ' .. head.life .. ' ' .. head.at .. ' ' .. head.nonce .. ' ' .. head.floor .. ' '
+  local text = '${PROTOCOL} ' .. head.life .. ' ' .. head.at .. ' ' .. head.nonce .. ' ' .. head.floor .. ' '
     .. head.born .. ' ' .. head.run .. head.more
   redis.call('SET', KEYS[1], text)
   return text
@@ -31,7 +31,7 @@ local function newestRecord()
   local records = read(redis.pcall('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1))
   local record = not records.err and records[1]
   local at = record and string.match(record[1], '^(%d+)%-0$')
-  if not at or tonumber(at) > ${highestPosition} then return nil end
+  if not at or tonumber(at) > ${HIGHEST_POSITION} then return nil end
   return { at = at, nonce = record[2][2] }
 end
 local function hasMarks(head)
@@ -43,7 +43,7 @@ local function isWhole(head, newest)
 end
 local function position(last, seen)
   local time = redis.call('TIME')
-  local at = math.min(tonumber(time[1]) * 1000000 + tonumber(time[2]), ${highestPosition / 2})
+  local at = math.min(tonumber(time[1]) * 1000000 + tonumber(time[2]), ${HIGHEST_POSITION / 2})
   return math.max(at, last + 1, tonumber(seen) + 1)
 end
 local function refuses(added)
@@ -62,7 +62,7 @@ end
 `
 
 /** A life begins at least so far below the highest position: otherwise it would end soon, as would the next one. */
-const reserve = 1e12
+const RESERVE = 1e12
 
 /**
  * Begins another life of the log, which makes entries stamped in the old one invalid.
@@ -75,13 +75,13 @@ const reserve = 1e12
  * If too few positions are left above the last ones, they start over at the time of the clock, and nothing is kept. If the
  * last id of the stream is above those of its records (`XSETID`), the records are given up.
  */
-const begin = `
+const BEGIN = `
 local isTakenOver, isSpent = false, false
 local function begin(life, seen, nonce, run, head, newest)
   local keepsMarks = head and hasMarks(head)
   local top = math.max(newest and tonumber(newest.at) or 0, head and tonumber(head.at) or 0)
   local place = position(top, seen)
-  if place > ${highestPosition - reserve} then
+  if place > ${HIGHEST_POSITION - RESERVE} then
     isSpent = true
     return begin(life, 0, nonce, run, nil, nil)
   end
@@ -113,12 +113,12 @@ end
  * of the oldest record, the run of the server, its eviction policy and its time. If the server has restarted, it may
  * have lost the newest records without a trace, so another life begins.
  */
-export const openScript = new Script(`${shared}${begin}
+export const openScript = new Script(`${SHARED}${BEGIN}
 local text = read(redis.pcall('GET', KEYS[1]))
 local head = parse(text)
 if type(text) == 'string' and not head then
   local other = string.match(text, '^(%d+) %S+ %d+ ')
-  if other and other ~= '${protocol}' then
+  if other and other ~= '${PROTOCOL}' then
     if redis.call('EXISTS', ARGV[5] .. other) == 1 then return { 'other', other } end
     redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
     isTakenOver = true
@@ -144,7 +144,7 @@ return { 'open', text, first[1][1], run, limit and limit ~= '0' and policy or ''
  * Begins another life of the log if it still has the life `ARGV[4]`; the other arguments are those of {@link
  * openScript}.
  */
-export const rotateScript = new Script(`${shared}${begin}
+export const rotateScript = new Script(`${SHARED}${BEGIN}
 local head = parse(read(redis.pcall('GET', KEYS[1])))
 if not head or head.life ~= ARGV[4] then return 0 end
 begin(ARGV[1] .. 'r', ARGV[2], ARGV[3], runOf(), head, newestRecord())
@@ -154,7 +154,7 @@ return 1
 /**
  * Whether the log is complete, and still has this life and server run. KEYS as in {@link openScript}; ARGV: life, ms.
  */
-export const vouchScript = new Script(`${shared}
+export const vouchScript = new Script(`${SHARED}
 local head = parse(read(redis.pcall('GET', KEYS[1])))
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return 0 end
 local run = runOf()
@@ -172,12 +172,12 @@ return 1
  * KEYS: head, log, marks, then entry keys. ARGV: life, last position seen, nonce, record, limits for records and marks,
  * tombstone TTL, the record with its soft covers or `''`, covers for the marks.
  */
-export const appendScript = new Script(`${shared}
+export const appendScript = new Script(`${SHARED}
 local text = read(redis.pcall('GET', KEYS[1]))
 local head = parse(text)
 if not head or head.life ~= ARGV[1] or not isWhole(head, newestRecord()) then return { 0 } end
 local place = position(tonumber(head.at), ARGV[2])
-if place > ${highestPosition} then
+if place > ${HIGHEST_POSITION} then
   redis.call('DEL', KEYS[2])
   return { 0 }
 end

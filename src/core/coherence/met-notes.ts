@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.js'
 import type { KnownRecord } from './knowledge.js'
-import { type Note, noLife, readNote } from './nonces.js'
+import { NO_LIFE, type Note, readNote } from './nonces.js'
 import type { LogState } from './shared-log.js'
 
 /** Maximum number of notes kept of one life of the log; every process may add one. */
-export const mostNotes = 256
+export const MOST_NOTES = 256
 
 /** A note read from the log, with its age when it was read, in ms. */
 export interface MetNote extends Note {
@@ -86,22 +86,22 @@ export class MetNotes {
     const origin = this.#origin
     if (origin === undefined) return false
     // A note of a previous life was meant for processes joining that life, but its loss is one to all who were not there.
-    const concerns = isOfThisLife || origin.life === noLife || origin.life === note.life
+    const concerns = isOfThisLife || origin.life === NO_LIFE || origin.life === note.life
     return concerns && misses(origin, met)
   }
 
   #keep(note: MetNote): void {
     this.#count = note.number
     this.#notes.push(note)
-    if (this.#notes.length > mostNotes) this.#notes = decisive(this.#notes)
+    if (this.#notes.length > MOST_NOTES) this.#notes = decisive(this.#notes)
   }
 }
 
 /** Whether a process with that origin has missed a record that the writer of a note can no longer repeat. */
 function misses(origin: Origin, note: MetNote): boolean {
-  if (note.life === noLife) return false
+  if (note.life === NO_LIFE) return false
   // All its entries were made here since this process started.
-  if (origin.life === noLife)
+  if (origin.life === NO_LIFE)
     return note.from > 0 && note.age + note.writtenAgo <= origin.age + note.metAt - origin.leftAt
   return note.life !== origin.life || origin.upTo < note.from
 }
@@ -116,10 +116,10 @@ export function decisive(notes: readonly MetNote[]): MetNote[] {
   for (const note of notes) {
     const other = best.get(note.life)
     if (other === undefined || note.upTo > other.upTo) best.set(note.life, note)
-    if (note.life === noLife && (eldest === undefined || startOf(note) < startOf(eldest))) eldest = note
+    if (note.life === NO_LIFE && (eldest === undefined || startOf(note) < startOf(eldest))) eldest = note
   }
   const kept = new Set([...best.values(), ...(eldest === undefined ? [] : [eldest])])
-  return [...kept].slice(-mostNotes / 2)
+  return [...kept].slice(-MOST_NOTES / 2)
 }
 
 /** When the process that left a note started, in monotonic ms of this process. */

@@ -20,7 +20,7 @@ export interface Recorded {
 }
 
 /** Maximum number of records checked by one call that frees memory, so that no call takes long. */
-const mostSteps = 64
+const MOST_STEPS = 64
 
 /**
  * Stores the invalidations known to this process: the newest one of each key, prefix and tag.
@@ -250,7 +250,7 @@ export class Mirror {
   #fold(): void {
     let isFolded = false
     const turned = new Map<AgedMap<Slot>, number>()
-    for (let step = 0; step < mostSteps && this.#slots.bytes > this.#maxBytes; step++) {
+    for (let step = 0; step < MOST_STEPS && this.#slots.bytes > this.#maxBytes; step++) {
       const [slots, name, slot] = this.#slots.oldest(turned) ?? []
       if (slots === undefined || name === undefined || slot === undefined) break
       if (this.#places.isWaiting(slot) || (slot.soft !== undefined && this.#places.isWaiting(slot.soft))) {

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
  * `life` in (`from`, `upTo`]. Stored in the name of a record that covers nothing.
  */
 export interface Note {
-  /** The previous life; `noLife` if the process was in none but has stored entries. */
+  /** The previous life; {@link NO_LIFE} if the process was in none but has stored entries. */
   readonly life: string
   /**
    * The newest record that the process can no longer repeat; a process that does not know that one has missed
@@ -19,9 +19,9 @@ export interface Note {
 }
 
 /** The name used instead of a life for a process that has followed none. */
-export const noLife = '-'
+export const NO_LIFE = '-'
 
-const knows = '-knows:'
+const KNOWS = '-knows:'
 
 /** Creates unique names for log records, by which a process recognizes its own. */
 export class Nonces {
@@ -39,7 +39,7 @@ export class Nonces {
 
   /** The name of a record that contains a note. */
   nextNote({ life, from, upTo, age }: Note): string {
-    return `${this.next()}${knows}${life}:${from}:${upTo}:${Math.max(0, Math.floor(age))}`
+    return `${this.next()}${KNOWS}${life}:${from}:${upTo}:${Math.max(0, Math.floor(age))}`
   }
 
   isOwn(nonce: string): boolean {
@@ -49,8 +49,8 @@ export class Nonces {
 
 /** The note in the name of a record; `undefined` if there is none. */
 export function readNote(nonce: string): Note | undefined {
-  const at = nonce.indexOf(knows)
+  const at = nonce.indexOf(KNOWS)
   if (at < 0) return undefined
-  const [life = '', from, upTo, age] = nonce.slice(at + knows.length).split(':')
+  const [life = '', from, upTo, age] = nonce.slice(at + KNOWS.length).split(':')
   return { life, from: Number(from), upTo: Number(upTo), age: Number(age) }
 }

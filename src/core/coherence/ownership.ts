@@ -3,20 +3,20 @@ import { type Logger, notify } from '../logger.js'
 import { shown } from '../option-checks.js'
 import type { RedisPort } from '../tiers/redis-client.js'
 import type { RedisTier } from '../tiers/redis-tier.js'
-import { readFunction, Script } from '../tiers/script.js'
+import { READ_FUNCTION, Script } from '../tiers/script.js'
 import { applicationName, applicationTag } from './application.js'
 import type { CoherenceParts } from './coherence-parts.js'
 import { entryLabel } from './entry-label.js'
 import { ownName } from './names.js'
 
 /** How long an application that stores nothing counts as the owner of its database, in ms. */
-const ownedFor = 3_600_000
+const OWNED_FOR = 3_600_000
 /** Time between two claims of one process, and after a claim that failed, in ms. */
-const claimPeriod = 600_000
-const retryPause = 10_000
+const CLAIM_PERIOD = 600_000
+const RETRY_PAUSE = 10_000
 
 /** Claims the database for this application. Returns the owner if it is another application. ARGV: tag and name, ms. */
-const claimScript = new Script(`${readFunction}
+const claimScript = new Script(`${READ_FUNCTION}
 local owner = read(redis.pcall('GET', KEYS[1]))
 if type(owner) == 'string' and owner ~= ARGV[1] then return owner end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -75,17 +75,17 @@ export class Ownership {
    */
   stored(): void {
     if (this.#name === undefined || this.#clock.monotonic() < this.#claimAt) return
-    this.#claimAt = this.#clock.monotonic() + claimPeriod
+    this.#claimAt = this.#clock.monotonic() + CLAIM_PERIOD
     const owner = `${applicationTag(this.#name)} ${this.#name}`
     this.#tier
-      .run(() => claimScript.run(this.#port, [this.#key], [owner, String(ownedFor)]), 'store')
+      .run(() => claimScript.run(this.#port, [this.#key], [owner, String(OWNED_FOR)]), 'store')
       .then(
         (other) => {
           const [, tag = '', name = ''] = /^([0-9a-f]{12}) (.+)$/s.exec(String(other)) ?? []
           if (tag !== '') this.#meet(name)
         },
         () => {
-          this.#claimAt = this.#clock.monotonic() + retryPause
+          this.#claimAt = this.#clock.monotonic() + RETRY_PAUSE
         },
       )
   }

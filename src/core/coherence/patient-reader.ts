@@ -12,10 +12,10 @@ export interface LogReader {
 }
 
 /** How often a page is asked for; the reply to an earlier attempt may still be on its way, before that to a later one. */
-const mostAttempts = 5
+const MOST_ATTEMPTS = 5
 /** The smallest and the largest page, in relation to the usual size. */
-const smallestShare = 1 / 16
-const largestShare = 3
+const SMALLEST_SHARE = 1 / 16
+const LARGEST_SHARE = 3
 
 /**
  * Reads the log in pages that arrive within the deadline of a command: one that comes too late is asked for again in a
@@ -30,13 +30,13 @@ export function patientReader(tier: RedisTier, log: SharedLog, clock: Clock): Lo
       try {
         const found = await tier.probe(() => page(share))
         const isQuick = clock.monotonic() - askedAt < tier.deadline / 2
-        if (isQuick) share = Math.min(largestShare, 1.5 * share)
+        if (isQuick) share = Math.min(LARGEST_SHARE, 1.5 * share)
         else if (share < 1) share = Math.min(1, 1.1 * share)
         return found
       } catch (thrown) {
         const isLate = thrown instanceof CacheError && thrown.code === 'redis-timeout'
-        if (!isLate || attempt === mostAttempts) throw thrown
-        share = Math.max(smallestShare, share / 4)
+        if (!isLate || attempt === MOST_ATTEMPTS) throw thrown
+        share = Math.max(SMALLEST_SHARE, share / 4)
       }
     }
   }

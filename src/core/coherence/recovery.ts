@@ -24,10 +24,10 @@ export interface RecoveryDuties {
 }
 
 /** Ends the name of a life of the log that was begun because its history had changed, not because it was missing. */
-const repaired = 'r'
+const REPAIRED = 'r'
 
 /** How many times recovery begins a new life of the log if the previous one is not reliable either. */
-const mostLives = 3
+const MOST_LIVES = 3
 
 /**
  * Performs the steps required before Redis is used, at the start and after every outage: opens the log; checks whether
@@ -102,10 +102,10 @@ export class Recovery {
   /** Opens the log, and begins a new life of it if it has lost records that this process knows. */
   async #openTrusted(known: Head | undefined): Promise<LogState> {
     let name: string | undefined
-    for (let lives = 0; lives < mostLives; lives++) {
+    for (let lives = 0; lives < MOST_LIVES; lives++) {
       const state = await this.#open()
       // One begun just now is new, even if positions had to start over in it.
-      if (known === undefined || state.head.incarnation === `${name}${repaired}`) return state
+      if (known === undefined || state.head.incarnation === `${name}${REPAIRED}`) return state
       if (await this.#isTrusted(known, state)) return state
       const next = newName()
       name = next
@@ -192,7 +192,7 @@ export class Recovery {
   /** Whether this life of the log began because the same server was emptied. */
   #wasFlushed({ head, runId }: LogState): boolean {
     const isSameServer = runId === '' || this.#runId === '' ? !this.#wasBroken : runId === this.#runId
-    return isSameServer && !head.incarnation.endsWith(repaired)
+    return isSameServer && !head.incarnation.endsWith(REPAIRED)
   }
 }
 

@@ -16,11 +16,11 @@ interface Recovered {
 }
 
 /** For how long Redis must have been usable, in ms, before another loss is logged at once. */
-const calm = 5_000
+const CALM = 5_000
 /** A loss that follows another one sooner is logged if it lasts for so long, in ms; the second value once they were called a series. */
-const noticeable = [1_000, 10_000] as const
+const NOTICEABLE = [1_000, 10_000] as const
 /** So many such losses are a series, which is logged once. */
-const series = 3
+const SERIES = 3
 
 /** Where lines go, and by which clock they come. */
 interface ReportSettings {
@@ -68,18 +68,18 @@ export class RedisReports {
    */
   lost(cause: Error | undefined): void {
     const loss = ++this.#losses
-    if (this.#clock.monotonic() - this.#recoveredAt >= calm) {
+    if (this.#clock.monotonic() - this.#recoveredAt >= CALM) {
       this.#sayLoss(cause)
       return
     }
-    if (++this.#again === series) {
+    if (++this.#again === SERIES) {
       const details = { losses: this.#again, ...detailsOf(cause) }
       this.#logger?.warn(details, 'fallback-cache: Redis is lost again and again, memory answers each time')
     }
     const sayIfLost = (): void => {
       if (loss === this.#losses && loss !== this.#recovered) this.#sayLoss(this.#duties.cause() ?? cause)
     }
-    this.#duties.later(sayIfLost, noticeable[this.#again < series ? 0 : 1])
+    this.#duties.later(sayIfLost, NOTICEABLE[this.#again < SERIES ? 0 : 1])
   }
 
   /** Reports that Redis has not been usable since the start: a wrong address or password must be visible without a logger. */
@@ -118,7 +118,7 @@ export class RedisReports {
     this.#recovered = this.#losses
     this.#events.tell('recovery', details)
     const last = this.#losses
-    if (this.#again > 0) this.#duties.later(() => this.#endSeries(last), calm)
+    if (this.#again > 0) this.#duties.later(() => this.#endSeries(last), CALM)
   }
 
   /** Reports that no other loss has followed the last one of a series. */
@@ -126,7 +126,7 @@ export class RedisReports {
     if (last !== this.#losses || this.#again === 0) return
     const losses = this.#again
     this.#again = 0
-    if (losses < series) return
+    if (losses < SERIES) return
     this.#logger?.info({ losses }, 'fallback-cache: Redis is trusted, and has not been lost again')
   }
 

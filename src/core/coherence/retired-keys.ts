@@ -50,13 +50,13 @@ export interface Settlement {
 }
 
 /** Maximum number of records; each takes less than 700 bytes. */
-const maxRecords = 8_192
+const MAX_RECORDS = 8_192
 /** Maximum length of a name; longer ones are replaced by their digest. */
-const longestName = 256
+const LONGEST_NAME = 256
 /** Maximum number of older tombstone ids in a record. */
-const mostOlder = 4
+const MOST_OLDER = 4
 /** Number of slots for folded records. */
-const foldSlots = 16_384
+const FOLD_SLOTS = 16_384
 
 /**
  * Remembers the keys that unsafe requests have retired recently (RFC 9111, section 4.4).
@@ -96,7 +96,7 @@ export class RetiredKeys {
     // The newest one comes last.
     if (known !== undefined) this.#records.delete(name)
     this.#records.set(name, { ...record, settledAt: record.sequence, until: this.#now() + this.#keptFor, older })
-    if (this.#records.size <= maxRecords) return
+    if (this.#records.size <= MAX_RECORDS) return
     for (const [oldest, { sequence }] of this.#records) {
       this.#fold(oldest, sequence)
       return
@@ -236,13 +236,13 @@ export class RetiredKeys {
   }
 
   stats(): RetiredStats {
-    return { records: this.#records.size, maxRecords, folds: this.#folds }
+    return { records: this.#records.size, maxRecords: MAX_RECORDS, folds: this.#folds }
   }
 
   #fold(name: string, sequence: number): void {
     this.#records.delete(name)
     this.#folds++
-    this.#folded ??= new Float64Array(foldSlots)
+    this.#folded ??= new Float64Array(FOLD_SLOTS)
     const slot = this.#slotOf(name)
     if (sequence > (this.#folded[slot] ?? 0)) this.#folded[slot] = sequence
   }
@@ -250,13 +250,13 @@ export class RetiredKeys {
   #slotOf(name: string): number {
     let hash = this.#seed
     for (let index = 0; index < name.length; index++) hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193)
-    return ((hash ^ (hash >>> 15)) >>> 0) % foldSlots
+    return ((hash ^ (hash >>> 15)) >>> 0) % FOLD_SLOTS
   }
 }
 
 function withOlder(id: string, older: string): string {
   if (id === '' || older.includes(id)) return older
-  return older === '' ? id : [id, ...older.split(' ', mostOlder - 1)].join(' ')
+  return older === '' ? id : [id, ...older.split(' ', MOST_OLDER - 1)].join(' ')
 }
 
 /** If its tombstone may not be in Redis, values under derived keys must be recomputed. */
@@ -266,7 +266,7 @@ function release(record: Retired): void {
 }
 
 function nameOf(key: string): string {
-  return key.length <= longestName ? key : `#${createHash('sha256').update(key).digest('base64url')}`
+  return key.length <= LONGEST_NAME ? key : `#${createHash('sha256').update(key).digest('base64url')}`
 }
 
 function isDigest(name: string): boolean {

@@ -10,19 +10,19 @@ import type { SharedParts } from './shared-parts.js'
 import { newTombstoneId } from './tombstones.js'
 
 /** Maximum number of tombstones sent together. */
-const atOnce = 64
+const AT_ONCE = 64
 /** Maximum number of tombstones sent for one request. */
-const mostOfOne = 256
+const MOST_OF_ONE = 256
 /** Maximum size of keys that wait for Redis, in bytes; beyond it, the oldest are given up. */
-const maxUnsentBytes = 262_144
+const MAX_UNSENT_BYTES = 262_144
 /** Maximum number of tombstones sent again to a Redis that may have lost them. */
-const mostRepeated = 1_000
+const MOST_REPEATED = 1_000
 /** Maximum size of keys, in bytes, that this process adds to Redis for tombstones only, within the lifetime of one. */
-const maxAddedBytes = 1_048_576
+const MAX_ADDED_BYTES = 1_048_576
 /** Lifetime of a tombstone in addition to the longest handler time, in ms. */
-const retiredGrace = 5_000
+const RETIRED_GRACE = 5_000
 /** Pause before tombstones that could not be sent are tried again, in ms. */
-const pause = 1_000
+const PAUSE = 1_000
 
 /** Usage of the memory that unsafe requests fill. */
 export interface RetirementStats extends RetiredStats {
@@ -88,7 +88,7 @@ export class Retirement {
   async send(tombstones: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Entry>> {
     await this.#connection.waitForStart()
     const all = Array.from(tombstones, ([key, id]) => [key, { id, occasion: 'at once' }] as const)
-    for (const [key, { id }] of all.splice(mostOfOne)) this.#mirror.retired.giveUp(key, id)
+    for (const [key, { id }] of all.splice(MOST_OF_ONE)) this.#mirror.retired.giveUp(key, id)
     if (!this.#connection.isConnected) {
       this.#connection.noteUnavailable()
       for (const [key, { id }] of all) this.#keep(key, { id, occasion: 'late' })
@@ -107,7 +107,7 @@ export class Retirement {
   resume(): void {
     const { incarnation } = this.#coherence.stamp
     if (this.#incarnation !== undefined && this.#incarnation !== incarnation) {
-      for (const [key, id] of this.#mirror.retired.unsettle(mostRepeated)) {
+      for (const [key, id] of this.#mirror.retired.unsettle(MOST_REPEATED)) {
         if (!this.#unsent.has(key)) this.#keep(key, { id, occasion: 'again' })
       }
     }
@@ -120,9 +120,9 @@ export class Retirement {
     return {
       ...retired.stats(),
       unsentBytes: this.#unsentBytes,
-      maxUnsentBytes,
+      maxUnsentBytes: MAX_UNSENT_BYTES,
       addedBytes: this.#addedBytes,
-      maxAddedBytes,
+      maxAddedBytes: MAX_ADDED_BYTES,
     }
   }
 
@@ -132,14 +132,14 @@ export class Retirement {
     this.#coherence.later(() => {
       this.#isPlanned = false
       void this.#sendUnsent()
-    }, pause)
+    }, PAUSE)
   }
 
   async #sendUnsent(): Promise<void> {
     if (this.#isResuming) return
     this.#isResuming = true
     while (this.#unsent.size > 0 && this.#connection.isConnected) {
-      const some = [...this.#unsent].slice(-atOnce)
+      const some = [...this.#unsent].slice(-AT_ONCE)
       for (const [key] of some) this.#drop(key)
       await this.#leave(some)
       if (some.some(([key]) => this.#unsent.has(key))) break
@@ -183,7 +183,7 @@ export class Retirement {
       this.#addedBytes = 0
     }
     const bytes = bytesOf(key)
-    if (this.#addedBytes + bytes > maxAddedBytes) return false
+    if (this.#addedBytes + bytes > MAX_ADDED_BYTES) return false
     this.#addedBytes += bytes
     return true
   }
@@ -193,7 +193,7 @@ export class Retirement {
     this.#unsent.set(key, unsent)
     this.#unsentBytes += bytesOf(key)
     for (const [oldest, { id }] of this.#unsent) {
-      if (this.#unsentBytes <= maxUnsentBytes) return
+      if (this.#unsentBytes <= MAX_UNSENT_BYTES) return
       this.#drop(oldest)
       this.#mirror.retired.giveUp(oldest, id)
     }
@@ -206,7 +206,7 @@ export class Retirement {
 
 /** How long the tombstone of a request rejects late results, in ms. */
 export function tombstoneLifetime({ maxHandlerTime }: { readonly maxHandlerTime: number }): number {
-  return maxHandlerTime + retiredGrace
+  return maxHandlerTime + RETIRED_GRACE
 }
 
 function bodilessOf(existed: readonly (readonly [string, Buffer])[]): ReadonlyMap<string, Entry> {

@@ -29,7 +29,7 @@ export interface Writing {
   readonly after?: { readonly id: string; readonly older: string } | undefined
 }
 
-const none = { id: '', older: '' }
+const NONE = { id: '', older: '' }
 
 /**
  * The result of a write: written, with the number of the change if changes are counted; not written because there is
@@ -107,7 +107,7 @@ export class SharedEntries {
   }
 
   /** Stores a frame, unless there is a newer one, or the log contains a record of its key after `applied`. */
-  async write(key: string, frame: Buffer, { ttl, stamp, applied, late, after = none }: Writing): Promise<Written> {
+  async write(key: string, frame: Buffer, { ttl, stamp, applied, late, after = NONE }: Writing): Promise<Written> {
     const args = [frame, String(Math.max(1, Math.ceil(ttl))), stamp.incarnation, String(stamp.position)]
     args.push(String(late?.storedAt ?? ''), String(late?.goodFrom ?? 0), after.id)
     const ticket = this.#ticket()

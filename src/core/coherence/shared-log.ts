@@ -1,10 +1,10 @@
 import { CacheError } from '../errors.js'
 import { shown } from '../option-checks.js'
-import { highestPosition } from '../stamp.js'
+import { HIGHEST_POSITION } from '../stamp.js'
 import type { RedisArgument, RedisPort } from '../tiers/redis-client.js'
 import { tombstoneFrame } from '../tiers/wire-frame.js'
 import { type Cover, coverText, hardText, parseCover } from './cover.js'
-import { type Head, parseHead, protocol } from './head.js'
+import { type Head, PROTOCOL, parseHead } from './head.js'
 import {
   appendScript,
   marksScript,
@@ -15,7 +15,7 @@ import {
   vouchScript,
 } from './log-scripts.js'
 import { entryName, ownName } from './names.js'
-import { tombstoneGrace } from './tombstones.js'
+import { TOMBSTONE_GRACE } from './tombstones.js'
 
 /** One invalidation in the log. */
 export interface LogRecord {
@@ -59,20 +59,20 @@ export type Appended =
   | { readonly appended: false }
 
 /** Approximate maximum number of records in the stream; a process that is further behind starts over. */
-const longestLog = 12_000
+const LONGEST_LOG = 12_000
 /** Maximum number of prefixes and tags kept for new processes; beyond it, the oldest are folded into the floor. */
-const mostMarks = 10_000
+const MOST_MARKS = 10_000
 /**
  * Maximum bytes of records and of marks per reply, so that it arrives within the deadline of a command even over a slow
  * link. A reply has at least more marks than one record has covers, so that a page ends after all marks with the same
  * position.
  */
-const pageBytes = 24 * 1024
-const bytesOfMarks = 48 * 1024
-const fewestMarksAtOnce = 81
-const mostMarksAtOnce = 500
+const PAGE_BYTES = 24 * 1024
+const BYTES_OF_MARKS = 48 * 1024
+const FEWEST_MARKS_AT_ONCE = 81
+const MOST_MARKS_AT_ONCE = 500
 /** How long a process counts as present for processes of another protocol after its last command, in ms. */
-const presentFor = 60_000
+const PRESENT_FOR = 60_000
 
 /**
  * Reads and writes the shared log of invalidations in Redis: a stream of records, a head that marks its end, and, for
@@ -95,7 +95,7 @@ export class SharedLog {
     this.headKey = ownName(keyPrefix, 'head')
     this.#logKey = ownName(keyPrefix, 'log')
     this.#marksKey = ownName(keyPrefix, 'marks')
-    this.#tombstoneTtl = Math.ceil(maxHandlerTime) + tombstoneGrace
+    this.#tombstoneTtl = Math.ceil(maxHandlerTime) + TOMBSTONE_GRACE
   }
 
   /**
@@ -104,7 +104,7 @@ export class SharedLog {
    * @throws CacheError `log-version` while processes of another protocol use the log
    */
   async open(incarnation: string, seen: number, nonce: string): Promise<LogState> {
-    const args = [incarnation, String(seen), nonce, String(presentFor), this.#presenceKey('')]
+    const args = [incarnation, String(seen), nonce, String(PRESENT_FOR), this.#presenceKey('')]
     const [what, head, oldest, run, policy, time] = list(await openScript.run(this.#port, this.#ownKeys(), args))
     if (text(what) === 'other') throw otherProtocol(text(head))
     return {
@@ -126,7 +126,7 @@ export class SharedLog {
 
   /** Whether all keys of the log exist and match each other. The check also prevents their eviction as unused. */
   async isWhole(incarnation: string): Promise<boolean> {
-    const reply = await vouchScript.run(this.#port, this.#ownKeys(), [incarnation, String(presentFor)])
+    const reply = await vouchScript.run(this.#port, this.#ownKeys(), [incarnation, String(PRESENT_FOR)])
     return Number(reply) === 1
   }
 
@@ -140,7 +140,7 @@ export class SharedLog {
     share = 1,
   ): Promise<{ readonly marks: readonly CoverMark[]; readonly hasMore: boolean }> {
     // Uses a script, because its reply has the same form in both Redis protocols.
-    const args = [position, mostMarksAtOnce, fewestMarksAtOnce, bytesOfMarks * share].map(String)
+    const args = [position, MOST_MARKS_AT_ONCE, FEWEST_MARKS_AT_ONCE, BYTES_OF_MARKS * share].map(String)
     const [more, flat] = list(await marksScript.run(this.#port, [this.#marksKey], args))
     const marks = readMarks(list(flat)).filter(({ text }) => !text.startsWith('='))
     return { marks: marks.map(toMark), hasMore: Number(more) === 1 }
@@ -161,7 +161,7 @@ export class SharedLog {
     const lasting = covers.filter(({ kind }) => kind !== 'key').map(coverText)
     const keys: [string, ...string[]] = [...this.keys, ...(this.#port.isCluster ? [] : entryKeys)]
     const args: RedisArgument[] = [incarnation, String(seen), nonce, JSON.stringify(texts)]
-    args.push(String(longestLog), String(mostMarks), String(this.#tombstoneTtl), softTexts, ...lasting)
+    args.push(String(LONGEST_LOG), String(MOST_MARKS), String(this.#tombstoneTtl), softTexts, ...lasting)
     const [appended, previous, now, existed] = list(await appendScript.run(this.#port, keys, args))
     if (Number(appended) !== 1) return { appended: false }
     const head = parseHead(text(now))
@@ -175,11 +175,11 @@ export class SharedLog {
    * @param share - the part of the usual size that the reply may have
    */
   async since(from: number, count: number, share = 1): Promise<LogPage> {
-    const args = [from, count, pageBytes * share].map(String)
+    const args = [from, count, PAGE_BYTES * share].map(String)
     const [more, records, left] = list(await pageScript.run(this.#port, [this.#logKey], args))
     return {
       records: list(records).map(readRecord),
-      bytes: pageBytes * share - Number(left),
+      bytes: PAGE_BYTES * share - Number(left),
       hasMore: Number(more) === 1,
     }
   }
@@ -195,7 +195,7 @@ export class SharedLog {
   }
 
   #ownKeys(): [string, ...string[]] {
-    return [...this.keys, this.#presenceKey(protocol)]
+    return [...this.keys, this.#presenceKey(PROTOCOL)]
   }
 
   /** The key that indicates the presence of a process with a protocol version. */
@@ -207,7 +207,7 @@ export class SharedLog {
 function otherProtocol(other: string): CacheError {
   return new CacheError(
     'log-version',
-    `Redis is in use by a version of fallback-cache with protocol ${shown(other)}, and this one has ${protocol}: ` +
+    `Redis is in use by a version of fallback-cache with protocol ${shown(other)}, and this one has ${PROTOCOL}: ` +
       'give one of them another keyPrefix, or stop the other, whose place is taken over a minute later',
   )
 }
@@ -215,7 +215,7 @@ function otherProtocol(other: string): CacheError {
 /**
  * Reads a record; one that no version of this package has written covers everything.
  *
- * @throws CacheError `log-broken` if its position is above {@link highestPosition}: the log begins a new life then
+ * @throws CacheError `log-broken` if its position is above {@link HIGHEST_POSITION}: the log begins a new life then
  */
 function readRecord(item: unknown): LogRecord {
   const [id, fields] = list(item)
@@ -225,7 +225,7 @@ function readRecord(item: unknown): LogRecord {
     return at < 0 ? undefined : pairs[at + 1]
   }
   const position = Number(text(id).split('-')[0])
-  if (position > highestPosition)
+  if (position > HIGHEST_POSITION)
     throw new CacheError('log-broken', 'a record of the invalidation log is in the far future')
   return {
     position,

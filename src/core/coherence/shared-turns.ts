@@ -20,17 +20,17 @@ export interface Waiting<Found> {
 }
 
 /** Time between checks while waiting, in ms; doubled up to the longest. */
-const firstPause = 5
-const longestPause = 100
+const FIRST_PAUSE = 5
+const LONGEST_PAUSE = 100
 
 /**
  * Maximum duration of a turn in leases: how long its holder renews it, and others wait for it. It is shorter if
  * `maxHandlerTime` is, because a later result is not stored.
  */
-const believed = 10
+const BELIEVED = 10
 
 /** After a result that was not stored, requests for its key do not wait for each other for this long, in ms. */
-const openFor = 1000
+const OPEN_FOR = 1000
 
 /**
  * Returns 1 if the turn is taken, 2 if no turn is needed, or the current holder. ARGV[3]: a holder whose turn is void.
@@ -77,7 +77,7 @@ export class SharedTurns {
     this.#clock = clock
     this.#keyPrefix = keyPrefix
     this.#lease = singleFlightLease
-    this.#longest = Math.min(believed * singleFlightLease, maxHandlerTime)
+    this.#longest = Math.min(BELIEVED * singleFlightLease, maxHandlerTime)
   }
 
   /**
@@ -92,12 +92,12 @@ export class SharedTurns {
     let voided = ''
     // A holder renews its lease while it works, but others wait for it only for a limited time.
     const until = this.#clock.monotonic() + Math.min(patience, this.#longest)
-    for (let wait = firstPause; this.#clock.monotonic() < until; wait = Math.min(2 * wait, longestPause)) {
+    for (let wait = FIRST_PAUSE; this.#clock.monotonic() < until; wait = Math.min(2 * wait, LONGEST_PAUSE)) {
       const taken = await this.#ask(name, holder, voided)
       if (Number(taken) === 1) {
         const end = this.#hold(name, holder)
         // The value may have been stored between the last lookup and the end of the other process's turn.
-        const found = wait > firstPause ? await look() : undefined
+        const found = wait > FIRST_PAUSE ? await look() : undefined
         if (found === undefined) return { end }
         end(true)
         return { found }
@@ -120,7 +120,7 @@ export class SharedTurns {
     const until = this.#clock.monotonic() + this.#longest
     const end = (stored: boolean): void => {
       this.#clock.clearTimer(timer)
-      const args = [holder, stored ? '1' : '0', String(openFor)]
+      const args = [holder, stored ? '1' : '0', String(OPEN_FOR)]
       this.#tier.run(() => endScript.run(this.#port, [name], args), 'single flight').catch(() => {})
     }
     const renew = (): void => {

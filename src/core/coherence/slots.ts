@@ -24,7 +24,7 @@ export interface Slot extends NewestInvalidation {
 }
 
 /** Estimated overhead of a slot in bytes: objects, map nodes, order. */
-const slotOverhead = 160
+const SLOT_OVERHEAD = 160
 
 /**
  * The records of a mirror by what they cover: keys, prefixes and tags, each in the order of their renewal, with their
@@ -194,5 +194,5 @@ function newestIn({ sequence, soft }: Slot): number {
 }
 
 function slotBytes(name: string): number {
-  return slotOverhead + 2 * name.length
+  return SLOT_OVERHEAD + 2 * name.length
 }

@@ -5,11 +5,11 @@ import type { RedisPort } from '../tiers/redis-client.js'
 import { echoScript } from './log-scripts.js'
 
 /** How long a check may remain unanswered before the next one drops the connection, in ms. */
-const longestSilence = 2000
+const LONGEST_SILENCE = 2000
 
 /**
  * Checks whether the replies of Redis match the commands, by a script that returns a random text. If they do not match,
- * or no check was answered for {@link longestSilence}, the connection is dropped: a client may wait for ever on it.
+ * or no check was answered for {@link LONGEST_SILENCE}, the connection is dropped: a client may wait for ever on it.
  */
 export class StepCheck {
   readonly #port: RedisPort
@@ -44,7 +44,7 @@ export class StepCheck {
   /** Drops the connection if earlier checks on it are unanswered, so that the next one is sent on another. */
   dropIfSilent(): void {
     if (this.#unansweredSince === undefined) return
-    if (this.#clock.monotonic() - this.#unansweredSince >= longestSilence) this.drop()
+    if (this.#clock.monotonic() - this.#unansweredSince >= LONGEST_SILENCE) this.drop()
   }
 
   /** @throws CacheError `redis-out-of-step` if the reply does not contain this call's random text */

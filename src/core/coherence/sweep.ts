@@ -13,27 +13,27 @@ import { tombstoneLifetime } from './retirement.js'
 import type { SharedParts } from './shared-parts.js'
 
 /** Number of keys per reply; number of keys of a page read concurrently; pause between pages in ms. */
-const pageSize = 200
-const atOnce = 25
-const pause = 10
+const PAGE_SIZE = 200
+const AT_ONCE = 25
+const PAUSE = 10
 
 /**
  * Lease of a sweeping process, in ms: a process that died blocks others for this long. It is renewed three times as
  * often.
  */
-const leaseTime = 10_000
+const LEASE_TIME = 10_000
 
 /**
  * Time until a sweep starts, and until it is repeated if another process sweeps or Redis fails, in ms; doubled up to
  * the longest.
  */
-const firstWait = 1000
-const longestWait = 5000
+const FIRST_WAIT = 1000
+const LONGEST_WAIT = 5000
 /** The same if Redis refuses a command, which it would refuse again. */
-const refusedWait = 60_000
+const REFUSED_WAIT = 60_000
 
 /** Number of bytes read of an entry: they contain its first line and, unless there are many, its tags. */
-const headBytes = 1024
+const HEAD_BYTES = 1024
 
 /**
  * Removes an entry. A request's tombstone remains, because it has the position of the entry it replaced; an entry
@@ -110,7 +110,7 @@ export class Sweep {
 
   /** Schedules a sweep; several invalidations share one. */
   soon(): void {
-    this.#plan(firstWait)
+    this.#plan(FIRST_WAIT)
   }
 
   /** Ends the running sweep so that another process can continue, waiting at most one second. Never rejects. */
@@ -133,12 +133,12 @@ export class Sweep {
   }
 
   async #try(wait: number): Promise<void> {
-    let next = Math.min(2 * wait, longestWait)
+    let next = Math.min(2 * wait, LONGEST_WAIT)
     try {
       if (await this.#sweep()) return
     } catch (thrown) {
       // Tried again in any case: until a sweep has worked, the refusal is told as going on.
-      if (thrown instanceof CacheError && thrown.code === 'redis-reply') next = refusedWait
+      if (thrown instanceof CacheError && thrown.code === 'redis-reply') next = REFUSED_WAIT
     }
     this.#plan(next)
   }
@@ -157,15 +157,15 @@ export class Sweep {
     let renewedAt = this.#clock.monotonic()
     for (let cursor: string | undefined; ; ) {
       const from = cursor
-      const page = await this.#connection.tier.run(() => this.#port.scan(this.#keyPrefix, pageSize, from), 'sweep')
+      const page = await this.#connection.tier.run(() => this.#port.scan(this.#keyPrefix, PAGE_SIZE, from), 'sweep')
       const { keys } = page
       cursor = page.cursor
-      for (let at = 0; at < keys.length; at += atOnce) {
+      for (let at = 0; at < keys.length; at += AT_ONCE) {
         if (this.#stopped || !this.#connection.isConnected) return false
-        await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#look(key)))
+        await Promise.all(keys.slice(at, at + AT_ONCE).map((key) => this.#look(key)))
       }
       const now = this.#clock.monotonic()
-      if (now - renewedAt > leaseTime / 3) {
+      if (now - renewedAt > LEASE_TIME / 3) {
         if (!(await this.#take())) return false
         renewedAt = now
       }
@@ -178,13 +178,13 @@ export class Sweep {
   #pause(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve
-      this.#coherence.later(resolve, pause)
+      this.#coherence.later(resolve, PAUSE)
     })
   }
 
   /** Takes or renews the lease; false if another process has it. */
   async #take(): Promise<boolean> {
-    return Number(await this.#run(takeScript, String(leaseTime))) === 1
+    return Number(await this.#run(takeScript, String(LEASE_TIME))) === 1
   }
 
   /** Runs a script on the lease of this process. */
@@ -217,7 +217,7 @@ export class Sweep {
   /** The first bytes of a key; `undefined` if it has another type, and so does not belong to the cache. */
   async #begin(name: string): Promise<unknown> {
     try {
-      return await this.#port.send(name, ['GETRANGE', name, '0', String(headBytes - 1)])
+      return await this.#port.send(name, ['GETRANGE', name, '0', String(HEAD_BYTES - 1)])
     } catch (thrown) {
       if (thrown instanceof Error && thrown.message.startsWith('WRONGTYPE')) return undefined
       throw thrown

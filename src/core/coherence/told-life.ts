@@ -1,6 +1,6 @@
 import type { KnownRecord } from './knowledge.js'
 import type { MetNote, Origin } from './met-notes.js'
-import { type Note, noLife } from './nonces.js'
+import { NO_LIFE, type Note } from './nonces.js'
 
 /**
  * Determines what a life of the log was told about the previous one, and which records a process has to add.
@@ -37,10 +37,10 @@ export class ToldLife {
    */
   needsEverything(now: number): boolean {
     const { life, from, upTo, age, leftAt } = this.#origin
-    if (life === noLife || upTo === 0) return false
+    if (life === NO_LIFE || upTo === 0) return false
     if (this.#toldUpTo === 0 && this.#best !== undefined && this.#best.upTo < Math.min(from, upTo)) return true
     return this.#others.some((note) => {
-      if (note.life !== noLife) return true
+      if (note.life !== NO_LIFE) return true
       // A process without a former life has made all its entries since it started.
       return this.#toldUpTo === 0 && from > 0 && age + now - leftAt <= note.age + note.writtenAgo + now - note.metAt
     })

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
  * tombstone is a short value that replaces an invalidated entry in Redis: the result of a handler that started before
  * the invalidation is not stored over it.
  */
-export const tombstoneGrace = 60_000
+export const TOMBSTONE_GRACE = 60_000
 
 /** A random id for a tombstone, by which processes recognize one that they have read before. */
 export function newTombstoneId(): string {

@@ -3,17 +3,17 @@ import type { Coherence } from './coherence.js'
 import type { RedisConnection } from './redis-connection.js'
 
 /** Maximum number of concurrent writes to Redis, so that recovery does not overload it. */
-const atOnce = 16
+const AT_ONCE = 16
 
 /** Pause before failed writes are repeated, in ms; doubled up to the longest while Redis accepts nothing. */
-const firstPause = 1000
-const longestPause = 60_000
+const FIRST_PAUSE = 1000
+const LONGEST_PAUSE = 60_000
 
 /**
  * Number of keys remembered, in addition to twice the number of entries in memory, before keys that memory no longer
  * holds are dropped.
  */
-const roomForFailed = 1024
+const ROOM_FOR_FAILED = 1024
 
 /**
  * Writes entries that only memory has to Redis: all of them when Redis can be used again, and single ones whose writing
@@ -26,7 +26,7 @@ export class WriteBack {
   readonly #write: (key: string, slot: MemorySlot) => Promise<boolean>
   readonly #failed = new Set<string>()
   #run = 0
-  #pause = firstPause
+  #pause = FIRST_PAUSE
 
   /** @param write - sends one entry, if it is still valid; rejects if Redis fails */
   constructor(memory: MemoryTier, coherence: Coherence, write: (key: string, slot: MemorySlot) => Promise<boolean>) {
@@ -40,7 +40,7 @@ export class WriteBack {
   start(): number {
     const { incarnation } = this.#coherence.stamp
     this.#failed.clear()
-    this.#pause = firstPause
+    this.#pause = FIRST_PAUSE
     const keys = this.#memory.keys().filter((key) => this.#memory.peek(key)?.writtenIn !== incarnation)
     void this.#writeAll(keys.reverse(), ++this.#run)
     return keys.length
@@ -54,7 +54,7 @@ export class WriteBack {
   /** Schedules another attempt for an entry that could not be written although Redis can be used. */
   remember(key: string): void {
     const isFirst = this.#failed.size === 0
-    if (this.#failed.size >= roomForFailed + 2 * this.#memory.stats().entries) this.#dropEvicted()
+    if (this.#failed.size >= ROOM_FOR_FAILED + 2 * this.#memory.stats().entries) this.#dropEvicted()
     this.#failed.add(key)
     if (isFirst) this.#coherence.later(() => this.#retry(), this.#pause)
   }
@@ -71,14 +71,14 @@ export class WriteBack {
   #retry(): void {
     const keys = [...this.#failed]
     this.#failed.clear()
-    this.#pause = Math.min(2 * this.#pause, longestPause)
+    this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE)
     if (this.#connection.isConnected) void this.#writeAll(keys, this.#run)
   }
 
   async #writeAll(keys: readonly string[], run: number): Promise<void> {
-    for (let at = 0; at < keys.length; at += atOnce) {
+    for (let at = 0; at < keys.length; at += AT_ONCE) {
       if (run !== this.#run || !this.#connection.isConnected) return
-      await Promise.all(keys.slice(at, at + atOnce).map((key) => this.#writeOne(key)))
+      await Promise.all(keys.slice(at, at + AT_ONCE).map((key) => this.#writeOne(key)))
     }
   }
 
@@ -87,7 +87,7 @@ export class WriteBack {
     if (slot === undefined || slot.writtenIn === this.#coherence.stamp.incarnation) return
     try {
       await this.#write(key, slot)
-      this.#pause = firstPause
+      this.#pause = FIRST_PAUSE
     } catch {
       if (this.#connection.isConnected) this.remember(key)
     }

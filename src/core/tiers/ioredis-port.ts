@@ -18,7 +18,7 @@ export const OUT_OF_STEP = 'Command queue state error'
 /** The message of ioredis for an attempt to connect that was given up. */
 const CONNECTION_CLOSED = 'Connection is closed.'
 /** How long after such an attempt the next one begins, in ms. */
-const pauseBeforeRevival = 100
+const PAUSE_BEFORE_REVIVAL = 100
 
 /** Extra state of a client that this package created itself. */
 export interface Owned {
@@ -156,7 +156,7 @@ export class IoredisPort implements RedisPort {
   /** Connects a client again that has ended by itself. */
   async #revive(): Promise<void> {
     this.#isReviving = true
-    await soon(pauseBeforeRevival)
+    await soon(PAUSE_BEFORE_REVIVAL)
     this.#isReviving = false
     if (!this.#isClosed && this.#client.status === 'end') this.#client.connect().catch(ignore)
   }

@@ -3,8 +3,8 @@ import { asError } from '../errors.js'
 import type { RedisArgument, RedisPort, ScanPage } from './redis-client.js'
 
 /** How long requests wait for code that is being loaded, in ms: once, when a process starts. */
-const longestLoading = 1_000
-const loadingSteps = 10
+const LONGEST_LOADING = 1_000
+const LOADING_STEPS = 10
 
 /**
  * Waits for code that is being loaded, at most one second. A time in which the event loop is blocked, as by a program
@@ -16,8 +16,8 @@ export async function untilLoaded(clock: Clock, loading: Promise<unknown>): Prom
     isLoading = false
   }
   loading.then(settle, settle)
-  for (let step = 0; isLoading && step < loadingSteps; step++) {
-    await settledWithin(clock, loading, longestLoading / loadingSteps)
+  for (let step = 0; isLoading && step < LOADING_STEPS; step++) {
+    await settledWithin(clock, loading, LONGEST_LOADING / LOADING_STEPS)
   }
 }
 

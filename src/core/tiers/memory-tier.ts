@@ -140,13 +140,13 @@ export class MemoryTier {
 
 /** The memory an entry takes in this process, in bytes: content, key and bookkeeping. */
 export function entrySize(key: string, entry: Entry): number {
-  if (entry instanceof PackedEntry) return entry.length + key.length + packedOverhead
+  if (entry instanceof PackedEntry) return entry.length + key.length + PACKED_OVERHEAD
   const { tags, meta, body } = byteSizes(entry)
-  return body + 2 * (tags + meta) + key.length + ownOverhead
+  return body + 2 * (tags + meta) + key.length + OWN_OVERHEAD
 }
 
 /** Bytes for objects, map nodes and unused slab space of a packed entry; measured with 100,000 entries. */
-const packedOverhead = 380
+const PACKED_OVERHEAD = 380
 
 /** Bytes for the same, for an entry with a Buffer of its own. */
-const ownOverhead = 620
+const OWN_OVERHEAD = 620

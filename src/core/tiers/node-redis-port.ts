@@ -17,7 +17,7 @@ import { scanNode } from './scan-node.js'
 const asBuffers = { returnBuffers: true, typeMapping: { 36: Buffer } }
 
 /** How long a server may take to close a connection that was asked to end, in ms. */
-const longestQuit = 2000
+const LONGEST_QUIT = 2000
 
 /**
  * The {@link RedisPort} over a node-redis client, version 4, 5 or 6. The client belongs to the application: it is never
@@ -105,7 +105,7 @@ export class NodeRedisPort implements RedisPort {
   async #replaceUnless(lost: number): Promise<void> {
     const client = this.#client
     if (isNodeRedisCluster(client)) return
-    await pause(systemClock, longestQuit)
+    await pause(systemClock, LONGEST_QUIT)
     // One that is not ready is being made again by the client itself.
     if (this.#isClosed || this.#lost > lost || !client.isReady || !client.connect) return
     // Version 4 has no destroy; its disconnect does the same.

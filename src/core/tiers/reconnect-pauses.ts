@@ -7,26 +7,26 @@
  */
 export class ReconnectPauses {
   #attempts = 0
-  #longest = longestPause
+  #longest = LONGEST_PAUSE
 
   next(): number {
-    const pause = Math.min(firstPause * 2 ** Math.min(this.#attempts, 10), this.#longest)
+    const pause = Math.min(FIRST_PAUSE * 2 ** Math.min(this.#attempts, 10), this.#longest)
     this.#attempts++
     return pause + Math.floor(Math.random() * 100)
   }
 
   /** Raises the maximum delay: the server refused what a master would accept. */
   refused(): void {
-    this.#longest = longestAfterRefusal
+    this.#longest = LONGEST_AFTER_REFUSAL
   }
 
   /** Resets the delays: the connection is trusted. */
   settle(): void {
     this.#attempts = 0
-    this.#longest = longestPause
+    this.#longest = LONGEST_PAUSE
   }
 }
 
-const firstPause = 50
-const longestPause = 2_000
-const longestAfterRefusal = 5_000
+const FIRST_PAUSE = 50
+const LONGEST_PAUSE = 2_000
+const LONGEST_AFTER_REFUSAL = 5_000

@@ -15,17 +15,17 @@ export interface RedisRefusal {
 }
 
 /** A refusal ends after this many ms without a new one: close to its memory limit Redis refuses intermittently. */
-const quietFor = 2000
+const QUIET_FOR = 2000
 
 /**
  * Purposes for which no command may be sent for hours. A refusal of one of these also ends if there was no other one for a
  * minute, in ms.
  */
 const RARE: readonly Purpose[] = ['single flight', 'dashboard', 'invalidate once']
-const rareQuietFor = 60_000
+const RARE_QUIET_FOR = 60_000
 
 /** Maximum number of distinct codes counted; Redis scripts can produce any number of codes. */
-const mostCodes = 32
+const MOST_CODES = 32
 
 interface Active {
   readonly refusal: RedisRefusal
@@ -78,7 +78,7 @@ export class Refusals {
   count(error: Error): string {
     const counts = this.#counters.redisErrors
     const said = replyCode(error) ?? 'OTHER'
-    const code = said in counts || Object.keys(counts).length < mostCodes ? said : 'OTHER'
+    const code = said in counts || Object.keys(counts).length < MOST_CODES ? said : 'OTHER'
     counts[code] = (counts[code] ?? 0) + 1
     return code
   }
@@ -108,9 +108,9 @@ export class Refusals {
     if (purpose === 'read') this.#refusesReads = false
     const now = this.#clock.monotonic()
     for (const [code, active] of this.#active) {
-      if (now - active.lastAt < quietFor) continue
+      if (now - active.lastAt < QUIET_FOR) continue
       active.purposes.delete(purpose)
-      if (now - active.lastAt >= rareQuietFor) for (const rare of RARE) active.purposes.delete(rare)
+      if (now - active.lastAt >= RARE_QUIET_FOR) for (const rare of RARE) active.purposes.delete(rare)
       if (active.purposes.size > 0) continue
       this.#active.delete(code)
       this.#onEnd(active.refusal)

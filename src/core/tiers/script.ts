@@ -5,7 +5,7 @@ import type { RedisArgument, RedisPort } from './redis-client.js'
  * For the source of a script: the reply of a `redis.pcall` that reads. An error other than that of a key of another type
  * ends the script: a command that is refused does not say that a key is missing.
  */
-export const readFunction = `
+export const READ_FUNCTION = `
 local function read(reply)
   if type(reply) == 'table' and reply.err and not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply) end
   return reply

@@ -2,17 +2,17 @@ import { byteSizes, type Entry, entryWith } from '../entry.js'
 import { PackedEntry, type Slab } from './packed-entry.js'
 
 /** Larger entries (in bytes) get a Buffer of their own: the overhead of a Buffer is small compared with their size. */
-const largestPacked = 8 * 1024
+const LARGEST_PACKED = 8 * 1024
 
 /**
  * Slab size in bytes: as large as all slabs so far together, within these bounds, so that a small cache takes little
  * memory.
  */
-const smallestSlab = 64 * 1024
-const largestSlab = 1024 * 1024
+const SMALLEST_SLAB = 64 * 1024
+const LARGEST_SLAB = 1024 * 1024
 
 /** Fraction of all slab bytes that may be unused before a slab is compacted. */
-const tolerated = 0.15
+const TOLERATED = 0.15
 
 /**
  * Stores the content of small entries in a few large Buffers (slabs). One Buffer per entry would cost some hundred
@@ -42,7 +42,7 @@ export class Slabs {
     const sizes = byteSizes(entry)
     const { tags, meta } = sizes
     const length = tags + meta + sizes.body
-    if (length > largestPacked) return entryWith(entry, { body: ownBytes(entry.body) })
+    if (length > LARGEST_PACKED) return entryWith(entry, { body: ownBytes(entry.body) })
     const slab = this.#slabWith(length)
     const at = slab.used
     if (tags > 0) slab.bytes.write(JSON.stringify(entry.tags), at)
@@ -62,7 +62,7 @@ export class Slabs {
     slab.live -= length
     this.#dead += length
     if (slab.live === 0 && slab !== this.#newest) this.#drop(slab)
-    else if (this.#dead > smallestSlab && this.#dead > tolerated * this.#allocated) this.#emptyOne()
+    else if (this.#dead > SMALLEST_SLAB && this.#dead > TOLERATED * this.#allocated) this.#emptyOne()
   }
 
   /** Releases all entries, in a time that does not depend on their number. */
@@ -82,7 +82,7 @@ export class Slabs {
       newest.used = newest.bytes.length
       if (newest.live === 0) this.#drop(newest)
     }
-    const size = Math.min(Math.max(this.#allocated, smallestSlab), largestSlab)
+    const size = Math.min(Math.max(this.#allocated, SMALLEST_SLAB), LARGEST_SLAB)
     const slab: Slab = { bytes: Buffer.allocUnsafeSlow(size), used: 0, live: 0, entries: [] }
     this.#slabs.push(slab)
     this.#newest = slab

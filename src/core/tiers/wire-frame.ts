@@ -1,5 +1,5 @@
 import { byteSizes, type Entry, type NewEntry, readTags } from '../entry.js'
-import { highestPosition, type Stamp } from '../stamp.js'
+import { HIGHEST_POSITION, type Stamp } from '../stamp.js'
 import { PackedEntry } from './packed-entry.js'
 
 /** Where and when an entry was stored, as its frame records it. */
@@ -18,10 +18,10 @@ export interface Framed extends Required<FrameOrigin> {
 }
 
 /** The first word of every frame. A later format gets another number, which this version reads as a miss. */
-export const frameMagic = 'fallback-cache/1'
+export const FRAME_MAGIC = 'fallback-cache/1'
 
 /** Maximum length of the first line in bytes: the magic, an incarnation, eight numbers. */
-const longestHead = 256
+const LONGEST_HEAD = 256
 
 /**
  * Encodes an entry as a frame: one readable line, then tags, meta and body unchanged.
@@ -65,7 +65,7 @@ function headOf(
   sizes: readonly number[],
 ): string {
   const end = `${label === undefined ? '' : ` =${label}`}${after === undefined ? '' : ` +${after}`}${id === undefined ? '' : ` ${id}`}\n`
-  return `${frameMagic} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}${end}`
+  return `${FRAME_MAGIC} ${incarnation} ${position} ${storedAt} ${staleAt} ${deleteAt} ${sizes.join(' ')}${end}`
 }
 
 /**
@@ -83,7 +83,7 @@ export function frameStart(entry: Entry, origin: FrameOrigin): Buffer {
  * position.
  */
 export function tombstoneFrame(stamp: Stamp): string {
-  return `${frameMagic} ${stamp.incarnation} ${stamp.position} 0 0 0 0 0 0\n`
+  return `${FRAME_MAGIC} ${stamp.incarnation} ${stamp.position} 0 0 0 0 0 0\n`
 }
 
 /**
@@ -127,18 +127,18 @@ export interface FrameHead {
 }
 
 /** Numbers in the first line are plain decimal integers. */
-const headLine = new RegExp(
-  `^${frameMagic} ([^ ]+)${' (\\d{1,16})'.repeat(7)}(?: =([0-9a-z~]{1,32}))?(?: \\+([0-9a-z]{1,16}))?(?: ([0-9a-z]{1,16}))?$`,
+const HEAD_LINE = new RegExp(
+  `^${FRAME_MAGIC} ([^ ]+)${' (\\d{1,16})'.repeat(7)}(?: =([0-9a-z~]{1,32}))?(?: \\+([0-9a-z]{1,16}))?(?: ([0-9a-z]{1,16}))?$`,
 )
 
 /** Number of bytes of a frame that always contain its whole first line. */
-export const headBytes = longestHead
+export const HEAD_BYTES = LONGEST_HEAD
 
 /** Decodes the first line of a frame; returns `undefined` if the bytes are not a frame. */
 export function decodeHead(bytes: Buffer): FrameHead | undefined {
   const lineEnd = bytes.indexOf(0x0a)
-  if (lineEnd < 0 || lineEnd >= longestHead) return undefined
-  const words = headLine.exec(bytes.toString('latin1', 0, lineEnd))
+  if (lineEnd < 0 || lineEnd >= LONGEST_HEAD) return undefined
+  const words = HEAD_LINE.exec(bytes.toString('latin1', 0, lineEnd))
   const incarnation = words?.[1]
   if (words === null || incarnation === undefined) return undefined
   const position = Number(words[2])
@@ -148,7 +148,7 @@ export function decodeHead(bytes: Buffer): FrameHead | undefined {
   const tagBytes = Number(words[6])
   const metaBytes = Number(words[7])
   const bodyBytes = Number(words[8])
-  if (deleteAt < staleAt || position > highestPosition) return undefined
+  if (deleteAt < staleAt || position > HIGHEST_POSITION) return undefined
   if (Math.max(storedAt, deleteAt, tagBytes, metaBytes, bodyBytes) > Number.MAX_SAFE_INTEGER) return undefined
   const metaAt = lineEnd + 1 + tagBytes
   const bodyAt = metaAt + metaBytes

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { headAt, parseHead, protocol, readHead } from '../../../src/core/coherence/head.js'
+import { headAt, PROTOCOL, parseHead, readHead } from '../../../src/core/coherence/head.js'
 
-const text = `${protocol} 4be1c2a9d0f3r 1764000000000000 ab-1 10 1763000000000000 0c2ae8ef881c`
+const text = `${PROTOCOL} 4be1c2a9d0f3r 1764000000000000 ab-1 10 1763000000000000 0c2ae8ef881c`
 
 describe('readHead', () => {
   it('reads what the log says of itself', () => {
@@ -20,7 +20,7 @@ describe('readHead', () => {
   it('reads a head with fields of a later version, and keeps them', () => {
     const head = parseHead(`${text} later fields`)
     expect(headAt({ position: 2_000, nonce: 'cd-1' }, head).text).toBe(
-      `${protocol} 4be1c2a9d0f3r 2000 cd-1 10 1763000000000000 0c2ae8ef881c later fields`,
+      `${PROTOCOL} 4be1c2a9d0f3r 2000 cd-1 10 1763000000000000 0c2ae8ef881c later fields`,
     )
   })
 

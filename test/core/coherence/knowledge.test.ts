@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Knowledge } from '../../../src/core/coherence/knowledge.js'
-import { noLife } from '../../../src/core/coherence/nonces.js'
+import { NO_LIFE } from '../../../src/core/coherence/nonces.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 function newKnowledge({ maxBytes = 10_000, clock = new ManualClock() } = {}) {
@@ -13,7 +13,7 @@ function newKnowledge({ maxBytes = 10_000, clock = new ManualClock() } = {}) {
 describe('Knowledge', () => {
   it('is of no life until one is entered', () => {
     const { knowledge } = newKnowledge()
-    expect([knowledge.life, knowledge.from, knowledge.upTo]).toEqual([noLife, 0, 0])
+    expect([knowledge.life, knowledge.from, knowledge.upTo]).toEqual([NO_LIFE, 0, 0])
   })
 
   it('remembers records for a minute of traffic, and up to where it does not', () => {
@@ -95,6 +95,6 @@ describe('Knowledge', () => {
   it('has left no life before it has followed one', () => {
     const { knowledge } = newKnowledge()
     knowledge.enter('one', 0)
-    expect(knowledge.hasLeft(noLife)).toBe(false)
+    expect(knowledge.hasLeft(NO_LIFE)).toBe(false)
   })
 })

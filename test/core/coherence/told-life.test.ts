@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { decisive, type MetNote, mostNotes, type Origin } from '../../../src/core/coherence/met-notes.js'
-import { noLife } from '../../../src/core/coherence/nonces.js'
+import { decisive, type MetNote, MOST_NOTES, type Origin } from '../../../src/core/coherence/met-notes.js'
+import { NO_LIFE } from '../../../src/core/coherence/nonces.js'
 import { ToldLife } from '../../../src/core/coherence/told-life.js'
 
 const records = [30, 40, 50].map((position) => ({ position, nonce: `n${position}`, covers: [], learnedAt: 0 }))
@@ -60,16 +60,16 @@ describe('ToldLife', () => {
   })
 
   it('does not for a process that has started since', () => {
-    expect(told([note(noLife, 0, 0, 59_000)]).everything).toBe(false)
-    expect(told([note(noLife, 0, 0, 60_000)]).everything).toBe(true)
-    expect(told([note(noLife, 0, 0, 61_000)]).everything).toBe(true)
-    expect(told([{ ...note(noLife, 0, 0, 59_000), writtenAgo: 999 }]).everything).toBe(false)
-    expect(told([{ ...note(noLife, 0, 0, 59_000), writtenAgo: 1000 }]).everything).toBe(true)
+    expect(told([note(NO_LIFE, 0, 0, 59_000)]).everything).toBe(false)
+    expect(told([note(NO_LIFE, 0, 0, 60_000)]).everything).toBe(true)
+    expect(told([note(NO_LIFE, 0, 0, 61_000)]).everything).toBe(true)
+    expect(told([{ ...note(NO_LIFE, 0, 0, 59_000), writtenAgo: 999 }]).everything).toBe(false)
+    expect(told([{ ...note(NO_LIFE, 0, 0, 59_000), writtenAgo: 1000 }]).everything).toBe(true)
   })
 
   it('does not for a process without a former life when all can be told, or the log has it all', () => {
-    expect(told([note(noLife, 0, 0, 61_000)], 50).everything).toBe(false)
-    expect(told([note(noLife, 0, 0, 61_000)], 0, { ...origin, from: 0 }).everything).toBe(false)
+    expect(told([note(NO_LIFE, 0, 0, 61_000)], 50).everything).toBe(false)
+    expect(told([note(NO_LIFE, 0, 0, 61_000)], 0, { ...origin, from: 0 }).everything).toBe(false)
   })
 
   it('does not when this process has met no record of its life', () => {
@@ -78,11 +78,11 @@ describe('ToldLife', () => {
   })
 
   it('does not when this process knows nothing', () => {
-    const newcomer = { ...origin, life: noLife, from: 0, upTo: 0, records: [] }
+    const newcomer = { ...origin, life: NO_LIFE, from: 0, upTo: 0, records: [] }
     expect(told([note('one', 0, 10)], 0, newcomer)).toEqual({
       missing: [],
       everything: false,
-      note: { life: noLife, from: 0, upTo: 0, age: 60_000 },
+      note: { life: NO_LIFE, from: 0, upTo: 0, age: 60_000 },
     })
   })
 })
@@ -92,7 +92,7 @@ describe('decisive', () => {
     const random = (below: number): number => Math.floor(Math.random() * below)
     for (let round = 0; round < 300; round++) {
       const notes = Array.from({ length: 1 + random(30) }, (_, index) => ({
-        ...note(['one', 'two', 'three', noLife][random(4)] ?? noLife, random(60), random(60), random(100_000)),
+        ...note(['one', 'two', 'three', NO_LIFE][random(4)] ?? NO_LIFE, random(60), random(60), random(100_000)),
         metAt: 1000 - random(1000),
         writtenAgo: random(10_000),
         number: index,
@@ -105,7 +105,7 @@ describe('decisive', () => {
   })
 
   it('keeps no more than half of what there is room for', () => {
-    const notes = Array.from({ length: mostNotes }, (_, index) => note(`life ${index}`, 1, 2))
-    expect(decisive(notes)).toEqual(notes.slice(mostNotes / 2))
+    const notes = Array.from({ length: MOST_NOTES }, (_, index) => note(`life ${index}`, 1, 2))
+    expect(decisive(notes)).toEqual(notes.slice(MOST_NOTES / 2))
   })
 })

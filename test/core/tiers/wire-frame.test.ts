@@ -6,7 +6,7 @@ import {
   decodeFrame,
   decodeHead,
   encodeFrame,
-  frameMagic,
+  FRAME_MAGIC,
   frameStart,
   isTombstone,
   tombstoneFrame,
@@ -94,7 +94,7 @@ describe('decodeFrame', () => {
   it('reads a first line of 255 bytes, and none of 256', () => {
     const ofLength = (length: number) => {
       const rest = ' 1 1 2 3 0 0 0\n'
-      return Buffer.from(`${frameMagic} ${'i'.repeat(length + 1 - frameMagic.length - 1 - rest.length)}${rest}`)
+      return Buffer.from(`${FRAME_MAGIC} ${'i'.repeat(length + 1 - FRAME_MAGIC.length - 1 - rest.length)}${rest}`)
     }
     expect(ofLength(255).indexOf('\n')).toBe(255)
     expect(decodeFrame(ofLength(255))).toBeDefined()
@@ -153,26 +153,26 @@ describe('decodeFrame', () => {
     ['JSON of the Python original', Buffer.from('{"name": "x"}\n')],
     ['a later version', line('fallback-cache/2', 'i', 1, 1, 2, 3, 0, 0, 0)],
     ['an earlier version', line('fallback-cache/0', 'i', 1, 1, 2, 3, 0, 0, 0)],
-    ['a word too few', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0)],
-    ['a word too many', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, 0, 'id', 0)],
-    ['an id of other letters', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, 0, 'ID')],
-    ['an empty id', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, 0, '')],
-    ['an empty incarnation', line(frameMagic, '', 1, 1, 2, 3, 0, 0, 0)],
-    ['a negative number', line(frameMagic, 'i', -1, 1, 2, 3, 0, 0, 0)],
-    ['a fraction', line(frameMagic, 'i', 1.5, 1, 2, 3, 0, 0, 0)],
-    ['an exponent', line(frameMagic, 'i', '1e3', 1, 2, 3, 0, 0, 0)],
-    ['hexadecimal', line(frameMagic, 'i', '0x10', 1, 2, 3, 0, 0, 0)],
-    ['no number', line(frameMagic, 'i', 'NaN', 1, 2, 3, 0, 0, 0)],
-    ['a number no double keeps', line(frameMagic, 'i', '9007199254740993', 1, 2, 3, 0, 0, 0)],
-    ['a body of absurd length', line(frameMagic, 'i', 1, 1, 2, 3, 0, 0, '9007199254740991')],
-    ['tags of absurd length', line(frameMagic, 'i', 1, 1, 2, 3, '9007199254740991', '9007199254740991', 1)],
-    ['an end before the freshness lifetime is over', line(frameMagic, 'i', 1, 1, 3, 2, 0, 0, 0)],
-    ['tags that are no JSON', Buffer.concat([line(frameMagic, 'i', 1, 1, 2, 3, 2, 0, 0), Buffer.from('[x')])],
-    ['tags that are no list', Buffer.concat([line(frameMagic, 'i', 1, 1, 2, 3, 2, 0, 0), Buffer.from('{}')])],
-    ['tags that are no texts', Buffer.concat([line(frameMagic, 'i', 1, 1, 2, 3, 3, 0, 0), Buffer.from('[1]')])],
-    ['a first line without end', Buffer.from(`${frameMagic} ${'9'.repeat(100_000)}`)],
-    ['a first line that is too long', line(frameMagic, 'i'.repeat(300), 1, 1, 2, 3, 0, 0, 0)],
-    ['\\r\\n for \\n', Buffer.from(`${frameMagic} i 1 1 2 3 0 0 0\r\n`)],
+    ['a word too few', line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 0, 0)],
+    ['a word too many', line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 0, 0, 0, 'id', 0)],
+    ['an id of other letters', line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 0, 0, 0, 'ID')],
+    ['an empty id', line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 0, 0, 0, '')],
+    ['an empty incarnation', line(FRAME_MAGIC, '', 1, 1, 2, 3, 0, 0, 0)],
+    ['a negative number', line(FRAME_MAGIC, 'i', -1, 1, 2, 3, 0, 0, 0)],
+    ['a fraction', line(FRAME_MAGIC, 'i', 1.5, 1, 2, 3, 0, 0, 0)],
+    ['an exponent', line(FRAME_MAGIC, 'i', '1e3', 1, 2, 3, 0, 0, 0)],
+    ['hexadecimal', line(FRAME_MAGIC, 'i', '0x10', 1, 2, 3, 0, 0, 0)],
+    ['no number', line(FRAME_MAGIC, 'i', 'NaN', 1, 2, 3, 0, 0, 0)],
+    ['a number no double keeps', line(FRAME_MAGIC, 'i', '9007199254740993', 1, 2, 3, 0, 0, 0)],
+    ['a body of absurd length', line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 0, 0, '9007199254740991')],
+    ['tags of absurd length', line(FRAME_MAGIC, 'i', 1, 1, 2, 3, '9007199254740991', '9007199254740991', 1)],
+    ['an end before the freshness lifetime is over', line(FRAME_MAGIC, 'i', 1, 1, 3, 2, 0, 0, 0)],
+    ['tags that are no JSON', Buffer.concat([line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 2, 0, 0), Buffer.from('[x')])],
+    ['tags that are no list', Buffer.concat([line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 2, 0, 0), Buffer.from('{}')])],
+    ['tags that are no texts', Buffer.concat([line(FRAME_MAGIC, 'i', 1, 1, 2, 3, 3, 0, 0), Buffer.from('[1]')])],
+    ['a first line without end', Buffer.from(`${FRAME_MAGIC} ${'9'.repeat(100_000)}`)],
+    ['a first line that is too long', line(FRAME_MAGIC, 'i'.repeat(300), 1, 1, 2, 3, 0, 0, 0)],
+    ['\\r\\n for \\n', Buffer.from(`${FRAME_MAGIC} i 1 1 2 3 0 0 0\r\n`)],
   ]
   for (const [what, bytes] of foreign) {
     it(`gives undefined for ${what}`, () => {
@@ -205,7 +205,7 @@ describe('decodeFrame', () => {
   })
 
   it('never throws, for any bytes', () => {
-    const word = fc.oneof(fc.constant(frameMagic), fc.nat().map(String), fc.string({ maxLength: 20 }))
+    const word = fc.oneof(fc.constant(FRAME_MAGIC), fc.nat().map(String), fc.string({ maxLength: 20 }))
     const almost = fc
       .tuple(fc.array(word, { maxLength: 11 }), fc.uint8Array({ maxLength: 60 }))
       .map(([words, rest]) => Buffer.concat([Buffer.from(`${words.join(' ')}\n`), rest]))
