@@ -1,4 +1,5 @@
 import { HANDLERS, type HandlerMessage } from '../../core/channels.js'
+import type { Tally } from './tally.js'
 
 /** A handler run, as the tracing channel `fallback-cache:handler` tells of it. */
 export class HandlerTrace {
@@ -26,10 +27,10 @@ export class HandlerTrace {
   }
 
   /** Ends the run: its response is complete, or will not come. Only the first call counts. */
-  end(outcome: Required<Pick<HandlerMessage, 'route' | 'seconds' | 'result'>>): void {
+  end({ route, took }: Pick<Tally, 'route' | 'took'>, isStored: boolean): void {
     if (this.#isOver) return
     this.#isOver = true
-    const message = Object.assign(this.#message, outcome)
+    const message = Object.assign(this.#message, { route, seconds: took / 1000, result: isStored })
     HANDLERS.asyncStart.publish(message)
     HANDLERS.asyncEnd.publish(message)
   }

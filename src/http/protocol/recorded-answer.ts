@@ -1,5 +1,6 @@
 import type { Onward, ResponseHead } from '../port/recording.js'
 import type { Reply } from '../port/reply.js'
+import type { Reason } from '../rules/reasons.js'
 import { uniteVary } from '../rules/vary.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import { toFieldList } from '../store/route-fields.js'
@@ -7,6 +8,7 @@ import type { CacheStatus } from '../syntax/cache-status.js'
 import { type FieldList, type Fields, type FieldValue, fieldValue } from '../syntax/fields.js'
 import { answerConditions, type MadeResponse } from './answer.js'
 import { CACHE_STATUS, cacheStatusField } from './pass-through.js'
+import type { JudgedRun } from './recorded-judgement.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import { serverTimingField } from './server-timing.js'
 
@@ -27,6 +29,25 @@ export function statusField({ of, policy }: AnsweredRun, head: ResponseHead, mor
     ...cacheStatusField(head, { ...status, key: key.text }),
     ...serverTimingField(head.field('server-timing'), timing),
   ]
+}
+
+/** The same if the cache itself has failed, perhaps with this response; empty if it cannot be made. */
+export function faultField(run: AnsweredRun, head: ResponseHead): FieldList {
+  try {
+    return statusField(run, head, { detail: 'fault' })
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Formats the reason why a response is not stored, for Cache-Status.
+ *
+ * @param input - the name of the input that the reason refers to; `''` if there is none
+ */
+export function reasonText(run: Pick<JudgedRun, 'handle' | 'policy'>, reason: Reason, input: string): string {
+  if (reason === 'skip') return run.handle.skipped ?? reason
+  return input === '' || run.policy.cacheStatus !== 'debug' ? reason : `${reason} ${input}`
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { ResponseHead } from '../port/recording.js'
+import type { RequestHead } from '../port/request-head.js'
 import type { ResponseNotes } from '../port/response-notes.js'
 import { isEndless } from '../rules/endless-types.js'
-import type { InputsRead } from '../rules/inputs-read.js'
+import { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { reflectedText, unkeyedTexts } from '../rules/reflected.js'
 import { isStorable, type Storable } from '../rules/storable.js'
@@ -22,6 +23,15 @@ export interface JudgedRun {
   readonly policy: RecorderPolicy
   readonly handle: ResponseNotes
   readonly inputs: InputsRead | undefined
+}
+
+/** Records what a run reads of its request; `undefined` if its response cannot be stored, or the route is not observed. */
+export function watchedInputs(request: RequestHead, policy: RecorderPolicy): InputsRead | undefined {
+  const { inputs, storage } = policy
+  if (inputs === undefined || (request.method === 'POST' && !storage.methods.has('POST'))) return undefined
+  const read = new InputsRead(policy.keyedParameters, inputs.ignored, policy.filledNames, inputs.counted)
+  read.metNames = inputs.metNames
+  return read
 }
 
 /** Decides whether the response of a run may be stored, by its head and by the inputs that the run has read. */

@@ -3,7 +3,7 @@ import { ownBytes } from '../port/own-bytes.js'
 import type { Onward, Recording, ResponseHead } from '../port/recording.js'
 import type { Reply } from '../port/reply.js'
 import { ResponseNotes } from '../port/response-notes.js'
-import { InputsRead } from '../rules/inputs-read.js'
+import type { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { isClientError, isStaleIfErrorStatus } from '../rules/stale.js'
 import type { Storable } from '../rules/storable.js'
@@ -11,17 +11,15 @@ import { combine } from '../store/combined-parts.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import type { RouteFields } from '../store/route-fields.js'
 import type { StoredHead } from '../store/stored-head.js'
-import type { CacheStatus } from '../syntax/cache-status.js'
-import type { FieldList } from '../syntax/fields.js'
 import { ArrivingResponse } from './arriving-response.js'
 import { BodyCollector } from './body-collector.js'
 import type { Landing } from './flight.js'
 import type { HandlerTrace } from './handler-trace.js'
 import { HeadRecorder } from './head-recorder.js'
 import { AS_IT_IS } from './pass-through.js'
-import { answerHidden, answerStored, asSent, statusField } from './recorded-answer.js'
+import { answerHidden, answerStored, asSent, faultField, reasonText, statusField } from './recorded-answer.js'
 import { refusalOfForm } from './recorded-form.js'
-import { RecordedJudgement } from './recorded-judgement.js'
+import { RecordedJudgement, watchedInputs } from './recorded-judgement.js'
 import type { RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import type { ResponseWriter } from './response-writer.js'
 import { RouteSay } from './route-say.js'
@@ -56,12 +54,7 @@ export class ResponseRecorder implements Recording {
   constructor(of: RecordedRequest, policy: RecorderPolicy, writer: ResponseWriter) {
     this.of = of
     this.policy = policy
-    const isWatched = of.request.method !== 'POST' || policy.storage.methods.has('POST')
-    this.inputs =
-      policy.inputs !== undefined && isWatched
-        ? new InputsRead(policy.keyedParameters, policy.inputs.ignored, policy.filledNames, policy.inputs.counted)
-        : undefined
-    if (this.inputs !== undefined && policy.inputs !== undefined) this.inputs.metNames = policy.inputs.metNames
+    this.inputs = watchedInputs(of.request, policy)
     this.writer = writer
     this.judgement = new RecordedJudgement(this, writer.parts.reports)
     this.say = new RouteSay(this, writer.parts.reports)
@@ -77,7 +70,7 @@ export class ResponseRecorder implements Recording {
       return this.onAnswer(head, whole)
     } catch (thrown) {
       this.#failOurselves(thrown)
-      return { ...AS_IT_IS, fields: this.#statusOfFault(head) }
+      return { ...AS_IT_IS, fields: faultField(this, head) }
     } finally {
       this.of.tally.count()
       this.inputs?.resume()
@@ -100,8 +93,12 @@ export class ResponseRecorder implements Recording {
 
   end(): void {
     if (this.isDone) return
+    const { judgement, say, heads, inputs, policy } = this
     try {
-      this.#keep()
+      const judges = { judgement, say, heads, inputs }
+      const stored = this.#arriving?.complete(judges, policy.storage, this.#hasLeft) ?? 'incomplete'
+      if (typeof stored === 'string') this.refuse(stored)
+      else this.store(stored.recorded, stored.head, stored.body)
     } catch (thrown) {
       this.#failOurselves(thrown)
     }
@@ -110,7 +107,7 @@ export class ResponseRecorder implements Recording {
   leave(): void {
     this.#hasLeft = true
     if (this.#awaitsRoute) return
-    this.#abandon()
+    this.of.flight?.land({ kind: 'abandoned' })
     // The handler may never end it: then its bytes would be held until maxHandlerTime.
     if (!this.isDone && this.#arriving?.isCutShort(true) === true) this.refuse('aborted')
   }
@@ -138,7 +135,7 @@ export class ResponseRecorder implements Recording {
     if (this.isDone) return AS_IT_IS
     this.#noteRun()
     this.refuse(reason)
-    return { ...AS_IT_IS, fields: this.status(head, { detail: reason }) }
+    return { ...AS_IT_IS, fields: statusField(this, head, { detail: reason }) }
   }
 
   /**
@@ -146,7 +143,7 @@ export class ResponseRecorder implements Recording {
    * those that wait.
    */
   giveUp(): void {
-    this.#abandon()
+    this.of.flight?.land({ kind: 'abandoned' })
     this.standDown()
   }
 
@@ -173,7 +170,9 @@ export class ResponseRecorder implements Recording {
     const { status, route, selecting } = combined ?? { status: head.status, route: own, selecting: NO_NAMES_READ }
     const storable = this.judgement.onHead(head, route, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, own, storable)
-    const body = this.#bytesOf(whole)
+    // The bytes of a text are counted by copying it.
+    const isCopied = whole !== undefined && whole.length <= this.policy.storage.maxBodySize
+    const body = isCopied ? ownBytes(whole) : undefined
     const misfit = refusalOfForm(this, head.status, own, body ?? whole) ?? (this.#hasLeft ? 'aborted' : undefined)
     if (misfit !== undefined) return this.#refusing(head, own, misfit)
     const line = { status, reason: status === head.status ? head.reason : undefined }
@@ -192,22 +191,9 @@ export class ResponseRecorder implements Recording {
     return this.#storing(head, recorded, storable, body)
   }
 
-  /** A copy of a complete body, unless it is too large to be stored; its bytes are counted by copying a text. */
-  #bytesOf(whole: Uint8Array | string | undefined): Buffer | undefined {
-    if (whole === undefined || whole.length > this.policy.storage.maxBodySize) return undefined
-    return ownBytes(whole)
-  }
-
-  /** This cache's Cache-Status field. */
-  protected status(head: ResponseHead, more: CacheStatus): FieldList {
-    return statusField(this, head, more)
-  }
-
   /** Formats a reason for Cache-Status. */
   protected detail(reason: Reason): string {
-    if (reason === 'skip') return this.handle.skipped ?? reason
-    const input = this.policy.cacheStatus === 'debug' ? this.judgement.inputOf(reason) : ''
-    return input === '' ? reason : `${reason} ${input}`
+    return reasonText(this, reason, this.judgement.inputOf(reason))
   }
 
   /** Stores a complete response. Returns `undefined` if `cacheIf` or `tags` is pending; then it is stored later. */
@@ -236,18 +222,10 @@ export class ResponseRecorder implements Recording {
   protected finish(landing: Landing): void {
     this.#close()
     if (!this.#hasBegun) this.of.tally.count()
-    this.trace?.end({
-      route: this.of.tally.route,
-      seconds: this.of.tally.took / 1000,
-      result: landing.kind === 'stored',
-    })
+    this.trace?.end(this.of.tally, landing.kind === 'stored')
     this.#awaitsRoute = false
     this.#body?.end()
     this.of.flight?.land(landing)
-  }
-
-  #abandon(): void {
-    this.of.flight?.land({ kind: 'abandoned' })
   }
 
   #collector(): BodyCollector {
@@ -260,24 +238,16 @@ export class ResponseRecorder implements Recording {
   #storing(head: ResponseHead, recorded: RecordedHead, storable: Storable, body: Buffer | undefined): Onward {
     // If the body is still to come, it is not known yet whether it will be stored.
     const isCertain = body !== undefined && this.say.isComplete && !this.writer.isTooLate(this.of, recorded)
-    const status = this.status(head, { stored: isCertain ? true : undefined, ttl: storable.freshness.lifetime })
+    const status = statusField(this, head, { stored: isCertain ? true : undefined, ttl: storable.freshness.lifetime })
     const isEncoded = this.heads.codings.length > 0
     return { ...answerStored(this, head, recorded, { status, isEncoded }), record: true, before: undefined }
   }
 
   #refusing(head: ResponseHead, { fields: own, appended, removed }: RouteFields, reason: Reason): Onward {
     this.refuse(reason)
-    const fields = this.status(head, { detail: this.detail(reason) })
+    const fields = statusField(this, head, { detail: this.detail(reason) })
     const made = { status: head.status, fields: asSent(head, own, appended), removed, now: this.writer.clock.now() }
     return { fields, instead: answerHidden(this.of, made, fields), record: false, before: undefined }
-  }
-
-  #keep(): void {
-    const { judgement, say, heads, inputs, policy } = this
-    const judges = { judgement, say, heads, inputs }
-    const stored = this.#arriving?.complete(judges, policy.storage, this.#hasLeft) ?? 'incomplete'
-    if (typeof stored === 'string') this.refuse(stored)
-    else this.store(stored.recorded, stored.head, stored.body)
   }
 
   async #storeLater(recorded: RecordedHead, head: StoredHead, body: Buffer): Promise<void> {
@@ -300,9 +270,7 @@ export class ResponseRecorder implements Recording {
   /** Notes that the handler has answered, or failed. */
   #noteRun(): void {
     if (this.isRelieved) return
-    const { mark, tally } = this.of
-    tally.took = Math.max(0, this.writer.clock.monotonic() - mark.startedAt)
-    tally.meter.handler.record(tally.took)
+    this.of.tally.noteRun(this.writer.clock.monotonic() - this.of.mark.startedAt)
   }
 
   /** Notes that a stored response replaces an error. */
@@ -317,14 +285,6 @@ export class ResponseRecorder implements Recording {
     this.writer.parts.reports.fault(thrown)
     this.tellRefused('fault')
     this.finish({ kind: 'refused' })
-  }
-
-  #statusOfFault(head: ResponseHead): FieldList {
-    try {
-      return this.status(head, { detail: 'fault' })
-    } catch {
-      return []
-    }
   }
 
   /** Ends the recording; further output of the handler is ignored. */

@@ -8,6 +8,7 @@ import type { RouteFields } from '../store/route-fields.js'
 import { listEntityTags } from '../syntax/entity-tag.js'
 import { type FieldList, fieldValue } from '../syntax/fields.js'
 import { AS_IT_IS } from './pass-through.js'
+import { statusField } from './recorded-answer.js'
 import type { Asked, RecordedRequest, RecorderPolicy } from './recorded-request.js'
 import { ResponseRecorder } from './response-recorder.js'
 import type { ResponseWriter } from './response-writer.js'
@@ -52,12 +53,12 @@ export class Revalidation extends ResponseRecorder {
     const isForClient = known.includes(fieldValue(route.fields, 'etag') ?? '')
     return isForClient
       ? AS_IT_IS
-      : { ...AS_IT_IS, instead: badGateway(this.status(head, { detail: 'wrong-validator' })) }
+      : { ...AS_IT_IS, instead: badGateway(statusField(this, head, { detail: 'wrong-validator' })) }
   }
 
   /** Validates or updates the stored response to GET by a response to HEAD (RFC 9111, section 4.3.5). */
   #onHead(head: ResponseHead): Onward {
-    const fields = this.status(head, { detail: 'head' })
+    const fields = statusField(this, head, { detail: 'head' })
     if (head.status === 200) {
       const route = this.heads.routeOf(head)
       const { stored } = this.#asked

@@ -45,6 +45,12 @@ export class Tally {
     return this.#meter
   }
 
+  /** Records that the handler has answered or failed, `milliseconds` after its start. */
+  noteRun(milliseconds: number): void {
+    this.took = Math.max(0, milliseconds)
+    this.meter.handler.record(this.took)
+  }
+
   /** Counts the request, unless it was counted before. */
   count(): void {
     if (this.#isCounted) return
