@@ -68,15 +68,23 @@ function inputsPage() {
 }
 
 /**
- * A table of what a list in src/http/rules means and of its regular expressions.
+ * A table of the regular expressions of a list in src/http/rules, each under a comment that says what it means.
  *
  * @param {string} file
  * @param {string} name
  * @param {string} title of the first column
  */
 function meanings(file, name, title) {
-  const rows = constant(`src/http/rules/${file}.ts`, name).map(([meaning, names]) => {
-    return `| ${meaning} | \`${names?.replaceAll('|', '\\|')}\` |`
+  const path = `src/http/rules/${file}.ts`
+  const list = initializer(path, name)
+  if (!ts.isArrayLiteralExpression(list)) throw new Error(`${name} in ${path} is no list`)
+  const rows = list.elements.map((element) => {
+    const [comment] = ts.getLeadingCommentRanges(source(path).text, element.pos) ?? []
+    if (comment === undefined) throw new Error(`${name} in ${path} holds ${element.getText()} without a comment`)
+    const meaning = source(path)
+      .text.slice(comment.pos + 2, comment.end)
+      .trim()
+    return `| ${meaning} | \`${read(element).replaceAll('|', '\\|')}\` |`
   })
   return [`| ${title} | names |`, '|---|---|', ...rows].join('\n')
 }
@@ -101,17 +109,28 @@ function words(file, name) {
  * @returns {any[]}
  */
 function constant(path, name) {
-  /** @param {ts.Expression | undefined} value @returns {unknown} */
-  const read = (value) => {
-    if (value !== undefined && ts.isStringLiteralLike(value)) return value.text
-    if (value !== undefined && ts.isArrayLiteralExpression(value)) return value.elements.map(read)
-    if (value !== undefined && ts.isNewExpression(value)) return read(value.arguments?.[0])
-    throw new Error(`${name} in ${path} holds something else than texts and lists`)
-  }
+  return read(initializer(path, name))
+}
+
+/** @param {ts.Expression | undefined} value @returns {any} */
+function read(value) {
+  if (value !== undefined && ts.isStringLiteralLike(value)) return value.text
+  if (value !== undefined && ts.isArrayLiteralExpression(value)) return value.elements.map(read)
+  if (value !== undefined && ts.isNewExpression(value)) return read(value.arguments?.[0])
+  throw new Error('a list holds something else than texts and lists')
+}
+
+/**
+ * What a constant is set to.
+ *
+ * @param {string} path
+ * @param {string} name
+ */
+function initializer(path, name) {
   for (const statement of source(path).statements) {
     if (!ts.isVariableStatement(statement)) continue
     const found = statement.declarationList.declarations.find((one) => one.name.getText() === name)
-    if (found !== undefined) return /** @type {any[]} */ (read(found.initializer))
+    if (found?.initializer !== undefined) return found.initializer
   }
   throw new Error(`${path} declares no ${name}`)
 }
