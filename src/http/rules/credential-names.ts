@@ -39,17 +39,21 @@ const EVERYDAY_FIELDS: readonly string[] = [
 /** Patterns for names of cookies that identify the user. Each is matched anywhere in the name, case-insensitively. */
 const CREDENTIAL_COOKIES: readonly string[] = [
   // Sessions
-  'sess|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^\\.aspnet',
+  'sess(?!ential)|(?:^|[._-])s(?:id|so)(?:$|[._-])|^sid|^\\.aspnet',
   // Logins
   'auth|login|logged|remember|passport|credential|bearer|identity|impersonat|saml',
   // Tokens and keys
   'token|jwt|csrf|xsrf|api-?_?key',
   // Users and accounts
-  'current[._-]?user|^user(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$',
+  'current[._-]?user|^(?:user|account|customer|member|tenant)(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$',
   // Cookies bound to a host or to TLS
   '^__(?:host|secure)-',
   // Previews of Next.js and Prismic
   '^__(?:prerender_bypass|next_preview_data)$|^io\\.prismic\\.preview$',
+  // Single sign-on of ForgeRock, Oracle, SAP, CAS, Pomerium
+  '^(?:iplanetdirectorypro|obssocookie|mysapsso2?|castgc|tgc|_pomerium)',
+  // Users of TYPO3
+  '^[bf]e_typo_user$',
   // Members and staff of Ghost
   '^ghost-(?:members|admin)',
   // Clerk

@@ -44,6 +44,17 @@ describe('isSessionCookie', () => {
       'wordpress_logged_in_1',
     ],
     ...['XSRF-TOKEN', '_csrf', 'sb-abc-auth-token', 'user', 'user_id', 'username', 'login', 'api_key', 'passport'],
+    ...[
+      'tenant',
+      'customer',
+      'account_info',
+      'member-name',
+      'iPlanetDirectoryPro',
+      'ObSSOCookie',
+      'MYSAPSSO2',
+      'CASTGC',
+    ],
+    ...['fe_typo_user', 'be_typo_user', '_pomerium', 'isEssentialSession'],
   ])('takes %s for a session', (name) => {
     expect(isSessionCookie(name)).toBe(true)
   })
@@ -83,7 +94,7 @@ describe('isSessionCookie', () => {
       'consent',
       'currency',
     ],
-    ...['_ttp', '_scid', 'mp_1_mixpanel', 'ajs_anonymous_id', 'NID', 'country'],
+    ...['_ttp', '_scid', 'mp_1_mixpanel', 'ajs_anonymous_id', 'NID', 'country', 'cookiesEssential', 'is_customer'],
   ])('takes %s for none', (name) => {
     expect(isSessionCookie(name)).toBe(false)
   })

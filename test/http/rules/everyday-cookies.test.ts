@@ -7,16 +7,41 @@ describe('everyday cookies', () => {
   it.each([
     ...['_ga_ABC123', '_hjSession_123', '__cf_bm', 'aws-waf-token', '__stripe_sid', 'intercom-session-abc'],
     ...['crisp-client%2Fsession%2Fabc', 'didomi_token', 'rl_session', 'rbzsessionid', 's_sess', 'euconsent-v2'],
-    ...['mboxSession', '__hssc', 'AWSALBTGCORS', 'incap_ses_1', 'ABTastySession', '_dd_s', 'MATOMO_SESSID'],
+    ...['AMP_TOKEN', 'analytics_session_id', '_parsely_session', 'atauthority', 'wt3_sid', 'TCSESSION', 'TAsessionID'],
+    ...['_dyjsession', 'ConstructorioID_session_id', 'RES_SESSIONID', 'qb_session', 'BCSessionID', '_tb_sess_r'],
+    ...['_gd_session', '_biz_sid', 'ab.storage.sessionId.d1', '__attentive_session_id', 'calltrk_session_id'],
+    ...['invoca_session', '__uid2_advertising_token', 'QSI_HistorySession', 'QuantumMetricSessionID', '__insp_sid'],
+    ...['kampyleUserSession', 'da_sid', 'SL_C_23361dd035530_SID', '_pendo_sessionId.k', 'apt.sid', 'forterToken'],
+    ...['heroku-session-affinity', 'f5avr0123456789aaaaaaaaaaaaaaaa_session_', 'sticky-session', 'AWSALBAPP-0'],
+    ...['ROUTEID', 'ARRAffinitySameSite', '_splunk_rum_sid', 'raygun4js-sid', 'driftt_sid', 'PIWIK_SESSID'],
+    ...[
+      '__oauth_redirect_detector',
+      'mboxSession',
+      '__hssc',
+      'AWSALBTGCORS',
+      'incap_ses_1',
+      'ABTastySession',
+      '_dd_s',
+      'MATOMO_SESSID',
+    ],
   ])('%s keeps nothing from the cache', (name) => {
     expect(isEverydayCookie(name)).toBe(true)
     expect(credentialsOf({ cookie: `${name}=x` }, APPLICATION_STORAGE)).toEqual([])
   })
 
-  it.each(['sid', 'x_ga', 'my-aws-waf-token', 'session', 'uc_session', 'rl_session_token', 'auth'])(
-    '%s is none',
-    (name) => expect(isEverydayCookie(name)).toBe(false),
-  )
+  it.each([
+    'sid',
+    'x_ga',
+    'my-aws-waf-token',
+    'session',
+    'uc_session',
+    'rl_session_token',
+    'auth',
+    'my_biz_session',
+    '_biz_session',
+    '_tb_token_',
+    'AWSELBAuthSessionCookie-0',
+  ])('%s is none', (name) => expect(isEverydayCookie(name)).toBe(false))
 
   it.each([
     ['theme=s%3Adark.c2lnbmF0dXJl'],
