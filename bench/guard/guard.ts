@@ -7,7 +7,7 @@ import { has, pinNothing } from '../pinned.js'
 import type { Surroundings } from '../scenario.js'
 import { compare } from '../scenarios/comparison.js'
 import { printTable, shown } from '../table.js'
-import { bytesFor, instructionsFor } from './instructions.js'
+import { type Asking, bytesFor, instructionsFor } from './instructions.js'
 
 // npm run bench:guard                whether a request has become dearer than bench/guard.json says
 // npm run bench:guard -- miss        the rows whose name contains that
@@ -19,17 +19,20 @@ import { bytesFor, instructionsFor } from './instructions.js'
 /** By what a ratio may grow. */
 const tolerance = 1.15
 
-/** What is guarded, each as a ratio to the same work done without the library in the same run. */
+/** What is guarded, each as a ratio to the same work without the library, or to a plain hit, in the same run. */
 interface Guarded {
   readonly name: string
   readonly ours: string
   readonly reference: string
   /** Whether each request has a path of its own. */
   readonly isMiss?: true
-  readonly method?: 'POST'
+  /** The form of the request, and of the one it is compared with. @defaultValue GET */
+  readonly forms?: readonly [ours: Asking['form'], reference: Asking['form']]
   /** Counted only: the difference is below what processor time can tell. */
   readonly isSmall?: true
 }
+
+const hosts = ['ours express', 'ours express, front door', 'ours koa', 'ours koa, front door']
 
 const guarded: readonly Guarded[] = [
   { name: 'hit, Express', ours: 'ours express', reference: 'express by hand' },
@@ -43,11 +46,26 @@ const guarded: readonly Guarded[] = [
     isMiss: true,
     isSmall: true,
   },
-  { name: 'POST, Express', ours: 'ours express', reference: 'express uncached', method: 'POST', isSmall: true },
-  { name: 'POST, Koa', ours: 'ours koa', reference: 'koa uncached', method: 'POST', isSmall: true },
+  {
+    name: 'POST, Express',
+    ours: 'ours express',
+    reference: 'express uncached',
+    forms: ['POST', 'POST'],
+    isSmall: true,
+  },
+  { name: 'POST, Koa', ours: 'ours koa', reference: 'koa uncached', forms: ['POST', 'POST'], isSmall: true },
   { name: 'skipped, Express', ours: 'ours express, skipping', reference: 'express uncached', isSmall: true },
   { name: 'skipped, Koa', ours: 'ours koa, skipping', reference: 'koa uncached', isSmall: true },
-  ...['ours express', 'ours express, front door', 'ours koa', 'ours koa, front door'].map((reference) => ({
+  ...(['304', 'HEAD'] as const).flatMap((form) =>
+    hosts.map((host) => ({
+      name: `${form} / 200, ${host.replace('ours ', '')}`,
+      ours: host,
+      reference: host,
+      forms: [form, undefined] as const,
+      isSmall: true as const,
+    })),
+  ),
+  ...hosts.map((reference) => ({
     name: `hit with all metrics on, ${reference.replace('ours ', '')}`,
     ours: `${reference}, metrics`,
     reference,
@@ -114,16 +132,23 @@ async function ratiosOfInstructions(): Promise<Ratios> {
   // Instructions are the same on whichever core they run.
   pinNothing()
   const found: Record<string, number> = {}
-  for (const { name, ours, reference, isMiss, method } of flags.short ? measured.slice(0, 1) : measured) {
+  for (const { name, ours, reference, isMiss, forms = [] } of flags.short ? measured.slice(0, 1) : measured) {
     const pathOf = (at: number): string => (isMiss ? `/page/new-${at}` : '/page/1')
-    const [asking, scale] = [{ pathOf, method }, flags.short ? 0.01 : 1]
-    const count = (candidate: string) => instructionsFor(candidate, asking, node, scale)
-    const [own, byHand] = await Promise.all([count(ours), count(reference)])
+    const [asking, askingByHand] = [
+      { pathOf, form: forms[0] },
+      { pathOf, form: forms[1] },
+    ]
+    const scale = flags.short ? 0.01 : 1
+    const [own, byHand] = await Promise.all([
+      instructionsFor(ours, asking, node, scale),
+      instructionsFor(reference, askingByHand, node, scale),
+    ])
     const ownBytes = await bytesFor(ours, asking, node, scale)
-    const bytesByHand = await bytesFor(reference, asking, node, scale)
+    const bytesByHand = await bytesFor(reference, askingByHand, node, scale)
+    const referred = ours === reference ? `${reference}, 200` : reference
     console.log(
       `${name}: ${inThousands(own)} thousand instructions, ${inThousands(ownBytes)} thousand bytes allocated; ` +
-        `${reference}: ${inThousands(byHand)} and ${inThousands(bytesByHand)}`,
+        `${referred}: ${inThousands(byHand)} and ${inThousands(bytesByHand)}`,
     )
     found[name] = own / byHand
   }

@@ -4,6 +4,7 @@ import { Agent, type RequestOptions, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { guardDirectory } from '../../test/support/guard.js'
+import { ask, type Asking as Question } from '../ask.js'
 import { defaults } from '../candidates/setup.js'
 import { Started } from '../started.js'
 
@@ -12,10 +13,10 @@ const warmUp = 15_000
 const counted = 1000
 
 /** What is asked of a candidate. */
-interface Asking {
+export interface Asking {
   readonly pathOf: (at: number) => string
-  /** @defaultValue GET */
-  readonly method?: 'POST' | undefined
+  /** HEAD and 304: of a page that a GET has stored before; 304 by a client that has the page. @defaultValue GET */
+  readonly form?: 'POST' | 'HEAD' | '304' | undefined
 }
 
 /**
@@ -81,30 +82,35 @@ export async function bytesFor(candidate: string, asking: Asking, node: string, 
 }
 
 /** Asks a candidate until what is hot is compiled, then as often as is counted. Returns how often that is. */
-async function askAll(
-  server: Started,
-  { pathOf, method }: Asking,
-  scale: number,
-  begin: () => unknown,
-): Promise<number> {
+async function askAll(server: Started, asking: Asking, scale: number, begin: () => unknown): Promise<number> {
+  const { pathOf, form } = asking
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  const ask = (path: string) => asked({ port: server.port, host: '127.0.0.1', path, agent, method })
+  const question = await questionOf(server, asking)
+  const status = form === '304' ? 304 : 200
+  const once = (path: string) => asked({ port: server.port, host: '127.0.0.1', path, agent, ...question }, status)
   const [before, requests] = [Math.round(warmUp * scale), Math.round(counted * scale)]
   try {
-    for (let at = 0; at < before; at++) await ask(pathOf(at))
+    for (let at = 0; at < before; at++) await once(pathOf(at))
     await begin()
-    for (let at = 0; at < requests; at++) await ask(pathOf(before + at))
+    for (let at = 0; at < requests; at++) await once(pathOf(before + at))
     return requests
   } finally {
     agent.destroy()
   }
 }
 
-function asked(of: RequestOptions): Promise<void> {
-  const content = of.method === 'POST' ? { 'Content-Length': '0' } : {}
+async function questionOf(server: Started, { pathOf, form }: Asking): Promise<Question> {
+  const headers = { Host: 'bench.test' }
+  if (form === undefined) return { headers }
+  if (form === 'POST') return { method: form, headers: { ...headers, 'Content-Length': '0' } }
+  const { etag = '' } = (await ask(server.port, pathOf(0), { headers })).headers
+  return form === 'HEAD' ? { method: form, headers } : { headers: { ...headers, 'If-None-Match': etag } }
+}
+
+function asked(of: RequestOptions, status: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ ...of, headers: { Host: 'bench.test', ...content } }, (response) => {
-      if (response.statusCode !== 200) reject(new Error(`${of.path} was answered with ${response.statusCode}`))
+    const outgoing = request(of, (response) => {
+      if (response.statusCode !== status) reject(new Error(`${of.path} was answered with ${response.statusCode}`))
       response.resume().on('end', resolve).on('error', reject)
     })
     outgoing.on('error', reject).end()
