@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import { Agent, get } from 'node:http'
 import { createRequire } from 'node:module'
+import { text } from 'node:stream/consumers'
 import express5, { type Request } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import express4 from 'express4'
@@ -23,6 +26,16 @@ async function answers(
   } finally {
     await running.close()
   }
+}
+
+/** What one client gets on its connection. */
+async function page(
+  port: number,
+  agent: Agent,
+  headers: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const [response] = await once(get({ port, agent, headers }), 'response')
+  return await text(response)
 }
 
 /** As Express has it: the parser of `req.originalUrl` that routers, sessions and files share. */
@@ -66,6 +79,46 @@ describe.each([
     expect(got.map((text) => text[0])).toEqual(['1', '2'])
     const ignored = await answers(runs({ inputs: { ignore: ['ip'] } }, read), [['/'], ['/']])
     expect(ignored[1]).toBe(ignored[0])
+  })
+
+  it.each<[string, (req: Request) => unknown]>([
+    ['req.socket', (req) => Reflect.get(req.socket, 'user')],
+    ['req.connection', (req) => Reflect.get(req.connection, 'user')],
+    ['res.socket', (req) => Reflect.get(req.res?.socket ?? {}, 'user')],
+    ['an object on req.socket', (req) => Reflect.get(req.socket, 'ntlm').UserName],
+  ])('hands no page to another visitor that was made from what middleware has set on %s', async (_name, read) => {
+    const app = make()
+    app.use((req, _res, next) => {
+      // As with NTLM: only the first request of a connection says who sends it.
+      const user = req.get('x-user')
+      if (user !== undefined) Object.assign(req.socket, { user, ntlm: { UserName: user } })
+      next()
+    })
+    app.use(fallbackCache({ ttl: 60 }))
+    app.get('/', (req, res) => void res.send(`for ${read(req)}`))
+    const running = await listen(app)
+    const agents = ['ann', 'bob'].map(() => new Agent({ keepAlive: true, maxSockets: 1 }))
+    try {
+      const got: string[] = []
+      for (const named of [true, false, false])
+        for (const [at, agent] of agents.entries())
+          got.push(await page(running.port, agent, named ? { 'x-user': ['ann', 'bob'][at] } : {}))
+      expect(got).toEqual(Array.from({ length: 3 }, () => ['for ann', 'for bob']).flat())
+    } finally {
+      for (const agent of agents) agent.destroy()
+      await running.close()
+    }
+  })
+
+  it('stores what was made of nothing that middleware has set on the connection, and leaves it there', async () => {
+    const app = make()
+    app.use((req, _res, next) => void next(Object.assign(req.socket, { user: 'ann', visits: 1 }) && undefined))
+    app.use(fallbackCache({ ttl: 60, inputs: { ignore: ['req:socket'] } }))
+    let run = 0
+    app.get('/all', (_req, res) => void res.send(`all ${++run}`))
+    app.get('/ignored', (req, res) => void res.send(`${++run} ${Reflect.get(req.socket, 'user')}`))
+    const asked = [['/all'], ['/all'], ['/ignored'], ['/ignored']] as const
+    expect(await answers(app, asked)).toEqual(['all 1', 'all 1', '2 ann', '2 ann'])
   })
 
   it('hands no page of one forwarded address to another', async () => {

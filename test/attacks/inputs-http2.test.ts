@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -30,10 +30,10 @@ async function serve(listener: RequestListener) {
   }
 }
 
-function nodeListener(read: (req: IncomingMessage) => unknown): RequestListener {
+function nodeListener(read: (req: IncomingMessage, res: ServerResponse) => unknown): RequestListener {
   const cached = fallbackCache({ ttl: 60 })
   open.push(() => cached.close())
-  return (req, res) => cached(req, res, () => void res.end(`for ${read(req)}`))
+  return (req, res) => cached(req, res, () => void res.end(`for ${read(req, res)}`))
 }
 
 function koaListener(read: (ctx: Context) => unknown, make = Koa): RequestListener {
@@ -91,10 +91,16 @@ describe('node:http2', () => {
   it.each([
     ['req.socket.remoteAddress', (req: IncomingMessage) => req.socket.remoteAddress],
     ['req.connection.remotePort', (req: IncomingMessage) => Reflect.get(req, 'connection').remotePort],
+    ['res.socket.remotePort', (_req: IncomingMessage, res: ServerResponse) => res.socket?.remotePort],
     ['req.stream.session', (req: IncomingMessage) => Reflect.get(req, 'stream').session.socket.remotePort],
   ])('stores nothing that was made from %s', async (_, read) => {
     const get = await serve(nodeListener(read))
     expect((await get()).status).toContain('address-read')
+  })
+
+  it('stores nothing that was made from what other code has set on the connection', async () => {
+    const get = await serve(nodeListener((req) => Reflect.get(req.socket, 'user')))
+    expect((await get()).status).toContain('filled-read')
   })
 
   it('hands no page to another visitor that was made from what middleware in front has set on the stream', async () => {

@@ -4,19 +4,21 @@ import { sharedSymbol } from '../../core/brand.js'
 import type { AddressExcuse, InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import { layAccessor, type OwnAccessor } from './own-accessors.js'
+import { ADDRESS, WatchingInputs, watchConnection } from './watched-connection.js'
 
-/** Records reads of the client's address or certificate, on the connection and through the framework's getters. */
+/**
+ * Records reads of the client's address or certificate, on the connection and through the framework's getters, and of what
+ * other code has set on the connection: authentication by NTLM keeps the user there.
+ */
 export function watchAddress(request: IncomingMessage, prototype: object | undefined, inputs: InputsRead): void {
   if (prototype !== undefined) defineGetters(prototype)
   inputs.addressExcuse = new LoggerExcuse(request)
-  if (request.httpVersionMajor > 1) {
-    watchStream(request, inputs)
-    return
-  }
+  // Requests over HTTP/2 share a connection: see `watchStream`.
+  if (request.httpVersionMajor > 1) return
   const socket: WatchedSocket = request.socket
   const watching = socket[WATCHING] ?? watchSocket(socket)
   watching.add(inputs)
-  inputs.onClose(() => watching.delete(inputs))
+  watchConnection(socket, inputs)
 }
 
 /** morgan stores the address in a private property for its log line; that read does not affect the response. */
@@ -36,81 +38,10 @@ class LoggerExcuse implements AddressExcuse {
 
 const LOGGED = '_remoteAddress'
 
-/**
- * For HTTP/2: requests share a connection, which each accesses through a Proxy of Node.js, so another Proxy is placed
- * around that one.
- */
-function watchStream(request: IncomingMessage, inputs: InputsRead): void {
-  const { socket } = request
-  const watched = new Proxy(socket, {
-    get(target, name) {
-      if (ADDRESS.has(String(name))) inputs.address()
-      return Reflect.get(target, name)
-    },
-    set: (target, name, value) => Reflect.set(target, name, value),
-  })
-  for (const name of ['socket', 'connection']) {
-    Object.defineProperty(request, name, { get: () => watched, enumerable: false, configurable: true })
-    inputs.onClose(() => Reflect.deleteProperty(request, name))
-  }
-}
-
-/**
- * Properties of a connection that tell clients apart: addresses, the certificate and the verification result, what was
- * agreed on in the handshake, and how many bytes the client has sent and got.
- */
-const ADDRESS: ReadonlySet<string> = new Set([
-  'remoteAddress',
-  'remotePort',
-  'remoteFamily',
-  'localAddress',
-  'localPort',
-  'localFamily',
-  'getPeerCertificate',
-  'getPeerX509Certificate',
-  'getCertificate',
-  'getX509Certificate',
-  'authorized',
-  'authorizationError',
-  'getSession',
-  'servername',
-  'address',
-  'bytesRead',
-  'bytesWritten',
-  'alpnProtocol',
-  'exportKeyingMaterial',
-  'getCipher',
-  'getEphemeralKeyInfo',
-  'getFinished',
-  'getPeerFinished',
-  'getProtocol',
-  'getSharedSigalgs',
-  'getTLSTicket',
-  'isSessionReused',
-])
-
-/** The inputs of all unanswered requests of a connection; with pipelining there may be several. */
-class WatchingInputs {
-  readonly #all: InputsRead[] = []
-
-  add(inputs: InputsRead): void {
-    this.#all.push(inputs)
-  }
-
-  delete(inputs: InputsRead): void {
-    const at = this.#all.indexOf(inputs)
-    if (at >= 0) this.#all.splice(at, 1)
-  }
-
-  note(): void {
-    for (const inputs of this.#all) inputs.address()
-  }
-}
-
 const WATCHING: unique symbol = sharedSymbol('watching') as never
 
 interface Watched {
-  [WATCHING]?: Pick<WatchingInputs, 'add' | 'delete'>
+  [WATCHING]?: Pick<WatchingInputs, 'add'>
 }
 
 type WatchedSocket = Socket & Watched
@@ -120,7 +51,7 @@ type WatchedSocket = Socket & Watched
  * own, each would have a shape of its own, which no inline cache of Node.js knows.
  */
 function watchSocket(socket: WatchedSocket): WatchingInputs {
-  const watching = new WatchingInputs()
+  const watching = new WatchingInputs((inputs) => inputs.address())
   socket[WATCHING] = watching
   for (const name of ADDRESS) {
     const known = descriptorOf(socket, name)
