@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
-import { watchFilledContext, watchOriginalUrl, watchQuery, watchRequest } from '../node/index.js'
+import { descriptorOf, watchFilledContext, watchOriginalUrl, watchQuery, watchRequest } from '../node/index.js'
 
 /** The properties of a Koa context that are watched. */
 interface WatchableContext {
@@ -51,7 +51,7 @@ const DEFINED = new WeakSet<object>()
 function defineCookies(prototype: object): void {
   if (DEFINED.has(prototype)) return
   DEFINED.add(prototype)
-  const known = cookiesOf(prototype)
+  const known = descriptorOf(prototype, 'cookies')
   const get = known?.get
   if (known === undefined || get === undefined) return
   Object.defineProperty(prototype, 'cookies', {
@@ -64,11 +64,6 @@ function defineCookies(prototype: object): void {
       return inputs?.isCounting === true ? watchedCookies(cookies, inputs, req) : cookies
     },
   })
-}
-
-function cookiesOf(prototype: object | null): PropertyDescriptor | undefined {
-  if (prototype === null) return undefined
-  return Object.getOwnPropertyDescriptor(prototype, 'cookies') ?? cookiesOf(Object.getPrototypeOf(prototype))
 }
 
 /** Proxies of watched cookies objects, with the inputs they record to. */

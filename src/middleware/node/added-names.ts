@@ -1,6 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { isNeutralName } from '../../http/port/index.js'
+import { chainOf } from './prototype-chain.js'
 
 /** An object on which middleware sets properties. */
 export type Place = 'req' | 'res' | 'ctx' | 'request' | 'req of Koa'
@@ -35,11 +36,8 @@ function isSame(names: readonly string[], others: readonly string[]): boolean {
 
 /** The private names of Node.js, of its own properties and of inherited ones, which streams and emitters redefine. */
 function namesOfNode(made: object): readonly string[] {
-  const names = Object.getOwnPropertyNames(made)
-  for (let holder = made; holder !== null; holder = Object.getPrototypeOf(holder)) {
-    names.push(...Object.getOwnPropertyNames(holder).filter((name) => name.startsWith('_')))
-  }
-  return names
+  const inherited = chainOf(made).flatMap(Object.getOwnPropertyNames)
+  return [...Object.getOwnPropertyNames(made), ...inherited.filter((name) => name.startsWith('_'))]
 }
 
 /** Where Express and its parsers put what they find, in Koa by way of koa-connect: nothing else observes them there. */

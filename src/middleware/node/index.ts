@@ -21,6 +21,7 @@ export {
 } from './node-response.js'
 export { isEncrypted, otherOriginOf } from './origin-fields.js'
 export { NO_OUTER_FIELDS, OuterFields, outerFieldOf } from './outer-fields.js'
+export { descriptorOf } from './prototype-chain.js'
 export { keepContent, type ParsedRequest, readContent } from './request-content.js'
 export { drain, tee } from './tee.js'
 export { watchEndings } from './trailers.js'

@@ -4,6 +4,7 @@ import { scopeOf } from '../../http/protocol/index.js'
 import { isNeutralIn } from './added-names.js'
 import { isChangedUrl, LiveUrl, PARSED_URL, type ParsedRequestUrl, type UrlUser } from './live-url.js'
 import { isLaid, layAccessor, type OwnAccessor } from './own-accessors.js'
+import { chainOf, ownerOf } from './prototype-chain.js'
 
 /** A request or a context on which middleware may have set values. */
 type Holder = object & { readonly app?: unknown }
@@ -157,14 +158,14 @@ class AbsentReads implements ProxyHandler<object> {
   #isGetter(target: object, name: string): boolean {
     const known = this.#getters.get(name)
     if (known !== undefined || this.#getters.size >= MOST_GETTERS) return known === true
-    let holder: object | null = target
-    while (holder !== null && !Object.hasOwn(holder, name)) holder = Object.getPrototypeOf(holder)
-    const descriptor = holder === null ? undefined : Object.getOwnPropertyDescriptor(holder, name)
+    const owner = ownerOf(target, name)
+    // A property that is absent now may be defined later.
+    if (owner === undefined) return false
     // Koa itself has getters on the object with this method.
-    const isOfFramework = GETTERS_OF_FRAMEWORKS.has(name) || (holder !== null && Object.hasOwn(holder, 'onerror'))
-    const isGetter = descriptor?.get !== undefined && !isOfFramework && !isNeutralIn(this.#prefix, name)
-    // What is absent now may be defined later.
-    if (holder !== null) this.#getters.set(name, isGetter)
+    const isOfFramework = GETTERS_OF_FRAMEWORKS.has(name) || Object.hasOwn(owner, 'onerror')
+    const { get } = Object.getOwnPropertyDescriptor(owner, name) ?? {}
+    const isGetter = get !== undefined && !isOfFramework && !isNeutralIn(this.#prefix, name)
+    this.#getters.set(name, isGetter)
     return isGetter
   }
 
@@ -210,17 +211,11 @@ const MOST_GETTERS = 500
 const GETTERS_OF_FRAMEWORKS: ReadonlySet<string> = new Set([
   ...['fresh', 'host', 'hostname', 'ip', 'ips', 'protocol', 'secure', 'stale', 'subdomains', 'xhr'],
   // A request that may be stored has no trailers of its own: middleware in front has set them.
-  ...namesOf(IncomingMessage.prototype).filter((name) => !name.startsWith('trailers')),
+  ...chainOf(IncomingMessage.prototype)
+    .flatMap(Object.getOwnPropertyNames)
+    .filter((name) => !name.startsWith('trailers')),
   ...['authority', 'scheme', 'stream'],
 ])
-
-function namesOf(prototype: object): readonly string[] {
-  const names: string[] = []
-  for (let holder: object | null = prototype; holder !== null; holder = Object.getPrototypeOf(holder)) {
-    names.push(...Object.getOwnPropertyNames(holder))
-  }
-  return names
-}
 
 /** Properties by which Node.js and packages, this one too, recognize kinds of streams, messages and their wrappers. */
 const OF_STREAMS: ReadonlySet<string> = new Set([

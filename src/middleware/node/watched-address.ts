@@ -4,6 +4,7 @@ import { sharedSymbol } from '../../core/brand.js'
 import type { AddressExcuse, InputsRead } from '../../http/port/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
 import { layAccessor, type OwnAccessor } from './own-accessors.js'
+import { descriptorOf, ownerOf } from './prototype-chain.js'
 import { ADDRESS, WatchingInputs, watchConnection } from './watched-connection.js'
 
 /**
@@ -132,16 +133,4 @@ function layOver(prototype: object, name: string, note?: (inputs: InputsRead) =>
   }
   if (note === undefined) LAID_OVER.add(laid.get)
   Object.defineProperty(prototype, name, laid)
-}
-
-function descriptorOf(object: object, name: string | symbol): PropertyDescriptor | undefined {
-  const owner = ownerOf(object, name)
-  return owner && Object.getOwnPropertyDescriptor(owner, name)
-}
-
-function ownerOf(object: object, name: string | symbol): object | undefined {
-  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at)) {
-    if (Object.hasOwn(at, name)) return at
-  }
-  return undefined
 }

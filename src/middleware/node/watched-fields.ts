@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { isNameOfObjects } from '../../http/port/index.js'
+import { ownerOf } from './prototype-chain.js'
 
 /** An object with inputs of a request, such as its fields or its cookies. */
 export type InputRecord = Record<string, unknown>
@@ -147,9 +148,8 @@ class WatchedRecord implements ProxyHandler<WatchedRecord> {
 /** Whether a function comes from a class, not from an object with defaults or from the object itself. */
 function isMethodOfClass(record: object, name: string | symbol): boolean {
   if (Object.hasOwn(record, name)) return false
-  let holder: object | null = Object.getPrototypeOf(record)
-  while (holder !== null && !Object.hasOwn(holder, name)) holder = Object.getPrototypeOf(holder)
-  return holder !== null && holder !== OBJECT && Object.hasOwn(holder, 'constructor')
+  const owner = ownerOf(Object.getPrototypeOf(record), name)
+  return owner !== undefined && owner !== OBJECT && Object.hasOwn(owner, 'constructor')
 }
 
 const OBJECT: object = Object.prototype
