@@ -12,6 +12,7 @@ import {
   type FallbackCacheMiddleware,
   type MiddlewareOptions,
 } from '../middleware/express.js'
+import { CHOSEN_HANDLER } from './chosen-handler.js'
 import { ignoreUnchanged, namesOfFields, sendHeadLate } from './late-head.js'
 import { tellActs } from './reply-acts.js'
 import { serializerInFront } from './reply-serializer.js'
@@ -134,14 +135,11 @@ function showChosen({ raw, routeOptions }: FastifyRequest, reply: FastifyReply):
   const { config } = areConstrained ? routeOptions : { config: NO_CONFIG }
   const constraints = (config as { readonly [CONSTRAINTS]?: string })[CONSTRAINTS]
   const serializer = serializerInFront(reply)
-  if (serializer !== undefined) Reflect.set(raw, HANDLER, [constraints, serializer])
-  else if (constraints !== undefined) Reflect.set(raw, HANDLER, constraints)
+  if (serializer !== undefined) Reflect.set(raw, CHOSEN_HANDLER, [constraints, serializer])
+  else if (constraints !== undefined) Reflect.set(raw, CHOSEN_HANDLER, constraints)
 }
 
 const NO_CONFIG = Object.freeze({})
-
-/** See `HANDLER` of `src/middleware/node`. */
-const HANDLER = Symbol.for('fallback-cache.handler')
 
 /** Fastify keeps its fields to itself until the end; the cache must see those that hooks in front of it have set. */
 function layFields(reply: FastifyReply): readonly string[] | undefined {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { getPath } from 'hono/utils/url'
+import { CHOSEN_HANDLER } from './chosen-handler.js'
 import { readShownValues, shownValue } from './shown-values.js'
 
 /** A context on `@hono/node-server`. */
@@ -71,7 +72,7 @@ export function showRewritten(c: NodeContext): void {
   const { path, url, raw } = c.req
   const isSent = url.endsWith(`//${headers.host ?? String(headers[':authority'])}${sent}`)
   if (isSent && (sent.split('?', 1)[0] === path || getPath(raw) === path)) return
-  Reflect.set(incoming, HANDLER, `${path} ${url}`)
+  Reflect.set(incoming, CHOSEN_HANDLER, `${path} ${url}`)
 }
 
 /**
@@ -100,6 +101,3 @@ function isTouched(raw: Request): boolean {
   const names = Object.getOwnPropertySymbols(raw).map(({ description }) => description)
   return !names.includes('incomingKey') || names.includes('headersKey')
 }
-
-/** See `HANDLER` of `src/middleware/node`. */
-const HANDLER = Symbol.for('fallback-cache.handler')

@@ -13,6 +13,7 @@ import type { Request, Response } from 'express'
 import { Observable } from 'rxjs'
 import type { InvalidateOptions, Invalidation } from '../index.js'
 import { type FallbackCacheMiddleware, fallbackCache, type MiddlewareOptions } from '../middleware/express.js'
+import { CHOSEN_HANDLER } from './chosen-handler.js'
 import { list } from './shown-values.js'
 
 /** The options of one handler: those of the middleware, except for the cache itself, which all handlers share. */
@@ -148,7 +149,7 @@ export class FallbackCacheInterceptor implements NestInterceptor {
     if (version !== undefined) {
       // The classes of two versions often have the same name.
       const name = `${context.getClass().name}.${context.getHandler().name}`
-      Reflect.set(request, HANDLER, `${name} ${[version].flat().map(String).join()}`)
+      Reflect.set(request, CHOSEN_HANDLER, `${name} ${[version].flat().map(String).join()}`)
     }
     const cached = options === undefined ? this.cached : this.#with(options)
     // On a hit the response is sent, and Nest, which receives no value, sends none.
@@ -200,9 +201,6 @@ Module({
 
 /** Where Nest keeps what `@Version` says: a handler is then chosen by more than the URL, such as a field. */
 const VERSION = '__version__'
-
-/** See `HANDLER` of `src/middleware/node`. */
-const HANDLER = Symbol.for('fallback-cache.handler')
 
 /** Whether Nest has made providers for this request alone, before the cache: their constructors may have read anything. */
 function hasOwnProviders(request: Request): boolean {
