@@ -532,6 +532,20 @@ const KOA_PLACES: Readonly<
     },
     read: (ctx) => ctx.request.originalUrl,
   },
+  'ctx.response.theme': {
+    fill: (ctx, who) => Object.assign(ctx.response, { theme: who ?? 'guest' }),
+    read: (ctx) => Reflect.get(ctx.response, 'theme'),
+  },
+  'ctx.res.locals': {
+    fill: (ctx, who) => Object.assign(ctx.res, { locals: { theme: who } }),
+    read: (ctx) => Reflect.get(ctx.res, 'locals').theme,
+  },
+  'ctx.message': {
+    fill: (ctx, who) => {
+      if (who !== undefined) ctx.message = who
+    },
+    read: (ctx) => ctx.res.statusMessage,
+  },
   'ctx.req.originalUrl': {
     fill: (ctx, who) => who !== undefined && Object.assign(ctx.req, { originalUrl: who }),
     read: (ctx) => Reflect.get(ctx.req, 'originalUrl'),

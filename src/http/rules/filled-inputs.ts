@@ -11,7 +11,7 @@ export function isFilledInput(name: string): boolean {
   return FILLED.test(name)
 }
 
-const FILLED = /^(?:req|res|ctx|request|locals|state|response|lines):./
+const FILLED = /^(?:req|res|ctx|request|reply|locals|state|response|lines):./
 
 /**
  * The prefix of inputs that are the lines of a request field, which `headersDistinct` tells apart although `headers` has

@@ -85,7 +85,15 @@ export class KoaRequestHead implements RequestHead {
   filled(input: string): string | null | undefined {
     const ctx = this.#ctx
     return filledIn(
-      { req: ctx.req, res: ctx.res, ctx, request: ctx.request, state: ctx.state, response: ctx.res },
+      {
+        req: ctx.req,
+        res: ctx.res,
+        ctx,
+        request: ctx.request,
+        reply: ctx.response,
+        state: ctx.state,
+        response: ctx.res,
+      },
       input,
       this.#ignored,
     )

@@ -8,6 +8,7 @@ interface WatchableContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly request: object & { _accept?: { readonly headers?: object } | undefined; memoizedURL?: unknown }
+  readonly response: object
   readonly state: object
   readonly app: { readonly request: object; readonly context: object }
 }

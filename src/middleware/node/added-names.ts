@@ -4,7 +4,7 @@ import { isNeutralName } from '../../http/port/index.js'
 import { chainOf } from './prototype-chain.js'
 
 /** An object on which middleware sets properties. */
-export type Place = 'req' | 'res' | 'ctx' | 'request' | 'req of Koa'
+export type Place = 'req' | 'res' | 'ctx' | 'request' | 'reply' | 'req of Koa' | 'res of Koa'
 
 /** The names that frameworks do not add themselves, and that are not neutral. */
 export function addedNames(prefix: Place, names: readonly string[]): readonly string[] {
@@ -91,13 +91,19 @@ const KNOWN_OF_KOA_REQUEST: ReadonlySet<string> = new Set([
   ...['host', 'href', 'protocol', 'query', 'querystring', 'search', 'URL', 'url'],
 ])
 
+/** What Koa sets on its response; the content is observed by rules of its own. */
+const KNOWN_OF_KOA_RESPONSE: ReadonlySet<string> = new Set(['app', 'body', 'ctx', 'req', 'request', 'res'])
+
 /** Properties that are not inputs if an object has them, of each kind of object. */
 const OWN_NAMES: Readonly<Record<Place, ReadonlySet<string>>> = {
   req: KNOWN_OF_REQUEST,
   'req of Koa': new Set([...KNOWN_OF_REQUEST].filter((name) => !OF_EXPRESS.has(name))),
   res: KNOWN_OF_RESPONSE,
+  // Where middleware of Express puts values by way of koa-connect.
+  'res of Koa': new Set([...KNOWN_OF_RESPONSE].filter((name) => name !== 'locals')),
   ctx: KNOWN_OF_CONTEXT,
   request: KNOWN_OF_KOA_REQUEST,
+  reply: KNOWN_OF_KOA_RESPONSE,
 }
 
 /** Properties that are not inputs if an object does not have them. */

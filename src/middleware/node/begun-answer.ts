@@ -32,9 +32,10 @@ interface Explicit {
 export function begunKoaAnswer({ res, response, body }: BegunContext): string | undefined {
   const { _explicitStatus: isSet = false, _explicitNullBody: isEmpty = false } = response as Explicit
   const type = setField(res, 'content-type')
+  const reason = 'stream' in res ? '' : res.statusMessage || ''
   // Koa begins with 404.
-  if (!isSet && res.statusCode === 404 && type === undefined) return undefined
+  if (!isSet && res.statusCode === 404 && reason === '' && type === undefined) return undefined
   const text = filledText(body)
   if (text === undefined || Buffer.isBuffer(body)) return ANSWERED
-  return JSON.stringify([isSet, res.statusCode, 'stream' in res ? '' : res.statusMessage, type, text, isEmpty])
+  return JSON.stringify([isSet, res.statusCode, reason, type, text, isEmpty])
 }

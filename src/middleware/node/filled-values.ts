@@ -16,7 +16,7 @@ import { isAbsent } from './watched-property.js'
 
 /** The objects on which middleware stores values, by the prefix of the input's name: `req` for `req:tenant`. */
 export type FilledHolders = Readonly<
-  Partial<Record<'req' | 'res' | 'ctx' | 'request' | 'locals' | 'state', object | undefined>>
+  Partial<Record<'req' | 'res' | 'ctx' | 'request' | 'reply' | 'locals' | 'state', object | undefined>>
 > & {
   readonly response?: Pick<ServerResponse, 'getHeader' | 'getHeaders'> | undefined
 }

@@ -40,17 +40,19 @@ export function watchFilledContext(
     readonly req: IncomingMessage
     readonly res: ServerResponse
     readonly request: object
+    readonly response: object
     readonly state: object
   },
   inputs: InputsRead,
 ): void {
-  const { request } = ctx
-  const live = { req: ctx.req, res: ctx.res, ctx, request, state: ctx.state, response: ctx.res }
+  const { request, response: reply } = ctx
+  const live = { req: ctx.req, res: ctx.res, ctx, request, reply, state: ctx.state, response: ctx.res }
   tell(inputs, live, {
     req: watchProperties('req', ctx.req, inputs, 'req of Koa'),
-    res: watchAddedNames('res', ctx.res, inputs),
+    res: watchAddedNames('res', ctx.res, inputs, 'res of Koa'),
     ctx: watchProperties('ctx', ctx, inputs),
     request: watchAddedNames('request', request, inputs),
+    reply: watchAddedNames('reply', reply, inputs),
     state: watchHolder('state', ctx, inputs),
   })
   watchStreams(ctx.req, ctx.res, inputs)
@@ -123,7 +125,7 @@ function isOfNode(prefix: Prefix, name: string): boolean {
 }
 
 /** With what the names of inputs begin. */
-type Prefix = Exclude<Place, 'req of Koa'>
+type Prefix = Exclude<Place, 'req of Koa' | 'res of Koa'>
 
 /** Whether a router of Koa in front has set a value: itself, or the routes that the URL matches. */
 function isOfRouter(name: string, value: unknown): boolean {
