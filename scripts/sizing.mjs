@@ -32,11 +32,11 @@ const READS_A_LEASE = 4
  * @returns {readonly (readonly [what: string, value: string, how: string])[]}
  */
 export function sizing({ entries, body, processes, requests, writes, logs }) {
-  const longestLog = constant('shared-log', 'longestLog')
-  const mostMarks = constant('shared-log', 'mostMarks')
-  const page = constant('sweep', 'pageSize')
-  const pause = constant('sweep', 'pause')
-  const mirrored = Math.floor(MIRROR.bytes / (constant('slots', 'slotOverhead') + 2 * MIRROR.name))
+  const longestLog = constant('shared-log', 'LONGEST_LOG')
+  const mostMarks = constant('shared-log', 'MOST_MARKS')
+  const page = constant('sweep', 'PAGE_SIZE')
+  const pause = constant('sweep', 'PAUSE')
+  const mirrored = Math.floor(MIRROR.bytes / (constant('slots', 'SLOT_OVERHEAD') + 2 * MIRROR.name))
   const memory = entries * (OVER_BODY.share * body + OVER_BODY.bytes)
   return [
     ['Redis: memory for entries', bytes(memory), 'entries × (1.25 × body + 600)'],

@@ -246,7 +246,7 @@ export class Mirror {
     else this.#pending += by
   }
 
-  /** Folds the oldest records until the size is within the limit, but checks at most `mostSteps` records. */
+  /** Folds the oldest records until the size is within the limit, but checks at most {@link MOST_STEPS} records. */
   #fold(): void {
     let isFolded = false
     const turned = new Map<AgedMap<Slot>, number>()
