@@ -45,7 +45,7 @@ const CREDENTIAL_COOKIES: readonly string[] = [
   // Tokens and keys
   'token|jwt|csrf|xsrf|api-?_?key',
   // Users and accounts
-  'current[._-]?user|^(?:user|account|customer|member|tenant)(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$',
+  'current[._-]?user|^user(?:$|[._-]?(?:id|name|info|data)$)|(?:account|customer|member|tenant)[._-]?id$',
   // Cookies bound to a host or to TLS
   '^__(?:host|secure)-',
   // Previews of Next.js and Prismic
