@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import Router from '@koa/router'
 import express5, { type Express, type Request, type Response } from 'express'
 import express4 from 'express4'
@@ -594,6 +595,21 @@ describe.each([
     await isTold(get)
     expect([(await get('ann')).isHit, (await get('bob')).isHit, (await get()).isHit]).toEqual([true, true, true])
   })
+})
+
+it('tells visitors apart by a language that nestjs-i18n has found, and keeps in an AsyncLocalStorage', async () => {
+  const language = new AsyncLocalStorage<string>()
+  const cached = fallbackCache({ ttl: 60 })
+  open.push(() => cached.close())
+  const app = express5()
+  app.use((req, _res, next) => {
+    const i18nLang = req.get('x-who') ?? 'guest'
+    Object.assign(req, { i18nLang })
+    language.run(i18nLang, next)
+  })
+  app.use(cached)
+  app.get('/page', (_req, res) => void res.send(`for ${language.getStore()}`))
+  await isTold(await visit(app))
 })
 
 it.each(['behind', 'within'])(

@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { InputsRead } from '../../http/port/index.js'
-import { isPrivate, isTelling } from '../../http/port/index.js'
+import { isPlainValue, isPrivate, isTelling } from '../../http/port/index.js'
 import { ABSENT_NAMES, addedNames, type Place } from './added-names.js'
 import { FilledBefore, type FilledHolders, ownValue } from './filled-values.js'
 import type { NodeRequest } from './node-response.js'
@@ -108,6 +108,7 @@ function watchAdded(prefix: Prefix, holder: object, name: string, run: WatchedRu
   }
   const { value, enumerable = false } = descriptor
   before[name] = value
+  if (KEPT_ELSEWHERE.has(name)) inputs.filled(input, isPlainValue(value))
   if (isPrivate(name, value) || (prefix === 'ctx' && isOfRouter(name, value))) return
   const isTold = isTelling(name) || inputs.counted.has(input)
   const isFunction = typeof value === 'function'
@@ -117,6 +118,12 @@ function watchAdded(prefix: Prefix, holder: object, name: string, run: WatchedRu
   if (isFunction && !isTold && isOfNode(prefix, name)) return
   watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isFunction }, inputs)
 }
+
+/**
+ * What counts as read because a package also keeps it in an AsyncLocalStorage, where reads are not seen: the language that
+ * nestjs-i18n has found.
+ */
+const KEPT_ELSEWHERE: ReadonlySet<string> = new Set(['i18nLang'])
 
 function isOfNode(prefix: Prefix, name: string): boolean {
   return (
