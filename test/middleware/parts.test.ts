@@ -1,7 +1,8 @@
 import { gunzipSync } from 'node:zlib'
 import express from 'express'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { fallbackCache } from '../../src/middleware/express.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { ask } from './hosts/client.js'
 import { listen } from './hosts/listen.js'
 
@@ -74,4 +75,59 @@ it('encodes what parts have become once it is whole', async () => {
     await running.close()
     await cached.close()
   }
+})
+
+describe('a part that arrives while a complete response is stored', () => {
+  /** A site whose handler answers ranges, and the clock of its cache. */
+  async function site(entityTag: () => string | undefined) {
+    const clock = new ManualClock(Date.now())
+    const cached = fallbackCache({ preset: 'proxy', clock })
+    const app = express().set('etag', false)
+    const state = { isDown: false, runs: 0 }
+    app.use(cached, (req, res) => {
+      state.runs += 1
+      if (state.isDown) return void res.sendStatus(503)
+      res.set({ 'Cache-Control': 'max-age=10, stale-if-error=600', 'Content-Type': 'text/plain' })
+      const tag = entityTag()
+      if (tag !== undefined) res.set('ETag', tag)
+      if (req.headers.range === undefined) return void res.end('a page')
+      res.status(206).set('Content-Range', 'bytes 2-5/6').end('page')
+    })
+    const running = await listen(app)
+    const close = () => Promise.all([running.close(), cached.close()])
+    return { clock, state, port: running.port, close }
+  }
+
+  it('freshens it, if both are of one representation', async () => {
+    const { clock, state, port, close } = await site(() => '"v"')
+    try {
+      await ask(port, '/page')
+      clock.advance(11_000)
+      const part = await ask(port, '/page', { fields: { range: 'bytes=2-' } })
+      expect([part.status, part.text]).toEqual([206, 'page'])
+      const got = await ask(port, '/page')
+      expect([got.status, got.text, got.cacheStatus.hit]).toEqual([200, 'a page', true])
+      expect([got.field('content-length'), got.field('content-range')]).toEqual(['6', undefined])
+      expect(state.runs).toBe(2)
+    } finally {
+      await close()
+    }
+  })
+
+  it.each([
+    ['no entity tag', () => undefined],
+    ['another entity tag', () => `"${Math.random()}"`],
+  ])('leaves it in place of errors, if there is %s', async (_, entityTag) => {
+    const { clock, state, port, close } = await site(entityTag)
+    try {
+      await ask(port, '/page')
+      clock.advance(11_000)
+      expect((await ask(port, '/page', { fields: { range: 'bytes=2-' } })).status).toBe(206)
+      state.isDown = true
+      const got = await ask(port, '/page')
+      expect([got.status, got.text]).toEqual([200, 'a page'])
+    } finally {
+      await close()
+    }
+  })
 })

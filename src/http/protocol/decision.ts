@@ -84,7 +84,7 @@ export interface MissReason {
   readonly reason: Reason
   /** The response that was found but may not be used, except possibly in place of an error. */
   readonly stale: StoredResponse | undefined
-  /** A stored partial response (206) that the handler's response may complete. */
+  /** The stored response that a partial response (206) of the handler may be combined with. */
   readonly part?: StoredResponse | undefined
 }
 
@@ -226,7 +226,7 @@ export function missed<Context extends object>(
   const { storageKey, stored } = found
   const fwd = FORWARD[reason]
   const stale = reason === 'outside-part' ? undefined : stored
-  const miss = { storageKey, fwd, reason, stale, part: stored?.status === 206 ? stored : undefined }
+  const miss = { storageKey, fwd, reason, stale, part: stored }
   if (directives?.onlyIfCached === true) return { kind: 'refuse', lookup, found, miss }
   if (request.method === 'HEAD') {
     if (stale === undefined || hasCredentials) return { kind: 'head', lookup, found, miss }

@@ -45,7 +45,7 @@ export interface RecordedRequest {
    * `undefined` if it sees neither.
    */
   readonly sees: 'range' | 'version' | undefined
-  /** A stored partial response (206) that the handler's response may be combined with (RFC 9111, section 3.4). */
+  /** The stored response that a partial response (206) may be combined with (RFC 9111, section 3.4). */
   readonly part: StoredResponse | undefined
   /** For a refresh, the inputs that select the stored response, which it must have as well. */
   readonly selecting?: SelectingFields | undefined

@@ -7,7 +7,7 @@ import type { InputsRead } from '../rules/inputs-read.js'
 import type { Reason } from '../rules/reasons.js'
 import { isClientError, isStaleIfErrorStatus } from '../rules/stale.js'
 import type { Storable } from '../rules/storable.js'
-import { combine } from '../store/combined-parts.js'
+import { combine, isLesser } from '../store/combined-parts.js'
 import type { RecordedHead } from '../store/recorded-response.js'
 import type { RouteFields } from '../store/route-fields.js'
 import type { StoredHead } from '../store/stored-head.js'
@@ -168,6 +168,7 @@ export class ResponseRecorder implements Recording {
     const receivedAt = this.writer.clock.now()
     const combined = combine(this.of.part, head.status, own, { receivedAt, storage: this.policy.storage })
     const { status, route, selecting } = combined ?? { status: head.status, route: own, selecting: NO_NAMES_READ }
+    if (isLesser(status, this.of.part, receivedAt)) return this.#refusing(head, own, 'partial')
     const storable = this.judgement.onHead(head, route, receivedAt, status)
     if (typeof storable === 'string') return this.#refusing(head, own, storable)
     // The bytes of a text are counted by copying it.
@@ -178,8 +179,7 @@ export class ResponseRecorder implements Recording {
     const line = { status, reason: status === head.status ? head.reason : undefined }
     const tagged = combined === undefined ? body : undefined
     const recorded = this.heads.record({ line, route, storable, receivedAt, selecting, body: tagged })
-    const repeats = body === undefined ? undefined : this.judgement.onBody(recorded, body)
-    const refused = repeats ?? this.writer.refuses(this.of, recorded)
+    const refused = (body && this.judgement.onBody(recorded, body)) ?? this.writer.refuses(this.of, recorded)
     if (refused !== undefined) return this.#refusing(head, own, refused)
     const made = { status, fields: route.fields }
     const unwanted = tagged === undefined ? undefined : this.say.ask(made, tagged)

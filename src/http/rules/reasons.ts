@@ -46,7 +46,8 @@ const MEANINGS = {
   'no-freshness': 'The response states no lifetime, and the route has no ttl (RFC 9111, section 4.2.1).',
   stale: 'The response is already stale and may not be sent stale, so it could never be used.',
   'no-cache': 'The response says no-cache, so every use would run the handler anyway (RFC 9111, section 5.2.2.4).',
-  partial: 'The response is partial (206), and this route does not store partial responses (RFC 9111, section 3.3).',
+  partial:
+    'The response is partial (206), and this route does not store partial responses (RFC 9111, section 3.3), or a complete response is stored that may still replace an error.',
   'content-range': 'The response has an invalid Content-Range (RFC 9110, section 14.4).',
   'content-location':
     'A response to POST is stored only with status 200, explicit freshness and a Content-Location equal to its URI (RFC 9110, section 9.3.3).',

@@ -1,3 +1,4 @@
+import { mayReuseOnError } from '../rules/reusable.js'
 import type { StoragePolicy } from '../rules/storage-policy.js'
 import { equalsStrongly } from '../syntax/entity-tag.js'
 import { type Fields, fieldValue } from '../syntax/fields.js'
@@ -7,12 +8,12 @@ import { updatedRoute } from './freshened.js'
 import type { RouteFields } from './route-fields.js'
 import type { StoredResponse } from './stored-response.js'
 
-/** What an arriving 206 makes together with a stored one (RFC 9111, section 3.4). */
+/** What an arriving 206 makes together with a stored response (RFC 9111, section 3.4). */
 export interface Combination {
   /** 200 where the two are the whole representation. */
   readonly status: 200 | 206
   readonly route: RouteFields
-  /** What selects the stored part. */
+  /** What selects the stored response. */
   readonly selecting: readonly string[]
   /** What arrives, by itself. */
   readonly arriving: { readonly status: 206; readonly fields: Fields }
@@ -20,7 +21,7 @@ export interface Combination {
   bodyWith(received: Buffer): Buffer | undefined
 }
 
-/** What a response makes together with a stored part; `undefined`: it is stored as it is. */
+/** What a response makes together with a stored one; `undefined`: it is stored as it is. */
 export function combine(
   part: StoredResponse | undefined,
   status: number,
@@ -39,7 +40,12 @@ export function combine(
   }
 }
 
-/** A stored part and an arriving part of the same representation, which overlap or are adjacent. */
+/** Whether a 206 would replace a complete response that may still be sent instead of an error. */
+export function isLesser(status: number, stored: StoredResponse | undefined, now: EpochMilliseconds): boolean {
+  return status === 206 && stored?.status === 200 && mayReuseOnError(stored, undefined, now)
+}
+
+/** A stored response and an arriving part of the same representation, which overlap or are adjacent. */
 export interface CombinedParts {
   readonly stored: StoredResponse
   readonly held: ContentRange
@@ -53,17 +59,17 @@ export interface CombinedParts {
 }
 
 /**
- * Combines a stored 206 with an arriving one, if equal strong entity tag, complete length and coding show that both
- * belong to one representation (RFC 9111, section 3.4; RFC 9110, section 15.3.7.3). `undefined` if they do not, if
+ * Combines a stored 206 or 200 with an arriving 206, if equal strong entity tag, complete length and coding show that
+ * both belong to one representation (RFC 9111, section 3.4; RFC 9110, section 15.3.7.3). `undefined` if they do not, if
  * there is a gap between them, or if together they are too large.
  *
  * @param arriving - the fields of the arriving 206
  * @param limit - maximum size of the combined part, in bytes
  */
 export function combinedParts(stored: StoredResponse, arriving: Fields, limit: number): CombinedParts | undefined {
-  const held = contentRangeOf(stored.byName)
+  const held = heldRange(stored)
   const more = contentRangeOf(arriving)
-  if (stored.status !== 206 || held === undefined || more === undefined) return undefined
+  if (held === undefined || more === undefined) return undefined
   const { completeLength } = held
   if (completeLength === undefined || completeLength !== more.completeLength) return undefined
   if (stored.body.length !== lengthOf(held) || !isSameRepresentation(stored, arriving)) return undefined
@@ -97,6 +103,13 @@ function combinedFields(route: RouteFields, parts: CombinedParts): RouteFields {
     'content-range': parts.isWhole ? undefined : `bytes ${parts.first}-${parts.last}/${parts.completeLength}`,
   }
   return { ...route, fields: { ...route.fields, ...own }, deciding: { ...route.deciding, ...own } }
+}
+
+/** The range that a stored response holds; `undefined` if it cannot be combined with a part. */
+function heldRange({ status, byName, body, encodings }: StoredResponse): ContentRange | undefined {
+  if (status === 206) return contentRangeOf(byName)
+  if (status !== 200 || body.length === 0 || encodings !== undefined) return undefined
+  return { first: 0, last: body.length - 1, completeLength: body.length }
 }
 
 function isSameRepresentation(stored: StoredResponse, arriving: Fields): boolean {
