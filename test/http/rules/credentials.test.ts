@@ -44,16 +44,7 @@ describe('isSessionCookie', () => {
       'wordpress_logged_in_1',
     ],
     ...['XSRF-TOKEN', '_csrf', 'sb-abc-auth-token', 'user', 'user_id', 'username', 'login', 'api_key', 'passport'],
-    ...[
-      'tenant',
-      'customer',
-      'account_info',
-      'member-name',
-      'iPlanetDirectoryPro',
-      'ObSSOCookie',
-      'MYSAPSSO2',
-      'CASTGC',
-    ],
+    ...['iPlanetDirectoryPro', 'ObSSOCookie', 'MYSAPSSO2', 'CASTGC'],
     ...['fe_typo_user', 'be_typo_user', '_pomerium', 'isEssentialSession'],
   ])('takes %s for a session', (name) => {
     expect(isSessionCookie(name)).toBe(true)
