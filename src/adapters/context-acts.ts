@@ -58,7 +58,7 @@ export function tellContextActs(c: Context, outgoing: ServerResponse, lateFields
     },
     set(response: unknown) {
       const before = isOver && response instanceof Response ? (res.get?.call(c) as Response) : undefined
-      if (before !== undefined) lateFields.noteReplaced(outgoing, before.headers, (response as Response).headers)
+      if (before !== undefined) lateFields.noteReplaced(outgoing, before, response as Response)
       res.set?.call(c, response)
     },
     configurable: true,

@@ -14,7 +14,7 @@ import { tellContextActs } from './context-acts.js'
 import { type FetchInfo, fetchWithNode } from './fetch-with-node.js'
 import { bindingsOf, observeBindings, observedRecord, showChangedFields, showRewritten } from './hono-request.js'
 import { LateFields } from './late-fields.js'
-import { endWithWhole, namesOfFields, sendHeadLate } from './late-head.js'
+import { endWithWhole, sendHeadLate, tellFields } from './late-head.js'
 import { observeOwn, ownValues } from './own-values.js'
 import { type SharedControls, sharedControls } from './shared-controls.js'
 import { areShown, list, readShownValues, shownValue, showParsed, showValues } from './shown-values.js'
@@ -82,7 +82,7 @@ function honoCache(cached: FallbackCacheMiddleware, lateFields: LateFields): Hon
     // A request that a handler behind the cache has passed on (`app.fetch`) has fields of its own, too.
     if (!areShown(outgoing as ServerResponse) || !Object.hasOwn(c.req.raw, 'headers')) showChangedFields(c)
     showRewritten(c)
-    const inFront = areShown(outgoing as ServerResponse) ? undefined : showVariables(c)
+    const variables = areShown(outgoing as ServerResponse) ? undefined : showVariables(c)
     let isGone = false
     const goesOn = await new Promise<boolean>((resolve, reject) => {
       outgoing.once('close', () => {
@@ -91,14 +91,14 @@ function honoCache(cached: FallbackCacheMiddleware, lateFields: LateFields): Hon
       })
       cached(incoming as never, outgoing as never, (error) => (error === undefined ? resolve(true) : reject(error)))
     })
-    if (!goesOn) return c.req.method === 'HEAD' || c.req.routeIndex > 0 ? alreadySent() : RESPONSE_ALREADY_SENT
-    if (inFront !== undefined) {
+    if (!goesOn) return c.req.method === 'HEAD' || c.req.routeIndex > 0 ? alreadySent(c) : RESPONSE_ALREADY_SENT
+    if (variables !== undefined) {
       observeOwn(c, outgoing as ServerResponse)
-      observeVariables(c, inFront)
-      observeBindings(c, inFront)
+      observeVariables(c, variables)
+      observeBindings(c, variables)
       observeQuery(c)
     }
-    return run(c, next, lateFields, () => isGone)
+    return run(c, next, { lateFields, inFront: begun.headers, isGone: () => isGone })
   }
   return Object.assign(middleware, {
     ...sharedControls(cached),
@@ -117,11 +117,14 @@ function honoCache(cached: FallbackCacheMiddleware, lateFields: LateFields): Hon
 /**
  * A response that may be copied or changed: Hono answers HEAD with a copy of the response to GET, and middleware in front
  * may set fields after `next()`. A copy of node-server's own lightweight responses would be sent once more, which breaks
- * the connection: only of a response whose body was looked at does the copy say that it was sent.
+ * the connection: only of a response whose body was looked at does the copy say that it was sent. One that middleware in
+ * front puts in its place is not sent.
  */
-function alreadySent(): Response {
+function alreadySent(c: Context<HonoEnv>): Response {
   const response = new Response(null, RESPONSE_ALREADY_SENT)
   void response.body?.cancel()
+  c.res = response
+  Object.defineProperty(c, 'res', { get: () => response, set: () => {}, configurable: true })
   return response
 }
 
@@ -183,7 +186,15 @@ function nodeOf({ env }: Context<HonoEnv>): HttpBindings {
   )
 }
 
-async function run(c: Context<HonoEnv>, next: Next, lateFields: LateFields, isGone: () => boolean): Promise<void> {
+interface Run {
+  readonly lateFields: LateFields
+  /** What `c.header()` has set in front of the cache. */
+  readonly inFront: Headers
+  /** Whether the client has left. */
+  readonly isGone: () => boolean
+}
+
+async function run(c: Context<HonoEnv>, next: Next, { lateFields, inFront, isGone }: Run): Promise<void> {
   const { incoming, outgoing } = c.env
   showFields(c)
   const ended = tellContextActs(c, outgoing as ServerResponse, lateFields)
@@ -191,9 +202,12 @@ async function run(c: Context<HonoEnv>, next: Next, lateFields: LateFields, isGo
   ended()
   Object.assign(incoming, { user: c.get('user'), session: c.get('session'), route: { path: patternOf(c) } })
   // Fields that middleware in front of the cache has set and the route has removed.
-  for (const name of namesOfFields(outgoing as ServerResponse))
-    if (!c.res.headers.has(name)) outgoing.removeHeader(name)
-  sendHeadLate(outgoing as ServerResponse)
+  for (const name of inFront.keys()) if (!c.res.headers.has(name)) outgoing.removeHeader(name)
+  const told = tellFields(outgoing as ServerResponse, (name) => lateFields.note(outgoing as ServerResponse, name))
+  sendHeadLate(outgoing as ServerResponse, (fields) => {
+    told()
+    lateFields.noteHead(outgoing as ServerResponse, fields?.['content-encoding']?.toString())
+  })
   endLate(outgoing as ServerResponse, isGone)
   endWithWhole(outgoing as ServerResponse)
 }

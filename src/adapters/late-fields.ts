@@ -27,13 +27,15 @@ const OF_ALL_VISITORS = new RegExp(
 const MOST_TOLD = 100
 
 /**
- * Keeps responses from being stored to which middleware in front of the cache has added a field after `next()`, from data that it
- * may have read before: Hono sends a hit without it, and would send another visitor what is stored.
+ * Keeps responses from being stored to which middleware in front of the cache has added a field after `next()`, or given another
+ * body, from data that it may have read before: Hono sends a hit without it, and would send another visitor what is stored.
  */
 export class LateFields {
   readonly #isOff: boolean
   readonly #ignored: ReadonlySet<string>
   readonly #told = new Set<string>()
+  /** The Content-Encoding of bodies that were replaced. */
+  readonly #replaced = new WeakMap<ServerResponse, string | null>()
 
   constructor(inputs: Inputs) {
     this.#isOff = inputs === false
@@ -45,18 +47,39 @@ export class LateFields {
     const lower = String(name).toLowerCase()
     if (this.#isOff || OF_ALL_VISITORS.test(lower) || this.#ignored.has(`response:${lower}`)) return
     ;(outgoing as Handled).fallbackCache?.skip(`${lower} was set after next()`)
-    if (this.#told.has(lower) || this.#told.size >= MOST_TOLD) return
-    this.#told.add(lower)
-    process.emitWarning(
-      `a response was not stored: middleware in front of the cache has set the field ${lower} after next(), maybe from data of ` +
-        'one visitor, and hits would have the same value. Set it before next(), mount the middleware behind the cache, or name ' +
-        `"response:${lower}" in inputs.ignore if all visitors may have the value.`,
-      'FallbackCacheWarning',
+    this.#tell(
+      lower,
+      `set the field ${lower} after next(), maybe from data of one visitor, and hits would have the same value. Set it before ` +
+        `next(), mount the middleware behind the cache, or name "response:${lower}" in inputs.ignore if all visitors may have the value.`,
     )
   }
 
-  /** Notes the fields of a response in the place of another one. */
-  noteReplaced(outgoing: ServerResponse, before: Headers, after: Headers): void {
-    for (const [name, value] of after) if (before.get(name) !== value) this.note(outgoing, name)
+  /** Notes the fields of a response in the place of another one, and whether it has another status or body. */
+  noteReplaced(outgoing: ServerResponse, before: Response, after: Response): void {
+    for (const [name, value] of after.headers) if (before.headers.get(name) !== value) this.note(outgoing, name)
+    if (this.#replaced.has(outgoing) || (before.status === after.status && before.body === after.body)) return
+    this.#replaced.set(outgoing, before.headers.get('content-encoding'))
+  }
+
+  /** Notes that a head is sent: a body that was replaced is the route's own only if it was encoded (`compress`). */
+  noteHead(outgoing: ServerResponse, encoding: string | undefined): void {
+    if (this.#isOff || !this.#replaced.has(outgoing)) return
+    if (encoding !== undefined && encoding !== this.#replaced.get(outgoing)) return
+    ;(outgoing as Handled).fallbackCache?.skip('another response was set after next()')
+    this.#tell(
+      'another response',
+      'set another response (c.res = …) after next(), maybe for one visitor, and hits would get the same one. Mount the ' +
+        'middleware behind the cache.',
+    )
+  }
+
+  /** Warns once for each name. */
+  #tell(name: string, text: string): void {
+    if (this.#told.has(name) || this.#told.size >= MOST_TOLD) return
+    this.#told.add(name)
+    process.emitWarning(
+      `a response was not stored: middleware in front of the cache has ${text}`,
+      'FallbackCacheWarning',
+    )
   }
 }

@@ -8,8 +8,13 @@ const watched = new WeakSet<ServerResponse>()
  * call it right before `end(body)`; the cache then sees head and body at once, and a miss has the same entity tag as its
  * hits. Those frameworks keep all fields to themselves and pass them at once, so only fields whose values differ from
  * those set in front of the cache are the route's.
+ *
+ * @param onHead - called with those fields before they are set
  */
-export function sendHeadLate(response: ServerResponse): void {
+export function sendHeadLate(
+  response: ServerResponse,
+  onHead: (fields: OutgoingHttpHeaders | undefined) => void = () => {},
+): void {
   if (late.has(response)) return
   late.add(response)
   const { writeHead } = response
@@ -17,7 +22,9 @@ export function sendHeadLate(response: ServerResponse): void {
     response.writeHead = writeHead
     response.statusCode = status
     if (typeof second === 'string') response.statusMessage = second
-    setChanged(response, (typeof second === 'string' ? third : (second ?? third)) as OutgoingHttpHeaders | undefined)
+    const fields = (typeof second === 'string' ? third : (second ?? third)) as OutgoingHttpHeaders | undefined
+    onHead(fields)
+    setChanged(response, fields)
     return response
   }
 }
@@ -57,6 +64,26 @@ const appended = new WeakMap<ServerResponse, ReadonlySet<string>>()
 export function appendLate(response: ServerResponse, names: ReadonlySet<string>): void {
   // The names of the first cache are of all that is behind it.
   if (!appended.has(response)) appended.set(response, names)
+}
+
+/**
+ * Tells of fields that are set, appended to or removed on a response.
+ *
+ * @returns a function that ends this
+ */
+export function tellFields(response: ServerResponse, tell: (name: string) => void): () => void {
+  let isOver = false
+  for (const method of ['setHeader', 'appendHeader', 'removeHeader'] as const) {
+    const call = response[method] as (...args: unknown[]) => unknown
+    const telling = (name: string, ...rest: unknown[]) => {
+      if (!isOver) tell(name)
+      return call.call(response, name, ...rest)
+    }
+    Object.assign(response, { [method]: telling })
+  }
+  return () => {
+    isOver = true
+  }
 }
 
 /** Lets `setHeader` ignore a field that already has the value. */
