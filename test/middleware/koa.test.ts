@@ -243,6 +243,46 @@ describe.each([
       for (let i = 0; i < 2; i++) expect((await get('/')).text).toBe('data: 1\n\n')
     })
 
+    /** Writes around Koa by `ctx.res`, and evaluates the condition before or after a turn of the event loop. */
+    const byHand = async (ctx: Koa.Context, { isLate = false, isAwaited = false } = {}) => {
+      ctx.respond = false
+      const write = () => {
+        const isKnown = ctx.get('if-none-match') === '"one"'
+        ctx.res.writeHead(isKnown ? 304 : 200, { etag: '"one"' })
+        ctx.res.end(isKnown ? undefined : 'by hand')
+      }
+      if (isAwaited) await new Promise((resolve) => setImmediate(resolve))
+      if (isLate) setImmediate(write)
+      else write()
+    }
+
+    const times = { 'at once': {}, 'in a promise': { isAwaited: true }, 'after all middleware': { isLate: true } }
+    it.each(Object.entries(times))('written %s answer the conditions of the client', async (_, time) => {
+      const get = await page((ctx) => byHand(ctx, time))
+      for (let run = 1; run <= 2; run++) {
+        expect(await get('/', { fields: { 'if-none-match': '"one"' } })).toMatchObject({ status: 304, text: '' })
+        expect(await get('/', { fields: { 'if-none-match': '"two"' } })).toMatchObject({ status: 200, text: 'by hand' })
+        expect(await get('/')).toMatchObject({ status: 200, text: 'by hand' })
+      }
+    })
+
+    it.each(Object.entries(times))('written %s never answer those of the cache by 304', async (_, time) => {
+      let isByHand = false
+      const get = await page(async (ctx) => {
+        ctx.etag = 'one'
+        if (isByHand) await byHand(ctx, time)
+        else ctx.body = 'by Koa'
+      })
+      await get('/')
+      isByHand = true
+      for (const fields of [{}, { 'if-none-match': '"two"' }]) {
+        clock.advance(61_000)
+        expect(await get('/', { fields })).toMatchObject({ status: 200, text: 'by Koa' })
+      }
+      clock.advance(61_000)
+      expect((await get('/', { fields: { 'if-none-match': '"one"' } })).status).toBe(304)
+    })
+
     it('keep no request waiting', async () => {
       let running = 0
       const { opened, open } = gate()

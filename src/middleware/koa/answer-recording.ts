@@ -16,7 +16,7 @@ import { KoaResponseHead, putJson, replyInstead, setBody } from './response.js'
 /** Records what the handlers set on the context, and prepares it for Koa to send. */
 export function recordAnswer(ctx: Context, outer: OuterFields | undefined, recording: Recording): void | Promise<void> {
   // The handler writes to the response directly, so ctx.body is not the response.
-  if (unwatchedValue(ctx, 'respond') === false || ctx.res.headersSent) return passBy(ctx, outer, recording)
+  if (isAround(ctx) || ctx.res.headersSent) return passBy(ctx, outer, recording)
   // If only the head is needed, the body is left to Koa, which serializes an object itself.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
   const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN
@@ -24,6 +24,11 @@ export function recordAnswer(ctx: Context, outer: OuterFields | undefined, recor
   const onward = recording.begin(new KoaResponseHead(ctx, outer, isUnanswered, bytes), bytes)
   if (onward.before !== undefined) return onward.before.then(() => passOn(ctx, { outer, recording, body }, onward))
   return passOn(ctx, { outer, recording, body }, onward)
+}
+
+/** Whether the handler has told Koa that it writes the response itself. */
+export function isAround(ctx: Context): boolean {
+  return unwatchedValue(ctx, 'respond') === false
 }
 
 /** A response of the handlers, and its recording. */

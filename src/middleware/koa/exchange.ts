@@ -30,8 +30,10 @@ import {
   readContent,
   sendPreparedOver,
   watchEndings,
+  watchResponse,
 } from '../node/index.js'
-import { recordAnswer } from './answer-recording.js'
+import { isAround, recordAnswer } from './answer-recording.js'
+import { AroundKoa } from './around-koa.js'
 import { isOutermost } from './outermost.js'
 import { KoaRequestHead } from './request-head.js'
 import { reply, replyInstead, sessionOf, userOfContext } from './response.js'
@@ -104,6 +106,9 @@ export class KoaExchange implements Exchange<Context> {
     const outer = isRecorded ? new OuterFields(ctx.res) : undefined
     this.#outer = outer
     const restore = changeFields(ctx.req, changes)
+    const around = isRecorded && changes !== undefined ? new AroundKoa(recording) : undefined
+    if (around !== undefined) watchResponse(ctx.req, ctx.res, around, restore)
+    const isPending = () => around !== undefined && isAround(ctx) && !ctx.headerSent
     const { inputs } = recording
     // A sealed context takes none. Through the Proxy of a watched one, it would be set slowly.
     Reflect.set(ctx, 'fallbackCache', recording.handle)
@@ -118,12 +123,16 @@ export class KoaExchange implements Exchange<Context> {
       if (instead === undefined || ctx.headerSent) throw error
       return replyInstead(ctx, outer?.values ?? NO_OUTER_FIELDS, instead)
     } finally {
-      restore()
+      if (!isPending()) {
+        restore()
+        around?.leaveToKoa()
+      }
       fields?.stop()
       outer?.acts.stop()
     }
     // The connection may have closed just now, before its event fired.
     if (isRecorded && hasDeparted(ctx.req, ctx.res)) recording.leave()
+    if (isPending()) return
     const rest = recordAnswer(ctx, outer, recording)
     if (rest !== undefined) await rest
   }

@@ -1,0 +1,48 @@
+import type { Onward, Recording, ResponseHead } from '../../http/port/index.js'
+
+/**
+ * The recording of a response that a handler writes around Koa, by `ctx.res`. It is not stored. But if the cache has
+ * changed the conditions of the request, the client must get the response to its own ones.
+ */
+export class AroundKoa implements Recording {
+  readonly wants = 'response'
+  readonly #recording: Recording
+  #isForKoa = false
+
+  constructor(recording: Recording) {
+    this.#recording = recording
+  }
+
+  get handle(): Recording['handle'] {
+    return this.#recording.handle
+  }
+
+  begin(head: ResponseHead): Onward {
+    if (this.#isForKoa) return { fields: [], instead: undefined, record: false, before: undefined }
+    const onward = this.#recording.begin(head)
+    this.#recording.abort('aborted')
+    return { ...onward, record: false }
+  }
+
+  /** The handlers have set the response on the context: what is written from now on is written by Koa. */
+  leaveToKoa(): void {
+    this.#isForKoa = true
+  }
+
+  abort(reason: 'aborted' | 'trailers' | 'fault'): void {
+    if (!this.#isForKoa) this.#recording.abort(reason)
+  }
+
+  write(): boolean {
+    return false
+  }
+
+  fail(): undefined {
+    return undefined
+  }
+
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  leave(): void {}
+}
