@@ -32,7 +32,7 @@ const WAITING = 65_536
 export class FetchSocket extends Duplex {
   readonly server: object
   readonly encrypted: boolean
-  outgoing: ServerResponse | undefined
+  #outgoing: ServerResponse | undefined
   readonly #request: Request
   readonly #connected: Connected
   readonly #resolve: (response: Response) => void
@@ -58,6 +58,11 @@ export class FetchSocket extends Duplex {
     this.#reject = reject
     this.server = server
     this.encrypted = request.url.startsWith('https:')
+  }
+
+  /** The response that is written to it. */
+  set outgoing(outgoing: ServerResponse) {
+    this.#outgoing = outgoing
   }
 
   get remoteAddress(): string | undefined {
@@ -86,7 +91,7 @@ export class FetchSocket extends Duplex {
   get #takesMore(): boolean {
     if (this.#body !== undefined) return (this.#body.desiredSize ?? 0) > 0
     // All of a body that has ended is there; of another one so much as fits here.
-    return this.#isAnswered || this.outgoing?.writableEnded === true || this.#waitingBytes < WAITING
+    return this.#isAnswered || this.#outgoing?.writableEnded === true || this.#waitingBytes < WAITING
   }
 
   /** @returns the bytes behind the head, if it is complete */
