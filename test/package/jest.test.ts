@@ -10,8 +10,12 @@ describe('in a bare Jest project', () => {
   })
   afterAll(() => project?.remove())
 
-  it('can be required, and caches', async () => {
-    const output = await project.run(process.execPath, ['node_modules/jest/bin/jest.js', '--ci', '--json'])
-    expect(JSON.parse(output)).toMatchObject({ numPassedTests: 2, numFailedTests: 0 })
+  it('can be required, caches, and leaves no handle open', async () => {
+    const jest = ['node_modules/jest/bin/jest.js', '--ci', '--json', '--detectOpenHandles']
+    const { openHandles, ...result } = JSON.parse(await project.run(process.execPath, jest)) as {
+      readonly openHandles: readonly { readonly message: string }[]
+    }
+    expect(result).toMatchObject({ numPassedTests: 2, numFailedTests: 0 })
+    expect(openHandles.map(({ message }) => message).filter((message) => message.includes('FallbackCache'))).toEqual([])
   })
 })

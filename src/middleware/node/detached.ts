@@ -1,6 +1,6 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import timers from 'node:timers'
+import { background } from '../../core/background.js'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
 import { NoSocket, requestOn, responseOn } from '../node-internals/index.js'
 
@@ -11,9 +11,6 @@ interface RequestTarget {
 
 // Captured at load time, because a test runner's fake timers would never fire.
 const { setImmediate } = timers
-
-/** The async context of detached runs, which belong to no request. */
-const detachedContext = new AsyncResource('FallbackCacheRefresh')
 
 /**
  * Runs the whole application without a client: passes a new request, with a response whose bytes are discarded, to the
@@ -75,7 +72,7 @@ class Detached implements DetachedRun {
     response.once('error', finish)
     socket.once('close', finish)
     introduce(request)
-    setImmediate(() => detachedContext.runInAsyncScope(() => this.#server.emit('request', request, response)))
+    setImmediate(() => background.runInAsyncScope(() => this.#server.emit('request', request, response)))
   }
 
   cancel(): void {
