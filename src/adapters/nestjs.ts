@@ -4,6 +4,7 @@ import {
   type ExecutionContext,
   type InjectionToken,
   Module,
+  type ModuleMetadata,
   type NestInterceptor,
   type OptionalFactoryDependency,
   SetMetadata,
@@ -19,8 +20,13 @@ import { list } from './shown-values.js'
 /** The options of one handler: those of the middleware, except for the cache itself, which all handlers share. */
 export type CachedOptions = Parameters<FallbackCacheMiddleware['with']>[0]
 
-/** Options that the injector makes: `FallbackCacheModule.forRootAsync({ inject: [ConfigService], useFactory: (config) => … })`. */
+/**
+ * Options that the injector makes:
+ * `FallbackCacheModule.forRootAsync({ imports: [ConfigModule], inject: [ConfigService], useFactory: (config) => … })`.
+ */
 export interface AsyncOptions {
+  /** The modules that export the providers in `inject`; not needed for those of global modules. */
+  readonly imports?: ModuleMetadata['imports']
   readonly inject?: (InjectionToken | OptionalFactoryDependency)[]
   useFactory(...injected: never[]): MiddlewareOptions | Promise<MiddlewareOptions>
 }
@@ -63,11 +69,12 @@ export class FallbackCacheModule {
   }
 
   /** Like {@link FallbackCacheModule.forRoot}, with options that depend on other providers. */
-  static forRootAsync({ inject = [], useFactory }: AsyncOptions): DynamicModule {
-    return moduleOf({
+  static forRootAsync({ imports = [], inject = [], useFactory }: AsyncOptions): DynamicModule {
+    const module = moduleOf({
       inject,
       useFactory: async (...injected: never[]) => new FallbackCacheInterceptor(await useFactory(...injected)),
     })
+    return { ...module, imports }
   }
 }
 

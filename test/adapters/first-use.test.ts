@@ -92,4 +92,17 @@ describe('FallbackCacheModule', () => {
       'unknown option "expire" of fallbackCache; did you mean "ttl"?',
     )
   })
+  it('takes options from a provider of a module that only it imports', async () => {
+    class Settings {
+      readonly ttl = 9
+    }
+    class SettingsModule {}
+    Module({ providers: [Settings], exports: [Settings] })(SettingsModule)
+    const cache = FallbackCacheModule.forRootAsync({
+      imports: [SettingsModule],
+      inject: [Settings],
+      useFactory: ({ ttl }: Settings) => ({ ttl }),
+    })
+    expect(await secondStatus(cache, Cached())).toMatch(/; hit; ttl=[89];/)
+  })
 })
