@@ -13,7 +13,7 @@ import {
   type MiddlewareOptions,
 } from '../middleware/express.js'
 import { CHOSEN_HANDLER } from './chosen-handler.js'
-import { ignoreUnchanged, namesOfFields, sendHeadLate } from './late-head.js'
+import { fieldValueOf, ignoreUnchanged, isSame, namesOfFields, sendHeadLate } from './late-head.js'
 import { tellActs } from './reply-acts.js'
 import { serializerInFront } from './reply-serializer.js'
 import { type SharedControls, sharedControls } from './shared-controls.js'
@@ -89,8 +89,8 @@ const PLUGIN = {
 function hooksOf(cached: FallbackCacheMiddleware): FastifyCacheHooks {
   return {
     onRequest(request, reply, done) {
-      const laid = layFields(reply)
       const isShown = areShown(reply.raw)
+      const laid = layFields(reply, isShown)
       if (!isShown) showChosen(request, reply)
       const inFront = isShown ? undefined : showRequest(request, reply)
       cached(request.raw, reply.raw, (error) => {
@@ -142,11 +142,14 @@ function showChosen({ raw, routeOptions }: FastifyRequest, reply: FastifyReply):
 const NO_CONFIG = Object.freeze({})
 
 /** Fastify keeps its fields to itself until the end; the cache must see those that hooks in front of it have set. */
-function layFields(reply: FastifyReply): readonly string[] | undefined {
+function layFields(reply: FastifyReply, isNested: boolean): readonly string[] | undefined {
   let laid: string[] | undefined
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value === undefined) continue
-    if (!reply.raw.hasHeader(name)) {
+  // A cache in front observes the response of Node.js, and would take this for a read of all its fields.
+  const fields = isNested ? reply.getHeaders.call(Object.create(reply, WITHOUT_FIELDS)) : reply.getHeaders()
+  for (const [name, value] of Object.entries(fields)) {
+    const known = fieldValueOf(reply.raw, name)
+    if (value === undefined || isSame(value, known)) continue
+    if (known === undefined) {
       laid ??= []
       laid.push(name)
     }
@@ -154,6 +157,9 @@ function layFields(reply: FastifyReply): readonly string[] | undefined {
   }
   return laid
 }
+
+/** A reply whose response of Node.js has no fields: `getHeaders` then returns those that only Fastify knows. */
+const WITHOUT_FIELDS = { raw: { value: { getHeaders: () => ({}) } } }
 
 /** A route that hijacks its reply answers without the fields that only Fastify knows. */
 function takeFieldsOnHijack(reply: FastifyReply, laid: readonly string[]): void {

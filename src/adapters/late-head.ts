@@ -96,7 +96,7 @@ export function ignoreUnchanged(response: ServerResponse): void {
 }
 
 /** Whether a field has this value already; an absent one differs from the text `undefined`. */
-function isSame(value: unknown, known: unknown): boolean {
+export function isSame(value: unknown, known: unknown): boolean {
   return known !== undefined && String(value) === String(known)
 }
 
