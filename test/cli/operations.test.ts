@@ -170,6 +170,24 @@ describe('invalidate', () => {
     expect(await body('/products/2')).toBe(before)
   })
 
+  it('says it if no response has the group of the paths', async () => {
+    await body('/products/6')
+    await until('it is written', async () => (await cli('keys', '--names', 'shop:/products/6')).out !== '')
+    const seen = async (...args: string[]) => cli('invalidate', '--path', '/products/6', ...args)
+    const ends = await Promise.all([
+      seen('--no-wait'),
+      seen('--dry-run', '--group', 'shpo'),
+      seen('--dry-run', '--group', 'shop'),
+      cli('invalidate', '--tag', 'none', '--dry-run'),
+    ])
+    const note = (given: string) =>
+      new RegExp(`^none of the \\d+ responses seen in Redis ${given}; theirs: --group shop\n$`)
+    expect(ends.map(({ code }) => code)).toEqual([0, 0, 0, 0])
+    expect(ends[0]?.err).toMatch(note('is without a group'))
+    expect(ends[1]?.err).toMatch(note('has the group "shpo"'))
+    expect(ends.slice(2).map(({ err }) => err)).toEqual(['', ''])
+  })
+
   it('reads a list from a file with the lines of any system', async () => {
     const file = join(folder, 'purge.txt')
     const before = [await body('/products/3'), await body('/products/4')]

@@ -9,6 +9,7 @@ import { CommandFailure, UsageError } from '../errors.js'
 import { countText, durationText, tableLines } from '../figures.js'
 import { isHttpUrl, readFields } from '../http-options.js'
 import { withCache } from '../operator-cache.js'
+import { otherGroups } from '../other-groups.js'
 import { type PurgeList, readPurgeList } from '../purge-list.js'
 import { REDIS_OPTIONS } from '../redis-options.js'
 import { visible } from '../terminal.js'
@@ -70,6 +71,8 @@ export const invalidateCommand: Command = {
       const isDry = given.has('dry-run')
       const verified = isDry ? [] : await Promise.all(given.texts('verify').map((url) => verifyUrl(url, began, fields)))
       await tell({ receipts, took, verified }, given, around)
+      const doubt = list.paths.length > 0 ? await otherGroups(cache, given.text('group') ?? '') : undefined
+      if (doubt !== undefined) around.terminal.note(visible(doubt))
       const isDone = isDry || receipts.every(({ durable }) => durable)
       return isDone && verified.every(({ verdict }) => verdict === 'new') ? 0 : 1
     })
