@@ -174,7 +174,7 @@ app.get('/news', cached.with({ ttl: '10s' }), showNews) // another lifetime in t
 
 ## The middleware
 
-\`fallbackCache(options)\` from \`fallback-cache/express\` and \`fallback-cache/koa\` takes the following options, and the options of the core below.
+\`fallbackCache(options)\` from \`fallback-cache/express\` and \`fallback-cache/koa\` takes the following options (in TypeScript \`MiddlewareOptions\`, from the same entry point), and the options of the core below.
 
 ${table('src/http/protocol/options.ts', 'FallbackCacheMiddlewareOptions')}
 
