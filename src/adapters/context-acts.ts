@@ -125,7 +125,7 @@ function tellHeaders(headers: Headers, acts: Acts): void {
   telling('has', acts.read)
 }
 
-/** Acts that are told in one way at first, and in another one from a moment on. */
+/** Passes acts to one receiver until `isOver` returns true, and to another one from then on. */
 function inTurn(first: Acts, then: Acts, isOver: () => boolean): Acts {
   const now = () => (isOver() ? then : first)
   return {

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 /** What a runtime passes to `fetch` beside the request: the server of Bun, or what Deno knows of the connection. */
 export type FetchInfo = object | undefined
 
-/** What a connection knows of its server and its client. */
+/** The server of a connection, and what the runtime tells of its client. */
 interface Ends {
   readonly server: object
   readonly info: FetchInfo
@@ -25,7 +25,7 @@ interface Connected {
 /** The status with which servers log a client that has left. */
 const CLIENT_LEFT = 499
 
-/** The bytes of a body, or of a head, that are waited for before the response is made. */
+/** Maximum bytes that are buffered before the `Response` is made. */
 const WAITING = 65_536
 
 /** Takes the bytes of one response for the connection to a client. */
@@ -87,10 +87,10 @@ export class FetchSocket extends Duplex {
     else this.#resume = callback
   }
 
-  /** Whether more bytes are taken now; if not, they come when the client has taken those before. */
+  /** Whether more bytes are taken now; if not, they are taken when the client has read the earlier ones. */
   get #takesMore(): boolean {
     if (this.#body !== undefined) return (this.#body.desiredSize ?? 0) > 0
-    // All of a body that has ended is there; of another one so much as fits here.
+    // A response that has ended is buffered as a whole, and needs no stream.
     return this.#isAnswered || this.#outgoing?.writableEnded === true || this.#waitingBytes < WAITING
   }
 
@@ -104,7 +104,7 @@ export class FetchSocket extends Duplex {
     const rest = bytes.subarray(end + 4)
     if (head.status < 200) return rest.length > 0 ? this.#takeHead(rest) : undefined
     this.#head = head
-    // A response that is whole by then needs no stream.
+    // A response that is complete by then needs no stream.
     setImmediate(() => this.#answer(undefined))
     return rest
   }
@@ -123,7 +123,7 @@ export class FetchSocket extends Duplex {
     this.#waitingBytes = bytes.reduce((sum, { length }) => sum + length, 0)
   }
 
-  /** The response has ended. */
+  /** Called when the response has ended. */
   finish(): void {
     this.#answer(Buffer.concat(this.#waiting))
     this.#body?.close()
@@ -141,7 +141,7 @@ export class FetchSocket extends Duplex {
       this.#isAnswered = true
       this.#resolve(response)
     } catch (error) {
-      // Of a status that a `Response` cannot have.
+      // A `Response` cannot have this status.
       this.destroy(error as Error)
     }
   }
@@ -162,7 +162,7 @@ export class FetchSocket extends Duplex {
     })
   }
 
-  /** The client has left, and gets nothing more. */
+  /** Called when the client has left: nothing more is sent. */
   leave(): void {
     this.#body = undefined
     if (!this.#isAnswered) this.#resolve(new Response(null, { status: CLIENT_LEFT }))
@@ -224,5 +224,5 @@ function parsed(text: string): Head {
   }
 }
 
-/** Fields of the connection, which is not that of Node.js (RFC 9110, section 7.6.1). */
+/** Fields that describe a connection of Node.js, which does not exist here (RFC 9110, section 7.6.1). */
 const OF_CONNECTION: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])

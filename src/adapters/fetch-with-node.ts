@@ -35,7 +35,7 @@ function onLeave(request: Request, info: FetchInfo, listener: () => void): void 
 
 function incomingOf(request: Request, socket: FetchSocket): IncomingMessage {
   const { url } = request
-  // Its authority ends there; an empty query stays.
+  // The path begins behind the authority. `new URL()` would drop an empty query.
   const path = url.indexOf('/', url.indexOf('//') + 2)
   const incoming = new IncomingMessage(socket as never)
   const fields = new Map(request.headers)
@@ -79,10 +79,10 @@ function readerOf(incoming: IncomingMessage, body: ReadableStream<Uint8Array>): 
 
 function outgoingOf(incoming: IncomingMessage, socket: FetchSocket): ServerResponse {
   const outgoing = new ServerResponse(incoming)
-  // Nothing frames the body: its bytes are those of the `Response`.
+  // The body gets no framing, because its bytes become those of the `Response`.
   outgoing.shouldKeepAlive = false
   outgoing.useChunkedEncodingByDefault = false
-  // Not even where the application sets `Transfer-Encoding: chunked`, as `streamText` of Hono does.
+  // No chunk sizes either, even if the application sets `Transfer-Encoding: chunked`, as `streamText` of Hono does.
   Object.defineProperty(outgoing, 'chunkedEncoding', { get: () => false, set: () => {} })
   outgoing.assignSocket(socket as never)
   socket.outgoing = outgoing
@@ -94,7 +94,7 @@ function outgoingOf(incoming: IncomingMessage, socket: FetchSocket): ServerRespo
   socket.on('drain', () => {
     if (!outgoing.writableEnded) outgoing.emit('drain')
   })
-  // Also tells who reads the request that its client has left.
+  // The handler may still be reading the request: this tells it that the client has left.
   socket.once('close', () => {
     if (!incoming.complete) incoming.destroy()
   })

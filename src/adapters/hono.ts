@@ -74,12 +74,12 @@ export function fallbackCache(options: HonoCacheOptions = {}, ...rest: readonly 
 function honoCache(cached: FallbackCacheMiddleware, lateFields: LateFields): HonoCache {
   const middleware: MiddlewareHandler<HonoEnv> = async (c, next) => {
     const { incoming, outgoing } = nodeOf(c)
-    // What `c.status()` and `c.header()` have set in front.
+    // Status and fields that middleware in front has set with `c.status()` and `c.header()`.
     const begun = c.newResponse(null)
     outgoing.statusCode = begun.status
     for (const [name, value] of begun.headers) outgoing.appendHeader(name, value)
     forgetResponse(c)
-    // A request that a handler behind the cache has passed on (`app.fetch`) has fields of its own, too.
+    // A handler behind the cache may have passed on another request (`app.fetch`), with other fields.
     if (!areShown(outgoing as ServerResponse) || !Object.hasOwn(c.req.raw, 'headers')) showChangedFields(c)
     showRewritten(c)
     const variables = areShown(outgoing as ServerResponse) ? undefined : showVariables(c)
@@ -103,7 +103,7 @@ function honoCache(cached: FallbackCacheMiddleware, lateFields: LateFields): Hon
   return Object.assign(middleware, {
     ...sharedControls(cached),
     fetch: (app: HonoApplication) =>
-      // Its own `Response` in the place of the global one is none that other runtimes take.
+      // Other runtimes do not accept the `Response` with which node-server would replace the global one.
       fetchWithNode(getRequestListener(app.fetch as never, { overrideGlobalObjects: false })),
     with: (refinement: Parameters<FallbackCacheMiddleware['with']>[0]) =>
       honoCache(cached.with(refinement), 'inputs' in refinement ? new LateFields(refinement.inputs) : lateFields),
@@ -128,7 +128,7 @@ function alreadySent(c: Context<HonoEnv>): Response {
   return response
 }
 
-/** Variables with a rule of their own. */
+/** Variables with a separate rule. */
 const OF_LOGGED_IN = new Set(['user', 'session'])
 
 type Variables = Readonly<Record<string, unknown>>

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 /** The response of Node.js, on which the cache has put its handle. */
 type Handled = ServerResponse & { readonly fallbackCache?: { skip(why: string): unknown } }
 
-/** What the option `inputs` says. */
+/** The option `inputs`. */
 type Inputs = { readonly ignore?: readonly string[] | undefined } | false | undefined
 
 /**
@@ -23,7 +23,7 @@ const OF_ALL_VISITORS = new RegExp(
   ].join('|')})$`,
 )
 
-/** Maximum number of names that are warned of. */
+/** Maximum number of field names for which a warning is printed. */
 const MOST_TOLD = 100
 
 /**

@@ -92,7 +92,7 @@ export interface FallbackCacheOptions {
    */
   readonly maxInFlight?: number | undefined
   /**
-   * Maximum size of a value sent to Redis, in bytes; larger values are only kept in memory, because they would delay
+   * Maximum size of a value sent to Redis, in bytes; an integer, 1 or greater. Larger values are only kept in memory, because they would delay
    * other commands. @defaultValue 1 MiB
    */
   readonly maxRedisBytes?: number | undefined
@@ -138,12 +138,12 @@ export interface FallbackCacheOptions {
    */
   readonly earlyRefresh?: number | undefined
   /**
-   * Maximum bytes of the mirror of invalidations; if it is exceeded, old entries are invalidated early. @defaultValue 4
+   * Maximum bytes of the mirror of invalidations; an integer, 1 or greater. If it is exceeded, old entries are invalidated early. @defaultValue 4
    * MiB
    */
   readonly maxMirrorBytes?: number | undefined
   /**
-   * Maximum bytes of invalidations waiting for Redis; if it is exceeded, they are replaced by one that clears
+   * Maximum bytes of invalidations waiting for Redis; an integer, 1 or greater. If it is exceeded, they are replaced by one that clears
    * everything. @defaultValue 1 MiB
    */
   readonly maxJournalBytes?: number | undefined

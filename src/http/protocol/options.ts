@@ -11,7 +11,7 @@ export type Awaitable<T> = T | PromiseLike<T>
  * The options of `fallbackCache` in every framework: those below, and those of the core (`redis`, `maxEntries`, …),
  * which configure a separate core unless `cache` is given.
  *
- * Times are seconds, or a duration such as `'5m'`. Lists have at most 1000 names of at most 256 characters. Invalid
+ * Times are seconds (`redisTimeout`: milliseconds), or a duration such as `'5m'`. Lists have at most 1000 names of at most 256 characters. Invalid
  * options throw an error at construction.
  *
  * @typeParam Context - the argument of the functions: `req` in Express, `ctx` in Koa
@@ -23,8 +23,8 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    */
   readonly cache?: FallbackCache | undefined
   /**
-   * `'shadow'` tries the cache out: every request reaches its handler, nothing is stored and no answer is changed, and
-   * `shadowReport()` says what the cache would have done: hits, time saved, what it would not have stored and why, and
+   * `'shadow'` measures what the cache would do: every request reaches its handler, nothing is stored and no answer is changed, and
+   * `shadowReport()` tells the result: hits, time saved, what it would not have stored and why, and
    * which of its answers would have been stale or another visitor's (docs/shadow.md). Invalidations are carried out.
    *
    * `'verify'` answers as in normal mode, runs the handler beside a share of the hits, and compares: `verifyReport()` says
@@ -151,7 +151,7 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * Tells caches on the way the tags of stored responses, in this field: `'Surrogate-Key'` (Fastly), `'Cache-Tag'`
    * (Cloudflare, Google, Azure), `'Edge-Cache-Tag'` (Akamai) or `'xkey'` (Varnish). At most 8,000 bytes; a tag that the field
    * cannot hold is left out, with a warning. The CDN has to remove the field: users would see the tags. Tags from a promise
-   * are in hits only. Without the option, tags are sent to nothing. See docs/behind-a-cdn.md.
+   * are in hits only. Without the option, no field with tags is sent. See docs/behind-a-cdn.md.
    */
   readonly emitTags?: 'Surrogate-Key' | 'Cache-Tag' | 'Edge-Cache-Tag' | 'xkey' | undefined
   /**
@@ -186,7 +186,10 @@ export interface FallbackCacheMiddlewareOptions<Context extends object = object>
    * @defaultValue `['GET', 'HEAD']`; with `POST` in the `proxy` preset
    */
   readonly methods?: readonly ('GET' | 'HEAD' | 'POST' | 'QUERY')[] | undefined
-  /** Maximum size of a stored body, in bytes. A larger one is passed on unbuffered. @defaultValue 1 MiB */
+  /**
+   * Maximum size of a stored body, in bytes; an integer, 1 or greater. A larger one is passed on unbuffered.
+   * @defaultValue 1 MiB
+   */
   readonly maxBodySize?: number | undefined
   /**
    * Encode stored responses once, in the background, and send hits in the coding that the client's `Accept-Encoding`

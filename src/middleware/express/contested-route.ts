@@ -47,7 +47,7 @@ export function isContested(request: Routed): boolean {
   return isChosen
 }
 
-/** A text for the route of a request, the same in all processes that run the same code; `undefined` if it has none. */
+/** A text that identifies the route of a request in all processes with the same code; `undefined` if no route was reached. */
 export function routeText(request: Routed): string | undefined {
   const route = routeOf(request)
   if (route === undefined) return undefined
@@ -74,7 +74,7 @@ function isApplication(app: unknown): app is ExpressApplication {
   return typeof app === 'function'
 }
 
-/** What a request asks for. */
+/** The method and path of a request. */
 interface Asked {
   readonly method: string
   readonly path: string
@@ -104,7 +104,7 @@ function reachedIn(stack: readonly Layer[], path: string, depth: number): readon
     const match = layer.match(path)
     if (match === false) return []
     if (route !== undefined) return [route]
-    // Older routers leave what has matched in the layer.
+    // Routers of Express 4 store the last match in the layer.
     const matched = typeof match === 'object' ? match.path : (layer.path ?? '')
     return reachedIn(inner ?? [], path.slice(matched.length) || '/', depth + 1)
   })
@@ -117,7 +117,7 @@ function routesIn(stack: readonly Layer[], depth: number): readonly Route[] {
   )
 }
 
-/** Whether a route has handlers for a method: a GET of the page of POST, which is stored for GET, has no choice between them. */
+/** Whether a route has handlers for a method. A route for POST is none for GET, although its page may be stored for GET. */
 function isFor({ methods }: Route, method: string): boolean {
   const name = method.toLowerCase()
   return methods._all === true || methods[name] === true || (name === 'head' && methods.get === true)

@@ -62,7 +62,7 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   readonly #ignored: ReadonlySet<string> | undefined
   #url: string | undefined
   #content: Buffer | undefined
-  /** What middleware in front has added; `null`: not looked for yet. */
+  /** The result of {@link addedContent}; `null` until it is called. */
   #addedBefore: string | undefined | false | null = null
   #outer: ResponseHead['outer'] | undefined
   #protocol: string | undefined
@@ -118,7 +118,7 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 
   get rewritten(): string | undefined {
     const { url, baseUrl = '' } = this.context
-    // No mount leaves the URL as it is, or has a path that the URL does not have.
+    // A mount takes its path from the beginning of the URL; middleware may have set another `baseUrl`.
     const isOwnBase = baseUrl !== '' && (url === this.url || !this.url.startsWith(baseUrl))
     const rewritten = isOwnBase ? `${baseUrl} ${url}` : rewrittenUrl(this.url, url, baseUrl)
     const added = this.#added
@@ -162,7 +162,7 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   #findProtocol(): string {
     const { headers } = this
     const socket = socketOf(this.context)
-    // Nothing tells the protocol then: a request without a plain origin passes by the cache.
+    // Without a socket the protocol is unknown, and a request without an origin bypasses the cache.
     if (socket === null) return ''
     // Express only checks its proxy trust for this field; without it the socket determines the protocol.
     if (headers['x-forwarded-proto'] !== undefined) return this.context.protocol ?? 'http'

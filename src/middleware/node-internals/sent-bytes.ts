@@ -13,7 +13,7 @@ interface Sending {
   [SENT]?: SentBytes
 }
 
-/** What decides about bytes that are sent by other methods than those of the response itself. */
+/** Decides about bytes that are sent by other methods than those of the response itself. */
 export interface SentGuard {
   /** Whether the bytes that are sent now are its own; all others are dropped. */
   readonly isSending: boolean
@@ -39,8 +39,8 @@ export function countSent(response: ServerResponse): SentBytes {
 }
 
 /**
- * Drops the bytes of a response's body that are sent from now on, but for those of the guard; `undefined`: drops none any
- * more.
+ * Drops the bytes of a response's body that are sent from now on, except those of the guard; `undefined`: stops dropping
+ * them.
  */
 export function guardSent(response: ServerResponse, guard: SentGuard | undefined): void {
   countSent(response).guard = guard
@@ -59,7 +59,7 @@ export class SentBytes {
     this.stream = stream
   }
 
-  /** Whether the body was ended by a method that tells nothing of it. */
+  /** Whether the body was ended by a method that does not report it. */
   get isEnded(): boolean {
     return this.stream?.writableEnded === true
   }
@@ -88,7 +88,7 @@ export class SentBytes {
 
 const LINE_ENDS = 4
 
-/** Whether Node.js takes it; what it refuses is left to it. */
+/** Whether Node.js accepts a chunk; for other values it reports an error itself. */
 function isData(data: unknown): boolean {
   return typeof data === 'string' || data instanceof Uint8Array
 }
@@ -131,7 +131,7 @@ function isCallback(value: unknown): value is () => void {
   return typeof value === 'function'
 }
 
-/** Does as if the bytes were sent. */
+/** Behaves as if the bytes were sent. */
 function drop(args: readonly unknown[]): true {
   const callback = args.find(isCallback)
   if (callback !== undefined) process.nextTick(callback, null)
@@ -154,7 +154,7 @@ function sendCounted(this: Sending, data: string | Uint8Array, encoding?: unknow
   return send.call(this, data, encoding, ...rest)
 }
 
-/** Whether `end` sends this: with its callback, the empty chunk; without chunks nothing, or the last bytes. */
+/** Whether `end` sends these bytes: the empty chunk with its callback; in a body without chunks nothing, or the last bytes. */
 function isEnd(data: string | Uint8Array, [callback]: readonly unknown[], isChunked: boolean): boolean {
   if (!isCallback(callback)) return false
   if (isChunked) return typeof data === 'string' && data.startsWith('0\r\n')

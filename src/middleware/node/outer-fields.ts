@@ -35,7 +35,7 @@ export class OuterFields {
     return outgoingFields(this.#response)?.[name] !== this.#pairs?.[name]
   }
 
-  /** What stands in a field now: another object after each call that sets it, the same one after values were appended. */
+  /** An object for the current value of a field: another one after each call that sets it, the same one after values were appended. */
   content(name: string): object | undefined {
     return this.#set === undefined ? outgoingFields(this.#response)?.[name] : this.#set.get(name)
   }

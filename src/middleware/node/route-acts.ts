@@ -5,10 +5,10 @@ import { methodsWith } from './shared-methods.js'
 /** The methods of a response whose calls may leave no trace on it. */
 type Methods = Pick<ServerResponse, 'removeHeader' | 'appendHeader'>
 
-/** Tells which fields the route has set, by their lower-case names. */
+/** The fields that the route has set, by their lower-case names. */
 interface SetFields {
   isSet(name: string): boolean
-  /** What stands in a field now: another object after each call that sets it, the same one after values were appended. */
+  /** An object for the current value of a field: another one after each call that sets it, the same one after values were appended. */
   content(name: string): object | undefined
 }
 
@@ -26,7 +26,7 @@ export class RouteActs {
   removed: ReadonlySet<string> = NONE
   /** Fields to which values were appended, in lower case. */
   appended: ReadonlySet<string> = NONE
-  /** What stood in those fields right after. */
+  /** The objects for the values of those fields right after that. */
   #contents: Map<string, object | undefined> | undefined
   readonly #fields: SetFields
   readonly #response: ServerResponse
@@ -68,7 +68,7 @@ export class RouteActs {
     this.#contents.set(lower, this.#fields.content(lower))
   }
 
-  /** Whether nothing in a field is of middleware in front, whichever client asks: the route has set or removed it. */
+  /** Whether no part of a field comes from middleware in front, for any client: the route has set or removed it. */
   isOwn(lower: string): boolean {
     return this.removed.has(lower) || (this.#fields.isSet(lower) && !this.#isAppended(lower))
   }

@@ -1,13 +1,13 @@
 import type { Recording } from '../../http/port/index.js'
 import { methodsWith } from './shared-methods.js'
 
-/** Methods after which the rest of a response is not what is recorded, with the reason. http2 has `setTrailer`. */
+/** Methods after which a recording would differ from the response, with the reason for not storing it. http2 has `setTrailer`. */
 const REASONS = { addTrailers: 'trailers', setTrailer: 'trailers', detachSocket: 'aborted' } as const
 
 type Name = keyof typeof REASONS
 type Method = (...args: unknown[]) => void
 
-/** The property under which a response stores who is told of these calls. */
+/** The property under which a response stores the function to call for these methods. */
 const ENDINGS = Symbol('fallback-cache.endings')
 
 type Watched = Partial<Record<Name, Method>> & { [ENDINGS]?: Ending }

@@ -10,7 +10,7 @@ export const NO_VALUES: InputRecord = Object.freeze({})
 
 /** Callbacks for accesses to a watched object. */
 export interface RecordReader {
-  /** Whether a read counts of an entry that is absent and has a name for which code looks on every object, too. */
+  /** Whether reads of absent entries count even for names that code looks up on every object (`toString`, `then`). */
   readonly countsAllNames?: boolean
   /** An entry was read, or its existence was checked. */
   one(name: string): void

@@ -28,7 +28,7 @@ function watchStreams(request: IncomingMessage, response: ServerResponse, inputs
   if (request.httpVersionMajor > 1) watchStream([request, response], inputs)
 }
 
-/** The identifier of a session that is not used yet is that of one visitor, too. */
+/** A session that is not used yet has an identifier, which is that of one visitor. */
 function tellSession({ session }: NodeRequest, inputs: InputsRead): void {
   const { id, sessionId = id } = (session ?? NO_VALUES) as { readonly id?: unknown; readonly sessionId?: unknown }
   if (typeof sessionId === 'string') inputs.identifier('req:session.id', sessionId)
@@ -112,9 +112,9 @@ function watchAdded(prefix: Prefix, holder: object, name: string, run: WatchedRu
   if (isPrivate(name, value) || (prefix === 'ctx' && isOfRouter(name, value))) return
   const isTold = isTelling(name) || inputs.counted.has(input)
   const isFunction = typeof value === 'function'
-  // `user` and `auth` have a rule of their own, but for a function, which tells who is asking when it is called.
+  // `user` and `auth` have a separate rule, except for functions, which identify the user when they are called.
   if (input === 'req:auth' && !isFunction) return
-  // A method of Node.js is overridden by tracers, which adds nothing.
+  // Tracers override methods of Node.js, which adds no value.
   if (isFunction && !isTold && isOfNode(prefix, name)) return
   watchProperty({ input, holder, name, value, enumerable, isRead: isTold || !isFunction }, inputs)
 }
@@ -131,7 +131,7 @@ function isOfNode(prefix: Prefix, name: string): boolean {
   )
 }
 
-/** With what the names of inputs begin. */
+/** The prefixes of the names of inputs. */
 type Prefix = Exclude<Place, 'req of Koa' | 'res of Koa'>
 
 /** Whether a router of Koa in front has set a value: itself, or the routes that the URL matches. */
@@ -146,7 +146,7 @@ interface WatchedRun {
   readonly before: InputRecord
 }
 
-/** Counts a property that cannot be replaced, and so not watched, as read. */
+/** Counts a property as read that cannot be replaced, and therefore cannot be watched. */
 function countFixed(input: string, holder: object, name: string, { inputs, before }: WatchedRun): void {
   const value = ownValue(holder, name)
   before[name] = value

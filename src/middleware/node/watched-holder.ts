@@ -14,7 +14,7 @@ export function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: 
   const own = heldBy(parent, prefix)
   // A text or a list is part of the key.
   if (typeof own !== 'object' || own === null || Array.isArray(own)) return NO_VALUES
-  // What is inherited is added when it is read.
+  // Inherited values are added when they are read.
   const before = isPlain(own) ? valuesOf(own) : { ...valuesOf(own) }
   const watched = watchedRecord(own, new HolderWatch(prefix, own, before, inputs))
   // The property may be fixed, so that nothing that is read from it is seen.
@@ -25,7 +25,7 @@ export function watchHolder(prefix: 'locals' | 'state', parent: object, inputs: 
   return before
 }
 
-/** What a response has as its locals, or a context as its state. */
+/** The locals of a response, or the state of a context. */
 interface Holding {
   locals?: unknown
   state?: unknown

@@ -23,7 +23,7 @@ export class ResponseFieldsWatch {
   readonly #before: Methods
   readonly #own: Methods
   /**
-   * Fields to which frameworks append, with what stood in them when they were read: a read counts unless they are set
+   * Fields to which frameworks append, with their values when they were read: a read counts unless they are set
    * afterwards.
    */
   #reads: Map<string, object | undefined> | undefined
@@ -99,7 +99,7 @@ export class ResponseFieldsWatch {
     this.#reads.set(lower, this.#outer.content(lower))
   }
 
-  /** Tells a field that was read and set, to append to it, from one that was set once more, which replaces it. */
+  /** Distinguishes a field that was read and set, to append to it, from one that was set again, to replace it. */
   #watchSets(): () => void {
     const [response, outer] = [this.#response, this.#outer]
     const { setHeader } = response
