@@ -193,7 +193,8 @@ ${rows('src/middleware/front-door/front-door.ts', 'ServeOptions')}
 | that states its lifetime, or gets one by \`ttl()\` in its handler, is stored with | ${statuses('statuses')}; in the \`proxy\` preset any of 200 to 599 |
 | of any other status | is not stored (\`status\` of the [reasons](reasons.md)), unless \`statusTtl\` names it |
 
-A 304 is never stored itself, a 206 only with \`storePartial\`. \`statusTtl\` takes precedence over \`ttl\`: a status with a lifetime is
+A 304, 412, 416 or 417 is never stored, nor are 428, 429, 431 and 511, which concern one client (RFC 6585); a 206 only
+with \`storePartial\`. \`statusTtl\` takes precedence over \`ttl\`: a status with a lifetime is
 stored, a status with \`false\` is never stored, even if the response states a lifetime.
 
 ## The core

@@ -1042,6 +1042,7 @@ describe('the options of fallbackCache', () => {
     [{ ttl: -1 }, /ttl must be a number of seconds or a duration such as "5m", got -1/],
     [{ ttl: 'soon' }, /ttl must be .* got "soon"/],
     [{ statusTtl: { 412: 1 } }, /statusTtl must not name 412: it answers the conditions of one request/],
+    [{ statusTtl: { 429: 1 } }, /statusTtl must not name 429: it is about one client, and is never stored/],
     [{ statusTtl: { 999: 1 } }, /statusTtl must name statuses from 200 to 599, got "999"/],
     [{ group: 'a:b' }, /group must be made of letters/],
     [{ query: 'none' }, /query must be "all", "sorted" or a list/],

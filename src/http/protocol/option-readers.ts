@@ -7,6 +7,7 @@ import { flagOf } from '../../core/options.js'
 import { tagText } from '../port/route-tags.js'
 import { TAG_FIELDS, type TagField } from '../rules/emitted-tags.js'
 import { ENDLESS_TYPES } from '../rules/endless-types.js'
+import { ABOUT_ONE_CLIENT, ANSWERS_CONDITIONS } from '../rules/storable.js'
 import { MAX_SELECTING } from '../rules/vary.js'
 import { CONTENT_CODINGS, type ContentCoding, isSupported } from '../syntax/content-coding.js'
 import { isToken } from '../syntax/fields.js'
@@ -77,17 +78,16 @@ export function readStatusTtl(statusTtl: unknown, _: string, options: AnyOptions
   for (const [status, ttl] of Object.entries(record(statusTtl, 'statusTtl'))) {
     if (!/^[2-5]\d\d$/.test(status))
       throw new RangeError(`statusTtl must name statuses from 200 to 599, got ${shown(status)}`)
-    if (NEVER_STORED.has(status) && ttl !== false) {
-      throw new RangeError(
-        `statusTtl must not name ${status}: it answers the conditions of one request, and is never stored`,
-      )
+    const code = Number(status)
+    const isOfConditions = ANSWERS_CONDITIONS.has(code)
+    if ((isOfConditions || ABOUT_ONE_CLIENT.has(code)) && ttl !== false) {
+      const why = isOfConditions ? 'answers the conditions of one request' : 'is about one client'
+      throw new RangeError(`statusTtl must not name ${status}: it ${why}, and is never stored`)
     }
-    lifetimes.set(Number(status), ttl === false ? false : readLifetime(ttl, `statusTtl[${status}]`, options))
+    lifetimes.set(code, ttl === false ? false : readLifetime(ttl, `statusTtl[${status}]`, options))
   }
   return lifetimes
 }
-
-const NEVER_STORED: ReadonlySet<string> = new Set(['304', '412', '416'])
 
 /** Reads `group` as the prefix of all keys. @throws TypeError, RangeError */
 export function readGroup(group: unknown): string {

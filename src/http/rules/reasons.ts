@@ -36,7 +36,7 @@ const MEANINGS = {
   // The response head
   status: 'This route does not store responses with this status code.',
   precondition:
-    'The response depends on the conditions or the range of its own request: it is a 304, 412 or 416, or a response other than 206 to a Range that the handler may have read.',
+    'The response depends on the conditions or the range of its own request: it is a 304, 412, 416 or 417, or a response other than 206 to a Range that the handler may have read.',
   'must-understand':
     'The response says must-understand and this cache does not implement its status code (RFC 9111, section 5.2.2.3).',
   'no-store': 'The response says no-store (RFC 9111, section 5.2.2.5).',

@@ -108,6 +108,12 @@ export function refuseRequest(request: StorableRequest, policy: StoragePolicy): 
   return undefined
 }
 
+/** Statuses that answer the conditions, the range or the expectation of one request. */
+export const ANSWERS_CONDITIONS: ReadonlySet<number> = new Set([304, 412, 416, 417])
+
+/** Statuses that concern one client, and that no cache may store (RFC 6585). */
+export const ABOUT_ONE_CLIENT: ReadonlySet<number> = new Set([428, 429, 431, 511])
+
 /** Statuses whose caching rules this cache implements: all final statuses of RFC 9110 without special rules. */
 const UNDERSTOOD = /^(?:20[0-5]|30[0-3578]|40\d|41[0-7]|42[126]|50[0-5])$/
 
@@ -117,7 +123,8 @@ function isUnderstood(status: number, policy: StoragePolicy): boolean {
 
 function refuseStatus(response: StatusAndFields, control: CacheControl, policy: StoragePolicy): Reason | undefined {
   const { status, fields } = response
-  if (status === 304 || status === 412 || status === 416) return 'precondition'
+  if (ANSWERS_CONDITIONS.has(status)) return 'precondition'
+  if (ABOUT_ONE_CLIENT.has(status)) return 'status'
   if (!(status >= 200 && status <= 599) || policy.statusTtl.get(status) === false) return 'status'
   if (control.mustUnderstand && !isUnderstood(status, policy)) return 'must-understand'
   if (status !== 206) return undefined

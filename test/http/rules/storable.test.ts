@@ -62,6 +62,18 @@ describe('isStorable', () => {
       'precondition',
       'precondition',
     ],
+    [
+      '15.5.18 417, which is about the expectation of one request',
+      { status: 417, fields: cc('public, max-age=60') },
+      'precondition',
+      'precondition',
+    ],
+    ...[428, 429, 431, 511].map((status): [string, Given, Reason, Reason] => [
+      `RFC 6585: ${status}, which is about one client`,
+      { status, fields: cc('public, max-age=60') },
+      'status',
+      'status',
+    ]),
     ['3 404 with explicit freshness', { status: 404, fields: cc('max-age=60') }, 'stored', 'stored'],
     ['3 302 with explicit freshness', { status: 302, fields: cc('max-age=60') }, 'stored', 'stored'],
     ['3 500 with explicit freshness', { status: 500, fields: cc('max-age=60') }, 'status', 'stored'],
