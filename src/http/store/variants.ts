@@ -135,8 +135,7 @@ export class Variants {
         return { storageKey: this.#keyFor(key, request), found: undefined, stored: undefined, varies: false }
       }
       if (held instanceof StoredResponse) {
-        const matches = matchesSelecting(held.selecting, held.values, request.headers, request)
-        if (matches) return { storageKey: key.text, found, stored: held, varies: false }
+        if (isSelectedBy(request, held)) return { storageKey: key.text, found, stored: held, varies: false }
         return {
           storageKey: this.#keyFor(key, request),
           found: undefined,
@@ -189,7 +188,12 @@ const NO_BODY = Buffer.alloc(0)
 function responseOf(found: Found | undefined, key: PrimaryKey, request: RequestHead): StoredResponse | undefined {
   const held = found === undefined ? undefined : readStored(found.entry)
   if (!(held instanceof StoredResponse) || held.identity !== key.identity) return undefined
-  return matchesSelecting(held.selecting, held.values, request.headers, request) ? held : undefined
+  return isSelectedBy(request, held) ? held : undefined
+}
+
+function isSelectedBy(request: RequestHead, { selecting, values }: StoredResponse): boolean {
+  // In front of a framework, Node.js has not made the fields yet, and most responses are for all requests.
+  return selecting.length === 0 || matchesSelecting(selecting, values, request.headers, request)
 }
 
 function untold(storageKey: string): FoundVariant {

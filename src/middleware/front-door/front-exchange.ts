@@ -192,7 +192,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
   #scan(raw: readonly string[]): boolean {
     for (let at = 0; at < raw.length; at += 2) {
       const name = raw[at] ?? ''
-      if (name.length === 4 && name.toLowerCase() === 'host') {
+      if (name.length === 4 && (name === 'Host' || name.toLowerCase() === 'host')) {
         if (this.#host !== undefined) return false
         this.#host = raw[at + 1]
       } else if (isPlainField(name)) {
@@ -210,7 +210,7 @@ export class FrontExchange<Context extends object> implements Exchange<Context>,
 const NOTHING: object = Object.freeze({})
 
 function isIfNoneMatch(name: string): boolean {
-  return name.length === 13 && name.toLowerCase() === 'if-none-match'
+  return name.length === 13 && (name === 'If-None-Match' || name.toLowerCase() === 'if-none-match')
 }
 
 const ANNOUNCING = ['content-length', 'transfer-encoding', 'expect', 'upgrade'] as const
