@@ -19,9 +19,8 @@ export function recordAnswer(ctx: Context, outer: OuterFields | undefined, recor
   if (isAround(ctx) || ctx.res.headersSent) return passBy(ctx, outer, recording)
   // If only the head is needed, the body is left to Koa, which serializes an object itself.
   const body = recording.wants === 'head' ? UNKNOWN : koaBody(ctx)
-  const isUnanswered = body.kind === 'unanswered' && body !== UNKNOWN
   const bytes = body.kind === 'whole' ? body.bytes : undefined
-  const onward = recording.begin(new KoaResponseHead(ctx, outer, isUnanswered, bytes), bytes)
+  const onward = recording.begin(new KoaResponseHead(ctx, outer, body === UNKNOWN ? undefined : body), bytes)
   if (onward.before !== undefined) return onward.before.then(() => passOn(ctx, { outer, recording, body }, onward))
   return passOn(ctx, { outer, recording, body }, onward)
 }

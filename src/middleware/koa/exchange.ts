@@ -23,6 +23,7 @@ import {
   keepContent,
   lineOf,
   NO_OUTER_FIELDS,
+  type NodeRequest,
   OuterFields,
   onceClosed,
   type ParsedRequest,
@@ -36,7 +37,7 @@ import { isAround, recordAnswer } from './answer-recording.js'
 import { AroundKoa } from './around-koa.js'
 import { isOutermost } from './outermost.js'
 import { KoaRequestHead } from './request-head.js'
-import { reply, replyInstead, sessionOf, userOfContext } from './response.js'
+import { reply, replyInstead, sessionAsShown } from './response.js'
 import { koaRoute } from './route-pattern.js'
 import { watchContext } from './watched-context.js'
 
@@ -62,11 +63,13 @@ export class KoaExchange implements Exchange<Context> {
   }
 
   get user(): unknown {
-    return userOfContext(this.context)
+    const { state, req } = this.context
+    return state.user ?? (req as NodeRequest).user
   }
 
   get session(): unknown {
-    return sessionOf(this.context)
+    const { session, req } = this.context as Context & { readonly session?: unknown }
+    return sessionAsShown(session ?? (req as NodeRequest).session)
   }
 
   get route(): string | undefined {
@@ -103,8 +106,6 @@ export class KoaExchange implements Exchange<Context> {
   async forward(recording: Recording, changes?: FieldChanges): Promise<void> {
     const ctx = this.context
     const isRecorded = recording.wants === 'response'
-    const outer = isRecorded ? new OuterFields(ctx.res) : undefined
-    this.#outer = outer
     const restore = changeFields(ctx.req, changes)
     const around = isRecorded && changes !== undefined ? new AroundKoa(recording) : undefined
     if (around !== undefined) watchResponse(ctx.req, ctx.res, around, restore)
@@ -113,6 +114,9 @@ export class KoaExchange implements Exchange<Context> {
     // A sealed context takes none. Through the Proxy of a watched one, it would be set slowly.
     Reflect.set(ctx, 'fallbackCache', recording.handle)
     if (inputs !== undefined) watch(ctx, recording, inputs)
+    // Replaces methods of the response, which are not those of middleware in front.
+    const outer = isRecorded ? new OuterFields(ctx.res) : undefined
+    this.#outer = outer
     const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
     if (isRecorded) onceClosed(ctx.res, () => recording.leave())
     if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)

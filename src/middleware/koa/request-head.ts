@@ -22,6 +22,8 @@ export class KoaRequestHead implements RequestHead {
   readonly #ignored: ReadonlySet<string> | undefined
   #protocol: string | undefined
   #host: string | undefined
+  /** `null`: not looked for yet. */
+  #otherOrigin: string | undefined | null = null
 
   constructor(ctx: Context, ignored: ReadonlySet<string> | undefined) {
     this.#ignored = ignored
@@ -100,7 +102,8 @@ export class KoaRequestHead implements RequestHead {
   }
 
   get otherOrigin(): string | undefined {
-    return otherOriginOf(this.#ctx.req, this.protocol, this.host)
+    if (this.#otherOrigin === null) this.#otherOrigin = otherOriginOf(this.#ctx.req, this.protocol, this.host)
+    return this.#otherOrigin
   }
 }
 

@@ -11,7 +11,7 @@ import {
   setField,
   unwatchedValue,
 } from '../node/index.js'
-import { type Answered, hasNoContent, messageOf } from './body.js'
+import { type Answered, hasNoContent, type KoaBody, messageOf } from './body.js'
 
 /** The properties of a Koa context that form a response. */
 export interface KoaAnswer extends Answered {
@@ -107,15 +107,17 @@ export class KoaResponseHead implements ResponseHead {
 
   /**
    * @param outer - `undefined` if only the head itself matters
-   * @param body - the bytes that Koa will send, or their text; `undefined` if not known yet
+   * @param body - what Koa will send; `undefined` if not known yet
    */
-  constructor(ctx: KoaAnswer, outer: OuterFields | undefined, isUnanswered = false, body?: Buffer | string) {
-    this.isUnanswered = isUnanswered
+  constructor(ctx: KoaAnswer, outer: OuterFields | undefined, body?: KoaBody) {
+    this.isUnanswered = body?.kind === 'unanswered'
     this.outer = outer?.values ?? NO_OUTER_FIELDS
     this.#outerFields = outer
     this.#ctx = ctx
-    this.#body = body
-    this.#message = ctx.res.headersSent || ctx.req.method === 'HEAD' ? undefined : messageOf(ctx)
+    const isWhole = body?.kind === 'whole'
+    this.#body = isWhole ? body.bytes : undefined
+    const hasBody = isWhole && (body.from === 'body' || body.from === 'json')
+    this.#message = hasBody || ctx.res.headersSent || ctx.req.method === 'HEAD' ? undefined : messageOf(ctx)
   }
 
   /** Read where Koa's getter reads it: what a watched context inherits is read through a Proxy. */
@@ -193,11 +195,15 @@ function fieldNames(res: ServerResponse & { getRawHeaderNames?(): string[] }): s
   return names.filter((name) => !name.startsWith(':'))
 }
 
-/** The session of a context. koa-session adds its own properties to the session, and omits them in `toJSON()`. */
+/** The session of a context that may be watched. */
 export function sessionOf(ctx: object): unknown {
   // Middleware of Express, used through koa-connect, sets it on the request of Node.js.
   const { req } = ctx as { readonly req: object }
-  const session = unwatchedValue(ctx, 'session') ?? unwatchedValue(req, 'session')
+  return sessionAsShown(unwatchedValue(ctx, 'session') ?? unwatchedValue(req, 'session'))
+}
+
+/** A session without the properties that koa-session adds, and omits in `toJSON()`. */
+export function sessionAsShown(session: unknown): unknown {
   const toJson = (session as { readonly toJSON?: unknown } | null | undefined)?.toJSON
   return typeof toJson === 'function' ? toJson.call(session) : session
 }
