@@ -67,6 +67,8 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   #outer: ResponseHead['outer'] | undefined
   #protocol: string | undefined
   #host: string | undefined
+  /** `null`: not looked for yet. */
+  #otherOrigin: string | undefined | null = null
   #headers: RequestHead['headers'] | undefined
 
   constructor(
@@ -175,7 +177,8 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   }
 
   get otherOrigin(): string | undefined {
-    return otherOriginOf(this.context, this.protocol, this.host)
+    if (this.#otherOrigin === null) this.#otherOrigin = otherOriginOf(this.context, this.protocol, this.host)
+    return this.#otherOrigin
   }
 
   get begun(): string | undefined {

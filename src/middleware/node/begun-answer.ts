@@ -29,12 +29,14 @@ interface Explicit {
 }
 
 /** Like {@link begunAnswer}, for a Koa context; `ANSWERED` if there is a body that cannot be compared. */
-export function begunKoaAnswer({ res, response, body }: BegunContext): string | undefined {
+export function begunKoaAnswer(ctx: BegunContext): string | undefined {
+  const { res, response } = ctx
   const { _explicitStatus: isSet = false, _explicitNullBody: isEmpty = false } = response as Explicit
   const type = setField(res, 'content-type')
   const reason = 'stream' in res ? '' : res.statusMessage || ''
   // Koa begins with 404.
   if (!isSet && res.statusCode === 404 && reason === '' && type === undefined) return undefined
+  const { body } = ctx
   const text = filledText(body)
   if (text === undefined || Buffer.isBuffer(body)) return ANSWERED
   return JSON.stringify([isSet, res.statusCode, reason, type, text, isEmpty])

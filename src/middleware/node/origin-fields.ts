@@ -21,7 +21,7 @@ export function otherOriginOf(request: IncomingMessage, protocol: string, host: 
 
 /** Whether the connection of a request is encrypted; see `socketOf` for requests without one. */
 export function isEncrypted(socket: object | null): boolean {
-  return socket !== null && 'encrypted' in socket && socket.encrypted === true
+  return (socket as { readonly encrypted?: unknown } | null)?.encrypted === true
 }
 
 function textOf(value: string | readonly string[] | undefined): string | undefined {

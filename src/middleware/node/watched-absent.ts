@@ -48,9 +48,7 @@ function inheritedBy(holder: object): object {
  * inputs.
  */
 export function unwatchedValue(holder: object, name: string): unknown {
-  if (Object.hasOwn(holder, name)) return Reflect.get(holder, name)
-  const inherited = inheritedBy(holder)
-  return name in inherited ? Reflect.get(inherited, name, holder) : undefined
+  return Object.hasOwn(holder, name) ? Reflect.get(holder, name) : Reflect.get(inheritedBy(holder), name, holder)
 }
 
 function arm(prefix: 'req' | 'ctx', holder: object, known: ReadonlySet<string>): void {

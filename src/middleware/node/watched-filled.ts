@@ -16,9 +16,10 @@ import { watchStream } from './watched-stream.js'
  */
 export function watchFilled(request: IncomingMessage, response: ServerResponse, inputs: InputsRead): void {
   const { locals } = response as ServerResponse & { readonly locals?: object }
+  // Read before the request has a Proxy.
+  tellSession(request, inputs)
   const req = watchProperties('req', request, inputs)
   const res = watchAddedNames('res', response, inputs)
-  tellSession(request, inputs)
   const live = { req: request, res: response, locals, response }
   tell(inputs, live, { req, res, locals: watchHolder('locals', response, inputs) })
   watchStreams(request, response, inputs)

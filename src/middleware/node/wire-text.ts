@@ -37,8 +37,12 @@ export function textOnWire(text: string, body: unknown, by: unknown): string {
   return typeof body !== 'string' || body === '' || by !== end ? text : encoded(text, 'utf8')
 }
 
-function isAnyBeyondAscii(texts: FieldList): boolean {
-  for (const text of texts) if (typeof text === 'string' ? isBeyondAscii(text) : text.some(isBeyondAscii)) return true
+function isAnyBeyondAscii(fields: FieldList): boolean {
+  // Node.js only takes names of ASCII characters.
+  for (let at = 1; at < fields.length; at += 2) {
+    const value = fields[at] ?? ''
+    if (typeof value === 'string' ? isBeyondAscii(value) : value.some(isBeyondAscii)) return true
+  }
   return false
 }
 
