@@ -297,6 +297,23 @@ describe.each([
       open()
       expect((await Promise.all(asked)).map(({ text }) => text)).toEqual(['by hand', 'by hand', 'by hand'])
     })
+
+    it('keep no other client waiting while their handler runs', async () => {
+      let running = 0
+      const { opened, open } = gate()
+      const get = await page(async (ctx) => {
+        ctx.respond = false
+        ctx.res.write('by ')
+        running += 1
+        await opened
+        ctx.res.end('hand')
+      })
+      const asked = [get('/'), get('/'), get('/')]
+      // Less than `collapseTimeout`.
+      await expect.poll(() => running, { timeout: 8_000 }).toBe(3)
+      open()
+      expect((await Promise.all(asked)).map(({ text }) => text)).toEqual(['by hand', 'by hand', 'by hand'])
+    })
   })
 
   describe('errors', () => {

@@ -53,12 +53,17 @@ function passOn(
 const UNKNOWN: KoaBody = { kind: 'unanswered' }
 
 /** Does not record a response written around Koa. If only its head is needed, waits for it. */
-function passBy(ctx: Context, outer: OuterFields | undefined, recording: Recording): void {
-  if (!ctx.headerSent && recording.wants === 'head') {
+export function passBy(
+  ctx: Context,
+  outer: OuterFields | undefined,
+  recording: Recording,
+  isWritten = ctx.headerSent,
+): void {
+  if (!isWritten && recording.wants === 'head') {
     watchResponse(ctx.req, ctx.res, recording, () => {})
     return
   }
-  if (ctx.headerSent) recording.begin(new KoaResponseHead(ctx, outer))
+  if (isWritten) recording.begin(new KoaResponseHead(ctx, outer))
   recording.abort('aborted')
 }
 

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Onward, Recording, ResponseHead } from '../../http/port/index.js'
 
 /**
@@ -45,4 +46,24 @@ export class AroundKoa implements Recording {
   resume(): void {}
   end(): void {}
   leave(): void {}
+}
+
+/**
+ * Calls a function before a head is written while the handlers run: they write around Koa, maybe for as long as the client
+ * stays, as they do for Server-Sent Events.
+ *
+ * @returns a function to be called when the handlers have ended
+ */
+export function onceWritten(response: ServerResponse, written: () => void): () => void {
+  const { writeHead } = response
+  const telling = (...args: readonly unknown[]): ServerResponse => {
+    restore()
+    written()
+    return response.writeHead(...(args as Parameters<typeof writeHead>))
+  }
+  const restore = (): void => {
+    if (response.writeHead === telling) response.writeHead = writeHead
+  }
+  response.writeHead = telling
+  return restore
 }

@@ -33,8 +33,8 @@ import {
   watchEndings,
   watchResponse,
 } from '../node/index.js'
-import { isAround, recordAnswer } from './answer-recording.js'
-import { AroundKoa } from './around-koa.js'
+import { isAround, passBy, recordAnswer } from './answer-recording.js'
+import { AroundKoa, onceWritten } from './around-koa.js'
 import { isOutermost } from './outermost.js'
 import { KoaRequestHead } from './request-head.js'
 import { reply, replyInstead, sessionAsShown } from './response.js'
@@ -120,6 +120,9 @@ export class KoaExchange implements Exchange<Context> {
     const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
     if (isRecorded) onceClosed(ctx.res, () => recording.leave())
     if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
+    // Other clients do not wait for a response that is not stored.
+    const unwritten =
+      isRecorded && around === undefined ? onceWritten(ctx.res, () => passBy(ctx, outer, recording, true)) : undefined
     try {
       await this.#next()
     } catch (error) {
@@ -127,6 +130,7 @@ export class KoaExchange implements Exchange<Context> {
       if (instead === undefined || ctx.headerSent) throw error
       return replyInstead(ctx, outer?.values ?? NO_OUTER_FIELDS, instead)
     } finally {
+      unwritten?.()
       if (!isPending()) {
         restore()
         around?.leaveToKoa()
