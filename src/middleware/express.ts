@@ -92,9 +92,9 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   const controls = controlsOf(responses, policy)
   return Object.assign(frontedExpress(middleware, responses), controls, {
     explain: (request: IncomingMessage | RequestDescription) =>
-      responses.explain(() => {
+      responses.explain((by) => {
         checkExplained(request, 'express')
-        return new ExplainedExpressExchange(request, ignored)
+        return new ExplainedExpressExchange(request, ignored, by)
       }),
     dashboard: (given: DashboardOptions<Request> = {}) => {
       checkIsCalled(given, 'cached.dashboard()')

@@ -87,9 +87,9 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
   const controls = controlsOf(responses, policy)
   return Object.assign(frontedKoa(middleware, responses), controls, {
     explain: (asked: Context | RequestDescription) =>
-      responses.explain(() => {
+      responses.explain((by) => {
         checkExplained(asked, 'koa')
-        return new ExplainedKoaExchange(asked, ignored)
+        return new ExplainedKoaExchange(asked, ignored, by)
       }),
     dashboard: (given: KoaDashboardOptions = {}) => {
       checkIsCalled(given, 'cached.dashboard()')

@@ -8,6 +8,7 @@ import type { PrimaryKeys } from '../store/primary-key.js'
 import type { RecentlyRefused } from '../store/recently-refused.js'
 import type { StoredResponses } from '../store/stored-responses.js'
 import { askOptions, type DecidedBy, decideByKey, passFor } from './decision.js'
+import { DESCRIBING, type ExplainedExchange } from './described-request.js'
 import { complete, type Draft, explained } from './explained-decision.js'
 import { explainedKey, seenIn } from './explained-parts.js'
 import type { Explanation } from './explanation.js'
@@ -41,7 +42,7 @@ export interface Standpoint<Context extends object> {
   /** Whether this cache would decide instead of the cache that currently handles the request. */
   readonly takesOver?: boolean
   /** Explains through the cache that has decided for this one; `undefined` if this one decides. */
-  readonly decide?: (exchange: () => Exchange<Context>) => Promise<Explanation>
+  readonly decide?: (exchange: ExplainedExchange<Context>) => Promise<Explanation>
 }
 
 /**
@@ -49,12 +50,12 @@ export interface Standpoint<Context extends object> {
  * nothing is counted, stored or moved. Never rejects.
  */
 export async function explain<Context extends object>(
-  exchange: () => Exchange<Context>,
+  exchange: ExplainedExchange<Context>,
   of: Explained<Context>,
 ): Promise<Explanation> {
   const blank: Draft = { request: { method: '', url: '', origin: '' } }
   try {
-    const asked = exchange()
+    const asked = exchange(DESCRIBING)
     const recording = scopeOf(asked.raw)?.recording
     const recorder = recording && recorderIn(recording)
     const apart = <T>(read: () => T): T => unwatched(recording?.inputs, read)

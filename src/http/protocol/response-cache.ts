@@ -16,6 +16,7 @@ import {
   type MissReason,
   missed,
 } from './decision.js'
+import type { ExplainedExchange } from './described-request.js'
 import { explainLate } from './explain-late.js'
 import type { Explanation } from './explanation.js'
 import type { Flight } from './flight.js'
@@ -127,7 +128,7 @@ export class ResponseCache<Context extends object> {
    * @param cacheStatus - whether Cache-Status is sent, which the nested middleware decides if it joins a recording
    */
   explain(
-    exchange: () => Exchange<Context>,
+    exchange: ExplainedExchange<Context>,
     { cacheStatus }: Pick<Policy<Context>, 'cacheStatus'> = this.#policy,
   ): Promise<Explanation> {
     const of = {

@@ -1,8 +1,9 @@
 import { sharedSymbol } from '../../core/brand.js'
-import type { Exchange, FieldChanges } from '../port/exchange.js'
+import type { FieldChanges } from '../port/exchange.js'
 import type { Recording } from '../port/recording.js'
 import type { RequestHead } from '../port/request-head.js'
 import type { Invalidations } from '../store/invalidations.js'
+import type { ExplainedExchange } from './described-request.js'
 import type { Explanation } from './explanation.js'
 
 /** A decision made about a request before the application received it. */
@@ -34,7 +35,10 @@ export interface Scope {
 export interface ScopeOwner {
   readonly invalidations: Invalidations
   /** @param policy - replaces the owner's, if a nested middleware joins its recorder */
-  explain(exchange: () => Exchange, policy?: { readonly cacheStatus: boolean | 'debug' }): Promise<Explanation>
+  explain(
+    exchange: ExplainedExchange<object>,
+    policy?: { readonly cacheStatus: boolean | 'debug' },
+  ): Promise<Explanation>
 }
 
 /** A property of the request instead of a WeakMap, which every garbage collection would have to search. */

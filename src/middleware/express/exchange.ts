@@ -15,13 +15,11 @@ import type {
   ResponseHead,
 } from '../../http/port/index.js'
 import { ROUTE } from '../../http/port/index.js'
-import type { RequestDescription } from '../../http/protocol/index.js'
+import type { Describing, RequestDescription } from '../../http/protocol/index.js'
 import {
   addedContent,
   begunAnswer,
   changeFields,
-  described,
-  describedContent,
   detachedRun,
   fieldOf,
   filledIn,
@@ -258,17 +256,24 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
 /** An exchange for `explain`, with a real or a described request, which runs nothing. */
 export class ExplainedExpressExchange extends ExpressExchange {
   readonly #description: RequestDescription | undefined
+  readonly #describing: Describing
 
-  constructor(asked: IncomingMessage | RequestDescription, ignored: ReadonlySet<string> | undefined) {
+  constructor(
+    asked: IncomingMessage | RequestDescription,
+    ignored: ReadonlySet<string> | undefined,
+    describing: Describing,
+  ) {
     const description = isRequest(asked) ? undefined : (asked as RequestDescription)
-    const request = (description === undefined ? asked : described(description)) as Request
+    const request = (description === undefined ? asked : describing.request(description)) as Request
     const response = request.res ?? new ServerResponse(request)
     super(request, response, () => {}, ignored)
     this.#description = description
+    this.#describing = describing
   }
 
   override readContent(limit: number): RequestContent | Promise<RequestContent> {
-    return this.#description === undefined ? super.readContent(limit) : describedContent(this.#description, limit)
+    const description = this.#description
+    return description === undefined ? super.readContent(limit) : this.#describing.content(description, limit)
   }
 }
 

@@ -11,11 +11,9 @@ import type {
   RequestContent,
   RequestHead,
 } from '../../http/port/index.js'
-import type { RequestDescription } from '../../http/protocol/index.js'
+import type { DescribedRequest, Describing, RequestDescription } from '../../http/protocol/index.js'
 import {
   changeFields,
-  described,
-  describedContent,
   detachedRun,
   fieldOf,
   hasDeparted,
@@ -154,15 +152,19 @@ export class KoaExchange implements Exchange<Context> {
 /** An exchange for `explain`, with a real or a described request, which runs nothing. */
 export class ExplainedKoaExchange extends KoaExchange {
   readonly #description: RequestDescription | undefined
+  readonly #describing: Describing
 
-  constructor(asked: Context | RequestDescription, ignored: ReadonlySet<string> | undefined) {
+  constructor(asked: Context | RequestDescription, ignored: ReadonlySet<string> | undefined, describing: Describing) {
     const description = isContext(asked) ? undefined : (asked as RequestDescription)
-    super(description === undefined ? (asked as Context) : describedContext(description), noNext, noNext, ignored)
+    const context = description === undefined ? (asked as Context) : contextOf(describing.request(description))
+    super(context, noNext, noNext, ignored)
     this.#description = description
+    this.#describing = describing
   }
 
   override readContent(limit: number): RequestContent | Promise<RequestContent> {
-    return this.#description === undefined ? super.readContent(limit) : describedContent(this.#description, limit)
+    const description = this.#description
+    return description === undefined ? super.readContent(limit) : this.#describing.content(description, limit)
   }
 }
 
@@ -179,8 +181,8 @@ function isContext(asked: Context | RequestDescription): asked is Context {
   return 'req' in asked && 'res' in asked
 }
 
-function describedContext(description: RequestDescription): Context {
-  const request = described(description)
+/** A context for a described request. */
+function contextOf(request: DescribedRequest): Context {
   // A response as Koa begins it.
   const res = { statusCode: 404, statusMessage: '', getHeader: () => undefined }
   const context: object = { state: {}, header: request.headers, request, response: {}, req: request, res, ...request }

@@ -4,7 +4,6 @@ export { knownFields, layFields, sendPreparedOver, setField, supportsPrepared } 
 export { addedContent, HANDLER, type ParsedContent } from './added-content.js'
 export { begunAnswer, begunKoaAnswer } from './begun-answer.js'
 export { hasDeparted, isClosed, onceClosed, socketOf } from './departure.js'
-export { described, describedContent } from './described.js'
 export { detachedRun } from './detached.js'
 export { filledIn } from './filled-values.js'
 export { checkArguments, checkExplained, checkIsCalled, misplaced } from './misuse.js'

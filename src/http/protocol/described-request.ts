@@ -1,5 +1,6 @@
-import type { RequestContent } from '../../http/port/index.js'
-import type { RequestDescription } from '../../http/protocol/index.js'
+import type { Exchange } from '../port/exchange.js'
+import type { RequestContent } from '../port/request-content.js'
+import type { RequestDescription } from './explanation.js'
 
 /**
  * A synthetic request object made from a description, with the properties that user functions read in both frameworks.
@@ -21,8 +22,21 @@ export interface DescribedRequest extends Readonly<Record<string, unknown>> {
   get(name: string): string | undefined
 }
 
-/** Makes a request object from a description. Additional properties of the description are copied. */
-export function described(description: RequestDescription): DescribedRequest {
+/** How an adapter makes an exchange for `explain` from a description; its code is loaded by the first explanation. */
+export interface Describing {
+  /** The request object; additional properties of the description are copied. */
+  request(description: RequestDescription): DescribedRequest
+  /** The content of a described request, or `'too-large'` above `limit` bytes. */
+  content(description: RequestDescription, limit: number): RequestContent
+}
+
+/** Makes the exchange that is explained. @throws TypeError for a value that is no request */
+export type ExplainedExchange<Context extends object> = (by: Describing) => Exchange<Context>
+
+/** The one implementation of {@link Describing}. */
+export const DESCRIBING: Describing = { request: described, content: describedContent }
+
+function described(description: RequestDescription): DescribedRequest {
   const { method = 'GET', url, headers = {}, protocol, host, ...more } = description
   const whole = /^https?:\/\//i.test(url) ? new URL(url) : undefined
   const target = whole === undefined ? url : whole.pathname + whole.search
@@ -53,8 +67,7 @@ export function described(description: RequestDescription): DescribedRequest {
   }
 }
 
-/** The content of a described request, or `'too-large'` above `limit` bytes. */
-export function describedContent(description: RequestDescription, limit: number): RequestContent {
+function describedContent(description: RequestDescription, limit: number): RequestContent {
   const content = contentOf(description)
   if (content === undefined) return 'consumed'
   return content.length > limit ? 'too-large' : content
