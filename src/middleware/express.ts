@@ -13,7 +13,14 @@ import { type DashboardOptions, type ExpressDashboard, expressDashboard } from '
 import { ExplainedExpressExchange, ExpressExchange } from './express/exchange.js'
 import { type FrontDoor, frontedExpress } from './express/front-door.js'
 import { type ExpressPurge, expressPurge, type PurgeOptions } from './express/purge.js'
-import { checkArguments, checkExplained, checkIsCalled, misplaced, supportsPrepared } from './node/index.js'
+import {
+  checkArguments,
+  checkExplained,
+  checkIsCalled,
+  misplaced,
+  supportsPrepared,
+  throwOutside,
+} from './node/index.js'
 
 declare global {
   namespace Express {
@@ -108,12 +115,5 @@ export function fallbackCache(options: MiddlewareOptions = {}, ...rest: readonly
       checkIsCalled(refinement, 'cached.with({ ttl: 60 })')
       return fallbackCache(refined(options, refinement, policy.cache))
     },
-  })
-}
-
-/** Throws where an error of the application would have surfaced without the cache, instead of rejecting our promise. */
-function throwOutside(error: unknown): void {
-  process.nextTick(() => {
-    throw error
   })
 }

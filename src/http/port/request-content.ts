@@ -34,5 +34,10 @@ export function contentDigest(content: Buffer, headers: Fields): string {
     .digest('hex')
 }
 
-/** Representation metadata (RFC 9110, section 8). */
-const REPRESENTATION_METADATA = ['content-type', 'content-encoding', 'content-language', 'content-location'] as const
+/** The fields that define the meaning of content (RFC 9110, section 8), in lower case. */
+export const REPRESENTATION_METADATA = [
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-location',
+] as const

@@ -3,7 +3,7 @@ import { engineOf, FallbackCache } from '../../core/fallback-cache.js'
 import { given, record, rejectUnknownOptions } from '../../core/option-checks.js'
 import { type OptionTable, readSettings } from '../../core/option-table.js'
 import { CORE_OPTIONS, coreOptionNames, type FallbackCacheOptions } from '../../core/options.js'
-import { isCredentialField } from '../rules/credentials.js'
+import { isSecretField } from '../rules/credentials.js'
 import type { TagField } from '../rules/emitted-tags.js'
 import { isFilledInput } from '../rules/filled-inputs.js'
 import type { InputsPolicy } from '../rules/inputs-policy.js'
@@ -208,7 +208,7 @@ function storageOf(settings: OwnSettings, vary: readonly string[]): StoragePolic
     endlessTypes,
     methods: settings.methods.stored,
     allowRequestDirectives: settings.obeyClient,
-    keyedFields: vary.filter(isCredential),
+    keyedFields: vary.filter(isSecretField),
     ...credentialsBy(inputs, cookies, base),
   }
 }
@@ -249,8 +249,4 @@ function readCache<Context extends object>(options: FallbackCacheMiddlewareOptio
   }
   const { cache } = options
   return { cache, engine: engineOf(cache), ownsCache: false }
-}
-
-function isCredential(name: string): boolean {
-  return name === 'authorization' || name === 'cookie' || isCredentialField(name)
 }

@@ -1,3 +1,4 @@
+import { REPRESENTATION_METADATA } from '../port/request-content.js'
 import type { RequestHead } from '../port/request-head.js'
 import { CONDITIONAL_FIELDS } from '../rules/conditional.js'
 import { cookieValue } from '../rules/cookie-values.js'
@@ -29,7 +30,7 @@ function carriedFields(request: RequestHead, { selecting, isNamed }: Carrying): 
   const carried: Record<string, FieldValue> = { 'user-agent': USER_AGENT }
   const { headers } = request
   const names = isNamed ? Object.keys(headers).filter((name) => !NEVER.has(name) && !name.startsWith(':')) : selecting
-  const content = request.method === 'QUERY' ? CONTENT_FIELDS : []
+  const content = request.method === 'QUERY' ? REPRESENTATION_METADATA : []
   // They are part of the key then, because a handler may trust proxies where the application does not.
   const origin = request.otherOrigin === undefined ? [] : FORWARDED_FIELDS
   for (const name of [...names, ...content, ...origin, 'host', ':authority', ':scheme']) {
@@ -56,9 +57,8 @@ function selectingCookies(field: string | undefined, selecting: SelectingFields)
 /** The User-Agent of a refresh whose response does not depend on the client's. */
 const USER_AGENT = 'fallback-cache'
 
-const CONTENT_FIELDS = ['content-type', 'content-encoding', 'content-language', 'content-location'] as const
-
-const FORWARDED_FIELDS = ['x-forwarded-host', 'x-forwarded-proto'] as const
+/** The fields by which a trusted proxy names the origin that its client asked for, in lower case. */
+export const FORWARDED_FIELDS = ['x-forwarded-host', 'x-forwarded-proto'] as const
 
 const NEVER: ReadonlySet<string> = new Set([
   ...CONDITIONAL_FIELDS,

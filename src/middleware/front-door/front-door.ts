@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { shown } from '../../core/option-checks.js'
 import type { ResponseCache } from '../../http/protocol/index.js'
 import { scopeOf } from '../../http/protocol/index.js'
+import { throwOutside } from '../node/index.js'
 import type { MadeResponses } from '../node-internals/index.js'
 import { answerEarly, type Unopened } from '../node-internals/index.js'
 import type { FrontedApplication } from './application.js'
@@ -114,11 +115,4 @@ function warn(obstacle: string | undefined): boolean {
   if (obstacle === undefined) return false
   process.emitWarning(`the front door does not answer hits: ${obstacle}`, 'FallbackCacheWarning')
   return true
-}
-
-/** Throws where an error of the application would have surfaced without the cache. */
-function throwOutside(error: unknown): void {
-  process.nextTick(() => {
-    throw error
-  })
 }

@@ -67,7 +67,8 @@ function contentOf({ body, rawBody, file, files }: ParsedContent): unknown[] {
   return added
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether a value is an object whose properties may be read; a list is one, too. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
 }
 

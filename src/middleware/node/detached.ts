@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import timers from 'node:timers'
 import { background } from '../../core/background.js'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
+import { FORWARDED_FIELDS } from '../../http/protocol/index.js'
 import { NoSocket, requestOn, responseOn } from '../node-internals/index.js'
 
 /** The server that handles requests: an emitter of `'request'` events. */
@@ -47,7 +48,8 @@ class Detached implements DetachedRun {
     const forwarded = forwardedFields(request, head)
     this.#server = server
     // The fields only differ behind a trusted proxy; the application must then see the proxy's address to trust it.
-    const isForwarded = Object.keys(forwarded).length > 0 || FORWARDED.some((name) => head.headers[name] !== undefined)
+    const isForwarded =
+      Object.keys(forwarded).length > 0 || FORWARDED_FIELDS.some((name) => head.headers[name] !== undefined)
     this.#socket = new NoSocket(request, isForwarded)
     const fields = { ...forwarded, ...head.headers, ...(content && { 'content-length': String(content.length) }) }
     this.#request = requestWith(repeated, fields, this.#socket)
@@ -80,8 +82,6 @@ class Detached implements DetachedRun {
     this.#socket.destroy()
   }
 }
-
-const FORWARDED = ['x-forwarded-host', 'x-forwarded-proto'] as const
 
 /**
  * The X-Forwarded-* fields with which the application resolves the same protocol and host as for the client's request.

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { shown } from '../../core/option-checks.js'
+import { isRecord } from './added-content.js'
 
 /** The frameworks for which this package has a middleware. */
 type Framework = 'express' | 'koa'
@@ -54,7 +55,7 @@ export function checkExplained(asked: unknown, made: Framework): void {
   if (isContext(asked) || isRequest(asked)) {
     throw new TypeError(`explain of fallback-cache/${made} takes ${own}: write explain(${own})`)
   }
-  if (!isObject(asked) || Array.isArray(asked)) {
+  if (!isRecord(asked) || Array.isArray(asked)) {
     const written = typeof asked === 'string' && asked !== '' ? shown(asked) : '"/products/1"'
     throw new TypeError(
       `explain takes ${own} or a description, got ${shown(asked)}: write explain({ url: ${written} })`,
@@ -76,7 +77,7 @@ function checkDescription(description: Readonly<Record<string, unknown>>): void 
     }
   }
   if (headers === undefined) return
-  if (!isObject(headers) || Array.isArray(headers) || Symbol.iterator in headers) {
+  if (!isRecord(headers) || Array.isArray(headers) || Symbol.iterator in headers) {
     throw new TypeError(
       `headers of the request to explain must be an object such as { "accept-language": "de" }, got ${shown(headers)}; of a Headers object: Object.fromEntries(headers)`,
     )
@@ -97,13 +98,9 @@ const NAMES: Readonly<Record<Framework, string>> = {
 }
 
 function isRequest(value: unknown): value is IncomingMessage {
-  return isObject(value) && 'headers' in value && 'method' in value && 'socket' in value
+  return isRecord(value) && 'headers' in value && 'method' in value && 'socket' in value
 }
 
 function isContext(value: unknown): boolean {
-  return isObject(value) && 'req' in value && 'res' in value && 'app' in value
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
+  return isRecord(value) && 'req' in value && 'res' in value && 'app' in value
 }
