@@ -41,6 +41,25 @@ const REQUIRED = {
       : undefined,
 }
 
+/** What rolldown has written, before it is in files. */
+interface WrittenBundle {
+  readonly [fileName: string]: { readonly type: 'asset' } | { readonly type: 'chunk'; code: string }
+}
+
+/** Writes other characters as escapes: V8 keeps a source that is ASCII in half of the memory, and loads it faster. */
+const ASCII = {
+  name: 'ascii',
+  generateBundle(_options: unknown, bundle: WrittenBundle) {
+    for (const [name, file] of Object.entries(bundle)) {
+      if (file.type === 'asset' || name.includes('.d.')) continue
+      file.code = file.code.replaceAll(
+        /[^\0-\x7f]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      )
+    }
+  },
+}
+
 export default defineConfig([
   {
     ...COMMON,
@@ -51,7 +70,7 @@ export default defineConfig([
     inputOptions: ({ plugins, ...rest }, format) => ({
       ...rest,
       ...INPUT,
-      plugins: format === 'cjs' ? [REQUIRED, plugins] : plugins,
+      plugins: [...(format === 'cjs' ? [REQUIRED] : []), ASCII, plugins],
     }),
     // The page of the dashboard, which browsers load.
     hooks: { 'build:done': () => buildDashboardPage() },

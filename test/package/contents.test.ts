@@ -41,6 +41,12 @@ describe('the tarball', () => {
     expect(named.length).toBeGreaterThan(12)
   })
 
+  it('has code in ASCII, of which V8 keeps one byte for each character', () => {
+    const code = files.map(({ path }) => path).filter((path) => /^dist\/(?!cli\/|dashboard\/).+\.[cm]js$/.test(path))
+    expect(code.length).toBeGreaterThan(30)
+    expect(code.filter((path) => /[^\0-\x7f]/.test(readFileSync(path, 'utf8')))).toEqual([])
+  })
+
   it('is smaller than 720 kB', () => {
     expect(statSync(tarball).size).toBeLessThan(720_000)
   })
