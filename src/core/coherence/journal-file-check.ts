@@ -1,4 +1,3 @@
-import { closeSync, openSync, statSync } from 'node:fs'
 import { shown } from '../option-checks.js'
 
 /** Maximum file size in bytes; a journal is much smaller, so a larger file is something else. */
@@ -10,6 +9,8 @@ export const LARGEST_FILE = 64 * 1024 * 1024
  * @throws TypeError if it cannot be opened for reading and appending, is no regular file, or too large to be a journal
  */
 export function checkJournalFile(path: string): void {
+  // Not an import, which would list every property of the module for every user.
+  const { closeSync, openSync, statSync } = process.getBuiltinModule('node:fs')
   try {
     closeSync(openSync(path, 'a+', 0o600))
   } catch (cause) {
