@@ -100,5 +100,8 @@ export function readClock(clock: Clock | undefined): Clock {
   ) {
     throw new TypeError('clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn')
   }
+  if (!Number.isFinite(clock.now()) || !Number.isFinite(clock.monotonic())) {
+    throw new TypeError('clock.now() and clock.monotonic() must return a finite number')
+  }
   return clock
 }

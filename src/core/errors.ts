@@ -39,7 +39,12 @@ export class CacheError extends Error {
 
 /** Converts a thrown value of any type to an `Error`. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(textOf(thrown))
+  try {
+    if (thrown instanceof Error) return thrown
+  } catch {
+    // A revoked proxy has no prototype.
+  }
+  return new Error(textOf(thrown))
 }
 
 /** Text of anything that can be thrown, objects without a text included. */

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { Cluster } from 'ioredis'
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/core/clock.js'
 import { FallbackCache } from '../../src/core/fallback-cache.js'
 import { coreOptionNames, type FallbackCacheOptions, readCoreOptions } from '../../src/core/options.js'
 
@@ -139,6 +140,18 @@ const refused: [string, object, typeof TypeError | typeof RangeError, string][] 
     { clock: { now: () => 0 } },
     TypeError,
     'clock must have the methods now, monotonic, setTimer, clearTimer and endOfTurn',
+  ],
+  [
+    'clock',
+    { clock: { ...systemClock, now: () => Number.NaN } },
+    TypeError,
+    'clock.now() and clock.monotonic() must return a finite number',
+  ],
+  [
+    'clock',
+    { clock: { ...systemClock, monotonic: () => {} } },
+    TypeError,
+    'clock.now() and clock.monotonic() must return a finite number',
   ],
 ]
 

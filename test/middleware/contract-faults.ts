@@ -9,8 +9,17 @@ export function faultsContract<M extends CacheFace>(host: Host<M>): void {
     throw new Error('boom')
   }
 
+  /** Throws a value of which not even the class can be asked. */
+  const throwProxy = () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    throw proxy
+  }
+
   describe('a fault', () => {
     const options: Record<string, CommonOptions> = {
+      'key(), which throws a revoked proxy,': { key: throwProxy },
+      'tags(), which rejects with one,': { tags: async () => throwProxy() },
       'key()': { key: boom },
       'skip()': { skip: boom },
       'tags()': { tags: boom },
