@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -589,6 +592,30 @@ describe('starting and ending', () => {
       'fallback-cache: closed while Redis could not be used: an invalidation has not reached the other processes, and is lost: set journalFile, or repeat what is not durable',
     )
     await proxy.close()
+  })
+
+  it('says of a journal file that cannot be written, once, that what waits for Redis may be lost', async () => {
+    const proxy = await ChaosProxy.start({ port: server.port })
+    const folder = mkdtempSync(join(tmpdir(), 'fallback-cache-journal-'))
+    const journalFile = join(folder, 'journal')
+    const said: string[] = []
+    const cache = make({
+      redis: proxy.url,
+      journalFile,
+      logger: { info: () => {}, warn: (_, message) => said.push(message) },
+    })
+    await connected(cache)
+    await proxy.refuse()
+    rmSync(journalFile)
+    mkdirSync(journalFile)
+    for (const prefix of ['a', 'b']) await cache.invalidatePrefix(prefix)
+    await cache.close()
+    expect(said.filter((line) => line.includes('the journalFile has failed'))).toEqual([
+      expect.stringContaining('may lack invalidations that wait for Redis: EISDIR'),
+    ])
+    expect(said.at(-1)).toContain('2 invalidations have not reached the other processes, and are lost')
+    await proxy.close()
+    rmSync(folder, { recursive: true })
   })
 
   it('can be closed before there is a connection, during recovery and twice', async () => {

@@ -43,6 +43,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'core/coherence/batched-reads.ts #followers': 'commands that wait for Redis',
   'core/coherence/entry-reader.ts #turn': 'commands that wait for Redis',
   'core/coherence/redis-reports.ts #said': 'kinds of errors of Redis',
+  'core/coherence/redis-reports.ts #saidOfJournal': 'messages sent once',
   'core/tiers/refusals.ts #active': 'kinds of errors of Redis',
   'core/long-lifetime.ts said': 'messages sent once',
   'adapters/late-fields.ts #told': 'messages sent once',

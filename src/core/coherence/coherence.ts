@@ -227,7 +227,7 @@ export class Coherence {
     this.#closed = true
     if (!this.connection.isHopeless) await this.#appender.drain()
     const { pending } = this.#parts.journal.stats()
-    if (pending > 0) this.#reports.untold(pending, this.#settings.journalFile !== undefined)
+    if (pending > 0) this.#reports.untold(pending, this.#parts.journal.keepAll())
     this.#heartbeat.stop()
     await this.connection.close()
   }
@@ -254,7 +254,7 @@ export class Coherence {
     if (journalFile === undefined) return undefined
     return new JournalFile(
       journalFile,
-      (error) => this.#events.tell('fault', { error: asError(error) }),
+      (error) => this.#reports.journalFault(asError(error)),
       (path) => this.#reports.sharedJournal(path),
     )
   }

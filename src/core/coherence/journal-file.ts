@@ -1,4 +1,15 @@
-import { appendFileSync, copyFileSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  constants,
+  copyFileSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { type Cover, coverText, parseCover } from './cover.js'
 import { checkJournalFile, LARGEST_FILE } from './journal-file-check.js'
 
@@ -44,10 +55,11 @@ export class JournalFile {
    * @throws TypeError if the file is not usable; see {@link checkJournalFile}
    */
   constructor(path: string, onFault: (error: unknown) => void, onShared: (path: string) => void) {
-    this.#path = path
+    checkJournalFile(path)
+    // A relative path must not change with the working directory, and rewriting must not replace a symbolic link.
+    this.#path = realpathSync(path)
     this.#onFault = onFault
     this.#onShared = onShared
-    checkJournalFile(path)
   }
 
   /**
@@ -67,6 +79,11 @@ export class JournalFile {
       this.#setAside(isTooLarge ? `of ${bytes.length} bytes is larger than one process makes it` : undefined)
     if (isDamaged || isCut) this.#rewrite()
     return [...waiting.values()]
+  }
+
+  /** Whether every pending invalidation that was added is in the file. */
+  get isComplete(): boolean {
+    return this.#unfiled.size === 0
   }
 
   /** Writes a pending invalidation. */
@@ -110,7 +127,8 @@ export class JournalFile {
   #setAside(why = 'has a line that cannot be read'): void {
     const copy = `${this.#path}.damaged`
     try {
-      copyFileSync(this.#path, copy)
+      rmSync(copy, { force: true })
+      copyFileSync(this.#path, copy, constants.COPYFILE_EXCL)
     } catch (error) {
       this.#onFault(error)
     }
@@ -120,7 +138,7 @@ export class JournalFile {
 
   /** Whether no other process has changed the file; if one has, its lines must not be removed. */
   #isOurs(): boolean {
-    const others = statSync(this.#path).size - this.#size
+    const others = this.#measured() - this.#size
     if (others === 0) return true
     if (this.#others === undefined) this.#onShared(this.#path)
     this.#others = others
@@ -145,7 +163,9 @@ export class JournalFile {
     try {
       if (!this.#isOurs()) return
       const beside = `${this.#path}.new`
-      writeFileSync(beside, [...this.#waiting.values()].join(''), { mode: 0o600, flush: true })
+      // Another user of the folder may have made a link of this name.
+      rmSync(beside, { force: true })
+      writeFileSync(beside, [...this.#waiting.values()].join(''), { mode: 0o600, flag: 'wx', flush: true })
       renameSync(beside, this.#path)
       this.#size = this.#waitingBytes
       this.#isCut = false
@@ -157,6 +177,7 @@ export class JournalFile {
 
   /** Appends a line, and then those that could not be written before. Returns false if it was not written. */
   #append(line: string): boolean {
+    this.#measured()
     if (!this.#write(line)) return false
     if (this.#unfiled.size === 0) return true
     const lines = Array.from(this.#unfiled, (nonce) => this.#waiting.get(nonce) ?? '')
@@ -171,7 +192,7 @@ export class JournalFile {
       // A file that is shared is never rewritten, and one that is too large could not be read.
       if (this.#size + (this.#others ?? 0) + bytes > LARGEST_FILE) throw new Error(`${this.#path} is full`)
       // Synchronous, because it must be written before the invalidation returns to its caller. Only during an outage.
-      appendFileSync(this.#path, text)
+      appendFileSync(this.#path, text, { mode: 0o600 })
       this.#size += bytes
       this.#isCut = false
       return true
@@ -179,16 +200,24 @@ export class JournalFile {
       // If the disk is full, a part of the line may be written.
       this.#isCut = true
       this.#onFault(error)
-      this.#measure()
+      this.#size = this.#measured()
       return false
     }
   }
 
-  #measure(): void {
+  /** The size of the file. If another program has removed or truncated it, all pending lines are to be written again. */
+  #measured(): number {
     try {
-      this.#size = statSync(this.#path).size
+      const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0
+      if (size < this.#size) {
+        for (const nonce of this.#waiting.keys()) this.#unfiled.add(nonce)
+        this.#isCut = size > 0
+        this.#size = size
+      }
+      return size
     } catch {
-      // The file is gone; the write error before has already been reported.
+      // The folder is not accessible, which the write reports.
+      return this.#size
     }
   }
 }

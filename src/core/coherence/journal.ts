@@ -96,6 +96,12 @@ export class Journal {
     if (this.#pending.has(nonce)) this.#file?.add(nonce, recorded.covers)
   }
 
+  /** Writes all pending invalidations to the file. Returns whether it has them, so that they survive this process. */
+  keepAll(): boolean {
+    for (const issued of this.#pending.values()) this.keep(issued)
+    return this.#file?.isComplete === true
+  }
+
   /** The pending invalidations, oldest first. */
   pending(): Issued[] {
     return [...this.#pending.values()]

@@ -44,6 +44,8 @@ export class RedisReports {
   readonly #duties: ReportDuties
   /** Redis error codes already logged during this outage. */
   readonly #said = new Set<string>()
+  /** Error codes of the file system already logged for the journal file. */
+  readonly #saidOfJournal = new Set<string>()
   #isLossSaid = false
   #saidPolicy = false
   /** Number of losses so far. */
@@ -146,6 +148,16 @@ export class RedisReports {
   sharedJournal(path: string): void {
     const said = `another process has changed journalFile ${path}, which is never made smaller then: give each process a file of its own`
     notify(this.#logger, said, { code: 'shared-journal' })
+  }
+
+  /** Reports that the journal file cannot be written, or not be read: once for each kind of error. */
+  journalFault(error: Error): void {
+    const kind = 'code' in error ? String(error.code) : error.message
+    this.#events.tell('fault', { error })
+    if (this.#saidOfJournal.has(kind)) return
+    this.#saidOfJournal.add(kind)
+    const said = `the journalFile has failed, and may lack invalidations that wait for Redis: ${error.message}`
+    notify(this.#logger, said, { code: 'journal-fault' })
   }
 
   /** Warns of invalidations that have not reached the log when the cache is closed. @param areKept - in the journal file */

@@ -3,10 +3,12 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -149,6 +151,72 @@ describe('JournalFile', () => {
     expect(faults).toHaveLength(1)
     file.add('two', [key('two')])
     expect(read().map(({ nonce }) => nonce)).toEqual(['two'])
+  })
+
+  it.each([
+    ['removed', () => rmSync(path)],
+    ['renamed, as by a rotation', () => renameSync(path, `${path}.1`)],
+    ['emptied', () => truncateSync(path)],
+  ])('writes all that waits again after it was %s', (_, lose) => {
+    const file = open()
+    for (const nonce of ['one', 'two']) file.add(nonce, [key(nonce)])
+    lose()
+    file.add('three', [key('three')])
+    const left = () =>
+      read()
+        .map(({ nonce }) => nonce)
+        .sort()
+    expect(left()).toEqual(['one', 'three', 'two'])
+    lose()
+    file.remove('two')
+    expect(left()).toEqual(['one', 'three'])
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect({ faults, shared }).toEqual({ faults: [], shared: [] })
+  })
+
+  it('loses nothing after it was cut within a line', () => {
+    const file = open()
+    for (const nonce of ['one', 'two']) file.add(nonce, [key(nonce)])
+    truncateSync(path, 10)
+    file.add('three', [key('three')])
+    expect(read().map(({ nonce }) => nonce)).toEqual(expect.arrayContaining(['one', 'two', 'three']))
+  })
+
+  it('stays behind a symbolic link when it is written again', () => {
+    const target = `${path}.target`
+    symlinkSync(target, path)
+    const file = open()
+    for (const nonce of ['one', 'two']) file.add(nonce, [key(nonce)])
+    file.removeOthers('two')
+    expect(readlinkSync(path)).toBe(target)
+    expect(readFileSync(target, 'utf8')).toBe(lineOf('two'))
+  })
+
+  it('stays where it is when the working directory changes', () => {
+    const before = process.cwd()
+    try {
+      process.chdir(directory)
+      const file = new JournalFile(
+        'journal',
+        () => {},
+        () => {},
+      )
+      process.chdir(before)
+      file.add('one', [key('one')])
+    } finally {
+      process.chdir(before)
+    }
+    expect(readFileSync(path, 'utf8')).toBe(lineOf('one'))
+  })
+
+  it('writes through no link that has the name of a file beside it', () => {
+    const victim = join(directory, 'victim')
+    writeFileSync(victim, 'theirs')
+    for (const suffix of ['new', 'damaged']) symlinkSync(victim, `${path}.${suffix}`)
+    writeFileSync(path, 'x\n')
+    expect(read()).toEqual([{ nonce: 'damaged', covers: [everything] }])
+    expect(readFileSync(victim, 'utf8')).toBe('theirs')
+    expect(readFileSync(`${path}.damaged`, 'utf8')).toBe('x\n')
   })
 
   it('reads a last line that lacks only its end', () => {
