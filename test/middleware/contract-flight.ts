@@ -203,6 +203,26 @@ export function flightContract<M extends CacheFace>(host: Host<M>): void {
       expect((await client.get('/other')).text).toBe('run 2')
     })
 
+    it('answers the conditions of the client, whichever middleware decides', async () => {
+      const outer = stage.cached({ ttl: 60 })
+      const answer = () => ({ fields: { etag: '"one"' }, body: 'page' })
+      const known = { 'if-none-match': '"one"' }
+      const inner = {
+        '/group': stage.cached({ ttl: 60, group: 'inner', cache: outer.cache }),
+        '/other': stage.cached({ ttl: 60 }),
+        '/within': stage.cached({ ttl: 5, cache: outer.cache }),
+      }
+      const routes = Object.entries(inner).map(([path, one]) => ({ path, use: [one], answer }))
+      const client = await stage.serve({ use: [outer], routes })
+      for (const { path } of routes) {
+        for (let round = 1; round <= 2; round++) {
+          expect([path, (await client.get(path, known)).status]).toEqual([path, 304])
+          expect((await client.get(path)).text).toBe('page')
+          stage.clock.advance(100_000)
+        }
+      }
+    })
+
     it('can be skipped by the inner one', async () => {
       const everywhere = stage.cached({ ttl: 60 })
       const never = stage.cached({ skip: () => true, cache: everywhere.cache })

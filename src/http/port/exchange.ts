@@ -55,7 +55,7 @@ export interface Exchange<Context extends object = object> {
    * Runs the rest of the application, and reports its response to `recording`.
    *
    * In this order: make `recording.handle` available to the handler (`res.fallbackCache`, `ctx.fallbackCache`); apply
-   * `changes` to the request's fields; run the application; then call {@link Recording.begin} before the first byte is
+   * `changes` to the request's fields, and set {@link Recording.restore}; run the application; then call {@link Recording.begin} before the first byte is
    * sent, and {@link Recording.write}, {@link Recording.end} or {@link Recording.abort} if {@link Onward.record} is
    * true. Restore the request's own fields before outer middleware accesses the request again.
    *

@@ -43,6 +43,8 @@ export interface Recording {
   readonly inputs?: InputsRead | undefined
   /** The object for the handler: `res.fallbackCache`, `ctx.fallbackCache`. */
   readonly handle: ResponseHandle
+  /** Restores the request's own fields; set by `Exchange.forward` if it has changed some. */
+  restore?: (() => void) | undefined
   /**
    * Called when the head is known and no byte was sent.
    *

@@ -51,6 +51,8 @@ export class Nested<Context extends object> {
 
   /** Takes over a request from the middleware that currently handles it. */
   takeOver({ recording, owner }: Scope, role: 'inner' | 'instead'): void {
+    // The conditions of the client are this middleware's to answer.
+    recording.restore?.()
     if (recording instanceof ResponseRecorder || recording instanceof PassThrough) recording.standDown()
     if (role === 'inner') this.#isInner = true
     owner.invalidations.include(this.#scopes.owner.invalidations)

@@ -220,6 +220,7 @@ export class ExpressExchange implements Exchange<Request>, RequestHead {
   forward(recording: Recording, changes?: FieldChanges): void {
     const response = this.#response
     const restore = changeFields(this.context, changes)
+    if (changes !== undefined) recording.restore = restore
     const { inputs } = recording
     if (inputs !== undefined) this.#watch(recording, inputs)
     try {

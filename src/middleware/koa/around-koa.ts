@@ -31,7 +31,11 @@ export class AroundKoa implements Recording {
   }
 
   abort(reason: 'aborted' | 'trailers' | 'fault'): void {
-    if (!this.#isForKoa) this.#recording.abort(reason)
+    this.#recording.abort(reason)
+  }
+
+  leave(): void {
+    this.#recording.leave()
   }
 
   write(): boolean {
@@ -45,7 +49,6 @@ export class AroundKoa implements Recording {
   pause(): void {}
   resume(): void {}
   end(): void {}
-  leave(): void {}
 }
 
 /**

@@ -105,6 +105,7 @@ export class KoaExchange implements Exchange<Context> {
     const ctx = this.context
     const isRecorded = recording.wants === 'response'
     const restore = changeFields(ctx.req, changes)
+    if (changes !== undefined) recording.restore = restore
     const around = isRecorded && changes !== undefined ? new AroundKoa(recording) : undefined
     if (around !== undefined) watchResponse(ctx.req, ctx.res, around, restore)
     const isPending = () => around !== undefined && isAround(ctx) && !ctx.headerSent
@@ -116,8 +117,10 @@ export class KoaExchange implements Exchange<Context> {
     const outer = isRecorded ? new OuterFields(ctx.res) : undefined
     this.#outer = outer
     const fields = outer && inputs && new ResponseFieldsWatch(ctx.res, outer, inputs)
-    if (isRecorded) onceClosed(ctx.res, () => recording.leave())
-    if (isRecorded) watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
+    if (isRecorded && around === undefined) {
+      onceClosed(ctx.res, () => recording.leave())
+      watchEndings(ctx.res, ['addTrailers', 'setTrailer', 'detachSocket'], recording)
+    }
     // Other clients do not wait for a response that is not stored.
     const unwritten =
       isRecorded && around === undefined ? onceWritten(ctx.res, () => passBy(ctx, outer, recording, true)) : undefined
