@@ -16,19 +16,19 @@ const EVERYDAY_COOKIES: readonly string[] = [
   // Pinterest, Snapchat, TikTok, LinkedIn, X
   '_pin_unauth|_pinterest_.*|_scid.*|_sctr|_ttp|_tt_.*|li_fat_id|_twpid|_rdt_uuid',
   // Amplitude, Mixpanel, Segment, RudderStack, PostHog, Heap
-  '(amp|AMP)_.*|analytics_session_id.*|amplitude_.*|mp_.*_mixpanel|ajs_.*|rl_(session|user_id|anonymous_id|trait|group_id|group_trait|page_init_.*)|ph_.*_posthog|_hp2_.*',
+  '(amp|AMP)_.*|analytics_session_id.*|amplitude_.*|mp_.*_mixpanel|ajs_.*|rl_(session|(user|anonymous|group)_id|(group_)?trait|page_init_.*)|ph_.*_posthog|_hp2_.*',
   // Adobe Analytics
-  's_(sess|pers|cc|sq|vi|fid|nr|ppv|ppvl|ecid|tp|ips|plt|pltp|getNewRepeat)|AMCVS?_.*|mbox|mboxSession|demdex|kndctr_.*',
+  's_(sess|pers|cc|sq|vi|fid|nr|ppvl?|ecid|tp|ips|pltp?|getNewRepeat)|AMCVS?_.*|mbox(Session)?|demdex|kndctr_.*',
   // Optimizely, VWO, AB Tasty, Convert
   'optimizely.*|_vwo.*|_vis_opt_.*|ABTasty(Session)?|_conv_[a-z]',
-  // Constructor, Dynamic Yield, Certona, Qubit, BlueConic
-  'ConstructorioID_.*|_dy(id.*|jsession|cst|fs|_.*)|RES_(SESSION|TRACKING)ID|qb_(session|permanent|generic)|BCSessionID',
+  // Constructor, Dynamic Yield
+  'ConstructorioID_.*|_dyjsession',
   // AT Internet, Commanders Act, Parse.ly, Webtrekk
-  'at(session|authority|userid|idvisitor)|TCSESSION|_parsely_(session|visitor)|wt3_.*|wtsid_.*',
+  'at(session|authority)|TCSESSION|_parsely_(session|visitor)|wt3_.*',
   // 6sense, Attentive, Bizible, Braze, CallRail, Invoca, Taboola, Unified ID
-  '_gd_(s?visitor|session)|__attentive_.*|_biz_([us]id|nA|flagsA|pendingA)|ab\\.storage\\..*|calltrk.*|invoca_(session|id)|taboola_session_id|_tb_(sess_r|t_ppg)|__e?uid2?_advertising_token',
-  // Decibel, Gainsight, Inspectlet, Medallia, Pendo, Qualtrics, Quantum Metric, Smartlook
-  'da_[a-z]id|apt\\.[su]id|__insp_.*|kampyle.*|_pendo_.*|QSI_.*|QuantumMetric.*|SL_C_.*',
+  '_gd_session|__attentive_.*|_biz_sid|ab\\.storage\\..*|calltrk.*|invoca_session|taboola_session_id|_tb_sess_r|__e?uid2?_advertising_token',
+  // Inspectlet, Medallia, Pendo, Qualtrics, Quantum Metric, Smartlook
+  '__insp_.*|kampyle.*|_pendo_.*|QSI_.*|QuantumMetric.*|SL_C_.*',
   // HubSpot, Marketo, Pardot, Klaviyo
   '__hs[a-z]*|hubspotutk|_mkto_trk|visitor_id\\d+(-hash)?|__kla_id',
   // Cloudflare
@@ -36,15 +36,15 @@ const EVERYDAY_COOKIES: readonly string[] = [
   // AWS
   'aws-waf-token|AWSALB(TG)?(CORS)?|AWSALBAPP-\\d|AWSELB(CORS)?',
   // Other load balancers
-  '(heroku-)?session[-_]affinity|sticky[-_]?session|ROUTEID|SERVERID|INGRESSCOOKIE|ARRAffinity(SameSite)?|ApplicationGatewayAffinity(CORS)?|ASLBSA(CORS)?|GCI?LB|BIGipServer.*|f5avr.*|f5_cspm',
+  '(heroku-)?session[-_]affinity|sticky[-_]?session|ROUTEID|f5avr.*',
   // Imperva, Akamai, DataDome, PerimeterX, Reblaze
-  'visid_incap_.*|incap_ses_.*|nlbi_.*|reese84|___utmv[a-z]*|_abck|ak_bmsc|bm_(sz|sv|mi|so|s|lso)|akavpau_.*|datadome|_px[23]?|_pxvid|_pxde|_pxff_.*|_pxhd|pxcts|rbz(id|sessionid)',
+  'visid_incap_.*|incap_ses_.*|nlbi_.*|reese84|___utmv[a-z]*|_abck|ak_bmsc|bm_(sz|sv|mi|so|s|lso)|akavpau_.*|datadome|_px([23]|vid|de|ff_.*|hd)?|pxcts|rbz(session)?id',
   // Stripe, Forter
-  '__stripe_(m|s)id|forterToken.*|ftr_.*',
+  '__stripe_(m|s)id|forterToken.*',
   // Intercom, Crisp, Drift, Zendesk, tawk.to, LiveChat
   'intercom-(session|id|device-id)-.*|crisp-client(/|%2[Ff]).*|driftt?_[a-z]id|drift_campaign_refresh|__zlcmid|_zendesk_(cookie|shared_session)|TawkConnectionTime|twk_.*|__lc2?_c[is]d|__oauth_redirect_detector',
   // Consent banners
-  'didomi_token|euconsent(-v2)?|OptanonConsent|OptanonAlertBoxClosed|CookieConsent|cookieconsent_.*|cookie_?consent|cookieyes-.*|cky-.*|usercentrics.*|uc_(settings|user_interaction|tcf|ui_version|gcm)|borlabs-cookie|_iub_cs-.*|axeptio_.*|tarteaucitron|klaro|osano_consentmanager.*|notice_(preferences|gdpr_prefs|behavior)|TA(consent|session)ID|hs-consent|moove_gdpr_popup|cmplz_.*|consentUUID',
+  'didomi_token|euconsent(-v2)?|Optanon(Consent|AlertBoxClosed)|CookieConsent|cookieconsent_.*|cookie_?consent|cookieyes-.*|cky-.*|usercentrics.*|uc_(settings|user_interaction|tcf|ui_version|gcm)|borlabs-cookie|_iub_cs-.*|axeptio_.*|tarteaucitron|klaro|osano_consentmanager.*|notice_(preferences|gdpr_prefs|behavior)|TA(consent|session)ID|hs-consent|moove_gdpr_popup|cmplz_.*|consentUUID',
   // New Relic, Datadog, Sentry, Dynatrace, FullStory, LogRocket, Raygun, Splunk
   'raygun4js-.*|_splunk_rum_sid|NREUM|NRAGENT|_dd_s|dt(Cookie|SA|Latency|Pc|ValidationCookie)|rx(Visitor|vt)|fs_(uid|lua)|_lr_.*',
 ]
