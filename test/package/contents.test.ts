@@ -22,7 +22,7 @@ describe('the tarball', () => {
     // npm shows README.md with links into the repository, where its tests are.
     // What is for those who change the code, or want to know how it works and was measured, is in the repository only.
     const isInRepository = (target: string) =>
-      /^(test\/|examples\/(nestjs(\/main\.ts)?|reverse-proxy\.ts)$|docs\/(decisions\/|(architecture|behind-a-cdn|coherence|compatibility|deployments|frameworks|front-door|how-it-decides|introduction|large-fleets|migration|multi-tenant|performance|personal-pages|precompress|questions|releases|reliability|security|serverless|stampedes|testing|testing-your-app|tracing)\.md$)|(CHANGELOG|CONTRIBUTING)\.md$)/.test(
+      /^(test\/|examples\/(nestjs(\/main\.ts)?|reverse-proxy\.ts)$|docs\/(decisions\/|(architecture|behind-a-cdn|coherence|compatibility|deployments|frameworks|front-door|how-it-decides|introduction|large-fleets|migration|multi-tenant|performance|personal-pages|precompress|questions|releases|reliability|security|serverless|shadow|stampedes|testing|testing-your-app|tracing|webhooks)\.md$)|(CHANGELOG|CONTRIBUTING)\.md$)/.test(
         target,
       ) && existsSync(target)
     const isThere = (target: string) =>
