@@ -118,6 +118,27 @@ describe('what Redis refuses', () => {
     expect(lines.map(({ level, details }) => [level, details.code ?? details.kind])).toContainEqual(['info', 'NOPERM'])
   })
 
+  it('NOPERM on invalidating, and still on storing after the outage: one line for each', async () => {
+    const cache = await connected()
+    await server.command('ACL', 'SETUSER', 'default', '-xadd', '-getrange')
+    expect(await cache.invalidateTags(['t'])).toMatchObject({ durable: false })
+    await server.command('ACL', 'SETUSER', 'default', '+xadd')
+    await until('the outage is over', () => cache.stats().connected)
+    for (let round = 0; round < 5; round++) await cache.set('k', 1)
+    const warned = lines.filter(({ level }) => level === 'warn')
+    expect(warned).toMatchObject([{ details: { kind: 'NOPERM' } }, { details: { kind: 'NOPERM', purpose: 'store' } }])
+  })
+
+  it.each([
+    ['max number of clients', 'maxclients', ['CONFIG', 'SET', 'maxclients', '1']],
+    ['DB index', 'number of the database', undefined],
+  ] as const)('names the remedy of an ERR: %s', async (said, remedy, setting) => {
+    if (setting !== undefined) await server.command(...setting)
+    const cache = open(setting === undefined ? { redis: `${server.url}/16` } : {})
+    await until('said', () => lines.some(({ message }) => message.includes(remedy)))
+    expect(cache.stats().redisError).toContain(said)
+  })
+
   it.each(['get', 'zscore', 'xrevrange'])(
     'NOPERM on reading the log by %s: its process does without Redis, and the log goes on for the others',
     async (command) => {

@@ -98,7 +98,7 @@ export class RedisReports {
     if (kind !== undefined) this.#said.add(kind)
     this.#logger?.warn(
       { ...details, kind },
-      `fallback-cache: Redis is not usable, memory answers alone${remedyFor(kind)}`,
+      `fallback-cache: Redis is not usable, memory answers alone${remedyFor(kind, cause)}`,
     )
   }
 
@@ -107,7 +107,7 @@ export class RedisReports {
     const { kind, ...details } = detailsOf(cause)
     if (kind === undefined || !this.#isLossSaid || this.#said.has(kind)) return
     this.#said.add(kind)
-    const said = `fallback-cache: Redis is still not usable, for another reason${remedyFor(kind)}`
+    const said = `fallback-cache: Redis is still not usable, for another reason${remedyFor(kind, cause)}`
     this.#logger?.warn({ ...details, kind }, said)
   }
 
@@ -135,7 +135,7 @@ export class RedisReports {
   refused({ code, message, purpose }: RedisRefusal): void {
     // A refused invalidation is an outage, and reported as one.
     if (purpose === 'invalidate') return
-    const remedy = REMEDIES[code] ?? 'See docs/redis.md'
+    const remedy = REMEDIES[code] ?? remedyForText(message) ?? 'See docs/redis.md'
     const said = `Redis answers ${code} to ${DEEDS[purpose]}, memory does without: ${message.replace(/\.$/, '')}. ${remedy}`
     notify(this.#logger, said, { code: 'redis-reply', kind: code, purpose, cause: message })
     this.#events.tell('fault', { error: new CacheError('redis-reply', `Redis answered: ${message}`) })
@@ -208,9 +208,14 @@ function detailsOf(cause: Error | undefined) {
   }
 }
 
-function remedyFor(kind: string | undefined): string {
-  const remedy = kind === undefined ? undefined : REMEDIES[kind]
+function remedyFor(kind: string | undefined, cause: Error | undefined): string {
+  const remedy = (kind === undefined ? undefined : REMEDIES[kind]) ?? remedyForText(cause?.message ?? '')
   return remedy === undefined ? '' : `. ${remedy}`
+}
+
+/** The remedy for an error that only its text tells from others. */
+function remedyForText(message: string): string | undefined {
+  return TEXT_REMEDIES.find(([pattern]) => pattern.test(message))?.[1]
 }
 
 /** The description of each command purpose for log messages. */
@@ -237,3 +242,10 @@ const REMEDIES: Readonly<Record<string, string | undefined>> = {
   LOADING: 'Redis loads its data: it is asked again every two seconds',
   BUSY: 'A script keeps Redis busy: find it, or end it by SCRIPT KILL',
 }
+
+const TEXT_REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [/max number of clients/, 'Raise maxclients of Redis, or close other connections'],
+  [/DB index/, 'Correct the number of the database'],
+  [/unknown (?:Redis )?command/i, 'Keep the commands of the cache under their own names (rename-command)'],
+  [/certificate/i, 'Give the certificate of its authority: tls: { ca }'],
+]

@@ -24,11 +24,14 @@ const QUIET_FOR = 2000
 const RARE: readonly Purpose[] = ['single flight', 'dashboard', 'invalidate once']
 const RARE_QUIET_FOR = 60_000
 
+/** Purposes that a cache may do without for ever: their refusals do not hide those of the others. */
+const ASIDE: readonly Purpose[] = ['sweep', 'dashboard', 'invalidate once']
+
 /** Maximum number of distinct codes counted; Redis scripts can produce any number of codes. */
 const MOST_CODES = 32
 
 interface Active {
-  readonly refusal: RedisRefusal
+  refusal: RedisRefusal
   readonly purposes: Set<Purpose>
   lastAt: number
 }
@@ -68,10 +71,10 @@ export class Refusals {
     return this.#refusesReads
   }
 
-  /** The refusal that started first, of those still going on. */
+  /** The refusal that started first, of those still going on; rather one of what requests need. */
   get first(): RedisRefusal | undefined {
-    for (const { refusal } of this.#active.values()) return refusal
-    return undefined
+    const all = [...this.#active.values()].map(({ refusal }) => refusal)
+    return all.find(({ purpose }) => !ASIDE.includes(purpose)) ?? all[0]
   }
 
   /** Counts an error reply; returns the code it was counted under. */
@@ -87,14 +90,17 @@ export class Refusals {
   begin(code: string, error: Error, purpose: Purpose): void {
     if (purpose === 'read') this.#refusesReads = true
     const lastAt = this.#clock.monotonic()
-    const active = this.#active.get(code)
-    if (active !== undefined) {
+    const refusal: RedisRefusal = { code, message: error.message, purpose }
+    const kind = ASIDE.includes(purpose) ? `${code} aside` : code
+    const active = this.#active.get(kind)
+    if (active === undefined) this.#active.set(kind, { refusal, purposes: new Set([purpose]), lastAt })
+    else {
       active.lastAt = lastAt
       active.purposes.add(purpose)
-      return
+      // A refused invalidation is told as an outage: other commands, refused after its end, would go unnoticed.
+      if (active.refusal.purpose !== 'invalidate' || purpose === 'invalidate') return
+      active.refusal = refusal
     }
-    const refusal: RedisRefusal = { code, message: error.message, purpose }
-    this.#active.set(code, { refusal, purposes: new Set([purpose]), lastAt })
     this.#onBegin(refusal)
   }
 
@@ -107,12 +113,12 @@ export class Refusals {
   worked(purpose: Purpose): void {
     if (purpose === 'read') this.#refusesReads = false
     const now = this.#clock.monotonic()
-    for (const [code, active] of this.#active) {
+    for (const [kind, active] of this.#active) {
       if (now - active.lastAt < QUIET_FOR) continue
       active.purposes.delete(purpose)
       if (now - active.lastAt >= RARE_QUIET_FOR) for (const rare of RARE) active.purposes.delete(rare)
       if (active.purposes.size > 0) continue
-      this.#active.delete(code)
+      this.#active.delete(kind)
       this.#onEnd(active.refusal)
     }
   }

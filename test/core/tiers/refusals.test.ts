@@ -74,6 +74,32 @@ describe('Refusals', () => {
     expect(refusals.isAny).toBe(false)
   })
 
+  it('tells of other commands that are refused after an invalidation, which is told as an outage', () => {
+    const { clock, told, refusals, refuse } = make()
+    refuse('NOPERM no', 'invalidate')
+    refusals.recovered()
+    for (let round = 0; round < 3; round++) refuse('NOPERM no', 'store')
+    expect(told).toEqual(['begin NOPERM', 'begin NOPERM'])
+    expect(refusals.first).toMatchObject({ purpose: 'store' })
+    refuse('NOPERM no', 'invalidate')
+    refusals.recovered()
+    clock.advance(2000)
+    refusals.worked('store')
+    expect(told).toEqual(['begin NOPERM', 'begin NOPERM', 'end NOPERM'])
+  })
+
+  it('tells of reads that are refused beside a sweep that always is, and of their end', () => {
+    const { clock, told, refusals, refuse } = make()
+    refuse('NOPERM no scan', 'sweep')
+    refuse('NOPERM no mget', 'read')
+    expect(told).toEqual(['begin NOPERM', 'begin NOPERM'])
+    expect(refusals.first).toMatchObject({ message: 'NOPERM no mget' })
+    clock.advance(2000)
+    refusals.worked('read')
+    expect(told).toEqual(['begin NOPERM', 'begin NOPERM', 'end NOPERM'])
+    expect(refusals.first).toMatchObject({ message: 'NOPERM no scan' })
+  })
+
   it('counts by code, with a bound on codes that anybody may make up', () => {
     const { counters, refusals } = make()
     for (let index = 0; index < 1000; index++) refusals.count(new Error(`CODE${index} made up`))
