@@ -283,6 +283,32 @@ describe.each([
       expect((await get('/', { fields: { 'if-none-match': '"one"' } })).status).toBe(304)
     })
 
+    it.each(Object.entries(times))('written %s pass middleware that wraps writeHead', async (_, time) => {
+      const app = new Application()
+      const wrap: Koa.Middleware = (ctx, next) => {
+        const { writeHead } = ctx.res
+        ctx.res.writeHead = (...args: unknown[]) => {
+          ctx.res.setHeader('X-Wrapped', 'yes')
+          return writeHead.apply(ctx.res, args as never)
+        }
+        return next()
+      }
+      app.use(cached()).use(wrap).use(cached()).use(wrap)
+      app.use((ctx) => {
+        ctx.etag = 'one'
+        if (ctx.path === '/by-hand') return byHand(ctx, time)
+        ctx.body = 'by Koa'
+        return undefined
+      })
+      const get = await serve(app)
+      for (let run = 1; run <= 3; run++) {
+        expect(await get('/by-hand')).toMatchObject({ status: 200, text: 'by hand' })
+        const got = await get('/by-koa')
+        expect([got.status, got.text, got.field('x-wrapped')]).toEqual([200, 'by Koa', 'yes'])
+        clock.advance(61_000)
+      }
+    })
+
     it('keep no request waiting', async () => {
       let running = 0
       const { opened, open } = gate()

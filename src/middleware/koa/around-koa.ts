@@ -59,14 +59,18 @@ export class AroundKoa implements Recording {
  */
 export function onceWritten(response: ServerResponse, written: () => void): () => void {
   const { writeHead } = response
-  const telling = (...args: readonly unknown[]): ServerResponse => {
-    restore()
-    written()
-    return response.writeHead(...(args as Parameters<typeof writeHead>))
-  }
-  const restore = (): void => {
+  let isOver = false
+  const stop = (): void => {
+    isOver = true
+    // Middleware behind the cache may have wrapped it, and goes on calling it.
     if (response.writeHead === telling) response.writeHead = writeHead
   }
+  const telling = (...args: readonly unknown[]): ServerResponse => {
+    const isFirst = !isOver
+    stop()
+    if (isFirst) written()
+    return writeHead.apply(response, args as Parameters<typeof writeHead>)
+  }
   response.writeHead = telling
-  return restore
+  return stop
 }
