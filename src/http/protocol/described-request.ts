@@ -1,5 +1,6 @@
 import type { Exchange } from '../port/exchange.js'
 import type { RequestContent } from '../port/request-content.js'
+import { checkDescription } from './check-description.js'
 import type { RequestDescription } from './explanation.js'
 
 /**
@@ -24,7 +25,7 @@ export interface DescribedRequest extends Readonly<Record<string, unknown>> {
 
 /** How an adapter makes an exchange for `explain` from a description; its code is loaded by the first explanation. */
 export interface Describing {
-  /** The request object; additional properties of the description are copied. */
+  /** The request object; additional properties of the description are copied. @throws TypeError for an invalid one */
   request(description: RequestDescription): DescribedRequest
   /** The content of a described request, or `'too-large'` above `limit` bytes. */
   content(description: RequestDescription, limit: number): RequestContent
@@ -37,6 +38,7 @@ export type ExplainedExchange<Context extends object> = (by: Describing) => Exch
 export const DESCRIBING: Describing = { request: described, content: describedContent }
 
 function described(description: RequestDescription): DescribedRequest {
+  checkDescription(description)
   const { method = 'GET', url, headers = {}, protocol, host, ...more } = description
   const whole = /^https?:\/\//i.test(url) ? new URL(url) : undefined
   const target = whole === undefined ? url : whole.pathname + whole.search

@@ -43,7 +43,7 @@ export function misplaced(made: Framework, first: unknown): TypeError {
 }
 
 /**
- * Throws for a value that `explain` does not accept.
+ * Throws for a value that `explain` does not accept. The properties of a description are checked where it is read.
  *
  * @param made - the framework that the middleware is for
  * @throws TypeError that shows the correct call
@@ -61,35 +61,6 @@ export function checkExplained(asked: unknown, made: Framework): void {
       `explain takes ${own} or a description, got ${shown(asked)}: write explain({ url: ${written} })`,
     )
   }
-  checkDescription(asked)
-}
-
-function checkDescription(description: Readonly<Record<string, unknown>>): void {
-  const { url, method, headers, protocol, host } = description
-  if (typeof url !== 'string' || !(url.startsWith('/') || url === '*' || isWholeUrl(url))) {
-    throw new TypeError(
-      `url must be a path such as "/products/1" or a whole URL, got ${shown(url)}: write explain({ url: "/products/1" })`,
-    )
-  }
-  for (const [name, value] of Object.entries({ method, protocol, host })) {
-    if (value !== undefined && (typeof value !== 'string' || value === '')) {
-      throw new TypeError(`${name} of the request to explain must be a string, got ${shown(value)}`)
-    }
-  }
-  if (headers === undefined) return
-  if (!isRecord(headers) || Array.isArray(headers) || Symbol.iterator in headers) {
-    throw new TypeError(
-      `headers of the request to explain must be an object such as { "accept-language": "de" }, got ${shown(headers)}; of a Headers object: Object.fromEntries(headers)`,
-    )
-  }
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || [value].flat().every((one) => typeof one === 'string')) continue
-    throw new TypeError(`headers[${shown(name)}] must be a string or a list of strings, got ${shown(value)}`)
-  }
-}
-
-function isWholeUrl(url: string): boolean {
-  return /^https?:\/\//i.test(url) && URL.canParse(url)
 }
 
 const NAMES: Readonly<Record<Framework, string>> = {
