@@ -99,8 +99,10 @@ export class KoaResponseHead implements ResponseHead {
   readonly isUnanswered: boolean
   readonly #outerFields: OuterFields | undefined
   readonly #ctx: KoaAnswer
-  /** The reason phrase that Koa sends if there is no body. */
-  readonly #message: string | undefined
+  /** Whether there is a body, so that Koa sends no reason phrase in its place. */
+  readonly #hasBody: boolean
+  /** The reason phrase that Koa sends if there is no body; `null`: not looked for yet. */
+  #phrase: string | undefined | null = null
 
   /** The body, or its text; `undefined` if not known yet. */
   readonly #body: Buffer | string | undefined
@@ -116,8 +118,18 @@ export class KoaResponseHead implements ResponseHead {
     this.#ctx = ctx
     const isWhole = body?.kind === 'whole'
     this.#body = isWhole ? body.bytes : undefined
-    const hasBody = isWhole && (body.from === 'body' || body.from === 'json')
-    this.#message = hasBody || ctx.res.headersSent || ctx.req.method === 'HEAD' ? undefined : messageOf(ctx)
+    this.#hasBody = isWhole && (body.from === 'body' || body.from === 'json')
+  }
+
+  /** Looked for when a field is asked for that depends on it, as none does of a response that is not recorded. */
+  get #message(): string | undefined {
+    if (this.#phrase === null) this.#phrase = this.#findMessage()
+    return this.#phrase
+  }
+
+  #findMessage(): string | undefined {
+    const { req, res } = this.#ctx
+    return this.#hasBody || res.headersSent || req.method === 'HEAD' ? undefined : messageOf(this.#ctx)
   }
 
   /** Read where Koa's getter reads it: what a watched context inherits is read through a Proxy. */
