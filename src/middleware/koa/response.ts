@@ -123,13 +123,11 @@ export class KoaResponseHead implements ResponseHead {
 
   /** Looked for when a field is asked for that depends on it, as none does of a response that is not recorded. */
   get #message(): string | undefined {
-    if (this.#phrase === null) this.#phrase = this.#findMessage()
+    if (this.#phrase === null) {
+      const { req, res } = this.#ctx
+      this.#phrase = this.#hasBody || res.headersSent || req.method === 'HEAD' ? undefined : messageOf(this.#ctx)
+    }
     return this.#phrase
-  }
-
-  #findMessage(): string | undefined {
-    const { req, res } = this.#ctx
-    return this.#hasBody || res.headersSent || req.method === 'HEAD' ? undefined : messageOf(this.#ctx)
   }
 
   /** Read where Koa's getter reads it: what a watched context inherits is read through a Proxy. */

@@ -4,6 +4,7 @@ import { background } from '../../core/background.js'
 import type { DetachedRun, RefreshHead } from '../../http/port/index.js'
 import { FORWARDED_FIELDS } from '../../http/protocol/index.js'
 import { NoSocket, requestOn, responseOn } from '../node-internals/index.js'
+import { isEncrypted } from './origin-fields.js'
 
 /** The server that handles requests: an emitter of `'request'` events. */
 interface RequestTarget {
@@ -87,7 +88,7 @@ class Detached implements DetachedRun {
  * The X-Forwarded-* fields with which the application resolves the same protocol and host as for the client's request.
  */
 function forwardedFields(request: IncomingMessage, { headers, protocol, host }: RefreshHead): Record<string, string> {
-  const own = 'encrypted' in request.socket && request.socket.encrypted ? 'https' : 'http'
+  const own = isEncrypted(request.socket) ? 'https' : 'http'
   return {
     ...(protocol === own ? {} : { 'x-forwarded-proto': protocol }),
     ...(host === (headers.host ?? headers[':authority']) ? {} : { 'x-forwarded-host': host }),

@@ -48,7 +48,7 @@ function inheritedBy(holder: object): object {
  * inputs.
  */
 export function unwatchedValue(holder: object, name: string): unknown {
-  return Object.hasOwn(holder, name) ? Reflect.get(holder, name) : Reflect.get(inheritedBy(holder), name, holder)
+  return Reflect.get(Object.hasOwn(holder, name) ? holder : inheritedBy(holder), name, holder)
 }
 
 function arm(prefix: 'req' | 'ctx', holder: object, known: ReadonlySet<string>): void {
