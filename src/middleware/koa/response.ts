@@ -219,6 +219,6 @@ export function sessionAsShown(session: unknown): unknown {
 }
 
 /** The user of a context; middleware of Express, used through koa-connect, sets it on the request of Node.js. */
-export function userOfContext(ctx: { readonly state: { readonly user?: unknown }; readonly req: object }): unknown {
+function userOfContext(ctx: { readonly state: { readonly user?: unknown }; readonly req: object }): unknown {
   return ctx.state.user ?? unwatchedValue(ctx.req, 'user')
 }
