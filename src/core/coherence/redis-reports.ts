@@ -247,5 +247,5 @@ const TEXT_REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/max number of clients/, 'Raise maxclients of Redis, or close other connections'],
   [/DB index/, 'Correct the number of the database'],
   [/unknown (?:Redis )?command/i, 'Keep the commands of the cache under their own names (rename-command)'],
-  [/certificate/i, 'Give the certificate of its authority: tls: { ca }'],
+  [/self.signed|unable to (?:verify|get)/i, 'Give the certificate of its authority: tls: { ca }'],
 ]
