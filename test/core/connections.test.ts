@@ -378,3 +378,25 @@ describe('credentials', () => {
     )
   })
 })
+
+describe('a link over which not even the smallest page of the log arrives within redisTimeout', () => {
+  it('connects a new process, slowly', async () => {
+    const server = await RedisServer.start()
+    const proxy = await ChaosProxy.start({ port: server.port })
+    try {
+      const filler = await connect({ redis: server.url })
+      for (const round of [0, 1]) {
+        await filler.invalidatePrefixes(Array.from({ length: 100 }, (_, index) => `${round}${index}:`.padEnd(256, 'x')))
+      }
+      // 1 Mbit/s: 81 marks of 256 bytes take 170 ms.
+      proxy.limitRate(125_000)
+      const newcomer = new FallbackCache({ redis: proxy.url, circuitBreaker: { cooldown: 1 } })
+      caches.push(newcomer)
+      await until('connected', () => newcomer.stats().connected, { timeout: 25_000 })
+    } finally {
+      await Promise.all(caches.splice(0).map((cache) => cache.close()))
+      await proxy.close()
+      await server.stop()
+    }
+  }, 40_000)
+})

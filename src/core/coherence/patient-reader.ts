@@ -17,26 +17,35 @@ const MOST_ATTEMPTS = 5
 const SMALLEST_SHARE = 1 / 16
 const LARGEST_SHARE = 3
 
+/** How many times the deadline of a command a page of the smallest size may take; no request waits for it. */
+const MOST_PATIENCE = 8
+
 /**
  * Reads the log in pages that arrive within the deadline of a command: one that comes too late is asked for again in a
- * smaller size, which grows again slowly. So a slow link, or a busy process, makes recovery slow and not impossible. As
- * long as pages arrive in half of the deadline, they become larger, so that there are fewer round trips.
+ * smaller size, which grows again slowly, and a smallest one with a longer deadline. So a slow link, or a busy process,
+ * makes recovery slow and not impossible. As long as pages arrive in half of the deadline, they become larger, so that
+ * there are fewer round trips.
  */
 export function patientReader(tier: RedisTier, log: SharedLog, clock: Clock): LogReader {
   let share = 1
+  let patience = 1
   async function read<T>(page: (share: number) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const askedAt = clock.monotonic()
       try {
-        const found = await tier.probe(() => page(share))
+        const found = await tier.probe(() => page(share), patience)
         const isQuick = clock.monotonic() - askedAt < tier.deadline / 2
-        if (isQuick) share = Math.min(LARGEST_SHARE, 1.5 * share)
-        else if (share < 1) share = Math.min(1, 1.1 * share)
+        if (isQuick) {
+          share = Math.min(LARGEST_SHARE, 1.5 * share)
+          patience = Math.max(1, patience - 1)
+        } else if (share < 1) share = Math.min(1, 1.1 * share)
         return found
       } catch (thrown) {
         const isLate = thrown instanceof CacheError && thrown.code === 'redis-timeout'
-        if (!isLate || attempt === MOST_ATTEMPTS) throw thrown
+        if (!isLate) throw thrown
+        if (share === SMALLEST_SHARE) patience = Math.min(MOST_PATIENCE, 2 * patience)
         share = Math.max(SMALLEST_SHARE, share / 4)
+        if (attempt === MOST_ATTEMPTS) throw thrown
       }
     }
   }

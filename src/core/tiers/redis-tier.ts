@@ -94,10 +94,12 @@ export class RedisTier {
   /**
    * Runs the commands of a probe, which checks whether Redis can be trusted. Ignores the breaker and the limits, and
    * changes neither.
+   *
+   * @param patience - how many times the deadline they may take
    */
-  probe<T>(operation: () => Promise<T>): Promise<T> {
+  probe<T>(operation: () => Promise<T>, patience = 1): Promise<T> {
     if (!this.#port.isReady()) return this.#skip(noConnection(undefined, this.#port.obstacle))
-    return this.#bounded(operation, undefined)
+    return this.#bounded(operation, undefined, patience)
   }
 
   /** How long each operation may take, in ms. */
@@ -112,7 +114,8 @@ export class RedisTier {
   }
 
   /** @param purpose - `undefined` for a probe, which changes neither breaker nor refusals */
-  #bounded<T>(operation: () => Promise<T>, purpose: Purpose | undefined): Promise<T> {
+  #bounded<T>(operation: () => Promise<T>, purpose: Purpose | undefined, patience = 1): Promise<T> {
+    const deadline = patience * this.#limits.redisTimeout
     const counts = purpose !== undefined
     const generation = this.#generation
     this.#inFlight++
@@ -121,10 +124,10 @@ export class RedisTier {
       const timer = this.#clock.setTimer(() => {
         isWaiting = false
         this.#counters.redisTimeouts++
-        const failure = new CacheError('redis-timeout', `Redis did not answer within ${this.#limits.redisTimeout} ms`)
+        const failure = new CacheError('redis-timeout', `Redis did not answer within ${deadline} ms`)
         if (counts) this.#breaker.fail(failure)
         reject(failure)
-      }, this.#limits.redisTimeout)
+      }, deadline)
       const settle = (): boolean => {
         if (generation === this.#generation) this.#inFlight--
         if (!isWaiting) return false
