@@ -14,7 +14,7 @@ export interface Release
   extends Pick<typeof Core, 'FallbackCache' | 'engineOf'>,
     Pick<typeof Access, 'loadSharedStore'> {}
 
-const before = 'export const protocol = 1\n'
+const before = 'export const PROTOCOL = 1\n'
 
 /** Writes a release like this one, but for the number of its protocol, which is 2, into a folder. */
 export function writeOtherProtocol(folder: string): void {
@@ -23,7 +23,7 @@ export function writeOtherProtocol(folder: string): void {
   const head = join(folder, 'coherence/head.ts')
   const source = readFileSync(head, 'utf8')
   if (!source.includes(before)) throw new Error(`${head} names no protocol`)
-  writeFileSync(head, source.replace(before, 'export const protocol = 2\n'))
+  writeFileSync(head, source.replace(before, 'export const PROTOCOL = 2\n'))
 }
 
 /** A release like this one, but for the number of its protocol, which is 2. */
