@@ -89,6 +89,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     restoreMocks: true,
+    // What is polled happens in another process or turn; how long it may take, tests of latency say.
+    expect: { poll: { timeout: 10_000 } },
     // Real servers are killed, frozen and cut off here, and the machine is shared: what fails once there is run again, and said.
     retry: process.env.CI ? 1 : 0,
     sequence: { sequencer: SlowestFirst },

@@ -29,12 +29,10 @@ describe('Tail', () => {
     stream?.on('data', (chunk) => {
       text += chunk
     })
-    await vi.waitFor(() => expect(messages(text).length).toBeGreaterThan(5))
+    await expect.poll(() => messages(text).length).toBeGreaterThan(5)
     vi.advanceTimersByTime(500)
-    await vi.waitFor(() => {
-      const told = messages(text).reduce((sum, { events, left }) => sum + events.length + left, 0)
-      expect(told).toBe(40 * 60)
-    })
+    const told = () => messages(text).reduce((sum, { events, left }) => sum + events.length + left, 0)
+    await expect.poll(told).toBe(40 * 60)
     stream?.destroy()
   })
 
@@ -53,7 +51,7 @@ describe('Tail', () => {
       vi.advanceTimersByTime(600_000)
       vi.advanceTimersByTime(5000)
       if (!isBusy) stream?.resume()
-      await vi.waitFor(() => expect(isClosed).toBe(true))
+      await expect.poll(() => isClosed).toBe(true)
       expect(listeners('miss')).toBe(0)
     }
   })

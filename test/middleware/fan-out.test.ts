@@ -135,7 +135,7 @@ describe('emitTags', () => {
     it('sends tags from a promise in hits', async () => {
       const url = await start({ emitTags: 'xkey', tags: () => Promise.resolve(['late']) })
       await (await fetch(`${url}/1`)).text()
-      await vi.waitFor(async () => expect((await fetch(`${url}/1`)).headers.get('xkey')).toBe('by-handler late'))
+      await expect.poll(async () => (await fetch(`${url}/1`)).headers.get('xkey')).toBe('by-handler late')
     })
 
     it('leaves out what the field cannot hold, and says so once', async () => {
@@ -148,7 +148,7 @@ describe('emitTags', () => {
       expect(miss).not.toMatch(/ü|a b|\bb\b/)
       const said = () => warned.mock.calls.filter(([text]) => String(text).includes('emitTags'))
       // The text is loaded for the first warning.
-      await vi.waitFor(() => expect(said()).toHaveLength(1))
+      await expect.poll(said).toHaveLength(1)
       warned.mockRestore()
     })
 
