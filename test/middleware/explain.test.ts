@@ -468,6 +468,23 @@ describe('explain', () => {
     expect(await outer.explain({ url })).toMatchObject({ outcome: 'forward', reason: 'uri-miss' })
   })
 
+  it('knows the conditions that a cache around another one has hidden from the application', async () => {
+    const outer = expressCache({ clock, ttl: 60 })
+    const inner = expressCache({ clock, ttl: 60, group: 'inner' })
+    const app = express()
+    const seen: Explanation[] = []
+    app.use(outer, async (req, _res, next) => {
+      seen.push(await inner.explain(req))
+      next()
+    })
+    app.get('/page', inner, (_req, res) => void res.set('ETag', '"1"').send('page'))
+    const running = await listen(app)
+    open.push(outer, inner, running)
+    await ask(running.port, '/page')
+    const { status } = await ask(running.port, '/page', { fields: { 'if-none-match': '"1"' } })
+    expect([status, seen.at(-1)?.outcome, seen.at(-1)?.status]).toEqual([304, 'hit', 304])
+  })
+
   it.skipIf(process.env.SKIP_REDIS === '1')('looks into Redis without keeping what it finds there', async () => {
     const server = await RedisServer.start()
     try {

@@ -2,6 +2,9 @@ import type { CacheEngine } from '../../core/engine.js'
 import { asError } from '../../core/errors.js'
 import type { Absence } from '../../core/found.js'
 import type { Exchange } from '../port/exchange.js'
+import type { Recording } from '../port/recording.js'
+import type { RequestHead } from '../port/request-head.js'
+import { VALIDATING_FIELDS } from '../rules/conditional.js'
 import { credentialNames } from '../rules/credentials.js'
 import type { InputsRead } from '../rules/inputs-read.js'
 import type { PrimaryKeys } from '../store/primary-key.js'
@@ -61,8 +64,7 @@ export async function explain<Context extends object>(
     const apart = <T>(read: () => T): T => unwatched(recording?.inputs, read)
     const { nested, decide, takesOver } = of.standpointFor(asked.raw, asked.request.method)
     if (decide !== undefined) return await decide(exchange)
-    // A nested cache sees the fields that the outer one forwards.
-    const itself = apart(() => asItCame(asked, takesOver === true ? undefined : recorder))
+    const itself = apart(() => (takesOver === true ? asTakenOver(asked, recording) : asItCame(asked, recorder)))
     return await explainRequest(itself, { ...of, nested, apart, ownFlight: recorder?.of.flight })
   } catch (thrown) {
     return complete({ ...blank, reason: 'fault', fault: asError(thrown).message }, of)
@@ -159,6 +161,17 @@ function credentialsIn<Context extends object>(exchange: Exchange<Context>, poli
   }
 }
 
+/** A nested cache sees the fields that the outer one forwards, and the conditions that this one has hidden. */
+function asTakenOver<Context extends object>(
+  exchange: Exchange<Context>,
+  recording: Recording | undefined,
+): Exchange<Context> {
+  const { headers } = exchange.request
+  const asked = recording?.restore && recorderIn(recording)?.of.request.headers
+  const conditions = asked && Object.fromEntries(VALIDATING_FIELDS.map((name) => [name, asked[name]]))
+  return asItCame(exchange, undefined, { ...headers, ...conditions })
+}
+
 /**
  * A copy of the exchange that cannot send anything, with the request's original fields, because conditions are hidden
  * while the handler runs.
@@ -166,10 +179,10 @@ function credentialsIn<Context extends object>(exchange: Exchange<Context>, poli
 function asItCame<Context extends object>(
   exchange: Exchange<Context>,
   recorder: ResponseRecorder | undefined,
+  own: RequestHead['headers'] = recorder?.of.request.headers ?? { ...exchange.request.headers },
 ): Exchange<Context> {
-  const { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin, headers } = exchange.request
+  const { method, originalMethod, url, rewritten, hasBody, protocol, host, otherOrigin } = exchange.request
   const { begun } = recorder?.of.request ?? exchange.request
-  const own = recorder?.of.request.headers ?? { ...headers }
   const filled = (input: string) => (recorder?.of.request ?? exchange.request).filled?.(input)
   return {
     request: {
