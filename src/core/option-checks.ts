@@ -100,10 +100,14 @@ const LONGEST_NAME = 256
 /** Checks for an object that can hold options. @throws TypeError */
 export function record(value: unknown, name: string): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || isBoxed(value)) {
-    const remedy = value instanceof Map ? ': pass Object.fromEntries(map)' : ''
-    throw new TypeError(`${name} must be an object, got ${shown(value)}${remedy}`)
+    throw new TypeError(`${name} must be an object, got ${shown(value)}${remedyFor(value)}`)
   }
   return value
+}
+
+function remedyFor(value: unknown): string {
+  if (value instanceof Map) return ': pass Object.fromEntries(map)'
+  return value instanceof URL ? ': pass { redis: url.href }' : ''
 }
 
 /** Whether an object has its contents elsewhere than in properties, so that no option would be found in it. */
@@ -111,7 +115,7 @@ function isBoxed(value: object): boolean {
   return BOXES.some((box) => value instanceof box)
 }
 
-const BOXES = [Number, String, Boolean, Date, Map, Set, Promise, RegExp] as const
+const BOXES = [Number, String, Boolean, Date, Map, Set, Promise, RegExp, URL, URLSearchParams] as const
 
 /** Formats a value for an error message: short, with strings in quotes. */
 export function shown(value: unknown): string {

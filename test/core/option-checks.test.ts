@@ -31,11 +31,15 @@ describe('rejectUnknownOptions', () => {
 })
 
 describe('record', () => {
-  it('rejects objects that have no options as properties, and says how a Map becomes one', () => {
+  it('rejects objects that have no options as properties, and says how a Map or a URL becomes one', () => {
     expect(() => record(new Map(), 'statusTtl')).toThrow(
       new TypeError('statusTtl must be an object, got a Map: pass Object.fromEntries(map)'),
     )
+    expect(() => record(new URL('redis://:secret@cache'), 'options')).toThrow(
+      new TypeError('options must be an object, got a URL: pass { redis: url.href }'),
+    )
     for (const [box, text] of [
+      [new URLSearchParams('ttl=60'), 'a URLSearchParams'],
       [new Set(), 'a Set'],
       [Promise.resolve(), 'a Promise'],
       [/x/, 'a RegExp'],
