@@ -115,7 +115,7 @@ function isBoxed(value: object): boolean {
   return BOXES.some((box) => value instanceof box)
 }
 
-const BOXES = [Number, String, Boolean, Date, Map, Set, Promise, RegExp, URL, URLSearchParams] as const
+const BOXES = [Number, String, Boolean, Date, Map, Set, Promise, RegExp, URL] as const
 
 /** Formats a value for an error message: short, with strings in quotes. */
 export function shown(value: unknown): string {
