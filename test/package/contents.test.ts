@@ -22,7 +22,7 @@ describe('the tarball', () => {
     // npm shows README.md with links into the repository, where its tests are.
     // What is for those who change the code, or want to know how it works and was measured, is in the repository only.
     const isInRepository = (target: string) =>
-      /^(test\/|examples\/(nestjs(\/main\.ts)?|reverse-proxy\.ts)$|docs\/(decisions\/|(architecture|behind-a-cdn|coherence|compatibility|deployments|frameworks|front-door|how-it-decides|introduction|large-fleets|migration|multi-tenant|performance|personal-pages|precompress|questions|releases|reliability|security|serverless|shadow|stampedes|testing|testing-your-app|tracing|webhooks)\.md$)|(CHANGELOG|CONTRIBUTING)\.md$)/.test(
+      /^(test\/|examples\/(nestjs(\/main\.ts)?|reverse-proxy\.ts)$|docs\/(decisions\/)?[\w-]+\.md$|(CHANGELOG|CONTRIBUTING)\.md$)/.test(
         target,
       ) && existsSync(target)
     const isThere = (target: string) =>
@@ -32,6 +32,13 @@ describe('the tarball', () => {
       .flatMap((path) => linksOf(path).map((target) => join(dirname(path), target)))
       .filter((target) => !isThere(target))
     expect(dead).toEqual([])
+  })
+
+  it('has the pages by which an application is set up, invalidated and operated', () => {
+    const pages = files.flatMap(({ path }) => /^docs\/(.+)\.md$/.exec(path)?.[1] ?? [])
+    expect(pages.sort().join(' ')).toBe(
+      'cli dashboard errors explain inputs invalidation middleware monitoring options reasons redis runbook',
+    )
   })
 
   it('has each file that its exports name', () => {
